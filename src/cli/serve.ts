@@ -1,0 +1,46 @@
+import { pino } from 'pino';
+import { createApp } from '../app.ts';
+import { loadConfig } from '../config.ts';
+import { generateKey } from './generated-key.ts';
+
+/** Runs the broker until SIGTERM or SIGINT; then drains it. A second signal does not wait. */
+export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
+  const given = loadConfig(env);
+  const logger = pino({ level: given.logLevel, redact: ['req.headers.authorization', 'req.headers.cookie'] });
+  let config = given;
+  if (given.publishKeys.length === 0) {
+    const { key, file } = generateKey();
+    config = Object.freeze({ ...given, publishKeys: [key] });
+    logger.warn(
+      { publishKey: key, file },
+      'SLUICE_PUBLISH_KEYS is not set: this key is made for this run only',
+    );
+  }
+
+  const app = await createApp(config, logger);
+  const { url, adminUrl } = await app.listen();
+  const log = config.redisUrl === undefined ? 'embedded' : 'redis';
+  logger.info({ url, adminUrl, log, node: process.version, pid: process.pid }, 'sluice is listening');
+
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) {
+      logger.warn({ signal }, 'stopping at once');
+      process.exit(1);
+    }
+    stopping = true;
+    logger.info({ signal, drainWindow: config.drainWindow }, 'draining');
+    app.drain().then(
+      () => {
+        logger.info('stopped');
+        process.exit(0);
+      },
+      (error: unknown) => {
+        logger.fatal({ err: error }, 'the drain failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}

@@ -1,0 +1,49 @@
+import { BrokerError } from './errors.ts';
+
+declare const brand: unique symbol;
+
+/** A channel's name that has been checked: 1 to 200 characters of `A-Z a-z 0-9 . _ : ~ -` (docs/protocol.md §1). */
+export type ChannelName = string & { readonly [brand]: 'ChannelName' };
+
+const MAX_CHANNEL_NAME_LENGTH = 200;
+
+const VALID = /^[A-Za-z0-9._:~-]{1,200}$/;
+const FOREIGN = /[^A-Za-z0-9._:~-]/u;
+
+/**
+ * Checks a name that has already been percent-decoded.
+ * @throws BrokerError `invalid-channel`, naming the character that does not belong
+ */
+export function parseChannelName(text: string): ChannelName {
+  if (VALID.test(text)) {
+    // A URL cannot carry these two: RFC 3986 §5.2.4 takes them out of the path, and so does every browser, also
+    // when they are percent-encoded. A channel that can be published to but never opened would be a trap.
+    if (text === '.' || text === '..') {
+      throw new BrokerError(
+        'invalid-channel',
+        `The channel name "${text}" is a dot segment, which a URL cannot carry.`,
+      );
+    }
+    return text as ChannelName;
+  }
+  if (text === '')
+    throw new BrokerError('invalid-channel', 'The channel name is empty; it takes 1 to 200 characters.');
+  const foreign = FOREIGN.exec(text);
+  if (foreign) {
+    throw new BrokerError(
+      'invalid-channel',
+      `The channel name holds ${describe(foreign[0])} at position ${foreign.index + 1}; allowed are A-Z a-z 0-9 . _ : ~ -`,
+    );
+  }
+  throw new BrokerError(
+    'invalid-channel',
+    `The channel name has ${text.length} characters; ${MAX_CHANNEL_NAME_LENGTH} are allowed.`,
+  );
+}
+
+function describe(character: string): string {
+  const codePoint = character.codePointAt(0) ?? 0;
+  const hex = `U+${codePoint.toString(16).toUpperCase().padStart(4, '0')}`;
+  const printable = /^[\p{L}\p{N}\p{P}\p{S}]$/u.test(character);
+  return printable ? `"${character}" (${hex})` : hex;
+}

@@ -1,0 +1,17 @@
+import type { ChannelName } from './channel-name.ts';
+
+/** A name, a prefix followed by `*`, or `*` alone (docs/protocol.md §7). */
+export type ChannelPattern = string & { readonly pattern: unique symbol };
+
+const VALID = /^(?:\*|[A-Za-z0-9._:~-]{1,200}\*?)$/;
+
+/** Undefined when the text is no pattern: a star anywhere but at the end, a foreign character, nothing at all. */
+export function parseChannelPattern(text: string): ChannelPattern | undefined {
+  return VALID.test(text) ? (text as ChannelPattern) : undefined;
+}
+
+export function matchesAny(patterns: readonly ChannelPattern[], channel: ChannelName): boolean {
+  return patterns.some((pattern) =>
+    pattern.endsWith('*') ? channel.startsWith(pattern.slice(0, -1)) : (channel as string) === pattern,
+  );
+}

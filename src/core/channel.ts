@@ -1,0 +1,237 @@
+import type { ChannelName } from './channel-name.ts';
+import type { EventLog, Following, LogListener } from './event-log.ts';
+import { ORIGIN, compareEventIds } from './event.ts';
+import type { EventId, StoredEvent } from './event.ts';
+import type { FairLoop } from './fair-loop.ts';
+import { FanOut } from './fan-out.ts';
+import { HeldEvents } from './held-events.ts';
+import type { Instruments } from './instruments.ts';
+import { joinFrames } from './log-page.ts';
+import type { SharedPage } from './log-page.ts';
+import { PageReader } from './page-reader.ts';
+import type { PageConsumer } from './page-reader.ts';
+import { RecentEvents } from './recent-events.ts';
+import type { RecentBudget } from './recent-events.ts';
+import type { Subscription } from './subscription.ts';
+
+export interface ChannelContext {
+  readonly log: EventLog;
+  readonly loop: FairLoop;
+  readonly instruments: Instruments;
+  readonly recentBudget: RecentBudget;
+}
+
+/**
+ * One followed channel on this replica. Events come in through {@link onEvents}, are checked against the chain of
+ * predecessors, and go to the live subscribers in joined, sliced walks. Whatever is missing is read from the log, once
+ * for all; where the log cannot say, every subscriber goes back to catching up and is told by itself.
+ */
+export class Channel implements LogListener, PageConsumer {
+  readonly name: ChannelName;
+  readonly #context: ChannelContext;
+  readonly #following: Following;
+  readonly #reader: PageReader;
+  readonly #recent: RecentEvents;
+  readonly #held = new HeldEvents();
+  readonly #fanOut: FanOut;
+  readonly #waiting = new Set<Subscription>();
+  #state: 'starting' | 'following' | 'interrupted' = 'starting';
+  #healing = false;
+  /** The last event taken in. */
+  #position: EventId = ORIGIN;
+  /** Bytes taken in since the live subscribers were last told. */
+  #takenBytes = 0;
+  #joined: { from: EventId; to: EventId; bytes: Buffer; count: number } | undefined;
+  #size = 0;
+
+  constructor(name: ChannelName, context: ChannelContext) {
+    this.name = name;
+    this.#context = context;
+    this.#reader = new PageReader(context.log, name);
+    this.#recent = new RecentEvents(context.recentBudget, ORIGIN);
+    this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
+    this.#following = context.log.follow(name, this);
+    this.#following.started.then(
+      (tail) => this.#start(tail),
+      () => undefined, // stopped before it started: nobody is left to tell
+    );
+  }
+
+  /** Subscribers, live or not. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get position(): EventId {
+    return this.#position;
+  }
+
+  /** Whether events arrive, so that subscribers may be served; {@link wait} for it otherwise. */
+  get serving(): boolean {
+    return this.#state === 'following';
+  }
+
+  add(subscription: Subscription): void {
+    this.#size++;
+    subscription.schedule();
+  }
+
+  remove(subscription: Subscription): void {
+    this.#size--;
+    this.#waiting.delete(subscription);
+    this.#fanOut.leave(subscription);
+  }
+
+  /** Wakes the subscription when the channel serves again. */
+  wait(subscription: Subscription): void {
+    this.#waiting.add(subscription);
+  }
+
+  /** Checks against the log whether anything went unheard; wakes the subscription afterwards. */
+  check(subscription: Subscription): void {
+    this.#waiting.add(subscription);
+    this.#heal();
+  }
+
+  read(after: EventId, consumer: PageConsumer): void {
+    this.#reader.read(after, consumer);
+  }
+
+  rewind(count: number, found: (after: EventId) => void): void {
+    this.#reader.rewind(count, found);
+  }
+
+  /** Everything from exactly `position` to the channel's own, as one buffer; undefined when only the log can tell. */
+  recentAfter(position: EventId): { readonly bytes: Buffer; readonly count: number } | undefined {
+    if (this.#joined?.from === position && this.#joined.to === this.#position) return this.#joined;
+    const events = this.#recent.after(position);
+    if (events === undefined) return undefined;
+    const joined = { from: position, to: this.#position, bytes: joinFrames(events), count: events.length };
+    if (events.length > 1) this.#joined = joined;
+    return joined;
+  }
+
+  /** From here on every event goes to the subscription as it arrives. It must stand at exactly {@link position}. */
+  join(subscription: Subscription): void {
+    this.#fanOut.join(subscription);
+  }
+
+  leaveLive(subscription: Subscription): void {
+    this.#fanOut.leave(subscription);
+  }
+
+  /** A page from the log can be ahead of what was announced; what was announced then comes as a repetition. */
+  offer(events: readonly StoredEvent[]): void {
+    const last = events.at(-1);
+    if (this.#state !== 'following' || this.#healing || last === undefined) return;
+    if (compareEventIds(last.id, this.#position) <= 0) return;
+    for (const event of events) {
+      if (compareEventIds(event.id, this.#position) > 0 && !this.#take(event)) return;
+    }
+    this.#announce();
+  }
+
+  stop(): void {
+    this.#following.stop();
+    this.#reader.stop();
+    this.#recent.reset(this.#position);
+    this.#held.take();
+    this.#fanOut.restartAt(this.#position);
+    this.#joined = undefined;
+  }
+
+  onEvents(events: readonly StoredEvent[]): void {
+    if (this.#state !== 'following' || this.#healing) {
+      this.#held.add(events);
+      return;
+    }
+    for (const [index, event] of events.entries()) {
+      if (this.#take(event)) continue;
+      this.#held.add(events.slice(index));
+      this.#heal();
+      break;
+    }
+    this.#announce();
+  }
+
+  onInterrupted(): void {
+    if (this.#state === 'following') this.#state = 'interrupted';
+  }
+
+  onResumed(tail: EventId): void {
+    if (this.#state === 'starting') return;
+    this.#state = 'following';
+    if (tail !== this.#position) this.#heal();
+    else if (!this.#healing) this.#settle();
+  }
+
+  /** Law 1, the chain. False when events are missing before this one. */
+  #take(event: StoredEvent): boolean {
+    if (compareEventIds(event.id, this.#position) <= 0) {
+      // A repetition, or a log that went back behind what we know: only the log can say which.
+      if (!this.#recent.has(event.id)) this.#heal();
+      return true;
+    }
+    if (compareEventIds(event.prev, this.#position) > 0) return false;
+    this.#recent.push(event);
+    this.#joined = undefined;
+    this.#position = event.id;
+    this.#takenBytes += event.frame.length;
+    return true;
+  }
+
+  #announce(): void {
+    const bytes = this.#takenBytes;
+    this.#takenBytes = 0;
+    if (bytes > 0) this.#fanOut.announce(this.#position, bytes);
+  }
+
+  #start(tail: EventId): void {
+    this.#state = 'following';
+    this.#restartAt(tail);
+    this.#settle();
+  }
+
+  #restartAt(position: EventId): void {
+    this.#position = position;
+    this.#takenBytes = 0;
+    this.#recent.reset(position);
+    this.#fanOut.restartAt(position);
+  }
+
+  /** Reads the log from the channel's position, once for all subscribers. */
+  #heal(): void {
+    if (this.#healing) return;
+    this.#healing = true;
+    this.#reader.read(this.#position, this);
+  }
+
+  onPage(page: SharedPage): void {
+    if (page.complete) {
+      for (const event of page.events) this.#take(event);
+      if (page.events.length > 0) this.#context.instruments.healed();
+      this.#announce();
+    } else {
+      // Each subscriber finds by itself, from its own position, what it can still get and what it must be told.
+      this.#fanOut.sendAllBack();
+      this.#restartAt(page.tail);
+    }
+    const last = page.events.at(-1);
+    if (page.complete && last !== undefined && compareEventIds(last.id, page.tail) < 0) {
+      this.#reader.read(this.#position, this);
+      return;
+    }
+    this.#healing = false;
+    this.#settle();
+  }
+
+  /** Takes in what was held back, and lets those go on who waited. */
+  #settle(): void {
+    const { events, lost } = this.#held.take();
+    if (lost) this.#heal();
+    this.onEvents(events);
+    if (this.#state !== 'following' || this.#waiting.size === 0) return;
+    for (const subscription of this.#waiting) subscription.schedule();
+    this.#waiting.clear();
+  }
+}

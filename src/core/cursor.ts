@@ -1,0 +1,45 @@
+import type { ChannelName } from './channel-name.ts';
+import { parseEventId } from './event.ts';
+import type { EventId } from './event.ts';
+
+/**
+ * Where a subscriber of one channel wants to begin (docs/protocol.md §4).
+ * - `tail`: new events only
+ * - `id`: after the event it saw last
+ * - `earliest`: with everything retained, without a gap notice
+ * - `last`: that many events back
+ * - `time`: with the first event at or after that moment (epoch ms)
+ * - `unreadable`: it gave a cursor that no log can have issued; it is told so by a gap, then gets new events
+ */
+export type Start =
+  | { readonly from: 'tail' }
+  | { readonly from: 'id'; readonly id: EventId }
+  | { readonly from: 'earliest' }
+  | { readonly from: 'last'; readonly count: number }
+  | { readonly from: 'time'; readonly ms: number }
+  | { readonly from: 'unreadable' };
+
+/**
+ * Reads what came as Last-Event-ID, or in its place in the query. Nothing is an error here: a browser that is refused
+ * with a status never comes back.
+ *
+ * Two forms are understood: a plain id, and the form of a connection with many channels, `a@1-0,b@2-0`, of which the
+ * part for `channel` counts. A list that does not name the channel says nothing about it: it starts at the tail.
+ */
+export function parseCursor(text: string, channel: ChannelName): Start {
+  if (text === '') return { from: 'tail' };
+  if (text === 'earliest') return { from: 'earliest' };
+  if (!text.includes('@')) return startAfter(text);
+  let own: Start = { from: 'tail' };
+  for (const part of text.split(',')) {
+    const at = part.indexOf('@');
+    if (at <= 0 || parseEventId(part.slice(at + 1)) === undefined) return { from: 'unreadable' };
+    if (part.slice(0, at) === channel) own = startAfter(part.slice(at + 1));
+  }
+  return own;
+}
+
+function startAfter(text: string): Start {
+  const id = parseEventId(text);
+  return id === undefined ? { from: 'unreadable' } : { from: 'id', id };
+}

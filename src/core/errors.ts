@@ -1,0 +1,43 @@
+/**
+ * Every way in which the broker says no. The code is part of the public contract: it ends up in the `type` of a
+ * problem document (RFC 9457) and is listed in docs/protocol.md. `http/problem.ts` gives each its HTTP status.
+ */
+export type BrokerErrorCode =
+  | 'bad-request'
+  | 'invalid-channel'
+  | 'invalid-event'
+  | 'invalid-body'
+  | 'invalid-query'
+  | 'unauthorized'
+  | 'not-found'
+  | 'method-not-allowed'
+  | 'body-too-large'
+  | 'unsupported-media-type'
+  | 'headers-too-large'
+  | 'request-timeout'
+  | 'log-unavailable'
+  | 'log-full'
+  | 'internal';
+
+/** One thing that is wrong with a body: an RFC 6901 pointer to it, and what to do about it. */
+export interface BodyFault {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** The one error class. `message` is written for whoever sent the request: it says what to do next. */
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError';
+  readonly code: BrokerErrorCode;
+  readonly faults: readonly BodyFault[];
+
+  constructor(
+    code: BrokerErrorCode,
+    message: string,
+    options: { cause?: unknown; faults?: readonly BodyFault[] } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.faults = options.faults ?? [];
+  }
+}

@@ -1,0 +1,213 @@
+import type { Channel } from './channel.ts';
+import type { ChannelName } from './channel-name.ts';
+import type { Start } from './cursor.ts';
+import { ORIGIN, compareEventIds, eventTime, lastIdBefore } from './event.ts';
+import type { EventId } from './event.ts';
+import type { FairLoop, FairTask } from './fair-loop.ts';
+import type { Instruments } from './instruments.ts';
+import type { SharedPage } from './log-page.ts';
+import type { PageConsumer } from './page-reader.ts';
+
+/** Where a subscription's bytes go: one connection. It never blocks; it says when it has had enough. */
+export interface Sink {
+  /** False while what was written has not left the process. The owner calls {@link Subscription.resume} when it has. */
+  readonly writable: boolean;
+  /** Whole events, in wire form, shared with every other subscriber: not to be changed. */
+  write(bytes: Buffer): void;
+  /** Some events of the channel may be missing here. */
+  gap(notice: GapNotice): void;
+  /** Everything up to `position` has been written; from now on events arrive as they are published. */
+  ready(channel: ChannelName, position: EventId): void;
+}
+
+/** `after`: what the subscriber saw last, null when that could not be read; `before`: the first id that follows, if any. */
+export interface GapNotice {
+  readonly channel: ChannelName;
+  readonly after: EventId | null;
+  readonly before: EventId | null;
+}
+
+/**
+ * One subscriber of one channel, either catching up or live. Catching up, it reads pages at its socket's pace; live, the
+ * channel hands it what arrives. Joining, resuming, a lost announcement, a restarted log and a slow reader are all the
+ * same move: back to catching up from {@link position}.
+ */
+export class Subscription implements PageConsumer, FairTask {
+  /** The last event written, or where to begin. */
+  position: EventId = ORIGIN;
+  /** Its place among the channel's live subscribers; -1 while it catches up. The channel's to keep. */
+  liveIndex = -1;
+  readonly #channel: Channel;
+  readonly #loop: FairLoop;
+  readonly #sink: Sink;
+  readonly #instruments: Instruments;
+  #start: Start | undefined;
+  /** What the log is asked for at the very first, while the start is being found. */
+  #opening: Start | undefined;
+  #page: SharedPage | undefined;
+  #atEnd = false;
+  #queued = false;
+  #asking = false;
+  #ready = false;
+  #ended = false;
+
+  constructor(channel: Channel, start: Start, sink: Sink, loop: FairLoop, instruments: Instruments) {
+    this.#channel = channel;
+    this.#start = start;
+    this.#sink = sink;
+    this.#loop = loop;
+    this.#instruments = instruments;
+  }
+
+  /** The sink can take bytes again. */
+  resume(): void {
+    if (this.liveIndex < 0) this.schedule();
+  }
+
+  /** Nothing more is wanted. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#page = undefined;
+    this.#channel.remove(this);
+  }
+
+  /** Live: events that follow exactly on {@link position}. */
+  receive(bytes: Buffer, to: EventId): void {
+    this.position = to;
+    this.#sink.write(bytes);
+    if (!this.#sink.writable) this.catchUp();
+  }
+
+  /** No longer live, if it was: goes on from its position as soon as the sink takes more. */
+  catchUp(): void {
+    this.#channel.leaveLive(this);
+    this.#atEnd = false;
+    this.schedule();
+  }
+
+  schedule(): void {
+    if (this.#queued || this.#ended) return;
+    this.#queued = true;
+    this.#loop.add(this);
+  }
+
+  onPage(page: SharedPage): void {
+    this.#asking = false;
+    this.#page = page;
+    this.schedule();
+  }
+
+  /** One step of catching up; whoever holds it up (the log, the sink, the channel) schedules the next. */
+  run(): boolean {
+    this.#queued = false;
+    if (this.#ended || this.#asking || this.liveIndex >= 0 || !this.#sink.writable) return false;
+    if (!this.#channel.serving) {
+      this.#channel.wait(this);
+      return false;
+    }
+    if (this.#start !== undefined && !this.#begin(this.#start)) return false;
+    if (this.#page !== undefined) this.#deliver(this.#page);
+    if (this.#sink.writable) this.#advance();
+    return false;
+  }
+
+  /**
+   * Law 2: the last look at what came before and going live happen in one synchronous step. The channel goes on taking
+   * in events while pages are read, and keeps the newest; what it holds beyond our position is written here.
+   */
+  #advance(): void {
+    const recent = this.#channel.recentAfter(this.position);
+    if (recent === undefined) {
+      if (this.#atEnd) {
+        this.#atEnd = false;
+        this.#channel.check(this);
+      } else {
+        this.#asking = true;
+        this.#channel.read(this.position, this);
+      }
+      return;
+    }
+    this.#opening = undefined;
+    this.position = this.#channel.position;
+    if (recent.count > 0) {
+      this.#sink.write(recent.bytes);
+      this.#instruments.replayed(recent.count);
+      if (!this.#sink.writable) return;
+    }
+    this.#channel.join(this);
+    if (this.#ready) return;
+    this.#ready = true;
+    this.#sink.ready(this.#channel.name, this.position);
+    if (!this.#sink.writable) this.catchUp();
+  }
+
+  /** Turns the start into a position; false while the log has to be asked for it. */
+  #begin(start: Start): boolean {
+    this.#start = undefined;
+    this.#opening = start;
+    const tail = this.#channel.position;
+    switch (start.from) {
+      case 'tail':
+        this.position = tail;
+        return true;
+      case 'unreadable':
+        this.position = tail;
+        this.#tellGap(null, null);
+        return true;
+      case 'id':
+        this.position = start.id;
+        return true;
+      case 'earliest':
+        this.position = ORIGIN;
+        return true;
+      case 'time': {
+        const before = lastIdBefore(start.ms);
+        this.position = compareEventIds(before, tail) < 0 ? before : tail;
+        return true;
+      }
+      case 'last':
+        this.#asking = true;
+        this.#channel.rewind(start.count, (after) => {
+          this.#asking = false;
+          this.position = after;
+          this.schedule();
+        });
+        return false;
+    }
+  }
+
+  #deliver(page: SharedPage): void {
+    this.#page = undefined;
+    const opening = this.#opening;
+    this.#opening = undefined;
+    const last = page.events.at(-1);
+    if (!page.complete && isLoss(page, opening)) {
+      this.#tellGap(opening?.from === 'time' ? null : this.position, page.events[0]?.id ?? null);
+    }
+    if (last === undefined) {
+      if (!page.complete) this.position = page.tail;
+      this.#atEnd = true;
+      return;
+    }
+    this.#atEnd = false;
+    this.position = last.id;
+    this.#sink.write(page.bytes);
+    this.#instruments.replayed(page.events.length);
+    this.#channel.offer(page.events);
+  }
+
+  #tellGap(after: EventId | null, before: EventId | null): void {
+    this.#instruments.gap();
+    this.#sink.gap({ channel: this.#channel.name, after, before });
+  }
+}
+
+/** Whether an incomplete page means that somebody who began like this misses something. */
+function isLoss(page: SharedPage, opening: Start | undefined): boolean {
+  if (opening?.from === 'earliest') return false;
+  if (opening?.from !== 'time') return true;
+  // What went before the first event that is left (or, when none is left, the newest there was) decides.
+  const missing = page.events[0]?.prev ?? page.tail;
+  return missing !== ORIGIN && eventTime(missing) >= opening.ms;
+}

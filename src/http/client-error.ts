@@ -1,0 +1,25 @@
+import type { Socket } from 'node:net';
+import { BrokerError } from '../core/errors.ts';
+import { PROBLEM_TYPE, problemOf } from './problem.ts';
+
+/** Answers what is not even HTTP, or not in time. There is no request yet, so the answer is written by hand. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = problemOf(brokerErrorOf(error.code));
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function brokerErrorOf(code: string | undefined): BrokerError {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new BrokerError('headers-too-large', 'The request line and headers are too large.');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new BrokerError('request-timeout', 'The request did not arrive in time.');
+  return new BrokerError('bad-request', 'This is not a valid HTTP/1.1 request.');
+}

@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify';
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** One line for each thing that was looked at. */
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+/** `/livez`, `/readyz` and `/healthz` (docs/protocol.md §8). */
+export async function healthRoutes(
+  app: FastifyInstance,
+  { readiness }: { readiness: () => Promise<Readiness> },
+): Promise<void> {
+  // That it answers is the answer: the event loop turns. Redis has no say in it.
+  app.get('/livez', (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'live' }));
+
+  for (const path of ['/readyz', '/healthz']) {
+    app.get(path, async (_request, reply) => {
+      const { ready, checks } = await readiness();
+      return reply
+        .header('cache-control', 'no-store')
+        .code(ready ? 200 : 503)
+        .send({ status: ready ? 'ready' : 'not ready', checks });
+    });
+  }
+}

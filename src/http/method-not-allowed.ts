@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify';
+import { BrokerError } from '../core/errors.ts';
+import { sendProblem } from './problem.ts';
+
+/** Remembers each route as it is added. */
+export class KnownRoutes {
+  readonly #methods = new Map<string, Set<string>>();
+
+  watch(app: FastifyInstance): void {
+    app.addHook('onRoute', ({ url, method }) => {
+      const known = this.#methods.get(url) ?? new Set<string>();
+      for (const one of [method].flat()) known.add(one);
+      this.#methods.set(url, known);
+    });
+  }
+
+  /** Answers every other method on those paths with 405 and `Allow` (RFC 9110 §15.5.6), where Fastify would say 404. */
+  refuseOthers(app: FastifyInstance): void {
+    for (const [url, known] of this.#methods) {
+      if (url === '*') continue;
+      const method = app.supportedMethods.filter((one) => !known.has(one));
+      const allow = [...known, 'OPTIONS'].filter((one, index, all) => all.indexOf(one) === index).join(', ');
+      app.route({
+        url,
+        method,
+        // Before the body is looked at: what is in it does not matter.
+        onRequest: async (request, reply) => {
+          reply.header('allow', allow);
+          if (request.method === 'OPTIONS') return reply.code(204).send();
+          return sendProblem(
+            reply,
+            new BrokerError('method-not-allowed', `${request.method} is not possible here; use ${allow}.`),
+          );
+        },
+        handler: () => undefined,
+      });
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import type { FastifyInstance } from 'fastify';
+
+export interface Exposition {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+}
+
+/** `/metrics`, in Prometheus' text format. */
+export async function metricsRoute(
+  app: FastifyInstance,
+  { exposition }: { exposition: Exposition },
+): Promise<void> {
+  app.get('/metrics', async (_request, reply) =>
+    reply
+      .header('cache-control', 'no-store')
+      .header('content-type', exposition.contentType)
+      .send(await exposition.metrics()),
+  );
+}

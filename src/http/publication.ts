@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { parseChannelName } from '../core/channel-name.ts';
+import type { ChannelName } from '../core/channel-name.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { BodyFault } from '../core/errors.ts';
+import type { NewEvent } from '../core/event.ts';
+import { encodeFields } from '../sse/frame.ts';
+import { hasLoneSurrogate, parseExactJson } from './exact-json.ts';
+
+/** What a publisher asked for, checked. */
+export interface Publication {
+  readonly channel: ChannelName;
+  readonly event: NewEvent;
+}
+
+/** Deeper nesting of `data` than anybody means; keeps recursion away from the end of the stack. */
+const MAX_DEPTH = 200;
+
+const EventType = z
+  .string('must be a string')
+  .min(1, 'must have 1 to 200 characters')
+  .max(200, 'must have 1 to 200 characters')
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, 'must not hold control characters')
+  .refine(
+    (type) => !type.startsWith('sluice:'),
+    'must not begin with "sluice:", which is for events of the broker itself',
+  );
+
+const PublicationBody = z.strictObject(
+  {
+    channel: z.string('must be a channel name'),
+    event: EventType.optional(),
+    data: z.custom<unknown>((data) => data !== undefined, 'is required'),
+  },
+  'must be a JSON object such as {"channel":"news","data":"hello"}',
+);
+
+/**
+ * Reads the JSON body of `POST /publish` (docs/protocol.md §2).
+ * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`
+ */
+export function parsePublication(body: Buffer): Publication {
+  const text = decodeUtf8(body);
+  const value = parseJson(text);
+  if (Array.isArray(value))
+    throw new BrokerError('invalid-body', 'Batches are not supported: send one event in each request.');
+  const result = PublicationBody.safeParse(value);
+  if (!result.success) throw invalidBody(result.error.issues.flatMap(faultsOf));
+  const { channel, event, data } = result.data;
+  if (hasLoneSurrogate(value, text))
+    throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is no character' }]);
+  return {
+    channel: parseNamedChannel(channel),
+    event: newEvent(event, typeof data === 'string' ? data : JSON.stringify(data)),
+  };
+}
+
+/**
+ * Reads the body of `POST /publish/:channel`, which is the data itself.
+ * @throws BrokerError `invalid-body`, `invalid-event`
+ */
+export function parseRawPublication(
+  channel: ChannelName,
+  type: string | undefined,
+  body: Buffer | undefined,
+): Publication {
+  const result = EventType.optional().safeParse(type);
+  if (!result.success)
+    throw new BrokerError(
+      'invalid-event',
+      `The event type ${result.error.issues[0]?.message ?? 'is not valid'}.`,
+    );
+  return { channel, event: newEvent(type, body === undefined ? '' : decodeUtf8(body)) };
+}
+
+function newEvent(type: string | undefined, data: string): NewEvent {
+  // Browsers take a NUL, others cut the string there: nobody can mean it.
+  if (data.includes('\0'))
+    throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which text must not' }]);
+  return { fields: encodeFields(type, data) };
+}
+
+function decodeUtf8(body: Buffer): string {
+  const text = body.toString('utf8');
+  // Decoding replaces what is not UTF-8; then the bytes are no longer those that came.
+  if (text.includes('\ufffd') && !Buffer.from(text, 'utf8').equals(body)) {
+    throw new BrokerError('invalid-body', 'The body is not valid UTF-8.');
+  }
+  return text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    const value = parseExactJson(text);
+    if (isTooDeep(value))
+      throw invalidBody([{ pointer: '/data', detail: `is nested deeper than ${MAX_DEPTH} levels` }]);
+    return value;
+  } catch (error) {
+    if (error instanceof BrokerError) throw error;
+    throw new BrokerError('invalid-body', 'The body is not valid JSON.', { cause: error });
+  }
+}
+
+function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return depth > MAX_DEPTH || Object.values(value).some((child) => isTooDeep(child, depth + 1));
+}
+
+function parseNamedChannel(name: string): ChannelName {
+  try {
+    return parseChannelName(name);
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    throw new BrokerError(error.code, error.message, {
+      faults: [{ pointer: '/channel', detail: error.message }],
+    });
+  }
+}
+
+function faultsOf(issue: z.core.$ZodIssue): readonly BodyFault[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      pointer: pointerTo([key]),
+      detail: 'is not a field of a publication',
+    }));
+  }
+  return [{ pointer: pointerTo(issue.path), detail: issue.message }];
+}
+
+/** RFC 6901 §3. */
+function pointerTo(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+function invalidBody(faults: readonly BodyFault[]): BrokerError {
+  const [first] = faults;
+  const where = first === undefined || first.pointer === '' ? 'The body' : first.pointer.slice(1);
+  return new BrokerError('invalid-body', `${where} ${first?.detail ?? 'is not valid'}.`, { faults });
+}

@@ -1,0 +1,103 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { bearerToken } from '../auth/bearer.ts';
+import type { PublishKeys } from '../auth/publish-keys.ts';
+import { parseChannelName } from '../core/channel-name.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { Hub } from '../core/hub.ts';
+import type { Publication } from './publication.ts';
+import { parsePublication, parseRawPublication } from './publication.ts';
+
+export interface PublishOptions {
+  readonly hub: Pick<Hub, 'publish'>;
+  readonly keys: Pick<PublishKeys, 'accepts'>;
+}
+
+/** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
+
+/** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
+export async function publishRoutes(app: FastifyInstance, { hub, keys }: PublishOptions): Promise<void> {
+  // Checked before the body is read: who may not publish does not get to make us parse.
+  app.addHook('onRequest', async (request) => {
+    const key = bearerToken(request.headers.authorization);
+    if (key === undefined)
+      throw new BrokerError(
+        'unauthorized',
+        'Publishing needs a key: send Authorization: Bearer <publish key>.',
+      );
+    if (!keys.accepts(key))
+      throw new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
+    const encoding = request.headers['content-encoding'];
+    if (encoding !== undefined && encoding !== 'identity') {
+      throw new BrokerError(
+        'unsupported-media-type',
+        'Compressed bodies are not taken: send it without Content-Encoding.',
+      );
+    }
+  });
+
+  const publish = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    publication: Publication,
+  ): Promise<FastifyReply> => {
+    const idempotencyKey = idempotencyKeyOf(request);
+    const { id, replayed } = await hub.publish(publication.channel, publication.event, { idempotencyKey });
+    if (replayed) reply.header('idempotent-replayed', 'true');
+    // Neither a channel name nor an id has a character that JSON escapes.
+    return reply
+      .header('content-type', 'application/json')
+      .send(Buffer.from(`{"channel":"${publication.channel}","id":"${id}"}`));
+  };
+
+  await app.register(async (json) => {
+    json.removeAllContentTypeParsers();
+    json.addContentTypeParser(
+      'application/json',
+      { parseAs: 'buffer' },
+      async (_request: FastifyRequest, body: Buffer) => body,
+    );
+    json.post<{ Body: Buffer | undefined }>('/publish', (request, reply) => {
+      if (request.body === undefined)
+        throw new BrokerError('invalid-body', 'The body is empty; send {"channel":"news","data":"hello"}.');
+      return publish(request, reply, parsePublication(request.body));
+    });
+  });
+
+  await app.register(async (raw) => {
+    raw.removeAllContentTypeParsers();
+    raw.addContentTypeParser(
+      '*',
+      { parseAs: 'buffer' },
+      async (_request: FastifyRequest, body: Buffer) => body,
+    );
+    raw.post<{
+      Params: { channel: string };
+      Body: Buffer | undefined;
+      Querystring: Record<string, string | string[]>;
+    }>('/publish/:channel', (request, reply) => {
+      const channel = parseChannelName(request.params.channel);
+      return publish(request, reply, parseRawPublication(channel, eventTypeOf(request.query), request.body));
+    });
+  });
+}
+
+function eventTypeOf(query: Record<string, string | string[]>): string | undefined {
+  for (const name of Object.keys(query)) {
+    if (name !== 'event')
+      throw new BrokerError(
+        'invalid-query',
+        `The query has "${name.slice(0, 100)}"; only event=<type> is known here.`,
+      );
+  }
+  const { event } = query;
+  if (Array.isArray(event)) throw new BrokerError('invalid-query', 'The query has event= more than once.');
+  return event;
+}
+
+function idempotencyKeyOf(request: FastifyRequest): string | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && IDEMPOTENCY_KEY.test(key)) return key;
+  throw new BrokerError('bad-request', 'Idempotency-Key takes 1 to 200 visible ASCII characters, once.');
+}

@@ -1,0 +1,52 @@
+import type { ChannelName } from '../core/channel-name.ts';
+import { parseCursor } from '../core/cursor.ts';
+import type { Start } from '../core/cursor.ts';
+import { BrokerError } from '../core/errors.ts';
+
+export type Query = Record<string, string | string[] | undefined>;
+
+/** RFC 3339 §5.6, with the time zone it requires. */
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+const MAX_LAST = 1_000_000;
+
+/**
+ * Where a subscriber begins (docs/protocol.md §4). A cursor, from wherever it comes, wins over `last` and `since`: those
+ * stand in the URL of every reconnect, the cursor says what has been seen since.
+ * @throws BrokerError `invalid-query` for a `last` or `since` that cannot be read; never for a cursor
+ */
+export function startPosition(
+  lastEventId: string | string[] | undefined,
+  query: Query,
+  channel: ChannelName,
+): Start {
+  for (const cursor of [lastEventId, query['last_event_id'], query['lastEventId']]) {
+    // An empty one is what a client sends that has seen nothing. Given twice, there is no telling which is meant.
+    if (cursor !== undefined && cursor !== '')
+      return Array.isArray(cursor) ? { from: 'unreadable' } : parseCursor(cursor, channel);
+  }
+  const { last, since } = query;
+  if (last !== undefined && since !== undefined)
+    throw new BrokerError('invalid-query', 'Give last= or since=, not both.');
+  if (last !== undefined) return { from: 'last', count: parseCount(last) };
+  if (since !== undefined) return { from: 'time', ms: parseTime(since) };
+  return { from: 'tail' };
+}
+
+function parseCount(text: string | string[]): number {
+  if (typeof text === 'string' && /^\d{1,10}$/.test(text)) return Math.min(Number(text), MAX_LAST);
+  throw new BrokerError('invalid-query', 'last= takes a number of events, such as last=10.');
+}
+
+function parseTime(text: string | string[]): number {
+  if (typeof text === 'string') {
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    // A plus sign in a query is a space to those who decode forms.
+    const time = text.replace(/ (\d\d:\d\d)$/, '+$1');
+    const ms = RFC_3339.test(time) ? Date.parse(time) : NaN;
+    if (ms >= 0) return ms;
+  }
+  throw new BrokerError(
+    'invalid-query',
+    'since= takes a time such as 2026-01-31T12:00:00Z, or milliseconds since 1970.',
+  );
+}

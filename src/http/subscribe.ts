@@ -1,0 +1,98 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { matchesAny } from '../core/channel-pattern.ts';
+import type { ChannelPattern } from '../core/channel-pattern.ts';
+import { parseChannelName } from '../core/channel-name.ts';
+import type { ChannelName } from '../core/channel-name.ts';
+import type { RefuseReason } from '../core/close-reason.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { Hub } from '../core/hub.ts';
+import type { Connections } from '../sse/connections.ts';
+import { encodeRetry } from '../sse/frame.ts';
+import { SseConnection } from '../sse/sse-connection.ts';
+import { startPosition } from './start-position.ts';
+import type { Query } from './start-position.ts';
+
+export interface SubscribeOptions {
+  readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe'>;
+  readonly connections: Connections;
+  /** Channels that anyone may subscribe to. */
+  readonly publicChannels: readonly ChannelPattern[];
+  readonly onOpened: () => void;
+  readonly onRefused: (reason: RefuseReason) => void;
+}
+
+interface SubscribeRoute {
+  Params: { channel: string };
+  Querystring: Query;
+}
+
+const HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+/** `GET` and `HEAD /events/:channel` (docs/protocol.md §3). */
+export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
+  const { hub, connections, publicChannels } = options;
+
+  const allowedChannel = (request: FastifyRequest<SubscribeRoute>): ChannelName => {
+    const channel = parseChannelName(request.params.channel);
+    if (matchesAny(publicChannels, channel)) return channel;
+    throw new BrokerError(
+      'unauthorized',
+      'This channel is not public: it is not among SLUICE_PUBLIC_CHANNELS.',
+    );
+  };
+
+  app.head<SubscribeRoute>('/events/:channel', (request, reply) => {
+    allowedChannel(request);
+    return reply.headers(HEADERS).send();
+  });
+
+  app.get<SubscribeRoute>('/events/:channel', (request, reply) => {
+    const channel = allowedChannel(request);
+    const start = startPosition(request.headers['last-event-id'], request.query, channel);
+    const { refusal } = connections;
+    if (refusal !== undefined) {
+      options.onRefused(refusal);
+      // 200, because a browser that gets any other status never tries again.
+      void reply
+        .headers(HEADERS)
+        .header('connection', 'close')
+        .send(encodeRetry(connections.jitteredBackoff()));
+      return;
+    }
+    const connection = open(reply, connections);
+    if (connection === undefined) return;
+    options.onOpened();
+    const subscription = hub.subscribe(channel, start, connection);
+    connection.onWritable = () => subscription.resume();
+    connections.add(connection, () => hub.unsubscribe(channel, subscription));
+  });
+}
+
+/** Sends the head and the first bytes at once, before the log has been asked anything. */
+function open(reply: FastifyReply, connections: Connections): SseConnection | undefined {
+  const { raw } = reply;
+  const { socket } = raw;
+  reply.hijack();
+  if (socket === null || socket.destroyed) {
+    // A request pipelined behind another has no socket of its own yet, and behind a stream it never gets one.
+    raw.destroy();
+    return undefined;
+  }
+  // Ended by closing, not chunked: then one buffer serves every socket as it is (RFC 9112 §6.3).
+  raw.useChunkedEncodingByDefault = false;
+  raw.shouldKeepAlive = false;
+  raw.removeHeader('transfer-encoding');
+  // Hijacking skips the hooks that would write what plugins have set, CORS above all.
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) raw.setHeader(name, value);
+  }
+  raw.writeHead(200, { ...HEADERS, connection: 'close' });
+  raw.write(`${encodeRetry(connections.jitteredRetry())}:\n`);
+  socket.setTimeout(0);
+  return new SseConnection(socket, connections.pulse, connections.jitteredAge());
+}

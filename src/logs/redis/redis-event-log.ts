@@ -1,0 +1,164 @@
+import { Buffer } from 'node:buffer';
+import type { ChannelName } from '../../core/channel-name.ts';
+import { BrokerError } from '../../core/errors.ts';
+import type {
+  AppendOptions,
+  Appended,
+  EventLog,
+  Following,
+  LogHealth,
+  LogListener,
+  LogPage,
+} from '../../core/event-log.ts';
+import type { EventId, NewEvent, StoredEvent } from '../../core/event.ts';
+import { createRedisConnections } from './redis-connections.ts';
+import type { RedisConnections } from './redis-connections.ts';
+import { RedisFollower } from './redis-follower.ts';
+import { RedisKeys } from './redis-keys.ts';
+import { RedisMonitor } from './redis-monitor.ts';
+import { RedisScripts } from './redis-scripts.ts';
+
+export interface RedisEventLogOptions {
+  readonly url: string;
+  readonly prefix: string;
+  /** Events kept a channel. */
+  readonly historySize: number;
+  /** How long an event is kept, in ms. */
+  readonly historyTtl: number;
+  /** How long an idempotency key is remembered, in ms. */
+  readonly idempotencyTtl: number;
+  /** Called when Redis goes away and when it is back. */
+  readonly onHealth: (health: LogHealth) => void;
+}
+
+const PAGE_BYTES = 256 * 1024;
+/** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
+const TAIL_TTL = 86_400_000;
+
+/** The log in Redis: a stream for each channel, and pub/sub to announce what is appended to it. */
+export class RedisEventLog implements EventLog {
+  readonly #options: RedisEventLogOptions;
+  readonly #connections: RedisConnections;
+  readonly #keys: RedisKeys;
+  readonly #scripts: RedisScripts;
+  readonly #follower: RedisFollower;
+  readonly #monitor: RedisMonitor;
+
+  constructor(options: RedisEventLogOptions) {
+    this.#options = options;
+    this.#keys = new RedisKeys(options.prefix);
+    this.#connections = createRedisConnections(options.url);
+    const { commands, subscriber } = this.#connections;
+    this.#scripts = new RedisScripts(commands);
+    this.#follower = new RedisFollower({
+      subscriber,
+      keys: this.#keys,
+      tail: (channel) => this.rewind(channel, 0),
+    });
+    this.#monitor = new RedisMonitor({ ...this.#connections, keys: this.#keys, onHealth: options.onHealth });
+    // Both go on trying by themselves; the monitor says how that goes.
+    commands.connect().catch(() => undefined);
+    subscriber.connect().catch(() => undefined);
+  }
+
+  async append(
+    channel: ChannelName,
+    event: NewEvent,
+    { idempotencyKey }: AppendOptions = {},
+  ): Promise<Appended> {
+    const { historySize, historyTtl, idempotencyTtl } = this.#options;
+    const keys = [this.#keys.log(channel)];
+    if (idempotencyKey !== undefined) keys.push(this.#keys.idempotency(channel, idempotencyKey));
+    const live = this.#keys.live(channel);
+    const result = await this.#run('append', keys, [
+      event.fields,
+      historySize,
+      historyTtl,
+      historyTtl + TAIL_TTL,
+      idempotencyTtl,
+      live,
+      'PUBLISH',
+    ]);
+    const [id, replayed] = result as [Buffer, number];
+    return { id: id.toString('latin1') as EventId, replayed: replayed === 1 };
+  }
+
+  async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
+    const args = [after, limit, PAGE_BYTES, this.#options.historyTtl];
+    const [tail, complete, ...flat] = (await this.#run('read', [this.#keys.log(channel)], args)) as [
+      Buffer,
+      number,
+      ...Buffer[],
+    ];
+    const events: StoredEvent[] = [];
+    for (let i = 0; i + 2 < flat.length; i += 3) {
+      const [id, prev, fields] = flat.slice(i, i + 3) as [Buffer, Buffer, Buffer];
+      events.push({
+        id: id.toString('latin1') as EventId,
+        prev: prev.toString('latin1') as EventId,
+        frame: Buffer.concat([ID, id, LF, fields]),
+      });
+    }
+    return { events, tail: tail.toString('latin1') as EventId, complete: complete === 1 };
+  }
+
+  async rewind(channel: ChannelName, count: number): Promise<EventId> {
+    const id = await this.#run('rewind', [this.#keys.log(channel)], [count, this.#options.historyTtl]);
+    return (id as Buffer).toString('latin1') as EventId;
+  }
+
+  follow(channel: ChannelName, listener: LogListener): Following {
+    return this.#follower.follow(channel, listener);
+  }
+
+  async health(): Promise<LogHealth> {
+    return this.#monitor.health;
+  }
+
+  async close(): Promise<void> {
+    this.#monitor.close();
+    this.#connections.subscriber.disconnect();
+    this.#connections.commands.disconnect();
+  }
+
+  async #run(
+    script: 'append' | 'read' | 'rewind',
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    if (this.#monitor.suspect)
+      throw new BrokerError('log-unavailable', 'Redis does not answer. Nothing was published; try again.');
+    try {
+      return await this.#scripts.run(script, keys, args);
+    } catch (error) {
+      throw this.#explain(error as Error);
+    }
+  }
+
+  #explain(error: Error): BrokerError {
+    const { message } = error;
+    if (message.startsWith('OOM')) {
+      return new BrokerError(
+        'log-full',
+        'Redis has reached its maxmemory and evicts nothing. Nothing was published.',
+        { cause: error },
+      );
+    }
+    if (message === 'Command timed out') {
+      this.#monitor.suspectNow();
+      const detail =
+        'Redis did not answer in time. The event may have been published: retry with the same Idempotency-Key.';
+      return new BrokerError('log-unavailable', detail, { cause: error });
+    }
+    return new BrokerError(
+      'log-unavailable',
+      'Redis cannot be reached, or refuses. Try again with the same Idempotency-Key.',
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+const ID = Buffer.from('id: ');
+const LF = Buffer.from('\n');

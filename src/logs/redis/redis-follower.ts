@@ -1,0 +1,182 @@
+import { Buffer } from 'node:buffer';
+import type { Redis } from 'ioredis';
+import type { ChannelName } from '../../core/channel-name.ts';
+import type { Following, LogListener } from '../../core/event-log.ts';
+import type { EventId, StoredEvent } from '../../core/event.ts';
+import type { RedisKeys } from './redis-keys.ts';
+
+export interface RedisFollowerOptions {
+  readonly subscriber: Redis;
+  readonly keys: RedisKeys;
+  /** The channel's tail, read over another connection. */
+  readonly tail: (channel: ChannelName) => Promise<EventId>;
+}
+
+/** Channels named in one SUBSCRIBE. */
+const BATCH = 500;
+const RETRY = 500;
+const LF = 10;
+
+/** What is known of one channel that somebody follows. */
+interface Topic {
+  readonly channel: ChannelName;
+  readonly wireName: string;
+  readonly followers: Set<Follower>;
+}
+
+interface Follower {
+  readonly listener: LogListener;
+  readonly started: PromiseWithResolvers<EventId>;
+  hasStarted: boolean;
+  interrupted: boolean;
+}
+
+/**
+ * Hears what is appended to the channels that somebody follows. Subscribes once for all who follow a channel, together
+ * for all channels of one turn, and in its own order after a reconnect: subscribe first, then look at the tail (laws 2, 3).
+ */
+export class RedisFollower {
+  readonly #options: RedisFollowerOptions;
+  readonly #topics = new Map<string, Topic>();
+  /** Waiting for their SUBSCRIBE. */
+  #wanted = new Set<Topic>();
+  #unwanted = new Set<string>();
+  #scheduled = false;
+
+  constructor(options: RedisFollowerOptions) {
+    this.#options = options;
+    const { subscriber } = options;
+    subscriber.on('messageBuffer', (name: Buffer, message: Buffer) => this.#onMessage(name, message));
+    subscriber.on('ready', () => {
+      for (const topic of this.#topics.values()) this.#wanted.add(topic);
+      this.#schedule();
+    });
+    subscriber.on('close', () => this.#onClose());
+  }
+
+  follow(channel: ChannelName, listener: LogListener): Following {
+    const wireName = this.#options.keys.live(channel);
+    let topic = this.#topics.get(wireName);
+    if (topic === undefined) {
+      topic = { channel, wireName, followers: new Set() };
+      this.#topics.set(wireName, topic);
+    }
+    const follower: Follower = {
+      listener,
+      started: Promise.withResolvers(),
+      hasStarted: false,
+      interrupted: false,
+    };
+    follower.started.promise.catch(() => undefined);
+    topic.followers.add(follower);
+    this.#wanted.add(topic);
+    this.#schedule();
+    const { wireName: name, followers } = topic;
+    return {
+      started: follower.started.promise,
+      stop: () => {
+        followers.delete(follower);
+        if (!follower.hasStarted) follower.started.reject(new Error('stopped before it started'));
+        if (followers.size > 0 || this.#topics.get(name)?.followers !== followers) return;
+        this.#topics.delete(name);
+        this.#unwanted.add(name);
+        this.#schedule();
+      },
+    };
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { subscriber } = this.#options;
+    const left = [...this.#unwanted].filter((name) => !this.#topics.has(name));
+    this.#unwanted.clear();
+    if (subscriber.status !== 'ready') return;
+    const wanted = [...this.#wanted].filter((topic) => this.#topics.get(topic.wireName) === topic);
+    this.#wanted.clear();
+    for (let i = 0; i < left.length; i += BATCH) {
+      // A name that stays subscribed by accident costs a message now and then, which finds nobody.
+      subscriber.unsubscribe(...left.slice(i, i + BATCH)).catch(() => undefined);
+    }
+    for (let i = 0; i < wanted.length; i += BATCH) this.#subscribe(wanted.slice(i, i + BATCH));
+  }
+
+  #subscribe(topics: readonly Topic[]): void {
+    this.#options.subscriber.subscribe(...topics.map((topic) => topic.wireName)).then(
+      () => {
+        for (const topic of topics) this.#look(topic);
+      },
+      () => undefined, // the connection broke; all is subscribed anew when it is ready again
+    );
+  }
+
+  /** Subscribed: what is appended from now on will be heard. The tail tells what may not have been. */
+  #look(topic: Topic): void {
+    const { subscriber } = this.#options;
+    const { stream } = subscriber;
+    this.#options.tail(topic.channel).then(
+      (tail) => {
+        // A tail from before a reconnect says nothing about what was lost in it.
+        if (subscriber.stream !== stream || subscriber.status !== 'ready') return;
+        for (const follower of topic.followers) this.#tell(follower, tail);
+      },
+      () => {
+        const timer = setTimeout(
+          () => {
+            if (subscriber.stream === stream && this.#topics.get(topic.wireName) === topic) this.#look(topic);
+          },
+          RETRY * (0.5 + Math.random()),
+        );
+        timer.unref();
+      },
+    );
+  }
+
+  #tell(follower: Follower, tail: EventId): void {
+    if (!follower.hasStarted) {
+      follower.hasStarted = true;
+      follower.started.resolve(tail);
+    } else if (follower.interrupted) {
+      follower.interrupted = false;
+      follower.listener.onResumed(tail);
+    }
+  }
+
+  #onClose(): void {
+    for (const { followers } of this.#topics.values()) {
+      for (const follower of followers) {
+        if (!follower.hasStarted || follower.interrupted) continue;
+        follower.interrupted = true;
+        follower.listener.onInterrupted();
+      }
+    }
+  }
+
+  #onMessage(name: Buffer, message: Buffer): void {
+    const topic = this.#topics.get(name.toString('latin1'));
+    if (topic === undefined) return;
+    const event = parseAnnouncement(message);
+    if (event === undefined) return;
+    for (const { listener } of topic.followers) listener.onEvents([event]);
+  }
+}
+
+/** See append.lua for the form. Undefined for what no broker has written. */
+function parseAnnouncement(message: Buffer): StoredEvent | undefined {
+  const prevEnd = message.indexOf(LF);
+  const idEnd = message.indexOf(LF, prevEnd + 1);
+  if (prevEnd < 0 || idEnd < 0) return undefined;
+  return {
+    prev: message.toString('latin1', 0, prevEnd) as EventId,
+    id: message.toString('latin1', prevEnd + 'id: '.length + 1, idEnd) as EventId,
+    // A copy: what arrives is a window on the socket's read buffer, and keeping one event would keep all of it.
+    frame: Buffer.from(message.subarray(prevEnd + 1)),
+  };
+}

@@ -1,0 +1,31 @@
+import type { ChannelName } from '../../core/channel-name.ts';
+
+/**
+ * The names this broker uses in Redis. The braces keep all that belongs to a channel in one hash slot, so that one
+ * script may touch it in a cluster; no channel name has a brace of its own.
+ */
+export class RedisKeys {
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  log(channel: ChannelName): string {
+    return `${this.#prefix}{${channel}}:log`;
+  }
+
+  idempotency(channel: ChannelName, key: string): string {
+    return `${this.#prefix}{${channel}}:idem:${key}`;
+  }
+
+  /** The pub/sub channel on which the channel's events are announced. */
+  live(channel: ChannelName): string {
+    return `${this.#prefix}{${channel}}:live`;
+  }
+
+  /** The pub/sub channel on which one replica listens for itself. */
+  probe(replica: string): string {
+    return `${this.#prefix}probe:${replica}`;
+  }
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import type { LogHealth } from '../../core/event-log.ts';
+import type { RedisConnections } from './redis-connections.ts';
+import type { RedisKeys } from './redis-keys.ts';
+
+export interface RedisMonitorOptions extends RedisConnections {
+  readonly keys: RedisKeys;
+  /** Called when the answer changes. */
+  readonly onHealth: (health: LogHealth) => void;
+}
+
+/** Between two probes, in ms. */
+const INTERVAL = 2_000;
+/** A probe that Redis accepted and that has not come back after so many ms is lost, in ms. */
+const PATIENCE = 3_000;
+
+/**
+ * Says whether Redis answers and whether announcements arrive. It sends itself a message now and then: a subscriber
+ * connection hears nothing when nothing is published, and just as little when it is silently dead.
+ */
+export class RedisMonitor {
+  readonly #options: RedisMonitorOptions;
+  readonly #name: string;
+  readonly #timer: NodeJS.Timeout;
+  /** When a probe was first sent that has not come back; undefined when none is on its way. */
+  #sentAt: number | undefined;
+  #answering = false;
+  #arriving = false;
+  #suspect = false;
+  #detail = 'not connected yet';
+  #reported: boolean | undefined;
+
+  constructor(options: RedisMonitorOptions) {
+    this.#options = options;
+    this.#name = options.keys.probe(randomUUID());
+    const { commands, subscriber } = options;
+    const arrived = Buffer.from(this.#name);
+    subscriber.on('messageBuffer', (channel: Buffer) => {
+      if (channel.equals(arrived)) this.#arrived();
+    });
+    for (const connection of [commands, subscriber]) {
+      // ioredis reports each failed attempt here; without a listener it would write to the console.
+      connection.on('error', (error: Error) => {
+        this.#detail = error.message;
+      });
+    }
+    commands.on('ready', () => {
+      this.#suspect = false;
+      void this.#probe();
+    });
+    subscriber.on('ready', () => {
+      this.#sentAt = undefined;
+      subscriber.subscribe(this.#name).then(
+        () => this.#probe(),
+        () => undefined, // the connection broke again; the next 'ready' tries again
+      );
+    });
+    commands.on('close', () => this.#lost('answering', 'the connection for commands is closed'));
+    subscriber.on('close', () => this.#lost('arriving', 'the connection for announcements is closed'));
+    this.#timer = setInterval(() => void this.#probe(), INTERVAL);
+    this.#timer.unref();
+  }
+
+  get health(): LogHealth {
+    const up = this.#answering && this.#arriving && !this.#suspect;
+    return { up, detail: up ? '' : this.#detail };
+  }
+
+  /** Redis has let a command time out: until it answers again, further ones are not worth the wait. */
+  get suspect(): boolean {
+    return this.#suspect;
+  }
+
+  suspectNow(): void {
+    if (this.#suspect) return;
+    this.#suspect = true;
+    this.#lost('answering', 'Redis does not answer in time');
+    void this.#probe();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #probe(): Promise<void> {
+    const { commands, subscriber } = this.#options;
+    const now = performance.now();
+    if (this.#sentAt !== undefined && now - this.#sentAt > PATIENCE && subscriber.status === 'ready') {
+      this.#sentAt = undefined;
+      this.#lost('arriving', 'announcements do not arrive');
+      subscriber.disconnect(true);
+    }
+    try {
+      const heard = await commands.publish(this.#name, '1');
+      this.#answering = true;
+      this.#suspect = false;
+      // What nobody has heard is not on its way: the subscription itself is missing or being made.
+      if (subscriber.status === 'ready' && (heard > 0 || this.#arriving)) this.#sentAt ??= now;
+      this.#report();
+    } catch (error) {
+      this.#lost('answering', (error as Error).message);
+    }
+  }
+
+  #arrived(): void {
+    this.#sentAt = undefined;
+    this.#arriving = true;
+    this.#report();
+  }
+
+  #lost(what: 'answering' | 'arriving', detail: string): void {
+    if (what === 'answering') this.#answering = false;
+    else this.#arriving = false;
+    this.#detail = detail;
+    this.#report();
+  }
+
+  #report(): void {
+    const { health } = this;
+    if (health.up === this.#reported) return;
+    // Not being connected yet is no loss.
+    if (this.#reported === undefined && !health.up) return;
+    this.#reported = health.up;
+    this.#options.onHealth(health);
+  }
+}

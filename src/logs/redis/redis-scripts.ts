@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+
+const NAMES = ['append', 'read', 'rewind'] as const;
+type ScriptName = (typeof NAMES)[number];
+
+/** ioredis adds a method for each script, to the client and to its pipelines, with a twin that answers in bytes. */
+type ScriptPipeline = Record<`sluice_${ScriptName}Buffer`, (...args: (string | number)[]) => unknown> & {
+  exec(): Promise<[Error | null, unknown][] | null>;
+};
+
+interface Call {
+  readonly script: ScriptName;
+  readonly args: (string | number)[];
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Runs this broker's Lua scripts. The calls of one turn of the event loop leave in one write; unlike ioredis' own
+ * auto-pipelining, a turn's calls do not wait for the answers to the turn before, so that a time-out is one time-out.
+ */
+export class RedisScripts {
+  readonly #redis: Redis;
+  #calls: Call[] = [];
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    for (const name of NAMES) {
+      const lua = readFileSync(new URL(`${name}.lua`, import.meta.url), 'utf8');
+      redis.defineCommand(`sluice_${name}`, { lua });
+    }
+  }
+
+  /** Strings in the result are Buffers. */
+  run(script: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#calls.length === 0) setImmediate(() => this.#flush());
+      this.#calls.push({ script, args: [keys.length, ...keys, ...args], resolve, reject });
+    });
+  }
+
+  #flush(): void {
+    const calls = this.#calls;
+    this.#calls = [];
+    const pipeline = this.#redis.pipeline() as unknown as ScriptPipeline;
+    for (const { script, args } of calls) pipeline[`sluice_${script}Buffer`](...args);
+    pipeline.exec().then(
+      (results) => {
+        for (const [index, call] of calls.entries()) {
+          const [error, result] = results?.[index] ?? [new Error('no answer'), undefined];
+          if (error) call.reject(error);
+          else call.resolve(result);
+        }
+      },
+      (error: unknown) => {
+        for (const call of calls) call.reject(error as Error);
+      },
+    );
+  }
+}

@@ -1,0 +1,44 @@
+import { healthcheck } from './cli/healthcheck.ts';
+import { serve } from './cli/serve.ts';
+import { ConfigError, loadConfig } from './config.ts';
+
+const USAGE = `usage: node src/main.ts [command]
+
+  serve         run the broker (the default); settings come from the environment
+  healthcheck   exit with 0 when the broker on this machine answers, for container health checks
+`;
+
+async function main(command: string | undefined): Promise<void> {
+  switch (command) {
+    case undefined:
+    case 'serve':
+      await serve(process.env);
+      return;
+    case 'healthcheck': {
+      const config = loadConfig(process.env);
+      process.exitCode = await healthcheck(config.adminPort ?? config.port);
+      return;
+    }
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(USAGE);
+      return;
+    default:
+      process.stderr.write(`There is no command "${command}".\n\n${USAGE}`);
+      process.exitCode = 2;
+  }
+}
+
+try {
+  await main(process.argv[2]);
+} catch (error) {
+  if (error instanceof ConfigError) {
+    for (const problem of error.problems) process.stderr.write(`sluice: ${problem}\n`);
+  } else {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const expected = code === 'EADDRINUSE' || code === 'EACCES';
+    process.stderr.write(`sluice: ${expected ? message : (error as Error).stack}\n`);
+  }
+  process.exit(1);
+}

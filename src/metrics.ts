@@ -1,0 +1,115 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { CloseReason, RefuseReason } from './core/close-reason.ts';
+import type { Instruments } from './core/instruments.ts';
+
+/** What the gauges ask for when they are scraped. */
+export interface Gauges {
+  readonly connections: () => number;
+  readonly channels: () => number;
+  readonly bufferedBytes: () => number;
+  readonly logUp: () => Promise<boolean>;
+}
+
+const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** Every instrument of the broker, by name. No label takes a channel's name, or anything else that users make up. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #opened = this.#counter('sluice_connections_opened_total', 'Streams opened.');
+  readonly #closed = this.#counter('sluice_connections_closed_total', 'Streams closed, by reason.', [
+    'reason',
+  ]);
+  readonly #refused = this.#counter(
+    'sluice_connections_refused_total',
+    'Streams answered with a request to come back later, by reason.',
+    ['reason'],
+  );
+  readonly #published = this.#counter('sluice_published_total', 'Publishes, by result.', ['result']);
+  readonly #delivered = this.#counter(
+    'sluice_events_delivered_total',
+    'Events written to streams as they arrived, summed over subscribers.',
+  );
+  readonly #replayed = this.#counter(
+    'sluice_events_replayed_total',
+    'Events written to streams out of the log, summed over subscribers.',
+  );
+  readonly #gaps = this.#counter(
+    'sluice_gaps_total',
+    'Times that a subscriber was told that events may be missing.',
+  );
+  readonly #heals = this.#counter(
+    'sluice_heals_total',
+    'Times that a hole in the announcements was closed from the log.',
+  );
+  readonly #publishSeconds = this.#histogram(
+    'sluice_publish_duration_seconds',
+    'From an event accepted to its append answered.',
+  );
+  readonly #fanOutSeconds = this.#histogram(
+    'sluice_publish_to_write_seconds',
+    "From an event's timestamp in the log to its last write to a live subscriber.",
+  );
+
+  constructor(gauges: Gauges) {
+    collectDefaultMetrics({ register: this.#registry });
+    this.#gauge('sluice_connections', 'Open streams.', gauges.connections);
+    this.#gauge('sluice_channels', 'Channels that this replica follows.', gauges.channels);
+    this.#gauge(
+      'sluice_buffered_bytes',
+      'Bytes that wait in this process for slow readers.',
+      gauges.bufferedBytes,
+    );
+    this.#gauge('sluice_log_up', '1 when the log answers and its announcements arrive.', async () =>
+      (await gauges.logUp()) ? 1 : 0,
+    );
+    // A series that appears only with its first event cannot be alerted on.
+    for (const reason of ['client', 'drained', 'stalled', 'aged'] satisfies CloseReason[])
+      this.#closed.inc({ reason }, 0);
+    for (const reason of ['draining', 'limit'] satisfies RefuseReason[]) this.#refused.inc({ reason }, 0);
+    for (const result of ['ok', 'replayed', 'unavailable', 'full', 'error'])
+      this.#published.inc({ result }, 0);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  metrics(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  readonly instruments: Instruments = {
+    delivered: (count) => this.#delivered.inc(count),
+    replayed: (count) => this.#replayed.inc(count),
+    gap: () => this.#gaps.inc(),
+    healed: () => this.#heals.inc(),
+    published: (result, seconds) => {
+      this.#published.inc({ result });
+      this.#publishSeconds.observe(seconds);
+    },
+    fannedOut: (seconds) => this.#fanOutSeconds.observe(seconds),
+  };
+
+  readonly opened = (): void => this.#opened.inc();
+  readonly closed = (reason: CloseReason): void => this.#closed.inc({ reason });
+  readonly refused = (reason: RefuseReason): void => this.#refused.inc({ reason });
+
+  #counter(name: string, help: string, labelNames: string[] = []): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  #histogram(name: string, help: string): Histogram {
+    return new Histogram({ name, help, buckets: LATENCY_BUCKETS, registers: [this.#registry] });
+  }
+
+  #gauge(name: string, help: string, value: () => number | Promise<number>): Gauge {
+    return new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      async collect() {
+        this.set(await value());
+      },
+    });
+  }
+}

@@ -1,0 +1,135 @@
+import type { CloseReason, RefuseReason } from '../core/close-reason.ts';
+import type { FairLoop, FairTask } from '../core/fair-loop.ts';
+import type { Pulse, SseConnection } from './sse-connection.ts';
+
+export interface ConnectionsOptions {
+  readonly loop: FairLoop;
+  /** After so many ms without a byte a stream gets a comment. */
+  readonly heartbeat: number;
+  /** After so many ms in which a socket took nothing of what waits for it, it is closed. */
+  readonly stallTimeout: number;
+  /** Reconnection time given to clients, in ms; each gets its own between 0.5 and 1.5 times this. */
+  readonly retry: number;
+  /** Asked to reconnect at that age, in ms, give or take a fifth; Infinity for never. */
+  readonly maxAge: number;
+  /** Streams at once; Infinity for no limit. */
+  readonly maxConnections: number;
+  readonly onClosed: (reason: CloseReason) => void;
+}
+
+/** All streams of this replica, and the one timer that serves them all: heartbeats, stalls, age, and the drain. */
+export class Connections {
+  readonly pulse: Pulse = { now: performance.now() };
+  readonly #options: ConnectionsOptions;
+  readonly #open = new Set<SseConnection>();
+  readonly #timer: NodeJS.Timeout;
+  #sweeping = false;
+  #draining = false;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    const tick = Math.max(10, Math.min(1_000, options.heartbeat / 4, options.stallTimeout / 4));
+    this.#timer = setInterval(() => this.#tick(), tick);
+    this.#timer.unref();
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get bufferedBytes(): number {
+    let bytes = 0;
+    for (const connection of this.#open) bytes += connection.bufferedBytes;
+    return bytes;
+  }
+
+  /** Why a new stream cannot be served now, if so: it is answered all the same, and asked to come back. */
+  get refusal(): RefuseReason | undefined {
+    if (this.#draining) return 'draining';
+    return this.#open.size >= this.#options.maxConnections ? 'limit' : undefined;
+  }
+
+  /** A reconnection time for one stream, in ms, different for each, so that they do not all come back at once. */
+  jitteredRetry(): number {
+    return clampRetry(this.#options.retry * (0.5 + Math.random()));
+  }
+
+  /** For a stream that is refused for a reason that will pass: 5 to 15 s (docs/protocol.md §6). */
+  jitteredBackoff(): number {
+    return 5_000 + Math.random() * 10_000;
+  }
+
+  /** The age to give a new stream. */
+  jitteredAge(): number {
+    return this.#options.maxAge * (0.8 + Math.random() * 0.4);
+  }
+
+  /** From here on the stream gets heartbeats and is counted, until `onClose` is called. */
+  add(connection: SseConnection, onClose: () => void): void {
+    this.#open.add(connection);
+    connection.onClose = (reason) => {
+      this.#open.delete(connection);
+      this.#options.onClosed(reason);
+      onClose();
+    };
+  }
+
+  /** Ends every stream, evenly over `window` ms, whole events only. Resolves when none is left. */
+  async drain(window: number): Promise<void> {
+    this.#draining = true;
+    const began = performance.now();
+    const total = this.#open.size;
+    let ended = 0;
+    const { loop } = this.#options;
+    const task = (done: () => void): FairTask => ({
+      run: (until) => {
+        const due = Math.ceil(total * Math.min(1, (performance.now() - began + 50) / Math.max(1, window)));
+        for (const connection of this.#open) {
+          if (ended >= due) break;
+          connection.end('drained', this.jitteredRetry());
+          ended++;
+          if (performance.now() >= until) return true;
+        }
+        if (ended >= total || this.#open.size === 0) done();
+        else setTimeout(() => loop.add(task(done)), 50);
+        return false;
+      },
+    });
+    await new Promise<void>((resolve) => loop.add(task(resolve)));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    this.pulse.now = performance.now();
+    if (this.#sweeping || this.#open.size === 0) return;
+    this.#sweeping = true;
+    const all = this.#open.values();
+    this.#options.loop.add({
+      run: (until) => {
+        let visited = 0;
+        for (let next = all.next(); next.done !== true; next = all.next()) {
+          this.#look(next.value);
+          if ((++visited & 63) === 0 && performance.now() >= until) return true;
+        }
+        this.#sweeping = false;
+        return false;
+      },
+    });
+  }
+
+  #look(connection: SseConnection): void {
+    const { heartbeat, stallTimeout } = this.#options;
+    const { now } = this.pulse;
+    if (connection.closeIfStalled(stallTimeout)) return;
+    if (now >= connection.expiresAt) connection.end('aged', this.jitteredRetry());
+    else if (now - connection.lastWriteAt >= heartbeat) connection.heartbeat();
+  }
+}
+
+/** Node clients take 0 or more than 2^31−1 for "at once", again and again. */
+function clampRetry(ms: number): number {
+  return Math.min(600_000, Math.max(500, ms));
+}

@@ -1,0 +1,34 @@
+import type { ChannelName } from '../core/channel-name.ts';
+import type { EventId } from '../core/event.ts';
+import type { GapNotice } from '../core/subscription.ts';
+
+/**
+ * The wire form of what goes to an EventSource (WHATWG HTML §9.2.5 and §9.2.6). Pure: text or bytes out, nothing else.
+ *
+ * Whoever calls {@link encodeFields} has checked that the type holds no CR, LF or NUL: a line break in it would let a
+ * publisher write fields of its own (CWE-93).
+ */
+export function encodeFields(type: string | undefined, data: string): string {
+  const head = type === undefined ? '' : `event: ${type}\n`;
+  // Each of CRLF, CR and LF ends a line for the reader, so each must begin a new data field.
+  const body = /[\r\n]/.test(data) ? data.replaceAll(/\r\n|\r|\n/g, '\ndata: ') : data;
+  return `${head}data: ${body}\n\n`;
+}
+
+/** Has no id: a client that reconnects after it must come back with the cursor it had. */
+export function encodeGap({ channel, after, before }: GapNotice): Buffer {
+  return Buffer.from(`event: sluice:gap\ndata: ${JSON.stringify({ channel, after, before })}\n\n`);
+}
+
+export function encodeReady(channel: ChannelName, position: EventId): Buffer {
+  const data = JSON.stringify({ channels: { [channel]: position } });
+  return Buffer.from(`id: ${position}\nevent: sluice:ready\ndata: ${data}\n\n`);
+}
+
+/** No blank line after it: a block without data makes some clients fire an empty message. */
+export function encodeRetry(ms: number): string {
+  return `retry: ${Math.round(ms)}\n`;
+}
+
+/** A comment that keeps proxies and clients from giving up; no blank line, for the same reason. */
+export const HEARTBEAT: Buffer = Buffer.from(':\n');

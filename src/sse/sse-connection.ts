@@ -1,0 +1,123 @@
+import type { Socket } from 'node:net';
+import type { ChannelName } from '../core/channel-name.ts';
+import type { CloseReason } from '../core/close-reason.ts';
+import type { EventId } from '../core/event.ts';
+import type { GapNotice, Sink } from '../core/subscription.ts';
+import { HEARTBEAT, encodeGap, encodeReady, encodeRetry } from './frame.ts';
+
+/** How long a stream that we ended may take to close its side, in ms. */
+const LINGER = 5_000;
+
+/** The time, in ms and only as exact as the sweep that keeps it: reading it costs nothing. */
+export interface Pulse {
+  now: number;
+}
+
+/**
+ * One stream over one socket, after its head is out: whole events go straight to the socket, without another copy. It
+ * holds no queue of its own; when the socket's is long, it says so and the subscription reads the log instead.
+ */
+export class SseConnection implements Sink {
+  readonly openedAt: number;
+  /** When it is asked to reconnect, on the clock of its pulse. */
+  readonly expiresAt: number;
+  lastWriteAt: number;
+  /** Called when the socket has taken what it was given. */
+  onWritable: () => void = () => undefined;
+  /** Called once, when nothing more can be written. */
+  onClose: (reason: CloseReason) => void = () => undefined;
+  readonly #socket: Socket;
+  readonly #pulse: Pulse;
+  #blocked = false;
+  #closed = false;
+  #pending = 0;
+  #progressAt = 0;
+
+  constructor(socket: Socket, pulse: Pulse, maxAge: number) {
+    this.#socket = socket;
+    this.#pulse = pulse;
+    this.openedAt = pulse.now;
+    this.lastWriteAt = pulse.now;
+    this.expiresAt = pulse.now + maxAge;
+    socket.on('drain', () => {
+      if (!this.#blocked) return;
+      this.#blocked = false;
+      if (!this.#closed) this.onWritable();
+    });
+    socket.once('close', () => this.#gone('client'));
+    // The error itself is of no use: "the reader left" has many names. 'close' follows it.
+    socket.on('error', () => undefined);
+  }
+
+  get writable(): boolean {
+    return !this.#blocked && !this.#closed;
+  }
+
+  /** Bytes that wait in this process for the kernel to take them. */
+  get bufferedBytes(): number {
+    return this.#closed ? 0 : this.#socket.writableLength;
+  }
+
+  write(bytes: Buffer | string): void {
+    if (this.#closed) return;
+    this.lastWriteAt = this.#pulse.now;
+    // A write larger than the high-water mark answers false also when the kernel took all of it at once.
+    if (!this.#socket.write(bytes) && this.#socket.writableLength > 0) this.#blocked = true;
+  }
+
+  gap(notice: GapNotice): void {
+    this.write(encodeGap(notice));
+  }
+
+  ready(channel: ChannelName, position: EventId): void {
+    this.write(encodeReady(channel, position));
+  }
+
+  heartbeat(): void {
+    if (this.writable) this.write(HEARTBEAT);
+  }
+
+  /** Ends the stream after the last whole event, asking the reader to come back after `retry` ms. */
+  end(reason: CloseReason, retry: number): void {
+    if (this.#closed) return;
+    if (!this.#blocked) this.#socket.write(encodeRetry(retry));
+    const socket = this.#socket;
+    this.#gone(reason);
+    socket.end();
+    socket.setTimeout(LINGER, () => socket.destroy());
+  }
+
+  /** True when bytes have been waiting for `timeout` ms of which the kernel took none; then the stream is closed. */
+  closeIfStalled(timeout: number): boolean {
+    if (this.#closed || this.#socket.writableLength === 0) {
+      this.#pending = 0;
+      return false;
+    }
+    const pending = unsentBytes(this.#socket);
+    if (pending !== this.#pending) {
+      this.#pending = pending;
+      this.#progressAt = this.#pulse.now;
+      return false;
+    }
+    if (this.#pulse.now - this.#progressAt < timeout) return false;
+    this.#gone('stalled');
+    // A reset, so that the kernel gives back what it holds for a reader that takes nothing.
+    this.#socket.resetAndDestroy();
+    return true;
+  }
+
+  #gone(reason: CloseReason): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.onClose(reason);
+  }
+}
+
+/**
+ * Node counts a write as waiting until the whole of it has left; a reader that takes 1 KiB/s of a large one would look
+ * dead. The handle knows what the kernel has taken so far.
+ */
+function unsentBytes(socket: Socket): number {
+  const { _handle: handle } = socket as Socket & { _handle?: { writeQueueSize?: number } | null };
+  return handle?.writeQueueSize ?? socket.writableLength;
+}

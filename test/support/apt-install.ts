@@ -1,0 +1,25 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { findProgram } from './find-program.ts';
+
+const run = promisify(execFile);
+
+/** Whether this process may install Debian or Ubuntu packages. */
+export function canInstall(): boolean {
+  return process.getuid?.() === 0 && findProgram('apt-get') !== undefined;
+}
+
+/** Installs a package and says so in one line. */
+export async function aptInstall(name: string, why: string): Promise<void> {
+  console.log(`tests: ${why}: installing ${name} with apt-get.`);
+  const env = {
+    ...process.env,
+    DEBIAN_FRONTEND: 'noninteractive',
+    // Keeps a package that brings a service from starting it: the tests start their own.
+    RUNLEVEL: '1',
+  };
+  // Another apt-get at work is waited for.
+  const options = ['-qq', '-o', 'DPkg::Lock::Timeout=300'];
+  await run('apt-get', ['update', ...options], { env });
+  await run('apt-get', ['install', '-y', '--no-install-recommends', ...options, name], { env });
+}

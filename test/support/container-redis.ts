@@ -1,0 +1,76 @@
+import { GenericContainer, Wait, getContainerRuntimeClient } from 'testcontainers';
+import { afterExit } from './after-exit.ts';
+import { freePort } from './free-port.ts';
+import { redisArguments } from './redis-arguments.ts';
+import { redisCommand, redisReady } from './redis-command.ts';
+import type { RedisServer, RedisServerOptions } from './redis-server.ts';
+
+/** The image that tests start where a Docker engine answers. */
+export const REDIS_IMAGE = 'redis:8-alpine';
+
+const REDIS_PORT = 6379;
+const READY_LIMIT = 20_000;
+/** Seconds that Redis has to shut down in before it is killed. */
+const SHUTDOWN_LIMIT = 10;
+
+/** `startRedis` in a container of its own. */
+export async function startContainerRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    // Bound to a port of our choice: Docker would pick another one at each start of the same container.
+    const port = options.port ?? (await freePort());
+    try {
+      return await startOnPort(port, options);
+    } catch (error) {
+      // Somebody else may have taken the free port in the meantime.
+      const taken = error instanceof Error && error.message.includes('already in use');
+      if (!taken || options.port !== undefined || attempt === 5) throw error;
+    }
+  }
+}
+
+async function startOnPort(port: number, options: RedisServerOptions): Promise<RedisServer> {
+  const started = await new GenericContainer(REDIS_IMAGE)
+    .withCommand(['redis-server', ...redisArguments(options)])
+    .withExposedPorts({ container: REDIS_PORT, host: port })
+    .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
+    .start();
+  const engine = await getContainerRuntimeClient();
+  const container = engine.container.dockerode.getContainer(started.getId());
+  const callOff = afterExit('docker rm --force --volumes "$1"', started.getId());
+  // Docker may publish on IPv4 only, while `localhost` is often IPv6 first.
+  const host = started.getHost() === 'localhost' ? '127.0.0.1' : started.getHost();
+  const address = { host, port };
+  await redisReady(address, READY_LIMIT);
+
+  const kill = async (): Promise<void> => {
+    await container.kill({ signal: 'SIGKILL' });
+    await container.wait();
+  };
+
+  return {
+    url: `redis://${host}:${port}`,
+    port,
+    async stop() {
+      await container.remove({ force: true, v: true });
+      callOff();
+    },
+    async pause() {
+      await container.pause();
+    },
+    async resume() {
+      await container.unpause();
+    },
+    kill,
+    async restart() {
+      const { State: state } = await container.inspect();
+      // A frozen process hears nothing but SIGKILL.
+      if (state.Paused) await kill();
+      else if (state.Running) await container.stop({ t: SHUTDOWN_LIMIT });
+      await container.start();
+      await redisReady(address, READY_LIMIT);
+    },
+    async cli(...args) {
+      return await redisCommand(address, args);
+    },
+  };
+}

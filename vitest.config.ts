@@ -1,0 +1,46 @@
+import { defineConfig } from 'vitest/config';
+import type { TestProjectConfiguration } from 'vitest/config';
+
+/** Tests wait for events and never for time to pass, so the limit is only what a stuck test costs. */
+const patience = 30_000;
+
+interface Wishes {
+  /** Projects of one order share the machine; the next order begins when they are done. */
+  readonly order: number;
+  /** Test files at a time. A file brings its own Redis, broker and clients: two of them fill two cores. */
+  readonly workers?: number;
+  /** Runs once before the first worker starts, and only when a file of the project is to run. */
+  readonly provision?: string;
+}
+
+function project(name: string, { order, workers, provision }: Wishes): TestProjectConfiguration {
+  return {
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      pool: 'forks',
+      ...(workers !== undefined && { maxWorkers: workers }),
+      ...(provision !== undefined && { globalSetup: provision }),
+      sequence: { groupOrder: order },
+      testTimeout: patience,
+      hookTimeout: patience,
+      retry: 0,
+    },
+  };
+}
+
+const redis = 'test/support/provision-redis.ts';
+const chromium = 'test/support/provision-chromium.ts';
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', { order: 0 }),
+      project('contract', { order: 1, workers: 2, provision: redis }),
+      project('integration', { order: 1, workers: 2, provision: redis }),
+      // Alone, one file at a time: these measure how soon a fault is noticed and healed.
+      project('faults', { order: 2, workers: 1, provision: redis }),
+      project('browser', { order: 3, workers: 1, provision: chromium }),
+    ],
+  },
+});
