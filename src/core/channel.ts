@@ -73,7 +73,12 @@ export class Channel implements LogListener, PageConsumer {
 
   add(subscription: Subscription): void {
     this.#size++;
-    subscription.schedule();
+    if (this.serving) {
+      subscription.anchor(this.#position);
+      subscription.schedule();
+    } else {
+      this.#waiting.add(subscription);
+    }
   }
 
   remove(subscription: Subscription): void {
@@ -161,6 +166,7 @@ export class Channel implements LogListener, PageConsumer {
   onResumed(tail: EventId): void {
     if (this.#state === 'starting') return;
     this.#state = 'following';
+    this.#anchor(tail);
     if (tail !== this.#position) this.#heal();
     else if (!this.#healing) this.#settle();
   }
@@ -189,7 +195,13 @@ export class Channel implements LogListener, PageConsumer {
   #start(tail: EventId): void {
     this.#state = 'following';
     this.#restartAt(tail);
+    this.#anchor(tail);
     this.#settle();
+  }
+
+  /** New events, for those who came while none arrived, are those after the moment when they arrive again. */
+  #anchor(tail: EventId): void {
+    for (const subscription of this.#waiting) subscription.anchor(tail);
   }
 
   #restartAt(position: EventId): void {

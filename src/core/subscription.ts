@@ -59,6 +59,11 @@ export class Subscription implements PageConsumer, FairTask {
     this.#instruments = instruments;
   }
 
+  /** Where new events begin, for one who asked for nothing else: said once, as soon as the channel knows. */
+  anchor(tail: EventId): void {
+    if (this.#start?.from === 'tail') this.#start = { from: 'id', id: tail };
+  }
+
   /** The sink can take bytes again. */
   resume(): void {
     if (this.liveIndex < 0) this.schedule();

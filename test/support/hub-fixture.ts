@@ -1,0 +1,79 @@
+import { parseChannelName } from '../../src/core/channel-name.ts';
+import type { ChannelName } from '../../src/core/channel-name.ts';
+import type { Start } from '../../src/core/cursor.ts';
+import type { EventId } from '../../src/core/event.ts';
+import { FairLoop } from '../../src/core/fair-loop.ts';
+import { Hub } from '../../src/core/hub.ts';
+import type { Instruments } from '../../src/core/instruments.ts';
+import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
+import type { MemoryEventLogOptions } from '../../src/logs/memory-event-log.ts';
+import { RecordingSink } from './recording-sink.ts';
+import { seededRandom } from './seeded-random.ts';
+import { ShakyLog } from './shaky-log.ts';
+import type { Shakiness } from './shaky-log.ts';
+
+export const NEWS: ChannelName = parseChannelName('news');
+
+export class Counts implements Instruments {
+  readonly of = { delivered: 0, replayed: 0, gaps: 0, heals: 0 };
+  delivered(count: number): void {
+    this.of.delivered += count;
+  }
+  replayed(count: number): void {
+    this.of.replayed += count;
+  }
+  gap(): void {
+    this.of.gaps++;
+  }
+  healed(): void {
+    this.of.heals++;
+  }
+  published(): void {}
+  fannedOut(): void {}
+}
+
+/** A hub over an embedded log that can be shaken. Close it after the test. */
+export class HubFixture {
+  readonly random: () => number;
+  readonly memory: MemoryEventLog;
+  readonly log: ShakyLog;
+  readonly hub: Hub;
+  readonly counts = new Counts();
+
+  constructor(seed = 1, shakiness: Shakiness = {}, options: Partial<MemoryEventLogOptions> = {}) {
+    this.random = seededRandom(seed);
+    this.memory = new MemoryEventLog({
+      historySize: 100_000,
+      historyTtl: 3_600_000,
+      idempotencyTtl: 60_000,
+      maxBytes: 256 * 1024 * 1024,
+      ...options,
+    });
+    this.log = new ShakyLog(this.memory, this.random, shakiness);
+    this.hub = new Hub({ log: this.log, loop: new FairLoop(), instruments: this.counts });
+  }
+
+  async publish(text: string, channel: ChannelName = NEWS): Promise<EventId> {
+    return (await this.hub.publish(channel, { fields: `data: ${text}\n\n` })).id;
+  }
+
+  async publishMany(count: number): Promise<EventId[]> {
+    const ids: EventId[] = [];
+    for (let i = 0; i < count; i++) ids.push(await this.publish(String(i)));
+    return ids;
+  }
+
+  subscribe(
+    start: Start = { from: 'tail' },
+    sink: RecordingSink = new RecordingSink(),
+  ): { sink: RecordingSink; end: () => void } {
+    const subscription = this.hub.subscribe(NEWS, start, sink);
+    sink.onWritable = () => subscription.resume();
+    return { sink, end: () => this.hub.unsubscribe(NEWS, subscription) };
+  }
+
+  async close(): Promise<void> {
+    this.hub.close();
+    await this.log.close();
+  }
+}

@@ -1,0 +1,109 @@
+import { createParser } from 'eventsource-parser';
+import type { ChannelName } from '../../src/core/channel-name.ts';
+import type { EventId } from '../../src/core/event.ts';
+import type { GapNotice, Sink } from '../../src/core/subscription.ts';
+
+export type Received =
+  | { readonly kind: 'event'; readonly id: string; readonly data: string }
+  | ({ readonly kind: 'gap' } & GapNotice)
+  | { readonly kind: 'ready'; readonly position: EventId };
+
+/** A subscriber's end without a socket: reads the bytes back with a parser that is not ours, and can be slow. */
+export class RecordingSink implements Sink {
+  readonly received: Received[] = [];
+  writes = 0;
+  onWritable: () => void = () => undefined;
+  /** Asked after each write: how many turns of the event loop until more is taken; 0 for at once. */
+  readonly #slowness: () => number;
+  #blocked = false;
+  #blockNext = false;
+  readonly #waiting = new Set<() => void>();
+  readonly #parser = createParser({
+    onEvent: ({ id, data }) => this.#record({ kind: 'event', id: id ?? '', data }),
+  });
+
+  constructor(slowness: () => number = () => 0) {
+    this.#slowness = slowness;
+  }
+
+  get writable(): boolean {
+    return !this.#blocked;
+  }
+
+  get ids(): string[] {
+    return this.received.flatMap((one) => (one.kind === 'event' ? [one.id] : []));
+  }
+
+  /** The id that an EventSource would reconnect with. */
+  get position(): string | undefined {
+    const last = this.received.findLast(({ kind }) => kind !== 'gap');
+    return last?.kind === 'ready' ? last.position : last?.kind === 'event' ? last.id : undefined;
+  }
+
+  get gaps(): GapNotice[] {
+    return this.received.flatMap(({ kind, ...rest }) => (kind === 'gap' ? [rest as GapNotice] : []));
+  }
+
+  get isReady(): boolean {
+    return this.received.some(({ kind }) => kind === 'ready');
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#blocked) throw new Error('written to while not writable');
+    this.writes++;
+    this.#parser.feed(bytes.toString());
+    this.#slow();
+  }
+
+  gap(notice: GapNotice): void {
+    this.#record({ kind: 'gap', ...notice });
+  }
+
+  ready(_channel: ChannelName, position: EventId): void {
+    this.#record({ kind: 'ready', position });
+  }
+
+  /** As a socket whose reader stops reading: the next write is taken, and is the last until {@link unblock}. */
+  blockAfterNextWrite(): void {
+    this.#blockNext = true;
+  }
+
+  unblock(): void {
+    this.#blocked = false;
+    this.onWritable();
+  }
+
+  /** Resolves once the condition holds; looked at whenever something has come. */
+  until(condition: (sink: this) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!condition(this)) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  #record(one: Received): void {
+    this.received.push(one);
+    for (const look of this.#waiting) look();
+  }
+
+  #slow(): void {
+    if (this.#blockNext) {
+      this.#blockNext = false;
+      this.#blocked = true;
+      return;
+    }
+    const turns = this.#slowness();
+    if (turns === 0) return;
+    this.#blocked = true;
+    const count = (left: number): void => {
+      if (left > 0) setImmediate(() => count(left - 1));
+      else this.unblock();
+    };
+    count(turns);
+  }
+}

@@ -1,0 +1,144 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ChannelName } from '../../src/core/channel-name.ts';
+import { BrokerError } from '../../src/core/errors.ts';
+import type {
+  AppendOptions,
+  Appended,
+  EventLog,
+  Following,
+  LogHealth,
+  LogListener,
+  LogPage,
+} from '../../src/core/event-log.ts';
+import type { EventId, NewEvent, StoredEvent } from '../../src/core/event.ts';
+
+export interface Shakiness {
+  /** Turns of the event loop that any answer may take longer. */
+  readonly delay?: number;
+  /** Share of announcements that are lost. */
+  readonly loss?: number;
+  /** Share of announcements that come twice. */
+  readonly repetition?: number;
+  /** Share of reads that fail. */
+  readonly failure?: number;
+}
+
+interface Wrapped {
+  readonly channel: ChannelName;
+  readonly listener: LogListener;
+}
+
+/** A real log behind a connection on which everything happens that may: delay, loss, repetition, failure, and a cut. */
+export class ShakyLog implements EventLog {
+  reads = 0;
+  follows = 0;
+  readonly #log: EventLog;
+  readonly #random: () => number;
+  readonly #shakiness: Shakiness;
+  readonly #followers = new Set<Wrapped>();
+  #cut = false;
+  #lose = 0;
+
+  constructor(log: EventLog, random: () => number, shakiness: Shakiness = {}) {
+    this.#log = log;
+    this.#random = random;
+    this.#shakiness = shakiness;
+  }
+
+  append(channel: ChannelName, event: NewEvent, options?: AppendOptions): Promise<Appended> {
+    return this.#log.append(channel, event, options);
+  }
+
+  async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
+    this.reads++;
+    await this.#wait();
+    this.#mayFail();
+    const page = await this.#log.read(channel, after, limit);
+    await this.#wait();
+    return page;
+  }
+
+  async rewind(channel: ChannelName, count: number): Promise<EventId> {
+    await this.#wait();
+    this.#mayFail();
+    return this.#log.rewind(channel, count);
+  }
+
+  follow(channel: ChannelName, listener: LogListener): Following {
+    this.follows++;
+    const wrapped: Wrapped = { channel, listener };
+    let stopped = false;
+    let inner: Following | undefined;
+    const started = (async () => {
+      await this.#wait();
+      inner = this.#log.follow(channel, {
+        onEvents: (events) => {
+          if (!stopped) this.#announce(listener, events);
+        },
+        onInterrupted: () => listener.onInterrupted(),
+        onResumed: (tail) => listener.onResumed(tail),
+      });
+      const tail = await inner.started;
+      await this.#wait();
+      this.#followers.add(wrapped);
+      return tail;
+    })();
+    return {
+      started,
+      stop: () => {
+        stopped = true;
+        this.#followers.delete(wrapped);
+        inner?.stop();
+      },
+    };
+  }
+
+  health(): Promise<LogHealth> {
+    return this.#log.health();
+  }
+
+  close(): Promise<void> {
+    return this.#log.close();
+  }
+
+  /** The next announcement is lost. */
+  loseNext(): void {
+    this.#lose = 1;
+  }
+
+  /** Announcements are lost from here on. */
+  cut(): void {
+    this.#cut = true;
+    for (const { listener } of this.#followers) listener.onInterrupted();
+  }
+
+  /** Announcements come again, as after a reconnect: first they do, then the tail is looked at. */
+  async restore(): Promise<void> {
+    this.#cut = false;
+    for (const { channel, listener } of this.#followers) {
+      const { tail } = await this.#log.read(channel, '0-0' as EventId, 1);
+      await this.#wait();
+      listener.onResumed(tail);
+    }
+  }
+
+  #announce(listener: LogListener, events: readonly StoredEvent[]): void {
+    const { loss = 0, repetition = 0 } = this.#shakiness;
+    if (this.#lose > 0) {
+      this.#lose--;
+      return;
+    }
+    if (this.#cut || this.#random() < loss) return;
+    listener.onEvents(events);
+    if (this.#random() < repetition) listener.onEvents(events);
+  }
+
+  async #wait(): Promise<void> {
+    const turns = Math.floor(this.#random() * ((this.#shakiness.delay ?? 0) + 1));
+    for (let i = 0; i < turns; i++) await nextTurn();
+  }
+
+  #mayFail(): void {
+    if (this.#random() < (this.#shakiness.failure ?? 0)) throw new BrokerError('log-unavailable', 'shaken');
+  }
+}
