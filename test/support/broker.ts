@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterExit } from './after-exit.ts';
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
+
+/** How the process ended: one of the two is null. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A broker in a process of its own, as it runs in production. */
+export interface Broker {
+  /** `http://127.0.0.1:<port>`, without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  /** Where metrics and health are, when SLUICE_ADMIN_PORT is set. */
+  readonly adminUrl: string | undefined;
+  /** A key that may publish. */
+  readonly key: string;
+  readonly pid: number;
+  /** Resolves when the process has ended, for whatever reason. */
+  readonly exit: Promise<Exit>;
+  /** Publishes and gives the event's id; any answer but 200 is an error. */
+  publish(channel: string, data: unknown, event?: string): Promise<string>;
+  /** Sends the signal, SIGTERM by default, and waits for the end. */
+  stop(signal?: NodeJS.Signals): Promise<Exit>;
+  /** SIGKILL, and waits for the end. */
+  kill(): Promise<Exit>;
+  /** Every line that it has written to stdout and stderr so far. */
+  log(): string[];
+  /** The first line that holds `text`, as soon as there is one. */
+  logged(text: string): Promise<string>;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** A drain that takes no time, so that a file's `stop` costs nothing; set SLUICE_DRAIN_WINDOW to see one. */
+const DEFAULTS: Environment = {
+  HOST: '127.0.0.1',
+  PORT: '0',
+  SLUICE_PUBLISH_KEYS: 'the-key-of-the-tests',
+  SLUICE_DRAIN_WINDOW: '0s',
+};
+
+/**
+ * Starts `src/main.ts` and resolves once it listens; rejects, with all it said, when it ends before. `env` comes over
+ * the defaults above and is all of its environment. Stop it in `afterAll`.
+ */
+export async function startBroker(env: Environment = {}): Promise<Broker> {
+  const merged = { ...DEFAULTS, ...env };
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-broker-'));
+  const child = spawn(process.execPath, [MAIN], {
+    cwd: folder,
+    env: merged,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const callOff = afterExit('kill -9 "$1"; rm -rf "$2"', String(child.pid), folder);
+  const output = new Output(child);
+  const exit = exitOf(child, async () => {
+    callOff();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const started = await output.find('"sluice is listening"');
+  const { url, adminUrl } = JSON.parse(started) as { url: string; adminUrl?: string };
+  const end = async (signal: NodeJS.Signals): Promise<Exit> => {
+    child.kill(signal);
+    return await exit;
+  };
+  const key = merged['SLUICE_PUBLISH_KEYS']?.split(',')[0] || generatedKey(output.lines);
+  return {
+    url,
+    port: Number(new URL(url).port),
+    adminUrl,
+    key,
+    pid: child.pid ?? 0,
+    exit,
+    publish: (channel, data, event) => publish(url, key, { channel, data, event }),
+    stop: (signal = 'SIGTERM') => end(signal),
+    kill: () => end('SIGKILL'),
+    log: () => [...output.lines],
+    logged: (text) => output.find(text),
+  };
+}
+
+async function publish(url: string, key: string, publication: object): Promise<string> {
+  const response = await fetch(`${url}/publish`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(publication),
+  });
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`the publish was answered with ${response.status}: ${text}`);
+  return (JSON.parse(text) as { id: string }).id;
+}
+
+async function exitOf(child: ChildProcess, cleanUp: () => Promise<void>): Promise<Exit> {
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  await cleanUp();
+  return { code, signal };
+}
+
+/** With SLUICE_PUBLISH_KEYS empty the broker makes a key and logs it. */
+function generatedKey(lines: readonly string[]): string {
+  const line = lines.find((text) => text.includes('"publishKey"')) ?? '{}';
+  return (JSON.parse(line) as { publishKey?: string }).publishKey ?? '';
+}
+
+/** The lines of a process, and those who wait for one. */
+class Output {
+  readonly lines: string[] = [];
+  readonly #waiting = new Set<() => void>();
+  #ended = false;
+
+  constructor(child: ChildProcess) {
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on('line', (line) => {
+        this.lines.push(line);
+        this.#wake();
+      });
+    }
+    child.once('close', () => {
+      this.#ended = true;
+      this.#wake();
+    });
+  }
+
+  find(text: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const line = this.lines.find((one) => one.includes(text));
+        if (line !== undefined) resolve(line);
+        else if (this.#ended)
+          reject(new Error(`the broker ended without saying ${text}:\n${this.lines.join('\n')}`));
+        else return;
+        this.#waiting.delete(look);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  #wake(): void {
+    for (const look of this.#waiting) look();
+  }
+}

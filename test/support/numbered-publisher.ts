@@ -1,0 +1,133 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Agent, request } from 'node:http';
+
+export interface PublisherOptions {
+  /** Brokers to publish to, in turn; the next one is tried when one fails. */
+  readonly urls: readonly string[];
+  readonly key: string;
+  readonly channel: string;
+  /** Stands in every event, so that several publishers can share a channel. */
+  readonly name: string;
+  /** Events a second. */
+  readonly rate: number;
+  /** Bytes that are added to each event. */
+  readonly padding?: number;
+  /**
+   * Whether what failed is sent again, with the same idempotency key, until it is acknowledged. Off for faults in which
+   * Redis forgets: the key would be forgotten too.
+   */
+  readonly retries?: boolean;
+}
+
+export interface Acknowledged {
+  readonly text: string;
+  readonly id: string;
+}
+
+/** Publishes `<name>-1`, `<name>-2`, … in order, one after the other, and remembers what was promised to it. */
+export class NumberedPublisher {
+  readonly acknowledged: Acknowledged[] = [];
+  /** Everything that it has ever tried to publish. */
+  readonly attempted = new Set<string>();
+  readonly failures = new Map<string, number>();
+  readonly #options: PublisherOptions;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #waiting: { count: number; resolve: () => void }[] = [];
+  #turn = 0;
+  #stopped = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Resolves once so many have been acknowledged. */
+  async reached(count: number): Promise<void> {
+    if (this.acknowledged.length >= count) return;
+    await new Promise<void>((resolve) => this.#waiting.push({ count, resolve }));
+  }
+
+  /** Publishes the last one still under way, then no more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+    this.#agent.destroy();
+  }
+
+  /** Publishes one event of this text until it is acknowledged. */
+  async publishSurely(text: string): Promise<Acknowledged> {
+    for (;;) {
+      const done = await this.#publish(text);
+      if (done !== undefined) return done;
+      await delay(50);
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { name, rate, retries = true } = this.#options;
+    const began = performance.now();
+    for (let n = 1; !this.#stopped; n++) {
+      const text = `${name}-${n}`;
+      if (retries) await this.publishSurely(text);
+      else await this.#publish(text);
+      // What a fault has held up is not made up for: the rate is a bound, not a goal.
+      const due = Math.max(began + (n * 1000) / rate - performance.now(), 0);
+      await delay(Math.min(due, 1000 / rate));
+    }
+  }
+
+  async #publish(text: string): Promise<Acknowledged | undefined> {
+    this.attempted.add(text);
+    const { urls } = this.#options;
+    const url = urls[this.#turn % urls.length] as string;
+    try {
+      const { status, body } = await this.#post(url, text);
+      if (status === 200) {
+        const done = { text, id: (JSON.parse(body) as { id: string }).id };
+        this.acknowledged.push(done);
+        for (const one of this.#waiting) if (this.acknowledged.length >= one.count) one.resolve();
+        return done;
+      }
+      this.#failed(String(status));
+    } catch (error) {
+      this.#failed((error as NodeJS.ErrnoException).code ?? 'unknown');
+    }
+    this.#turn++;
+    return undefined;
+  }
+
+  #failed(why: string): void {
+    this.failures.set(why, (this.failures.get(why) ?? 0) + 1);
+  }
+
+  #post(url: string, text: string): Promise<{ status: number; body: string }> {
+    const { channel, key, padding = 0 } = this.#options;
+    return new Promise((resolve, reject) => {
+      const outgoing = request(
+        `${url}/publish/${channel}`,
+        {
+          method: 'POST',
+          agent: this.#agent,
+          timeout: 5_000,
+          headers: { authorization: `Bearer ${key}`, 'idempotency-key': text },
+        },
+        (response) => {
+          let body = '';
+          response.setEncoding('utf8');
+          response.on('data', (chunk: string) => (body += chunk));
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+          response.on('error', reject);
+        },
+      );
+      outgoing.on('timeout', () =>
+        outgoing.destroy(Object.assign(new Error('no answer'), { code: 'NO_ANSWER' })),
+      );
+      outgoing.on('error', reject);
+      outgoing.end(padding > 0 ? `${text} ${'x'.repeat(padding)}` : text);
+    });
+  }
+}

@@ -1,0 +1,124 @@
+import type { NumberedPublisher } from './numbered-publisher.ts';
+import type { ResumingReader, Seen } from './resuming-reader.ts';
+
+export interface Verdict {
+  readonly acknowledged: number;
+  readonly delivered: number;
+  readonly reconnects: number;
+  readonly gaps: number;
+  /** Each a sentence about one breach of the promise; empty when it was kept. */
+  readonly breaches: readonly string[];
+}
+
+/**
+ * The promise, checked by what went in and what came out and nothing else: of each reader, no event twice, none out of
+ * order, none that nobody published, and none of those acknowledged missing, unless a gap says so; over all readers,
+ * one text for each id.
+ */
+export function checkPromise(
+  publishers: readonly NumberedPublisher[],
+  readers: readonly Pick<ResumingReader, 'name' | 'seen' | 'connections'>[],
+): Verdict {
+  const attempted = new Set(publishers.flatMap((publisher) => [...publisher.attempted]));
+  const acknowledged = new Map(
+    publishers.flatMap((publisher) => publisher.acknowledged.map(({ text, id }) => [text, id] as const)),
+  );
+  const textOf = new Map<string, string>();
+  const breaches: string[] = [];
+  let delivered = 0;
+  let gaps = 0;
+  for (const { name, seen } of readers) {
+    delivered += seen.filter(({ kind }) => kind === 'event').length;
+    gaps += seen.filter(({ kind }) => kind === 'gap').length;
+    for (const breach of [
+      ...checkEvents(seen, attempted, textOf),
+      ...checkOrder(seen),
+      ...checkNoneMissing(seen, acknowledged),
+    ]) {
+      breaches.push(`${name}: ${breach}`);
+    }
+  }
+  const reconnects = readers.reduce((sum, { connections }) => sum + Math.max(0, connections - 1), 0);
+  return { acknowledged: acknowledged.size, delivered, reconnects, gaps, breaches };
+}
+
+function checkEvents(
+  seen: readonly Seen[],
+  attempted: ReadonlySet<string>,
+  textOf: Map<string, string>,
+): string[] {
+  const breaches: string[] = [];
+  const texts = new Set<string>();
+  for (const one of seen) {
+    if (one.kind !== 'event') continue;
+    if (!attempted.has(one.text)) breaches.push(`${one.id} is "${one.text}", which nobody published`);
+    if (texts.has(one.text)) breaches.push(`"${one.text}" came twice, the second time as ${one.id}`);
+    texts.add(one.text);
+    const known = textOf.get(one.id);
+    if (known !== undefined && known !== one.text)
+      breaches.push(`${one.id} is "${one.text}" here and "${known}" elsewhere`);
+    textOf.set(one.id, one.text);
+  }
+  return breaches;
+}
+
+function checkOrder(seen: readonly Seen[]): string[] {
+  const breaches: string[] = [];
+  let last: string | undefined;
+  for (const one of seen) {
+    // A gap may stand for a log that began anew: what comes after it is compared among itself.
+    if (one.kind === 'gap') last = undefined;
+    if (one.kind !== 'event') continue;
+    if (last !== undefined && compare(last, one.id) >= 0) breaches.push(`${one.id} came after ${last}`);
+    last = one.id;
+  }
+  return breaches;
+}
+
+/** Walks along what was seen: between two neighbours without a gap between them, no acknowledged event may lie. */
+function checkNoneMissing(seen: readonly Seen[], acknowledged: ReadonlyMap<string, string>): string[] {
+  const breaches: string[] = [];
+  const got = new Set(seen.flatMap((one) => (one.kind === 'event' ? [one.id] : [])));
+  const ids = [...new Set(acknowledged.values())].toSorted(compare);
+  const texts = new Map([...acknowledged].map(([text, id]) => [id, text]));
+  let position: string | undefined;
+  let gap = false;
+  for (const one of seen) {
+    if (one.kind === 'gap') {
+      gap = true;
+      continue;
+    }
+    if (position !== undefined && !gap) {
+      const from = position;
+      for (const id of between(ids, from, one.id)) {
+        if (!got.has(id))
+          breaches.push(`"${texts.get(id)}" (${id}) is missing between ${from} and ${one.id}`);
+      }
+    }
+    position = one.id;
+    gap = false;
+  }
+  return breaches;
+}
+
+function between(sorted: readonly string[], from: string, to: string): readonly string[] {
+  const found: string[] = [];
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compare(sorted[middle] as string, from) > 0) high = middle;
+    else low = middle + 1;
+  }
+  for (let i = low; i < sorted.length && compare(sorted[i] as string, to) < 0; i++)
+    found.push(sorted[i] as string);
+  return found;
+}
+
+/** By the numbers, on its own terms: not with the code that is under test. */
+function compare(a: string, b: string): number {
+  const [aMs = '', aSeq = ''] = a.split('-');
+  const [bMs = '', bSeq = ''] = b.split('-');
+  const difference = BigInt(aMs) - BigInt(bMs) || BigInt(aSeq) - BigInt(bSeq);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}

@@ -1,0 +1,141 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { EventSource } from 'eventsource';
+import { openStream } from './sse-reader.ts';
+import type { SseStream } from './sse-reader.ts';
+
+export type Seen =
+  | { readonly kind: 'event'; readonly id: string; readonly text: string }
+  | { readonly kind: 'gap'; readonly after: string | null; readonly before: string | null }
+  | { readonly kind: 'ready'; readonly id: string };
+
+/** A subscriber that comes back whenever it loses its connection, with the id it got last. */
+export interface ResumingReader {
+  readonly name: string;
+  /** All that came, over all connections, in order. */
+  readonly seen: readonly Seen[];
+  readonly connections: number;
+  /** Resolves once something with that id has come. */
+  reached(id: string): Promise<void>;
+  /** Resolves once it has been told that it is ready, for the first time. */
+  readonly ready: Promise<void>;
+  close(): void;
+}
+
+abstract class Recorder {
+  readonly seen: Seen[] = [];
+  readonly #waiting = new Set<() => void>();
+
+  get ready(): Promise<void> {
+    return this.#until((one) => one.kind === 'ready');
+  }
+
+  reached(id: string): Promise<void> {
+    return this.#until((one) => one.kind !== 'gap' && one.id === id);
+  }
+
+  protected record(type: string, id: string, data: string): void {
+    if (type === 'sluice:gap') {
+      const { after, before } = JSON.parse(data) as { after: string | null; before: string | null };
+      this.seen.push({ kind: 'gap', after, before });
+    } else if (type === 'sluice:ready') {
+      this.seen.push({ kind: 'ready', id });
+    } else {
+      this.seen.push({ kind: 'event', id, text: data.split(' ', 1)[0] ?? '' });
+    }
+    for (const look of this.#waiting) look();
+  }
+
+  #until(condition: (one: Seen) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!this.seen.some(condition)) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+}
+
+/** Reads with npm `eventsource`, as a program would: one address, reconnecting by itself. */
+export class EventSourceReader extends Recorder implements ResumingReader {
+  readonly name: string;
+  connections = 0;
+  readonly #source: EventSource;
+
+  constructor(name: string, url: string) {
+    super();
+    this.name = name;
+    this.#source = new EventSource(url);
+    this.#source.addEventListener('open', () => this.connections++);
+    for (const type of ['message', 'sluice:gap', 'sluice:ready']) {
+      this.#source.addEventListener(type, (event) =>
+        this.record(event.type, event.lastEventId, event.data as string),
+      );
+    }
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+}
+
+/** Reads with a parser and connections of its own, comes back soon, and to the next address each time. */
+export class RovingReader extends Recorder implements ResumingReader {
+  readonly name: string;
+  connections = 0;
+  readonly #urls: readonly string[];
+  readonly #random: () => number;
+  #stream: SseStream | undefined;
+  #closed = false;
+
+  constructor(name: string, urls: readonly string[], random: () => number = Math.random) {
+    super();
+    this.name = name;
+    this.#urls = urls;
+    this.#random = random;
+    void this.#run();
+  }
+
+  /** Breaks the connection, as a network does. */
+  cut(): void {
+    this.#stream?.close();
+  }
+
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stream?.close();
+  }
+
+  async #run(): Promise<void> {
+    let lastEventId: string | undefined;
+    for (let turn = 0; !this.#closed; turn++) {
+      const url = this.#urls[turn % this.#urls.length] as string;
+      try {
+        this.#stream = await openStream(
+          url,
+          lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } },
+        );
+        if (this.#stream.status === 200) this.connections++;
+        for (;;) {
+          const { event = 'message', id, data } = await this.#stream.next();
+          if (this.#closed) return;
+          if (id !== undefined) lastEventId = id;
+          this.record(event, id ?? '', data);
+        }
+      } catch {
+        // Refused, cut or ended: come back.
+      }
+      if (!this.#closed) await delay(20 + this.#random() * 80);
+    }
+  }
+}

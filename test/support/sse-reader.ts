@@ -1,0 +1,135 @@
+import { request } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { createParser } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
+
+export interface StreamOptions {
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+}
+
+/** One subscriber. Its events are read with a parser that is not Sluice's own, each of them once. */
+export interface SseStream {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** All that has come so far. */
+  readonly events: readonly EventSourceMessage[];
+  readonly comments: readonly string[];
+  readonly retries: readonly number[];
+  /** The body so far, as it came. */
+  readonly text: string;
+  /** The next event that was not taken yet; rejects when the stream ends before. */
+  next(): Promise<EventSourceMessage>;
+  /** Takes events up to the first of this type (`message` for those without one), which is the last of the answer. */
+  until(type: string): Promise<EventSourceMessage[]>;
+  /** Resolves once `condition` holds, looked at after each chunk; rejects when the stream ends before. */
+  when(condition: (stream: SseStream) => boolean): Promise<void>;
+  /** Reads nothing more until `resume`, as a slow reader would. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+  /** Resolves when the stream is over: ended, reset, or closed by us. */
+  readonly ended: Promise<void>;
+}
+
+/** Opens a stream on a connection of its own; resolves with the head of the answer, whatever its status. */
+export async function openStream(url: string, { headers = {} }: StreamOptions = {}): Promise<SseStream> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(url, { agent: false, headers: { ...headers } }, resolve)
+      .on('error', reject)
+      .end();
+  });
+  return new Reader(response);
+}
+
+class Reader implements SseStream {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly events: EventSourceMessage[] = [];
+  readonly comments: string[] = [];
+  readonly retries: number[] = [];
+  readonly ended: Promise<void>;
+  text = '';
+  readonly #response: IncomingMessage;
+  readonly #waiting = new Set<() => void>();
+  #taken = 0;
+  #over = false;
+  #error: Error | undefined;
+
+  constructor(response: IncomingMessage) {
+    this.status = response.statusCode ?? 0;
+    this.headers = response.headers;
+    this.#response = response;
+    const parser = createParser({
+      onEvent: (event) => this.events.push(event),
+      onComment: (comment) => this.comments.push(comment),
+      onRetry: (ms) => this.retries.push(ms),
+      onError: (error) => {
+        this.#error = error;
+        response.destroy();
+      },
+    });
+    const isStream = response.headers['content-type'] === 'text/event-stream';
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    response.on('data', (chunk: Buffer) => {
+      const text = decoder.decode(chunk, { stream: true });
+      this.text += text;
+      if (isStream) parser.feed(text);
+      this.#wake();
+    });
+    // A reset is one of the ways in which a stream ends; 'close' follows it.
+    response.on('error', () => undefined);
+    this.ended = new Promise((resolve) => {
+      response.once('close', () => {
+        this.#over = true;
+        this.#wake();
+        resolve();
+      });
+    });
+  }
+
+  async next(): Promise<EventSourceMessage> {
+    await this.when(() => this.events.length > this.#taken);
+    return this.events[this.#taken++] as EventSourceMessage;
+  }
+
+  async until(type: string): Promise<EventSourceMessage[]> {
+    const taken: EventSourceMessage[] = [];
+    for (;;) {
+      const event = await this.next();
+      taken.push(event);
+      if ((event.event ?? 'message') === type) return taken;
+    }
+  }
+
+  async when(condition: (stream: SseStream) => boolean): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const look = (): void => {
+        if (condition(this)) resolve();
+        else if (this.#over)
+          reject(
+            new Error(`the stream (${this.status}) is over; it said:\n${this.text}`, { cause: this.#error }),
+          );
+        else return;
+        this.#waiting.delete(look);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  pause(): void {
+    this.#response.pause();
+  }
+
+  resume(): void {
+    this.#response.resume();
+  }
+
+  close(): void {
+    this.#response.destroy();
+  }
+
+  #wake(): void {
+    for (const look of this.#waiting) look();
+  }
+}

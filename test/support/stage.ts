@@ -1,0 +1,100 @@
+import { startBroker } from './broker.ts';
+import type { Broker } from './broker.ts';
+import { NumberedPublisher } from './numbered-publisher.ts';
+import type { PublisherOptions } from './numbered-publisher.ts';
+import { checkPromise } from './promise-checker.ts';
+import type { Verdict } from './promise-checker.ts';
+import { startRedis } from './redis-server.ts';
+import type { RedisServer, RedisServerOptions } from './redis-server.ts';
+import { EventSourceReader, RovingReader } from './resuming-reader.ts';
+import type { ResumingReader } from './resuming-reader.ts';
+
+export interface StageOptions {
+  readonly replicas?: number;
+  readonly redis?: RedisServerOptions;
+  /** Settings of every replica. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A Redis, replicas on it, and those who publish and read while something goes wrong. */
+export class Stage {
+  readonly redis: RedisServer;
+  readonly brokers: Broker[];
+  readonly publishers: NumberedPublisher[] = [];
+  readonly readers: ResumingReader[] = [];
+  readonly #env: Readonly<Record<string, string>>;
+
+  private constructor(redis: RedisServer, brokers: Broker[], env: Readonly<Record<string, string>>) {
+    this.redis = redis;
+    this.brokers = brokers;
+    this.#env = env;
+  }
+
+  static async open({ replicas = 2, redis: redisOptions = {}, env = {} }: StageOptions = {}): Promise<Stage> {
+    const redis = await startRedis(redisOptions);
+    const all = { REDIS_URL: redis.url, SLUICE_RETRY: '500ms', ...env };
+    const brokers = await Promise.all(Array.from({ length: replicas }, () => startBroker(all)));
+    return new Stage(redis, brokers, all);
+  }
+
+  get urls(): string[] {
+    return this.brokers.map(({ url }) => url);
+  }
+
+  broker(index: number): Broker {
+    return this.brokers[index] as Broker;
+  }
+
+  publisher(options: Partial<PublisherOptions> = {}): NumberedPublisher {
+    const name = `p${this.publishers.length + 1}`;
+    const publisher = new NumberedPublisher({
+      urls: this.urls,
+      key: this.broker(0).key,
+      channel: 'news',
+      name,
+      rate: 200,
+      ...options,
+    });
+    this.publishers.push(publisher);
+    publisher.start();
+    return publisher;
+  }
+
+  /** Readers of both kinds: one of npm's on each replica, and as many that rove between the replicas. */
+  async addReaders(roving: number, channel = 'news'): Promise<RovingReader[]> {
+    const urls = this.urls.map((url) => `${url}/events/${channel}`);
+    const rovers = Array.from(
+      { length: roving },
+      (_, i) =>
+        new RovingReader(`rover ${i + 1}`, [
+          ...urls.slice(i % urls.length),
+          ...urls.slice(0, i % urls.length),
+        ]),
+    );
+    this.readers.push(...rovers, ...urls.map((url, i) => new EventSourceReader(`eventsource ${i + 1}`, url)));
+    await Promise.all(this.readers.map(({ ready }) => ready));
+    return rovers;
+  }
+
+  /** Starts a replica again that has ended, at its old address. */
+  async revive(index: number): Promise<void> {
+    this.brokers[index] = await startBroker({ ...this.#env, PORT: String(this.broker(index).port) });
+  }
+
+  /** Stops publishing, waits until every reader has got a last event, and judges. */
+  async finish(): Promise<Verdict> {
+    await Promise.all(this.publishers.map((publisher) => publisher.stop()));
+    const [publisher] = this.publishers;
+    if (publisher === undefined) throw new Error('nothing was published');
+    const last = await publisher.publishSurely('the-last');
+    await Promise.all(this.readers.map((reader) => reader.reached(last.id)));
+    return checkPromise(this.publishers, this.readers);
+  }
+
+  async close(): Promise<void> {
+    for (const reader of this.readers) reader.close();
+    await Promise.all(this.publishers.map((publisher) => publisher.stop()));
+    await Promise.all(this.brokers.map((broker) => broker.kill()));
+    await this.redis.stop();
+  }
+}
