@@ -20,9 +20,7 @@ export function checkPromise(
   readers: readonly Pick<ResumingReader, 'name' | 'seen' | 'connections'>[],
 ): Verdict {
   const attempted = new Set(publishers.flatMap((publisher) => [...publisher.attempted]));
-  const acknowledged = new Map(
-    publishers.flatMap((publisher) => publisher.acknowledged.map(({ text, id }) => [text, id] as const)),
-  );
+  const lives = livesOf(publishers);
   const textOf = new Map<string, string>();
   const breaches: string[] = [];
   let delivered = 0;
@@ -33,13 +31,19 @@ export function checkPromise(
     for (const breach of [
       ...checkEvents(seen, attempted, textOf),
       ...checkOrder(seen),
-      ...checkNoneMissing(seen, acknowledged),
+      ...checkNoneMissing(seen, lives),
     ]) {
       breaches.push(`${name}: ${breach}`);
     }
   }
   const reconnects = readers.reduce((sum, { connections }) => sum + Math.max(0, connections - 1), 0);
-  return { acknowledged: acknowledged.size, delivered, reconnects, gaps, breaches };
+  return {
+    acknowledged: publishers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0),
+    delivered,
+    reconnects,
+    gaps,
+    breaches,
+  };
 }
 
 function checkEvents(
@@ -75,12 +79,14 @@ function checkOrder(seen: readonly Seen[]): string[] {
   return breaches;
 }
 
-/** Walks along what was seen: between two neighbours without a gap between them, no acknowledged event may lie. */
-function checkNoneMissing(seen: readonly Seen[], acknowledged: ReadonlyMap<string, string>): string[] {
+/**
+ * Walks along what was seen: between two neighbours without a gap between them, no acknowledged event may lie. A log
+ * that is lost and begins anew may give ids below those of its earlier life; the lives are kept apart.
+ */
+function checkNoneMissing(seen: readonly Seen[], lives: readonly Life[]): string[] {
   const breaches: string[] = [];
   const got = new Set(seen.flatMap((one) => (one.kind === 'event' ? [one.id] : [])));
-  const ids = [...new Set(acknowledged.values())].toSorted(compare);
-  const texts = new Map([...acknowledged].map(([text, id]) => [id, text]));
+  let life = 0;
   let position: string | undefined;
   let gap = false;
   for (const one of seen) {
@@ -88,17 +94,40 @@ function checkNoneMissing(seen: readonly Seen[], acknowledged: ReadonlyMap<strin
       gap = true;
       continue;
     }
+    if (position !== undefined && gap && compare(one.id, position) < 0) life++;
     if (position !== undefined && !gap) {
       const from = position;
+      const { ids = [], textOf = new Map() } = lives[life] ?? {};
       for (const id of between(ids, from, one.id)) {
         if (!got.has(id))
-          breaches.push(`"${texts.get(id)}" (${id}) is missing between ${from} and ${one.id}`);
+          breaches.push(`"${textOf.get(id)}" (${id}) is missing between ${from} and ${one.id}`);
       }
     }
     position = one.id;
     gap = false;
   }
   return breaches;
+}
+
+/** What was acknowledged while the log lived, in order of ids. */
+interface Life {
+  readonly ids: readonly string[];
+  readonly textOf: ReadonlyMap<string, string>;
+}
+
+/** Publishers go one event after the other: where their ids go back, the log has begun anew. */
+function livesOf(publishers: readonly NumberedPublisher[]): Life[] {
+  const lives: Map<string, string>[] = [];
+  for (const { acknowledged } of publishers) {
+    let life = 0;
+    let last: string | undefined;
+    for (const { id, text } of acknowledged) {
+      if (last !== undefined && compare(id, last) < 0) life++;
+      last = id;
+      (lives[life] ??= new Map()).set(id, text);
+    }
+  }
+  return lives.map((textOf) => ({ ids: [...textOf.keys()].toSorted(compare), textOf }));
 }
 
 function between(sorted: readonly string[], from: string, to: string): readonly string[] {

@@ -1,0 +1,194 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Stage } from '../support/stage.ts';
+
+/** Events before and after a fault. */
+const SOME = 150;
+
+let stage: Stage;
+afterEach(() => stage.close());
+
+describe('Redis', () => {
+  test('both connections of every replica are killed', async () => {
+    stage = await Stage.open();
+    await stage.addReaders(4);
+    const publisher = stage.publisher();
+    for (let i = 1; i <= 3; i++) {
+      await publisher.reached(i * SOME);
+      await stage.redis.cli('client', 'kill', 'type', 'normal');
+      await stage.redis.cli('client', 'kill', 'type', 'pubsub');
+    }
+    await publisher.reached(4 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBe(0);
+  });
+
+  test.each([1, 6])('is frozen for %i s: connections stay open and nothing answers', async (seconds) => {
+    stage = await Stage.open();
+    await stage.addReaders(2);
+    const publisher = stage.publisher();
+    await publisher.reached(SOME);
+    await stage.redis.pause();
+    // The length of the fault is the fault; nothing is awaited here.
+    await delay(seconds * 1000);
+    await stage.redis.resume();
+    await publisher.reached(2 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBe(0);
+  });
+
+  test('is killed and comes back with its append-only file', async () => {
+    stage = await Stage.open({ redis: { appendonly: true } });
+    await stage.addReaders(2);
+    const publisher = stage.publisher();
+    await publisher.reached(SOME);
+    await stage.redis.kill();
+    await stage.redis.restart();
+    await publisher.reached(2 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBe(0);
+  });
+
+  test('comes back empty: every reader is told, and nothing that follows is muted', async () => {
+    stage = await Stage.open();
+    await stage.addReaders(2);
+    const publisher = stage.publisher({ retries: false });
+    await publisher.reached(SOME);
+    await stage.redis.kill();
+    await stage.redis.restart();
+    await publisher.reached(2 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBeGreaterThanOrEqual(stage.readers.length);
+  });
+
+  test('is flushed while everybody listens', async () => {
+    stage = await Stage.open();
+    const rovers = await stage.addReaders(4);
+    const publisher = stage.publisher({ retries: false });
+    await publisher.reached(SOME);
+    await stage.redis.cli('flushall');
+    await publisher.reached(2 * SOME);
+    rovers[0]?.cut();
+    rovers[1]?.cut();
+    await publisher.reached(3 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+  });
+
+  test('is flushed and its clock goes back: ids begin below what was seen, and are not muted', async () => {
+    stage = await Stage.open();
+    await stage.addReaders(2);
+    const publisher = stage.publisher({ retries: false });
+    await publisher.reached(SOME);
+    // An event from the future, as a clock leaves behind that has run ahead and is put right.
+    const future = '99999999999999-0';
+    const [, newest = ''] =
+      /^(\d+-\d+)/.exec(await stage.redis.cli('xrevrange', 'sluice:{news}:log', '+', '-', 'count', '1')) ??
+      [];
+    publisher.attempted.add('future');
+    await stage.redis.cli('xadd', 'sluice:{news}:log', future, 'p', newest, 'f', 'data: future\n\n');
+    const acknowledged = publisher.acknowledged.length;
+    await publisher.reached(acknowledged + SOME);
+    await stage.redis.cli('del', 'sluice:{news}:log');
+    await publisher.reached(acknowledged + 2 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBeGreaterThanOrEqual(stage.readers.length);
+  });
+
+  test('is out of memory: publishing says so, streams live on, and go on when there is room', async () => {
+    stage = await Stage.open({ redis: { args: ['--maxmemory-policy', 'noeviction'] } });
+    await stage.addReaders(2);
+    const publisher = stage.publisher();
+    await publisher.reached(SOME);
+    await stage.redis.cli('config', 'set', 'maxmemory', '1');
+    await expect.poll(() => publisher.failures.get('503') ?? 0).toBeGreaterThan(3);
+    const answer = await fetch(`${stage.broker(0).url}/publish/news`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stage.broker(0).key}` },
+      body: 'x',
+    });
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('retry-after')).toBe('1');
+    expect(await answer.json()).toMatchObject({ type: 'urn:sluice:problem:log-full' });
+    await stage.redis.cli('config', 'set', 'maxmemory', '0');
+    await publisher.reached(2 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBe(0);
+    expect(stage.readers.map(({ connections }) => connections)).toEqual(stage.readers.map(() => 1));
+  });
+});
+
+describe('while a reader is away', () => {
+  test('history is trimmed: a gap from what it saw to what is left, then the rest', async () => {
+    stage = await Stage.open({ env: { SLUICE_HISTORY_SIZE: '50' } });
+    const [rover] = await stage.addReaders(1);
+    const publisher = stage.publisher({ rate: 2_000 });
+    await publisher.reached(20);
+    rover?.cut();
+    await publisher.reached(600);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+  });
+
+  test('the channel expires: it is told on its return', async () => {
+    stage = await Stage.open({ env: { SLUICE_HISTORY_TTL: '1s' } });
+    const publisher = stage.publisher();
+    await publisher.reached(10);
+    await publisher.stop();
+    const seen = publisher.acknowledged[4];
+    await expect
+      .poll(
+        () =>
+          stage.redis.cli('xlen', 'sluice:{news}:log').then(async () => {
+            const page = await fetch(`${stage.broker(0).url}/events/news?last_event_id=${seen?.id}`);
+            const reader = page.body?.getReader();
+            let text = '';
+            while (!text.includes('sluice:ready'))
+              text += new TextDecoder().decode((await reader?.read())?.value);
+            await reader?.cancel();
+            return text;
+          }),
+        { timeout: 10_000 },
+      )
+      .toContain(`event: sluice:gap\ndata: {"channel":"news","after":"${seen?.id}","before":null}`);
+  });
+});
+
+describe('a replica', () => {
+  test('is killed with -9, and comes back', async () => {
+    stage = await Stage.open();
+    await stage.addReaders(4);
+    const publisher = stage.publisher();
+    await publisher.reached(SOME);
+    await stage.broker(1).kill();
+    await publisher.reached(2 * SOME);
+    await stage.revive(1);
+    await publisher.reached(3 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBe(0);
+    expect(verdict.reconnects).toBeGreaterThan(0);
+  });
+
+  test('after the other is restarted, as in a rolling update', async () => {
+    stage = await Stage.open({ env: { SLUICE_DRAIN_WINDOW: '500ms' } });
+    await stage.addReaders(4);
+    const publisher = stage.publisher();
+    for (const index of [0, 1]) {
+      await publisher.reached((index + 1) * SOME);
+      expect(await stage.broker(index).stop()).toEqual({ code: 0, signal: null });
+      await stage.revive(index);
+    }
+    await publisher.reached(3 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBe(0);
+    expect(verdict.reconnects).toBeGreaterThanOrEqual(stage.readers.length);
+  });
+});
