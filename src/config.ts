@@ -83,10 +83,14 @@ const keys = list.pipe(
   z.array(z.string().regex(/^[\x21-\x7e]{1,512}$/, 'keys of visible ASCII characters, separated by commas')),
 );
 
+/** `redis+sentinel://hosts/name` and `redis+cluster://hosts`, see docs/operations.md. */
+const SEVERAL_REDIS = /^rediss?\+(?:sentinel:\/\/[^/?]+\/[^/?]+(?:\/\d+)?(?:\?.*)?|cluster:\/\/[^/?]+\/?)$/;
+
 const redisUrl = z.string().refine((text) => {
+  if (SEVERAL_REDIS.test(text)) return true;
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'redis:' || url.protocol === 'rediss:') && url.hostname !== '';
-}, 'a redis:// or rediss:// URL');
+}, 'a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL');
 
 /** Every setting: its form, its default, and an example for whoever got it wrong. */
 const SETTINGS = {

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import calculateSlot from 'cluster-key-slot';
 import type { ChannelName } from '../../core/channel-name.ts';
 import { BrokerError } from '../../core/errors.ts';
 import type {
@@ -11,14 +12,26 @@ import type {
   LogPage,
 } from '../../core/event-log.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../core/event.ts';
-import { createRedisConnections } from './redis-connections.ts';
-import type { RedisConnections } from './redis-connections.ts';
+import { ClusterFollower } from './cluster-follower.ts';
+import { ClusterMonitor } from './cluster-monitor.ts';
+import type { LogMonitor } from './log-monitor.ts';
+import type { Redis } from 'ioredis';
+import { parseRedisAddress } from './redis-address.ts';
+import type { HostAndPort } from './redis-address.ts';
+import {
+  connectCluster,
+  connectCommands,
+  connectNodeSubscriber,
+  connectSubscriber,
+} from './redis-connections.ts';
 import { RedisFollower } from './redis-follower.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts } from './redis-scripts.ts';
+import type { ScriptName } from './redis-scripts.ts';
 
 export interface RedisEventLogOptions {
+  /** As REDIS_URL: one server, Sentinels, or a cluster. */
   readonly url: string;
   readonly prefix: string;
   /** Events kept a channel. */
@@ -38,24 +51,45 @@ const TAIL_TTL = 86_400_000;
 /** The log in Redis: a stream for each channel, and pub/sub to announce what is appended to it. */
 export class RedisEventLog implements EventLog {
   readonly #options: RedisEventLogOptions;
-  readonly #connections: RedisConnections;
   readonly #keys: RedisKeys;
   readonly #scripts: RedisScripts;
-  readonly #follower: RedisFollower;
-  readonly #monitor: RedisMonitor;
+  readonly #follower: Pick<RedisFollower, 'follow'>;
+  readonly #monitor: LogMonitor;
+  readonly #disconnect: () => void;
+  readonly #announce: 'PUBLISH' | 'SPUBLISH';
 
   constructor(options: RedisEventLogOptions) {
     this.#options = options;
-    this.#keys = new RedisKeys(options.prefix);
-    this.#connections = createRedisConnections(options.url);
-    const { commands, subscriber } = this.#connections;
-    this.#scripts = new RedisScripts(commands);
-    this.#follower = new RedisFollower({
-      subscriber,
-      keys: this.#keys,
-      tail: (channel) => this.rewind(channel, 0),
-    });
-    this.#monitor = new RedisMonitor({ ...this.#connections, keys: this.#keys, onHealth: options.onHealth });
+    const keys = new RedisKeys(options.prefix);
+    this.#keys = keys;
+    const { onHealth } = options;
+    const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
+    const address = parseRedisAddress(options.url);
+    if (address.kind === 'cluster') {
+      const cluster = connectCluster(address);
+      this.#announce = 'SPUBLISH';
+      this.#scripts = new RedisScripts(cluster, (key) => cluster.slots[calculateSlot(key)]?.join(',') ?? '');
+      const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, node);
+      const follower = new ClusterFollower({ cluster, keys, tail, connect });
+      this.#follower = follower;
+      this.#monitor = new ClusterMonitor({ cluster, follower, onHealth });
+      this.#disconnect = () => {
+        follower.close();
+        cluster.disconnect();
+      };
+      cluster.connect().catch(() => undefined);
+      return;
+    }
+    const commands = connectCommands(address);
+    const subscriber = connectSubscriber(address);
+    this.#announce = 'PUBLISH';
+    this.#scripts = new RedisScripts(commands, () => '');
+    this.#follower = new RedisFollower({ subscriber, keys, tail });
+    this.#monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
+    this.#disconnect = () => {
+      subscriber.disconnect();
+      commands.disconnect();
+    };
     // Both go on trying by themselves; the monitor says how that goes.
     commands.connect().catch(() => undefined);
     subscriber.connect().catch(() => undefined);
@@ -67,7 +101,7 @@ export class RedisEventLog implements EventLog {
     { idempotencyKey }: AppendOptions = {},
   ): Promise<Appended> {
     const { historySize, historyTtl, idempotencyTtl } = this.#options;
-    const keys = [this.#keys.log(channel)];
+    const keys: [string, ...string[]] = [this.#keys.log(channel)];
     if (idempotencyKey !== undefined) keys.push(this.#keys.idempotency(channel, idempotencyKey));
     const live = this.#keys.live(channel);
     const result = await this.#run('append', keys, [
@@ -77,7 +111,7 @@ export class RedisEventLog implements EventLog {
       historyTtl + TAIL_TTL,
       idempotencyTtl,
       live,
-      'PUBLISH',
+      this.#announce,
     ]);
     const [id, replayed] = result as [Buffer, number];
     return { id: id.toString('latin1') as EventId, replayed: replayed === 1 };
@@ -117,13 +151,12 @@ export class RedisEventLog implements EventLog {
 
   async close(): Promise<void> {
     this.#monitor.close();
-    this.#connections.subscriber.disconnect();
-    this.#connections.commands.disconnect();
+    this.#disconnect();
   }
 
   async #run(
-    script: 'append' | 'read' | 'rewind',
-    keys: readonly string[],
+    script: ScriptName,
+    keys: readonly [string, ...string[]],
     args: readonly (string | number)[],
   ): Promise<unknown> {
     if (this.#monitor.suspect)

@@ -10,6 +10,10 @@ export interface RedisFollowerOptions {
   readonly keys: RedisKeys;
   /** The channel's tail, read over another connection. */
   readonly tail: (channel: ChannelName) => Promise<EventId>;
+  /** One node of a cluster, which announces what is in its own slots only. */
+  readonly sharded?: boolean;
+  /** Called when the node says that a channel is another node's now. */
+  readonly onMoved?: () => void;
 }
 
 /** Channels named in one SUBSCRIBE. */
@@ -46,7 +50,10 @@ export class RedisFollower {
   constructor(options: RedisFollowerOptions) {
     this.#options = options;
     const { subscriber } = options;
-    subscriber.on('messageBuffer', (name: Buffer, message: Buffer) => this.#onMessage(name, message));
+    subscriber.on(
+      options.sharded === true ? 'smessageBuffer' : 'messageBuffer',
+      (name: Buffer, message: Buffer) => this.#onMessage(name, message),
+    );
     subscriber.on('ready', () => {
       for (const topic of this.#topics.values()) this.#wanted.add(topic);
       this.#schedule();
@@ -101,20 +108,37 @@ export class RedisFollower {
     if (subscriber.status !== 'ready') return;
     const wanted = [...this.#wanted].filter((topic) => this.#topics.get(topic.wireName) === topic);
     this.#wanted.clear();
-    for (let i = 0; i < left.length; i += BATCH) {
+    const { sharded = false } = this.#options;
+    // A shard takes one slot in a command, and each channel has its own.
+    const batch = sharded ? 1 : BATCH;
+    for (let i = 0; i < left.length; i += batch) {
+      const names = left.slice(i, i + batch);
       // A name that stays subscribed by accident costs a message now and then, which finds nobody.
-      subscriber.unsubscribe(...left.slice(i, i + BATCH)).catch(() => undefined);
+      (sharded ? subscriber.sunsubscribe(...names) : subscriber.unsubscribe(...names)).catch(() => undefined);
     }
-    for (let i = 0; i < wanted.length; i += BATCH) this.#subscribe(wanted.slice(i, i + BATCH));
+    for (let i = 0; i < wanted.length; i += batch) this.#subscribe(wanted.slice(i, i + batch));
   }
 
   #subscribe(topics: readonly Topic[]): void {
-    this.#options.subscriber.subscribe(...topics.map((topic) => topic.wireName)).then(
+    const { subscriber, sharded = false, onMoved } = this.#options;
+    const names = topics.map((topic) => topic.wireName);
+    (sharded ? subscriber.ssubscribe(...names) : subscriber.subscribe(...names)).then(
       () => {
         for (const topic of topics) this.#look(topic);
       },
-      () => undefined, // the connection broke; all is subscribed anew when it is ready again
+      (error: unknown) => {
+        // When the connection broke, all is subscribed anew once it is ready; when the node refused, somewhat later.
+        if ((error as Error).message.startsWith('MOVED')) onMoved?.();
+        this.#later(() => {
+          for (const topic of topics) this.#wanted.add(topic);
+          this.#flush();
+        });
+      },
     );
+  }
+
+  #later(action: () => void): void {
+    setTimeout(action, RETRY * (0.5 + Math.random())).unref();
   }
 
   /** Subscribed: what is appended from now on will be heard. The tail tells what may not have been. */
@@ -128,13 +152,9 @@ export class RedisFollower {
         for (const follower of topic.followers) this.#tell(follower, tail);
       },
       () => {
-        const timer = setTimeout(
-          () => {
-            if (subscriber.stream === stream && this.#topics.get(topic.wireName) === topic) this.#look(topic);
-          },
-          RETRY * (0.5 + Math.random()),
-        );
-        timer.unref();
+        this.#later(() => {
+          if (subscriber.stream === stream && this.#topics.get(topic.wireName) === topic) this.#look(topic);
+        });
       },
     );
   }

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { LogHealth } from '../../core/event-log.ts';
-import type { RedisConnections } from './redis-connections.ts';
+import type { Redis } from 'ioredis';
+import { HealthReport } from './log-monitor.ts';
+import type { LogMonitor } from './log-monitor.ts';
 import type { RedisKeys } from './redis-keys.ts';
 
-export interface RedisMonitorOptions extends RedisConnections {
+export interface RedisMonitorOptions {
+  readonly commands: Redis;
+  readonly subscriber: Redis;
   readonly keys: RedisKeys;
   /** Called when the answer changes. */
   readonly onHealth: (health: LogHealth) => void;
@@ -18,7 +22,7 @@ const PATIENCE = 3_000;
  * Says whether Redis answers and whether announcements arrive. It sends itself a message now and then: a subscriber
  * connection hears nothing when nothing is published, and just as little when it is silently dead.
  */
-export class RedisMonitor {
+export class RedisMonitor implements LogMonitor {
   readonly #options: RedisMonitorOptions;
   readonly #name: string;
   readonly #timer: NodeJS.Timeout;
@@ -28,10 +32,11 @@ export class RedisMonitor {
   #arriving = false;
   #suspect = false;
   #detail = 'not connected yet';
-  #reported: boolean | undefined;
+  readonly #report: HealthReport;
 
   constructor(options: RedisMonitorOptions) {
     this.#options = options;
+    this.#report = new HealthReport(options.onHealth);
     this.#name = options.keys.probe(randomUUID());
     const { commands, subscriber } = options;
     const arrived = Buffer.from(this.#name);
@@ -66,7 +71,6 @@ export class RedisMonitor {
     return { up, detail: up ? '' : this.#detail };
   }
 
-  /** Redis has let a command time out: until it answers again, further ones are not worth the wait. */
   get suspect(): boolean {
     return this.#suspect;
   }
@@ -96,7 +100,7 @@ export class RedisMonitor {
       this.#suspect = false;
       // What nobody has heard is not on its way: the subscription itself is missing or being made.
       if (subscriber.status === 'ready' && (heard > 0 || this.#arriving)) this.#sentAt ??= now;
-      this.#report();
+      this.#report.report(this.health);
     } catch (error) {
       this.#lost('answering', (error as Error).message);
     }
@@ -105,22 +109,13 @@ export class RedisMonitor {
   #arrived(): void {
     this.#sentAt = undefined;
     this.#arriving = true;
-    this.#report();
+    this.#report.report(this.health);
   }
 
   #lost(what: 'answering' | 'arriving', detail: string): void {
     if (what === 'answering') this.#answering = false;
     else this.#arriving = false;
     this.#detail = detail;
-    this.#report();
-  }
-
-  #report(): void {
-    const { health } = this;
-    if (health.up === this.#reported) return;
-    // Not being connected yet is no loss.
-    if (this.#reported === undefined && !health.up) return;
-    this.#reported = health.up;
-    this.#options.onHealth(health);
+    this.#report.report(this.health);
   }
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 
 const NAMES = ['append', 'read', 'rewind'] as const;
-type ScriptName = (typeof NAMES)[number];
+export type ScriptName = (typeof NAMES)[number];
 
 /** ioredis adds a method for each script, to the client and to its pipelines, with a twin that answers in bytes. */
 type ScriptPipeline = Record<`sluice_${ScriptName}Buffer`, (...args: (string | number)[]) => unknown> & {
@@ -17,15 +17,19 @@ interface Call {
 }
 
 /**
- * Runs this broker's Lua scripts. The calls of one turn of the event loop leave in one write; unlike ioredis' own
- * auto-pipelining, a turn's calls do not wait for the answers to the turn before, so that a time-out is one time-out.
+ * Runs this broker's Lua scripts. The calls of one turn of the event loop leave in one write to each node; unlike
+ * ioredis' own auto-pipelining, a turn's calls do not wait for the answers to the turn before, so that a time-out is
+ * one time-out.
  */
 export class RedisScripts {
-  readonly #redis: Redis;
-  #calls: Call[] = [];
+  readonly #redis: Redis | Cluster;
+  readonly #nodeOf: (key: string) => string;
+  readonly #calls = new Map<string, Call[]>();
 
-  constructor(redis: Redis) {
+  /** `nodeOf` says which keys live on the same server: only their calls can share a write. */
+  constructor(redis: Redis | Cluster, nodeOf: (key: string) => string) {
     this.#redis = redis;
+    this.#nodeOf = nodeOf;
     for (const name of NAMES) {
       const lua = readFileSync(new URL(`${name}.lua`, import.meta.url), 'utf8');
       redis.defineCommand(`sluice_${name}`, { lua });
@@ -33,16 +37,28 @@ export class RedisScripts {
   }
 
   /** Strings in the result are Buffers. */
-  run(script: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  run(
+    script: ScriptName,
+    keys: readonly [string, ...string[]],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#calls.length === 0) setImmediate(() => this.#flush());
-      this.#calls.push({ script, args: [keys.length, ...keys, ...args], resolve, reject });
+      if (this.#calls.size === 0) setImmediate(() => this.#flush());
+      const node = this.#nodeOf(keys[0]);
+      const call: Call = { script, args: [keys.length, ...keys, ...args], resolve, reject };
+      const calls = this.#calls.get(node);
+      if (calls === undefined) this.#calls.set(node, [call]);
+      else calls.push(call);
     });
   }
 
   #flush(): void {
-    const calls = this.#calls;
-    this.#calls = [];
+    const all = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const calls of all) this.#send(calls);
+  }
+
+  #send(calls: readonly Call[]): void {
     const pipeline = this.#redis.pipeline() as unknown as ScriptPipeline;
     for (const { script, args } of calls) pipeline[`sluice_${script}Buffer`](...args);
     pipeline.exec().then(

@@ -1,0 +1,29 @@
+/**
+ * An element with a class and children. Strings become text nodes: nothing that came over the wire is ever markup.
+ *
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {string} className
+ * @param {(string | Node)[]} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
+export function element(tag, className, ...children) {
+  const made = document.createElement(tag);
+  if (className !== '') made.className = className;
+  made.append(...children);
+  return made;
+}
+
+/**
+ * An element that the page has for certain.
+ *
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function byId(id, type) {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new TypeError(`the page has no ${type.name} #${id}`);
+  return found;
+}

@@ -1,0 +1,59 @@
+import { byId, element } from './element.js';
+import { record, text } from './json-value.js';
+import { faultView, problemView } from './problem.js';
+
+/** Publishes to the channel that the page is about. The key is nowhere but in its field. */
+export class PublishForm {
+  #form = byId('publish', HTMLFormElement);
+  #key = byId('key', HTMLInputElement);
+  #type = byId('type', HTMLInputElement);
+  #data = byId('data', HTMLTextAreaElement);
+  #outcome = byId('published', HTMLElement);
+  #channel;
+
+  /** @param {() => string} channel */
+  constructor(channel) {
+    this.#channel = channel;
+  }
+
+  listen() {
+    this.#form.addEventListener('submit', (submitted) => {
+      submitted.preventDefault();
+      void this.#publish();
+    });
+    this.#data.addEventListener('keydown', (pressed) => {
+      if (pressed.key === 'Enter' && (pressed.ctrlKey || pressed.metaKey)) this.#form.requestSubmit();
+    });
+  }
+
+  async #publish() {
+    const channel = this.#channel();
+    if (channel === '') {
+      byId('channel', HTMLInputElement).reportValidity();
+      return;
+    }
+    const type = this.#type.value;
+    const body = JSON.stringify({ channel, ...(type !== '' && { event: type }), data: this.#data.value });
+    this.#outcome.setAttribute('aria-busy', 'true');
+    this.#outcome.replaceChildren(await this.#send(body));
+    this.#outcome.removeAttribute('aria-busy');
+  }
+
+  /** @param {string} body */
+  async #send(body) {
+    try {
+      const response = await fetch(new URL('publish', document.baseURI), {
+        method: 'POST',
+        headers: { authorization: `Bearer ${this.#key.value.trim()}`, 'content-type': 'application/json' },
+        body,
+      });
+      if (!response.ok) return await problemView(response);
+      const { channel, id } = record(await response.json());
+      return element('p', 'done', `Published to ${text(channel)} as `, element('code', '', text(id)));
+    } catch (error) {
+      // A key with a character that no header takes ends up here, too: fetch refuses it.
+      const detail = error instanceof Error ? error.message : String(error);
+      return faultView('Not published', `The request could not be made: ${detail}.`);
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import type { Cluster } from 'ioredis';
+import type { LogHealth } from '../../core/event-log.ts';
+import type { ClusterFollower } from './cluster-follower.ts';
+import { HealthReport } from './log-monitor.ts';
+import type { LogMonitor } from './log-monitor.ts';
+
+export interface ClusterMonitorOptions {
+  readonly cluster: Cluster;
+  readonly follower: ClusterFollower;
+  readonly onHealth: (health: LogHealth) => void;
+}
+
+const INTERVAL = 1_000;
+
+/** A cluster is up when every one of its masters answers and announces; what one of them lacks is a part of all channels. */
+export class ClusterMonitor implements LogMonitor {
+  /** A node that does not answer is one of several: the others' commands need not suffer. */
+  readonly suspect = false;
+  readonly #options: ClusterMonitorOptions;
+  readonly #report: HealthReport;
+  readonly #timer: NodeJS.Timeout;
+  #detail = 'not connected yet';
+
+  constructor(options: ClusterMonitorOptions) {
+    this.#options = options;
+    this.#report = new HealthReport(options.onHealth);
+    options.cluster.on('error', (error: Error) => {
+      this.#detail = error.message;
+    });
+    options.cluster.on('ready', () => void this.#look());
+    this.#timer = setInterval(() => void this.#look(), INTERVAL);
+    this.#timer.unref();
+  }
+
+  get health(): LogHealth {
+    return { up: this.#detail === '', detail: this.#detail };
+  }
+
+  suspectNow(): void {
+    this.#options.cluster.refreshSlotsCache();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const { cluster, follower } = this.#options;
+    try {
+      const masters = cluster.nodes('master');
+      await Promise.all(masters.map((node) => node.ping()));
+      if (masters.length === 0) this.#detail = 'no node of the cluster is known';
+      else this.#detail = follower.connected ? '' : 'a connection for announcements is closed';
+    } catch (error) {
+      this.#detail = (error as Error).message;
+    }
+    this.#report.report(this.health);
+  }
+}
