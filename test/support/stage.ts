@@ -11,30 +11,48 @@ import type { ResumingReader } from './resuming-reader.ts';
 
 export interface StageOptions {
   readonly replicas?: number;
-  readonly redis?: RedisServerOptions;
   /** Settings of every replica. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
+interface Stoppable {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
 /** A Redis, replicas on it, and those who publish and read while something goes wrong. */
 export class Stage {
-  readonly redis: RedisServer;
   readonly brokers: Broker[];
   readonly publishers: NumberedPublisher[] = [];
   readonly readers: ResumingReader[] = [];
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(redis: RedisServer, brokers: Broker[], env: Readonly<Record<string, string>>) {
-    this.redis = redis;
+  readonly #redis: Stoppable;
+
+  private constructor(redis: Stoppable, brokers: Broker[], env: Readonly<Record<string, string>>) {
+    this.#redis = redis;
     this.brokers = brokers;
     this.#env = env;
   }
 
-  static async open({ replicas = 2, redis: redisOptions = {}, env = {} }: StageOptions = {}): Promise<Stage> {
-    const redis = await startRedis(redisOptions);
+  /** With a Redis of its own. */
+  static async open({
+    redis = {},
+    ...options
+  }: StageOptions & { readonly redis?: RedisServerOptions } = {}): Promise<Stage> {
+    return await Stage.on(await startRedis(redis), options);
+  }
+
+  /** With a Redis, or several, that somebody else has started; the stage stops them. */
+  static async on(redis: Stoppable, { replicas = 2, env = {} }: StageOptions = {}): Promise<Stage> {
     const all = { REDIS_URL: redis.url, SLUICE_RETRY: '500ms', ...env };
     const brokers = await Promise.all(Array.from({ length: replicas }, () => startBroker(all)));
     return new Stage(redis, brokers, all);
+  }
+
+  /** The Redis that {@link open} has started. */
+  get redis(): RedisServer {
+    return this.#redis as RedisServer;
   }
 
   get urls(): string[] {
@@ -95,6 +113,6 @@ export class Stage {
     for (const reader of this.readers) reader.close();
     await Promise.all(this.publishers.map((publisher) => publisher.stop()));
     await Promise.all(this.brokers.map((broker) => broker.kill()));
-    await this.redis.stop();
+    await this.#redis.stop();
   }
 }

@@ -1,0 +1,73 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { startRedisCluster } from '../support/redis-cluster.ts';
+import { startRedisSentinels } from '../support/redis-sentinels.ts';
+import { Stage } from '../support/stage.ts';
+
+/** Events before and after a fault. */
+const SOME = 150;
+const LOG = 'sluice:{news}:log';
+
+let stage: Stage;
+afterEach(() => stage.close());
+
+describe('Sentinel', () => {
+  test('promotes the replica when the master is killed: what was replicated is neither missed nor repeated', async () => {
+    const redis = await startRedisSentinels();
+    stage = await Stage.on(redis);
+    await stage.addReaders(2);
+    const publisher = stage.publisher({ retries: false });
+    await publisher.reached(SOME);
+    await redis.master.signal('KILL');
+    await redis.promoted();
+    await publisher.reached(2 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+  });
+
+  test('promotes a replica that lacks the tail: acknowledged events are lost, and every reader is told', async () => {
+    const redis = await startRedisSentinels();
+    stage = await Stage.on(redis);
+    await stage.addReaders(2);
+    const publisher = stage.publisher({ retries: false });
+    await publisher.reached(SOME);
+    // From here on the master acknowledges what the replica never gets.
+    await redis.replica.cli('replicaof', 'no', 'one');
+    await publisher.reached(SOME + 50);
+    await redis.master.signal('KILL');
+    await redis.promoted();
+    await publisher.reached(2 * SOME + 50);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBeGreaterThanOrEqual(stage.readers.length);
+  });
+});
+
+describe('a Cluster', () => {
+  test('loses a master: its channels go on at the promoted replica', async () => {
+    const redis = await startRedisCluster();
+    stage = await Stage.on(redis);
+    await stage.addReaders(2);
+    const publisher = stage.publisher({ retries: false });
+    await publisher.reached(SOME);
+    const master = await redis.masterOf(LOG);
+    await master.signal('KILL');
+    await publisher.reached(2 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+  });
+
+  test('moves a slot while its channel is published to: nothing is missed or repeated', async () => {
+    const redis = await startRedisCluster();
+    stage = await Stage.on(redis);
+    await stage.addReaders(2);
+    const publisher = stage.publisher();
+    await publisher.reached(SOME);
+    await redis.moveSlot(LOG);
+    await publisher.reached(2 * SOME);
+    await redis.moveSlot(LOG);
+    await publisher.reached(3 * SOME);
+    const verdict = await stage.finish();
+    expect(verdict.breaches).toEqual([]);
+    expect(verdict.gaps).toBe(0);
+  });
+});

@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import calculateSlot from 'cluster-key-slot';
+import { freePort } from './free-port.ts';
+import { startRedisGroup } from './redis-group.ts';
+import type { RedisNode } from './redis-group.ts';
+
+/** Three masters, each with a replica. */
+export interface RedisCluster {
+  /** As REDIS_URL. */
+  readonly url: string;
+  readonly nodes: readonly RedisNode[];
+  /** The node that is master of the key's slot now. */
+  masterOf(key: string): Promise<RedisNode>;
+  /** Moves the key's slot, with all that is in it, to another master. */
+  moveSlot(key: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const MASTERS = 3;
+const SLOTS = 16_384;
+const HOST = '127.0.0.1';
+/** A node's own port, plus this, is the one of the cluster's bus. */
+const HIGHEST_PORT = 65_535 - 10_000;
+
+export async function startRedisCluster(): Promise<RedisCluster> {
+  const ports = await clusterPorts(MASTERS * 2);
+  const group = await startRedisGroup(
+    ports.map((port) => ({
+      port,
+      config: [
+        'appendonly no',
+        'cluster-enabled yes',
+        'cluster-node-timeout 1500',
+        'cluster-replica-validity-factor 0',
+        'repl-diskless-sync-delay 0',
+        `cluster-announce-ip ${HOST}`,
+      ],
+    })),
+  );
+  const { nodes } = group;
+  const [first] = nodes;
+  if (first === undefined) throw new Error('no node');
+  for (const [i, node] of nodes.slice(0, MASTERS).entries()) {
+    const from = Math.floor((i * SLOTS) / MASTERS);
+    const to = Math.floor(((i + 1) * SLOTS) / MASTERS) - 1;
+    await node.cli('cluster', 'addslotsrange', String(from), String(to));
+    await node.cli('cluster', 'set-config-epoch', String(i + 1));
+  }
+  for (const { port } of nodes.slice(1)) await first.cli('cluster', 'meet', HOST, String(port));
+  await until(async () =>
+    (await Promise.all(nodes.map((node) => knownNodes(node)))).every((count) => count === nodes.length),
+  );
+  for (const [i, replica] of nodes.slice(MASTERS).entries()) {
+    const id = await (nodes[i] as RedisNode).cli('cluster', 'myid');
+    await replica.cli('cluster', 'replicate', id);
+  }
+  await until(async () => (await Promise.all(nodes.map((node) => isSettled(node)))).every(Boolean));
+
+  const masterOf = async (key: string): Promise<RedisNode> => {
+    const port = await portOfSlot(first, calculateSlot(key));
+    return nodes.find((node) => node.port === port) as RedisNode;
+  };
+  return {
+    url: `redis+cluster://${nodes.map(({ port }) => `${HOST}:${port}`).join(',')}`,
+    nodes,
+    masterOf,
+    async moveSlot(key) {
+      const slot = String(calculateSlot(key));
+      const source = await masterOf(key);
+      const target = nodes.slice(0, MASTERS).find((node) => node !== source) as RedisNode;
+      const [sourceId, targetId] = await Promise.all([
+        source.cli('cluster', 'myid'),
+        target.cli('cluster', 'myid'),
+      ]);
+      await target.cli('cluster', 'setslot', slot, 'importing', sourceId);
+      await source.cli('cluster', 'setslot', slot, 'migrating', targetId);
+      for (;;) {
+        const keys = (await source.cli('cluster', 'getkeysinslot', slot, '100'))
+          .split('\n')
+          .filter((one) => one !== '');
+        if (keys.length === 0) break;
+        await source.cli('migrate', HOST, String(target.port), '', '0', '5000', 'keys', ...keys);
+      }
+      for (const node of [target, source]) await node.cli('cluster', 'setslot', slot, 'node', targetId);
+      await until(async () => (await portOfSlot(first, Number(slot))) === target.port);
+    },
+    stop: () => group.stop(),
+  };
+}
+
+async function clusterPorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = await freePort();
+    if (port <= HIGHEST_PORT) ports.add(port);
+  }
+  return [...ports];
+}
+
+async function knownNodes(node: RedisNode): Promise<number> {
+  const text = await node.cli('cluster', 'nodes');
+  return text.split('\n').filter((line) => line !== '' && !line.includes('handshake')).length;
+}
+
+async function isSettled(node: RedisNode): Promise<boolean> {
+  const text = await node.cli('cluster', 'nodes');
+  const linked = (text.match(/slave [0-9a-f]{40} .*connected/g) ?? []).length === MASTERS;
+  const up = (await node.cli('cluster', 'info')).includes('cluster_state:ok');
+  const replication = await node.cli('info', 'replication');
+  return (
+    linked &&
+    up &&
+    (replication.includes('role:master')
+      ? replication.includes('state=online')
+      : replication.includes('master_link_status:up'))
+  );
+}
+
+async function portOfSlot(node: RedisNode, slot: number): Promise<number> {
+  for (const line of (await node.cli('cluster', 'nodes')).split('\n')) {
+    const [, address = '', flags = '', , , , , , ...ranges] = line.split(' ');
+    if (!flags.includes('master') || flags.includes('fail')) continue;
+    for (const range of ranges) {
+      const [from = NaN, to = from] = range.split('-').map(Number);
+      if (slot >= from && slot <= to) return Number(/:(\d+)@/.exec(address)?.[1]);
+    }
+  }
+  return 0;
+}
+
+/** Nothing announces what a cluster has agreed on: it has to be asked. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    if (await condition()) return;
+    await delay(50);
+  }
+  throw new Error('the cluster does not come to rest');
+}

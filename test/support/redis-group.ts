@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GenericContainer, Wait } from 'testcontainers';
+import type { StartedTestContainer } from 'testcontainers';
+import { afterExit } from './after-exit.ts';
+import { REDIS_IMAGE } from './container-redis.ts';
+import { redisCommand, redisReady } from './redis-command.ts';
+
+const HOST = '127.0.0.1';
+const READY_LIMIT = 20_000;
+
+export interface NodePlan {
+  readonly port: number;
+  /** Lines of its configuration file, beside the port and the folder. */
+  readonly config: readonly string[];
+  readonly sentinel?: boolean;
+}
+
+/** One of several servers that know each other. */
+export interface RedisNode {
+  readonly port: number;
+  cli(...args: string[]): Promise<string>;
+  signal(name: 'KILL' | 'STOP' | 'CONT'): Promise<void>;
+}
+
+export interface RedisGroup {
+  readonly nodes: readonly RedisNode[];
+  stop(): Promise<void>;
+}
+
+/** How servers are run: on this machine, or together in one container, where each reaches the others at 127.0.0.1 too. */
+interface Place {
+  start(plan: NodePlan): Promise<void>;
+  signal(port: number, name: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts servers that find each other at 127.0.0.1; resolves once all answer. */
+export async function startRedisGroup(plans: readonly NodePlan[]): Promise<RedisGroup> {
+  const place = process.env['TEST_REDIS'] === 'container' ? await container(plans) : await thisMachine();
+  await Promise.all(plans.map((plan) => place.start(plan)));
+  await Promise.all(plans.map(({ port }) => redisReady({ host: HOST, port }, READY_LIMIT)));
+  return {
+    nodes: plans.map(({ port }) => ({
+      port,
+      cli: (...args) => redisCommand({ host: HOST, port }, args),
+      signal: (name) => place.signal(port, name),
+    })),
+    stop: () => place.stop(),
+  };
+}
+
+function configOf({ port, config }: NodePlan, folder: string): string {
+  return [`port ${port}`, `dir ${folder}`, 'save ""', 'protected-mode no', ...config, ''].join('\n');
+}
+
+async function thisMachine(): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-group-'));
+  const children = new Map<number, { child: ChildProcess; callOff: () => void }>();
+  const end = async (port: number): Promise<void> => {
+    const one = children.get(port);
+    children.delete(port);
+    if (one === undefined) return;
+    if (one.child.exitCode === null && one.child.signalCode === null) {
+      one.child.kill('SIGKILL');
+      await once(one.child, 'exit');
+    }
+    one.callOff();
+  };
+  return {
+    async start(plan) {
+      const own = await mkdtemp(join(folder, `${plan.port}-`));
+      const file = join(own, 'redis.conf');
+      await writeFile(file, configOf(plan, own));
+      const child = spawn('redis-server', [file, ...(plan.sentinel ? ['--sentinel'] : [])], {
+        stdio: 'ignore',
+      });
+      children.set(plan.port, {
+        child,
+        callOff: afterExit('kill -9 "$1"; rm -rf "$2"', String(child.pid), folder),
+      });
+    },
+    async signal(port, name) {
+      if (name === 'KILL') await end(port);
+      else children.get(port)?.child.kill(`SIG${name}` as NodeJS.Signals);
+    },
+    async stop() {
+      await Promise.all([...children.keys()].map(end));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function container(plans: readonly NodePlan[]): Promise<Place> {
+  const started: StartedTestContainer = await new GenericContainer(REDIS_IMAGE)
+    .withEntrypoint(['sh', '-c', 'while true; do sleep 3600; done'])
+    .withExposedPorts(...plans.map(({ port }) => ({ container: port, host: port })))
+    // Its servers are started later: there is no port to wait for.
+    .withWaitStrategy(Wait.forSuccessfulCommand('true'))
+    .start();
+  const callOff = afterExit('docker rm --force --volumes "$1"', started.getId());
+  const run = async (script: string): Promise<void> => {
+    const { exitCode, output } = await started.exec(['sh', '-c', script]);
+    if (exitCode !== 0) throw new Error(`${script}: ${output}`);
+  };
+  return {
+    async start(plan) {
+      const folder = `/tmp/${plan.port}`;
+      const config = `${configOf(plan, folder)}daemonize yes\npidfile ${folder}/pid\n`;
+      const mode = plan.sentinel ? '--sentinel' : '';
+      await run(
+        `mkdir -p ${folder} && printf '%s' '${config}' > ${folder}/redis.conf && redis-server ${folder}/redis.conf ${mode}`,
+      );
+    },
+    signal: (port, name) => run(`kill -${name} "$(cat /tmp/${port}/pid)"`),
+    async stop() {
+      await started.stop();
+      callOff();
+    },
+  };
+}
