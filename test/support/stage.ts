@@ -63,6 +63,10 @@ export class Stage {
     return this.brokers[index] as Broker;
   }
 
+  async addReplica(env: Readonly<Record<string, string>>): Promise<void> {
+    this.brokers.push(await startBroker({ ...this.#env, ...env }));
+  }
+
   publisher(options: Partial<PublisherOptions> = {}): NumberedPublisher {
     const name = `p${this.publishers.length + 1}`;
     const publisher = new NumberedPublisher({
