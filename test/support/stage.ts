@@ -26,6 +26,8 @@ export class Stage {
   readonly publishers: NumberedPublisher[] = [];
   readonly readers: ResumingReader[] = [];
   readonly #env: Readonly<Record<string, string>>;
+  /** What a replica has of its own. */
+  readonly #own = new Map<number, Readonly<Record<string, string>>>();
 
   readonly #redis: Stoppable;
 
@@ -64,6 +66,7 @@ export class Stage {
   }
 
   async addReplica(env: Readonly<Record<string, string>>): Promise<void> {
+    this.#own.set(this.brokers.length, env);
     this.brokers.push(await startBroker({ ...this.#env, ...env }));
   }
 
@@ -100,7 +103,8 @@ export class Stage {
 
   /** Starts a replica again that has ended, at its old address. */
   async revive(index: number): Promise<void> {
-    this.brokers[index] = await startBroker({ ...this.#env, PORT: String(this.broker(index).port) });
+    const port = String(this.broker(index).port);
+    this.brokers[index] = await startBroker({ ...this.#env, ...this.#own.get(index), PORT: port });
   }
 
   /** Stops publishing, waits until every reader has got a last event, and judges. */

@@ -1,0 +1,130 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RovingReader } from '../support/resuming-reader.ts';
+import type { Stage } from '../support/stage.ts';
+import type { TcpRelay } from '../support/tcp-relay.ts';
+
+/** What a fault may lay hands on. */
+export interface Scene {
+  readonly stage: Stage;
+  /** Between each replica and Redis, in the order of the replicas. */
+  readonly relays: readonly TcpRelay[];
+  readonly rovers: readonly RovingReader[];
+  readonly random: () => number;
+}
+
+export interface Fault {
+  readonly name: string;
+  /** How often it is chosen, against the others. */
+  readonly weight: number;
+  /** Resolves when the fault is over. */
+  readonly strike: (scene: Scene) => Promise<void>;
+}
+
+const between = (random: () => number, from: number, to: number): number => from + random() * (to - from);
+const one = <T>(random: () => number, all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'readers cut',
+    weight: 4,
+    strike: async ({ rovers, random }) => {
+      for (const rover of rovers) if (random() < 0.5) rover.cut();
+    },
+  },
+  {
+    name: 'announcements killed',
+    weight: 3,
+    strike: async ({ stage }) => void (await stage.redis.cli('client', 'kill', 'type', 'pubsub')),
+  },
+  {
+    name: 'all connections killed',
+    weight: 3,
+    strike: async ({ stage }) => {
+      await stage.redis.cli('client', 'kill', 'type', 'normal');
+      await stage.redis.cli('client', 'kill', 'type', 'pubsub');
+    },
+  },
+  {
+    name: 'Redis frozen',
+    weight: 2,
+    strike: async ({ stage, random }) => {
+      await stage.redis.pause();
+      await delay(1_000 * one(random, [1, 1, 5, 5, 30]));
+      await stage.redis.resume();
+    },
+  },
+  {
+    name: 'Redis killed, back with its data',
+    weight: 2,
+    strike: async ({ stage, random }) => {
+      await stage.redis.kill();
+      await delay(between(random, 0, 3_000));
+      await stage.redis.restart();
+    },
+  },
+  {
+    name: 'Redis flushed',
+    weight: 1,
+    strike: async ({ stage }) => void (await stage.redis.cli('flushall')),
+  },
+  {
+    name: 'Redis out of memory',
+    weight: 1,
+    strike: async ({ stage, random }) => {
+      await stage.redis.cli('config', 'set', 'maxmemory', '1');
+      await delay(between(random, 500, 3_000));
+      await stage.redis.cli('config', 'set', 'maxmemory', '0');
+    },
+  },
+  {
+    name: 'packets dropped',
+    weight: 2,
+    strike: async ({ relays, random }) => {
+      const relay = one(random, relays);
+      relay.goDumb();
+      await delay(between(random, 1_000, 12_000));
+      relay.speakAgain();
+    },
+  },
+  {
+    name: 'replica killed',
+    weight: 2,
+    strike: async ({ stage, random }) => {
+      const index = Math.floor(random() * stage.brokers.length);
+      await stage.broker(index).kill();
+      await delay(between(random, 0, 2_000));
+      await stage.revive(index);
+    },
+  },
+  {
+    name: 'rolling restart',
+    weight: 2,
+    strike: async ({ stage }) => {
+      for (const index of stage.brokers.keys()) {
+        await stage.broker(index).stop();
+        await stage.revive(index);
+      }
+    },
+  },
+  {
+    name: 'a reader that stops reading for a while',
+    weight: 2,
+    strike: async ({ rovers, random }) => {
+      const rover = one(random, rovers);
+      rover.pause();
+      await delay(between(random, 2_000, 15_000));
+      rover.resume();
+    },
+  },
+];
+
+/** The next fault that the seed has in store. */
+export function chooseFault(random: () => number): Fault {
+  const total = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
+  let left = random() * total;
+  for (const fault of FAULTS) {
+    left -= fault.weight;
+    if (left < 0) return fault;
+  }
+  return FAULTS[0] as Fault;
+}

@@ -1,0 +1,85 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startRedis } from '../support/redis-server.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { Stage } from '../support/stage.ts';
+import { startTcpRelay } from '../support/tcp-relay.ts';
+import { chooseFault } from './fault-schedule.ts';
+import type { Scene } from './fault-schedule.ts';
+
+/**
+ * The promise for as long as one likes: publishers and readers on three replicas, one fault after the other as the seed
+ * has them. Ends with a table, and with exit code 1 when the promise was broken.
+ *
+ * npm run soak -- --minutes 20 --seed 1
+ */
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '5' }, seed: { type: 'string', default: '1' } },
+});
+const minutes = Number(values.minutes);
+const seed = Number(values.seed);
+const random = seededRandom(seed);
+process.env['TEST_REDIS'] ??= 'local';
+
+const REPLICAS = 3;
+const ROVERS = 5;
+const RATE = 100;
+
+function say(text: string): void {
+  process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
+}
+
+const redis = await startRedis({ appendonly: true });
+const relays = await Promise.all(Array.from({ length: REPLICAS }, () => startTcpRelay(redis.port)));
+const stage = await Stage.on(redis, {
+  replicas: 0,
+  env: { SLUICE_DRAIN_WINDOW: '1s', SLUICE_HISTORY_SIZE: '5000' },
+});
+for (const relay of relays) await stage.addReplica({ REDIS_URL: relay.url.replace('http:', 'redis:') });
+const rovers = await stage.addReaders(ROVERS);
+// No repeating of what failed: some of these faults make Redis forget the keys that make that safe.
+for (let i = 0; i < 2; i++) stage.publisher({ rate: RATE, retries: false });
+const scene: Scene = { stage, relays, rovers, random };
+
+const struck = new Map<string, number>();
+const end = Date.now() + minutes * 60_000;
+say(
+  `${minutes} minutes, seed ${seed}, ${REPLICAS} replicas, ${stage.readers.length} readers, 2 publishers of ${RATE} events a second`,
+);
+while (Date.now() < end) {
+  await delay(1_000 + random() * 5_000);
+  const fault = chooseFault(random);
+  struck.set(fault.name, (struck.get(fault.name) ?? 0) + 1);
+  say(fault.name);
+  await fault.strike(scene);
+}
+say('the faults are over; waiting for every reader');
+const verdict = await stage.finish();
+const refused = new Map<string, number>();
+for (const { failures } of stage.publishers) {
+  for (const [why, count] of failures) refused.set(why, (refused.get(why) ?? 0) + count);
+}
+await stage.close();
+await Promise.all(relays.map((relay) => relay.close()));
+
+const missing = verdict.breaches.filter((breach) => breach.includes('is missing')).length;
+const duplicates = verdict.breaches.filter((breach) => breach.includes('came twice')).length;
+const disorder = verdict.breaches.filter((breach) => breach.includes('came after')).length;
+const other = verdict.breaches.length - missing - duplicates - disorder;
+const rows = {
+  'events acknowledged': verdict.acknowledged,
+  'publishes refused or unanswered': [...refused.values()].reduce((sum, count) => sum + count, 0),
+  'events delivered': verdict.delivered,
+  reconnects: verdict.reconnects,
+  'gaps told': verdict.gaps,
+  missing,
+  duplicates,
+  disorder,
+  'other breaches': other,
+};
+process.stdout.write(`\n| seed ${seed}, ${minutes} minutes | |\n| --- | ---: |\n`);
+for (const [name, value] of Object.entries(rows))
+  process.stdout.write(`| ${name} | ${value.toLocaleString('en')} |\n`);
+process.stdout.write(`\nfaults: ${[...struck].map(([name, count]) => `${name} ${count}`).join(', ')}\n`);
+for (const breach of verdict.breaches.slice(0, 20)) process.stdout.write(`${breach}\n`);
+process.exit(verdict.breaches.length === 0 ? 0 : 1);
