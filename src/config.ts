@@ -250,5 +250,10 @@ function editDistance(a: string, b: string): number {
 
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);
-  return url !== null && url.origin === text && (url.protocol === 'http:' || url.protocol === 'https:');
+  return (
+    url !== null &&
+    url.origin === text &&
+    !text.includes('*') &&
+    (url.protocol === 'http:' || url.protocol === 'https:')
+  );
 }

@@ -1,5 +1,4 @@
 import { healthcheck } from './cli/healthcheck.ts';
-import { serve } from './cli/serve.ts';
 import { ConfigError, loadConfig } from './config.ts';
 
 const USAGE = `usage: node src/main.ts [command]
@@ -11,9 +10,12 @@ const USAGE = `usage: node src/main.ts [command]
 async function main(command: string | undefined): Promise<void> {
   switch (command) {
     case undefined:
-    case 'serve':
+    case 'serve': {
+      // Loaded only here: a health check runs every few seconds and needs none of it.
+      const { serve } = await import('./cli/serve.ts');
       await serve(process.env);
       return;
+    }
     case 'healthcheck': {
       const config = loadConfig(process.env);
       process.exitCode = await healthcheck(config.adminPort ?? config.port);

@@ -37,6 +37,7 @@ export class Channel implements LogListener, PageConsumer {
   readonly #waiting = new Set<Subscription>();
   #state: 'starting' | 'following' | 'interrupted' = 'starting';
   #healing = false;
+  #healAgain = false;
   /** The last event taken in. */
   #position: EventId = ORIGIN;
   /** Bytes taken in since the live subscribers were last told. */
@@ -47,7 +48,7 @@ export class Channel implements LogListener, PageConsumer {
   constructor(name: ChannelName, context: ChannelContext) {
     this.name = name;
     this.#context = context;
-    this.#reader = new PageReader(context.log, name);
+    this.#reader = new PageReader(context.log, name, context.recentBudget);
     this.#recent = new RecentEvents(context.recentBudget, ORIGIN);
     this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
     this.#following = context.log.follow(name, this);
@@ -213,9 +214,13 @@ export class Channel implements LogListener, PageConsumer {
 
   /** Reads the log from the channel's position, once for all subscribers. */
   #heal(): void {
-    if (this.#healing) return;
+    if (this.#healing) {
+      // What is being read was asked for before whatever gave rise to this.
+      this.#healAgain = true;
+      return;
+    }
     this.#healing = true;
-    this.#reader.read(this.#position, this);
+    this.#reader.readAnew(this.#position, this);
   }
 
   onPage(page: SharedPage): void {
@@ -229,8 +234,10 @@ export class Channel implements LogListener, PageConsumer {
       this.#restartAt(page.tail);
     }
     const last = page.events.at(-1);
-    if (page.complete && last !== undefined && compareEventIds(last.id, page.tail) < 0) {
-      this.#reader.read(this.#position, this);
+    const more = page.complete && last !== undefined && compareEventIds(last.id, page.tail) < 0;
+    if (more || this.#healAgain) {
+      this.#healAgain = false;
+      this.#reader.readAnew(this.#position, this);
       return;
     }
     this.#healing = false;

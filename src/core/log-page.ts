@@ -6,12 +6,15 @@ export class SharedPage implements LogPage {
   readonly events: readonly StoredEvent[];
   readonly tail: EventId;
   readonly complete: boolean;
+  /** Bytes of all its frames. */
+  readonly size: number;
   #bytes: Buffer | undefined;
 
   constructor(page: LogPage) {
     this.events = page.events;
     this.tail = page.tail;
     this.complete = page.complete;
+    this.size = page.events.reduce((sum, { frame }) => sum + frame.length, 0);
   }
 
   get bytes(): Buffer {

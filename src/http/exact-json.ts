@@ -1,5 +1,5 @@
 /** A number that a double may not hold, or an exponent, which may leave its range. */
-const INEXACT = /\d{16}|\d[eE]/;
+const INEXACT = /[\d.]{16}|\d[eE]/;
 const SURROGATE = /\\u[dD][89a-fA-F]/;
 
 interface SourceContext {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { openStream } from '../support/sse-reader.ts';
 import { Stage } from '../support/stage.ts';
 
 /** Events before and after a fault. */
@@ -141,22 +142,18 @@ describe('while a reader is away', () => {
     const publisher = stage.publisher();
     await publisher.reached(10);
     await publisher.stop();
-    const seen = publisher.acknowledged[4];
-    await expect
-      .poll(
-        () =>
-          stage.redis.cli('xlen', 'sluice:{news}:log').then(async () => {
-            const page = await fetch(`${stage.broker(0).url}/events/news?last_event_id=${seen?.id}`);
-            const reader = page.body?.getReader();
-            let text = '';
-            while (!text.includes('sluice:ready'))
-              text += new TextDecoder().decode((await reader?.read())?.value);
-            await reader?.cancel();
-            return text;
-          }),
-        { timeout: 10_000 },
-      )
-      .toContain(`event: sluice:gap\ndata: {"channel":"news","after":"${seen?.id}","before":null}`);
+    const seen = publisher.acknowledged[4]?.id;
+    const url = `${stage.broker(0).url}/events/news?last_event_id=${seen}`;
+    const firstEvents = async (): Promise<unknown[]> => {
+      const stream = await openStream(url);
+      const events = await stream.until('sluice:ready');
+      stream.close();
+      return events.map(({ event, data }) => [event, data]);
+    };
+    await expect.poll(firstEvents, { timeout: 10_000 }).toEqual([
+      ['sluice:gap', JSON.stringify({ channel: 'news', after: seen, before: null })],
+      ['sluice:ready', JSON.stringify({ channels: { news: publisher.acknowledged.at(-1)?.id } })],
+    ]);
   });
 });
 

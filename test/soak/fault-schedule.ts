@@ -23,7 +23,7 @@ export interface Fault {
 const between = (random: () => number, from: number, to: number): number => from + random() * (to - from);
 const one = <T>(random: () => number, all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
 
-export const FAULTS: readonly Fault[] = [
+const FAULTS: readonly Fault[] = [
   {
     name: 'readers cut',
     weight: 4,

@@ -10,7 +10,7 @@ import { afterExit } from './after-exit.ts';
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 
 /** How the process ended: one of the two is null. */
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

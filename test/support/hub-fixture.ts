@@ -12,9 +12,9 @@ import { seededRandom } from './seeded-random.ts';
 import { ShakyLog } from './shaky-log.ts';
 import type { Shakiness } from './shaky-log.ts';
 
-export const NEWS: ChannelName = parseChannelName('news');
+const NEWS: ChannelName = parseChannelName('news');
 
-export class Counts implements Instruments {
+class Counts implements Instruments {
   readonly of = { delivered: 0, replayed: 0, gaps: 0, heals: 0 };
   delivered(count: number): void {
     this.of.delivered += count;

@@ -38,6 +38,7 @@ export class ShakyLog implements EventLog {
   readonly #followers = new Set<Wrapped>();
   #cut = false;
   #lose = 0;
+  #withheld: PromiseWithResolvers<void> | undefined;
 
   constructor(log: EventLog, random: () => number, shakiness: Shakiness = {}) {
     this.#log = log;
@@ -55,6 +56,7 @@ export class ShakyLog implements EventLog {
     this.#mayFail();
     const page = await this.#log.read(channel, after, limit);
     await this.#wait();
+    await this.#withheld?.promise;
     return page;
   }
 
@@ -104,6 +106,16 @@ export class ShakyLog implements EventLog {
   /** The next announcement is lost. */
   loseNext(): void {
     this.#lose = 1;
+  }
+
+  /** Pages are read from here on, and arrive only after {@link releasePages}. */
+  withholdPages(): void {
+    this.#withheld = Promise.withResolvers();
+  }
+
+  releasePages(): void {
+    this.#withheld?.resolve();
+    this.#withheld = undefined;
   }
 
   /** Announcements are lost from here on. */

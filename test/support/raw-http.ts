@@ -1,0 +1,163 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+
+/** One answer as it came over the wire. */
+export interface RawAnswer {
+  readonly status: number;
+  /** As they came, in order: `['Content-Type', 'application/json']`. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+  /** The value of a header, whatever the case of its name; several of one name joined by `, `. */
+  header(name: string): string | undefined;
+}
+
+/** A request in pieces, so that each of them can be wrong by itself. */
+export interface RawRequest {
+  /** GET by default. */
+  readonly method?: string;
+  /** Goes into the request line as it is. */
+  readonly path: string;
+  /** Lines such as `Content-Type: text/plain`, sent as they are; there is always a Host line and nothing else. */
+  readonly headers?: readonly string[];
+  readonly body?: string | Buffer;
+}
+
+/** The bytes of a request; characters up to U+00FF in its head are one byte each. */
+export function requestBytes({ method = 'GET', path, headers = [], body = '' }: RawRequest): Buffer {
+  const head = [`${method} ${path} HTTP/1.1`, 'Host: broker.test', ...headers, '', ''].join('\r\n');
+  return Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(body)]);
+}
+
+/** Sends one request on a connection of its own and reads one whole answer. */
+export async function exchange(port: number, request: RawRequest): Promise<RawAnswer> {
+  const connection = await openRaw(port);
+  try {
+    connection.send(requestBytes(request));
+    return await connection.answer(request.method);
+  } finally {
+    connection.close();
+  }
+}
+
+export async function openRaw(port: number): Promise<RawConnection> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return new RawConnection(socket);
+}
+
+/** A TCP connection: bytes out, bytes in. */
+export class RawConnection {
+  /** Resolves when the other side has ended or reset it. */
+  readonly ended: Promise<void>;
+  readonly #socket: Socket;
+  readonly #waiting = new Set<() => void>();
+  #bytes = Buffer.alloc(0);
+  #over = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => {
+      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+      this.#wake();
+    });
+    socket.on('error', () => undefined); // 'close' follows it
+    this.ended = new Promise((resolve) => {
+      const end = (): void => {
+        this.#over = true;
+        this.#wake();
+        resolve();
+      };
+      socket.once('end', end);
+      socket.once('close', end);
+    });
+  }
+
+  /** All that came and was not taken by `answer`. */
+  get text(): string {
+    return this.#bytes.toString('utf8');
+  }
+
+  send(bytes: string | Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  /** Says that nothing more will be sent; answers are still read. */
+  finish(): void {
+    this.#socket.end();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /** Waits until `text` has come; rejects when the connection ends before. */
+  async until(text: string): Promise<void> {
+    await this.#when(() => this.#bytes.includes(text));
+  }
+
+  /**
+   * Takes one answer: up to its Content-Length or last chunk, or else to the end of the connection. The body of a
+   * stream, which may never end, is left for `until`.
+   */
+  async answer(method = 'GET'): Promise<RawAnswer> {
+    await this.until('\r\n\r\n');
+    const end = this.#bytes.indexOf('\r\n\r\n');
+    const [statusLine = '', ...lines] = this.#bytes.subarray(0, end).toString('latin1').split('\r\n');
+    this.#bytes = this.#bytes.subarray(end + 4);
+    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]);
+    const headers = lines.map((line) => {
+      const colon = line.indexOf(':');
+      return [line.slice(0, colon), line.slice(colon + 1).trim()] as const;
+    });
+    const header = (name: string): string | undefined => {
+      const values = headers.filter(([one]) => one.toLowerCase() === name).map(([, value]) => value);
+      return values.length === 0 ? undefined : values.join(', ');
+    };
+    const isStream = header('content-type') === 'text/event-stream' && header('content-length') === undefined;
+    const bodiless = method === 'HEAD' || status === 204 || status === 304 || isStream;
+    const body = bodiless ? '' : await this.#body(header('content-length'), header('transfer-encoding'));
+    return { status, headers, body, header };
+  }
+
+  async #body(contentLength: string | undefined, transferEncoding: string | undefined): Promise<string> {
+    if (transferEncoding === 'chunked') return await this.#chunks();
+    if (contentLength !== undefined) return await this.#take(Number(contentLength));
+    await this.ended;
+    return await this.#take(this.#bytes.length);
+  }
+
+  async #chunks(): Promise<string> {
+    let body = '';
+    for (;;) {
+      await this.until('\r\n');
+      const size = Number.parseInt(await this.#take(this.#bytes.indexOf('\r\n') + 2), 16);
+      body += (await this.#take(size + 2)).slice(0, -2);
+      if (size === 0) return body;
+    }
+  }
+
+  async #take(length: number): Promise<string> {
+    await this.#when(() => this.#bytes.length >= length);
+    const taken = this.#bytes.subarray(0, length).toString('utf8');
+    this.#bytes = this.#bytes.subarray(length);
+    return taken;
+  }
+
+  #when(condition: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (condition()) resolve();
+        else if (this.#over) reject(new Error(`the connection is over; left of what it said:\n${this.text}`));
+        else return;
+        this.#waiting.delete(look);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  #wake(): void {
+    for (const look of this.#waiting) look();
+  }
+}
