@@ -1,0 +1,216 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { startBroker } from '../support/broker.ts';
+import type { Broker } from '../support/broker.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { freePort } from '../support/free-port.ts';
+import { startPageServer } from '../support/page-server.ts';
+import type { PageServer } from '../support/page-server.ts';
+import { startTcpRelay } from '../support/tcp-relay.ts';
+import type { TcpRelay } from '../support/tcp-relay.ts';
+
+/** What the page below has noted of its EventSource. */
+interface Noted {
+  readonly type: string;
+  readonly data: string;
+  readonly id: string;
+}
+
+type Listening = typeof globalThis & { source: EventSource; noted: Noted[]; failures: number[] };
+
+let browser: Browser;
+let application: PageServer;
+let broker: Broker;
+let relay: TcpRelay;
+let page: Page;
+let channel = '';
+let channels = 0;
+
+beforeAll(async () => {
+  application = await startPageServer();
+  broker = await startBroker({ SLUICE_RETRY: '500ms', SLUICE_CORS_ORIGINS: application.origin });
+  relay = await startTcpRelay(broker.port);
+  browser = await launchChromium();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await relay?.close();
+  await broker?.stop();
+  await application?.close();
+});
+
+beforeEach(async () => {
+  channel = `page.${++channels}`;
+  page = await browser.newPage();
+  await page.goto(application.origin);
+});
+
+afterEach(async () => {
+  await page.close();
+});
+
+/** Opens the browser's own EventSource, on a page of another origin than the broker's. */
+async function listen(url: string, ...types: string[]): Promise<void> {
+  await page.evaluate(
+    ([address, listened]) => {
+      const here = globalThis as Listening;
+      here.noted = [];
+      here.failures = [];
+      here.source = new EventSource(address, { withCredentials: true });
+      for (const type of listened) {
+        here.source.addEventListener(type, (event: MessageEvent<string>) =>
+          here.noted.push({ type: event.type, data: event.data, id: event.lastEventId }),
+        );
+      }
+      here.source.addEventListener('error', () => here.failures.push(here.source.readyState));
+    },
+    [url, ['message', 'sluice:ready', 'sluice:gap', ...types]] as const,
+  );
+}
+
+/** Waits for an event with this data, and gives all that came so far. */
+async function upTo(data: string): Promise<Noted[]> {
+  await page.waitForFunction(
+    (wanted) => (globalThis as Listening).noted.some((event) => event.data === wanted),
+    data,
+  );
+  return await allNoted();
+}
+
+async function untilReady(times = 1): Promise<Noted[]> {
+  await page.waitForFunction(
+    (wanted) =>
+      (globalThis as Listening).noted.filter((event) => event.type === 'sluice:ready').length >= wanted,
+    times,
+  );
+  return await allNoted();
+}
+
+async function allNoted(): Promise<Noted[]> {
+  return await page.evaluate(() => (globalThis as Listening).noted);
+}
+
+test('events arrive with their type, their data and their id, after a ready', async () => {
+  await listen(`${relay.url}/events/${channel}`, 'created');
+  const [ready] = await untilReady();
+  expect(ready).toEqual({
+    type: 'sluice:ready',
+    id: '0-0',
+    data: JSON.stringify({ channels: { [channel]: '0-0' } }),
+  });
+  const ids = [
+    await broker.publish(channel, 'hello'),
+    await broker.publish(channel, { total: 12 }, 'created'),
+    await broker.publish(channel, '  Grüße\n\n🌊 data: x\n'),
+    await broker.publish(channel, ''),
+    await broker.publish(channel, 'last'),
+  ];
+  expect((await upTo('last')).slice(1)).toEqual([
+    { type: 'message', id: ids[0], data: 'hello' },
+    { type: 'created', id: ids[1], data: '{"total":12}' },
+    { type: 'message', id: ids[2], data: '  Grüße\n\n🌊 data: x\n' },
+    { type: 'message', id: ids[3], data: '' },
+    { type: 'message', id: ids[4], data: 'last' },
+  ]);
+});
+
+test('a connection that breaks while events are published is resumed by the browser: each once, in order', async () => {
+  await listen(`${relay.url}/events/${channel}`);
+  await untilReady();
+  const ids: string[] = [];
+  for (let n = 1; n <= 90; n++) {
+    ids.push(await broker.publish(channel, `event ${n}`));
+    if (n % 30 === 10) relay.cut();
+    // So that the next cut meets a connection and not the wait for one.
+    if (n % 30 === 0) await upTo(`event ${n}`);
+  }
+  const noted = await allNoted();
+  expect(noted.filter(({ type }) => type === 'message').map(({ id }) => id)).toEqual(ids);
+  expect(noted.filter(({ type }) => type === 'sluice:gap')).toEqual([]);
+  expect(noted.filter(({ type }) => type === 'sluice:ready').length).toBe(4);
+});
+
+test('a connection that breaks before its first event resumes from its ready', async () => {
+  await broker.publish(channel, 'before');
+  await listen(`${relay.url}/events/${channel}`);
+  await untilReady();
+  relay.breakDown();
+  await page.waitForFunction(() => (globalThis as Listening).failures.length > 0);
+  const id = await broker.publish(channel, 'missed');
+  relay.mend();
+  const noted = await upTo('missed');
+  expect(noted.filter(({ type }) => type !== 'sluice:ready')).toEqual([
+    { type: 'message', id, data: 'missed' },
+  ]);
+});
+
+test('last= fills the page, and does not count again when the browser comes back', async () => {
+  for (let n = 1; n <= 4; n++) await broker.publish(channel, `event ${n}`);
+  await listen(`${relay.url}/events/${channel}?last=2`);
+  await untilReady();
+  relay.cut();
+  await untilReady(2);
+  await broker.publish(channel, 'event 5');
+  const noted = await upTo('event 5');
+  expect(noted.filter(({ type }) => type === 'message').map(({ data }) => data)).toEqual([
+    'event 3',
+    'event 4',
+    'event 5',
+  ]);
+});
+
+test('a gap reaches the page before anything else, and events still arrive', async () => {
+  await listen(`${relay.url}/events/${channel}?last_event_id=no-such-id`);
+  await untilReady();
+  await broker.publish(channel, 'later');
+  const [gap, ready, later] = await upTo('later');
+  expect(gap).toEqual({
+    type: 'sluice:gap',
+    id: '',
+    data: JSON.stringify({ channel, after: null, before: null }),
+  });
+  expect(ready?.type).toBe('sluice:ready');
+  expect(later?.data).toBe('later');
+});
+
+test('a browser finds a broker that was restarted, and is told that the embedded log is gone', async () => {
+  const port = await freePort();
+  const env = { PORT: String(port), SLUICE_RETRY: '500ms', SLUICE_CORS_ORIGINS: application.origin };
+  const before = await startBroker(env);
+  await listen(`${before.url}/events/${channel}`);
+  await untilReady();
+  const id = await before.publish(channel, 'of the first');
+  await upTo('of the first');
+  expect(await before.stop()).toEqual({ code: 0, signal: null });
+  const after = await startBroker(env);
+  try {
+    await untilReady(2);
+    await after.publish(channel, 'of the second');
+    const noted = await upTo('of the second');
+    expect(noted.map(({ type }) => type)).toEqual([
+      'sluice:ready',
+      'message',
+      'sluice:gap',
+      'sluice:ready',
+      'message',
+    ]);
+    expect(JSON.parse(noted[2]?.data ?? '')).toMatchObject({ channel, after: id });
+  } finally {
+    await after.stop();
+  }
+});
+
+test('a broker that is full does not make the browser give up', async () => {
+  const full = await startBroker({ SLUICE_MAX_CONNECTIONS: '1', SLUICE_CORS_ORIGINS: application.origin });
+  try {
+    await listen(`${full.url}/events/${channel}`);
+    await untilReady();
+    await listen(`${full.url}/events/${channel}`);
+    await page.waitForFunction(() => (globalThis as Listening).failures.length > 0);
+    // 0 is CONNECTING: it will try again. 2 would be CLOSED, for good.
+    expect(await page.evaluate(() => (globalThis as Listening).failures)).toEqual([0]);
+  } finally {
+    await full.stop();
+  }
+});

@@ -1,0 +1,78 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { BrokerError } from '../../src/core/errors.ts';
+import type { BrokerErrorCode } from '../../src/core/errors.ts';
+import { problemOf } from '../../src/http/problem.ts';
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** The first two cells of each row of the document's tables, without their backticks. */
+function rows(document: string): Map<string, string> {
+  const cells = read(document).matchAll(/^\| `([^`|]+)` \| ([^|]+) \|/gm);
+  return new Map([...cells].map(([, first = '', second = '']) => [first, second.replaceAll('`', '').trim()]));
+}
+
+/** What a source file lists, one on each line; types are gone when it runs, so its text is asked. */
+function listed(path: string, form: RegExp): string[][] {
+  const found = [...read(path).matchAll(form)].map(([, ...groups]) => groups);
+  expect(found.length).toBeGreaterThan(10);
+  return found;
+}
+
+test('docs/protocol.md lists every error code, with its status, and no other', () => {
+  const codes = listed('src/core/errors.ts', /^ {2}\| '([a-z-]+)'/gm).map(
+    ([code]) => code as BrokerErrorCode,
+  );
+  const documented = [...rows('docs/protocol.md')].filter(([, status]) => /^[45]\d\d$/.test(status));
+  const expected = codes.map((code) => [code, String(problemOf(new BrokerError(code, '')).status)]);
+  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
+});
+
+test('the README lists every setting, with its default, and no other', () => {
+  const settings = listed(
+    'src/config.ts',
+    /^ {2}([A-Z_]+): setting\([^;]*?,\s*('[^']*'|undefined),\s*'[^']*',?\s*\),$/gm,
+  );
+  const names = listed('src/config.ts', /^ {2}([A-Z_]+): setting\(/gm).flat();
+  expect(settings.map(([name]) => name)).toEqual(names);
+  const expected = settings.map(([name, fallback = '']) => [
+    name,
+    fallback === 'undefined' || fallback === "''" ? 'none' : fallback.slice(1, -1),
+  ]);
+  const documented = [...rows('README.md')].filter(([name]) => /^[A-Z_]+$/.test(name));
+  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
+});
+
+test('docs/operations.md lists every metric', () => {
+  const metrics = listed('src/metrics.ts', /'(sluice_[a-z_]+)'/g).flat();
+  const operations = read('docs/operations.md');
+  expect(metrics.filter((name) => !operations.includes(`\`${name}`))).toEqual([]);
+});
+
+test('links between documents lead somewhere', () => {
+  for (const document of [
+    'README.md',
+    'CONTRIBUTING.md',
+    'docs/protocol.md',
+    'docs/operations.md',
+    'docs/architecture.md',
+  ]) {
+    const base = new URL(`../../${document}`, import.meta.url);
+    for (const [, target = ''] of read(document).matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const url = new URL(target, base);
+      const anchors = target.includes('.md#') ? anchorsOf(readFileSync(url, 'utf8')) : [];
+      const found = target.includes('#') ? anchors.includes(url.hash.slice(1)) : existsSync(url);
+      expect(found, `${document}: ${target}`).toBe(true);
+    }
+  }
+});
+
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9 -]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
