@@ -1,5 +1,6 @@
 import type { ChannelName } from './channel-name.ts';
 import type { EventLog } from './event-log.ts';
+import { compareEventIds } from './event.ts';
 import type { EventId } from './event.ts';
 import { SharedPage } from './log-page.ts';
 import type { RecentBudget } from './recent-events.ts';
@@ -7,9 +8,9 @@ import type { RecentBudget } from './recent-events.ts';
 /** Events a page holds at most. */
 const PAGE_LIMIT = 256;
 /** Reads of one channel that may be under way at once. */
-const MAX_READS = 4;
+const MAX_READS = 1;
 /** Pages kept for others who may come for them, and for how long, in ms: those who lost a replica come within seconds. */
-const MAX_KEPT = 4;
+const MAX_KEPT = 8;
 const KEPT_FOR = 2_000;
 const FIRST_RETRY = 100;
 const LAST_RETRY = 2_000;
@@ -46,7 +47,7 @@ export class PageReader {
     this.#channel = channel;
   }
 
-  /** Hands the consumer the page after `after`, once the log has given it; never in the same tick. */
+  /** Hands the consumer the page after `after`: at once, when it was read a moment ago, or once the log has given it. */
   read(after: EventId, consumer: PageConsumer): void {
     const others = this.#waiting.get(after);
     if (others !== undefined) {
@@ -84,27 +85,38 @@ export class PageReader {
   }
 
   #pump(): void {
-    while (this.#inFlight < MAX_READS) {
-      const after = this.#queue.shift();
-      if (after === undefined) break;
-      this.#inFlight++;
+    this.#queue = this.#queue.filter((after) => {
       const kept = this.#fromKept(after);
+      if (kept !== undefined) this.#hand(after, kept);
+      return kept === undefined;
+    });
+    while (this.#inFlight < MAX_READS && this.#queue.length > 0) {
+      const after = this.#takeOldest();
+      this.#inFlight++;
       this.#patiently(
-        () => (kept ? Promise.resolve(kept) : this.#log.read(this.#channel, after, PAGE_LIMIT)),
-        (page) => {
+        () => this.#log.read(this.#channel, after, PAGE_LIMIT),
+        (answer) => {
           this.#inFlight--;
-          this.#arrived(after, page instanceof SharedPage ? page : new SharedPage(page));
+          const page = new SharedPage(answer);
+          this.#keep({ after, page });
+          this.#hand(after, page);
+          this.#pump();
         },
       );
     }
   }
 
-  #arrived(after: EventId, page: SharedPage): void {
+  /** The page of whoever is furthest behind has the most others inside it. */
+  #takeOldest(): EventId {
+    const oldest = this.#queue.reduce((a, b) => (compareEventIds(a, b) <= 0 ? a : b));
+    this.#queue = this.#queue.filter((after) => after !== oldest);
+    return oldest;
+  }
+
+  #hand(after: EventId, page: SharedPage): void {
     const consumers = this.#waiting.get(after) ?? [];
     this.#waiting.delete(after);
-    this.#keep({ after, page });
     for (const consumer of consumers) consumer.onPage(page);
-    this.#pump();
   }
 
   #fromKept(after: EventId): SharedPage | undefined {
