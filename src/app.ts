@@ -145,6 +145,7 @@ function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => 
   return new RedisEventLog({
     url,
     prefix: config.redisPrefix,
+    waitReplicas: config.waitReplicas,
     historySize: config.historySize,
     historyTtl: config.historyTtl,
     idempotencyTtl: config.idempotencyTtl,

@@ -6,7 +6,11 @@ import { generateKey } from './generated-key.ts';
 /** Runs the broker until SIGTERM or SIGINT; then drains it. A second signal does not wait. */
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const given = loadConfig(env);
-  const logger = pino({ level: given.logLevel, redact: ['req.headers.authorization', 'req.headers.cookie'] });
+  const logger = pino(
+    { level: given.logLevel, redact: ['req.headers.authorization', 'req.headers.cookie'] },
+    // Otherwise the last lines before an exit get lost or change places.
+    pino.destination({ sync: true }),
+  );
   let config = given;
   if (given.publishKeys.length === 0) {
     const { key, file } = generateKey();
@@ -19,9 +23,6 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
 
   const app = await createApp(config, logger);
   const { url, adminUrl } = await app.listen();
-  const log = config.redisUrl === undefined ? 'embedded' : 'redis';
-  logger.info({ url, adminUrl, log, node: process.version, pid: process.pid }, 'sluice is listening');
-
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) {
@@ -43,4 +44,8 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+
+  // Last: who reads this line may stop the broker at once.
+  const log = config.redisUrl === undefined ? 'embedded' : 'redis';
+  logger.info({ url, adminUrl, log, node: process.version, pid: process.pid }, 'sluice is listening');
 }

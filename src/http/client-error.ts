@@ -1,11 +1,19 @@
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BrokerError } from '../core/errors.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
 /** Answers what is not even HTTP, or not in time. There is no request yet, so the answer is written by hand. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  const { _httpMessage: pending } = socket as Socket & { _httpMessage?: ServerResponse | null };
+  if (error.code === 'ECONNRESET' || !socket.writable || pending?.headersSent === true) {
+    // Behind a head that is out, a second answer would be taken for a part of the first: of a stream, say.
     socket.destroy();
+    return;
+  }
+  if (pending?.req.complete === true) {
+    // The request before was whole, and its own answer comes first.
+    pending.once('finish', () => answerClientError(error, socket));
     return;
   }
   const problem = problemOf(brokerErrorOf(error.code));

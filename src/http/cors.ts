@@ -1,6 +1,21 @@
 import fastifyCors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
+/** The same for answers that are given before any hook runs. */
+export function originHeaders(
+  origins: readonly string[],
+  origin: string | undefined,
+): Record<string, string> {
+  if (origins.length === 0) return {};
+  if (origins.includes('*')) return { 'access-control-allow-origin': '*' };
+  if (origin === undefined || !origins.includes(origin)) return { vary: 'Origin' };
+  return {
+    vary: 'Origin',
+    'access-control-allow-origin': origin,
+    'access-control-allow-credentials': 'true',
+  };
+}
+
 /** How long a browser may remember a preflight's answer, in seconds. */
 const PREFLIGHT_AGE = 7_200;
 

@@ -12,10 +12,12 @@ export async function healthRoutes(
   { readiness }: { readiness: () => Promise<Readiness> },
 ): Promise<void> {
   // That it answers is the answer: the event loop turns. Redis has no say in it.
-  app.get('/livez', (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'live' }));
+  app.get('/livez', { exposeHeadRoute: true }, (_request, reply) =>
+    reply.header('cache-control', 'no-store').send({ status: 'live' }),
+  );
 
   for (const path of ['/readyz', '/healthz']) {
-    app.get(path, async (_request, reply) => {
+    app.get(path, { exposeHeadRoute: true }, async (_request, reply) => {
       const { ready, checks } = await readiness();
       return reply
         .header('cache-control', 'no-store')

@@ -2,7 +2,7 @@ import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
 import { answerClientError } from './client-error.ts';
-import { allowOrigins } from './cors.ts';
+import { allowOrigins, originHeaders } from './cors.ts';
 import { KnownRoutes } from './method-not-allowed.ts';
 import { brokerErrorOf, sendProblem } from './problem.ts';
 
@@ -33,9 +33,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requestIdHeader: false,
     // A name that is too long gets our own error, not 414; the size of a request's head is limited all the same.
     routerOptions: { maxParamLength: 64 * 1024 },
-    http: { keepAlive: true, keepAliveInitialDelay: 15_000 },
+    http: { requireHostHeader: false, keepAlive: true, keepAliveInitialDelay: 15_000 },
     clientErrorHandler: answerClientError,
-    frameworkErrors: (error, _request, reply) => {
+    frameworkErrors: (error, request, reply) => {
+      // No hook runs for a URL that cannot be decoded, that of CORS included.
+      reply.headers(originHeaders(options.corsOrigins, request.headers.origin));
       void sendProblem(
         reply,
         brokerErrorOf(error) ?? new BrokerError('bad-request', 'The request could not be read.'),
@@ -63,6 +65,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   );
 
   await allowOrigins(app, options.corsOrigins);
+  // Node would answer without a body (RFC 9112 §3.2).
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.raw.httpVersion === '1.0' || request.headers.host !== undefined) return;
+    reply.header('connection', 'close');
+    throw new BrokerError('bad-request', 'A request of HTTP/1.1 needs a Host header.');
+  });
   const known = new KnownRoutes();
   known.watch(app);
   await options.routes(app);

@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
 import { sendProblem } from './problem.ts';
@@ -16,6 +17,9 @@ export class KnownRoutes {
 
   /** Answers every other method on those paths with 405 and `Allow` (RFC 9110 §15.5.6), where Fastify would say 404. */
   refuseOthers(app: FastifyInstance): void {
+    for (const method of METHODS) {
+      if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
+    }
     for (const [url, known] of this.#methods) {
       if (url === '*') continue;
       const method = app.supportedMethods.filter((one) => !known.has(one));

@@ -44,7 +44,7 @@ export function parsePublication(body: Buffer): Publication {
   const text = decodeUtf8(body);
   const value = parseJson(text);
   if (Array.isArray(value))
-    throw new BrokerError('invalid-body', 'Batches are not supported: send one event in each request.');
+    throw invalidBody([{ pointer: '', detail: 'is a list; send one event in each request' }]);
   const result = PublicationBody.safeParse(value);
   if (!result.success) throw invalidBody(result.error.issues.flatMap(faultsOf));
   const { channel, event, data } = result.data;
@@ -85,7 +85,7 @@ function decodeUtf8(body: Buffer): string {
   const text = body.toString('utf8');
   // Decoding replaces what is not UTF-8; then the bytes are no longer those that came.
   if (text.includes('\ufffd') && !Buffer.from(text, 'utf8').equals(body)) {
-    throw new BrokerError('invalid-body', 'The body is not valid UTF-8.');
+    throw invalidBody([{ pointer: '', detail: 'is not valid UTF-8' }]);
   }
   return text;
 }
@@ -98,7 +98,7 @@ function parseJson(text: string): unknown {
     return value;
   } catch (error) {
     if (error instanceof BrokerError) throw error;
-    throw new BrokerError('invalid-body', 'The body is not valid JSON.', { cause: error });
+    throw invalidBody([{ pointer: '', detail: 'is not valid JSON' }]);
   }
 }
 
@@ -136,5 +136,7 @@ function pointerTo(path: readonly PropertyKey[]): string {
 function invalidBody(faults: readonly BodyFault[]): BrokerError {
   const [first] = faults;
   const where = first === undefined || first.pointer === '' ? 'The body' : first.pointer.slice(1);
-  return new BrokerError('invalid-body', `${where} ${first?.detail ?? 'is not valid'}.`, { faults });
+  return new BrokerError('invalid-body', `${where} ${first?.detail ?? 'is not valid'}.`, {
+    faults,
+  });
 }

@@ -28,7 +28,7 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
     if (!keys.accepts(key))
       throw new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
     const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined && encoding !== 'identity') {
+    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
       throw new BrokerError(
         'unsupported-media-type',
         'Compressed bodies are not taken: send it without Content-Encoding.',
@@ -42,7 +42,9 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
     publication: Publication,
   ): Promise<FastifyReply> => {
     const idempotencyKey = idempotencyKeyOf(request);
-    const { id, replayed } = await hub.publish(publication.channel, publication.event, { idempotencyKey });
+    const { id, replayed } = await hub.publish(publication.channel, publication.event, {
+      idempotencyKey,
+    });
     if (replayed) reply.header('idempotent-replayed', 'true');
     // Neither a channel name nor an id has a character that JSON escapes.
     return reply
@@ -58,13 +60,21 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
       async (_request: FastifyRequest, body: Buffer) => body,
     );
     json.post<{ Body: Buffer | undefined }>('/publish', (request, reply) => {
-      if (request.body === undefined)
-        throw new BrokerError('invalid-body', 'The body is empty; send {"channel":"news","data":"hello"}.');
+      if (request.body === undefined || request.body.length === 0) {
+        const detail = 'is empty; send {"channel":"news","data":"hello"}';
+        throw new BrokerError('invalid-body', `The body ${detail}.`, {
+          faults: [{ pointer: '', detail }],
+        });
+      }
       return publish(request, reply, parsePublication(request.body));
     });
   });
 
   await app.register(async (raw) => {
+    // Fastify refuses a type that it cannot read, also where the type does not matter.
+    raw.addHook('onRequest', async (request) => {
+      request.raw.headers['content-type'] = 'application/octet-stream';
+    });
     raw.removeAllContentTypeParsers();
     raw.addContentTypeParser(
       '*',
@@ -77,12 +87,22 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
       Querystring: Record<string, string | string[]>;
     }>('/publish/:channel', (request, reply) => {
       const channel = parseChannelName(request.params.channel);
-      return publish(request, reply, parseRawPublication(channel, eventTypeOf(request.query), request.body));
+      return publish(
+        request,
+        reply,
+        parseRawPublication(channel, eventTypeOf(request.url, request.query), request.body),
+      );
     });
   });
 }
 
-function eventTypeOf(query: Record<string, string | string[]>): string | undefined {
+function eventTypeOf(url: string, query: Record<string, string | string[]>): string | undefined {
+  try {
+    // The parser leaves as it is what it cannot decode.
+    decodeURIComponent(url);
+  } catch {
+    throw new BrokerError('invalid-query', 'The query is not percent-encoded UTF-8.');
+  }
   for (const name of Object.keys(query)) {
     if (name !== 'event')
       throw new BrokerError(

@@ -37,13 +37,23 @@ function parseCount(text: string | string[]): number {
   throw new BrokerError('invalid-query', 'last= takes a number of events, such as last=10.');
 }
 
+/** Date takes 30 February for 2 March. */
+function isDay(date: string): boolean {
+  const ms = Date.parse(date);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date);
+}
+
 function parseTime(text: string | string[]): number {
   if (typeof text === 'string') {
     if (/^\d{1,15}$/.test(text)) return Number(text);
     // A plus sign in a query is a space to those who decode forms.
     const time = text.replace(/ (\d\d:\d\d)$/, '+$1');
-    const ms = RFC_3339.test(time) ? Date.parse(time) : NaN;
-    if (ms >= 0) return ms;
+    // A leap second is a time like any other, but not to Date.
+    const ms =
+      RFC_3339.test(time) && isDay(time.slice(0, 10))
+        ? Date.parse(time.replace(/:60(?=[.Zz+-])/, ':59'))
+        : NaN;
+    if (!Number.isNaN(ms)) return ms;
   }
   throw new BrokerError(
     'invalid-query',

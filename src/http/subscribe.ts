@@ -47,7 +47,8 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
   };
 
   app.head<SubscribeRoute>('/events/:channel', (request, reply) => {
-    allowedChannel(request);
+    const channel = allowedChannel(request);
+    startPosition(request.headers['last-event-id'], request.query, channel);
     return reply.headers(HEADERS).send();
   });
 

@@ -71,3 +71,22 @@ describe('a Cluster', () => {
     expect(verdict.gaps).toBe(0);
   });
 });
+
+test('SLUICE_REDIS_WAIT_REPLICAS: what too few replicas have is not acknowledged', async () => {
+  const redis = await startRedisSentinels();
+  stage = await Stage.on(redis, { replicas: 1, env: { SLUICE_REDIS_WAIT_REPLICAS: '1' } });
+  const broker = stage.broker(0);
+  await broker.publish('news', 'while there is a replica');
+  await redis.replica.signal('KILL');
+  const answer = await fetch(`${broker.url}/publish/news`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${broker.key}` },
+    body: 'while there is none',
+  });
+  expect(answer.status).toBe(503);
+  expect(answer.headers.get('retry-after')).toBe('1');
+  expect(await answer.json()).toMatchObject({
+    type: 'urn:sluice:problem:log-unavailable',
+    detail: expect.stringContaining('Too few replicas') as string,
+  });
+});

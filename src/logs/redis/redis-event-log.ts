@@ -27,7 +27,7 @@ import {
 import { RedisFollower } from './redis-follower.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { RedisMonitor } from './redis-monitor.ts';
-import { RedisScripts } from './redis-scripts.ts';
+import { RedisScripts, TOO_FEW_REPLICAS } from './redis-scripts.ts';
 import type { ScriptName } from './redis-scripts.ts';
 
 export interface RedisEventLogOptions {
@@ -40,6 +40,8 @@ export interface RedisEventLogOptions {
   readonly historyTtl: number;
   /** How long an idempotency key is remembered, in ms. */
   readonly idempotencyTtl: number;
+  /** Replicas of Redis that must have confirmed an append before it is acknowledged. */
+  readonly waitReplicas?: number;
   /** Called when Redis goes away and when it is back. */
   readonly onHealth: (health: LogHealth) => void;
 }
@@ -68,7 +70,11 @@ export class RedisEventLog implements EventLog {
     if (address.kind === 'cluster') {
       const cluster = connectCluster(address);
       this.#announce = 'SPUBLISH';
-      this.#scripts = new RedisScripts(cluster, (key) => cluster.slots[calculateSlot(key)]?.join(',') ?? '');
+      this.#scripts = new RedisScripts(
+        cluster,
+        (key) => cluster.slots[calculateSlot(key)]?.join(',') ?? '',
+        options.waitReplicas ?? 0,
+      );
       const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, node);
       const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
@@ -83,7 +89,7 @@ export class RedisEventLog implements EventLog {
     const commands = connectCommands(address);
     const subscriber = connectSubscriber(address);
     this.#announce = 'PUBLISH';
-    this.#scripts = new RedisScripts(commands, () => '');
+    this.#scripts = new RedisScripts(commands, () => '', options.waitReplicas ?? 0);
     this.#follower = new RedisFollower({ subscriber, keys, tail });
     this.#monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
     this.#disconnect = () => {
@@ -181,6 +187,11 @@ export class RedisEventLog implements EventLog {
       this.#monitor.suspectNow();
       const detail =
         'Redis did not answer in time. The event may have been published: retry with the same Idempotency-Key.';
+      return new BrokerError('log-unavailable', detail, { cause: error });
+    }
+    if (message === TOO_FEW_REPLICAS) {
+      const detail =
+        'Too few replicas of Redis have confirmed the event, which may be published all the same: retry with the same Idempotency-Key.';
       return new BrokerError('log-unavailable', detail, { cause: error });
     }
     return new BrokerError(

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { openStream } from '../../support/sse-reader.ts';
+import type { SseStream } from '../../support/sse-reader.ts';
+
+async function openStreams(broker: Broker, count: number): Promise<SseStream[]> {
+  const streams: SseStream[] = [];
+  for (let i = 0; i < count; i++) {
+    const stream = await openStream(`${broker.url}/events/drain`);
+    await stream.until('sluice:ready');
+    streams.push(stream);
+  }
+  return streams;
+}
+
+/** Connections that stay open would be waited for. */
+async function get(broker: Broker, path: string): Promise<{ status: number; body: string }> {
+  const response = await fetch(`${broker.url}${path}`, { headers: { connection: 'close' } });
+  return { status: response.status, body: await response.text() };
+}
+
+describe('SIGTERM', () => {
+  test('ends the streams one after another, and the broker goes on serving until the last', async () => {
+    const broker = await startBroker({ SLUICE_DRAIN_WINDOW: '3s' });
+    const streams = await openStreams(broker, 4);
+    const ended: SseStream[] = [];
+    const ends = streams.map((stream) => stream.ended.then(() => ended.push(stream)));
+    const exit = broker.stop('SIGTERM');
+    await Promise.race(ends);
+
+    const ready = await get(broker, '/readyz');
+    expect(ready.status).toBe(503);
+    expect(JSON.parse(ready.body)).toMatchObject({ status: 'not ready', checks: { draining: 'true' } });
+    expect((await get(broker, '/healthz')).status).toBe(503);
+    expect((await get(broker, '/livez')).status).toBe(200);
+
+    const late = await openStream(`${broker.url}/events/drain`);
+    await late.ended;
+    expect([late.status, late.headers['content-type'], late.events]).toEqual([200, 'text/event-stream', []]);
+    expect(late.retries).toHaveLength(1);
+    expect(late.retries[0]).toBeGreaterThanOrEqual(5_000);
+    expect(late.retries[0]).toBeLessThanOrEqual(15_000);
+
+    const id = await broker.publish('drain', 'during the drain');
+    const remaining = streams.filter((stream) => !ended.includes(stream));
+    expect(remaining.length).toBeGreaterThan(0);
+    expect(await remaining.at(-1)?.next()).toMatchObject({ id });
+
+    expect(await exit).toEqual({ code: 0, signal: null });
+    await Promise.all(ends);
+    for (const stream of streams) {
+      expect(stream.text).toMatch(/\n\nretry: \d+\n$/);
+      expect(stream.retries).toHaveLength(2);
+      expect(stream.retries[1]).toBeGreaterThanOrEqual(1_000);
+      expect(stream.retries[1]).toBeLessThanOrEqual(3_000);
+    }
+  });
+
+  test('and then any second signal end it at once', async () => {
+    const broker = await startBroker({ SLUICE_DRAIN_WINDOW: '1h' });
+    const streams = await openStreams(broker, 2);
+    const exit = broker.stop('SIGTERM');
+    await broker.logged('"draining"');
+    process.kill(broker.pid, 'SIGINT');
+    expect(await exit).toEqual({ code: 1, signal: null });
+    await Promise.all(streams.map((stream) => stream.ended));
+  });
+
+  test('or SIGINT, without streams, is no wait', async () => {
+    const brokers = await Promise.all([1, 2].map(() => startBroker({ SLUICE_DRAIN_WINDOW: '1h' })));
+    const exits = brokers.map((broker, i) => broker.stop(i === 0 ? 'SIGTERM' : 'SIGINT'));
+    expect(await Promise.all(exits)).toEqual(brokers.map(() => ({ code: 0, signal: null })));
+    for (const broker of brokers) expect(broker.log().at(-1)).toContain('"stopped"');
+  });
+
+  test('with a window of 0 ends all streams at once, after whole events', async () => {
+    const broker = await startBroker({ SLUICE_DRAIN_WINDOW: '0s' });
+    const streams = await openStreams(broker, 20);
+    const id = await broker.publish('drain', 'the last');
+    expect(await broker.stop()).toEqual({ code: 0, signal: null });
+    for (const stream of streams) {
+      await stream.ended;
+      expect(stream.events.at(-1)?.id).toBe(id);
+      expect(stream.text).toMatch(/data: the last\n\nretry: \d+\n$/);
+    }
+  });
+
+  test('does not wait for a connection that is kept open and asks nothing', async () => {
+    const broker = await startBroker();
+    await (await fetch(`${broker.url}/livez`)).text();
+    expect(await broker.stop()).toEqual({ code: 0, signal: null });
+  });
+});

@@ -1,0 +1,35 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { openStream } from '../../support/sse-reader.ts';
+
+let broker: Broker;
+beforeAll(async () => {
+  broker = await startBroker({ SLUICE_HEARTBEAT: '100ms' });
+});
+afterAll(() => broker.kill());
+
+test('a quiet stream gets a colon and LF, again and again, and no blank line', async () => {
+  const stream = await openStream(`${broker.url}/events/quiet`);
+  await stream.until('sluice:ready');
+  const before = stream.text.length;
+  await stream.when(({ text }) => text.length >= before + 6);
+  expect(stream.text.slice(before)).toMatch(/^(?::\n){3,}$/);
+  expect(stream.events).toHaveLength(1);
+  stream.close();
+});
+
+test('an event between two heartbeats is whole', async () => {
+  const stream = await openStream(`${broker.url}/events/mixed`);
+  await stream.until('sluice:ready');
+  const before = stream.text.length;
+  await stream.when(({ text }) => text.length >= before + 2);
+  const id = await broker.publish('mixed', 'a\nb', 'typed');
+  await stream.until('typed');
+  const after = stream.text.length;
+  await stream.when(({ text }) => text.length >= after + 2);
+  expect(stream.text.slice(before).replaceAll(/^:\n/gm, '')).toBe(
+    `id: ${id}\nevent: typed\ndata: a\ndata: b\n\n`,
+  );
+  stream.close();
+});

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { publishRequest } from '../../support/publish-raw.ts';
+import { exchange, openRaw, requestBytes } from '../../support/raw-http.ts';
+import type { RawConnection } from '../../support/raw-http.ts';
+import { readMetrics } from '../../support/read-metrics.ts';
+import { readProblem } from '../../support/read-problem.ts';
+
+let broker: Broker;
+beforeAll(async () => {
+  broker = await startBroker();
+});
+afterAll(() => broker.kill());
+
+async function openLive(): Promise<RawConnection> {
+  const connection = await openRaw(broker.port);
+  connection.send(requestBytes({ path: '/events/piped' }));
+  await connection.until('sluice:ready');
+  return connection;
+}
+
+describe('what is no request of HTTP/1.1 is 400, and then the connection ends', () => {
+  test.each([
+    ['a word', 'hello\r\n\r\n'],
+    ['TLS', '\u0016\u0003\u0001\u0002\u0000\u0001'],
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['Redis', '*1\r\n$4\r\nPING\r\n'],
+    ['an unknown method', 'BREW /livez HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a version that there is not', 'GET /livez HTTP/3.7\r\nHost: a\r\n\r\n'],
+    ['a space in the path', 'GET /events/a b HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['NUL in the path', 'GET /events/a\0 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    [
+      'a byte above ASCII in the path',
+      Buffer.from('GET /events/\u00e9 HTTP/1.1\r\nHost: a\r\n\r\n', 'latin1'),
+    ],
+    ['a header without a colon', 'GET /livez HTTP/1.1\r\nHost: a\r\nwhat\r\n\r\n'],
+    ['a space before the colon', 'GET /livez HTTP/1.1\r\nHost : a\r\n\r\n'],
+    ['a folded header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n'],
+    ['NUL in a header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n'],
+    ['a CR of its own in a header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n'],
+    ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],
+  ])('%s', async (_what, bytes) => {
+    const connection = await openRaw(broker.port);
+    connection.send(bytes);
+    const answer = await connection.answer();
+    expect(readProblem(answer, 400).code).toBe('bad-request');
+    expect(answer.header('connection')).toBe('close');
+    await connection.ended;
+    connection.close();
+  });
+});
+
+describe('a head that is too large is 431', () => {
+  test.each([
+    ['one header', { path: '/livez', headers: [`X: ${'x'.repeat(17_000)}`] }],
+    [
+      'many headers',
+      { path: '/livez', headers: Array.from({ length: 900 }, (_, i) => `X-${i}: ${'x'.repeat(20)}`) },
+    ],
+    ['the path', { path: `/events/${'x'.repeat(17_000)}` }],
+  ])('%s', async (_what, request) => {
+    expect(readProblem(await exchange(broker.port, request), 431).code).toBe('headers-too-large');
+  });
+
+  test('8 KiB of Last-Event-ID are not', async () => {
+    const headers = [`Last-Event-ID: ${'x'.repeat(8_192)}`];
+    const answer = await exchange(broker.port, { method: 'HEAD', path: '/events/a', headers });
+    expect(answer.status).toBe(200);
+  });
+});
+
+describe('what a client sends behind the request of a stream', () => {
+  test.each([
+    ['a second stream', () => requestBytes({ path: '/events/other' })],
+    ['a request', () => requestBytes({ path: '/livez' })],
+    ['a publish', () => requestBytes(publishRequest(broker, { path: '/publish/other', body: 'x' }))],
+    ['a request that is refused', () => requestBytes({ path: '/nothing' })],
+    ['a hundred requests', () => Buffer.concat(Array(100).fill(requestBytes({ path: '/livez' })))],
+  ])('does it no harm: %s', async (_what, bytes) => {
+    const opened = (await readMetrics(broker.url)).get('sluice_connections_opened_total') ?? 0;
+    const connection = await openLive();
+    connection.send(bytes());
+    await exchange(broker.port, { path: '/livez' });
+    await broker.publish('piped', 'still there');
+    await connection.until('still there');
+    const [, body = ''] = connection.text.split('\r\n\r\n');
+    expect(body.replace(/^retry: \d+\n/, '')).toMatch(
+      /^:\nid: \S+\nevent: sluice:ready\ndata: \S+\n\nid: \S+\ndata: still/,
+    );
+    expect(connection.text.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
+    expect((await readMetrics(broker.url)).get('sluice_connections_opened_total')).toBe(opened + 1);
+    connection.close();
+  });
+
+  test('does it no harm: a second stream in the same packet', async () => {
+    const connection = await openRaw(broker.port);
+    const requests = ['/events/piped', '/events/other'].map((path) => requestBytes({ path }));
+    connection.send(Buffer.concat(requests));
+    await connection.until('sluice:ready');
+    await broker.publish('other', 'of the second');
+    await broker.publish('piped', 'of the first');
+    await connection.until('of the first');
+    expect(connection.text).not.toContain('of the second');
+    expect(connection.text.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
+    connection.close();
+  });
+
+  test('never puts another answer into the stream: garbage', async () => {
+    const connection = await openLive();
+    connection.send('garbage\r\n\r\n');
+    await Promise.race([
+      connection.ended,
+      broker.publish('piped', 'on').then(() => connection.until('on\n\n')),
+    ]);
+    await exchange(broker.port, { path: '/livez' });
+    expect(connection.text.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
+    connection.close();
+  });
+});
+
+test('a stream that is refused leaves the connection for other requests', async () => {
+  const connection = await openRaw(broker.port);
+  connection.send(requestBytes({ path: '/events/a%20b' }));
+  expect((await connection.answer()).status).toBe(400);
+  connection.send(requestBytes({ path: '/livez' }));
+  expect((await connection.answer()).status).toBe(200);
+  connection.close();
+});
+
+test('the broker has outlived all that, and says nothing of errors', async () => {
+  expect((await exchange(broker.port, { path: '/livez' })).status).toBe(200);
+  expect(broker.log().filter((line) => !line.includes('"level":30'))).toEqual([]);
+});

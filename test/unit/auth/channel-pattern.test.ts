@@ -1,0 +1,77 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseChannelName } from '../../../src/core/channel-name.ts';
+import { matchesAny, parseChannelPattern } from '../../../src/core/channel-pattern.ts';
+import type { ChannelPattern } from '../../../src/core/channel-pattern.ts';
+
+function patterns(...texts: readonly string[]): ChannelPattern[] {
+  return texts.map((text) => {
+    const pattern = parseChannelPattern(text);
+    if (pattern === undefined) throw new Error(`${text} is no pattern`);
+    return pattern;
+  });
+}
+
+describe('a pattern matches', () => {
+  test.each([
+    ['news', 'news'],
+    ['*', 'anything'],
+    ['orders.*', 'orders.42'],
+    ['orders.*', 'orders.'],
+    ['orders.*', 'orders.42.lines'],
+    ['orders*', 'orders'],
+    ['a.b', 'a.b'],
+    ['.*', '.hidden'],
+  ])('%s: %s', (pattern, channel) => {
+    expect(matchesAny(patterns('other', pattern), parseChannelName(channel))).toBe(true);
+  });
+});
+
+describe('a pattern does not match', () => {
+  test.each([
+    ['news', 'newsroom'],
+    ['news', 'new'],
+    ['news', 'NEWS'],
+    ['orders.*', 'orders'],
+    ['orders.*', 'ordersX42'],
+    ['orders.*', 'my.orders.42'],
+    ['a.b', 'aXb'],
+    ['.*', 'word'],
+  ])('%s: %s', (pattern, channel) => {
+    expect(matchesAny(patterns(pattern), parseChannelName(channel))).toBe(false);
+  });
+
+  test('when there is none', () => {
+    expect(matchesAny([], parseChannelName('news'))).toBe(false);
+  });
+});
+
+test.each([
+  '',
+  '**',
+  'a*b',
+  '*a',
+  'a**',
+  'a b',
+  'a/b',
+  'a,b',
+  'a@b',
+  'é',
+  'a*\n',
+  '\n*',
+  'a?',
+  `${'a'.repeat(201)}*`,
+])('%o is no pattern', (text) => {
+  expect(parseChannelPattern(text)).toBeUndefined();
+});
+
+test('every name is a pattern that matches itself, and so is each of its beginnings with a star', () => {
+  const name = fc.stringMatching(/^[A-Za-z0-9._:~-]{1,200}$/).filter((text) => text !== '.' && text !== '..');
+  fc.assert(
+    fc.property(name, fc.nat(), (text, at) => {
+      const channel = parseChannelName(text);
+      expect(matchesAny(patterns(text), channel)).toBe(true);
+      expect(matchesAny(patterns(`${text.slice(0, at % (text.length + 1))}*`), channel)).toBe(true);
+    }),
+  );
+});

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, loadConfig } from '../../../src/config.ts';
+import { settings } from './setting-cases.ts';
+
+/** What stops the start, line by line. */
+function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    loadConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+const SECRET = new Set(['SLUICE_PUBLISH_KEYS', 'REDIS_URL']);
+const good = settings.flatMap(({ name, key, good: values }) =>
+  values.map(([given, value]) => ({ name, key, given, value })),
+);
+const bad = settings.flatMap(({ name, bad: values }) => values.map((given) => ({ name, given })));
+
+describe('a setting has a default', () => {
+  test.each(settings)('$name', ({ name, key, byDefault }) => {
+    expect(loadConfig({})[key]).toEqual(byDefault);
+    // As it is when a variable is passed on that nobody has set.
+    expect(loadConfig({ [name]: '' })[key]).toEqual(byDefault);
+  });
+
+  test('and there is none that this table does not know', () => {
+    expect(Object.keys(loadConfig({})).toSorted()).toEqual(settings.map(({ key }) => key).toSorted());
+  });
+});
+
+describe('a setting is read', () => {
+  test.each(good)('$name=$given', ({ name, key, given, value }) => {
+    expect(loadConfig({ [name]: given })[key]).toEqual(value);
+  });
+
+  test('and cannot be changed afterwards', () => {
+    expect(Object.isFrozen(loadConfig({}))).toBe(true);
+  });
+});
+
+describe('a setting that cannot be read stops the start', () => {
+  test.each(bad)('$name=$given', ({ name, given }) => {
+    const problems = problemsOf({ [name]: given });
+    expect(problems).toHaveLength(1);
+    const [problem = ''] = problems;
+    const [, shown, example = ''] = /^\w+ is (.+); expected .{3,}\. Example: (.+)$/.exec(problem) ?? [];
+    expect(problem.startsWith(`${name} is `)).toBe(true);
+    expect(shown).toBe(SECRET.has(name) ? 'a value that is not shown here' : `"${given}"`);
+    // Whoever copies the example gets a broker that starts.
+    const [exampleName = '', exampleValue = ''] = example.split(/=(.*)/);
+    expect(exampleName).toBe(name);
+    expect(problemsOf({ [exampleName]: exampleValue })).toEqual([]);
+  });
+
+  test('and all of them are told at once', () => {
+    const problems = problemsOf({ PORT: 'x', SLUICE_RETRY: '0', SLUICE_HEARBEAT: '1s' });
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'PORT',
+      'SLUICE_RETRY',
+      'SLUICE_HEARBEAT',
+    ]);
+  });
+});

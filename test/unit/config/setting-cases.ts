@@ -1,0 +1,251 @@
+import type { Config } from '../../../src/config.ts';
+
+const MINUTE = 60_000;
+const MIB = 1024 ** 2;
+
+interface SettingCase {
+  readonly name: string;
+  readonly key: keyof Config;
+  readonly byDefault: unknown;
+  /** What may be given, and what it means. */
+  readonly good: readonly (readonly [given: string, value: unknown])[];
+  readonly bad: readonly string[];
+}
+
+export const settings: readonly SettingCase[] = [
+  {
+    name: 'PORT',
+    key: 'port',
+    byDefault: 3000,
+    good: [
+      ['0', 0],
+      ['8080', 8080],
+      ['65535', 65_535],
+    ],
+    bad: ['65536', '-1', '80.5', 'http', '0x50', ' 80', '1e3'],
+  },
+  {
+    name: 'HOST',
+    key: 'host',
+    byDefault: '0.0.0.0',
+    good: [
+      ['127.0.0.1', '127.0.0.1'],
+      ['::', '::'],
+    ],
+    bad: [],
+  },
+  {
+    name: 'LOG_LEVEL',
+    key: 'logLevel',
+    byDefault: 'info',
+    good: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => [level, level]),
+    bad: ['verbose', 'INFO', '30'],
+  },
+  {
+    name: 'REDIS_URL',
+    key: 'redisUrl',
+    byDefault: undefined,
+    good: [
+      ['redis://localhost', 'redis://localhost'],
+      ['rediss://user:pass@redis.example:6380/2', 'rediss://user:pass@redis.example:6380/2'],
+      [
+        'redis+sentinel://a:1,b:2/name/0?sentinelPassword=x',
+        'redis+sentinel://a:1,b:2/name/0?sentinelPassword=x',
+      ],
+      ['rediss+cluster://:pass@a:1,b', 'rediss+cluster://:pass@a:1,b'],
+    ],
+    bad: [
+      'redis+sentinel://a:1,b:2',
+      'redis+cluster://',
+      'redis+other://a',
+      'localhost:6379',
+      'http://localhost:6379',
+      'redis://',
+      'redis',
+    ],
+  },
+  {
+    name: 'SLUICE_REDIS_PREFIX',
+    key: 'redisPrefix',
+    byDefault: 'sluice:',
+    good: [
+      ['staging:', 'staging:'],
+      ['a'.repeat(100), 'a'.repeat(100)],
+    ],
+    bad: ['a b', '{tag}:', 'é:', 'a'.repeat(101)],
+  },
+  {
+    name: 'SLUICE_REDIS_WAIT_REPLICAS',
+    key: 'waitReplicas',
+    byDefault: 0,
+    good: [
+      ['0', 0],
+      ['2', 2],
+    ],
+    bad: ['-1', 'all', '101'],
+  },
+  {
+    name: 'SLUICE_PUBLISH_KEYS',
+    key: 'publishKeys',
+    byDefault: [],
+    good: [
+      ['one', ['one']],
+      ['one,two', ['one', 'two']],
+      [' one , two,, ', ['one', 'two']],
+    ],
+    bad: ['two words', 'clé', 'k'.repeat(513)],
+  },
+  {
+    name: 'SLUICE_PUBLIC_CHANNELS',
+    key: 'publicChannels',
+    byDefault: ['*'],
+    good: [
+      ['news,public.*', ['news', 'public.*']],
+      ['*', ['*']],
+      [',', []],
+    ],
+    bad: ['a*b', '**', 'a b', 'news,a/b', '*.public'],
+  },
+  {
+    name: 'SLUICE_CORS_ORIGINS',
+    key: 'corsOrigins',
+    byDefault: [],
+    good: [
+      ['https://app.example.com', ['https://app.example.com']],
+      ['http://localhost:5173, https://b.example', ['http://localhost:5173', 'https://b.example']],
+      ['*', ['*']],
+    ],
+    bad: [
+      'app.example.com',
+      'https://app.example.com/',
+      'https://app.example.com/path',
+      'https://app.example.com:443',
+      'https://*.example.com',
+      'https://APP.example.com',
+      'null',
+      'ws://app.example.com',
+    ],
+  },
+  {
+    name: 'SLUICE_HISTORY_SIZE',
+    key: 'historySize',
+    byDefault: 1_000,
+    good: [
+      ['1', 1],
+      ['10000000', 10_000_000],
+    ],
+    bad: ['0', '-1', '10000001', '1.5', '1k', 'all'],
+  },
+  {
+    name: 'SLUICE_HISTORY_TTL',
+    key: 'historyTtl',
+    byDefault: 60 * MINUTE,
+    good: [
+      ['1s', 1_000],
+      ['1500ms', 1_500],
+      ['1.5m', 1.5 * MINUTE],
+      ['24h', 1_440 * MINUTE],
+      ['7d', 10_080 * MINUTE],
+    ],
+    bad: ['3600', '999ms', '1 h', '1H', 'h', '-1h', '1h30m', 'forever', '1.h', '.5h'],
+  },
+  {
+    name: 'SLUICE_MEMORY_BYTES',
+    key: 'memoryBytes',
+    byDefault: 256 * MIB,
+    good: [
+      ['65536', 65_536],
+      ['64KiB', 65_536],
+      ['2MiB', 2 * MIB],
+      ['1GiB', 1_024 * MIB],
+    ],
+    bad: ['65535', '1MB', '1 MiB', '1.5MiB', '64kib', '-1', 'lots'],
+  },
+  {
+    name: 'SLUICE_HEARTBEAT',
+    key: 'heartbeat',
+    byDefault: 15_000,
+    good: [
+      ['100ms', 100],
+      ['1m', MINUTE],
+    ],
+    bad: ['15', '0s', '99ms', '25d'],
+  },
+  {
+    name: 'SLUICE_RETRY',
+    key: 'retry',
+    byDefault: 2_000,
+    good: [
+      ['500ms', 500],
+      ['10m', 10 * MINUTE],
+    ],
+    bad: ['499ms', '601s', '0s', '2'],
+  },
+  {
+    name: 'SLUICE_STALL_TIMEOUT',
+    key: 'stallTimeout',
+    byDefault: 30_000,
+    good: [['1s', 1_000]],
+    bad: ['0s', '30', 'never'],
+  },
+  {
+    name: 'SLUICE_DRAIN_WINDOW',
+    key: 'drainWindow',
+    byDefault: 10_000,
+    good: [
+      ['0s', 0],
+      ['1m', MINUTE],
+    ],
+    bad: ['10', '-1s'],
+  },
+  {
+    name: 'SLUICE_MAX_CONNECTIONS',
+    key: 'maxConnections',
+    byDefault: Infinity,
+    good: [
+      ['1', 1],
+      ['20000', 20_000],
+    ],
+    bad: ['0', 'Infinity', '2e4'],
+  },
+  {
+    name: 'SLUICE_MAX_CONNECTION_AGE',
+    key: 'maxConnectionAge',
+    byDefault: Infinity,
+    good: [
+      ['1s', 1_000],
+      ['1h', 60 * MINUTE],
+    ],
+    bad: ['0s', '3600'],
+  },
+  {
+    name: 'SLUICE_MAX_BODY_BYTES',
+    key: 'maxBodyBytes',
+    byDefault: MIB,
+    good: [
+      ['1', 1],
+      ['256KiB', 262_144],
+    ],
+    bad: ['0', '1mb', '1M'],
+  },
+  {
+    name: 'SLUICE_IDEMPOTENCY_TTL',
+    key: 'idempotencyTtl',
+    byDefault: 10 * MINUTE,
+    good: [
+      ['1s', 1_000],
+      ['1d', 1_440 * MINUTE],
+    ],
+    bad: ['600', '0s'],
+  },
+  {
+    name: 'SLUICE_ADMIN_PORT',
+    key: 'adminPort',
+    byDefault: undefined,
+    good: [
+      ['0', 0],
+      ['9090', 9090],
+    ],
+    bad: ['65536', 'admin'],
+  },
+];

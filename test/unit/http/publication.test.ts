@@ -1,0 +1,211 @@
+import { createParser } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseChannelName } from '../../../src/core/channel-name.ts';
+import { BrokerError } from '../../../src/core/errors.ts';
+import { parsePublication, parseRawPublication } from '../../../src/http/publication.ts';
+import type { Publication } from '../../../src/http/publication.ts';
+
+const channel = parseChannelName('news');
+
+/** What a subscriber's parser makes of a publication. */
+function received({ event }: Publication): EventSourceMessage {
+  const events: EventSourceMessage[] = [];
+  createParser({ onEvent: (one) => events.push(one) }).feed(event.fields);
+  const [first] = events;
+  if (first === undefined || events.length > 1) throw new Error(`${events.length} events, not one`);
+  return first;
+}
+
+function publish(publication: object): Publication {
+  return parsePublication(Buffer.from(JSON.stringify(publication)));
+}
+
+/** The code of the one error that reading may end in; anything else that is thrown is a fault of the reader. */
+function codeOf(read: () => unknown): string | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (error) {
+    if (error instanceof BrokerError) return error.code;
+    throw error;
+  }
+}
+
+const withoutNul = (text: string): boolean => !text.includes('\0');
+/** Characters of every plane, with those in front that a line format could stumble over. */
+const text = fc
+  .string({
+    unit: fc.oneof(
+      fc.constantFrom('\r', '\n', '\r\n', ':', ' ', '"', '\\', '\u2028', '\ufeff', 'data: '),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+    ),
+  })
+  .filter(withoutNul);
+const type = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
+  .filter((one) => !/\p{Cc}/u.test(one) && !one.startsWith('sluice:'));
+
+describe('what is published is what is received', () => {
+  test('a string, its lines joined by LF', () => {
+    fc.assert(
+      fc.property(text, fc.option(type, { nil: undefined }), (data, event) => {
+        const message = received(publish({ channel, event, data }));
+        expect(message).toEqual({ id: undefined, event, data: data.replaceAll(/\r\n?/g, '\n') });
+      }),
+    );
+  });
+
+  test('the bytes of a raw body, their lines joined by LF', () => {
+    fc.assert(
+      fc.property(text, fc.option(type, { nil: undefined }), (data, event) => {
+        const message = received(parseRawPublication(channel, event, Buffer.from(data)));
+        expect(message).toEqual({ id: undefined, event, data: data.replaceAll(/\r\n?/g, '\n') });
+      }),
+    );
+  });
+
+  test('any other JSON value, as JSON on one line', () => {
+    const value = fc
+      .jsonValue({ stringUnit: 'grapheme', maxDepth: 6 })
+      .filter((one) => typeof one !== 'string');
+    fc.assert(
+      fc.property(value, (data) => {
+        const message = received(publish({ channel, data }));
+        expect(message.data).not.toContain('\n');
+        // What JSON itself does not tell apart: 0 and -0.
+        expect(JSON.parse(message.data)).toEqual(JSON.parse(JSON.stringify(data)));
+      }),
+    );
+  });
+
+  test('a number with all its digits', () => {
+    const digits = fc.stringMatching(/^-?[1-9]\d{0,40}(?:\.\d{0,39}[1-9])?(?:[eE][+-]?[1-9]\d?)?$/);
+    fc.assert(
+      fc.property(digits, (number) => {
+        const body = Buffer.from(`{"channel":"news","data":[${number}]}`);
+        expect(received(parsePublication(body)).data).toBe(`[${number}]`);
+      }),
+    );
+  });
+
+  test('the channel', () => {
+    expect(publish({ channel: 'orders.42', data: 1 }).channel).toBe('orders.42');
+    expect(parseRawPublication(channel, undefined, undefined).channel).toBe('news');
+  });
+});
+
+describe('reading ends in a publication or in an error of the broker, whatever comes', () => {
+  const codes = [undefined, 'invalid-body', 'invalid-channel', 'invalid-event'];
+
+  test('any bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        expect(codeOf(() => parsePublication(Buffer.from(bytes)))).toBe('invalid-body');
+        expect(codes).toContain(codeOf(() => parseRawPublication(channel, undefined, Buffer.from(bytes))));
+      }),
+    );
+  });
+
+  test('any JSON', () => {
+    fc.assert(
+      fc.property(fc.json({ stringUnit: 'binary' }), (body) => {
+        expect(codeOf(() => parsePublication(Buffer.from(body)))).toBe('invalid-body');
+      }),
+    );
+  });
+
+  test('any values in the fields there are', () => {
+    const value = fc.option(fc.jsonValue({ stringUnit: 'binary' }), { nil: undefined });
+    const record = fc.record({ channel: fc.oneof(value, fc.constant('news')), event: value, data: value });
+    fc.assert(
+      fc.property(record, (publication) => {
+        expect(codes).toContain(codeOf(() => publish(publication)));
+      }),
+    );
+  });
+
+  test('any bytes in the data of a publication', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 20 }), (bytes) => {
+        const body = Buffer.concat([
+          Buffer.from('{"channel":"news","data":"'),
+          Buffer.from(bytes),
+          Buffer.from('"}'),
+        ]);
+        expect(codes).toContain(codeOf(() => parsePublication(body)));
+      }),
+    );
+  });
+
+  test('any nesting', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20_000 }), fc.boolean(), (depth, long) => {
+        const number = long ? '12345678901234567890' : '1';
+        const body = `{"channel":"news","data":${'['.repeat(depth)}${number}${']'.repeat(depth)}}`;
+        const code = codeOf(() => parsePublication(Buffer.from(body)));
+        expect(code).toBe(depth > 200 ? 'invalid-body' : undefined);
+      }),
+    );
+  });
+});
+
+test('bytes are taken exactly when they are UTF-8 without NUL', () => {
+  const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const isText = (bytes: Uint8Array): boolean => {
+    try {
+      return withoutNul(strict.decode(bytes));
+    } catch {
+      return false;
+    }
+  };
+  const bytes = fc.array(
+    fc.oneof(
+      fc.constantFrom(
+        0x00,
+        0x61,
+        0x80,
+        0xbf,
+        0xc0,
+        0xc3,
+        0xe2,
+        0x82,
+        0xac,
+        0xed,
+        0xa0,
+        0xef,
+        0xbf,
+        0xbd,
+        0xf0,
+        0x9f,
+        0xf4,
+        0xff,
+      ),
+    ),
+    { maxLength: 8 },
+  );
+  fc.assert(
+    fc.property(bytes, (list) => {
+      const body = Buffer.from(list);
+      expect(codeOf(() => parseRawPublication(channel, undefined, body)) === undefined).toBe(isText(body));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('every fault is pointed at, and told once', () => {
+  try {
+    publish({ channel: 7, event: '', colour: 'red' });
+    expect.unreachable();
+  } catch (error) {
+    const { faults, message } = error as BrokerError;
+    expect(faults.map(({ pointer }) => pointer).toSorted()).toEqual([
+      '/channel',
+      '/colour',
+      '/data',
+      '/event',
+    ]);
+    expect(message).toMatch(/\.$/);
+  }
+});

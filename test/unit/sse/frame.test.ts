@@ -1,0 +1,113 @@
+import { createParser } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseChannelName } from '../../../src/core/channel-name.ts';
+import { parseEventId } from '../../../src/core/event.ts';
+import type { EventId } from '../../../src/core/event.ts';
+import { HEARTBEAT, encodeFields, encodeGap, encodeReady, encodeRetry } from '../../../src/sse/frame.ts';
+
+const channel = parseChannelName('news');
+const id = parseEventId('7-1') as EventId;
+
+interface Read {
+  readonly events: EventSourceMessage[];
+  readonly comments: string[];
+  readonly retries: number[];
+}
+
+function read(wire: string): Read {
+  const found: Read = { events: [], comments: [], retries: [] };
+  const parser = createParser({
+    onEvent: (event) => found.events.push(event),
+    onComment: (comment) => found.comments.push(comment),
+    onRetry: (ms) => found.retries.push(ms),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  parser.feed(wire);
+  return found;
+}
+
+describe('the fields of an event', () => {
+  test.each([
+    ['data alone', undefined, 'a', 'data: a\n\n'],
+    ['a type first', 'created', 'a', 'event: created\ndata: a\n\n'],
+    ['empty data', undefined, '', 'data: \n\n'],
+    ['CRLF, CR and LF', undefined, 'a\r\nb\rc\nd', 'data: a\ndata: b\ndata: c\ndata: d\n\n'],
+    ['LF CR, which are two', undefined, 'a\n\rb', 'data: a\ndata: \ndata: b\n\n'],
+    ['a line break at the end', undefined, 'a\n', 'data: a\ndata: \n\n'],
+    ['a line break alone', undefined, '\r\n', 'data: \ndata: \n\n'],
+    [
+      'what other languages break lines at',
+      undefined,
+      'a\u2028b\u0085c\u000bd\fe',
+      'data: a\u2028b\u0085c\u000bd\fe\n\n',
+    ],
+    ['what replacing could take for a pattern', undefined, '$&\n$1', 'data: $&\ndata: $1\n\n'],
+  ])('%s', (_what, type, data, wire) => {
+    expect(encodeFields(type, data)).toBe(wire);
+  });
+
+  const text = fc.string({
+    unit: fc.oneof(
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+      fc.constantFrom('\r', '\n', '\r\n', ':', ' ', '\ufeff'),
+    ),
+  });
+
+  test('any text is read back as one event, its lines joined by LF', () => {
+    fc.assert(
+      fc.property(text, fc.option(text), (data, other) => {
+        const type = other?.replaceAll(/[\r\n\0]/g, '') || undefined;
+        const lines = data.replaceAll(/\r\n?/g, '\n');
+        expect(read(`id: 1-0\n${encodeFields(type, data)}`).events).toEqual([
+          { id: '1-0', event: type, data: lines },
+        ]);
+      }),
+    );
+  });
+
+  test('any text is followed by the next event, whatever it holds', () => {
+    fc.assert(
+      fc.property(text, (data) => {
+        const { events, comments, retries } = read(encodeFields(undefined, data) + encodeFields('next', 'x'));
+        expect(events.slice(1)).toEqual([{ id: undefined, event: 'next', data: 'x' }]);
+        expect([comments, retries]).toEqual([[], []]);
+      }),
+    );
+  });
+
+  test('no CR ever leaves', () => {
+    fc.assert(fc.property(text, (data) => !encodeFields(undefined, data).includes('\r')));
+  });
+});
+
+describe('what the broker says itself', () => {
+  test('ready has a position as its id and in its data', () => {
+    const wire = encodeReady(channel, id).toString();
+    expect(wire).toBe('id: 7-1\nevent: sluice:ready\ndata: {"channels":{"news":"7-1"}}\n\n');
+  });
+
+  test('a gap has no id, so that nobody moves on by it', () => {
+    expect(encodeGap({ channel, after: id, before: null }).toString()).toBe(
+      'event: sluice:gap\ndata: {"channel":"news","after":"7-1","before":null}\n\n',
+    );
+  });
+
+  test('a channel called __proto__ is one like any other', () => {
+    const wire = encodeReady(parseChannelName('__proto__'), id).toString();
+    expect(read(wire).events[0]?.data).toBe('{"channels":{"__proto__":"7-1"}}');
+  });
+
+  test('a heartbeat is a comment, and nothing that fires', () => {
+    expect(HEARTBEAT.toString()).toBe(':\n');
+    expect(read(HEARTBEAT.toString())).toEqual({ events: [], comments: [''], retries: [] });
+  });
+
+  test('a retry is a whole number of ms, without a blank line', () => {
+    expect(encodeRetry(1234.56)).toBe('retry: 1235\n');
+    expect(read(encodeRetry(600_000))).toEqual({ events: [], comments: [], retries: [600_000] });
+  });
+});
