@@ -39,6 +39,23 @@ test.each([2, 9])(
   },
 );
 
+test('connections to Redis die without a sign and never come back: new ones are made', async () => {
+  const redis = await startRedis();
+  relay = await startTcpRelay(redis.port);
+  stage = await Stage.on(redis, { replicas: 1 });
+  await stage.addReplica({ REDIS_URL: relay.url.replace('http:', 'redis:') });
+  await stage.addReaders(2);
+  const publisher = stage.publisher({ urls: [stage.broker(0).url] });
+  await publisher.reached(SOME);
+  const before = relay.accepted;
+  relay.abandonOpen();
+  await expect.poll(() => relay.accepted, { timeout: 20_000 }).toBeGreaterThanOrEqual(before + 2);
+  await publisher.reached(publisher.acknowledged.length + SOME);
+  const verdict = await stage.finish();
+  expect(verdict.breaches).toEqual([]);
+  expect(verdict.gaps).toBe(0);
+});
+
 test('one replica alone loses Redis without a sign: its readers catch up, the others notice nothing', async () => {
   const redis = await startRedis();
   relay = await startTcpRelay(redis.port);

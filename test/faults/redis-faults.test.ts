@@ -40,6 +40,31 @@ describe('Redis', () => {
     expect(verdict.gaps).toBe(0);
   });
 
+  test('is frozen: a publisher hears so soon, and no stream is closed', async () => {
+    stage = await Stage.open({ replicas: 1 });
+    const broker = stage.broker(0);
+    const stream = await openStream(`${broker.url}/events/news`);
+    await stream.until('sluice:ready');
+    await stage.redis.pause();
+    const publish = (): Promise<Response> =>
+      fetch(`${broker.url}/publish/news`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${broker.key}`, 'idempotency-key': 'once' },
+        body: 'x',
+        // Within a second, it is promised; twice that is the difference between soon and a time-out of the network.
+        signal: AbortSignal.timeout(2_000),
+      });
+    for (let i = 0; i < 3; i++) {
+      const answer = await publish();
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
+    }
+    expect((await fetch(`${broker.url}/livez`)).status).toBe(200);
+    await stage.redis.resume();
+    await expect.poll(async () => (await publish()).status).toBe(200);
+    expect(await stream.next()).toMatchObject({ data: 'x' });
+    stream.close();
+  });
+
   test('is killed and comes back with its append-only file', async () => {
     stage = await Stage.open({ redis: { appendonly: true } });
     await stage.addReaders(2);

@@ -47,7 +47,8 @@ export class Stage {
 
   /** With a Redis, or several, that somebody else has started; the stage stops them. */
   static async on(redis: Stoppable, { replicas = 2, env = {} }: StageOptions = {}): Promise<Stage> {
-    const all = { REDIS_URL: redis.url, SLUICE_RETRY: '500ms', ...env };
+    // Enough history for the longest of the faults: a gap is then always the fault's own.
+    const all = { REDIS_URL: redis.url, SLUICE_RETRY: '500ms', SLUICE_HISTORY_SIZE: '20000', ...env };
     const brokers = await Promise.all(Array.from({ length: replicas }, () => startBroker(all)));
     return new Stage(redis, brokers, all);
   }

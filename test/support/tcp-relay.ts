@@ -18,6 +18,8 @@ export interface TcpRelay {
    * connections are accepted and as dumb.
    */
   goDumb(): void;
+  /** Those that are open now stay dumb for ever; new ones work. */
+  abandonOpen(): void;
   /** What was held up passes again, as TCP would send it anew. */
   speakAgain(): void;
   close(): Promise<void>;
@@ -82,6 +84,10 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
     goDumb() {
       dumb = true;
       for (const [from] of pipes) from.unpipe().pause();
+    },
+    abandonOpen() {
+      for (const [from] of pipes) from.unpipe().pause();
+      pipes.clear();
     },
     speakAgain() {
       dumb = false;
