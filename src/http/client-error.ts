@@ -3,11 +3,18 @@ import type { Socket } from 'node:net';
 import { BrokerError } from '../core/errors.ts';
 import { PROBLEM_TYPE, problemOf } from './problem.ts';
 
+interface HttpSocket extends Socket {
+  /** The answer under way. */
+  _httpMessage?: ServerResponse | null;
+  parser?: object | null;
+}
+
 /** Answers what is not even HTTP, or not in time. There is no request yet, so the answer is written by hand. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  const { _httpMessage: pending } = socket as Socket & { _httpMessage?: ServerResponse | null };
-  if (error.code === 'ECONNRESET' || !socket.writable || pending?.headersSent === true) {
-    // Behind a head that is out, a second answer would be taken for a part of the first: of a stream, say.
+  const { _httpMessage: pending, parser } = socket as HttpSocket;
+  if (error.code === 'ECONNRESET' || !socket.writable || parser === null || pending?.headersSent === true) {
+    // Behind a head that is out, a second answer would be taken for a part of the first: of a stream, say, which has no
+    // parser any more.
     socket.destroy();
     return;
   }

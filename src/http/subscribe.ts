@@ -7,6 +7,7 @@ import type { RefuseReason } from '../core/close-reason.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import type { Connections } from '../sse/connections.ts';
+import { detachSocket } from '../sse/detach-socket.ts';
 import { encodeRetry } from '../sse/frame.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
 import { startPosition } from './start-position.ts';
@@ -94,6 +95,7 @@ function open(reply: FastifyReply, connections: Connections): SseConnection | un
   }
   raw.writeHead(200, { ...HEADERS, connection: 'close' });
   raw.write(`${encodeRetry(connections.jitteredRetry())}:\n`);
+  detachSocket(socket, raw);
   socket.setTimeout(0);
   return new SseConnection(socket, connections.pulse, connections.jitteredAge());
 }

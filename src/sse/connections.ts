@@ -98,8 +98,10 @@ export class Connections {
     await new Promise<void>((resolve) => loop.add(task(resolve)));
   }
 
+  /** Cuts what is still open. */
   close(): void {
     clearInterval(this.#timer);
+    for (const connection of this.#open) connection.cut();
   }
 
   #tick(): void {

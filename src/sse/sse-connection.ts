@@ -5,7 +5,7 @@ import type { EventId } from '../core/event.ts';
 import type { GapNotice, Sink } from '../core/subscription.ts';
 import { HEARTBEAT, encodeGap, encodeReady, encodeRetry } from './frame.ts';
 
-/** How long a stream that we ended may take to close its side, in ms. */
+/** How long a reader of a stream that we ended may take for what is still on its way to it, in ms. */
 const LINGER = 5_000;
 
 /** The time, in ms and only as exact as the sweep that keeps it: reading it costs nothing. */
@@ -83,8 +83,13 @@ export class SseConnection implements Sink {
     if (!this.#blocked) this.#socket.write(encodeRetry(retry));
     const socket = this.#socket;
     this.#gone(reason);
-    socket.end();
-    socket.setTimeout(LINGER, () => socket.destroy());
+    socket.destroySoon();
+    if (socket.writableLength > 0) socket.setTimeout(LINGER, () => socket.destroy());
+  }
+
+  /** At once, whatever was still on its way. */
+  cut(): void {
+    this.#socket.destroy();
   }
 
   /** True when bytes have been waiting for `timeout` ms of which the kernel took none; then the stream is closed. */
