@@ -40,7 +40,9 @@ export default defineConfig({
       project('integration', { order: 1, workers: 2, provision: redis }),
       // Alone, one file at a time: these measure how soon a fault is noticed and healed.
       project('faults', { order: 2, workers: 1, provision: redis }),
-      project('browser', { order: 3, workers: 1, provision: chromium }),
+      // Counts, and not times; but a busy machine makes the waiting long.
+      project('guard', { order: 3, workers: 1, provision: redis }),
+      project('browser', { order: 4, workers: 1, provision: chromium }),
     ],
   },
 });

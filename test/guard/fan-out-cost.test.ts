@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import type { Sink } from '../../src/core/subscription.ts';
+import { parseChannelName } from '../../src/core/channel-name.ts';
+import { startBroker } from '../support/broker.ts';
+import type { Broker } from '../support/broker.ts';
+import { HubFixture } from '../support/hub-fixture.ts';
+import { openRaw, requestBytes } from '../support/raw-http.ts';
+import { openStream } from '../support/sse-reader.ts';
+
+/** What fan-out may cost, in counts: they are the same on every machine, however busy it is. */
+
+let broker: Broker | undefined;
+afterEach(async () => {
+  await broker?.kill();
+  broker = undefined;
+});
+
+/** System calls by which the process has written so far, to whatever. Linux counts them. */
+async function writesOf(pid: number): Promise<number> {
+  const io = await readFile(`/proc/${pid}/io`, 'utf8');
+  return Number(/^syscw: (\d+)$/m.exec(io)?.[1]);
+}
+
+test.runIf(process.platform === 'linux')(
+  'a burst costs far less than a system call for each delivery',
+  async () => {
+    broker = await startBroker();
+    const { url, port, key, pid } = broker;
+    const streams = await Promise.all(Array.from({ length: 50 }, () => openStream(`${url}/events/news`)));
+    await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
+    const before = await writesOf(pid);
+    const events = 400;
+    // All in one piece, so that the broker has them in one turn of its loop however busy the machine is.
+    const publisher = await openRaw(port);
+    const headers = [`Authorization: Bearer ${key}`, 'Content-Length: 1'];
+    const publish = requestBytes({ method: 'POST', path: '/publish/news', headers, body: 'x' });
+    publisher.send(Buffer.concat(Array.from({ length: events }, () => publish)));
+    await Promise.all(streams.map((stream) => stream.when(({ events: got }) => got.length === events + 1)));
+    const deliveries = events * streams.length;
+    // One for each publish's answer at the most; without joining there would be one for each delivery besides.
+    const perDelivery = ((await writesOf(pid)) - before - events) / deliveries;
+    expect(perDelivery).toBeLessThan(0.5);
+    for (const stream of streams) stream.close();
+  },
+);
+
+test('every subscriber is given the same bytes, not a copy of its own', async () => {
+  const fixture = new HubFixture();
+  const given: Buffer[][] = [];
+  const sinks = Array.from({ length: 20 }, (): Sink => {
+    const own: Buffer[] = [];
+    given.push(own);
+    return {
+      writable: true,
+      write: (bytes) => void own.push(bytes),
+      gap: () => undefined,
+      ready: () => undefined,
+    };
+  });
+  const channel = parseChannelName('news');
+  for (const sink of sinks) fixture.hub.subscribe(channel, { from: 'tail' }, sink);
+  await nextTurn();
+  await nextTurn();
+  for (let i = 0; i < 3; i++) {
+    await Promise.all([fixture.publish('a'), fixture.publish('b')]);
+    await nextTurn();
+    await nextTurn();
+  }
+  const [first = []] = given;
+  expect(first).toHaveLength(3);
+  for (const own of given) {
+    expect(own).toHaveLength(first.length);
+    for (const [index, bytes] of own.entries()) expect(bytes).toBe(first[index]);
+  }
+  await fixture.close();
+});

@@ -1,0 +1,104 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { parseChannelName } from '../../src/core/channel-name.ts';
+import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { startBroker } from '../support/broker.ts';
+import type { Broker } from '../support/broker.ts';
+import { Listener } from '../support/listener.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { RedisServer } from '../support/redis-server.ts';
+import { openStream } from '../support/sse-reader.ts';
+
+/** What Redis is asked to do, by its own count, and what is done with what it says. */
+
+let redis: RedisServer;
+let broker: Broker | undefined;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterEach(async () => {
+  await broker?.kill();
+  broker = undefined;
+});
+afterAll(() => redis.stop());
+
+/** Calls of those commands since `config resetstat`, of scripts by EVAL and EVALSHA together. */
+async function calls(): Promise<Record<'script' | 'subscribe' | 'other', number>> {
+  const counts = { script: 0, subscribe: 0, other: 0 };
+  for (const [, name = '', count] of (await redis.cli('info', 'commandstats')).matchAll(
+    /cmdstat_([a-z|]+):calls=(\d+)/g,
+  )) {
+    if (name === 'eval' || name === 'evalsha') counts.script += Number(count);
+    else if (name === 'subscribe') counts.subscribe += Number(count);
+    // The probes, the test's own questions, and what the scripts themselves call.
+    else if (
+      !/^(publish|info|config|xadd|xtrim|xrevrange|xrange|xinfo|pexpire|time|get|set|hello|client|unsubscribe)/.test(
+        name,
+      )
+    )
+      counts.other += Number(count);
+  }
+  return counts;
+}
+
+test('a publish is one command; a subscription to a new channel two, to a known one none', async () => {
+  broker = await startBroker({ REDIS_URL: redis.url });
+  await broker.logged('redis: up');
+  await redis.cli('config', 'resetstat');
+  for (let i = 0; i < 50; i++) await broker.publish('news', 'x');
+  expect(await calls()).toEqual({ script: 50, subscribe: 0, other: 0 });
+
+  const first = await openStream(`${broker.url}/events/news`);
+  await first.until('sluice:ready');
+  expect(await calls()).toEqual({ script: 51, subscribe: 1, other: 0 });
+
+  const more = await Promise.all(Array.from({ length: 50 }, () => openStream(`${broker?.url}/events/news`)));
+  await Promise.all(more.map((stream) => stream.until('sluice:ready')));
+  expect(await calls()).toEqual({ script: 51, subscribe: 1, other: 0 });
+  for (const stream of [first, ...more]) stream.close();
+});
+
+test('what is announced is not made text of on its way through', async () => {
+  const { promise: up, resolve } = Promise.withResolvers<void>();
+  const options = { prefix: 'guard:', historySize: 100, historyTtl: 60_000, idempotencyTtl: 60_000 };
+  const log = new RedisEventLog({ ...options, url: redis.url, onHealth: () => resolve() });
+  await up;
+  const channel = parseChannelName('news');
+  const listener = new Listener();
+  const following = log.follow(channel, listener);
+  await following.started;
+
+  const size = 100_000;
+  const events = 20;
+  const decoded = countDecodedBytes();
+  let last = '';
+  for (let i = 0; i < events; i++)
+    last = (await log.append(channel, { fields: `data: ${'x'.repeat(size)}\n\n` })).id;
+  await listener.heard((id) => id === last);
+  // Ids, the names of channels and of commands; a payload made text of would be all of it.
+  expect(decoded.stop()).toBeLessThan(events * 1_000);
+  following.stop();
+  await log.close();
+});
+
+/** Counts the bytes that any Buffer of this process is asked to turn into text. */
+function countDecodedBytes(): { stop(): number } {
+  type Slice = (this: Buffer, start?: number, end?: number) => string;
+  const prototype = Buffer.prototype as unknown as Record<string, Slice>;
+  const originals = new Map<string, Slice>();
+  let bytes = 0;
+  for (const name of ['utf8Slice', 'latin1Slice', 'asciiSlice', 'toString']) {
+    const original = prototype[name] as Slice;
+    originals.set(name, original);
+    prototype[name] = function counting(this: Buffer, ...args: [start?: number, end?: number]): string {
+      const text = original.apply(this, args);
+      bytes += text.length;
+      return text;
+    };
+  }
+  return {
+    stop() {
+      for (const [name, original] of originals) prototype[name] = original;
+      return bytes;
+    },
+  };
+}
