@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { CloseReason, RefuseReason } from './core/close-reason.ts';
-import type { Instruments } from './core/instruments.ts';
+import type { Instruments, PublishResult } from './core/instruments.ts';
 
 /** What the gauges ask for when they are scraped. */
 export interface Gauges {
@@ -50,6 +50,15 @@ export class Metrics {
     "From an event's timestamp in the log to its last write to a live subscriber.",
   );
 
+  /** Looked up once: a publish is counted often. */
+  readonly #publishedBy: Readonly<Record<PublishResult, { inc(count?: number): void }>> = {
+    ok: this.#published.labels('ok'),
+    replayed: this.#published.labels('replayed'),
+    unavailable: this.#published.labels('unavailable'),
+    full: this.#published.labels('full'),
+    error: this.#published.labels('error'),
+  };
+
   constructor(gauges: Gauges) {
     collectDefaultMetrics({ register: this.#registry });
     this.#gauge('sluice_connections', 'Open streams.', gauges.connections);
@@ -62,12 +71,11 @@ export class Metrics {
     this.#gauge('sluice_log_up', '1 when the log answers and its announcements arrive.', async () =>
       (await gauges.logUp()) ? 1 : 0,
     );
+    for (const published of Object.values(this.#publishedBy)) published.inc(0);
     // A series that appears only with its first event cannot be alerted on.
     for (const reason of ['client', 'drained', 'stalled', 'aged'] satisfies CloseReason[])
       this.#closed.inc({ reason }, 0);
     for (const reason of ['draining', 'limit'] satisfies RefuseReason[]) this.#refused.inc({ reason }, 0);
-    for (const result of ['ok', 'replayed', 'unavailable', 'full', 'error'])
-      this.#published.inc({ result }, 0);
   }
 
   get contentType(): string {
@@ -84,7 +92,7 @@ export class Metrics {
     gap: () => this.#gaps.inc(),
     healed: () => this.#heals.inc(),
     published: (result, seconds) => {
-      this.#published.inc({ result });
+      this.#publishedBy[result].inc();
       this.#publishSeconds.observe(seconds);
     },
     fannedOut: (seconds) => this.#fanOutSeconds.observe(seconds),

@@ -66,10 +66,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
   await allowOrigins(app, options.corsOrigins);
   // Node would answer without a body (RFC 9112 §3.2).
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.raw.httpVersion === '1.0' || request.headers.host !== undefined) return;
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.raw.httpVersion === '1.0' || request.headers.host !== undefined) {
+      done();
+      return;
+    }
     reply.header('connection', 'close');
-    throw new BrokerError('bad-request', 'A request of HTTP/1.1 needs a Host header.');
+    done(new BrokerError('bad-request', 'A request of HTTP/1.1 needs a Host header.'));
   });
   const known = new KnownRoutes();
   known.watch(app);

@@ -18,23 +18,7 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(app: FastifyInstance, { hub, keys }: PublishOptions): Promise<void> {
   // Checked before the body is read: who may not publish does not get to make us parse.
-  app.addHook('onRequest', async (request) => {
-    const key = bearerToken(request.headers.authorization);
-    if (key === undefined)
-      throw new BrokerError(
-        'unauthorized',
-        'Publishing needs a key: send Authorization: Bearer <publish key>.',
-      );
-    if (!keys.accepts(key))
-      throw new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
-    const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-      throw new BrokerError(
-        'unsupported-media-type',
-        'Compressed bodies are not taken: send it without Content-Encoding.',
-      );
-    }
-  });
+  app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request, keys)));
 
   const publish = async (
     request: FastifyRequest,
@@ -54,10 +38,8 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
 
   await app.register(async (json) => {
     json.removeAllContentTypeParsers();
-    json.addContentTypeParser(
-      'application/json',
-      { parseAs: 'buffer' },
-      async (_request: FastifyRequest, body: Buffer) => body,
+    json.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+      done(null, body),
     );
     json.post<{ Body: Buffer | undefined }>('/publish', (request, reply) => {
       if (request.body === undefined || request.body.length === 0) {
@@ -72,15 +54,12 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
 
   await app.register(async (raw) => {
     // Fastify refuses a type that it cannot read, also where the type does not matter.
-    raw.addHook('onRequest', async (request) => {
+    raw.addHook('onRequest', (request, _reply, done) => {
       request.raw.headers['content-type'] = 'application/octet-stream';
+      done();
     });
     raw.removeAllContentTypeParsers();
-    raw.addContentTypeParser(
-      '*',
-      { parseAs: 'buffer' },
-      async (_request: FastifyRequest, body: Buffer) => body,
-    );
+    raw.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     raw.post<{
       Params: { channel: string };
       Body: Buffer | undefined;
@@ -94,6 +73,25 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
       );
     });
   });
+}
+
+/** Why this request may not publish, whatever is in it; undefined when it may. */
+function refusalOf({ headers }: FastifyRequest, keys: PublishOptions['keys']): BrokerError | undefined {
+  const key = bearerToken(headers.authorization);
+  if (key === undefined) {
+    return new BrokerError(
+      'unauthorized',
+      'Publishing needs a key: send Authorization: Bearer <publish key>.',
+    );
+  }
+  if (!keys.accepts(key))
+    return new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
+  const encoding = headers['content-encoding'];
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return undefined;
+  return new BrokerError(
+    'unsupported-media-type',
+    'Compressed bodies are not taken: send it without Content-Encoding.',
+  );
 }
 
 function eventTypeOf(url: string, query: Record<string, string | string[]>): string | undefined {
