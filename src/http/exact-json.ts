@@ -12,13 +12,17 @@ const json = JSON as unknown as {
   parse(text: string, reviver: (key: string, value: unknown, context: SourceContext) => unknown): unknown;
 };
 
+/** Whether a number in this JSON text may have lost something when it was parsed. */
+export function mayBeInexact(text: string): boolean {
+  return INEXACT.test(text);
+}
+
 /**
  * Parses JSON so that printing it again loses nothing: a number too long for a double (a 64-bit id, say) keeps its
- * digits, where JSON.parse would round them in silence.
+ * digits, where JSON.parse would round them in silence. Several times as slow as JSON.parse.
  * @throws SyntaxError
  */
 export function parseExactJson(text: string): unknown {
-  if (!INEXACT.test(text)) return JSON.parse(text);
   return json.parse(text, (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined && String(value) !== source
       ? json.rawJSON(source)

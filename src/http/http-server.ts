@@ -23,6 +23,8 @@ const KEEP_ALIVE_TIMEOUT = 72_000;
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: options.logger,
+    // A request logs next to never; a logger of its own for each would cost more than the rest of routing.
+    childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.maxBodyBytes,
     requestTimeout: REQUEST_TIMEOUT,

@@ -5,7 +5,7 @@ import { BrokerError } from '../core/errors.ts';
 import type { BodyFault } from '../core/errors.ts';
 import type { NewEvent } from '../core/event.ts';
 import { encodeFields } from '../sse/frame.ts';
-import { hasLoneSurrogate, parseExactJson } from './exact-json.ts';
+import { hasLoneSurrogate, mayBeInexact, parseExactJson } from './exact-json.ts';
 
 /** What a publisher asked for, checked. */
 export interface Publication {
@@ -52,7 +52,7 @@ export function parsePublication(body: Buffer): Publication {
     throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is no character' }]);
   return {
     channel: parseNamedChannel(channel),
-    event: newEvent(event, typeof data === 'string' ? data : JSON.stringify(data)),
+    event: newEvent(event, typeof data === 'string' ? data : compactJson(data, text)),
   };
 }
 
@@ -74,6 +74,12 @@ export function parseRawPublication(
   return { channel, event: newEvent(type, body === undefined ? '' : decodeUtf8(body)) };
 }
 
+/** Numbers with all their digits; strings, the usual case, need no second look. */
+function compactJson(data: unknown, source: string): string {
+  if (!mayBeInexact(source)) return JSON.stringify(data);
+  return JSON.stringify((parseExactJson(source) as { data: unknown }).data);
+}
+
 function newEvent(type: string | undefined, data: string): NewEvent {
   // Browsers take a NUL, others cut the string there: nobody can mean it.
   if (data.includes('\0'))
@@ -92,7 +98,7 @@ function decodeUtf8(body: Buffer): string {
 
 function parseJson(text: string): unknown {
   try {
-    const value = parseExactJson(text);
+    const value: unknown = JSON.parse(text);
     if (isTooDeep(value))
       throw invalidBody([{ pointer: '/data', detail: `is nested deeper than ${MAX_DEPTH} levels` }]);
     return value;
