@@ -9,6 +9,7 @@ import type { Hub } from '../core/hub.ts';
 import type { Connections } from '../sse/connections.ts';
 import { detachSocket } from '../sse/detach-socket.ts';
 import { encodeRetry } from '../sse/frame.ts';
+import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
 import { startPosition } from './start-position.ts';
 import type { Query } from './start-position.ts';
@@ -27,13 +28,6 @@ interface SubscribeRoute {
   Querystring: Query;
 }
 
-const HEADERS = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-store, no-transform',
-  'x-accel-buffering': 'no',
-  'x-content-type-options': 'nosniff',
-} as const;
-
 /** `GET` and `HEAD /events/:channel` (docs/protocol.md §3). */
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
   const { hub, connections, publicChannels } = options;
@@ -50,7 +44,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
   app.head<SubscribeRoute>('/events/:channel', (request, reply) => {
     const channel = allowedChannel(request);
     startPosition(request.headers['last-event-id'], request.query, channel);
-    return reply.headers(HEADERS).send();
+    return reply.headers(STREAM_HEADERS).send();
   });
 
   app.get<SubscribeRoute>('/events/:channel', (request, reply) => {
@@ -61,7 +55,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
       options.onRefused(refusal);
       // 200, because a browser that gets any other status never tries again.
       void reply
-        .headers(HEADERS)
+        .headers(STREAM_HEADERS)
         .header('connection', 'close')
         .send(encodeRetry(connections.jitteredBackoff()));
       return;
@@ -85,17 +79,10 @@ function open(reply: FastifyReply, connections: Connections): SseConnection | un
     raw.destroy();
     return undefined;
   }
-  // Ended by closing, not chunked: then one buffer serves every socket as it is (RFC 9112 §6.3).
-  raw.useChunkedEncodingByDefault = false;
-  raw.shouldKeepAlive = false;
-  raw.removeHeader('transfer-encoding');
   // Hijacking skips the hooks that would write what plugins have set, CORS above all.
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) raw.setHeader(name, value);
-  }
-  raw.writeHead(200, { ...HEADERS, connection: 'close' });
-  raw.write(`${encodeRetry(connections.jitteredRetry())}:\n`);
+  const head = streamHead(reply.getHeaders());
   detachSocket(socket, raw);
+  socket.write(`${head}${encodeRetry(connections.jitteredRetry())}:\n`);
   socket.setTimeout(0);
   return new SseConnection(socket, connections.pulse, connections.jitteredAge());
 }
