@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { matchesAny } from '../core/channel-pattern.ts';
 import type { ChannelPattern } from '../core/channel-pattern.ts';
@@ -60,19 +61,30 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
         .send(encodeRetry(connections.jitteredBackoff()));
       return;
     }
-    const connection = open(reply, connections);
-    if (connection === undefined) return;
+    const { socket } = reply.raw;
+    const connection = open(reply, socket, connections);
+    if (connection === undefined || socket === null) return;
     options.onOpened();
     const subscription = hub.subscribe(channel, start, connection);
     connection.onWritable = () => subscription.resume();
     connections.add(connection, () => hub.unsubscribe(channel, subscription));
+    // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
+    // say first leaves in the same write.
+    setImmediate(release, socket);
   });
 }
 
-/** Sends the head and the first bytes at once, before the log has been asked anything. */
-function open(reply: FastifyReply, connections: Connections): SseConnection | undefined {
+function release(socket: Socket): void {
+  socket.uncork();
+}
+
+/** Writes the head and the first bytes, before the log has been asked anything. */
+function open(
+  reply: FastifyReply,
+  socket: Socket | null,
+  connections: Connections,
+): SseConnection | undefined {
   const { raw } = reply;
-  const { socket } = raw;
   reply.hijack();
   if (socket === null || socket.destroyed) {
     // A request pipelined behind another has no socket of its own yet, and behind a stream it never gets one.
@@ -82,6 +94,7 @@ function open(reply: FastifyReply, connections: Connections): SseConnection | un
   // Hijacking skips the hooks that would write what plugins have set, CORS above all.
   const head = streamHead(reply.getHeaders());
   detachSocket(socket, raw);
+  socket.cork();
   socket.write(`${head}${encodeRetry(connections.jitteredRetry())}:\n`);
   socket.setTimeout(0);
   return new SseConnection(socket, connections.pulse, connections.jitteredAge());
