@@ -19,6 +19,11 @@ import { RedisEventLog } from './logs/redis/redis-event-log.ts';
 import { Metrics } from './metrics.ts';
 import { Connections } from './sse/connections.ts';
 
+/**
+ * Connections that may wait to be accepted; the kernel may allow fewer (net.core.somaxconn). With Node's 511, thousands
+ * who come back at once would be dropped, and wait for their TCP's next attempts, up to a minute later.
+ */
+const BACKLOG = 16_384;
 /** How long requests may take to finish after the last stream has ended, in ms. */
 const FINISH = 2_000;
 /** How long a log may be away before this replica says that it is not ready: a failover takes less, in ms. */
@@ -119,7 +124,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   return {
     async listen() {
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
-      return { url: await server.listen({ port: config.port, host: config.host }), adminUrl };
+      return { url: await server.listen({ port: config.port, host: config.host, backlog: BACKLOG }), adminUrl };
     },
     async drain() {
       await connections.drain(config.drainWindow);
