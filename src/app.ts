@@ -124,7 +124,10 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   return {
     async listen() {
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
-      return { url: await server.listen({ port: config.port, host: config.host, backlog: BACKLOG }), adminUrl };
+      return {
+        url: await server.listen({ port: config.port, host: config.host, backlog: BACKLOG }),
+        adminUrl,
+      };
     },
     async drain() {
       await connections.drain(config.drainWindow);

@@ -1,0 +1,135 @@
+import { LatencyHistogram } from '../measure/latency-histogram.ts';
+import { LoaderProcess } from './loader-process.ts';
+import type { PublishPlan, PublishReport, PublisherServices } from './publisher-process.ts';
+import type { ConnectPlan, Counts, Progress, SubscriberReport } from './crowd.ts';
+import type { SubscriberServices } from './subscriber-process.ts';
+
+/** Without progress for so long, what is missing is not coming any more; in ms. */
+const PATIENCE = 3_000;
+/** How often progress is asked for, in ms. */
+const LOOK = 50;
+
+export type CrowdPlan = Omit<ConnectPlan, 'from' | 'count'>;
+
+/** What all subscribers together have received. */
+export interface CrowdReport extends Progress {
+  readonly open: number;
+  readonly delivered: number;
+  readonly duplicates: number;
+  /** Out of order, or in another order than others on the same channel. */
+  readonly disorder: number;
+  readonly gaps: number;
+  readonly ends: ReadonlyMap<string, number>;
+  readonly latency: LatencyHistogram;
+  readonly catchUp: LatencyHistogram;
+  /** On the monotonic clock, µs. */
+  readonly lastAt: number;
+  readonly ids: readonly string[];
+}
+
+/** The load generator: processes of subscribers, and one of publishers. */
+export class Crew {
+  readonly #subscribers: readonly LoaderProcess<SubscriberServices>[];
+  readonly #publishers: LoaderProcess<PublisherServices>;
+
+  constructor(processes: number) {
+    const subscriber = new URL('subscriber-process.ts', import.meta.url);
+    this.#subscribers = Array.from({ length: processes }, () => new LoaderProcess(subscriber));
+    this.#publishers = new LoaderProcess(new URL('publisher-process.ts', import.meta.url));
+  }
+
+  /** Opens so many subscribers, spread over the processes. */
+  async connect(count: number, plan: CrowdPlan): Promise<void> {
+    const share = Math.ceil(count / this.#subscribers.length);
+    await Promise.all(
+      this.#subscribers.map((loader, index) => {
+        const from = Math.min(count, index * share);
+        return loader.ask('connect', { ...plan, from, count: Math.min(count - from, share) });
+      }),
+    );
+  }
+
+  async publish(plan: PublishPlan): Promise<PublishReport> {
+    return await this.#publishers.ask('publish', plan);
+  }
+
+  /** Waits until `enough` says so, for as long as anything still comes. */
+  async settle(enough: (progress: Progress) => boolean): Promise<void> {
+    let seen = -1;
+    let since = performance.now();
+    while (performance.now() - since < PATIENCE) {
+      const each = await Promise.all(this.#subscribers.map((loader) => loader.ask('progress')));
+      const progress = {
+        distinct: each.reduce((sum, { distinct }) => sum + distinct, 0),
+        complete: each.reduce((sum, { complete }) => sum + complete, 0),
+      };
+      if (enough(progress)) return;
+      if (progress.distinct !== seen) {
+        seen = progress.distinct;
+        since = performance.now();
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK));
+    }
+  }
+
+  async report(): Promise<CrowdReport> {
+    const each = await Promise.all(this.#subscribers.map((loader) => loader.ask('report')));
+    const sum = (of: (report: SubscriberReport) => number): number =>
+      each.reduce((total, report) => total + of(report), 0);
+    const ends = new Map<string, number>();
+    for (const report of each)
+      for (const [why, count] of report.ends) ends.set(why, (ends.get(why) ?? 0) + count);
+    return {
+      distinct: sum(({ distinct }) => distinct),
+      complete: sum(({ complete }) => complete),
+      open: sum(({ open }) => open),
+      delivered: sum(({ delivered }) => delivered),
+      duplicates: sum(({ duplicates }) => duplicates),
+      disorder: sum(({ late }) => late) + otherOrders(each),
+      gaps: sum(({ gaps }) => gaps),
+      ends,
+      latency: merged(each.map(({ latency }) => latency)),
+      catchUp: merged(each.map(({ catchUp }) => catchUp)),
+      lastAt: Math.max(...each.map(({ lastAt }) => lastAt)),
+      ids: each[0]?.ids ?? [],
+    };
+  }
+
+  /** µs that each process of subscribers has used. */
+  async cpu(): Promise<number[]> {
+    return await Promise.all(this.#subscribers.map((loader) => loader.ask('cpu')));
+  }
+
+  async disconnect(): Promise<void> {
+    await Promise.all(this.#subscribers.map((loader) => loader.ask('disconnect')));
+  }
+
+  stop(): void {
+    for (const loader of [...this.#subscribers, this.#publishers]) loader.stop();
+  }
+}
+
+function merged(each: readonly Counts[]): LatencyHistogram {
+  const all = new LatencyHistogram();
+  for (const { counts, max } of each) all.add(new LatencyHistogram(counts, max));
+  return all;
+}
+
+/** Subscribers that have as many events of a channel as most others, but not the same, or not in the same order. */
+function otherOrders(each: readonly SubscriberReport[]): number {
+  const byCount = new Map<string, Map<string, number>>();
+  for (const { orders } of each) {
+    for (const [order, subscribers] of orders) {
+      const count = order.slice(0, order.lastIndexOf(' '));
+      const group = byCount.get(count) ?? new Map<string, number>();
+      group.set(order, (group.get(order) ?? 0) + subscribers);
+      byCount.set(count, group);
+    }
+  }
+  let others = 0;
+  for (const group of byCount.values()) {
+    const counts = [...group.values()];
+    others += counts.reduce((sum, count) => sum + count, 0) - Math.max(...counts);
+  }
+  return others;
+}

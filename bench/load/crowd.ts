@@ -1,0 +1,165 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LatencyHistogram } from '../measure/latency-histogram.ts';
+import { monotonicMicros } from '../measure/monotonic-micros.ts';
+import { DeliveryCheck } from './delivery-check.ts';
+import { Subscriber } from './subscriber.ts';
+import { fill } from './wire.ts';
+import type { Wire } from './wire.ts';
+
+/** Connections of one source address to one port: well within the ports that a system hands out by itself. */
+const PER_ADDRESS = 20_000;
+/** How often a full window is looked at again, in ms. */
+const LOOK = 2;
+
+export interface ConnectPlan {
+  readonly ports: readonly number[];
+  readonly wire: Wire;
+  /** This loader's share: connections `from` to `from + count` of all, which decides their channels and ports. */
+  readonly from: number;
+  readonly count: number;
+  readonly channels: number;
+  readonly publishers: number;
+  readonly size: number;
+  /** How many may be connecting at once. */
+  readonly window: number;
+  /** What events' due times count from, in µs on the monotonic clock. */
+  readonly origin: number;
+  readonly keepIds: boolean;
+  /** Ids of the only channel's events, from which each connection takes its position; none for new events only. */
+  readonly positions: readonly string[];
+  /** In ms. */
+  readonly patience: number;
+}
+
+export interface Progress {
+  /** Events that arrived, without repetitions. */
+  readonly distinct: number;
+  /** Connections that have all they were to get from their position on. */
+  readonly complete: number;
+}
+
+/** A {@link LatencyHistogram} that can cross a process boundary. */
+export interface Counts {
+  readonly counts: Uint32Array<ArrayBuffer>;
+  readonly max: number;
+}
+
+export interface SubscriberReport extends Progress {
+  readonly delivered: number;
+  readonly duplicates: number;
+  readonly late: number;
+  readonly gaps: number;
+  readonly open: number;
+  /** What ended connections, and how often. */
+  readonly ends: ReadonlyMap<string, number>;
+  readonly latency: Counts;
+  /** From the begin of the storm to each connection's having all that was retained after its position. */
+  readonly catchUp: Counts;
+  /** On the monotonic clock, µs. */
+  readonly lastAt: number;
+  /** How many have received which events, in which order: channel, count and fingerprint. */
+  readonly orders: ReadonlyMap<string, number>;
+  readonly ids: readonly string[];
+}
+
+/** One loader's share of the subscribers. */
+export class Crowd {
+  readonly #plan: ConnectPlan;
+  readonly #check: DeliveryCheck;
+  readonly #catchUp = new LatencyHistogram();
+  readonly #ends = new Map<string, number>();
+  readonly #subscribers: Subscriber[] = [];
+  readonly #beganAt = monotonicMicros();
+  #connecting = 0;
+  #distinct = 0;
+  #complete = 0;
+
+  constructor(plan: ConnectPlan) {
+    this.#plan = plan;
+    this.#check = new DeliveryCheck(plan.origin);
+  }
+
+  /** Resolves when every connection is ready or has failed, or patience is over. */
+  async open(): Promise<void> {
+    const { from, count, window, patience } = this.#plan;
+    const limit = performance.now() + patience;
+    for (let i = from; i < from + count; i++) {
+      while (this.#connecting >= window && performance.now() < limit) await delay(LOOK);
+      if (performance.now() >= limit) return;
+      this.#subscribers.push(this.#subscribe(i));
+    }
+    while (this.#connecting > 0 && performance.now() < limit) await delay(LOOK);
+  }
+
+  progress(): Progress {
+    return { distinct: this.#distinct, complete: this.#complete };
+  }
+
+  report(): SubscriberReport {
+    const check = this.#check;
+    const orders = new Map<string, number>();
+    for (const { channel, received } of this.#subscribers) {
+      const order = `${channel} ${received.distinct} ${received.fingerprint}`;
+      orders.set(order, (orders.get(order) ?? 0) + 1);
+    }
+    return {
+      ...this.progress(),
+      delivered: check.delivered,
+      duplicates: check.duplicates,
+      late: check.late,
+      gaps: this.#subscribers.reduce((sum, { gaps }) => sum + gaps, 0),
+      open: this.#subscribers.filter(({ ready, ended }) => ready && !ended).length,
+      ends: this.#ends,
+      latency: { counts: check.latency.counts, max: check.latency.max },
+      catchUp: { counts: this.#catchUp.counts, max: this.#catchUp.max },
+      lastAt: check.lastAt,
+      orders,
+      ids: this.#subscribers[0]?.ids ?? [],
+    };
+  }
+
+  close(): void {
+    for (const subscriber of this.#subscribers) subscriber.close();
+  }
+
+  #subscribe(i: number): Subscriber {
+    const { ports, wire, channels, publishers, size, keepIds, positions } = this.#plan;
+    const channel = i % channels;
+    const port = ports[i % ports.length] ?? 0;
+    // Positions from all over what is retained, but the same in each run.
+    const place =
+      positions.length < 2 ? undefined : (Math.imul(i + 1, 0x9e3779b1) >>> 0) % (positions.length - 1);
+    const resume = place === undefined ? '' : `${wire.resume ?? ''}: ${positions[place] ?? ''}\r\n`;
+    const path = fill(wire.subscribe.path, channel, '');
+    const address = Math.floor(i / ports.length / PER_ADDRESS);
+    this.#connecting++;
+    return new Subscriber({
+      port,
+      // Only Linux answers for all of 127.0.0.0/8 without being told to.
+      localAddress: address === 0 || process.platform !== 'linux' ? undefined : `127.0.0.${1 + address}`,
+      request: `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n${wire.subscribe.headers}${resume}\r\n`,
+      readyLine: wire.ready === undefined ? undefined : Buffer.from(wire.ready),
+      channel,
+      publishers,
+      first: place === undefined ? 0 : place + 1,
+      wanted: place === undefined ? Infinity : positions.length - 1 - place,
+      size,
+      keepIds,
+      check: this.#check,
+      onReady: () => {
+        this.#connecting--;
+      },
+      onEvent: () => {
+        this.#distinct++;
+      },
+      onComplete: () => {
+        this.#complete++;
+        this.#catchUp.record(monotonicMicros() - this.#beganAt);
+      },
+      onEnd: (why, wasReady) => {
+        if (!wasReady) this.#connecting--;
+        this.#ends.set(why, (this.#ends.get(why) ?? 0) + 1);
+      },
+    });
+  }
+}

@@ -1,0 +1,99 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LatencyHistogram } from '../measure/latency-histogram.ts';
+import { monotonicMicros } from '../measure/monotonic-micros.ts';
+import type { Counts } from './crowd.ts';
+import { offer } from './loader-process.ts';
+import { writeMarker } from './marker.ts';
+import { Publisher } from './publisher.ts';
+import { fill } from './wire.ts';
+import type { Wire } from './wire.ts';
+
+/** After so many errors a publisher gives up: the server is gone, or takes no events at all. */
+const MAX_ERRORS = 20;
+
+export interface PublishPlan {
+  readonly ports: readonly number[];
+  readonly wire: Wire;
+  readonly publishers: number;
+  readonly events: number;
+  /** Events a second, all publishers together; 0 for as fast as they are answered. */
+  readonly rate: number;
+  readonly channels: number;
+  readonly size: number;
+  /** What due times count from, µs on the monotonic clock. */
+  readonly origin: number;
+  /** In ms; what is not published by then is left out. */
+  readonly patience: number;
+}
+
+export interface PublishReport {
+  readonly acknowledged: number;
+  readonly errors: number;
+  readonly firstError: string;
+  /** On the monotonic clock, µs. */
+  readonly beganAt: number;
+  readonly endedAt: number;
+  /** From the moment an event was due to its acknowledgement. */
+  readonly latency: Counts;
+}
+
+/**
+ * Publisher k sends events k, k + publishers, k + 2 publishers, … each when it is due and its own last one is answered. An event
+ * that has to wait for that keeps its due time, so a server that stalls publishers does not look fast.
+ */
+async function publish(plan: PublishPlan): Promise<PublishReport> {
+  const latency = new LatencyHistogram();
+  const beganAt = monotonicMicros();
+  const endBy = beganAt + plan.patience * 1_000;
+  let acknowledged = 0;
+  let errors = 0;
+  let firstError = '';
+  const { path, headers, body } = plan.wire.publish;
+
+  const one = async (who: number): Promise<void> => {
+    const port = plan.ports[who % plan.ports.length] ?? 0;
+    const publisher = new Publisher(port);
+    const numbers = new Int32Array(plan.channels);
+    let failed = 0;
+    for (let n = who; n < plan.events && failed < MAX_ERRORS; n += plan.publishers) {
+      const due = plan.rate > 0 ? beganAt + (n / plan.rate) * 1e6 : monotonicMicros();
+      // Timers count in ms: an event leaves up to one of them late, which is part of its latency for every system.
+      for (let wait = due - monotonicMicros(); wait > 0; wait = due - monotonicMicros())
+        await delay(Math.max(1, wait / 1_000));
+      if (monotonicMicros() > endBy) break;
+      const channel = n % plan.channels;
+      const number = numbers[channel] ?? 0;
+      const data = writeMarker({ due: due - plan.origin, publisher: who, number }, plan.size);
+      const content = fill(body, channel, data);
+      const request = `POST ${fill(path, channel, data)} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}Content-Length: ${content.length}\r\n\r\n${content}`;
+      try {
+        const { status, text } = await publisher.send(request);
+        if (status < 200 || status > 299) throw new Error(text.slice(0, 300));
+        numbers[channel] = number + 1;
+        acknowledged++;
+        latency.record(monotonicMicros() - due);
+      } catch (error) {
+        failed++;
+        errors++;
+        firstError ||= (error as Error).message;
+      }
+    }
+    publisher.close();
+  };
+
+  await Promise.all(Array.from({ length: plan.publishers }, (_, who) => one(who)));
+  return {
+    acknowledged,
+    errors,
+    firstError,
+    beganAt,
+    endedAt: monotonicMicros(),
+    latency: { counts: latency.counts, max: latency.max },
+  };
+}
+
+const services = { publish };
+
+export type PublisherServices = typeof services;
+
+offer(services);

@@ -1,0 +1,130 @@
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { ReceivedOrder } from './delivery-check.ts';
+import type { DeliveryCheck } from './delivery-check.ts';
+import type { Marker } from './marker.ts';
+import { StreamReader } from './stream-reader.ts';
+import type { StreamListener } from './stream-reader.ts';
+
+/** One buffer for every read of this process: what arrives is looked at before the next read. */
+const READ_BUFFER = Buffer.alloc(256 * 1024);
+const GAP = Buffer.from('event: sluice:gap');
+const ID = Buffer.from('id: ');
+
+export interface SubscriberOptions {
+  readonly port: number;
+  readonly localAddress: string | undefined;
+  /** The whole head of the request. */
+  readonly request: string;
+  /** How the line begins after which events arrive as they are published; undefined where the head is all there is. */
+  readonly readyLine: Buffer | undefined;
+  readonly channel: number;
+  readonly publishers: number;
+  /** The number that the first event must have. */
+  readonly first: number;
+  readonly size: number;
+  readonly keepIds: boolean;
+  readonly check: DeliveryCheck;
+  /** So many different events make it complete, once it is ready as well. */
+  readonly wanted: number;
+  readonly onReady: () => void;
+  /** For each event that had not been there before. */
+  readonly onEvent: () => void;
+  readonly onComplete: () => void;
+  /** Closed by the server, or never opened. */
+  readonly onEnd: (why: string, wasReady: boolean) => void;
+}
+
+/** One subscriber on one socket. */
+export class Subscriber implements StreamListener {
+  readonly channel: number;
+  readonly received: ReceivedOrder;
+  /** The ids of its events, when it was asked to keep them. */
+  readonly ids: string[] = [];
+  ready = false;
+  ended = false;
+  gaps = 0;
+  readonly #options: SubscriberOptions;
+  readonly #socket: Socket;
+  #complete = false;
+  #lastId = '';
+
+  constructor(options: SubscriberOptions) {
+    this.#options = options;
+    this.channel = options.channel;
+    this.received = new ReceivedOrder(options.publishers, options.first);
+    const reader = new StreamReader(this, options.size);
+    const { check, port, localAddress } = options;
+    this.#socket = connect({
+      host: '127.0.0.1',
+      port,
+      ...(localAddress !== undefined && { localAddress }),
+      noDelay: true,
+      onread: {
+        buffer: READ_BUFFER,
+        callback: (length) => {
+          check.tick();
+          reader.push(READ_BUFFER, length);
+          return true;
+        },
+      },
+    });
+    this.#socket.on('connect', () => this.#socket.write(options.request));
+    this.#socket.on('error', (error) => this.#end(error.message));
+    this.#socket.on('close', () => this.#end('closed by the server'));
+  }
+
+  onHead(status: number): void {
+    if (status !== 200) this.#end(`answered with ${status}`);
+    else if (this.#options.readyLine === undefined) this.#becomeReady();
+  }
+
+  onLine(bytes: Uint8Array, start: number, end: number): void {
+    const { readyLine, keepIds } = this.#options;
+    if (beginsWith(bytes, start, end, GAP)) this.gaps++;
+    else if (keepIds && beginsWith(bytes, start, end, ID)) {
+      this.#lastId = Buffer.from(bytes.subarray(start + ID.length, end)).toString('latin1');
+    } else if (!this.ready && readyLine !== undefined && beginsWith(bytes, start, end, readyLine)) {
+      this.#becomeReady();
+    }
+  }
+
+  onEvent(marker: Marker): void {
+    const { check, keepIds, onEvent } = this.#options;
+    if (!check.event(this.received, marker)) return;
+    if (keepIds) this.ids.push(this.#lastId);
+    onEvent();
+    this.#look();
+  }
+
+  /** With a reset, so that thousands of closed connections do not occupy their ports for another minute. */
+  close(): void {
+    this.ended = true;
+    this.#socket.resetAndDestroy();
+  }
+
+  #becomeReady(): void {
+    this.ready = true;
+    this.#options.onReady();
+    this.#look();
+  }
+
+  #look(): void {
+    if (this.#complete || !this.ready || this.received.distinct < this.#options.wanted) return;
+    this.#complete = true;
+    this.#options.onComplete();
+  }
+
+  #end(why: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.#socket.destroy();
+    this.#options.onEnd(why, this.ready);
+  }
+}
+
+function beginsWith(bytes: Uint8Array, start: number, end: number, text: Buffer): boolean {
+  if (end - start < text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text[i]) return false;
+  return true;
+}

@@ -1,0 +1,177 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterExit } from '../test/support/after-exit.ts';
+import { findProgram } from '../test/support/find-program.ts';
+import { startLocalRedis } from '../test/support/local-redis.ts';
+import { drawChart } from './chart.ts';
+import { medianFigures } from './figures.ts';
+import type { Figures } from './figures.ts';
+import { Crew } from './load/crew.ts';
+import { openFileLimit } from './measure/open-file-limit.ts';
+import { USAGE, UsageError, readOptions } from './options.ts';
+import type { Options } from './options.ts';
+import { isBreach, outcomeTable } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
+import type { LogKind, Peer } from './peers/peer.ts';
+import { runScenario } from './run-scenario.ts';
+import type { Scenario } from './scenario.ts';
+
+/** Whatever hangs, a run ends; in ms. */
+const RUN_LIMIT = 240_000;
+
+/** A system with the log it is to run on. */
+interface Entry {
+  readonly peer: Peer;
+  readonly log: LogKind;
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Those that can run here; what cannot is named, with the way out. */
+function entriesOf({ peers, logs }: Options): Entry[] {
+  const entries: Entry[] = [];
+  const redisMissing =
+    findProgram('redis-server') === undefined
+      ? 'needs redis-server (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis)'
+      : undefined;
+  for (const peer of peers) {
+    const missing = peer.missing();
+    if (missing !== undefined) {
+      say(`${peer.name} is left out: ${missing}`);
+      continue;
+    }
+    for (const log of logs) {
+      if (!peer.logs.includes(log)) continue;
+      if (log !== 'memory' && redisMissing !== undefined)
+        say(`${peer.name} with ${log} is left out: ${redisMissing}`);
+      else entries.push({ peer, log });
+    }
+  }
+  return entries;
+}
+
+/** What fits the limit of open files, here and in the servers, which inherit it. */
+function cut(scenario: Scenario, log: LogKind, loaders: number): Scenario {
+  const connections = Math.min(
+    scenario.connections,
+    openFileLimit() * loaders,
+    openFileLimit() * (log === 'redis2' ? 2 : 1),
+  );
+  if (connections === scenario.connections) return scenario;
+  say(
+    `${scenario.name} is cut to ${connections} connections with ${log}: raise the limit of open files (ulimit -n)`,
+  );
+  return { ...scenario, connections };
+}
+
+/** One run, on servers that are started for it and stopped after it. */
+async function runOnce({ peer, log }: Entry, scenario: Scenario, loaders: number): Promise<Figures> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+  const callOff = afterExit('rm -rf "$1"', folder);
+  const undo: (() => Promise<void> | void)[] = [];
+  const tooLong = Promise.withResolvers<never>();
+  // It also keeps this process awake while it waits for those that it has started to end.
+  const limit = setTimeout(
+    () => tooLong.reject(new Error(`not over after ${RUN_LIMIT / 1_000} s`)),
+    RUN_LIMIT,
+  );
+  try {
+    const redis = log === 'memory' ? undefined : await startLocalRedis();
+    undo.push(async () => await redis?.stop());
+    const running = await peer.start({ log, redisPort: redis?.port, folder });
+    undo.push(() => running.stop());
+    const crew = new Crew(loaders);
+    undo.push(() => crew.stop());
+    const stage = { peer: running, crew, redis, say: (line: string) => say(`  ${line}`) };
+    return await Promise.race([runScenario(scenario, stage), tooLong.promise]);
+  } finally {
+    for (const step of undo.toReversed()) await step();
+    await rm(folder, { recursive: true, force: true });
+    callOff();
+    clearTimeout(limit);
+  }
+}
+
+/** All runs of one scenario, in turns, so that a noisy minute is everybody's. */
+async function runInTurns(
+  scenario: Scenario,
+  entries: readonly Entry[],
+  options: Options,
+): Promise<Outcome[]> {
+  const runs = entries.map((): Figures[] => []);
+  const scenarios = entries.map(({ log }) => cut(scenario, log, options.loaders));
+  for (let run = 1; run <= options.runs; run++) {
+    for (const [index, entry] of entries.entries()) {
+      const name = `${entry.peer.name} (${entry.log})`;
+      say(`${scenario.name}, ${name}, run ${run} of ${options.runs}`);
+      try {
+        runs[index]?.push(await runOnce(entry, scenarios[index] ?? scenario, options.loaders));
+      } catch (error) {
+        say(`  failed: ${(error as Error).message}`);
+        runs[index]?.push({ errors: 1 });
+      }
+    }
+  }
+  return entries.map(({ peer, log }, index) => {
+    const connections = scenarios[index]?.connections ?? scenario.connections;
+    return {
+      scenario: scenario.name,
+      system: peer.name,
+      log,
+      ...(connections < scenario.connections && { cutTo: connections }),
+      figures: medianFigures(runs[index] ?? []),
+      runs: runs[index] ?? [],
+    };
+  });
+}
+
+async function main(options: Options): Promise<void> {
+  // Before the minutes that it takes, not after them.
+  for (const file of [options.json, options.chart])
+    if (file !== undefined) await mkdir(dirname(file), { recursive: true });
+  const entries = entriesOf(options);
+  const outcomes: Outcome[] = [];
+  for (const scenario of options.scenarios) {
+    const able = entries.filter(({ peer }) => peer.resumes || !scenario.storm);
+    for (const { peer } of entries.filter((entry) => !able.includes(entry)))
+      say(`${peer.name} is left out of ${scenario.name}: its subscribers cannot come back by Last-Event-ID`);
+    const results = await runInTurns(scenario, able, options);
+    outcomes.push(...results);
+    if (results.length > 0) process.stdout.write(`${outcomeTable(scenario, results)}\n`);
+  }
+  const machine = {
+    at: new Date().toISOString(),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    processor: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    loaders: options.loaders,
+  };
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify({ machine, outcomes }, undefined, 2)}\n`);
+  if (options.chart !== undefined)
+    await writeFile(
+      options.chart,
+      drawChart(options.scenarios, outcomes, machine, options.chart.endsWith('.html')),
+    );
+  const broken = outcomes.filter(isBreach);
+  for (const { scenario, system, log } of broken)
+    say(`BROKEN: ${system} (${log}) in ${scenario}: see lost, duplicates, disorder, gaps and errors`);
+  process.exitCode = broken.length > 0 || outcomes.length === 0 ? 1 : 0;
+}
+
+// What was started ends with this process (see afterExit), whichever way that is.
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options === 'help') process.stdout.write(USAGE);
+  else await main(options);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  say(`${error.message}\n\n${USAGE}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,27 @@
+import type { RedisServer } from '../../test/support/redis-server.ts';
+import { processUsage } from './process-usage.ts';
+
+/** What a Redis server has done since it started. */
+export interface RedisUsage {
+  /** µs. */
+  readonly cpu: number;
+  /** Bytes it has sent: answers, and announcements to replicas. */
+  readonly sent: number;
+  /** Scripts it has run. */
+  readonly scripts: number;
+}
+
+const NOTHING: RedisUsage = { cpu: 0, sent: 0, scripts: 0 };
+
+export async function redisUsage(redis: RedisServer | undefined): Promise<RedisUsage> {
+  if (redis === undefined) return NOTHING;
+  const info = await redis.cli('INFO', 'everything');
+  const field = (pattern: RegExp): number => Number(pattern.exec(info)?.[1] ?? 0);
+  const { cpu } = await processUsage([field(/process_id:(\d+)/)]);
+  return {
+    cpu,
+    // This answer leaves only now, and must not count for what is measured next.
+    sent: field(/total_net_output_bytes:(\d+)/) + info.length,
+    scripts: field(/cmdstat_evalsha:calls=(\d+)/),
+  };
+}

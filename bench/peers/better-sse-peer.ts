@@ -1,0 +1,52 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { freePort } from '../../test/support/free-port.ts';
+import type { Peer } from './peer.ts';
+import { ServerProcess } from './server-process.ts';
+
+/** Not a dependency of Sluice, so not one that a linter should look for in package.json. */
+const PACKAGE: string = ['better', 'sse'].join('-');
+
+/**
+ * What one would write at home: a small Node server with better-sse (https://github.com/MatthewWid/better-sse), events in the
+ * process and no history. `folder` is where the package has been installed; this checkout by default.
+ */
+export function betterSsePeer(folder: string | undefined): Peer {
+  const find = (): string | undefined => {
+    try {
+      const from = folder === undefined ? import.meta.url : pathToFileURL(join(folder, 'any.js'));
+      return createRequire(from).resolve(PACKAGE);
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    name: 'better-sse',
+    logs: ['memory'],
+    resumes: false,
+    missing: () =>
+      find() === undefined
+        ? 'npm install better-sse in a folder of its own, and give --better-sse FOLDER'
+        : undefined,
+    start: async ({ folder: cwd }) => {
+      const port = await freePort();
+      const server = await ServerProcess.start({
+        command: process.execPath,
+        args: [fileURLToPath(new URL('better-sse-server.ts', import.meta.url)), String(port), find() ?? ''],
+        cwd,
+        env: { ...process.env, NODE_ENV: 'production' },
+        port,
+      });
+      return {
+        ports: [port],
+        pids: [server.pid],
+        wire: {
+          subscribe: { path: '/{channel}', headers: '' },
+          publish: { path: '/{channel}', headers: '', body: '{data}' },
+        },
+        stop: () => server.stop(),
+      };
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { createHmac } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort } from '../../test/support/free-port.ts';
+import { headerLines } from '../load/wire.ts';
+import type { Peer } from './peer.ts';
+import { ServerProcess } from './server-process.ts';
+
+const SECRET = 'a-secret-of-more-than-32-bytes-for-the-benchmark';
+
+/**
+ * The Mercure hub, with its default transport (Bolt) and as much history as Sluice keeps by default. Written by
+ * https://mercure.rocks/docs/hub/config; `binary` is where it has been unpacked.
+ */
+export function mercurePeer(binary: string | undefined): Peer {
+  return {
+    name: 'mercure',
+    logs: ['memory'],
+    resumes: true,
+    missing: () => {
+      if (binary === undefined) return 'give --mercure PATH (https://mercure.rocks/docs/hub/install)';
+      return existsSync(binary) ? undefined : `${binary} is not there`;
+    },
+    start: async ({ folder }) => {
+      const port = await freePort();
+      const file = join(folder, 'Caddyfile');
+      await writeFile(file, configuration(port, folder));
+      const hub = await ServerProcess.start({
+        command: binary ?? 'mercure',
+        args: ['run', '--config', file, '--adapter', 'caddyfile'],
+        cwd: folder,
+        env: { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder },
+        port,
+      });
+      const bearer = token({ mercure: { publish: ['*'] } });
+      return {
+        ports: [port],
+        pids: [hub.pid],
+        wire: {
+          subscribe: { path: '/.well-known/mercure?topic={channel}', headers: '' },
+          publish: {
+            path: '/.well-known/mercure',
+            headers: headerLines({
+              Authorization: `Bearer ${bearer}`,
+              'Content-Type': 'application/x-www-form-urlencoded',
+            }),
+            body: 'topic={channel}&data={data}',
+          },
+          resume: 'Last-Event-ID',
+        },
+        stop: () => hub.stop(),
+      };
+    },
+  };
+}
+
+function configuration(port: number, folder: string): string {
+  return `{
+	admin off
+	auto_https off
+	persist_config off
+	log {
+		level ERROR
+	}
+}
+http://127.0.0.1:${port} {
+	mercure {
+		publisher_jwt ${SECRET}
+		subscriber_jwt ${SECRET}
+		anonymous
+		transport bolt {
+			path ${join(folder, 'mercure.db')}
+			size 1000
+		}
+		write_timeout 0s
+	}
+	respond "Not Found" 404
+}
+`;
+}
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+/** A JWT by HS256 (RFC 7519). */
+function token(claims: object): string {
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
+}

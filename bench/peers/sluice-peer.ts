@@ -1,0 +1,72 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort } from '../../test/support/free-port.ts';
+import { headerLines } from '../load/wire.ts';
+import type { Wire } from '../load/wire.ts';
+import { LOG_KINDS } from './peer.ts';
+import type { Ground, Peer, RunningPeer } from './peer.ts';
+import { ServerProcess } from './server-process.ts';
+
+const KEY = 'the-key-of-the-benchmark';
+const WIRE: Wire = {
+  subscribe: { path: '/events/{channel}', headers: '' },
+  publish: {
+    path: '/publish',
+    headers: headerLines({ Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' }),
+    body: '{"channel":"{channel}","data":"{data}"}',
+  },
+  ready: 'event: sluice:ready',
+  resume: 'Last-Event-ID',
+};
+
+/** The broker of the checkout in `project`, with its own Node and nothing but the defaults. */
+export function sluicePeer(name: string, project: string): Peer {
+  const main = join(project, 'src/main.ts');
+  const node = join(project, 'node_modules/.bin/node');
+  return {
+    name,
+    logs: LOG_KINDS,
+    resumes: true,
+    missing: () => (existsSync(main) ? undefined : `${main} is not there: give the folder of a checkout`),
+    start: async ({ log, redisPort, folder }: Ground): Promise<RunningPeer> => {
+      const replicas = log === 'redis2' ? 2 : 1;
+      const servers: ServerProcess[] = [];
+      for (let i = 0; i < replicas; i++) {
+        const port = await freePort();
+        servers.push(
+          await ServerProcess.start({
+            command: existsSync(node) ? realpathSync(node) : process.execPath,
+            args: [main],
+            cwd: folder,
+            env: environment(port, redisPort),
+            port,
+          }),
+        );
+      }
+      return {
+        ports: servers.map(({ port }) => port),
+        pids: servers.map(({ pid }) => pid),
+        wire: WIRE,
+        stop: async () => {
+          await Promise.all(servers.map((server) => server.stop()));
+        },
+      };
+    },
+  };
+}
+
+/** Without the settings of whoever runs the benchmark. */
+function environment(port: number, redisPort: number | undefined): NodeJS.ProcessEnv {
+  const others = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('SLUICE_') && !name.startsWith('REDIS_'),
+  );
+  return {
+    ...Object.fromEntries(others),
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    LOG_LEVEL: 'warn',
+    SLUICE_PUBLISH_KEYS: KEY,
+    ...(redisPort !== undefined && { REDIS_URL: `redis://127.0.0.1:${redisPort}` }),
+  };
+}

@@ -1,0 +1,161 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { RedisServer } from '../test/support/redis-server.ts';
+import type { Figures } from './figures.ts';
+import type { Crew, CrowdPlan, CrowdReport } from './load/crew.ts';
+import type { PublishPlan, PublishReport } from './load/publisher-process.ts';
+import { monotonicMicros } from './measure/monotonic-micros.ts';
+import { processUsage } from './measure/process-usage.ts';
+import { redisUsage } from './measure/redis-usage.ts';
+import type { RunningPeer } from './peers/peer.ts';
+import { EVENT_SIZE } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+
+/** Between connecting and what follows, so that what connecting costs does not count there; in ms. */
+const BREATH = 1_000;
+/** Connections being opened at once, of each process, but in a storm. */
+const WINDOW = 128;
+/** For connecting, and for publishing; in ms. */
+const LIMIT = 60_000;
+
+/** What a scenario runs on. */
+export interface Stage {
+  readonly peer: RunningPeer;
+  readonly crew: Crew;
+  readonly redis: RedisServer | undefined;
+  /** What went wrong besides the figures, in a line each. */
+  readonly say: (line: string) => void;
+}
+
+/** One run of one scenario on one system that has just started. */
+export async function runScenario(scenario: Scenario, stage: Stage): Promise<Figures> {
+  return scenario.storm ? await runStorm(scenario, stage) : await runLive(scenario, stage);
+}
+
+/** Connect; rest, where the scenario says so; publish; wait for the last delivery. */
+async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): Promise<Figures> {
+  const plans = plansOf(scenario, peer);
+  const before = await processUsage(peer.pids);
+  await crew.connect(scenario.connections, plans.connect);
+  await delay(BREATH);
+  const connected = await processUsage(peer.pids);
+  const { open } = await crew.report();
+
+  let rest: Figures = {};
+  let begin = connected;
+  if (scenario.rest > 0) {
+    const since = monotonicMicros();
+    await delay(scenario.rest * 1_000);
+    begin = await processUsage(peer.pids);
+    const share = (begin.cpu - connected.cpu) / (monotonicMicros() - since);
+    rest = { cpuAtRest: share * 100, restPerConnection: (share * 1e6) / open };
+  }
+
+  const redisBegin = await redisUsage(redis);
+  const busy = await loadOf(crew);
+  const published = await crew.publish(plans.publish);
+  const perSubscriber = published.acknowledged / scenario.channels;
+  const wanted = Math.round(perSubscriber * open);
+  await crew.settle(({ distinct }) => distinct >= wanted);
+  const loader = await busy();
+  const end = await processUsage(peer.pids);
+  const redisEnd = await redisUsage(redis);
+  const crowd = await crew.report();
+  await crew.disconnect();
+
+  const seconds = (crowd.lastAt - published.beganAt) / 1e6;
+  const { acknowledged } = published;
+  const overRedis = redis !== undefined && {
+    redisCpuPerPublish: (redisEnd.cpu - redisBegin.cpu) / acknowledged,
+    redisBytesPerPublish: (redisEnd.sent - redisBegin.sent) / acknowledged,
+  };
+  return {
+    connections: open,
+    cpuPerDelivery: (end.cpu - begin.cpu) / crowd.delivered,
+    cpuPerPublish: (end.cpu - begin.cpu) / acknowledged,
+    ...overRedis,
+    deliveriesPerSecond: crowd.delivered / seconds,
+    publishesPerSecond: acknowledged / ((published.endedAt - published.beganAt) / 1e6),
+    p50: crowd.latency.percentile(0.5) / 1_000,
+    p99: crowd.latency.percentile(0.99) / 1_000,
+    max: crowd.latency.max / 1_000,
+    kibPerConnection: (connected.memory - before.memory) / open,
+    cpuPerConnect: (connected.cpu - before.cpu) / open,
+    ...rest,
+    lost: Math.max(0, wanted - crowd.distinct),
+    ...breaches(scenario, crowd, published, say),
+    loader,
+  };
+}
+
+/** Publish with one subscriber that keeps the ids; then everybody at once, each with one of them. */
+async function runStorm(scenario: Scenario, { peer, crew, redis, say }: Stage): Promise<Figures> {
+  const plans = plansOf(scenario, peer);
+  await crew.connect(1, { ...plans.connect, keepIds: true });
+  const published = await crew.publish(plans.publish);
+  await crew.settle(({ distinct }) => distinct >= published.acknowledged);
+  const { ids } = await crew.report();
+  await crew.disconnect();
+  await delay(BREATH);
+
+  const redisBegin = await redisUsage(redis);
+  const begin = await processUsage(peer.pids);
+  const busy = await loadOf(crew);
+  await crew.connect(scenario.connections, { ...plans.connect, window: Infinity, positions: ids });
+  await crew.settle(({ complete }) => complete >= scenario.connections);
+  const loader = await busy();
+  const end = await processUsage(peer.pids);
+  const redisEnd = await redisUsage(redis);
+  const crowd = await crew.report();
+  await crew.disconnect();
+
+  return {
+    connections: crowd.open,
+    caughtUpP50: crowd.catchUp.percentile(0.5) / 1_000,
+    caughtUpAll: crowd.complete < scenario.connections ? Number.NaN : crowd.catchUp.max / 1_000,
+    replayed: crowd.delivered,
+    cpuPerReplay: (end.cpu - begin.cpu) / crowd.delivered,
+    ...(redis !== undefined && { logReads: redisEnd.scripts - redisBegin.scripts }),
+    lost: scenario.connections - crowd.complete,
+    ...breaches(scenario, crowd, published, say),
+    loader,
+  };
+}
+
+/** Gives a function that says how busy the busiest process of subscribers has been since, in %. */
+async function loadOf(crew: Crew): Promise<() => Promise<number>> {
+  const since = monotonicMicros();
+  const before = await crew.cpu();
+  return async () => {
+    const after = await crew.cpu();
+    const most = Math.max(...after.map((cpu, index) => cpu - (before[index] ?? 0)));
+    return (most / (monotonicMicros() - since)) * 100;
+  };
+}
+
+function plansOf(
+  scenario: Scenario,
+  { ports, wire }: RunningPeer,
+): { readonly connect: CrowdPlan; readonly publish: PublishPlan } {
+  const { channels, publishers, events, rate } = scenario;
+  const common = { ports, wire, channels, publishers, size: EVENT_SIZE, origin: monotonicMicros() };
+  return {
+    connect: { ...common, window: WINDOW, keepIds: false, positions: [], patience: LIMIT },
+    publish: { ...common, events, rate, patience: LIMIT },
+  };
+}
+
+function breaches(
+  scenario: Scenario,
+  crowd: CrowdReport,
+  { errors, firstError }: PublishReport,
+  say: (line: string) => void,
+): Figures {
+  if (errors > 0) say(`the first of ${errors} publishes that failed: ${firstError.trim()}`);
+  for (const [why, count] of crowd.ends) say(`${count} connections ended: ${why}`);
+  return {
+    duplicates: crowd.duplicates,
+    disorder: crowd.disorder,
+    gaps: crowd.gaps,
+    errors: errors + Math.max(0, scenario.connections - crowd.open),
+  };
+}
