@@ -23,6 +23,8 @@ function project(name: string, { order, workers, provision }: Wishes): TestProje
       ...(provision !== undefined && { globalSetup: provision }),
       sequence: { groupOrder: order },
       testTimeout: patience,
+      // What is asked for again and again has as long as what is waited for: the default is a second.
+      expect: { poll: { timeout: patience - 5_000, interval: 25 } },
       hookTimeout: patience,
       retry: 0,
     },
