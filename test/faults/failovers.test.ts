@@ -1,7 +1,10 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedisSentinels } from '../support/redis-sentinels.ts';
 import { Stage } from '../support/stage.ts';
+
+// Sentinels and nodes of a cluster have time-outs of their own, and take turns.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** Events before and after a fault. */
 const SOME = 150;
@@ -31,7 +34,7 @@ describe('Sentinel', () => {
     const publisher = stage.publisher({ retries: false });
     await publisher.reached(SOME);
     // From here on the master acknowledges what the replica never gets.
-    await redis.replica.cli('replicaof', 'no', 'one');
+    await redis.replica.cli('replicaof', '127.0.0.1', '1');
     await publisher.reached(SOME + 50);
     await redis.master.signal('KILL');
     await redis.promoted();

