@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import calculateSlot from 'cluster-key-slot';
-import { freePort } from './free-port.ts';
 import { startRedisGroup } from './redis-group.ts';
 import type { RedisNode } from './redis-group.ts';
+import { serverPorts } from './server-ports.ts';
 
 /** Three masters, each with a replica. */
 export interface RedisCluster {
@@ -19,11 +19,9 @@ export interface RedisCluster {
 const MASTERS = 3;
 const SLOTS = 16_384;
 const HOST = '127.0.0.1';
-/** A node's own port, plus this, is the one of the cluster's bus. */
-const HIGHEST_PORT = 65_535 - 10_000;
 
 export async function startRedisCluster(): Promise<RedisCluster> {
-  const ports = await clusterPorts(MASTERS * 2);
+  const ports = await serverPorts(MASTERS * 2);
   const group = await startRedisGroup(
     ports.map((port) => ({
       port,
@@ -86,15 +84,6 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     },
     stop: () => group.stop(),
   };
-}
-
-async function clusterPorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = await freePort();
-    if (port <= HIGHEST_PORT) ports.add(port);
-  }
-  return [...ports];
 }
 
 async function knownNodes(node: RedisNode): Promise<number> {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from './free-port.ts';
 import { startRedisGroup } from './redis-group.ts';
 import type { RedisNode } from './redis-group.ts';
+import { serverPorts } from './server-ports.ts';
 
 /** A master with a replica, watched by three Sentinels. */
 export interface RedisSentinels {
@@ -18,9 +18,7 @@ const HOST = '127.0.0.1';
 const NAME = 'sluice-master';
 
 export async function startRedisSentinels(): Promise<RedisSentinels> {
-  const [masterPort, replicaPort, ...sentinelPorts] = await Promise.all(
-    Array.from({ length: 5 }, () => freePort()),
-  );
+  const [masterPort, replicaPort, ...sentinelPorts] = await serverPorts(5);
   const sentinelConfig = [
     `sentinel monitor ${NAME} ${HOST} ${masterPort} 2`,
     `sentinel down-after-milliseconds ${NAME} 1000`,
