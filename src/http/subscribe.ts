@@ -61,16 +61,22 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
         .send(encodeRetry(connections.jitteredBackoff()));
       return;
     }
+    reply.hijack();
+    const begin = (socket: Socket): void => {
+      if (socket.destroyed) return;
+      const connection = open(reply, socket, connections);
+      options.onOpened();
+      const subscription = hub.subscribe(channel, start, connection);
+      connection.onWritable = () => subscription.resume();
+      connections.add(connection, () => hub.unsubscribe(channel, subscription));
+      // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
+      // say first leaves in the same write.
+      setImmediate(release, socket);
+    };
     const { socket } = reply.raw;
-    const connection = open(reply, socket, connections);
-    if (connection === undefined || socket === null) return;
-    options.onOpened();
-    const subscription = hub.subscribe(channel, start, connection);
-    connection.onWritable = () => subscription.resume();
-    connections.add(connection, () => hub.unsubscribe(channel, subscription));
-    // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
-    // say first leaves in the same write.
-    setImmediate(release, socket);
+    // Behind another request on the same connection it is given the socket once that one has been answered.
+    if (socket === null) reply.raw.once('socket', begin);
+    else begin(socket);
   });
 }
 
@@ -79,18 +85,8 @@ function release(socket: Socket): void {
 }
 
 /** Writes the head and the first bytes, before the log has been asked anything. */
-function open(
-  reply: FastifyReply,
-  socket: Socket | null,
-  connections: Connections,
-): SseConnection | undefined {
+function open(reply: FastifyReply, socket: Socket, connections: Connections): SseConnection {
   const { raw } = reply;
-  reply.hijack();
-  if (socket === null || socket.destroyed) {
-    // A request pipelined behind another has no socket of its own yet, and behind a stream it never gets one.
-    raw.destroy();
-    return undefined;
-  }
   // Hijacking skips the hooks that would write what plugins have set, CORS above all.
   const head = streamHead(reply.getHeaders());
   detachSocket(socket, raw);
