@@ -85,7 +85,7 @@ test('SLUICE_REDIS_WAIT_REPLICAS: what too few replicas have is not acknowledged
       headers: { authorization: `Bearer ${broker.key}` },
       body: 'x',
     });
-  // A replica on a busy machine may need more than one try to confirm in time.
+  // On a busy machine the confirmation may come after WAIT has given up: the next try has it.
   await expect.poll(async () => (await publish()).status).toBe(200);
   await redis.replica.signal('KILL');
   const answer = await publish();

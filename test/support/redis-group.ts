@@ -34,6 +34,8 @@ export interface RedisGroup {
 
 /** How servers are run: on this machine, or together in one container, where each reaches the others at 127.0.0.1 too. */
 interface Place {
+  /** Aborted when a server ends that was to run: nobody need wait for it any longer. */
+  readonly ended?: AbortSignal;
   start(plan: NodePlan): Promise<void>;
   signal(port: number, name: string): Promise<void>;
   stop(): Promise<void>;
@@ -43,7 +45,12 @@ interface Place {
 export async function startRedisGroup(plans: readonly NodePlan[]): Promise<RedisGroup> {
   const place = process.env['TEST_REDIS'] === 'container' ? await container(plans) : await thisMachine();
   await Promise.all(plans.map((plan) => place.start(plan)));
-  await Promise.all(plans.map(({ port }) => redisReady({ host: HOST, port }, READY_LIMIT)));
+  try {
+    await Promise.all(plans.map(({ port }) => redisReady({ host: HOST, port }, READY_LIMIT, place.ended)));
+  } catch (error) {
+    await place.stop();
+    throw error;
+  }
   return {
     nodes: plans.map(({ port }) => ({
       port,
@@ -61,6 +68,7 @@ function configOf({ port, config }: NodePlan, folder: string): string {
 async function thisMachine(): Promise<Place> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-group-'));
   const children = new Map<number, { child: ChildProcess; callOff: () => void }>();
+  const ended = new AbortController();
   const end = async (port: number): Promise<void> => {
     const one = children.get(port);
     children.delete(port);
@@ -72,6 +80,7 @@ async function thisMachine(): Promise<Place> {
     one.callOff();
   };
   return {
+    ended: ended.signal,
     async start(plan) {
       const own = await mkdtemp(join(folder, `${plan.port}-`));
       const file = join(own, 'redis.conf');
@@ -79,6 +88,9 @@ async function thisMachine(): Promise<Place> {
       const child = spawn('redis-server', [file, ...(plan.sentinel ? ['--sentinel'] : [])], {
         stdio: 'ignore',
       });
+      child.once('exit', () =>
+        ended.abort(new Error(`the redis-server at port ${plan.port} ended by itself`)),
+      );
       children.set(plan.port, {
         child,
         callOff: afterExit('kill -9 "$1"; rm -rf "$2"', String(child.pid), folder),

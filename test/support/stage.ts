@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { startBroker } from './broker.ts';
 import type { Broker } from './broker.ts';
 import { NumberedPublisher } from './numbered-publisher.ts';
@@ -13,6 +14,16 @@ export interface StageOptions {
   readonly replicas?: number;
   /** Settings of every replica. */
   readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Resolves once the replica says that it is ready: it listens before Redis has answered it. */
+async function startReadyBroker(env: Readonly<Record<string, string>>): Promise<Broker> {
+  const broker = await startBroker(env);
+  const giveUp = AbortSignal.timeout(20_000);
+  // Readiness is only told to those who ask, as a load balancer does.
+  while (!(await fetch(`${broker.url}/readyz`, { signal: giveUp })).ok)
+    await delay(10, undefined, { signal: giveUp });
+  return broker;
 }
 
 interface Stoppable {
@@ -49,7 +60,7 @@ export class Stage {
   static async on(redis: Stoppable, { replicas = 2, env = {} }: StageOptions = {}): Promise<Stage> {
     // Enough history for the longest of the faults: a gap is then always the fault's own.
     const all = { REDIS_URL: redis.url, SLUICE_RETRY: '500ms', SLUICE_HISTORY_SIZE: '20000', ...env };
-    const brokers = await Promise.all(Array.from({ length: replicas }, () => startBroker(all)));
+    const brokers = await Promise.all(Array.from({ length: replicas }, () => startReadyBroker(all)));
     return new Stage(redis, brokers, all);
   }
 
@@ -68,7 +79,7 @@ export class Stage {
 
   async addReplica(env: Readonly<Record<string, string>>): Promise<void> {
     this.#own.set(this.brokers.length, env);
-    this.brokers.push(await startBroker({ ...this.#env, ...env }));
+    this.brokers.push(await startReadyBroker({ ...this.#env, ...env }));
   }
 
   publisher(options: Partial<PublisherOptions> = {}): NumberedPublisher {
