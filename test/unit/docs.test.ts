@@ -30,10 +30,10 @@ test('docs/protocol.md lists every error code, with its status, and no other', (
 
 test('the README lists every setting, with its default, and no other', () => {
   const settings = listed(
-    'src/config.ts',
+    'src/settings/settings.ts',
     /^ {2}([A-Z_]+): setting\([^;]*?,\s*('[^']*'|undefined),\s*'[^']*',?\s*\),$/gm,
   );
-  const names = listed('src/config.ts', /^ {2}([A-Z_]+): setting\(/gm).flat();
+  const names = listed('src/settings/settings.ts', /^ {2}([A-Z_]+): setting\(/gm).flat();
   expect(settings.map(([name]) => name)).toEqual(names);
   const expected = settings.map(([name, fallback = '']) => [
     name,

@@ -123,7 +123,11 @@ const layers: readonly Snippet[] = [
         'fastify',
         ...(name === 'metrics' ? ['./config.ts'] : ['./metrics.ts', 'prom-client']),
       ],
-      allowed: ['./core/event.ts', ...(name === 'metrics' ? ['prom-client'] : ['zod'])],
+      allowed: [
+        './core/event.ts',
+        ...(name === 'metrics' ? ['prom-client'] : ['zod']),
+        ...(name === 'config' ? ['./settings/file.ts'] : []),
+      ],
     }),
   ),
   imports('src/app.ts', {

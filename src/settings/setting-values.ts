@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { parseChannelPattern } from '../core/channel-pattern.ts';
+
+// The forms that values of settings take (docs/protocol.md §9). Each message completes "expected …".
+
+export const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const SIZE_UNITS = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+/** setTimeout takes no more. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+export const duration = (min: number, max = MAX_TIMER) =>
+  z
+    .string()
+    .regex(/^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/, 'a number with ms, s, m, h or d')
+    .transform((text) => {
+      const [, digits = '', unit = 'ms'] = /^([\d.]+)(.+)$/.exec(text) ?? [];
+      return Number(digits) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS];
+    })
+    .pipe(z.number().min(min, `at least ${min} ms`).max(max, `at most ${max} ms`));
+
+export const size = (min: number) =>
+  z
+    .string()
+    .regex(/^\d+(?:KiB|MiB|GiB)?$/, 'a number of bytes, or one with KiB, MiB or GiB')
+    .transform((text) => {
+      const [, digits = '', unit = ''] = /^(\d+)(.*)$/.exec(text) ?? [];
+      return Number(digits) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+    })
+    .pipe(z.number().min(min, `at least ${min} bytes`).max(Number.MAX_SAFE_INTEGER, 'a smaller number'));
+
+export const count = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(
+      z
+        .number()
+        .min(min, `a whole number from ${min} to ${max}`)
+        .max(max, `a whole number from ${min} to ${max}`),
+    );
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+export const origins = list.pipe(
+  z.array(
+    z
+      .string()
+      .refine(
+        (origin) => origin === '*' || isOrigin(origin),
+        'exact origins such as https://app.example.com, or *',
+      ),
+  ),
+);
+
+export const patterns = list.pipe(
+  z.array(
+    z.string().transform((text, context) => {
+      const pattern = parseChannelPattern(text);
+      if (pattern !== undefined) return pattern;
+      context.addIssue('channel names, prefixes followed by *, or *');
+      return z.NEVER;
+    }),
+  ),
+);
+
+export const keys = list.pipe(
+  z.array(z.string().regex(/^[\x21-\x7e]{1,512}$/, 'keys of visible ASCII characters, separated by commas')),
+);
+
+/** `redis+sentinel://hosts/name` and `redis+cluster://hosts`, see docs/operations.md. */
+const SEVERAL_REDIS = /^rediss?\+(?:sentinel:\/\/[^/?]+\/[^/?]+(?:\/\d+)?(?:\?.*)?|cluster:\/\/[^/?]+\/?)$/;
+
+export const redisUrl = z.string().refine((text) => {
+  if (SEVERAL_REDIS.test(text)) return true;
+  const url = URL.parse(text);
+  return url !== null && (url.protocol === 'redis:' || url.protocol === 'rediss:') && url.hostname !== '';
+}, 'a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL');
+
+function isOrigin(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    url !== null &&
+    url.origin === text &&
+    !text.includes('*') &&
+    (url.protocol === 'http:' || url.protocol === 'https:')
+  );
+}

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import {
+  DURATION_UNITS,
+  count,
+  duration,
+  keys,
+  origins,
+  patterns,
+  redisUrl,
+  size,
+} from './setting-values.ts';
+
+interface Setting<S extends z.ZodType, F extends string | undefined> {
+  readonly schema: S;
+  readonly fallback: F;
+  readonly example: string;
+}
+
+function setting<S extends z.ZodType, F extends string | undefined>(
+  schema: S,
+  fallback: F,
+  example: string,
+): Setting<S, F> {
+  return { schema, fallback, example };
+}
+
+/** Every setting: its form, its default, and an example for whoever got it wrong. */
+export const SETTINGS = {
+  PORT: setting(count(0, 65_535), '3000', '3000'),
+  HOST: setting(z.string().min(1, 'an address to listen on'), '0.0.0.0', '127.0.0.1'),
+  LOG_LEVEL: setting(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info', 'warn'),
+  REDIS_URL: setting(redisUrl, undefined, 'redis://localhost:6379'),
+  SLUICE_REDIS_PREFIX: setting(
+    z.string().regex(/^[\x21-\x7a|~]{0,100}$/, 'up to 100 visible ASCII characters but { and }'),
+    'sluice:',
+    'staging:',
+  ),
+  SLUICE_REDIS_WAIT_REPLICAS: setting(count(0, 100), '0', '1'),
+  SLUICE_PUBLISH_KEYS: setting(keys, undefined, 'a-long-random-key,another-one'),
+  SLUICE_PUBLIC_CHANNELS: setting(patterns, '*', 'news,public.*'),
+  SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),
+  SLUICE_HISTORY_SIZE: setting(count(1, 10_000_000), '1000', '1000'),
+  SLUICE_HISTORY_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '1h', '24h'),
+  SLUICE_MEMORY_BYTES: setting(size(64 * 1024), '256MiB', '1GiB'),
+  SLUICE_HEARTBEAT: setting(duration(100), '15s', '15s'),
+  SLUICE_RETRY: setting(duration(500, 600_000), '2s', '2s'),
+  SLUICE_STALL_TIMEOUT: setting(duration(100), '30s', '30s'),
+  SLUICE_DRAIN_WINDOW: setting(duration(0), '10s', '10s'),
+  SLUICE_MAX_CONNECTIONS: setting(count(1, 10_000_000), undefined, '20000'),
+  SLUICE_MAX_CONNECTION_AGE: setting(duration(1_000), undefined, '1h'),
+  SLUICE_MAX_BODY_BYTES: setting(size(1), '1MiB', '256KiB'),
+  SLUICE_IDEMPOTENCY_TTL: setting(duration(1_000), '10m', '10m'),
+  SLUICE_ADMIN_PORT: setting(count(0, 65_535), undefined, '9090'),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** Those that may come from a file: `<name>_FILE` holds its path. */
+export const SECRETS: ReadonlySet<string> = new Set<SettingName>(['SLUICE_PUBLISH_KEYS', 'REDIS_URL']);
