@@ -10,8 +10,9 @@ import { Hub } from './core/hub.ts';
 import { consolePage } from './http/console-page.ts';
 import { healthRoutes } from './http/health.ts';
 import type { Readiness } from './http/health.ts';
-import { createHttpServer } from './http/http-server.ts';
+import { KEEP_ALIVE_TIMEOUT, createHttpServer } from './http/http-server.ts';
 import { metricsRoute } from './http/metrics-endpoint.ts';
+import { PublishLane } from './http/publish-lane.ts';
 import { publishRoutes } from './http/publish.ts';
 import { subscribeRoutes } from './http/subscribe.ts';
 import { MemoryEventLog } from './logs/memory-event-log.ts';
@@ -85,12 +86,13 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   };
   // Fastify says in a line for each address what we say in one.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
+  const keys = new PublishKeys(config.publishKeys);
   const server = await createHttpServer({
     logger: httpLogger,
     maxBodyBytes: config.maxBodyBytes,
     corsOrigins: config.corsOrigins,
     routes: async (app) => {
-      await app.register(publishRoutes, { hub, keys: new PublishKeys(config.publishKeys) });
+      await app.register(publishRoutes, { hub, keys });
       await app.register(subscribeRoutes, {
         hub,
         connections,
@@ -101,6 +103,13 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
     },
+  });
+  const lane = new PublishLane(server.server, {
+    hub,
+    keys,
+    maxBodyBytes: config.maxBodyBytes,
+    keepAlive: KEEP_ALIVE_TIMEOUT,
+    onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
   });
   const admin =
     config.adminPort === undefined
@@ -115,6 +124,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const close = async (): Promise<void> => {
     hub.close();
     connections.close();
+    lane.close();
     server.server.closeAllConnections();
     admin?.server.closeAllConnections();
     await Promise.all([server.close(), admin?.close()]);
@@ -132,6 +142,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     async drain() {
       await connections.drain(config.drainWindow);
       // Requests under way get their answer; who then still keeps a connection open is cut.
+      lane.close();
       const finished = server.close();
       await Promise.race([finished, delay(FINISH, undefined, { ref: false })]);
       await close();

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BrokerError } from '../core/errors.ts';
-import { PROBLEM_TYPE, problemOf } from './problem.ts';
+import { rawProblem } from './problem.ts';
 
 interface HttpSocket extends Socket {
   /** The answer under way. */
@@ -23,12 +23,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
     pending.once('finish', () => answerClientError(error, socket));
     return;
   }
-  const problem = problemOf(brokerErrorOf(error.code));
-  const body = JSON.stringify(problem);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  socket.end(rawProblem(brokerErrorOf(error.code), true));
 }
 
 function brokerErrorOf(code: string | undefined): BrokerError {

@@ -4,7 +4,7 @@ import { BrokerError } from '../core/errors.ts';
 import { answerClientError } from './client-error.ts';
 import { allowOrigins, originHeaders } from './cors.ts';
 import { KnownRoutes } from './method-not-allowed.ts';
-import { brokerErrorOf, sendProblem } from './problem.ts';
+import { UNFORESEEN, brokerErrorOf, sendProblem } from './problem.ts';
 
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
@@ -17,7 +17,7 @@ export interface HttpServerOptions {
 /** How long a whole request may take to arrive, in ms; streams are not concerned, their request is over. */
 const REQUEST_TIMEOUT = 30_000;
 /** Longer than the idle time of the usual proxies, so that it is they who close an idle connection. */
-const KEEP_ALIVE_TIMEOUT = 72_000;
+export const KEEP_ALIVE_TIMEOUT = 72_000;
 
 /** A Fastify server with its defaults put right for a broker: what it refuses, and how it says so. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
@@ -51,10 +51,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     const known = brokerErrorOf(error);
     if (known === undefined)
       request.log.error({ err: error }, 'a request failed for a reason nobody foresaw');
-    return sendProblem(
-      reply,
-      known ?? new BrokerError('internal', 'Something went wrong in the broker; its log says what.'),
-    );
+    return sendProblem(reply, known ?? UNFORESEEN);
   });
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(

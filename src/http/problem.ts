@@ -25,9 +25,9 @@ const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
 /** Seconds after which a publisher may try again when the log is away. */
 const RETRY_AFTER = 1;
 
-export const PROBLEM_TYPE = 'application/problem+json';
+const PROBLEM_TYPE = 'application/problem+json';
 
-export interface Problem {
+interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -57,6 +57,23 @@ export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyRep
     .header('content-type', PROBLEM_TYPE)
     .send(Buffer.from(JSON.stringify(problem)));
 }
+
+/** A whole answer for a connection that no reply stands for. */
+export function rawProblem(error: BrokerError, close: boolean): string {
+  const problem = problemOf(error);
+  const body = JSON.stringify(problem);
+  const retry = problem.status === 503 ? `Retry-After: ${RETRY_AFTER}\r\n` : '';
+  return (
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n${retry}` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n` +
+    `Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n${body}`
+  );
+}
+
+export const UNFORESEEN = new BrokerError(
+  'internal',
+  'Something went wrong in the broker; its log says what.',
+);
 
 /** What Fastify and Node throw, in our words. Undefined for what nobody foresaw. */
 export function brokerErrorOf(error: unknown): BrokerError | undefined {

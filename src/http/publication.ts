@@ -3,7 +3,7 @@ import { parseChannelName } from '../core/channel-name.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { BodyFault } from '../core/errors.ts';
-import type { NewEvent } from '../core/event.ts';
+import type { EventId, NewEvent } from '../core/event.ts';
 import { encodeFields } from '../sse/frame.ts';
 import { hasLoneSurrogate, mayBeInexact, parseExactJson } from './exact-json.ts';
 
@@ -12,6 +12,9 @@ export interface Publication {
   readonly channel: ChannelName;
   readonly event: NewEvent;
 }
+
+/** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
 /** Deeper nesting of `data` than anybody means; keeps recursion away from the end of the stack. */
 const MAX_DEPTH = 200;
@@ -72,6 +75,11 @@ export function parseRawPublication(
       `The event type ${result.error.issues[0]?.message ?? 'is not valid'}.`,
     );
   return { channel, event: newEvent(type, body === undefined ? '' : decodeUtf8(body)) };
+}
+
+/** What a publisher is answered: neither a channel name nor an id has a character that JSON escapes. */
+export function acknowledgement(channel: ChannelName, id: EventId): string {
+  return `{"channel":"${channel}","id":"${id}"}`;
 }
 
 /** Numbers with all their digits; strings, the usual case, need no second look. */

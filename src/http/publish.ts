@@ -5,15 +5,12 @@ import { parseChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import type { Publication } from './publication.ts';
-import { parsePublication, parseRawPublication } from './publication.ts';
+import { IDEMPOTENCY_KEY, acknowledgement, parsePublication, parseRawPublication } from './publication.ts';
 
 export interface PublishOptions {
   readonly hub: Pick<Hub, 'publish'>;
   readonly keys: Pick<PublishKeys, 'accepts'>;
 }
-
-/** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
-const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(app: FastifyInstance, { hub, keys }: PublishOptions): Promise<void> {
@@ -30,8 +27,7 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
       idempotencyKey,
     });
     if (replayed) reply.header('idempotent-replayed', 'true');
-    // Neither a channel name nor an id has a character that JSON escapes, or that takes more than a byte.
-    return answer(reply, `{"channel":"${publication.channel}","id":"${id}"}`);
+    return answer(reply, acknowledgement(publication.channel, id));
   };
 
   await app.register(async (json) => {
