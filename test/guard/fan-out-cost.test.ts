@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
 import { afterEach, expect, test } from 'vitest';
 import type { Sink } from '../../src/core/subscription.ts';
 import { parseChannelName } from '../../src/core/channel-name.ts';
@@ -76,3 +77,41 @@ test('every subscriber is given the same bytes, not a copy of its own', async ()
   }
   await fixture.close();
 });
+
+test('a delivery allocates next to nothing', async () => {
+  const fixture = new HubFixture();
+  const subscribers = 5_000;
+  const events = 60;
+  let deliveries = 0;
+  const sink: Sink = {
+    writable: true,
+    write: () => void deliveries++,
+    gap: () => undefined,
+    ready: () => undefined,
+  };
+  const channel = parseChannelName('news');
+  for (let i = 0; i < subscribers; i++) fixture.hub.subscribe(channel, { from: 'tail' }, sink);
+  await nextTurn();
+  await nextTurn();
+  const publishEach = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      await fixture.publish('x');
+      await nextTurn();
+      await nextTurn();
+    }
+  };
+  await publishEach(40);
+  const before = allocated();
+  deliveries = 0;
+  await publishEach(events);
+  const bytes = allocated() - before;
+  expect(deliveries).toBe(subscribers * events);
+  // An object, a closure or a promise for each would be more than that; an event has some, shared by all.
+  expect(bytes / deliveries).toBeLessThan(16);
+  await fixture.close();
+});
+
+/** Bytes that the heap has handed out so far, collected or not. */
+function allocated(): number {
+  return (getHeapStatistics() as { total_allocated_bytes?: number }).total_allocated_bytes ?? 0;
+}

@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startBroker } from '../support/broker.ts';
+import type { Broker } from '../support/broker.ts';
+
+/** The one guard that measures: CPU time, against a fixed baseline under the same load in turns, with room on both sides. */
+
+const PUBLISHERS = 8;
+const SUBSCRIBERS = 5;
+const PUBLISHES = 1_000;
+const ROUNDS = 4;
+/** It is below 0.5; with every publish through Node's HTTP server it is above 0.7. */
+const MOST = 0.6;
+
+let broker: Broker;
+let baseline: ChildProcess;
+let baselinePort: number;
+beforeAll(async () => {
+  broker = await startBroker();
+  baseline = spawn(process.execPath, [join(import.meta.dirname, 'baseline-server.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(baseline.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+  baselinePort = Number(line.toString());
+});
+afterAll(async () => {
+  baseline.kill('SIGKILL');
+  await broker.kill();
+});
+
+/** User and system time of a process so far, in ticks of the kernel's clock. */
+async function cpuOf(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Publishes one after the other on one connection; each waits for the answer to the one before. */
+async function publish(port: number, count: number): Promise<void> {
+  const socket = await open(port);
+  const body = JSON.stringify({ channel: 'news', data: 'x'.repeat(100) });
+  const request =
+    `POST /publish HTTP/1.1\r\nHost: broker.test\r\nAuthorization: Bearer ${broker.key}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  for (let i = 0; i < count; i++) {
+    socket.write(request);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString('latin1', 0, 12)).toBe('HTTP/1.1 200');
+  }
+  socket.destroy();
+}
+
+async function subscribe(port: number): Promise<Socket> {
+  const socket = await open(port);
+  socket.write('GET /events/news HTTP/1.1\r\nHost: broker.test\r\n\r\n');
+  await once(socket, 'data');
+  socket.resume();
+  return socket;
+}
+
+/** CPU ticks that the process needs for one round of the load. */
+async function round(pid: number, port: number): Promise<number> {
+  const before = await cpuOf(pid);
+  await Promise.all(Array.from({ length: PUBLISHERS }, () => publish(port, PUBLISHES)));
+  return (await cpuOf(pid)) - before;
+}
+
+test.runIf(process.platform === 'linux')(
+  'publishing and fan-out cost a fraction of what a plain server needs',
+  async () => {
+    const baselinePid = baseline.pid as number;
+    const sockets = await Promise.all(
+      Array.from({ length: SUBSCRIBERS }, () => [subscribe(broker.port), subscribe(baselinePort)]).flat(),
+    );
+    // Once for both, so that each is compiled.
+    await round(broker.pid, broker.port);
+    await round(baselinePid, baselinePort);
+    let ours = 0;
+    let theirs = 0;
+    for (let i = 0; i < ROUNDS; i++) {
+      ours += await round(broker.pid, broker.port);
+      theirs += await round(baselinePid, baselinePort);
+    }
+    for (const socket of sockets) socket.destroy();
+    expect(ours / theirs).toBeLessThan(MOST);
+  },
+);

@@ -1,0 +1,163 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { publishRequest } from '../../support/publish-raw.ts';
+import { openRaw, requestBytes } from '../../support/raw-http.ts';
+import { readMetrics } from '../../support/read-metrics.ts';
+import { openStream } from '../../support/sse-reader.ts';
+
+let broker: Broker;
+beforeEach(async () => {
+  broker = await startBroker();
+});
+afterEach(() => broker.kill());
+
+/** A publish of those data; with a header that makes it unusual, it takes the way through the HTTP server. */
+function bytesOf(data: unknown, headers: readonly string[] = []): Buffer {
+  return requestBytes(publishRequest(broker, { body: JSON.stringify({ channel: 'news', data }), headers }));
+}
+const UNUSUAL = ['Cookie: a=b'];
+
+test('both ways give the same answer, and the same event', async () => {
+  const stream = await openStream(`${broker.url}/events/news`);
+  await stream.until('sluice:ready');
+  const connection = await openRaw(broker.port);
+  const answers = [];
+  for (const headers of [[], UNUSUAL]) {
+    connection.send(bytesOf('same', [...headers, 'Idempotency-Key: k']));
+    const answer = await connection.answer();
+    expect(Number.isNaN(Date.parse(answer.header('date') ?? ''))).toBe(false);
+    answers.push({
+      status: answer.status,
+      type: answer.header('content-type'),
+      connection: answer.header('connection'),
+      body: answer.body,
+    });
+  }
+  expect(answers[1]).toEqual(answers[0]);
+  connection.close();
+
+  const { id } = JSON.parse(answers[0]?.body ?? '') as { id: string };
+  await broker.publish('news', 'next');
+  await stream.when(({ events }) => events.length === 3);
+  expect(stream.events[1]).toMatchObject({ id, data: 'same' });
+  expect((await readMetrics(broker.url)).get('sluice_published_total{result="ok"}')).toBe(2);
+  stream.close();
+});
+
+test('the same Idempotency-Key again is said to be a repetition', async () => {
+  const connection = await openRaw(broker.port);
+  const said = [];
+  for (let i = 0; i < 2; i++) {
+    connection.send(bytesOf('x', ['Idempotency-Key: again']));
+    const answer = await connection.answer();
+    said.push([answer.header('idempotent-replayed'), (JSON.parse(answer.body) as { id: string }).id]);
+  }
+  expect(said[0]?.[0]).toBeUndefined();
+  expect(said[1]).toEqual(['true', said[0]?.[1]]);
+  connection.close();
+});
+
+test('one connection, many publishes, then everything else that HTTP can do', async () => {
+  const connection = await openRaw(broker.port);
+  for (let i = 0; i < 20; i++) {
+    connection.send(bytesOf(i));
+    expect((await connection.answer()).status).toBe(200);
+  }
+  connection.send(requestBytes({ path: '/livez' }));
+  expect((await connection.answer()).status).toBe(200);
+  connection.send(bytesOf('after'));
+  expect((await connection.answer()).status).toBe(200);
+  connection.send(requestBytes({ path: '/events/news?last=1' }));
+  await connection.until('data: after');
+  connection.close();
+});
+
+test('in pieces of any size, it is one publish', async () => {
+  const bytes = bytesOf('piece by piece');
+  for (const size of [1, 7, 50, bytes.length - 1]) {
+    const connection = await openRaw(broker.port);
+    for (let i = 0; i < bytes.length; i += size) {
+      connection.send(bytes.subarray(i, i + size));
+      await new Promise(setImmediate);
+    }
+    expect((await connection.answer()).status).toBe(200);
+    connection.close();
+  }
+});
+
+test('pipelined, each is answered, in order', async () => {
+  const connection = await openRaw(broker.port);
+  connection.send(bytesOf('first'));
+  connection.send(Buffer.concat([bytesOf('second'), bytesOf('third')]));
+  connection.send(bytesOf('fourth'));
+  const ids: string[] = [];
+  for (let i = 0; i < 4; i++) ids.push((JSON.parse((await connection.answer()).body) as { id: string }).id);
+  const stream = await openStream(`${broker.url}/events/news?last=4`);
+  await stream.until('sluice:ready');
+  expect(stream.events.slice(0, 4).map(({ id, data }) => [id, data])).toEqual(
+    ['first', 'second', 'third', 'fourth'].map((data, i) => [ids[i], data]),
+  );
+  stream.close();
+  connection.close();
+});
+
+describe('what is refused is refused in the usual words, and the connection goes on', () => {
+  test.each([
+    ['a wrong key', 401, ['Authorization: Bearer wrong'], '{"channel":"news","data":1}'],
+    ['no data', 400, undefined, '{"channel":"news"}'],
+    ['a bad name', 400, undefined, '{"channel":"a/b","data":1}'],
+    ['no JSON', 400, undefined, '{"channel'],
+    ['a lone surrogate', 400, undefined, String.raw`{"channel":"news","data":"\ud800"}`],
+  ])('%s', async (_name, status, key, body) => {
+    const connection = await openRaw(broker.port);
+    connection.send(bytesOf('before'));
+    await connection.answer();
+    const right = publishRequest(broker, { body });
+    const { headers: usual = [] } = right;
+    const headers = key === undefined ? usual : [...key, ...usual.slice(1)];
+    connection.send(requestBytes({ ...right, headers }));
+    const answer = await connection.answer();
+    expect(answer.status).toBe(status);
+    expect(answer.header('content-type')).toBe('application/problem+json');
+    connection.send(bytesOf('after'));
+    expect((await connection.answer()).status).toBe(200);
+    connection.close();
+  });
+});
+
+test('who sends no more after a publish still gets the answer, and then the end', async () => {
+  const connection = await openRaw(broker.port);
+  connection.send(bytesOf('last words'));
+  connection.finish();
+  expect((await connection.answer()).status).toBe(200);
+  await connection.ended;
+});
+
+test('who stops in the middle of a publish is told, and nothing is published', async () => {
+  const connection = await openRaw(broker.port);
+  connection.send(bytesOf('half').subarray(0, -5));
+  connection.finish();
+  expect((await connection.answer()).status).toBe(400);
+  await connection.ended;
+  expect((await readMetrics(broker.url)).get('sluice_published_total{result="ok"}')).toBe(0);
+});
+
+test('a body above SLUICE_MAX_BODY_BYTES is 413', async () => {
+  await broker.kill();
+  broker = await startBroker({ SLUICE_MAX_BODY_BYTES: '40' });
+  const connection = await openRaw(broker.port);
+  connection.send(bytesOf('short'));
+  expect((await connection.answer()).status).toBe(200);
+  connection.send(bytesOf('longer than forty bytes in all'));
+  expect((await connection.answer()).status).toBe(413);
+  connection.close();
+});
+
+test('at the end of a drain, a connection between two publishes is ended', async () => {
+  const connection = await openRaw(broker.port);
+  connection.send(bytesOf('x'));
+  await connection.answer();
+  const [exit] = await Promise.all([broker.stop(), connection.ended]);
+  expect(exit).toEqual({ code: 0, signal: null });
+});
