@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,7 +63,15 @@ export async function startRedisGroup(plans: readonly NodePlan[]): Promise<Redis
 }
 
 function configOf({ port, config }: NodePlan, folder: string): string {
-  return [`port ${port}`, `dir ${folder}`, 'save ""', 'protected-mode no', ...config, ''].join('\n');
+  return [
+    `port ${port}`,
+    `dir ${folder}`,
+    `logfile ${join(folder, 'log')}`,
+    'save ""',
+    'protected-mode no',
+    ...config,
+    '',
+  ].join('\n');
 }
 
 async function thisMachine(): Promise<Place> {
@@ -88,9 +97,13 @@ async function thisMachine(): Promise<Place> {
       const child = spawn('redis-server', [file, ...(plan.sentinel ? ['--sentinel'] : [])], {
         stdio: 'ignore',
       });
-      child.once('exit', () =>
-        ended.abort(new Error(`the redis-server at port ${plan.port} ended by itself`)),
-      );
+      child.once('exit', (code, signal) => {
+        if (!children.has(plan.port)) return;
+        const reason = `the redis-server at port ${plan.port} ended by itself: ${code ?? signal}`;
+        // Where nobody waits for it to start, all that is seen would be a time-out somewhere else.
+        console.error(`${reason}\n${readFileSync(join(own, 'log'), 'utf8').slice(-2_000)}`);
+        ended.abort(new Error(reason));
+      });
       children.set(plan.port, {
         child,
         callOff: afterExit('kill -9 "$1"; rm -rf "$2"', String(child.pid), folder),
