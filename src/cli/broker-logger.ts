@@ -1,11 +1,15 @@
 import { pino, stdSerializers } from 'pino';
-import type { Level, Logger } from 'pino';
+import type { DestinationStream, Level, Logger } from 'pino';
 
 /** The value of `token=` in a URL, up to where it ends there or in JSON; or what looks like a token, wherever it is. */
 const TOKEN = /((?:^|[?&])token=)[^&#\s"'\\]+|eyJ[\w-]+\.[\w-]*\.[\w-]*/gi;
 
-/** JSON lines on stdout, without credentials, whatever part of the process has something to say. */
-export function brokerLogger(level: Level | 'silent'): Logger {
+/** JSON lines, without credentials, whatever part of the process has something to say. */
+export function brokerLogger(
+  level: Level | 'silent',
+  // Otherwise the last lines before an exit get lost or change places.
+  destination: DestinationStream = pino.destination({ sync: true }),
+): Logger {
   return pino(
     {
       level,
@@ -13,8 +17,7 @@ export function brokerLogger(level: Level | 'silent'): Logger {
       // Also in messages that we do not write: Fastify's, which quote the URL.
       hooks: { streamWrite: (line) => line.replaceAll(TOKEN, '$1[redacted]') },
     },
-    // Otherwise the last lines before an exit get lost or change places.
-    pino.destination({ sync: true }),
+    destination,
   );
 }
 

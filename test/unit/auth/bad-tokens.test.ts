@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { pemKey, secretKey, singleKey } from '../../../src/auth/token-keys.ts';
 import type { TokenKey } from '../../../src/auth/token-keys.ts';
 import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
-import { inSeconds, signToken, signTokenWith } from '../../support/sign-token.ts';
+import { inSeconds, signText, signToken, signTokenWith } from '../../support/sign-token.ts';
 
 const SECRET = 'the secret of these tests is long enough';
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -76,8 +76,8 @@ describe('refused with a secret', () => {
     ['a kid that is a number', signToken(right, SECRET, { kid: 7 }), 'kid'],
     ['10 KiB', signToken({ ...right, fill: 'x'.repeat(10_240) }, SECRET), '8192'],
     ['another secret', signToken(right, `${SECRET}!`), 'signature'],
-    ['claims that are no JSON', signToken('{"exp":', SECRET), 'cannot be read'],
-    ['claims that are a list', signToken('[]', SECRET), 'cannot be read'],
+    ['claims that are no JSON', signText('{"exp":', SECRET), 'cannot be read'],
+    ['claims that are a list', signText('[]', SECRET), 'cannot be read'],
     ['no exp', signToken({ ...right, exp: undefined }, SECRET), 'has no exp'],
     ['an exp that is text', signToken({ ...right, exp: '99999999999' }, SECRET), 'exp'],
     ['an exp that is null', signToken({ ...right, exp: null }, SECRET), 'exp'],

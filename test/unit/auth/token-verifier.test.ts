@@ -32,7 +32,7 @@ describe('a good token', () => {
       publish: ['news'],
       expiresAt: exp * 1_000,
       issuedAt: iat * 1_000,
-      fingerprint: expect.stringMatching(/^[\w-]{43}$/),
+      fingerprint: expect.stringMatching(/^[\w-]{43}$/) as string,
     });
   });
 
