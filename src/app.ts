@@ -2,7 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { Jwks } from './auth/jwks.ts';
 import { PublishKeys } from './auth/publish-keys.ts';
+import { TokenIssuer } from './auth/token-issuer.ts';
+import { pemKey, secretKey, singleKey } from './auth/token-keys.ts';
+import type { TokenKeys } from './auth/token-keys.ts';
+import { TokenVerifier } from './auth/token-verifier.ts';
 import type { Config } from './config.ts';
 import type { EventLog, LogHealth } from './core/event-log.ts';
 import { FairLoop } from './core/fair-loop.ts';
@@ -14,7 +19,10 @@ import { KEEP_ALIVE_TIMEOUT, createHttpServer } from './http/http-server.ts';
 import { metricsRoute } from './http/metrics-endpoint.ts';
 import { PublishLane } from './http/publish-lane.ts';
 import { publishRoutes } from './http/publish.ts';
+import { PublisherAccess } from './http/publisher-access.ts';
 import { subscribeRoutes } from './http/subscribe.ts';
+import { SubscriberAccess } from './http/subscriber-access.ts';
+import { tokenRoutes } from './http/tokens.ts';
 import { MemoryEventLog } from './logs/memory-event-log.ts';
 import { RedisEventLog } from './logs/redis/redis-event-log.ts';
 import { Metrics } from './metrics.ts';
@@ -87,19 +95,28 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   // Fastify says in a line for each address what we say in one.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
   const keys = new PublishKeys(config.publishKeys);
+  const jwks = config.jwksUrl === undefined ? undefined : jwksAt(config.jwksUrl, logger);
+  const verifier = tokenVerifier(config, jwks);
+  const publishers = new PublisherAccess({ keys, verifier });
+  const subscribers = new SubscriberAccess({
+    verifier,
+    publicChannels: config.publicChannels,
+    listedOrigins: config.corsOrigins,
+  });
   const server = await createHttpServer({
     logger: httpLogger,
     maxBodyBytes: config.maxBodyBytes,
     corsOrigins: config.corsOrigins,
     routes: async (app) => {
-      await app.register(publishRoutes, { hub, keys });
+      await app.register(publishRoutes, { hub, publishers });
       await app.register(subscribeRoutes, {
         hub,
         connections,
-        publicChannels: config.publicChannels,
+        subscribers,
         onOpened: metrics.opened,
         onRefused: metrics.refused,
       });
+      await app.register(tokenRoutes, { keys, publishers, issuer: tokenIssuer(config) });
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
     },
@@ -122,6 +139,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
         });
 
   const close = async (): Promise<void> => {
+    jwks?.close();
     hub.close();
     connections.close();
     lane.close();
@@ -149,6 +167,39 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     },
     close,
   };
+}
+
+function jwksAt(url: string, logger: Logger): Jwks {
+  const onFailed = (reason: string): void =>
+    logger.warn({ reason }, 'SLUICE_JWKS_URL cannot be used; the keys that were known before stay');
+  const jwks = new Jwks({ url, onFailed });
+  // Nobody waits for it: the first token does, if it comes before the keys.
+  void jwks.refresh();
+  return jwks;
+}
+
+/** Undefined where no tokens are taken. */
+function tokenVerifier(config: Config, jwks: TokenKeys | undefined): TokenVerifier | undefined {
+  const { jwtSecret, jwtPublicKey, jwtIssuer, jwtAudience, jwtClockTolerance } = config;
+  const keys = jwks ?? configuredKey(jwtSecret, jwtPublicKey);
+  if (keys === undefined) return undefined;
+  return new TokenVerifier({
+    keys,
+    issuer: jwtIssuer,
+    audience: jwtAudience,
+    clockTolerance: jwtClockTolerance,
+  });
+}
+
+function configuredKey(secret: string | undefined, pem: string | undefined): TokenKeys | undefined {
+  if (secret !== undefined) return singleKey(secretKey(secret));
+  return pem === undefined ? undefined : singleKey(pemKey(pem));
+}
+
+/** Undefined where there is nothing to sign with. */
+function tokenIssuer({ jwtSecret, jwtIssuer, jwtAudience }: Config): TokenIssuer | undefined {
+  if (jwtSecret === undefined) return undefined;
+  return new TokenIssuer({ secret: jwtSecret, issuer: jwtIssuer, audience: jwtAudience });
 }
 
 function memoryLog(config: Config): EventLog {

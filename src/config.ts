@@ -14,6 +14,9 @@ export class ConfigError extends Error {
   }
 }
 
+/** What tokens may be verified with: at most one of these is set. */
+const TOKEN_KEYS = ['SLUICE_JWT_SECRET', 'SLUICE_JWT_PUBLIC_KEY', 'SLUICE_JWKS_URL'] as const;
+
 type Values = { readonly [N in SettingName]: z.output<(typeof SETTINGS)[N]['schema']> | Absent<N> };
 type Absent<N extends SettingName> = (typeof SETTINGS)[N]['fallback'] extends string ? never : undefined;
 
@@ -27,17 +30,30 @@ export type Config = Readonly<ReturnType<typeof toConfig>>;
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
   const values: Partial<Record<SettingName, unknown>> = {};
+  const byDefault = new Set<SettingName>();
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { schema, fallback, example } = SETTINGS[name];
-    const given = rawValue(name, env, problems) ?? fallback;
+    const raw = rawValue(name, env, problems);
+    if (raw === undefined) byDefault.add(name);
+    const given = raw ?? fallback;
     if (given === undefined) continue;
     const result = (schema as z.ZodType).safeParse(given);
     if (result.success) values[name] = result.data;
     else problems.push(refusal(name, given, result.error, example));
   }
   problems.push(...unknownNames(env));
+  const tokenKeys = TOKEN_KEYS.filter((name) => values[name] !== undefined);
+  if (tokenKeys.length > 1)
+    problems.push(`${tokenKeys.join(' and ')} are set; keep one of them: tokens are verified with one key.`);
+  // Who gives out tokens does not mean that anybody may listen without one.
+  if (tokenKeys.length > 0 && byDefault.has('SLUICE_PUBLIC_CHANNELS')) values.SLUICE_PUBLIC_CHANNELS = [];
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(toConfig(values as Values));
+}
+
+/** Whether tokens are taken, so that somebody may publish without a key. */
+export function takesTokens({ jwtSecret, jwtPublicKey, jwksUrl }: Config): boolean {
+  return jwtSecret !== undefined || jwtPublicKey !== undefined || jwksUrl !== undefined;
 }
 
 function toConfig(values: Values) {
@@ -49,6 +65,12 @@ function toConfig(values: Values) {
     redisPrefix: values.SLUICE_REDIS_PREFIX,
     waitReplicas: values.SLUICE_REDIS_WAIT_REPLICAS,
     publishKeys: values.SLUICE_PUBLISH_KEYS ?? [],
+    jwtSecret: values.SLUICE_JWT_SECRET,
+    jwtPublicKey: values.SLUICE_JWT_PUBLIC_KEY,
+    jwksUrl: values.SLUICE_JWKS_URL,
+    jwtIssuer: values.SLUICE_JWT_ISSUER,
+    jwtAudience: values.SLUICE_JWT_AUDIENCE,
+    jwtClockTolerance: values.SLUICE_JWT_CLOCK_TOLERANCE,
     publicChannels: values.SLUICE_PUBLIC_CHANNELS,
     corsOrigins: values.SLUICE_CORS_ORIGINS,
     historySize: values.SLUICE_HISTORY_SIZE,

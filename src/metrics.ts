@@ -73,9 +73,10 @@ export class Metrics {
     );
     for (const published of Object.values(this.#publishedBy)) published.inc(0);
     // A series that appears only with its first event cannot be alerted on.
-    for (const reason of ['client', 'drained', 'stalled', 'aged'] satisfies CloseReason[])
+    for (const reason of ['client', 'drained', 'stalled', 'aged', 'expired'] satisfies CloseReason[])
       this.#closed.inc({ reason }, 0);
-    for (const reason of ['draining', 'limit'] satisfies RefuseReason[]) this.#refused.inc({ reason }, 0);
+    for (const reason of ['draining', 'limit', 'keys'] satisfies RefuseReason[])
+      this.#refused.inc({ reason }, 0);
   }
 
   get contentType(): string {

@@ -1,18 +1,14 @@
-import { pino } from 'pino';
 import { createApp } from '../app.ts';
-import { loadConfig } from '../config.ts';
+import { loadConfig, takesTokens } from '../config.ts';
+import { brokerLogger } from './broker-logger.ts';
 import { generateKey } from './generated-key.ts';
 
 /** Runs the broker until SIGTERM or SIGINT; then drains it. A second signal does not wait. */
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const given = loadConfig(env);
-  const logger = pino(
-    { level: given.logLevel, redact: ['req.headers.authorization', 'req.headers.cookie'] },
-    // Otherwise the last lines before an exit get lost or change places.
-    pino.destination({ sync: true }),
-  );
+  const logger = brokerLogger(given.logLevel);
   let config = given;
-  if (given.publishKeys.length === 0) {
+  if (given.publishKeys.length === 0 && !takesTokens(given)) {
     const { key, file } = generateKey();
     config = Object.freeze({ ...given, publishKeys: [key] });
     logger.warn(

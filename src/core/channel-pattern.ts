@@ -3,6 +3,8 @@ import type { ChannelName } from './channel-name.ts';
 /** A name, a prefix followed by `*`, or `*` alone (docs/protocol.md §7). */
 export type ChannelPattern = string & { readonly pattern: unique symbol };
 
+export const EVERY_CHANNEL = '*' as ChannelPattern;
+
 const VALID = /^(?:\*|[A-Za-z0-9._:~-]{1,200}\*?)$/;
 
 /** Undefined when the text is no pattern: a star anywhere but at the end, a foreign character, nothing at all. */

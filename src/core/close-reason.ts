@@ -4,12 +4,14 @@
  * - `drained`: this replica is shutting down
  * - `stalled`: its socket took nothing for too long
  * - `aged`: it reached the age at which connections are asked to spread anew
+ * - `expired`: the token that opened it has expired
  */
-export type CloseReason = 'client' | 'drained' | 'stalled' | 'aged';
+export type CloseReason = 'client' | 'drained' | 'stalled' | 'aged' | 'expired';
 
 /**
  * Why a new stream is not served now; it is answered with 200 and asked to come back later.
  * - `draining`: this replica is shutting down
  * - `limit`: SLUICE_MAX_CONNECTIONS are open
+ * - `keys`: it came with a token, and the keys to verify it with cannot be fetched
  */
-export type RefuseReason = 'draining' | 'limit';
+export type RefuseReason = 'draining' | 'limit' | 'keys';

@@ -9,6 +9,7 @@ export type BrokerErrorCode =
   | 'invalid-body'
   | 'invalid-query'
   | 'unauthorized'
+  | 'forbidden'
   | 'not-found'
   | 'method-not-allowed'
   | 'body-too-large'
@@ -17,7 +18,9 @@ export type BrokerErrorCode =
   | 'request-timeout'
   | 'log-unavailable'
   | 'log-full'
-  | 'internal';
+  | 'internal'
+  | 'tokens-unavailable'
+  | 'keys-unavailable';
 
 /** One thing that is wrong with a body: an RFC 6901 pointer to it, and what to do about it. */
 export interface BodyFault {

@@ -11,6 +11,7 @@ const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'invalid-body': 400,
   'invalid-query': 400,
   unauthorized: 401,
+  forbidden: 403,
   'not-found': 404,
   'method-not-allowed': 405,
   'request-timeout': 408,
@@ -18,11 +19,13 @@ const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'unsupported-media-type': 415,
   'headers-too-large': 431,
   internal: 500,
+  'tokens-unavailable': 501,
+  'keys-unavailable': 503,
   'log-unavailable': 503,
   'log-full': 503,
 };
 
-/** Seconds after which a publisher may try again when the log is away. */
+/** Seconds after which a request may be tried again when what it needs is away. */
 const RETRY_AFTER = 1;
 
 const PROBLEM_TYPE = 'application/problem+json';

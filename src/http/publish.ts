@@ -1,27 +1,46 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { bearerToken } from '../auth/bearer.ts';
-import type { PublishKeys } from '../auth/publish-keys.ts';
+import type { Access } from '../auth/access.ts';
 import { parseChannelName } from '../core/channel-name.ts';
+import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import type { Publication } from './publication.ts';
 import { IDEMPOTENCY_KEY, acknowledgement, parsePublication, parseRawPublication } from './publication.ts';
+import type { PublisherAccess } from './publisher-access.ts';
 
 export interface PublishOptions {
   readonly hub: Pick<Hub, 'publish'>;
-  readonly keys: Pick<PublishKeys, 'accepts'>;
+  readonly publishers: Pick<PublisherAccess, 'of'>;
 }
 
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
-export async function publishRoutes(app: FastifyInstance, { hub, keys }: PublishOptions): Promise<void> {
+export async function publishRoutes(
+  app: FastifyInstance,
+  { hub, publishers }: PublishOptions,
+): Promise<void> {
+  const accesses = new WeakMap<FastifyRequest, Access>();
+
   // Checked before the body is read: who may not publish does not get to make us parse.
-  app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request, keys)));
+  app.addHook('onRequest', (request, _reply, done) => {
+    const admit = (access: Access): void => {
+      accesses.set(request, access);
+      done(refusalOf(request, access));
+    };
+    const access = publishers.of(request.headers.authorization);
+    if (access instanceof BrokerError) done(access);
+    else if (access instanceof Promise) access.then(admit, done);
+    else admit(access);
+  });
 
   const publish = async (
     request: FastifyRequest,
     reply: FastifyReply,
     publication: Publication,
   ): Promise<FastifyReply> => {
+    const access = accesses.get(request);
+    if (access === undefined || !matchesAny(access.publish, publication.channel)) {
+      throw new BrokerError('forbidden', `The token does not grant publishing to ${publication.channel}.`);
+    }
     const idempotencyKey = idempotencyKeyOf(request);
     const { id, replayed } = await hub.publish(publication.channel, publication.event, {
       idempotencyKey,
@@ -82,16 +101,9 @@ function answer(reply: FastifyReply, json: string): FastifyReply {
 }
 
 /** Why this request may not publish, whatever is in it; undefined when it may. */
-function refusalOf({ headers }: FastifyRequest, keys: PublishOptions['keys']): BrokerError | undefined {
-  const key = bearerToken(headers.authorization);
-  if (key === undefined) {
-    return new BrokerError(
-      'unauthorized',
-      'Publishing needs a key: send Authorization: Bearer <publish key>.',
-    );
-  }
-  if (!keys.accepts(key))
-    return new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
+function refusalOf({ headers }: FastifyRequest, access: Access): BrokerError | undefined {
+  if (access.publish.length === 0)
+    return new BrokerError('forbidden', 'The token does not grant publishing to any channel.');
   const encoding = headers['content-encoding'];
   if (encoding === undefined || encoding.toLowerCase() === 'identity') return undefined;
   return new BrokerError(

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { matchesAny } from '../core/channel-pattern.ts';
-import type { ChannelPattern } from '../core/channel-pattern.ts';
+import type { Access } from '../auth/access.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import type { RefuseReason } from '../core/close-reason.ts';
@@ -14,12 +13,12 @@ import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
 import { startPosition } from './start-position.ts';
 import type { Query } from './start-position.ts';
+import type { SubscriberAccess } from './subscriber-access.ts';
 
 export interface SubscribeOptions {
   readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe'>;
   readonly connections: Connections;
-  /** Channels that anyone may subscribe to. */
-  readonly publicChannels: readonly ChannelPattern[];
+  readonly subscribers: Pick<SubscriberAccess, 'of'>;
   readonly onOpened: () => void;
   readonly onRefused: (reason: RefuseReason) => void;
 }
@@ -31,40 +30,56 @@ interface SubscribeRoute {
 
 /** `GET` and `HEAD /events/:channel` (docs/protocol.md §3). */
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
-  const { hub, connections, publicChannels } = options;
+  const { hub, connections, subscribers } = options;
 
-  const allowedChannel = (request: FastifyRequest<SubscribeRoute>): ChannelName => {
-    const channel = parseChannelName(request.params.channel);
-    if (matchesAny(publicChannels, channel)) return channel;
-    throw new BrokerError(
-      'unauthorized',
-      'This channel is not public: it is not among SLUICE_PUBLIC_CHANNELS.',
-    );
+  /** 200, because a browser that gets any other status never tries again. */
+  const refuse = (reply: FastifyReply, reason: RefuseReason): void => {
+    options.onRefused(reason);
+    void reply
+      .headers(STREAM_HEADERS)
+      .header('connection', 'close')
+      .send(encodeRetry(connections.jitteredBackoff()));
   };
 
-  app.head<SubscribeRoute>('/events/:channel', (request, reply) => {
-    const channel = allowedChannel(request);
+  app.head<SubscribeRoute>('/events/:channel', async (request, reply) => {
+    const channel = parseChannelName(request.params.channel);
+    await subscribers.of(request, [channel]);
     startPosition(request.headers['last-event-id'], request.query, channel);
     return reply.headers(STREAM_HEADERS).send();
   });
 
   app.get<SubscribeRoute>('/events/:channel', (request, reply) => {
-    const channel = allowedChannel(request);
+    const channel = parseChannelName(request.params.channel);
+    const access = subscribers.of(request, [channel]);
+    if (!(access instanceof Promise)) {
+      stream(request, reply, channel, access);
+      return undefined;
+    }
+    return access.then(
+      (granted) => stream(request, reply, channel, granted),
+      (error: unknown) => {
+        if (!(error instanceof BrokerError) || error.code !== 'keys-unavailable') throw error;
+        refuse(reply, 'keys');
+      },
+    );
+  });
+
+  const stream = (
+    request: FastifyRequest<SubscribeRoute>,
+    reply: FastifyReply,
+    channel: ChannelName,
+    access: Access,
+  ): void => {
     const start = startPosition(request.headers['last-event-id'], request.query, channel);
     const { refusal } = connections;
     if (refusal !== undefined) {
-      options.onRefused(refusal);
-      // 200, because a browser that gets any other status never tries again.
-      void reply
-        .headers(STREAM_HEADERS)
-        .header('connection', 'close')
-        .send(encodeRetry(connections.jitteredBackoff()));
+      refuse(reply, refusal);
       return;
     }
     reply.hijack();
     const begin = (socket: Socket): void => {
       if (socket.destroyed) return;
-      const connection = open(reply, socket, connections);
+      const connection = open(reply, socket, connections, access);
       options.onOpened();
       const subscription = hub.subscribe(channel, start, connection);
       connection.onWritable = () => subscription.resume();
@@ -77,7 +92,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     // Behind another request on the same connection it is given the socket once that one has been answered.
     if (socket === null) reply.raw.once('socket', begin);
     else begin(socket);
-  });
+  };
 }
 
 function release(socket: Socket): void {
@@ -85,7 +100,7 @@ function release(socket: Socket): void {
 }
 
 /** Writes the head and the first bytes, before the log has been asked anything. */
-function open(reply: FastifyReply, socket: Socket, connections: Connections): SseConnection {
+function open(reply: FastifyReply, socket: Socket, connections: Connections, access: Access): SseConnection {
   const { raw } = reply;
   // Hijacking skips the hooks that would write what plugins have set, CORS above all.
   const head = streamHead(reply.getHeaders());
@@ -93,5 +108,5 @@ function open(reply: FastifyReply, socket: Socket, connections: Connections): Ss
   socket.cork();
   socket.write(`${head}${encodeRetry(connections.jitteredRetry())}:\n`);
   socket.setTimeout(0);
-  return new SseConnection(socket, connections.pulse, connections.jitteredAge());
+  return new SseConnection(socket, connections.pulse, connections.expiry(access.expiresAt));
 }

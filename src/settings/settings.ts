@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jwksUrl, jwtSecret, publicKeyPem } from './key-values.ts';
 import {
   DURATION_UNITS,
   count,
@@ -37,6 +38,16 @@ export const SETTINGS = {
   ),
   SLUICE_REDIS_WAIT_REPLICAS: setting(count(0, 100), '0', '1'),
   SLUICE_PUBLISH_KEYS: setting(keys, undefined, 'a-long-random-key,another-one'),
+  SLUICE_JWT_SECRET: setting(jwtSecret, undefined, 'a-long-random-text-of-32-bytes-or-more'),
+  SLUICE_JWT_PUBLIC_KEY: setting(
+    publicKeyPem,
+    undefined,
+    '-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEA6FNNUKCBsxfzhMiDIJgzHKPnwCK3K5yDKaWPEw5iZjY=\\n-----END PUBLIC KEY-----',
+  ),
+  SLUICE_JWKS_URL: setting(jwksUrl, undefined, 'https://id.example.com/.well-known/jwks.json'),
+  SLUICE_JWT_ISSUER: setting(z.string(), undefined, 'https://id.example.com'),
+  SLUICE_JWT_AUDIENCE: setting(z.string(), undefined, 'sluice'),
+  SLUICE_JWT_CLOCK_TOLERANCE: setting(duration(0, 10 * DURATION_UNITS.m), '5s', '5s'),
   SLUICE_PUBLIC_CHANNELS: setting(patterns, '*', 'news,public.*'),
   SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),
   SLUICE_HISTORY_SIZE: setting(count(1, 10_000_000), '1000', '1000'),
@@ -56,4 +67,9 @@ export const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS;
 
 /** Those that may come from a file: `<name>_FILE` holds its path. */
-export const SECRETS: ReadonlySet<string> = new Set<SettingName>(['SLUICE_PUBLISH_KEYS', 'REDIS_URL']);
+export const SECRETS: ReadonlySet<string> = new Set<SettingName>([
+  'SLUICE_PUBLISH_KEYS',
+  'SLUICE_JWT_SECRET',
+  'SLUICE_JWT_PUBLIC_KEY',
+  'REDIS_URL',
+]);

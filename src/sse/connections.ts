@@ -1,6 +1,6 @@
 import type { CloseReason, RefuseReason } from '../core/close-reason.ts';
 import type { FairLoop, FairTask } from '../core/fair-loop.ts';
-import type { Pulse, SseConnection } from './sse-connection.ts';
+import type { Expiry, Pulse, SseConnection } from './sse-connection.ts';
 
 export interface ConnectionsOptions {
   readonly loop: FairLoop;
@@ -17,7 +17,9 @@ export interface ConnectionsOptions {
   readonly onClosed: (reason: CloseReason) => void;
 }
 
-/** All streams of this replica, and the one timer that serves them all: heartbeats, stalls, age, and the drain. */
+const NEVER: Expiry = { at: Infinity, reason: 'aged' };
+
+/** All streams of this replica, and the one timer that serves them all: heartbeats, stalls, age, the end of a token, and the drain. */
 export class Connections {
   readonly pulse: Pulse = { now: performance.now() };
   readonly #options: ConnectionsOptions;
@@ -59,9 +61,18 @@ export class Connections {
     return 5_000 + Math.random() * 10_000;
   }
 
-  /** The age to give a new stream. */
-  jitteredAge(): number {
-    return this.#options.maxAge * (0.8 + Math.random() * 0.4);
+  /**
+   * When a new stream is to end: at its age, different for each, or when what admitted it expires.
+   * @param accessUntil epoch ms; Infinity for what does not expire
+   */
+  expiry(accessUntil: number): Expiry {
+    const { maxAge } = this.#options;
+    if (maxAge === Infinity && accessUntil === Infinity) return NEVER;
+    // Not the pulse, which may be late: a stream does not end before its token does.
+    const now = performance.now();
+    const aged = now + maxAge * (0.8 + Math.random() * 0.4);
+    const expired = now + accessUntil - Date.now();
+    return expired < aged ? { at: expired, reason: 'expired' } : { at: aged, reason: 'aged' };
   }
 
   /** From here on the stream gets heartbeats and is counted, until `onClose` is called. */
@@ -126,7 +137,7 @@ export class Connections {
     const { heartbeat, stallTimeout } = this.#options;
     const { now } = this.pulse;
     if (connection.closeIfStalled(stallTimeout)) return;
-    if (now >= connection.expiresAt) connection.end('aged', this.jitteredRetry());
+    if (now >= connection.expiry.at) connection.end(connection.expiry.reason, this.jitteredRetry());
     else if (now - connection.lastWriteAt >= heartbeat) connection.heartbeat();
   }
 }

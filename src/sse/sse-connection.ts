@@ -13,14 +13,20 @@ export interface Pulse {
   now: number;
 }
 
+/** When a stream is to end by itself. */
+export interface Expiry {
+  /** On the clock of its pulse; Infinity for never. */
+  readonly at: number;
+  readonly reason: CloseReason;
+}
+
 /**
  * One stream over one socket, after its head is out: whole events go straight to the socket, without another copy. It
  * holds no queue of its own; when the socket's is long, it says so and the subscription reads the log instead.
  */
 export class SseConnection implements Sink {
   readonly openedAt: number;
-  /** When it is asked to reconnect, on the clock of its pulse. */
-  readonly expiresAt: number;
+  readonly expiry: Expiry;
   lastWriteAt: number;
   /** Called when the socket has taken what it was given. */
   onWritable: () => void = () => undefined;
@@ -33,12 +39,12 @@ export class SseConnection implements Sink {
   #pending = 0;
   #progressAt = 0;
 
-  constructor(socket: Socket, pulse: Pulse, maxAge: number) {
+  constructor(socket: Socket, pulse: Pulse, expiry: Expiry) {
     this.#socket = socket;
     this.#pulse = pulse;
     this.openedAt = pulse.now;
     this.lastWriteAt = pulse.now;
-    this.expiresAt = pulse.now + maxAge;
+    this.expiry = expiry;
     socket.on('drain', () => {
       if (!this.#blocked) return;
       this.#blocked = false;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig } from '../../../src/config.ts';
 import { settings } from './setting-cases.ts';
+import { publicKey } from './token-key-cases.ts';
 
 /** What stops the start, line by line. */
 function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
@@ -13,7 +14,7 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   }
 }
 
-const SECRET = new Set(['SLUICE_PUBLISH_KEYS', 'REDIS_URL']);
+const SECRET = new Set(['SLUICE_PUBLISH_KEYS', 'SLUICE_JWT_SECRET', 'SLUICE_JWT_PUBLIC_KEY', 'REDIS_URL']);
 const good = settings.flatMap(({ name, key, good: values }) =>
   values.map(([given, value]) => ({ name, key, given, value })),
 );
@@ -62,5 +63,33 @@ describe('a setting that cannot be read stops the start', () => {
       'SLUICE_RETRY',
       'SLUICE_HEARBEAT',
     ]);
+  });
+});
+
+describe('tokens are verified with one key', () => {
+  const keys: Record<string, string> = {
+    SLUICE_JWT_SECRET: 'x'.repeat(32),
+    SLUICE_JWT_PUBLIC_KEY: publicKey,
+    SLUICE_JWKS_URL: 'https://id.example.com/jwks',
+  };
+  const names = Object.keys(keys);
+
+  test.each(names)('%s, and not a second one', (name) => {
+    for (const other of names.filter((one) => one !== name)) {
+      const [problem = '', ...more] = problemsOf({ [name]: keys[name], [other]: keys[other] });
+      expect(more).toEqual([]);
+      expect(problem).toContain(name);
+      expect(problem).toContain(other);
+      expect(problem).toContain('keep one of them');
+      expect(problem).not.toContain('xxxx');
+    }
+  });
+
+  test.each(names)('with %s no channel is public unless it is listed', (name) => {
+    const env = { [name]: keys[name] };
+    expect(loadConfig(env).publicChannels).toEqual([]);
+    expect(loadConfig({ ...env, SLUICE_PUBLIC_CHANNELS: '' }).publicChannels).toEqual([]);
+    expect(loadConfig({ ...env, SLUICE_PUBLIC_CHANNELS: '*' }).publicChannels).toEqual(['*']);
+    expect(loadConfig({ ...env, SLUICE_PUBLIC_CHANNELS: 'news' }).publicChannels).toEqual(['news']);
   });
 });

@@ -1,9 +1,10 @@
 import type { Config } from '../../../src/config.ts';
+import { tokenSettings } from './token-key-cases.ts';
 
 const MINUTE = 60_000;
 const MIB = 1024 ** 2;
 
-interface SettingCase {
+export interface SettingCase {
   readonly name: string;
   readonly key: keyof Config;
   readonly byDefault: unknown;
@@ -95,6 +96,7 @@ export const settings: readonly SettingCase[] = [
     ],
     bad: ['two words', 'clé', 'k'.repeat(513)],
   },
+  ...tokenSettings,
   {
     name: 'SLUICE_PUBLIC_CHANNELS',
     key: 'publicChannels',

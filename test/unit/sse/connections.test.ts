@@ -49,11 +49,27 @@ describe('what is jittered is spread over the whole of its range, and never beyo
   });
 
   test('the age, by a fifth', () => {
-    const connections = connectionsWith({ maxAge: 1_000 });
-    const drawn = draw(() => connections.jitteredAge());
-    expect(drawn.least).toBeGreaterThanOrEqual(800);
-    expect(drawn.most).toBeLessThanOrEqual(1_200);
-    expect(connectionsWith({}).jitteredAge()).toBe(Infinity);
+    const connections = connectionsWith({ maxAge: 10_000_000 });
+    const from = performance.now();
+    const drawn = draw(() => connections.expiry(Infinity).at);
+    expect(drawn.least - from).toBeGreaterThanOrEqual(8_000_000);
+    expect(drawn.most - performance.now()).toBeLessThanOrEqual(12_000_000);
+    expect(connectionsWith({}).expiry(Infinity).at).toBe(Infinity);
+  });
+});
+
+describe('a stream ends at its age or with its token, whichever comes first', () => {
+  test.each([
+    ['a token before the age', 3_600_000, 60_000, 'expired'],
+    ['an age before the token', 60_000, 3_600_000, 'aged'],
+    ['a token, and no age', Infinity, 60_000, 'expired'],
+    ['an age, and a token that does not expire', 60_000, Infinity, 'aged'],
+  ])('%s', (_what, maxAge, left, reason) => {
+    const { at, reason: given } = connectionsWith({ maxAge }).expiry(Date.now() + left);
+    expect(given).toBe(reason);
+    const least = Math.min(left, maxAge * 0.8);
+    expect(at - performance.now()).toBeGreaterThan(least - 1_000);
+    expect(at - performance.now()).toBeLessThan(72_001);
   });
 });
 

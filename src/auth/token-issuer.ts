@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import { SignJWT } from 'jose';
+import type { Grants } from './grants.ts';
+import { secretKey } from './token-keys.ts';
+
+export interface TokenIssuerOptions {
+  /** Also what tokens are verified with: this broker takes what it gives. */
+  readonly secret: string;
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+}
+
+export interface TokenRequest extends Grants {
+  readonly subject: string | undefined;
+  /** In seconds. */
+  readonly ttl: number;
+}
+
+export interface IssuedToken {
+  readonly token: string;
+  /** The token's `exp`: seconds since 1970. */
+  readonly expires: number;
+}
+
+/** Makes tokens for those who have a publish key, so that a backend needs no JWT library. */
+export class TokenIssuer {
+  readonly #key: ReturnType<typeof secretKey>;
+  readonly #issuer: string | undefined;
+  readonly #audience: string | undefined;
+
+  constructor({ secret, issuer, audience }: TokenIssuerOptions) {
+    this.#key = secretKey(secret);
+    this.#issuer = issuer;
+    this.#audience = audience;
+  }
+
+  async issue({ subscribe, publish, subject, ttl }: TokenRequest): Promise<IssuedToken> {
+    const now = Math.floor(Date.now() / 1_000);
+    const expires = now + ttl;
+    const jwt = new SignJWT({ sluice: { subscribe, publish } })
+      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+      .setIssuedAt(now)
+      .setExpirationTime(expires)
+      .setJti(randomUUID());
+    if (subject !== undefined) jwt.setSubject(subject);
+    if (this.#issuer !== undefined) jwt.setIssuer(this.#issuer);
+    if (this.#audience !== undefined) jwt.setAudience(this.#audience);
+    return { token: await jwt.sign(this.#key.key), expires };
+  }
+}

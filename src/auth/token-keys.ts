@@ -1,0 +1,56 @@
+import { createPublicKey, createSecretKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { signatureAlgorithms } from '../core/signature-algorithm.ts';
+
+/** A key that tokens are verified with, and the algorithms that it is for. */
+export interface TokenKey {
+  readonly key: KeyObject;
+  readonly algorithms: readonly string[];
+}
+
+/** Where the key of a token is found. */
+export interface TokenKeys {
+  /**
+   * Undefined when there is none for this `kid`; a promise only where one has to be fetched.
+   * @throws BrokerError `keys-unavailable` when no key is known at all, and none can be had now
+   */
+  find(kid: string | undefined): TokenKey | undefined | Promise<TokenKey | undefined>;
+}
+
+/** One key for all tokens, whatever their `kid` says. */
+export function singleKey(key: TokenKey): TokenKeys {
+  return { find: () => key };
+}
+
+export function secretKey(secret: string): TokenKey {
+  return { key: createSecretKey(secret, 'utf8'), algorithms: ['HS256'] };
+}
+
+/** @throws Error when the text is no PEM of a public key that tokens can be signed with */
+export function pemKey(pem: string): TokenKey {
+  const key = publicKey(createPublicKey(pem));
+  if (key === undefined) throw new Error('This public key is of a kind that tokens are not verified with.');
+  return key;
+}
+
+/** RFC 7517 §4. Undefined for a key that is not for verifying tokens: a secret, one for encryption, an unknown kind. */
+export function jwkKey(jwk: Readonly<Record<string, unknown>>): TokenKey | undefined {
+  const { kty, use, alg, key_ops: operations } = jwk;
+  if (alg !== undefined && typeof alg !== 'string') return undefined;
+  // A set that others can read is no place for a secret: with one, whoever reads it could sign.
+  if (kty !== 'RSA' && kty !== 'EC' && kty !== 'OKP') return undefined;
+  if (use !== undefined && use !== 'sig') return undefined;
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
+    return undefined;
+  try {
+    const found = publicKey(createPublicKey({ key: jwk, format: 'jwk' }));
+    return alg === undefined || found?.algorithms.includes(alg) === true ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function publicKey(key: KeyObject): TokenKey | undefined {
+  const algorithms = signatureAlgorithms(key);
+  return algorithms === undefined ? undefined : { key, algorithms };
+}

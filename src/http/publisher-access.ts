@@ -1,0 +1,43 @@
+import type { Access } from '../auth/access.ts';
+import { bearerToken } from '../auth/bearer.ts';
+import type { PublishKeys } from '../auth/publish-keys.ts';
+import type { TokenVerifier } from '../auth/token-verifier.ts';
+import { BrokerError } from '../core/errors.ts';
+
+export interface PublisherAccessOptions {
+  readonly keys: Pick<PublishKeys, 'access'>;
+  /** Undefined where no token key is configured: then only publish keys are taken. */
+  readonly verifier: Pick<TokenVerifier, 'known' | 'verify'> | undefined;
+}
+
+/**
+ * Who publishes (docs/protocol.md §7). Only the Authorization header says so: what a browser sends by itself, such as a
+ * cookie, must not publish, or any page could in the name of its visitors.
+ */
+export class PublisherAccess {
+  readonly #options: PublisherAccessOptions;
+
+  constructor(options: PublisherAccessOptions) {
+    this.#options = options;
+  }
+
+  /** What a publish key, or a token, allows. A promise only for a token that has to be verified; it rejects with a BrokerError. */
+  of(authorization: string | undefined): Access | BrokerError | Promise<Access> {
+    const { keys, verifier } = this.#options;
+    const credential = bearerToken(authorization);
+    if (credential === undefined) {
+      const what = verifier === undefined ? 'publish key' : 'publish key or token';
+      return new BrokerError('unauthorized', `This needs Authorization: Bearer <${what}>.`);
+    }
+    const access = keys.access(credential) ?? verifier?.known(credential);
+    if (access !== undefined) return access;
+    if (verifier === undefined)
+      return new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
+    // What does not even look like a token was meant as a key.
+    if (credential.split('.').length === 3) return verifier.verify(credential);
+    return new BrokerError(
+      'unauthorized',
+      'These credentials are neither one of SLUICE_PUBLISH_KEYS nor a token.',
+    );
+  }
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import type { TokenRequest } from '../auth/token-issuer.ts';
+import { parseChannelPattern } from '../core/channel-pattern.ts';
+import { decodeUtf8, invalidFields, parseJson } from './json-body.ts';
+
+const HOUR = 3_600;
+const DAY = 24 * HOUR;
+const MAX_PATTERNS = 100;
+
+const TTL = `must be a whole number of seconds from 1 to ${30 * DAY}`;
+const SUB = 'must have 1 to 200 characters';
+
+const Patterns = z
+  .array(
+    z.string('must be a channel name, a prefix followed by *, or *').transform((text, context) => {
+      const pattern = parseChannelPattern(text);
+      if (pattern !== undefined) return pattern;
+      context.addIssue('must be a channel name, a prefix followed by *, or *');
+      return z.NEVER;
+    }),
+    'must be a list of channel patterns',
+  )
+  .max(MAX_PATTERNS, `must not have more than ${MAX_PATTERNS} patterns`)
+  .default([]);
+
+const TokenBody = z
+  .strictObject(
+    {
+      subscribe: Patterns,
+      publish: Patterns,
+      ttl: z
+        .int(TTL)
+        .min(1, TTL)
+        .max(30 * DAY, TTL)
+        .default(HOUR),
+      sub: z
+        .string('must be a string')
+        .min(1, SUB)
+        .max(200, SUB)
+        // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+        .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, 'must not hold control characters')
+        .refine((sub) => sub.isWellFormed(), 'holds half of a surrogate pair, which is no character')
+        .optional(),
+    },
+    'must be a JSON object such as {"subscribe":["user.7"],"ttl":300}',
+  )
+  .refine(
+    ({ subscribe, publish }) => subscribe.length + publish.length > 0,
+    'grants nothing; give it a channel in subscribe or publish',
+  );
+
+/**
+ * Reads the JSON body of `POST /tokens` (docs/protocol.md §7).
+ * @throws BrokerError `invalid-body` with a pointer to each fault
+ */
+export function parseTokenBody(body: Buffer): TokenRequest {
+  const result = TokenBody.safeParse(parseJson(decodeUtf8(body)));
+  if (!result.success) throw invalidFields(result.error, 'a request for a token');
+  const { subscribe, publish, ttl, sub } = result.data;
+  return { subscribe, publish, ttl, subject: sub };
+}

@@ -1,0 +1,93 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { exchange } from '../../support/raw-http.ts';
+import type { RawAnswer } from '../../support/raw-http.ts';
+import { readProblem } from '../../support/read-problem.ts';
+import { inSeconds, signToken, signTokenWith } from '../../support/sign-token.ts';
+
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+let broker: Broker;
+beforeAll(async () => {
+  broker = await startBroker({
+    SLUICE_JWT_PUBLIC_KEY: publicKey.export({ type: 'spki', format: 'pem' }),
+    SLUICE_PUBLISH_KEYS: '',
+  });
+});
+afterAll(() => broker.kill());
+
+const grants = signTokenWith({ sluice: { publish: ['orders.*'] } }, privateKey);
+const subscribes = signTokenWith({ sluice: { subscribe: ['*'] } }, privateKey);
+
+async function post(path: string, headers: readonly string[], body: string): Promise<RawAnswer> {
+  const more = [`Content-Length: ${Buffer.byteLength(body)}`, 'Content-Type: application/json'];
+  return await exchange(broker.port, { method: 'POST', path, headers: [...headers, ...more], body });
+}
+
+/** Both forms of a publish. */
+async function publish(channel: string, ...headers: string[]): Promise<readonly RawAnswer[]> {
+  const publication = JSON.stringify({ channel, data: 'x' });
+  return [await post('/publish', headers, publication), await post(`/publish/${channel}`, headers, 'x')];
+}
+
+test('with a key for tokens and no publish keys, no key is made', () => {
+  expect(broker.key).toBe('');
+  expect(broker.log().filter((line) => line.includes('publishKey'))).toEqual([]);
+});
+
+test('a token publishes where it grants it', async () => {
+  for (const answer of await publish('orders.1', `Authorization: Bearer ${grants}`)) {
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.body)).toMatchObject({ channel: 'orders.1' });
+  }
+});
+
+test.each([
+  ['another channel', grants],
+  ['no channel at all', subscribes],
+])('a token that grants %s is 403', async (_what, token) => {
+  for (const answer of await publish('news', `Authorization: Bearer ${token}`))
+    expect(readProblem(answer, 403).code).toBe('forbidden');
+});
+
+test('a token that grants no channel is refused before the body is read', async () => {
+  const headers = ['Content-Length: 1000000000', `Authorization: Bearer ${subscribes}`];
+  const answer = await exchange(broker.port, { method: 'POST', path: '/publish/news', headers });
+  expect(answer.status).toBe(403);
+});
+
+describe('publishing is 401', () => {
+  const pem = publicKey.export({ type: 'spki', format: 'pem' });
+
+  test.each([
+    ['without credentials', []],
+    [
+      'with a good token in the cookie alone',
+      [`Cookie: sluice_token=${grants}`, 'Sec-Fetch-Site: same-origin'],
+    ],
+    [
+      'with a token that has expired',
+      [`Authorization: Bearer ${signTokenWith({ exp: inSeconds(-60) }, privateKey)}`],
+    ],
+    ['with the public key for a secret', [`Authorization: Bearer ${signToken({}, pem)}`]],
+    ['with what is neither token nor key', ['Authorization: Bearer x']],
+    ['with three dots', [`Authorization: Bearer ${grants}.`]],
+    ['with two dots alone', ['Authorization: Bearer ..']],
+    ['with a token of 9 KiB', [`Authorization: Bearer ${grants}${'A'.repeat(9_216)}`]],
+  ])('%s', async (_how, headers) => {
+    for (const answer of await publish('orders.1', ...headers)) {
+      expect(readProblem(answer, 401).code).toBe('unauthorized');
+      expect(answer.header('www-authenticate')).toBe('Bearer realm="sluice"');
+      expect(answer.body).not.toContain('eyJ');
+    }
+    const inQuery = await post(`/publish/orders.1?token=${grants}`, headers, 'x');
+    expect(inQuery.status).toBe(401);
+  });
+});
+
+test('without a secret to sign with there is nobody to make tokens for', async () => {
+  const answer = await post('/tokens', [`Authorization: Bearer ${grants}`], '{"subscribe":["a"]}');
+  expect(readProblem(answer, 403).code).toBe('forbidden');
+});

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { publishRaw } from '../../support/publish-raw.ts';
+import { exchange } from '../../support/raw-http.ts';
+import type { RawAnswer } from '../../support/raw-http.ts';
+import { readProblem } from '../../support/read-problem.ts';
+import { inSeconds } from '../../support/sign-token.ts';
+import { openStream } from '../../support/sse-reader.ts';
+
+let broker: Broker;
+beforeAll(async () => {
+  broker = await startBroker({
+    SLUICE_JWT_SECRET: 'a secret of more than thirty-two bytes',
+    SLUICE_JWT_ISSUER: 'https://broker.example.com',
+    SLUICE_JWT_AUDIENCE: 'sluice',
+  });
+});
+afterAll(() => broker.kill());
+
+const make = (body: unknown): Promise<RawAnswer> =>
+  publishRaw(broker, { path: '/tokens', body: typeof body === 'string' ? body : JSON.stringify(body) });
+
+async function made(
+  body: object,
+): Promise<{ token: string; expires: number; claims: Record<string, unknown> }> {
+  const answer = await make(body);
+  expect({ status: answer.status, type: answer.header('content-type') }).toEqual({
+    status: 200,
+    type: 'application/json',
+  });
+  expect(answer.header('cache-control')).toBe('no-store');
+  const { token, expires, ...rest } = JSON.parse(answer.body) as { token: string; expires: number };
+  expect(rest).toEqual({});
+  const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  return { token, expires, claims: claims as Record<string, unknown> };
+}
+
+/** The head of a request whose body never comes. */
+const postHead = (headers: readonly string[]): Promise<RawAnswer> =>
+  exchange(broker.port, {
+    method: 'POST',
+    path: '/tokens',
+    headers: [...headers, 'Content-Length: 1000000000'],
+  });
+
+const many = (count: number, length = 1): string[] =>
+  Array.from({ length: count }, (_, i) => String(i).padStart(length, 'c'));
+
+describe('a token that was made', () => {
+  test('does what it was made for', async () => {
+    const { token } = await made({ subscribe: ['user.7'], publish: ['inbox'], ttl: 300, sub: '7' });
+    const stream = await openStream(`${broker.url}/events/user.7`, {
+      headers: { cookie: `sluice_token=${token}` },
+    });
+    await stream.until('sluice:ready');
+    await broker.publish('user.7', 'hello');
+    expect((await stream.next()).data).toBe('hello');
+    stream.close();
+    const headers = [`Authorization: Bearer ${token}`, 'Content-Length: 1'];
+    const post = (path: string): Promise<RawAnswer> =>
+      exchange(broker.port, { method: 'POST', path, headers, body: 'x' });
+    expect((await post('/publish/inbox')).status).toBe(200);
+    expect((await post('/publish/user.7')).status).toBe(403);
+    const other = await exchange(broker.port, { path: '/events/user.8', headers: headers.slice(0, 1) });
+    expect(other.status).toBe(403);
+  });
+
+  test('says what it was asked to, and who made it when', async () => {
+    const { claims, expires } = await made({ subscribe: ['user.7'], ttl: 300, sub: '7' });
+    expect(claims).toEqual({
+      sluice: { subscribe: ['user.7'], publish: [] },
+      sub: '7',
+      iss: 'https://broker.example.com',
+      aud: 'sluice',
+      iat: expires - 300,
+      exp: expires,
+      jti: expect.stringMatching(/^[\da-f-]{36}$/) as string,
+    });
+    expect(Math.abs(expires - inSeconds(300))).toBeLessThan(30);
+  });
+
+  test('is good for an hour, and for nobody in particular, where nothing else is said', async () => {
+    const { claims, expires } = await made({ publish: ['a*'] });
+    expect(expires - Number(claims['iat'])).toBe(3_600);
+    expect(claims).not.toHaveProperty('sub');
+    expect((await made({ subscribe: ['a'], ttl: 1 })).claims).toBeDefined();
+    expect((await made({ subscribe: ['a'], ttl: 2_592_000 })).claims).toBeDefined();
+  });
+});
+
+describe('only a publish key makes tokens', () => {
+  test.each([
+    ['nothing', []],
+    ['another key', ['Authorization: Bearer another']],
+    ['a bad token', ['Authorization: Bearer a.b.c']],
+    ['a key in a cookie', ['Cookie: sluice_token=the-key-of-the-tests']],
+  ])('%s is 401, before the body is read', async (_what, headers) => {
+    expect(readProblem(await postHead(headers), 401).code).toBe('unauthorized');
+  });
+
+  test('a good token is 403', async () => {
+    const { token } = await made({ subscribe: ['*'], publish: ['*'] });
+    expect(readProblem(await postHead([`Authorization: Bearer ${token}`]), 403).code).toBe('forbidden');
+  });
+
+  test('and it needs a secret to sign with', async () => {
+    const without = await startBroker();
+    const body = '{"subscribe":["a"]}';
+    const answer = await publishRaw(without, { path: '/tokens', body });
+    expect(readProblem(answer, 501)).toMatchObject({
+      code: 'tokens-unavailable',
+      detail: expect.stringContaining('SLUICE_JWT_SECRET') as string,
+    });
+    await without.kill();
+  });
+});
+
+describe('a request that cannot be read is 400 and points to what is wrong', () => {
+  test.each<readonly [body: unknown, pointers: readonly string[]]>([
+    ['', ['']],
+    ['{', ['']],
+    ['[]', ['']],
+    ['null', ['']],
+    ['"user.7"', ['']],
+    ['[{"subscribe":["a"]}]', ['']],
+    [{}, ['']],
+    [{ subscribe: [], publish: [] }, ['']],
+    [{ sub: '7' }, ['']],
+    [{ subscribe: 'a' }, ['/subscribe']],
+    [{ subscribe: null }, ['/subscribe']],
+    [{ subscribe: ['a', '**'] }, ['/subscribe/1']],
+    [{ subscribe: ['a*b', ''], publish: [7] }, ['/subscribe/0', '/subscribe/1', '/publish/0']],
+    [{ subscribe: many(101) }, ['/subscribe']],
+    [{ subscribe: many(100, 200) }, ['']],
+    ...[0, -1, 1.5, 2_592_001, '300', '5m', null, true].map(
+      (ttl) => [{ subscribe: ['a'], ttl }, ['/ttl']] as const,
+    ),
+    ...['', 'x'.repeat(201), 'a\nb', 'a\0b', 7, null, '\ud800'].map(
+      (sub) => [{ subscribe: ['a'], sub }, ['/sub']] as const,
+    ),
+    [{ subscribe: ['a'], exp: 1, 'a/b': 1 }, ['/exp', '/a~1b']],
+    [{ subscribe: ['a'], iss: 'x' }, ['/iss']],
+  ])('%j', async (body, pointers) => {
+    expect(readProblem(await make(body), 400)).toMatchObject({ code: 'invalid-body', pointers });
+  });
+
+  test('or 415, or 405', async () => {
+    const text = await publishRaw(broker, { path: '/tokens', contentType: 'text/plain', body: '{}' });
+    expect(text.status).toBe(415);
+    const get = await exchange(broker.port, { path: '/tokens' });
+    expect(get.header('allow')).toBe('POST, OPTIONS');
+  });
+});

@@ -1,0 +1,174 @@
+import { generateKeyPairSync } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Jwks } from '../../../src/auth/jwks.ts';
+import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
+import { KeyServer } from '../../support/key-server.ts';
+import { signToken, signTokenWith } from '../../support/sign-token.ts';
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const ed = generateKeyPairSync('ed25519');
+const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
+const jwk = (key: KeyObject, more: object = {}): object => ({ ...key.export({ format: 'jwk' }), ...more });
+
+let server: KeyServer;
+let jwks: Jwks;
+let verifier: TokenVerifier;
+let failures: string[];
+/** The clock of the fetches, in ms: a test sets it. */
+let clock: number;
+
+beforeEach(async () => {
+  server = new KeyServer();
+  failures = [];
+  clock = 0;
+  const url = await server.listen();
+  jwks = new Jwks({ url, onFailed: (reason) => failures.push(reason), now: () => clock });
+  verifier = new TokenVerifier({ keys: jwks, issuer: undefined, audience: undefined, clockTolerance: 0 });
+});
+afterEach(async () => {
+  jwks.close();
+  await server.stop();
+});
+
+const verify = (key: KeyObject, kid?: string): Promise<unknown> =>
+  verifier.verify(signTokenWith({ jti: String(Math.random()) }, key, { kid }));
+
+describe('a token is verified with a key of the set', () => {
+  test('that its kid names, whatever its kind', async () => {
+    server.give(
+      jwk(rsa.publicKey, { kid: 'r' }),
+      jwk(ec.publicKey, { kid: 'e' }),
+      jwk(ed.publicKey, { kid: 'd' }),
+    );
+    await verify(rsa.privateKey, 'r');
+    await verify(ec.privateKey, 'e');
+    await verify(ed.privateKey, 'd');
+    await expect(verify(ec.privateKey, 'r')).rejects.toThrow('not signed with RS256');
+    await expect(verify(ec.privateKey)).rejects.toThrow('not among');
+    expect(server.requests).toBe(1);
+  });
+
+  test('that is the only one, where it names none', async () => {
+    server.give(jwk(ec.publicKey, { kid: 'e' }));
+    await verify(ec.privateKey);
+  });
+
+  test('by many at once with one fetch', async () => {
+    server.give(jwk(ec.publicKey, { kid: 'e' }));
+    await Promise.all(Array.from({ length: 50 }, () => verify(ec.privateKey, 'e')));
+    expect(server.requests).toBe(1);
+  });
+});
+
+describe('a set cannot be used to get', () => {
+  const k = Buffer.from('a secret that everybody can read, of course').toString('base64url');
+
+  test.each([
+    ['a secret', { kty: 'oct', k, kid: 'x' }],
+    ['a secret for HS256', { kty: 'oct', k, kid: 'x', alg: 'HS256', use: 'sig' }],
+    ['HS256 with a public key', jwk(rsa.publicKey, { kid: 'x', alg: 'HS256' })],
+    ['an algorithm that is not for its kind', jwk(rsa.publicKey, { kid: 'x', alg: 'ES256' })],
+    ['an algorithm that is a list', jwk(rsa.publicKey, { kid: 'x', alg: ['RS256'] })],
+    ['a key for encryption', jwk(rsa.publicKey, { kid: 'x', use: 'enc' })],
+    ['a key that is not for verifying', jwk(rsa.publicKey, { kid: 'x', key_ops: ['encrypt'] })],
+    ['a weak key', jwk(weak.publicKey, { kid: 'x' })],
+    ['half a key', { kty: 'RSA', n: 'AQAB', kid: 'x' }],
+    ['a kid that is a number', jwk(rsa.publicKey, { kid: 7 })],
+    ['what is no key', 'x'],
+    ['nothing', null],
+  ])('%s', async (_what, key) => {
+    server.give(key, jwk(ec.publicKey, { kid: 'e' }));
+    await expect(verify(rsa.privateKey, 'x')).rejects.toThrow('not among');
+    const forged = signToken({}, Buffer.from(k, 'base64url'), { kid: 'x' });
+    await expect(verifier.verify(forged)).rejects.toThrow('not among');
+    await verify(ec.privateKey, 'e');
+  });
+});
+
+describe('a kid that is not known', () => {
+  test('is looked for anew, and so keys can be changed', async () => {
+    server.give(jwk(rsa.publicKey, { kid: 'old' }));
+    await verify(rsa.privateKey, 'old');
+    server.give(jwk(rsa.publicKey, { kid: 'old' }), jwk(ec.publicKey, { kid: 'new' }));
+    clock = 30_000;
+    await verify(ec.privateKey, 'new');
+    await verify(rsa.privateKey, 'old');
+    expect(server.requests).toBe(2);
+    server.give(jwk(ec.publicKey, { kid: 'new' }));
+    clock = 60_000;
+    await jwks.refresh();
+    await expect(verify(rsa.privateKey, 'old')).rejects.toThrow('not among');
+  });
+
+  test('makes one fetch in 30 s, however often it comes', async () => {
+    server.give(jwk(ec.publicKey, { kid: 'e' }));
+    await verify(ec.privateKey, 'e');
+    for (clock = 0; clock < 90_000; clock += 500) {
+      const kids = ['../../dev/null', 'e ', '', '__proto__', `random ${clock}`];
+      await Promise.all(kids.map((kid) => expect(verify(ec.privateKey, kid)).rejects.toThrow('not among')));
+    }
+    expect(server.requests).toBe(3);
+    await verify(ec.privateKey, 'e');
+  });
+});
+
+describe('what cannot be read leaves the last good set, and is told', () => {
+  test.each([
+    ['a status', { status: 503, body: '{"keys":[]}' }, 'status 503'],
+    ['a redirection', { status: 302, headers: { location: 'http://127.0.0.1:1/' }, body: '' }, 'redirect'],
+    ['no JSON', { body: '<html>' }, 'no JSON'],
+    ['null', { body: 'null' }, 'no JSON'],
+    ['no keys', { body: '{}' }, 'no array'],
+    ['more than it may be', { body: ' '.repeat(300_000) }, 'larger'],
+    ['more keys than there can be', { body: JSON.stringify({ keys: Array(101).fill(0) }) }, '100'],
+  ])('%s', async (_what, answer, reason) => {
+    server.give(jwk(ec.publicKey, { kid: 'e' }));
+    await verify(ec.privateKey, 'e');
+    server.answer = answer;
+    clock = 30_000;
+    await expect(verify(ec.privateKey, 'other')).rejects.toThrow('not among');
+    await verify(ec.privateKey, 'e');
+    expect(failures).toEqual([expect.stringContaining(reason)]);
+  });
+
+  test('a server that is gone', async () => {
+    server.give(jwk(ec.publicKey, { kid: 'e' }));
+    await verify(ec.privateKey, 'e');
+    await server.stop();
+    clock = 30_000;
+    await expect(verify(ec.privateKey, 'other')).rejects.toThrow('not among');
+    await verify(ec.privateKey, 'e');
+    expect(failures).toHaveLength(1);
+  });
+});
+
+test('an empty set is a set: its tokens are refused, and it is told', async () => {
+  server.give(jwk(ec.publicKey, { kid: 'e' }));
+  await verify(ec.privateKey, 'e');
+  server.give();
+  clock = 30_000;
+  await jwks.refresh();
+  await expect(verify(ec.privateKey, 'e')).rejects.toThrow('not among');
+  expect(failures).toEqual([expect.stringContaining('no key')]);
+});
+
+test('as long as there has been no set nothing is said about tokens, and it is tried again soon', async () => {
+  server.answer = { status: 500, body: '' };
+  const unavailable = { code: 'keys-unavailable' };
+  await expect(verify(ec.privateKey, 'e')).rejects.toMatchObject(unavailable);
+  server.give(jwk(ec.publicKey, { kid: 'e' }));
+  await expect(verify(ec.privateKey, 'e')).rejects.toMatchObject(unavailable);
+  expect(server.requests).toBe(1);
+  clock = 2_000;
+  await verify(ec.privateKey, 'e');
+});
+
+test('when it is closed, a fetch under way ends and nothing is told', async () => {
+  const asked = verify(ec.privateKey, 'e');
+  await expect.poll(() => server.requests).toBe(1);
+  jwks.close();
+  await expect(asked).rejects.toMatchObject({ code: 'keys-unavailable' });
+  expect(failures).toEqual([]);
+});

@@ -1,0 +1,116 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { pemKey, secretKey, singleKey } from '../../../src/auth/token-keys.ts';
+import type { TokenKey } from '../../../src/auth/token-keys.ts';
+import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
+import type { TokenVerifierOptions } from '../../../src/auth/token-verifier.ts';
+import { inSeconds, signToken, signTokenWith } from '../../support/sign-token.ts';
+
+const SECRET = 'the secret of these tests is long enough';
+
+const pairs = {
+  RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  EdDSA: generateKeyPairSync('ed25519'),
+};
+
+type Settings = Partial<Omit<TokenVerifierOptions, 'keys'>>;
+
+function verifierWith(settings: Settings = {}, key: TokenKey = secretKey(SECRET)): TokenVerifier {
+  const defaults = { issuer: undefined, audience: undefined, clockTolerance: 5_000 };
+  return new TokenVerifier({ keys: singleKey(key), ...defaults, ...settings });
+}
+
+describe('a good token', () => {
+  test('says who it is for, what it grants and until when', async () => {
+    const [exp, iat] = [inSeconds(60), inSeconds(-10)];
+    const sluice = { subscribe: ['orders.*'], publish: ['news'] };
+    const access = await verifierWith().verify(signToken({ sub: '7', exp, iat, sluice }, SECRET));
+    expect(access).toEqual({
+      subject: '7',
+      subscribe: ['orders.*'],
+      publish: ['news'],
+      expiresAt: exp * 1_000,
+      issuedAt: iat * 1_000,
+      fingerprint: expect.stringMatching(/^[\w-]{43}$/) as string,
+    });
+  });
+
+  test('may leave out all but exp', async () => {
+    const access = await verifierWith().verify(signToken({}, SECRET));
+    expect(access).toMatchObject({ subject: undefined, subscribe: [], publish: [], issuedAt: 0 });
+  });
+
+  test.each(Object.entries(pairs))('is signed with the private key: %s', async (_algorithm, pair) => {
+    const pem = pair.publicKey.export({ type: 'spki', format: 'pem' });
+    const verifier = verifierWith({}, pemKey(pem));
+    expect(await verifier.verify(signTokenWith({ sub: '7' }, pair.privateKey))).toMatchObject({
+      subject: '7',
+    });
+    // A `kid` names a key among several.
+    expect(
+      await verifier.verify(signTokenWith({}, pair.privateKey, { kid: '../../dev/null' })),
+    ).toBeDefined();
+  });
+
+  test('may name Ed25519 in full', async () => {
+    const { publicKey, privateKey } = pairs.EdDSA;
+    const verifier = verifierWith({}, pemKey(publicKey.export({ type: 'spki', format: 'pem' })));
+    expect(await verifier.verify(signTokenWith({}, privateKey, { alg: 'Ed25519' }))).toBeDefined();
+  });
+
+  test('is for the issuer and the audience that are set', async () => {
+    const verifier = verifierWith({ issuer: 'https://id', audience: 'sluice' });
+    for (const aud of ['sluice', ['other', 'sluice']])
+      expect(await verifier.verify(signToken({ iss: 'https://id', aud }, SECRET))).toBeDefined();
+  });
+
+  test('within the tolerance of its end is good until the tolerance ends', async () => {
+    const exp = inSeconds(-3);
+    const access = await verifierWith().verify(signToken({ exp }, SECRET));
+    expect(access.expiresAt).toBe((exp + 5) * 1_000);
+    expect(await verifierWith().verify(signToken({ nbf: inSeconds(3) }, SECRET))).toBeDefined();
+    await expect(verifierWith({ clockTolerance: 1_000 }).verify(signToken({ exp }, SECRET))).rejects.toThrow(
+      'expired',
+    );
+  });
+});
+
+describe('a good token is known from then on', () => {
+  test('and only then', async () => {
+    const verifier = verifierWith();
+    const token = signToken({ sub: '7' }, SECRET);
+    expect(verifier.known(token)).toBeUndefined();
+    const access = await verifier.verify(token);
+    expect(verifier.known(token)).toBe(access);
+    expect(await verifier.verify(token)).toBe(access);
+  });
+
+  test('but not with another signature', async () => {
+    const verifier = verifierWith();
+    const token = signToken({}, SECRET);
+    await verifier.verify(token);
+    const forged = token.replace(/[^.]+$/, signToken({}, 'another secret').split('.')[2] ?? '');
+    expect(verifier.known(forged)).toBeUndefined();
+    await expect(verifier.verify(forged)).rejects.toThrow('signature');
+  });
+
+  test('and a bad one never is', async () => {
+    const verifier = verifierWith();
+    const token = signToken({}, 'another secret');
+    await expect(verifier.verify(token)).rejects.toThrow('signature');
+    expect(verifier.known(token)).toBeUndefined();
+  });
+});
+
+test('a token has one fingerprint, whichever of its possible signatures it has', async () => {
+  const { publicKey, privateKey } = pairs.ES256;
+  const verifier = verifierWith({}, pemKey(publicKey.export({ type: 'spki', format: 'pem' })));
+  const claims = { exp: inSeconds(60) };
+  const tokens = [signTokenWith(claims, privateKey), signTokenWith(claims, privateKey)];
+  expect(tokens[0]).not.toBe(tokens[1]);
+  const [first, second] = await Promise.all(tokens.map((token) => verifier.verify(token)));
+  expect(first?.fingerprint).toBe(second?.fingerprint);
+  const other = await verifier.verify(signTokenWith({ ...claims, sub: '8' }, privateKey));
+  expect(other.fingerprint).not.toBe(first?.fingerprint);
+});

@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Access } from '../../../src/auth/access.ts';
+import { VerifiedTokens } from '../../../src/auth/verified-tokens.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function until(expiresAt: number): Access {
+  return { subject: '7', subscribe: [], publish: [], expiresAt, issuedAt: 0, fingerprint: '' };
+}
+
+test('a token is known until it expires', () => {
+  const tokens = new VerifiedTokens();
+  tokens.set('a', until(Date.now() + 10_000));
+  vi.advanceTimersByTime(9_999);
+  expect(tokens.get('a')).toBeDefined();
+  vi.advanceTimersByTime(1);
+  expect(tokens.get('a')).toBeUndefined();
+});
+
+test('and not for longer than a minute, so that a key can be taken away', () => {
+  const tokens = new VerifiedTokens();
+  tokens.set('a', until(Infinity));
+  for (let i = 0; i < 59; i++) {
+    vi.advanceTimersByTime(1_000);
+    expect(tokens.get('a')).toBeDefined();
+  }
+  vi.advanceTimersByTime(1_000);
+  expect(tokens.get('a')).toBeUndefined();
+});
+
+test('10,000 are known: those that were used last', () => {
+  const tokens = new VerifiedTokens();
+  for (let i = 0; i < 10_000; i++) tokens.set(`token ${i}`, until(Infinity));
+  expect(tokens.get('token 0')).toBeDefined();
+  tokens.set('one more', until(Infinity));
+  expect(tokens.get('token 0')).toBeDefined();
+  expect(tokens.get('token 1')).toBeUndefined();
+  expect(tokens.get('token 2')).toBeDefined();
+});

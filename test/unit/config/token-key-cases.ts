@@ -1,0 +1,77 @@
+import { generateKeyPairSync } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import type { SettingCase } from './setting-cases.ts';
+
+const pem = (key: KeyObject, type: 'spki' | 'pkcs8'): string => key.export({ type, format: 'pem' });
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const ed = generateKeyPairSync('ed25519');
+
+export const publicKey = pem(ed.publicKey, 'spki');
+
+export const tokenSettings: readonly SettingCase[] = [
+  {
+    name: 'SLUICE_JWT_SECRET',
+    key: 'jwtSecret',
+    byDefault: undefined,
+    good: [
+      ['s'.repeat(32), 's'.repeat(32)],
+      // Bytes are counted, not characters.
+      ['é'.repeat(16), 'é'.repeat(16)],
+    ],
+    bad: ['s'.repeat(31), 'secret'],
+  },
+  {
+    name: 'SLUICE_JWT_PUBLIC_KEY',
+    key: 'jwtPublicKey',
+    byDefault: undefined,
+    good: [
+      ...[rsa, ec, ed].map(({ publicKey: key }) => [pem(key, 'spki'), pem(key, 'spki')] as const),
+      // In one line, as a variable often has it.
+      [publicKey.replaceAll('\n', String.raw`\n`), publicKey],
+    ],
+    bad: [
+      'not a key',
+      '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----',
+      pem(rsa.privateKey, 'pkcs8'),
+      pem(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey, 'spki'),
+      pem(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey, 'spki'),
+      pem(generateKeyPairSync('x25519').publicKey, 'spki'),
+    ],
+  },
+  {
+    name: 'SLUICE_JWKS_URL',
+    key: 'jwksUrl',
+    byDefault: undefined,
+    good: [
+      ['https://id.example.com/jwks', 'https://id.example.com/jwks'],
+      ['http://id:8080/jwks', 'http://id:8080/jwks'],
+    ],
+    bad: ['id.example.com/jwks', 'file:///etc/jwks', 'https://user:pass@id.example.com/jwks', 'https://'],
+  },
+  {
+    name: 'SLUICE_JWT_ISSUER',
+    key: 'jwtIssuer',
+    byDefault: undefined,
+    good: [['https://id.example.com', 'https://id.example.com']],
+    bad: [],
+  },
+  {
+    name: 'SLUICE_JWT_AUDIENCE',
+    key: 'jwtAudience',
+    byDefault: undefined,
+    good: [['sluice', 'sluice']],
+    bad: [],
+  },
+  {
+    name: 'SLUICE_JWT_CLOCK_TOLERANCE',
+    key: 'jwtClockTolerance',
+    byDefault: 5_000,
+    good: [
+      ['0s', 0],
+      ['1m', 60_000],
+    ],
+    bad: ['5', '-1s', '11m', 'none'],
+  },
+];
