@@ -2,11 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { FailedAttempts } from './auth/failed-attempts.ts';
 import { PublishKeys } from './auth/publish-keys.ts';
 import type { Config } from './config.ts';
+import type { RefuseReason } from './core/close-reason.ts';
 import type { EventLog, LogHealth } from './core/event-log.ts';
 import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
+import { RareNotice } from './core/rare-notice.ts';
+import type { OnRefusedRequest, RefusedRequest } from './core/refused-request.ts';
 import { consolePage } from './http/console-page.ts';
 import { healthRoutes } from './http/health.ts';
 import type { Readiness } from './http/health.ts';
@@ -28,6 +32,8 @@ const BACKLOG = 16_384;
 const FINISH = 2_000;
 /** How long a log may be away before this replica says that it is not ready: a failover takes less, in ms. */
 const READINESS_GRACE = 15_000;
+/** How often it is said that somebody met a limit, for each of them, in ms; the metrics count every time. */
+const NOTICE_INTERVAL = 10_000;
 
 export interface App {
   /** Listens; gives the URL of the broker, and of the admin port when there is one. */
@@ -47,8 +53,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     logState.everUp ||= up;
     logState.downSince = performance.now();
   };
-  const log: EventLog =
-    config.redisUrl === undefined ? memoryLog(config) : redisLog(config, config.redisUrl, onHealth);
+  const redis = config.redisUrl === undefined ? undefined : redisLog(config, config.redisUrl, onHealth);
+  const log: EventLog = redis ?? memoryLog(config);
 
   const loop = new FairLoop();
   const metrics: Metrics = new Metrics({
@@ -65,12 +71,14 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     retry: config.retry,
     maxAge: config.maxConnectionAge,
     maxConnections: config.maxConnections,
+    maxPerAddress: config.maxConnectionsPerIp,
+    maxPerSubject: config.maxConnectionsPerSubject,
     onClosed: metrics.closed,
   });
 
   const readiness = async (): Promise<Readiness> => {
     const health = await log.health();
-    const draining = connections.refusal === 'draining';
+    const { draining } = connections;
     const tolerated = logState.everUp && performance.now() - logState.downSince < READINESS_GRACE;
     const ready = !draining && (health.up || tolerated);
     return {
@@ -83,20 +91,51 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     await app.register(healthRoutes, { readiness });
     await app.register(metricsRoute, { exposition: metrics });
   };
+  const notice = new RareNotice<RefuseReason | RefusedRequest, string | undefined>(
+    (limit, times, address) => logger.info({ limit, times, address }, 'refused: a limit is met'),
+    NOTICE_INTERVAL,
+  );
+  const onRefusedRequest: OnRefusedRequest = (reason, address) => {
+    metrics.refusedRequest(reason);
+    notice.note(reason, address);
+  };
+  const attempts = new FailedAttempts(config.failedAuthLimit);
   // Fastify says in a line for each address what we say in one.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
   const server = await createHttpServer({
     logger: httpLogger,
     maxBodyBytes: config.maxBodyBytes,
+    maxHeaderBytes: config.maxHeaderBytes,
+    headTimeout: config.headTimeout,
+    trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
+    onRefused: onRefusedRequest,
     routes: async (app) => {
-      await app.register(publishRoutes, { hub, keys: new PublishKeys(config.publishKeys) });
+      await app.register(publishRoutes, {
+        hub,
+        keys: new PublishKeys(config.publishKeys),
+        attempts,
+        rates: {
+          perKey: config.publishRatePerKey,
+          perAddress: config.publishRatePerIp,
+          counter: redis,
+          onUncounted: metrics.uncounted,
+          onRefused: onRefusedRequest,
+        },
+        onFailedAuthentication: metrics.failedAuthentication,
+        onRefused: onRefusedRequest,
+      });
       await app.register(subscribeRoutes, {
         hub,
         connections,
         publicChannels: config.publicChannels,
+        attempts,
+        onFailedAuthentication: metrics.failedAuthentication,
         onOpened: metrics.opened,
-        onRefused: metrics.refused,
+        onRefused: (reason, address) => {
+          metrics.refused(reason);
+          if (reason !== 'draining') notice.note(reason, address);
+        },
       });
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
@@ -108,7 +147,11 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       : await createHttpServer({
           logger: httpLogger,
           maxBodyBytes: 1024,
+          maxHeaderBytes: config.maxHeaderBytes,
+          headTimeout: config.headTimeout,
+          trustedProxies: [],
           corsOrigins: [],
+          onRefused: onRefusedRequest,
           routes: lookingIn,
         });
 
@@ -149,7 +192,7 @@ function memoryLog(config: Config): EventLog {
   });
 }
 
-function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => void): EventLog {
+function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => void): RedisEventLog {
   return new RedisEventLog({
     url,
     prefix: config.redisPrefix,

@@ -16,6 +16,8 @@ const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'request-timeout': 408,
   'body-too-large': 413,
   'unsupported-media-type': 415,
+  'expectation-failed': 417,
+  'too-many-requests': 429,
   'headers-too-large': 431,
   internal: 500,
   'log-unavailable': 503,
@@ -50,7 +52,8 @@ export function problemOf(error: BrokerError): Problem {
 export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyReply {
   const problem = problemOf(error);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="sluice"');
-  if (problem.status === 503) reply.header('retry-after', RETRY_AFTER);
+  const retryAfter = error.retryAfter ?? (problem.status === 503 ? RETRY_AFTER : undefined);
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   // Bytes, because Fastify adds a charset to text, which JSON types do not have (RFC 8259 §11).
   return reply
     .code(problem.status)

@@ -1,24 +1,35 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bearerToken } from '../auth/bearer.ts';
+import type { FailedAttempts } from '../auth/failed-attempts.ts';
 import type { PublishKeys } from '../auth/publish-keys.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
+import type { OnRefusedRequest } from '../core/refused-request.ts';
+import { clientAddress } from './client-address.ts';
+import { limitPublishRates } from './publish-rates.ts';
+import type { PublishRateOptions } from './publish-rates.ts';
 import type { Publication } from './publication.ts';
 import { parsePublication, parseRawPublication } from './publication.ts';
 
 export interface PublishOptions {
   readonly hub: Pick<Hub, 'publish'>;
   readonly keys: Pick<PublishKeys, 'accepts'>;
+  readonly attempts: FailedAttempts;
+  readonly rates: PublishRateOptions;
+  readonly onFailedAuthentication: () => void;
+  readonly onRefused: OnRefusedRequest;
 }
 
 /** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
-export async function publishRoutes(app: FastifyInstance, { hub, keys }: PublishOptions): Promise<void> {
+export async function publishRoutes(app: FastifyInstance, options: PublishOptions): Promise<void> {
+  const { hub } = options;
   // Checked before the body is read: who may not publish does not get to make us parse.
-  app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request, keys)));
+  app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request, options)));
+  await limitPublishRates(app, options.rates);
 
   const publish = async (
     request: FastifyRequest,
@@ -80,13 +91,18 @@ function answer(reply: FastifyReply, json: string): FastifyReply {
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) raw.setHeader(name, value);
   }
-  raw.writeHead(200, { 'content-type': 'application/json', 'content-length': json.length });
+  raw.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': json.length,
+    'x-content-type-options': 'nosniff',
+  });
   raw.end(json);
   return reply;
 }
 
 /** Why this request may not publish, whatever is in it; undefined when it may. */
-function refusalOf({ headers }: FastifyRequest, keys: PublishOptions['keys']): BrokerError | undefined {
+function refusalOf(request: FastifyRequest, options: PublishOptions): BrokerError | undefined {
+  const { headers } = request;
   const key = bearerToken(headers.authorization);
   if (key === undefined) {
     return new BrokerError(
@@ -94,13 +110,30 @@ function refusalOf({ headers }: FastifyRequest, keys: PublishOptions['keys']): B
       'Publishing needs a key: send Authorization: Bearer <publish key>.',
     );
   }
-  if (!keys.accepts(key))
-    return new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
+  // Looked at also when too many have failed: a right key always passes.
+  if (!options.keys.accepts(key)) return wrongKey(clientAddress(request), options);
   const encoding = headers['content-encoding'];
   if (encoding === undefined || encoding.toLowerCase() === 'identity') return undefined;
   return new BrokerError(
     'unsupported-media-type',
     'Compressed bodies are not taken: send it without Content-Encoding.',
+  );
+}
+
+function wrongKey(
+  address: string,
+  { attempts, onFailedAuthentication, onRefused }: PublishOptions,
+): BrokerError {
+  onFailedAuthentication();
+  if (!attempts.blocked(address)) {
+    attempts.failed(address);
+    return new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
+  }
+  onRefused('failed-authentication', address);
+  return new BrokerError(
+    'too-many-requests',
+    'Too many wrong keys came from this address, and this one is wrong, too. A right one is taken at any time.',
+    { retryAfter: attempts.retryAfter(address) },
   );
 }
 

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { bearerToken } from '../auth/bearer.ts';
+import type { FailedAttempts } from '../auth/failed-attempts.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import type { ChannelPattern } from '../core/channel-pattern.ts';
 import { parseChannelName } from '../core/channel-name.ts';
@@ -7,11 +9,12 @@ import type { ChannelName } from '../core/channel-name.ts';
 import type { RefuseReason } from '../core/close-reason.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
-import type { Connections } from '../sse/connections.ts';
+import type { Connections, StreamHolder } from '../sse/connections.ts';
 import { detachSocket } from '../sse/detach-socket.ts';
 import { encodeRetry } from '../sse/frame.ts';
 import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
+import { clientAddress } from './client-address.ts';
 import { startPosition } from './start-position.ts';
 import type { Query } from './start-position.ts';
 
@@ -20,8 +23,10 @@ export interface SubscribeOptions {
   readonly connections: Connections;
   /** Channels that anyone may subscribe to. */
   readonly publicChannels: readonly ChannelPattern[];
+  readonly attempts: FailedAttempts;
+  readonly onFailedAuthentication: () => void;
   readonly onOpened: () => void;
-  readonly onRefused: (reason: RefuseReason) => void;
+  readonly onRefused: (reason: RefuseReason, address: string) => void;
 }
 
 interface SubscribeRoute {
@@ -31,34 +36,50 @@ interface SubscribeRoute {
 
 /** `GET` and `HEAD /events/:channel` (docs/protocol.md §3). */
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
-  const { hub, connections, publicChannels } = options;
+  const { hub, connections, publicChannels, attempts } = options;
 
-  const allowedChannel = (request: FastifyRequest<SubscribeRoute>): ChannelName => {
+  /** Undefined for a wrong credential from an address that has sent too many: that will pass. */
+  const allowedChannel = (request: FastifyRequest<SubscribeRoute>): ChannelName | undefined => {
     const channel = parseChannelName(request.params.channel);
     if (matchesAny(publicChannels, channel)) return channel;
+    if (bearerToken(request.headers.authorization) !== undefined) {
+      const address = clientAddress(request);
+      options.onFailedAuthentication();
+      if (attempts.blocked(address)) return undefined;
+      attempts.failed(address);
+    }
     throw new BrokerError(
       'unauthorized',
       'This channel is not public: it is not among SLUICE_PUBLIC_CHANNELS.',
     );
   };
 
+  const askToComeBack = (reply: FastifyReply, reason: RefuseReason, { address }: StreamHolder): void => {
+    options.onRefused(reason, address);
+    // 200, because a browser that gets any other status never tries again.
+    void reply
+      .headers(STREAM_HEADERS)
+      .header('connection', 'close')
+      .send(encodeRetry(connections.jitteredBackoff()));
+  };
+
   app.head<SubscribeRoute>('/events/:channel', (request, reply) => {
     const channel = allowedChannel(request);
-    startPosition(request.headers['last-event-id'], request.query, channel);
+    if (channel !== undefined) startPosition(request.headers['last-event-id'], request.query, channel);
     return reply.headers(STREAM_HEADERS).send();
   });
 
   app.get<SubscribeRoute>('/events/:channel', (request, reply) => {
     const channel = allowedChannel(request);
+    const holder: StreamHolder = { address: clientAddress(request), subject: undefined };
+    if (channel === undefined) {
+      askToComeBack(reply, 'failed-authentication', holder);
+      return;
+    }
     const start = startPosition(request.headers['last-event-id'], request.query, channel);
-    const { refusal } = connections;
+    const refusal = connections.refusal(holder);
     if (refusal !== undefined) {
-      options.onRefused(refusal);
-      // 200, because a browser that gets any other status never tries again.
-      void reply
-        .headers(STREAM_HEADERS)
-        .header('connection', 'close')
-        .send(encodeRetry(connections.jitteredBackoff()));
+      askToComeBack(reply, refusal, holder);
       return;
     }
     reply.hijack();
@@ -68,7 +89,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
       options.onOpened();
       const subscription = hub.subscribe(channel, start, connection);
       connection.onWritable = () => subscription.resume();
-      connections.add(connection, () => hub.unsubscribe(channel, subscription));
+      connections.add(connection, holder, () => hub.unsubscribe(channel, subscription));
       // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
       // say first leaves in the same write.
       setImmediate(release, socket);

@@ -1,9 +1,10 @@
 import type { Config } from '../../../src/config.ts';
+import { limitSettings } from './limit-setting-cases.ts';
 
 const MINUTE = 60_000;
 const MIB = 1024 ** 2;
 
-interface SettingCase {
+export interface SettingCase {
   readonly name: string;
   readonly key: keyof Config;
   readonly byDefault: unknown;
@@ -248,4 +249,5 @@ export const settings: readonly SettingCase[] = [
     ],
     bad: ['65536', 'admin'],
   },
+  ...limitSettings,
 ];
