@@ -37,7 +37,7 @@ test.each([
   expect(countedAddress(text)).toBeUndefined();
 });
 
-function text(groups: readonly number[]): string {
+function joined(groups: readonly number[]): string {
   return groups.map((group) => group.toString(16)).join(':');
 }
 
@@ -45,18 +45,18 @@ test('all addresses of a /64 count as one, and those of another as another', () 
   const half = fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: 4, maxLength: 4 });
   fc.assert(
     fc.property(half, half, half, (network, one, other) => {
-      const counted = countedAddress(`${text(network)}:${text(one)}`);
-      expect(countedAddress(`${text(network)}:${text(other)}`)).toBe(counted);
+      const counted = countedAddress(`${joined(network)}:${joined(one)}`);
+      expect(countedAddress(`${joined(network)}:${joined(other)}`)).toBe(counted);
       const neighbour = [...network.slice(0, 3), (network[3] ?? 0) ^ 1];
-      expect(countedAddress(`${text(neighbour)}:${text(one)}`)).not.toBe(counted);
+      expect(countedAddress(`${joined(neighbour)}:${joined(one)}`)).not.toBe(counted);
     }),
   );
 });
 
 test('whatever is given, the answer is short', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6()), (text) => {
-      expect((countedAddress(text) ?? '').length).toBeLessThan(30);
+    fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6()), (address) => {
+      expect((countedAddress(address) ?? '').length).toBeLessThan(30);
     }),
   );
 });
