@@ -19,6 +19,12 @@ interface HttpSocket {
   setEncoding?: unknown;
 }
 
+/**
+ * Stands where the server was. Bytes behind the request, in the same packet, are still parsed when the socket is taken; what is
+ * wrong with them Node tells the socket's server, and would end the process where there is none.
+ */
+const NOBODY = Object.freeze({ emit: () => true });
+
 /** What the parser takes from its listener as the end of HTTP on this connection. */
 const STOP = 2;
 
@@ -47,7 +53,7 @@ export function detachSocket(socket: Socket, response: ServerResponse): boolean 
   parser._consumed = false;
   parser.remove();
   http.parser = null;
-  http.server = undefined;
+  http.server = NOBODY;
   // The server's own versions of these would consume the socket anew for whoever listens to it.
   delete http.on;
   delete http.addListener;

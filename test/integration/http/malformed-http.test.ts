@@ -145,6 +145,24 @@ describe('what a client sends behind the request of a stream', () => {
     connection.close();
   });
 
+  test.each([
+    ['words', 'garbage\r\n\r\n'],
+    ['half a request', 'GET /livez HT'],
+    ['a request with a bad header', 'GET /livez HTTP/1.1\r\n : \r\n\r\n'],
+    ['a head that is too large', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n`],
+    ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+    ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['an upgrade', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'],
+  ])('harms nobody in the same packet: %s', async (_what, bytes) => {
+    const connection = await openRaw(broker.port);
+    connection.send(Buffer.concat([requestBytes({ path: '/events/piped' }), Buffer.from(bytes)]));
+    await connection.until('sluice:ready');
+    await broker.publish('piped', 'still there');
+    await connection.until('still there');
+    expect(connection.text.match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
+    connection.close();
+  });
+
   test('never puts another answer into the stream: garbage', async () => {
     const connection = await openLive();
     connection.send('garbage\r\n\r\n');
