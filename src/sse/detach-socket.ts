@@ -64,6 +64,9 @@ export function detachSocket(socket: Socket, response: ServerResponse): boolean 
 
   socket.on('end', destroyThis);
   socket.resume();
+  // A request behind ours may have made the server stop reading, below what `resume` knows of; then nobody would notice
+  // that the reader has left until a heartbeat cannot reach it.
+  if (!socket.destroyed) socket._read(0);
   return true;
 }
 

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
+import { publishRequest } from '../../support/publish-raw.ts';
 import { openRaw, requestBytes } from '../../support/raw-http.ts';
 import { readMetrics } from '../../support/read-metrics.ts';
 
 let broker: Broker;
 beforeAll(async () => {
-  broker = await startBroker();
+  broker = await startBroker({ SLUICE_HEARTBEAT: '1h' });
 });
 afterAll(() => broker.kill());
 
@@ -19,4 +20,19 @@ test('a subscription sent behind another request is answered after it, and count
   await connection.until(`id: ${id}\n`);
   expect((await readMetrics(broker.url)).get('sluice_connections')).toBe(1);
   connection.close();
+});
+
+test('that its reader has left is noticed at once, also with an upload behind it that made the server pause', async () => {
+  // Refused by its length, and so not read.
+  const upload = requestBytes(
+    publishRequest(broker, { path: '/publish/upload', body: 'x'.repeat(2_000_000) }),
+  );
+  const connection = await openRaw(broker.port);
+  const requests = ['/', '/metrics', '/events/left'].map((path) => requestBytes({ path }));
+  connection.send(Buffer.concat([...requests, upload]));
+  await connection.until('sluice:ready');
+  connection.finish();
+  await connection.ended;
+  connection.close();
+  await expect.poll(async () => (await readMetrics(broker.url)).get('sluice_connections')).toBe(0);
 });
