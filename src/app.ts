@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { CredentialGuard } from './auth/credential-guard.ts';
+import { FailedAttempts } from './auth/failed-attempts.ts';
 import { Jwks } from './auth/jwks.ts';
 import { PublishKeys } from './auth/publish-keys.ts';
 import { TokenIssuer } from './auth/token-issuer.ts';
@@ -9,9 +11,12 @@ import { pemKey, secretKey, singleKey } from './auth/token-keys.ts';
 import type { TokenKeys } from './auth/token-keys.ts';
 import { TokenVerifier } from './auth/token-verifier.ts';
 import type { Config } from './config.ts';
+import type { RefuseReason } from './core/close-reason.ts';
 import type { EventLog, LogHealth } from './core/event-log.ts';
 import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
+import { RareNotice } from './core/rare-notice.ts';
+import type { OnRefusedRequest, RefusedRequest } from './core/refused-request.ts';
 import { consolePage } from './http/console-page.ts';
 import { healthRoutes } from './http/health.ts';
 import type { Readiness } from './http/health.ts';
@@ -37,6 +42,8 @@ const BACKLOG = 16_384;
 const FINISH = 2_000;
 /** How long a log may be away before this replica says that it is not ready: a failover takes less, in ms. */
 const READINESS_GRACE = 15_000;
+/** How often it is said that somebody met a limit, for each of them, in ms; the metrics count every time. */
+const NOTICE_INTERVAL = 10_000;
 
 export interface App {
   /** Listens; gives the URL of the broker, and of the admin port when there is one. */
@@ -56,8 +63,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     logState.everUp ||= up;
     logState.downSince = performance.now();
   };
-  const log: EventLog =
-    config.redisUrl === undefined ? memoryLog(config) : redisLog(config, config.redisUrl, onHealth);
+  const redis = config.redisUrl === undefined ? undefined : redisLog(config, config.redisUrl, onHealth);
+  const log: EventLog = redis ?? memoryLog(config);
 
   const loop = new FairLoop();
   const metrics: Metrics = new Metrics({
@@ -74,12 +81,14 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     retry: config.retry,
     maxAge: config.maxConnectionAge,
     maxConnections: config.maxConnections,
+    maxPerAddress: config.maxConnectionsPerIp,
+    maxPerSubject: config.maxConnectionsPerSubject,
     onClosed: metrics.closed,
   });
 
   const readiness = async (): Promise<Readiness> => {
     const health = await log.health();
-    const draining = connections.refusal === 'draining';
+    const { draining } = connections;
     const tolerated = logState.everUp && performance.now() - logState.downSince < READINESS_GRACE;
     const ready = !draining && (health.up || tolerated);
     return {
@@ -92,49 +101,91 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     await app.register(healthRoutes, { readiness });
     await app.register(metricsRoute, { exposition: metrics });
   };
+  const notice = new RareNotice<RefuseReason | RefusedRequest, string | undefined>(
+    (limit, times, address) => logger.info({ limit, times, address }, 'refused: a limit is met'),
+    NOTICE_INTERVAL,
+  );
+  const onRefusedRequest: OnRefusedRequest = (reason, address) => {
+    metrics.refusedRequest(reason);
+    notice.note(reason, address);
+  };
+  const attempts = new FailedAttempts(config.failedAuthLimit);
   // Fastify says in a line for each address what we say in one.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
   const keys = new PublishKeys(config.publishKeys);
   const jwks = config.jwksUrl === undefined ? undefined : jwksAt(config.jwksUrl, logger);
   const verifier = tokenVerifier(config, jwks);
-  const publishers = new PublisherAccess({ keys, verifier });
+  const guard = (onTooMany: (address: string) => void): CredentialGuard =>
+    new CredentialGuard({ attempts, onFailed: metrics.failedAuthentication, onTooMany });
+  const publishers = new PublisherAccess({
+    keys,
+    verifier,
+    guard: guard((address) => onRefusedRequest('failed-authentication', address)),
+  });
   const subscribers = new SubscriberAccess({
     verifier,
+    // They are asked to come back, and counted as such.
+    guard: guard(() => undefined),
     publicChannels: config.publicChannels,
     listedOrigins: config.corsOrigins,
   });
   const server = await createHttpServer({
     logger: httpLogger,
     maxBodyBytes: config.maxBodyBytes,
+    maxHeaderBytes: config.maxHeaderBytes,
+    headTimeout: config.headTimeout,
+    trustedProxies: config.trustedProxies,
     corsOrigins: config.corsOrigins,
+    onRefused: onRefusedRequest,
     routes: async (app) => {
-      await app.register(publishRoutes, { hub, publishers });
+      await app.register(publishRoutes, {
+        hub,
+        publishers,
+        rates: {
+          perKey: config.publishRatePerKey,
+          perAddress: config.publishRatePerIp,
+          counter: redis,
+          onUncounted: metrics.uncounted,
+          onRefused: onRefusedRequest,
+        },
+      });
       await app.register(subscribeRoutes, {
         hub,
         connections,
         subscribers,
         onOpened: metrics.opened,
-        onRefused: metrics.refused,
+        onRefused: (reason, address) => {
+          metrics.refused(reason);
+          if (reason !== 'draining') notice.note(reason, address);
+        },
       });
       await app.register(tokenRoutes, { keys, publishers, issuer: tokenIssuer(config) });
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
     },
   });
-  const lane = new PublishLane(server.server, {
-    hub,
-    keys,
-    maxBodyBytes: config.maxBodyBytes,
-    keepAlive: KEEP_ALIVE_TIMEOUT,
-    onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
-  });
+  // Rates are counted by hooks of Fastify, which the lane is past.
+  const limited = config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined;
+  const lane = limited
+    ? undefined
+    : new PublishLane(server.server, {
+        hub,
+        keys,
+        maxBodyBytes: config.maxBodyBytes,
+        keepAlive: KEEP_ALIVE_TIMEOUT,
+        onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
+      });
   const admin =
     config.adminPort === undefined
       ? undefined
       : await createHttpServer({
           logger: httpLogger,
           maxBodyBytes: 1024,
+          maxHeaderBytes: config.maxHeaderBytes,
+          headTimeout: config.headTimeout,
+          trustedProxies: [],
           corsOrigins: [],
+          onRefused: onRefusedRequest,
           routes: lookingIn,
         });
 
@@ -142,7 +193,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     jwks?.close();
     hub.close();
     connections.close();
-    lane.close();
+    lane?.close();
     server.server.closeAllConnections();
     admin?.server.closeAllConnections();
     await Promise.all([server.close(), admin?.close()]);
@@ -160,7 +211,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     async drain() {
       await connections.drain(config.drainWindow);
       // Requests under way get their answer; who then still keeps a connection open is cut.
-      lane.close();
+      lane?.close();
       const finished = server.close();
       await Promise.race([finished, delay(FINISH, undefined, { ref: false })]);
       await close();
@@ -211,7 +262,7 @@ function memoryLog(config: Config): EventLog {
   });
 }
 
-function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => void): EventLog {
+function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => void): RedisEventLog {
   return new RedisEventLog({
     url,
     prefix: config.redisPrefix,

@@ -1,6 +1,9 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { REFUSE_REASONS } from './core/close-reason.ts';
 import type { CloseReason, RefuseReason } from './core/close-reason.ts';
 import type { Instruments, PublishResult } from './core/instruments.ts';
+import { REFUSED_REQUESTS } from './core/refused-request.ts';
+import type { RefusedRequest } from './core/refused-request.ts';
 
 /** What the gauges ask for when they are scraped. */
 export interface Gauges {
@@ -23,6 +26,19 @@ export class Metrics {
     'sluice_connections_refused_total',
     'Streams answered with a request to come back later, by reason.',
     ['reason'],
+  );
+  readonly #refusedRequests = this.#counter(
+    'sluice_requests_refused_total',
+    'Requests refused because of a limit, by reason.',
+    ['reason'],
+  );
+  readonly #failedAuthentications = this.#counter(
+    'sluice_failed_authentications_total',
+    'Requests with a credential that was wrong.',
+  );
+  readonly #uncounted = this.#counter(
+    'sluice_publish_rate_uncounted_total',
+    'Times that a publish was not counted against a rate, because Redis did not answer in time.',
   );
   readonly #published = this.#counter('sluice_published_total', 'Publishes, by result.', ['result']);
   readonly #delivered = this.#counter(
@@ -75,8 +91,8 @@ export class Metrics {
     // A series that appears only with its first event cannot be alerted on.
     for (const reason of ['client', 'drained', 'stalled', 'aged', 'expired'] satisfies CloseReason[])
       this.#closed.inc({ reason }, 0);
-    for (const reason of ['draining', 'limit', 'keys'] satisfies RefuseReason[])
-      this.#refused.inc({ reason }, 0);
+    for (const reason of REFUSE_REASONS) this.#refused.inc({ reason }, 0);
+    for (const reason of REFUSED_REQUESTS) this.#refusedRequests.inc({ reason }, 0);
   }
 
   get contentType(): string {
@@ -102,6 +118,9 @@ export class Metrics {
   readonly opened = (): void => this.#opened.inc();
   readonly closed = (reason: CloseReason): void => this.#closed.inc({ reason });
   readonly refused = (reason: RefuseReason): void => this.#refused.inc({ reason });
+  readonly refusedRequest = (reason: RefusedRequest): void => this.#refusedRequests.inc({ reason });
+  readonly failedAuthentication = (): void => this.#failedAuthentications.inc();
+  readonly uncounted = (): void => this.#uncounted.inc();
 
   #counter(name: string, help: string, labelNames: string[] = []): Counter {
     return new Counter({ name, help, labelNames, registers: [this.#registry] });

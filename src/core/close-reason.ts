@@ -12,6 +12,16 @@ export type CloseReason = 'client' | 'drained' | 'stalled' | 'aged' | 'expired';
  * Why a new stream is not served now; it is answered with 200 and asked to come back later.
  * - `draining`: this replica is shutting down
  * - `limit`: SLUICE_MAX_CONNECTIONS are open
+ * - `ip-limit`, `subject-limit`: this address, or this token's subject, has as many as it may
+ * - `failed-authentication`: a wrong credential from an address that has sent too many
  * - `keys`: it came with a token, and the keys to verify it with cannot be fetched
  */
-export type RefuseReason = 'draining' | 'limit' | 'keys';
+export const REFUSE_REASONS = [
+  'draining',
+  'limit',
+  'ip-limit',
+  'subject-limit',
+  'failed-authentication',
+  'keys',
+] as const;
+export type RefuseReason = (typeof REFUSE_REASONS)[number];

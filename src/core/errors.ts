@@ -14,6 +14,8 @@ export type BrokerErrorCode =
   | 'method-not-allowed'
   | 'body-too-large'
   | 'unsupported-media-type'
+  | 'expectation-failed'
+  | 'too-many-requests'
   | 'headers-too-large'
   | 'request-timeout'
   | 'log-unavailable'
@@ -33,14 +35,17 @@ export class BrokerError extends Error {
   override readonly name = 'BrokerError';
   readonly code: BrokerErrorCode;
   readonly faults: readonly BodyFault[];
+  /** Whole seconds after which to try again, where that is known. */
+  readonly retryAfter: number | undefined;
 
   constructor(
     code: BrokerErrorCode,
     message: string,
-    options: { cause?: unknown; faults?: readonly BodyFault[] } = {},
+    options: { cause?: unknown; faults?: readonly BodyFault[]; retryAfter?: number } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.faults = options.faults ?? [];
+    this.retryAfter = options.retryAfter;
   }
 }

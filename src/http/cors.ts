@@ -35,7 +35,7 @@ export async function allowOrigins(app: FastifyInstance, origins: readonly strin
     credentials: !any,
     methods: ['GET', 'HEAD', 'POST'],
     allowedHeaders: ['Authorization', 'Last-Event-ID', 'Content-Type', 'Idempotency-Key'],
-    exposedHeaders: ['Retry-After', 'Idempotent-Replayed'],
+    exposedHeaders: ['Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed'],
     maxAge: PREFLIGHT_AGE,
     strictPreflight: false,
   });

@@ -1,21 +1,36 @@
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
+import type { OnRefusedRequest } from '../core/refused-request.ts';
+import { clientAddress } from './client-address.ts';
 import { answerClientError } from './client-error.ts';
 import { allowOrigins, originHeaders } from './cors.ts';
 import { KnownRoutes } from './method-not-allowed.ts';
 import { UNFORESEEN, brokerErrorOf, sendProblem } from './problem.ts';
+import { SECURITY_HEADERS, secureAnswers } from './security-headers.ts';
+import { refuseStrangeTargets } from './strange-targets.ts';
 
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly maxBodyBytes: number;
+  /** Of a request line and the headers together, about. */
+  readonly maxHeaderBytes: number;
+  /** How long these may take to arrive, in ms; at most as long as a whole request may. */
+  readonly headTimeout: number;
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   readonly corsOrigins: readonly string[];
+  readonly onRefused: OnRefusedRequest;
   /** Registers the routes, by name and in order. */
   readonly routes: (app: FastifyInstance) => Promise<void>;
 }
 
 /** How long a whole request may take to arrive, in ms; streams are not concerned, their request is over. */
 const REQUEST_TIMEOUT = 30_000;
+/** How late it may be noticed that a request takes too long, in ms. */
+const LATEST_NOTICE = 5_000;
+/** Node has no other way to say that there are too many than 431, as for those that are too large. */
+const MAX_HEADERS = 1_000;
 /** Longer than the idle time of the usual proxies, so that it is they who close an idle connection. */
 export const KEEP_ALIVE_TIMEOUT = 72_000;
 
@@ -34,12 +49,20 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     exposeHeadRoutes: false,
     requestIdHeader: false,
     // A name that is too long gets our own error, not 414; the size of a request's head is limited all the same.
-    routerOptions: { maxParamLength: 64 * 1024 },
-    http: { requireHostHeader: false, keepAlive: true, keepAliveInitialDelay: 15_000 },
-    clientErrorHandler: answerClientError,
+    routerOptions: { maxParamLength: options.maxHeaderBytes },
+    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    http: {
+      requireHostHeader: false,
+      keepAlive: true,
+      keepAliveInitialDelay: 15_000,
+      maxHeaderSize: options.maxHeaderBytes,
+      headersTimeout: options.headTimeout,
+      connectionsCheckingInterval: Math.min(LATEST_NOTICE, options.headTimeout / 2),
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, options.onRefused),
     frameworkErrors: (error, request, reply) => {
       // No hook runs for a URL that cannot be decoded, that of CORS included.
-      reply.headers(originHeaders(options.corsOrigins, request.headers.origin));
+      reply.headers({ ...SECURITY_HEADERS, ...originHeaders(options.corsOrigins, request.headers.origin) });
       void sendProblem(
         reply,
         brokerErrorOf(error) ?? new BrokerError('bad-request', 'The request could not be read.'),
@@ -49,6 +72,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
   app.setErrorHandler((error, request, reply) => {
     const known = brokerErrorOf(error);
+    if (known?.code === 'body-too-large') options.onRefused('body-size', clientAddress(request));
     if (known === undefined)
       request.log.error({ err: error }, 'a request failed for a reason nobody foresaw');
     return sendProblem(reply, known ?? UNFORESEEN);
@@ -63,16 +87,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     ),
   );
 
+  app.server.maxHeadersCount = MAX_HEADERS;
+
+  secureAnswers(app);
   await allowOrigins(app, options.corsOrigins);
-  // Node would answer without a body (RFC 9112 §3.2).
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.raw.httpVersion === '1.0' || request.headers.host !== undefined) {
-      done();
-      return;
-    }
-    reply.header('connection', 'close');
-    done(new BrokerError('bad-request', 'A request of HTTP/1.1 needs a Host header.'));
-  });
+  refuseStrangeTargets(app);
   const known = new KnownRoutes();
   known.watch(app);
   await options.routes(app);

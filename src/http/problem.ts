@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
 import type { BrokerErrorCode } from '../core/errors.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** The one place where an error gets its status. */
 const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
@@ -17,6 +18,8 @@ const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'request-timeout': 408,
   'body-too-large': 413,
   'unsupported-media-type': 415,
+  'expectation-failed': 417,
+  'too-many-requests': 429,
   'headers-too-large': 431,
   internal: 500,
   'tokens-unavailable': 501,
@@ -53,7 +56,8 @@ export function problemOf(error: BrokerError): Problem {
 export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyReply {
   const problem = problemOf(error);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="sluice"');
-  if (problem.status === 503) reply.header('retry-after', RETRY_AFTER);
+  const retryAfter = retryAfterOf(error, problem);
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   // Bytes, because Fastify adds a charset to text, which JSON types do not have (RFC 8259 §11).
   return reply
     .code(problem.status)
@@ -61,13 +65,22 @@ export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyRep
     .send(Buffer.from(JSON.stringify(problem)));
 }
 
+function retryAfterOf({ retryAfter }: BrokerError, { status }: Problem): number | undefined {
+  return retryAfter ?? (status === 503 ? RETRY_AFTER : undefined);
+}
+
+const SECURITY_LINES = Object.entries(SECURITY_HEADERS)
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('');
+
 /** A whole answer for a connection that no reply stands for. */
 export function rawProblem(error: BrokerError, close: boolean): string {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
-  const retry = problem.status === 503 ? `Retry-After: ${RETRY_AFTER}\r\n` : '';
+  const retryAfter = retryAfterOf(error, problem);
+  const retry = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
   return (
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n${retry}` +
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n${retry}${SECURITY_LINES}` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n` +
     `Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n${body}`
   );

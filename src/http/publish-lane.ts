@@ -165,7 +165,7 @@ class LaneConnection {
   #success(json: string, replayed: boolean): string {
     // Neither a channel name nor an id takes more than a byte a character.
     return (
-      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n` +
+      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\nX-Content-Type-Options: nosniff\r\n` +
       `${replayed ? 'Idempotent-Replayed: true\r\n' : ''}Date: ${this.#lane.date.value}\r\n` +
       `${this.#closing ? 'Connection: close' : 'Connection: keep-alive'}\r\n\r\n${json}`
     );

@@ -4,6 +4,9 @@ import { parseChannelName } from '../core/channel-name.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
+import { clientAddress } from './client-address.ts';
+import { limitPublishRates } from './publish-rates.ts';
+import type { PublishRateOptions } from './publish-rates.ts';
 import type { Publication } from './publication.ts';
 import { IDEMPOTENCY_KEY, acknowledgement, parsePublication, parseRawPublication } from './publication.ts';
 import type { PublisherAccess } from './publisher-access.ts';
@@ -11,12 +14,13 @@ import type { PublisherAccess } from './publisher-access.ts';
 export interface PublishOptions {
   readonly hub: Pick<Hub, 'publish'>;
   readonly publishers: Pick<PublisherAccess, 'of'>;
+  readonly rates: PublishRateOptions;
 }
 
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(
   app: FastifyInstance,
-  { hub, publishers }: PublishOptions,
+  { hub, publishers, rates }: PublishOptions,
 ): Promise<void> {
   const accesses = new WeakMap<FastifyRequest, Access>();
 
@@ -26,11 +30,12 @@ export async function publishRoutes(
       accesses.set(request, access);
       done(refusalOf(request, access));
     };
-    const access = publishers.of(request.headers.authorization);
+    const access = publishers.of(request.headers.authorization, clientAddress(request));
     if (access instanceof BrokerError) done(access);
     else if (access instanceof Promise) access.then(admit, done);
     else admit(access);
   });
+  await limitPublishRates(app, rates);
 
   const publish = async (
     request: FastifyRequest,
@@ -95,7 +100,11 @@ function answer(reply: FastifyReply, json: string): FastifyReply {
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) raw.setHeader(name, value);
   }
-  raw.writeHead(200, { 'content-type': 'application/json', 'content-length': json.length });
+  raw.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': json.length,
+    'x-content-type-options': 'nosniff',
+  });
   raw.end(json);
   return reply;
 }

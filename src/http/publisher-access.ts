@@ -1,5 +1,6 @@
 import type { Access } from '../auth/access.ts';
 import { bearerToken } from '../auth/bearer.ts';
+import type { CredentialGuard } from '../auth/credential-guard.ts';
 import type { PublishKeys } from '../auth/publish-keys.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
 import { BrokerError } from '../core/errors.ts';
@@ -8,6 +9,7 @@ export interface PublisherAccessOptions {
   readonly keys: Pick<PublishKeys, 'access'>;
   /** Undefined where no token key is configured: then only publish keys are taken. */
   readonly verifier: Pick<TokenVerifier, 'known' | 'verify'> | undefined;
+  readonly guard: Pick<CredentialGuard, 'verify' | 'wrong'>;
 }
 
 /**
@@ -22,8 +24,8 @@ export class PublisherAccess {
   }
 
   /** What a publish key, or a token, allows. A promise only for a token that has to be verified; it rejects with a BrokerError. */
-  of(authorization: string | undefined): Access | BrokerError | Promise<Access> {
-    const { keys, verifier } = this.#options;
+  of(authorization: string | undefined, address: string): Access | BrokerError | Promise<Access> {
+    const { keys, verifier, guard } = this.#options;
     const credential = bearerToken(authorization);
     if (credential === undefined) {
       const what = verifier === undefined ? 'publish key' : 'publish key or token';
@@ -31,13 +33,13 @@ export class PublisherAccess {
     }
     const access = keys.access(credential) ?? verifier?.known(credential);
     if (access !== undefined) return access;
-    if (verifier === undefined)
-      return new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
     // What does not even look like a token was meant as a key.
-    if (credential.split('.').length === 3) return verifier.verify(credential);
-    return new BrokerError(
-      'unauthorized',
-      'These credentials are neither one of SLUICE_PUBLISH_KEYS nor a token.',
-    );
+    if (verifier !== undefined && credential.split('.').length === 3)
+      return guard.verify(verifier, credential, address);
+    const what =
+      verifier === undefined
+        ? 'This publish key is not one of SLUICE_PUBLISH_KEYS.'
+        : 'These credentials are neither one of SLUICE_PUBLISH_KEYS nor a token.';
+    return guard.wrong(new BrokerError('unauthorized', what), address);
   }
 }

@@ -6,11 +6,12 @@ import type { ChannelName } from '../core/channel-name.ts';
 import type { RefuseReason } from '../core/close-reason.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
-import type { Connections } from '../sse/connections.ts';
+import type { Connections, StreamHolder } from '../sse/connections.ts';
 import { detachSocket } from '../sse/detach-socket.ts';
 import { encodeRetry } from '../sse/frame.ts';
 import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
+import { clientAddress } from './client-address.ts';
 import { startPosition } from './start-position.ts';
 import type { Query } from './start-position.ts';
 import type { SubscriberAccess } from './subscriber-access.ts';
@@ -20,7 +21,7 @@ export interface SubscribeOptions {
   readonly connections: Connections;
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
   readonly onOpened: () => void;
-  readonly onRefused: (reason: RefuseReason) => void;
+  readonly onRefused: (reason: RefuseReason, address: string) => void;
 }
 
 interface SubscribeRoute {
@@ -33,8 +34,8 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
   const { hub, connections, subscribers } = options;
 
   /** 200, because a browser that gets any other status never tries again. */
-  const refuse = (reply: FastifyReply, reason: RefuseReason): void => {
-    options.onRefused(reason);
+  const refuse = (reply: FastifyReply, reason: RefuseReason, address: string): void => {
+    options.onRefused(reason, address);
     void reply
       .headers(STREAM_HEADERS)
       .header('connection', 'close')
@@ -43,23 +44,25 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
 
   app.head<SubscribeRoute>('/events/:channel', async (request, reply) => {
     const channel = parseChannelName(request.params.channel);
-    await subscribers.of(request, [channel]);
+    await subscribers.of(request, [channel], clientAddress(request));
     startPosition(request.headers['last-event-id'], request.query, channel);
     return reply.headers(STREAM_HEADERS).send();
   });
 
   app.get<SubscribeRoute>('/events/:channel', (request, reply) => {
     const channel = parseChannelName(request.params.channel);
-    const access = subscribers.of(request, [channel]);
+    const address = clientAddress(request);
+    const access = subscribers.of(request, [channel], address);
     if (!(access instanceof Promise)) {
-      stream(request, reply, channel, access);
+      stream(request, reply, channel, { access, address });
       return undefined;
     }
     return access.then(
-      (granted) => stream(request, reply, channel, granted),
+      (granted) => stream(request, reply, channel, { access: granted, address }),
       (error: unknown) => {
-        if (!(error instanceof BrokerError) || error.code !== 'keys-unavailable') throw error;
-        refuse(reply, 'keys');
+        const reason = passingReason(error);
+        if (reason === undefined) throw error;
+        refuse(reply, reason, address);
       },
     );
   });
@@ -68,12 +71,13 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     request: FastifyRequest<SubscribeRoute>,
     reply: FastifyReply,
     channel: ChannelName,
-    access: Access,
+    { access, address }: { readonly access: Access; readonly address: string },
   ): void => {
+    const holder: StreamHolder = { address, subject: access.subject };
     const start = startPosition(request.headers['last-event-id'], request.query, channel);
-    const { refusal } = connections;
+    const refusal = connections.refusal(holder);
     if (refusal !== undefined) {
-      refuse(reply, refusal);
+      refuse(reply, refusal, address);
       return;
     }
     reply.hijack();
@@ -83,7 +87,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
       options.onOpened();
       const subscription = hub.subscribe(channel, start, connection);
       connection.onWritable = () => subscription.resume();
-      connections.add(connection, () => hub.unsubscribe(channel, subscription));
+      connections.add(connection, holder, () => hub.unsubscribe(channel, subscription));
       // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
       // say first leaves in the same write.
       setImmediate(release, socket);
@@ -93,6 +97,13 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     if (socket === null) reply.raw.once('socket', begin);
     else begin(socket);
   };
+}
+
+/** Why the credentials of a subscriber cannot be judged now, where that will pass. */
+function passingReason(error: unknown): RefuseReason | undefined {
+  if (!(error instanceof BrokerError)) return undefined;
+  if (error.code === 'keys-unavailable') return 'keys';
+  return error.code === 'too-many-requests' ? 'failed-authentication' : undefined;
 }
 
 function release(socket: Socket): void {

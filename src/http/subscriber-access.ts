@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Access } from '../auth/access.ts';
 import { bearerToken } from '../auth/bearer.ts';
+import type { CredentialGuard } from '../auth/credential-guard.ts';
 import { cookieCounts, cookieToken } from '../auth/token-cookie.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
 import type { ChannelName } from '../core/channel-name.ts';
@@ -12,6 +13,7 @@ import type { Query } from './start-position.ts';
 export interface SubscriberAccessOptions {
   /** Undefined where no token key is configured: then there is nothing but public channels. */
   readonly verifier: Pick<TokenVerifier, 'known' | 'verify'> | undefined;
+  readonly guard: Pick<CredentialGuard, 'verify'>;
   readonly publicChannels: readonly ChannelPattern[];
   /** Other origins whose pages may use their visitors' cookies. */
   readonly listedOrigins: readonly string[];
@@ -41,10 +43,11 @@ export class SubscriberAccess {
 
   /**
    * What the request may do, all of the channels included; a promise only where a token has to be verified.
-   * @throws BrokerError `unauthorized`, `forbidden`, `invalid-query`, `keys-unavailable`; also as a rejection
+   * @throws BrokerError `unauthorized`, `forbidden`, `invalid-query`, `keys-unavailable`, `too-many-requests`; also as a
+   * rejection
    */
-  of(request: Asked, channels: readonly ChannelName[]): Access | Promise<Access> {
-    const { verifier, publicChannels } = this.#options;
+  of(request: Asked, channels: readonly ChannelName[], address: string): Access | Promise<Access> {
+    const { verifier, guard, publicChannels } = this.#options;
     const open = channels.every((channel) => matchesAny(publicChannels, channel));
     const token = verifier === undefined ? undefined : this.#tokenOf(request, open);
     if (verifier === undefined || token === undefined) {
@@ -53,7 +56,7 @@ export class SubscriberAccess {
     }
     const known = verifier.known(token);
     if (known !== undefined) return this.#granted(known, channels);
-    return verifier.verify(token).then((access) => this.#granted(access, channels));
+    return guard.verify(verifier, token, address).then((access) => this.#granted(access, channels));
   }
 
   #tokenOf({ headers, query }: Asked, open: boolean): string | undefined {

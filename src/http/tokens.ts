@@ -4,6 +4,7 @@ import type { PublishKeys } from '../auth/publish-keys.ts';
 import { MAX_TOKEN_LENGTH } from '../auth/token-header.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import { BrokerError } from '../core/errors.ts';
+import { clientAddress } from './client-address.ts';
 import { invalidBody } from './json-body.ts';
 import type { PublisherAccess } from './publisher-access.ts';
 import { parseTokenBody } from './token-body.ts';
@@ -29,9 +30,11 @@ export async function tokenRoutes(
     '/tokens',
     {
       // Before the body is read.
-      onRequest: async ({ headers }) => {
-        const key = bearerToken(headers.authorization);
-        if (key === undefined || !keys.accepts(key)) throw await refusalOf(headers.authorization);
+      onRequest: async (request) => {
+        const { authorization } = request.headers;
+        const key = bearerToken(authorization);
+        if (key === undefined || !keys.accepts(key))
+          throw await refusalOf(authorization, clientAddress(request));
         if (issuer === undefined) {
           throw new BrokerError(
             'tokens-unavailable',
@@ -54,8 +57,8 @@ export async function tokenRoutes(
     },
   );
 
-  const refusalOf = async (authorization: string | undefined): Promise<BrokerError> => {
-    const access = await publishers.of(authorization);
+  const refusalOf = async (authorization: string | undefined, address: string): Promise<BrokerError> => {
+    const access = await publishers.of(authorization, address);
     if (access instanceof BrokerError) return access;
     return new BrokerError('forbidden', 'A token cannot make tokens: send a publish key.');
   };

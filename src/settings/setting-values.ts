@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseChannelPattern } from '../core/channel-pattern.ts';
+import type { Rate } from '../core/rate.ts';
 
 // The forms that values of settings take (docs/protocol.md §9). Each message completes "expected …".
 
@@ -18,7 +20,7 @@ export const duration = (min: number, max = MAX_TIMER) =>
     })
     .pipe(z.number().min(min, `at least ${min} ms`).max(max, `at most ${max} ms`));
 
-export const size = (min: number) =>
+export const size = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   z
     .string()
     .regex(/^\d+(?:KiB|MiB|GiB)?$/, 'a number of bytes, or one with KiB, MiB or GiB')
@@ -26,7 +28,7 @@ export const size = (min: number) =>
       const [, digits = '', unit = ''] = /^(\d+)(.*)$/.exec(text) ?? [];
       return Number(digits) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
     })
-    .pipe(z.number().min(min, `at least ${min} bytes`).max(Number.MAX_SAFE_INTEGER, 'a smaller number'));
+    .pipe(z.number().min(min, `at least ${min} bytes`).max(max, 'a smaller number'));
 
 export const count = (min: number, max: number) =>
   z
@@ -73,6 +75,26 @@ export const keys = list.pipe(
   z.array(z.string().regex(/^[\x21-\x7e]{1,512}$/, 'keys of visible ASCII characters, separated by commas')),
 );
 
+const RATE_UNITS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const A_RATE = 'a whole number of times a second, minute or hour, such as 100/s, 6000/m or 1000/h';
+
+export const rate = z
+  .string()
+  .regex(/^[1-9]\d{0,8}\/[smh]$/, A_RATE)
+  .transform((text): Rate => {
+    const [limit = '', unit = 's'] = text.split('/');
+    return { limit: Number(limit), window: RATE_UNITS[unit as keyof typeof RATE_UNITS] };
+  });
+
+export const rateOrOff = z
+  .string()
+  .regex(/^(?:off|[1-9]\d{0,8}\/[smh])$/, `${A_RATE}, or off`)
+  .transform((text): Rate => (text === 'off' ? { limit: Infinity, window: 0 } : rate.parse(text)));
+
+export const networks = list.pipe(
+  z.array(z.string().refine(isNetwork, 'IP addresses, and networks such as 10.0.0.0/8 or fd00::/8')),
+);
+
 /** `redis+sentinel://hosts/name` and `redis+cluster://hosts`, see docs/operations.md. */
 const SEVERAL_REDIS = /^rediss?\+(?:sentinel:\/\/[^/?]+\/[^/?]+(?:\/\d+)?(?:\?.*)?|cluster:\/\/[^/?]+\/?)$/;
 
@@ -90,4 +112,14 @@ function isOrigin(text: string): boolean {
     !text.includes('*') &&
     (url.protocol === 'http:' || url.protocol === 'https:')
   );
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...more] = text.split('/');
+  const family = isIP(address);
+  // A zone belongs to one machine's interfaces; whoever writes it means something else.
+  if (family === 0 || address.includes('%') || more.length > 0) return false;
+  if (prefix === undefined) return true;
+  // A network of everybody would believe every X-Forwarded-For there is.
+  return /^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }

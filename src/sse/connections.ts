@@ -1,6 +1,15 @@
 import type { CloseReason, RefuseReason } from '../core/close-reason.ts';
 import type { FairLoop, FairTask } from '../core/fair-loop.ts';
+import { HolderCounts } from './holder-counts.ts';
 import type { Expiry, Pulse, SseConnection } from './sse-connection.ts';
+
+/** Whom a stream counts against. */
+export interface StreamHolder {
+  /** The client's address, or its network where that is what counts. */
+  readonly address: string;
+  /** Of its token; undefined for a stream that needed none. */
+  readonly subject: string | undefined;
+}
 
 export interface ConnectionsOptions {
   readonly loop: FairLoop;
@@ -14,6 +23,8 @@ export interface ConnectionsOptions {
   readonly maxAge: number;
   /** Streams at once; Infinity for no limit. */
   readonly maxConnections: number;
+  readonly maxPerAddress: number;
+  readonly maxPerSubject: number;
   readonly onClosed: (reason: CloseReason) => void;
 }
 
@@ -24,12 +35,16 @@ export class Connections {
   readonly pulse: Pulse = { now: performance.now() };
   readonly #options: ConnectionsOptions;
   readonly #open = new Set<SseConnection>();
+  readonly #byAddress: HolderCounts;
+  readonly #bySubject: HolderCounts;
   readonly #timer: NodeJS.Timeout;
   #sweeping = false;
   #draining = false;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#byAddress = new HolderCounts(options.maxPerAddress);
+    this.#bySubject = new HolderCounts(options.maxPerSubject);
     const tick = Math.max(10, Math.min(1_000, options.heartbeat / 4, options.stallTimeout / 4));
     this.#timer = setInterval(() => this.#tick(), tick);
     this.#timer.unref();
@@ -45,10 +60,16 @@ export class Connections {
     return bytes;
   }
 
+  get draining(): boolean {
+    return this.#draining;
+  }
+
   /** Why a new stream cannot be served now, if so: it is answered all the same, and asked to come back. */
-  get refusal(): RefuseReason | undefined {
+  refusal({ address, subject }: StreamHolder): RefuseReason | undefined {
     if (this.#draining) return 'draining';
-    return this.#open.size >= this.#options.maxConnections ? 'limit' : undefined;
+    if (this.#open.size >= this.#options.maxConnections) return 'limit';
+    if (this.#byAddress.full(address)) return 'ip-limit';
+    return this.#bySubject.full(subject) ? 'subject-limit' : undefined;
   }
 
   /** A reconnection time for one stream, in ms, different for each, so that they do not all come back at once. */
@@ -76,10 +97,14 @@ export class Connections {
   }
 
   /** From here on the stream gets heartbeats and is counted, until `onClose` is called. */
-  add(connection: SseConnection, onClose: () => void): void {
+  add(connection: SseConnection, { address, subject }: StreamHolder, onClose: () => void): void {
     this.#open.add(connection);
+    this.#byAddress.add(address);
+    this.#bySubject.add(subject);
     connection.onClose = (reason) => {
       this.#open.delete(connection);
+      this.#byAddress.remove(address);
+      this.#bySubject.remove(subject);
       this.#options.onClosed(reason);
       onClose();
     };

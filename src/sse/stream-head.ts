@@ -6,6 +6,8 @@ export const STREAM_HEADERS = {
   'cache-control': 'no-store, no-transform',
   'x-accel-buffering': 'no',
   'x-content-type-options': 'nosniff',
+  // Nothing of another origin may embed it; reading it by CORS is another matter.
+  'cross-origin-resource-policy': 'same-origin',
 } as const;
 
 const FIXED = Object.entries(STREAM_HEADERS)

@@ -41,12 +41,16 @@ export interface Broker {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** A drain that takes no time, so that a file's `stop` costs nothing; set SLUICE_DRAIN_WINDOW to see one. */
+/**
+ * A drain that takes no time, so that a file's `stop` costs nothing; set SLUICE_DRAIN_WINDOW to see one. And no end to wrong
+ * credentials, which in tests all come from one address; set SLUICE_FAILED_AUTH_LIMIT to '' for the default.
+ */
 const DEFAULTS: Environment = {
   HOST: '127.0.0.1',
   PORT: '0',
   SLUICE_PUBLISH_KEYS: 'the-key-of-the-tests',
   SLUICE_DRAIN_WINDOW: '0s',
+  SLUICE_FAILED_AUTH_LIMIT: 'off',
 };
 
 /**

@@ -49,10 +49,17 @@ test('docs/operations.md lists every metric', () => {
   expect(metrics.filter((name) => !operations.includes(`\`${name}`))).toEqual([]);
 });
 
+test('each test that SECURITY.md names is there', () => {
+  const named = [...read('SECURITY.md').matchAll(/`(test\/[^`]+)`/g)].map(([, path = '']) => path);
+  expect(named.length).toBeGreaterThan(15);
+  expect(named.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([]);
+});
+
 test('links between documents lead somewhere', () => {
   for (const document of [
     'README.md',
     'CONTRIBUTING.md',
+    'SECURITY.md',
     'docs/protocol.md',
     'docs/operations.md',
     'docs/architecture.md',

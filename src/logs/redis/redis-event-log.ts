@@ -12,6 +12,7 @@ import type {
   LogPage,
 } from '../../core/event-log.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../core/event.ts';
+import type { RateCounter } from '../../core/rate.ts';
 import { ClusterFollower } from './cluster-follower.ts';
 import { ClusterMonitor } from './cluster-monitor.ts';
 import type { LogMonitor } from './log-monitor.ts';
@@ -51,7 +52,7 @@ const PAGE_BYTES = 256 * 1024;
 const TAIL_TTL = 86_400_000;
 
 /** The log in Redis: a stream for each channel, and pub/sub to announce what is appended to it. */
-export class RedisEventLog implements EventLog {
+export class RedisEventLog implements EventLog, RateCounter {
   readonly #options: RedisEventLogOptions;
   readonly #keys: RedisKeys;
   readonly #scripts: RedisScripts;
@@ -149,6 +150,11 @@ export class RedisEventLog implements EventLog {
 
   follow(channel: ChannelName, listener: LogListener): Following {
     return this.#follower.follow(channel, listener);
+  }
+
+  async hit(name: string, window: number): Promise<{ count: number; left: number }> {
+    const [count, left] = (await this.#run('hit', [this.#keys.rate(name)], [window])) as [number, number];
+    return { count, left };
   }
 
   async health(): Promise<LogHealth> {

@@ -28,4 +28,9 @@ export class RedisKeys {
   probe(replica: string): string {
     return `${this.#prefix}probe:${replica}`;
   }
+
+  /** How often somebody has done something in a window; the name has no brace, and so meets no channel's. */
+  rate(name: string): string {
+    return `${this.#prefix}rate:${name}`;
+  }
 }

@@ -59,14 +59,53 @@ describe('a head that is too large is 431', () => {
       { path: '/livez', headers: Array.from({ length: 900 }, (_, i) => `X-${i}: ${'x'.repeat(20)}`) },
     ],
     ['the path', { path: `/events/${'x'.repeat(17_000)}` }],
+    ['a request line of 64 KiB', { path: `/events/${'x'.repeat(64 * 1024)}` }],
+    ['more than 1,000 headers, however short', { path: '/livez', headers: Array(1_000).fill('X:') }],
   ])('%s', async (_what, request) => {
     expect(readProblem(await exchange(broker.port, request), 431).code).toBe('headers-too-large');
+  });
+
+  test('1,000 headers are not, that of the Host included', async () => {
+    const answer = await exchange(broker.port, { path: '/livez', headers: Array(999).fill('X:') });
+    expect(answer.status).toBe(200);
   });
 
   test('8 KiB of Last-Event-ID are not', async () => {
     const headers = [`Last-Event-ID: ${'x'.repeat(8_192)}`];
     const answer = await exchange(broker.port, { method: 'HEAD', path: '/events/a', headers });
     expect(answer.status).toBe(200);
+  });
+});
+
+describe('an expectation', () => {
+  test.each(['miracles', '101-continue', 'x'.repeat(2_000)])('is 417: %s', async (expectation) => {
+    const headers = [`Expect: ${expectation}`, 'Content-Length: 5'];
+    for (const method of ['GET', 'POST']) {
+      const answer = await exchange(broker.port, { method, path: '/publish/a', headers });
+      expect(readProblem(answer, 417).code).toBe('expectation-failed');
+    }
+  });
+
+  test('of 100-continue is met', async () => {
+    const connection = await openRaw(broker.port);
+    const { headers = [], ...request } = publishRequest(broker, { path: '/publish/a', body: 'x' });
+    connection.send(requestBytes({ ...request, headers: [...headers, 'Expect: 100-Continue'], body: '' }));
+    expect((await connection.answer('HEAD')).status).toBe(100);
+    connection.send('x');
+    expect((await connection.answer()).status).toBe(200);
+    connection.close();
+  });
+});
+
+describe('the server as a whole, *,', () => {
+  test.each(['GET', 'HEAD', 'POST', 'DELETE'])('is no path: %s is 400', async (method) => {
+    const answer = await exchange(broker.port, { method, path: '*' });
+    expect(answer.status).toBe(400);
+    expect(answer.header('content-type')).toBe('application/problem+json');
+  });
+
+  test('can be asked for its options', async () => {
+    expect((await exchange(broker.port, { method: 'OPTIONS', path: '*' })).status).toBe(204);
   });
 });
 

@@ -22,12 +22,15 @@ const NAMES = {
   sluice_connections_refused_total: 'counter',
   sluice_events_delivered_total: 'counter',
   sluice_events_replayed_total: 'counter',
+  sluice_failed_authentications_total: 'counter',
   sluice_gaps_total: 'counter',
   sluice_heals_total: 'counter',
   sluice_log_up: 'gauge',
   sluice_publish_duration_seconds: 'histogram',
+  sluice_publish_rate_uncounted_total: 'counter',
   sluice_publish_to_write_seconds: 'histogram',
   sluice_published_total: 'counter',
+  sluice_requests_refused_total: 'counter',
 };
 
 test('every metric is there from the start, with its type and a help text', async () => {
@@ -54,6 +57,15 @@ test('so is every series whose labels are known', async () => {
       'sluice_connections_closed_total{reason="aged"}',
       'sluice_connections_refused_total{reason="limit"}',
       'sluice_connections_refused_total{reason="draining"}',
+      'sluice_connections_refused_total{reason="ip-limit"}',
+      'sluice_connections_refused_total{reason="subject-limit"}',
+      'sluice_connections_refused_total{reason="failed-authentication"}',
+      'sluice_requests_refused_total{reason="key-rate"}',
+      'sluice_requests_refused_total{reason="ip-rate"}',
+      'sluice_requests_refused_total{reason="failed-authentication"}',
+      'sluice_requests_refused_total{reason="body-size"}',
+      'sluice_requests_refused_total{reason="head-size"}',
+      'sluice_requests_refused_total{reason="slow"}',
     ]),
   );
   expect(series).toEqual(

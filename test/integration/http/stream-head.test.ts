@@ -14,6 +14,7 @@ const HEAD = {
   'cache-control': 'no-store, no-transform',
   connection: 'close',
   'content-type': 'text/event-stream',
+  'cross-origin-resource-policy': 'same-origin',
   'x-accel-buffering': 'no',
   'x-content-type-options': 'nosniff',
 };

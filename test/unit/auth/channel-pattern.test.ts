@@ -75,3 +75,24 @@ test('every name is a pattern that matches itself, and so is each of its beginni
     }),
   );
 });
+
+test('any text is refused, or matches what begins with it and nothing else', () => {
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[a.*]{0,6}$/));
+  const name = fc.stringMatching(/^[a.]{1,8}$/).filter((one) => one !== '.' && one !== '..');
+  fc.assert(
+    fc.property(text, name, (given, other) => {
+      const pattern = parseChannelPattern(given);
+      const star = given.indexOf('*');
+      // A star is the end of a pattern, or there is none.
+      if (pattern === undefined || (star >= 0 && star < given.length - 1)) {
+        expect(pattern).toBeUndefined();
+        return;
+      }
+      const prefix = star < 0 ? given : given.slice(0, star);
+      expect(prefix).toMatch(/^[A-Za-z0-9._:~-]*$/);
+      expect(matchesAny([pattern], parseChannelName(other))).toBe(
+        star < 0 ? other === given : other.startsWith(prefix),
+      );
+    }),
+  );
+});

@@ -1,4 +1,5 @@
 import type { Config } from '../../../src/config.ts';
+import { limitSettings } from './limit-setting-cases.ts';
 import { tokenSettings } from './token-key-cases.ts';
 
 const MINUTE = 60_000;
@@ -250,4 +251,5 @@ export const settings: readonly SettingCase[] = [
     ],
     bad: ['65536', 'admin'],
   },
+  ...limitSettings,
 ];

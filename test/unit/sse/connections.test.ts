@@ -1,13 +1,17 @@
+import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { FairLoop } from '../../../src/core/fair-loop.ts';
 import { Connections } from '../../../src/sse/connections.ts';
+import type { ConnectionsOptions, StreamHolder } from '../../../src/sse/connections.ts';
+import { SseConnection } from '../../../src/sse/sse-connection.ts';
 
 const open: Connections[] = [];
 afterEach(() => {
   for (const connections of open.splice(0)) connections.close();
 });
 
-function connectionsWith(options: { retry?: number; maxAge?: number }): Connections {
+function connectionsWith(options: Partial<ConnectionsOptions>): Connections {
   const connections = new Connections({
     loop: new FairLoop(),
     heartbeat: 15_000,
@@ -15,6 +19,8 @@ function connectionsWith(options: { retry?: number; maxAge?: number }): Connecti
     retry: 2_000,
     maxAge: Infinity,
     maxConnections: Infinity,
+    maxPerAddress: Infinity,
+    maxPerSubject: Infinity,
     onClosed: () => undefined,
     ...options,
   });
@@ -75,7 +81,43 @@ describe('a stream ends at its age or with its token, whichever comes first', ()
 
 test('a drain without streams is over at once, and from then on new ones are refused', async () => {
   const connections = connectionsWith({});
-  expect(connections.refusal).toBeUndefined();
+  expect(connections.refusal(holder('a'))).toBeUndefined();
   await connections.drain(3_600_000);
-  expect(connections.refusal).toBe('draining');
+  expect(connections.refusal(holder('a'))).toBe('draining');
+});
+
+function holder(address: string, subject?: string): StreamHolder {
+  return { address, subject };
+}
+
+describe('who has as many streams as they may is refused until one of them is closed', () => {
+  test.each<
+    [
+      by: string,
+      options: Partial<ConnectionsOptions>,
+      reason: string,
+      same: StreamHolder,
+      other: StreamHolder,
+    ]
+  >([
+    ['address', { maxPerAddress: 2 }, 'ip-limit', holder('a', 'of others'), holder('b', 's')],
+    ['subject', { maxPerSubject: 2 }, 'subject-limit', holder('elsewhere', 's'), holder('a', 't')],
+    ['no subject', { maxPerSubject: 2 }, 'none', holder('a'), holder('b')],
+  ])('by %s', async (_by, options, reason, same, other) => {
+    const connections = connectionsWith(options);
+    const sockets = [new Socket(), new Socket()];
+    for (const socket of sockets) {
+      expect(connections.refusal(same)).toBeUndefined();
+      connections.add(
+        new SseConnection(socket, connections.pulse, connections.expiry(Infinity)),
+        holder('a', 's'),
+        () => undefined,
+      );
+    }
+    expect(connections.refusal(same) ?? 'none').toBe(reason);
+    expect(connections.refusal(other)).toBeUndefined();
+    const [first] = sockets;
+    if (first !== undefined) await once(first.destroy(), 'close');
+    expect(connections.refusal(same)).toBeUndefined();
+  });
 });

@@ -1,0 +1,145 @@
+import { SignJWT } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { exchange, openRaw, requestBytes } from '../../support/raw-http.ts';
+import type { RawAnswer } from '../../support/raw-http.ts';
+import { readMetrics } from '../../support/read-metrics.ts';
+import { readProblem } from '../../support/read-problem.ts';
+
+/** The limit as it is when nobody sets it. */
+const BY_DEFAULT = { SLUICE_FAILED_AUTH_LIMIT: '' };
+const LIMIT = 60;
+const STORM = 10_000;
+const CONNECTIONS = 10;
+
+const SECRET = 'a secret of more than thirty-two bytes';
+
+let broker: Broker;
+beforeAll(async () => {
+  broker = await startBroker({
+    ...BY_DEFAULT,
+    SLUICE_TRUSTED_PROXIES: '127.0.0.1',
+    SLUICE_PUBLIC_CHANNELS: 'news',
+    SLUICE_JWT_SECRET: SECRET,
+  });
+});
+afterAll(() => broker.kill());
+
+async function tokenFor(sub: string): Promise<string> {
+  return await new SignJWT({ sub, sluice: { subscribe: ['private'] } })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(SECRET));
+}
+
+async function publish(key: string, from: string): Promise<RawAnswer> {
+  const headers = [`Authorization: Bearer ${key}`, `X-Forwarded-For: ${from}`, 'Content-Length: 1'];
+  return await exchange(broker.port, { method: 'POST', path: '/publish/news', headers, body: 'x' });
+}
+
+async function subscribe(from: string, authorization: readonly string[]): Promise<RawAnswer> {
+  const connection = await openRaw(broker.port);
+  const headers = [...authorization, `X-Forwarded-For: ${from}`];
+  connection.send(requestBytes({ path: '/events/private', headers }));
+  const answer = await connection.answer();
+  connection.close();
+  return answer;
+}
+
+/** Those of the broker; Node's own come and go with its sockets. */
+function ownSeries(metrics: ReadonlyMap<string, number>): string[] {
+  return [...metrics.keys()].filter((name) => name.startsWith('sluice_'));
+}
+
+describe('a storm of wrong keys', () => {
+  test('is answered with 401, then 429, at a cost that does not grow', async () => {
+    const before = await readMetrics(broker.url);
+    const statuses = new Map<number, number>();
+    await Promise.all(
+      Array.from({ length: CONNECTIONS }, async (_, one) => {
+        const connection = await openRaw(broker.port);
+        for (let i = 0; i < STORM / CONNECTIONS; i++) {
+          const headers = [
+            `Authorization: Bearer storm-${one}-${i}`,
+            'X-Forwarded-For: 198.51.100.1',
+            'Content-Length: 1',
+          ];
+          connection.send(requestBytes({ method: 'POST', path: '/publish/news', headers, body: 'x' }));
+          const { status } = await connection.answer();
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        }
+        connection.close();
+      }),
+    );
+    // Two windows at most, should a minute end while it rages.
+    expect(new Set(statuses.keys())).toEqual(new Set([401, 429]));
+    expect(statuses.get(401)).toBeGreaterThanOrEqual(LIMIT);
+    expect(statuses.get(401)).toBeLessThanOrEqual(2 * LIMIT);
+
+    const after = await readMetrics(broker.url);
+    expect(ownSeries(after)).toEqual(ownSeries(before));
+    expect(after.get('sluice_failed_authentications_total')).toBe(STORM);
+    expect(after.get('sluice_requests_refused_total{reason="failed-authentication"}')).toBe(
+      statuses.get(429),
+    );
+    expect((await exchange(broker.port, { path: '/livez' })).status).toBe(200);
+    const lines = broker.log().filter((line) => line.includes('failed-authentication'));
+    expect(lines.length).toBeGreaterThanOrEqual(1);
+    // One in ten seconds, and a storm takes at most half a minute or this test is over.
+    expect(lines.length).toBeLessThanOrEqual(4);
+    expect(broker.log().join('\n')).not.toContain('storm-');
+  });
+
+  test('does not keep out a right key from the same address, nor anybody from another', async () => {
+    expect((await publish(broker.key, '198.51.100.1')).status).toBe(200);
+    expect(readProblem(await publish('wrong', '198.51.100.2'), 401).code).toBe('unauthorized');
+  });
+
+  test('a 429 says when to try again, and that a right key passes', async () => {
+    for (let i = 0; i < LIMIT; i++) await publish('wrong', '198.51.100.3');
+    const answer = await publish('wrong', '198.51.100.3');
+    expect(readProblem(answer, 429).code).toBe('too-many-requests');
+    expect(Number(answer.header('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(Number(answer.header('retry-after'))).toBeLessThanOrEqual(60);
+    expect(answer.header('www-authenticate')).toBeUndefined();
+  });
+});
+
+describe('a subscriber', () => {
+  test('with wrong credentials gets 401, and beyond the limit is asked to come back', async () => {
+    const wrong = ['Authorization: Bearer wrong'];
+    for (let i = 0; i < LIMIT; i++) expect((await subscribe('198.51.100.4', wrong)).status).toBe(401);
+    const answer = await subscribe('198.51.100.4', wrong);
+    expect(answer.status).toBe(200);
+    expect(answer.header('content-type')).toBe('text/event-stream');
+    expect(answer.header('content-length')).toMatch(/^\d+$/);
+    expect(answer.body).toMatch(/^retry: (?:[5-9]|1[0-5])\d{3}\n$/);
+    const metrics = await readMetrics(broker.url);
+    expect(metrics.get('sluice_connections_refused_total{reason="failed-authentication"}')).toBe(1);
+  });
+
+  test('beyond the limit, a token is taken that was right before, and another is not looked at', async () => {
+    const [before, later] = await Promise.all(['before', 'later'].map((sub) => tokenFor(sub)));
+    const from = '198.51.100.6';
+    const head = { method: 'HEAD', path: '/events/private' };
+    const ask = async (token: string | undefined): Promise<RawAnswer> =>
+      await exchange(broker.port, {
+        ...head,
+        headers: [`Authorization: Bearer ${token}`, `X-Forwarded-For: ${from}`],
+      });
+    expect((await ask(before)).status).toBe(200);
+    for (let i = 0; i < LIMIT; i++) expect((await ask(`a.b.${i}`)).status).toBe(401);
+    expect((await ask(before)).status).toBe(200);
+    expect((await ask(later)).status).toBe(429);
+  });
+
+  test('without credentials has not failed: 401 for as long as it likes', async () => {
+    for (let i = 0; i < LIMIT + 5; i++) expect((await subscribe('198.51.100.5', [])).status).toBe(401);
+  });
+});
+
+test('a request without credentials is none of them: 401, however many', async () => {
+  const request = { method: 'POST', path: '/publish/news', headers: ['Content-Length: 0'] };
+  for (let i = 0; i < LIMIT + 5; i++) expect((await exchange(broker.port, request)).status).toBe(401);
+});

@@ -1,0 +1,94 @@
+import type { SettingCase } from './setting-cases.ts';
+
+const MINUTE = 60_000;
+
+/** Those of `setting-cases.ts` by which somebody is refused. */
+export const limitSettings: readonly SettingCase[] = [
+  {
+    name: 'SLUICE_MAX_CONNECTIONS_PER_IP',
+    key: 'maxConnectionsPerIp',
+    byDefault: Infinity,
+    good: [['100', 100]],
+    bad: ['0', '-1', '1.5'],
+  },
+  {
+    name: 'SLUICE_MAX_CONNECTIONS_PER_SUBJECT',
+    key: 'maxConnectionsPerSubject',
+    byDefault: Infinity,
+    good: [['10', 10]],
+    bad: ['0', 'ten'],
+  },
+  {
+    name: 'SLUICE_MAX_HEADER_BYTES',
+    key: 'maxHeaderBytes',
+    byDefault: 16_384,
+    good: [
+      ['1KiB', 1_024],
+      ['1MiB', 1_048_576],
+    ],
+    bad: ['1023', '2MiB', '16k'],
+  },
+  {
+    name: 'SLUICE_HEAD_TIMEOUT',
+    key: 'headTimeout',
+    byDefault: 15_000,
+    good: [
+      ['100ms', 100],
+      ['30s', 30_000],
+    ],
+    bad: ['99ms', '31s', '10'],
+  },
+  {
+    name: 'SLUICE_PUBLISH_RATE_PER_KEY',
+    key: 'publishRatePerKey',
+    byDefault: undefined,
+    good: [
+      ['100/s', { limit: 100, window: 1_000 }],
+      ['6000/m', { limit: 6_000, window: MINUTE }],
+      ['1/h', { limit: 1, window: 60 * MINUTE }],
+    ],
+    bad: ['100', '0/s', '1.5/s', '100/d', '100/min', '/s', 'off', '-1/s', '100 / s'],
+  },
+  {
+    name: 'SLUICE_PUBLISH_RATE_PER_IP',
+    key: 'publishRatePerIp',
+    byDefault: undefined,
+    good: [['50/s', { limit: 50, window: 1_000 }]],
+    bad: ['50', 's/50'],
+  },
+  {
+    name: 'SLUICE_FAILED_AUTH_LIMIT',
+    key: 'failedAuthLimit',
+    byDefault: { limit: 60, window: MINUTE },
+    good: [
+      ['off', { limit: Infinity, window: 0 }],
+      ['5/h', { limit: 5, window: 60 * MINUTE }],
+    ],
+    bad: ['0', '0/m', 'none', '60'],
+  },
+  {
+    name: 'SLUICE_TRUSTED_PROXIES',
+    key: 'trustedProxies',
+    byDefault: [],
+    good: [
+      ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
+      ['192.0.2.1,::1', ['192.0.2.1', '::1']],
+      ['::ffff:192.0.2.1', ['::ffff:192.0.2.1']],
+    ],
+    bad: [
+      '10.0.0.0/33',
+      'fd00::/129',
+      '0.0.0.0/0',
+      '::/0',
+      '10.0.0.0/',
+      '10.0.0.0/8/8',
+      '10.0.0',
+      '10.0.0.0/255.0.0.0',
+      'proxy.example',
+      'loopback',
+      'fe80::1%eth0',
+      'true',
+      '1',
+    ],
+  },
+];
