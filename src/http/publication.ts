@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import { parseChannelName } from '../core/channel-name.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { BodyFault } from '../core/errors.ts';
 import type { NewEvent } from '../core/event.ts';
 import { encodeFields } from '../sse/frame.ts';
 import { hasLoneSurrogate, mayBeInexact, parseExactJson } from './exact-json.ts';
+import { channelOf, checked, decodeUtf8, invalidBody, parseJson } from './json-body.ts';
 
 /** What a publisher asked for, checked. */
 export interface Publication {
@@ -43,15 +42,15 @@ const PublicationBody = z.strictObject(
 export function parsePublication(body: Buffer): Publication {
   const text = decodeUtf8(body);
   const value = parseJson(text);
+  if (isTooDeep(value))
+    throw invalidBody([{ pointer: '/data', detail: `is nested deeper than ${MAX_DEPTH} levels` }]);
   if (Array.isArray(value))
     throw invalidBody([{ pointer: '', detail: 'is a list; send one event in each request' }]);
-  const result = PublicationBody.safeParse(value);
-  if (!result.success) throw invalidBody(result.error.issues.flatMap(faultsOf));
-  const { channel, event, data } = result.data;
+  const { channel, event, data } = checked(PublicationBody, value, 'a publication');
   if (hasLoneSurrogate(value, text))
     throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is no character' }]);
   return {
-    channel: parseNamedChannel(channel),
+    channel: channelOf(channel),
     event: newEvent(event, typeof data === 'string' ? data : compactJson(data, text)),
   };
 }
@@ -87,62 +86,7 @@ function newEvent(type: string | undefined, data: string): NewEvent {
   return { fields: encodeFields(type, data) };
 }
 
-function decodeUtf8(body: Buffer): string {
-  const text = body.toString('utf8');
-  // Decoding replaces what is not UTF-8; then the bytes are no longer those that came.
-  if (text.includes('\ufffd') && !Buffer.from(text, 'utf8').equals(body)) {
-    throw invalidBody([{ pointer: '', detail: 'is not valid UTF-8' }]);
-  }
-  return text;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isTooDeep(value))
-      throw invalidBody([{ pointer: '/data', detail: `is nested deeper than ${MAX_DEPTH} levels` }]);
-    return value;
-  } catch (error) {
-    if (error instanceof BrokerError) throw error;
-    throw invalidBody([{ pointer: '', detail: 'is not valid JSON' }]);
-  }
-}
-
 function isTooDeep(value: unknown, depth = 0): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return depth > MAX_DEPTH || Object.values(value).some((child) => isTooDeep(child, depth + 1));
-}
-
-function parseNamedChannel(name: string): ChannelName {
-  try {
-    return parseChannelName(name);
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error;
-    throw new BrokerError(error.code, error.message, {
-      faults: [{ pointer: '/channel', detail: error.message }],
-    });
-  }
-}
-
-function faultsOf(issue: z.core.$ZodIssue): readonly BodyFault[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      pointer: pointerTo([key]),
-      detail: 'is not a field of a publication',
-    }));
-  }
-  return [{ pointer: pointerTo(issue.path), detail: issue.message }];
-}
-
-/** RFC 6901 §3. */
-function pointerTo(path: readonly PropertyKey[]): string {
-  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-}
-
-function invalidBody(faults: readonly BodyFault[]): BrokerError {
-  const [first] = faults;
-  const where = first === undefined || first.pointer === '' ? 'The body' : first.pointer.slice(1);
-  return new BrokerError('invalid-body', `${where} ${first?.detail ?? 'is not valid'}.`, {
-    faults,
-  });
 }

@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { bearerToken } from '../auth/bearer.ts';
 import type { PublishKeys } from '../auth/publish-keys.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
+import { invalidBody, takeJsonBytes } from './json-body.ts';
 import type { Publication } from './publication.ts';
 import { parsePublication, parseRawPublication } from './publication.ts';
+import { requirePublishKey } from './publish-key-check.ts';
 
 export interface PublishOptions {
   readonly hub: Pick<Hub, 'publish'>;
@@ -17,8 +18,7 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(app: FastifyInstance, { hub, keys }: PublishOptions): Promise<void> {
-  // Checked before the body is read: who may not publish does not get to make us parse.
-  app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request, keys)));
+  requirePublishKey(app, keys);
 
   const publish = async (
     request: FastifyRequest,
@@ -35,16 +35,11 @@ export async function publishRoutes(app: FastifyInstance, { hub, keys }: Publish
   };
 
   await app.register(async (json) => {
-    json.removeAllContentTypeParsers();
-    json.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-      done(null, body),
-    );
+    takeJsonBytes(json);
     json.post<{ Body: Buffer | undefined }>('/publish', (request, reply) => {
       if (request.body === undefined || request.body.length === 0) {
         const detail = 'is empty; send {"channel":"news","data":"hello"}';
-        throw new BrokerError('invalid-body', `The body ${detail}.`, {
-          faults: [{ pointer: '', detail }],
-        });
+        throw invalidBody([{ pointer: '', detail }]);
       }
       return publish(request, reply, parsePublication(request.body));
     });
@@ -83,25 +78,6 @@ function answer(reply: FastifyReply, json: string): FastifyReply {
   raw.writeHead(200, { 'content-type': 'application/json', 'content-length': json.length });
   raw.end(json);
   return reply;
-}
-
-/** Why this request may not publish, whatever is in it; undefined when it may. */
-function refusalOf({ headers }: FastifyRequest, keys: PublishOptions['keys']): BrokerError | undefined {
-  const key = bearerToken(headers.authorization);
-  if (key === undefined) {
-    return new BrokerError(
-      'unauthorized',
-      'Publishing needs a key: send Authorization: Bearer <publish key>.',
-    );
-  }
-  if (!keys.accepts(key))
-    return new BrokerError('unauthorized', 'This publish key is not one of SLUICE_PUBLISH_KEYS.');
-  const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding.toLowerCase() === 'identity') return undefined;
-  return new BrokerError(
-    'unsupported-media-type',
-    'Compressed bodies are not taken: send it without Content-Encoding.',
-  );
 }
 
 function eventTypeOf(url: string, query: Record<string, string | string[]>): string | undefined {
