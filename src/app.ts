@@ -1,19 +1,26 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { PublishKeys } from './auth/publish-keys.ts';
+import { Revocations } from './auth/revocations.ts';
 import type { Config } from './config.ts';
+import type { ControlBus, ControlBusOptions } from './core/control-bus.ts';
 import type { EventLog, LogHealth } from './core/event-log.ts';
 import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
 import { consolePage } from './http/console-page.ts';
+import { disconnectRoute } from './http/disconnect.ts';
+import { Disconnector } from './http/disconnector.ts';
 import { healthRoutes } from './http/health.ts';
 import type { Readiness } from './http/health.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { metricsRoute } from './http/metrics-endpoint.ts';
 import { publishRoutes } from './http/publish.ts';
 import { subscribeRoutes } from './http/subscribe.ts';
+import { MemoryControlBus } from './logs/memory-control-bus.ts';
 import { MemoryEventLog } from './logs/memory-event-log.ts';
 import { RedisEventLog } from './logs/redis/redis-event-log.ts';
 import { Metrics } from './metrics.ts';
@@ -30,6 +37,8 @@ const FINISH = 2_000;
 const READINESS_GRACE = 15_000;
 
 export interface App {
+  /** The name of this replica, which no other has. */
+  readonly replica: string;
   /** Listens; gives the URL of the broker, and of the admin port when there is one. */
   listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
   /** Law 8: not ready any more, ends every stream over the drain window, lets requests finish. */
@@ -47,14 +56,18 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     logState.everUp ||= up;
     logState.downSince = performance.now();
   };
-  const log: EventLog =
-    config.redisUrl === undefined ? memoryLog(config) : redisLog(config, config.redisUrl, onHealth);
+  const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
+  const { log, control } =
+    config.redisUrl === undefined
+      ? embedded(config, replica)
+      : inRedis(config, config.redisUrl, replica, onHealth);
 
   const loop = new FairLoop();
   const metrics: Metrics = new Metrics({
     connections: () => connections.size,
     channels: () => hub.channelsFollowed,
     bufferedBytes: () => connections.bufferedBytes,
+    revocations: () => revocations.size,
     logUp: async () => (await log.health()).up,
   });
   const hub = new Hub({ log, loop, instruments: metrics.instruments });
@@ -67,6 +80,9 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     maxConnections: config.maxConnections,
     onClosed: metrics.closed,
   });
+
+  const revocations = new Revocations({ ttl: config.revocationTtl });
+  const disconnector = new Disconnector({ connections, revocations, control });
 
   const readiness = async (): Promise<Readiness> => {
     const health = await log.health();
@@ -90,11 +106,16 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     maxBodyBytes: config.maxBodyBytes,
     corsOrigins: config.corsOrigins,
     routes: async (app) => {
-      await app.register(publishRoutes, { hub, keys: new PublishKeys(config.publishKeys) });
+      const keys = new PublishKeys(config.publishKeys);
+      await app.register(publishRoutes, { hub, keys });
+      await app.register(disconnectRoute, { control, keys });
       await app.register(subscribeRoutes, {
         hub,
         connections,
         publicChannels: config.publicChannels,
+        // There are no tokens yet.
+        accessOf: () => undefined,
+        revocations,
         onOpened: metrics.opened,
         onRefused: metrics.refused,
       });
@@ -113,6 +134,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
         });
 
   const close = async (): Promise<void> => {
+    disconnector.close();
     hub.close();
     connections.close();
     server.server.closeAllConnections();
@@ -122,6 +144,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   };
 
   return {
+    replica,
     async listen() {
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
       return {
@@ -140,17 +163,29 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   };
 }
 
-function memoryLog(config: Config): EventLog {
-  return new MemoryEventLog({
+/** Where events are kept, and how the replicas talk to each other. */
+interface Backbone {
+  readonly log: EventLog;
+  readonly control: ControlBus;
+}
+
+function embedded(config: Config, replica: string): Backbone {
+  const log = new MemoryEventLog({
     historySize: config.historySize,
     historyTtl: config.historyTtl,
     idempotencyTtl: config.idempotencyTtl,
     maxBytes: config.memoryBytes,
   });
+  return { log, control: new MemoryControlBus(controlOptions(config, replica)) };
 }
 
-function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => void): EventLog {
-  return new RedisEventLog({
+function inRedis(
+  config: Config,
+  url: string,
+  replica: string,
+  onHealth: (health: LogHealth) => void,
+): Backbone {
+  const log = new RedisEventLog({
     url,
     prefix: config.redisPrefix,
     waitReplicas: config.waitReplicas,
@@ -159,4 +194,9 @@ function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => 
     idempotencyTtl: config.idempotencyTtl,
     onHealth,
   });
+  return { log, control: log.controlBus(controlOptions(config, replica)) };
+}
+
+function controlOptions(config: Config, replica: string): ControlBusOptions {
+  return { replica, revocationTtl: config.revocationTtl };
 }

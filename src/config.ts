@@ -50,6 +50,7 @@ function toConfig(values: Values) {
     waitReplicas: values.SLUICE_REDIS_WAIT_REPLICAS,
     publishKeys: values.SLUICE_PUBLISH_KEYS ?? [],
     publicChannels: values.SLUICE_PUBLIC_CHANNELS,
+    revocationTtl: values.SLUICE_REVOCATION_TTL,
     corsOrigins: values.SLUICE_CORS_ORIGINS,
     historySize: values.SLUICE_HISTORY_SIZE,
     historyTtl: values.SLUICE_HISTORY_TTL,

@@ -7,6 +7,7 @@ export interface Gauges {
   readonly connections: () => number;
   readonly channels: () => number;
   readonly bufferedBytes: () => number;
+  readonly revocations: () => number;
   readonly logUp: () => Promise<boolean>;
 }
 
@@ -68,12 +69,13 @@ export class Metrics {
       'Bytes that wait in this process for slow readers.',
       gauges.bufferedBytes,
     );
+    this.#gauge('sluice_revocations', 'Revocations that this replica knows.', gauges.revocations);
     this.#gauge('sluice_log_up', '1 when the log answers and its announcements arrive.', async () =>
       (await gauges.logUp()) ? 1 : 0,
     );
     for (const published of Object.values(this.#publishedBy)) published.inc(0);
     // A series that appears only with its first event cannot be alerted on.
-    for (const reason of ['client', 'drained', 'stalled', 'aged'] satisfies CloseReason[])
+    for (const reason of ['client', 'drained', 'stalled', 'aged', 'disconnected'] satisfies CloseReason[])
       this.#closed.inc({ reason }, 0);
     for (const reason of ['draining', 'limit'] satisfies RefuseReason[]) this.#refused.inc({ reason }, 0);
   }

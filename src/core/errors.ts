@@ -17,6 +17,7 @@ export type BrokerErrorCode =
   | 'request-timeout'
   | 'log-unavailable'
   | 'log-full'
+  | 'revocations-full'
   | 'internal';
 
 /** One thing that is wrong with a body: an RFC 6901 pointer to it, and what to do about it. */

@@ -20,6 +20,7 @@ const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   internal: 500,
   'log-unavailable': 503,
   'log-full': 503,
+  'revocations-full': 503,
 };
 
 /** Seconds after which a publisher may try again when the log is away. */

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Access } from '../auth/access.ts';
+import type { Revocations } from '../auth/revocations.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import type { ChannelPattern } from '../core/channel-pattern.ts';
 import { parseChannelName } from '../core/channel-name.ts';
@@ -20,6 +22,9 @@ export interface SubscribeOptions {
   readonly connections: Connections;
   /** Channels that anyone may subscribe to. */
   readonly publicChannels: readonly ChannelPattern[];
+  /** What the request's token allows; undefined for a request without one. */
+  readonly accessOf: (request: FastifyRequest) => Access | undefined;
+  readonly revocations: Pick<Revocations, 'refuses'>;
   readonly onOpened: () => void;
   readonly onRefused: (reason: RefuseReason) => void;
 }
@@ -29,13 +34,22 @@ interface SubscribeRoute {
   Querystring: Query;
 }
 
+/** Who may have which stream. */
+interface Admission {
+  readonly channel: ChannelName;
+  readonly access: Access | undefined;
+}
+
 /** `GET` and `HEAD /events/:channel` (docs/protocol.md §3). */
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
-  const { hub, connections, publicChannels } = options;
+  const { hub, connections, publicChannels, revocations } = options;
 
-  const allowedChannel = (request: FastifyRequest<SubscribeRoute>): ChannelName => {
+  const admit = (request: FastifyRequest<SubscribeRoute>): Admission => {
     const channel = parseChannelName(request.params.channel);
-    if (matchesAny(publicChannels, channel)) return channel;
+    const access = options.accessOf(request);
+    if (revocations.refuses(access, channel))
+      throw new BrokerError('unauthorized', 'This token was revoked: come back with a new one.');
+    if (matchesAny(publicChannels, channel)) return { channel, access };
     throw new BrokerError(
       'unauthorized',
       'This channel is not public: it is not among SLUICE_PUBLIC_CHANNELS.',
@@ -43,13 +57,13 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
   };
 
   app.head<SubscribeRoute>('/events/:channel', (request, reply) => {
-    const channel = allowedChannel(request);
+    const { channel } = admit(request);
     startPosition(request.headers['last-event-id'], request.query, channel);
     return reply.headers(STREAM_HEADERS).send();
   });
 
   app.get<SubscribeRoute>('/events/:channel', (request, reply) => {
-    const channel = allowedChannel(request);
+    const { channel, access } = admit(request);
     const start = startPosition(request.headers['last-event-id'], request.query, channel);
     const { refusal } = connections;
     if (refusal !== undefined) {
@@ -64,7 +78,12 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     reply.hijack();
     const begin = (socket: Socket): void => {
       if (socket.destroyed) return;
-      const connection = open(reply, socket, connections);
+      if (revocations.refuses(access, channel)) {
+        // Revoked while it waited for its turn on the connection.
+        socket.destroy();
+        return;
+      }
+      const connection = open(reply, socket, connections, { channel, access });
       options.onOpened();
       const subscription = hub.subscribe(channel, start, connection);
       connection.onWritable = () => subscription.resume();
@@ -85,7 +104,12 @@ function release(socket: Socket): void {
 }
 
 /** Writes the head and the first bytes, before the log has been asked anything. */
-function open(reply: FastifyReply, socket: Socket, connections: Connections): SseConnection {
+function open(
+  reply: FastifyReply,
+  socket: Socket,
+  connections: Connections,
+  { channel, access }: Admission,
+): SseConnection {
   const { raw } = reply;
   // Hijacking skips the hooks that would write what plugins have set, CORS above all.
   const head = streamHead(reply.getHeaders());
@@ -93,5 +117,9 @@ function open(reply: FastifyReply, socket: Socket, connections: Connections): Ss
   socket.cork();
   socket.write(`${head}${encodeRetry(connections.jitteredRetry())}:\n`);
   socket.setTimeout(0);
-  return new SseConnection(socket, connections.pulse, connections.jitteredAge());
+  return new SseConnection(socket, connections.pulse, {
+    maxAge: connections.jitteredAge(),
+    channel,
+    holder: access,
+  });
 }

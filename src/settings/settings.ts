@@ -38,6 +38,7 @@ export const SETTINGS = {
   SLUICE_REDIS_WAIT_REPLICAS: setting(count(0, 100), '0', '1'),
   SLUICE_PUBLISH_KEYS: setting(keys, undefined, 'a-long-random-key,another-one'),
   SLUICE_PUBLIC_CHANNELS: setting(patterns, '*', 'news,public.*'),
+  SLUICE_REVOCATION_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '24h', '7d'),
   SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),
   SLUICE_HISTORY_SIZE: setting(count(1, 10_000_000), '1000', '1000'),
   SLUICE_HISTORY_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '1h', '24h'),

@@ -13,6 +13,22 @@ export interface Pulse {
   now: number;
 }
 
+/** Who holds a stream, as far as ending it goes by that: what was accepted of their token. */
+export interface Holder {
+  /** Undefined for a token that names nobody. */
+  readonly subject: string | undefined;
+  /** Epoch ms. */
+  readonly issuedAt: number;
+}
+
+export interface SseConnectionOptions {
+  /** Asked to reconnect at that age, in ms; Infinity for never. */
+  readonly maxAge: number;
+  readonly channel: ChannelName;
+  /** Undefined for who needed no token. One object may stand behind many streams. */
+  readonly holder: Holder | undefined;
+}
+
 /**
  * One stream over one socket, after its head is out: whole events go straight to the socket, without another copy. It
  * holds no queue of its own; when the socket's is long, it says so and the subscription reads the log instead.
@@ -21,6 +37,8 @@ export class SseConnection implements Sink {
   readonly openedAt: number;
   /** When it is asked to reconnect, on the clock of its pulse. */
   readonly expiresAt: number;
+  readonly channel: ChannelName;
+  readonly holder: Holder | undefined;
   lastWriteAt: number;
   /** Called when the socket has taken what it was given. */
   onWritable: () => void = () => undefined;
@@ -33,9 +51,11 @@ export class SseConnection implements Sink {
   #pending = 0;
   #progressAt = 0;
 
-  constructor(socket: Socket, pulse: Pulse, maxAge: number) {
+  constructor(socket: Socket, pulse: Pulse, { maxAge, channel, holder }: SseConnectionOptions) {
     this.#socket = socket;
     this.#pulse = pulse;
+    this.channel = channel;
+    this.holder = holder;
     this.openedAt = pulse.now;
     this.lastWriteAt = pulse.now;
     this.expiresAt = pulse.now + maxAge;
