@@ -77,9 +77,19 @@ describe('over one Redis', () => {
   });
 
   test('refuses as long as it could not hear the answers', async () => {
-    const early = group.open({ ...DEFAULTS, replica: 'early' });
-    await expect(early.request(command())).rejects.toMatchObject({ code: 'log-unavailable' });
-    expect(one.commands).toEqual([]);
+    await redis.cli('acl', 'setuser', 'deaf', 'on', '>deaf', '~*', '&*', '+@all', '-subscribe');
+    const deaf = new ControlGroup(redis.url.replace('//', '//deaf:deaf@'), group.prefix);
+    const bus = deaf.open({ ...DEFAULTS, replica: 'deaf' });
+    const speaks = (): Promise<boolean> =>
+      bus.restore([]).then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(speaks).toBe(true);
+    await expect(bus.request(command())).rejects.toMatchObject({ code: 'log-unavailable' });
+    expect((await one.bus.request({ ...command(), subject: 'later' })).complete).toBe(true);
+    expect(one.commands.map(({ subject }) => subject)).toEqual(['later']);
+    await deaf.close();
   });
 
   test('a Redis without memory to spare refuses revocations, and tells nobody of them', async () => {

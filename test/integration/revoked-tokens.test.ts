@@ -22,8 +22,7 @@ beforeAll(async () => {
 afterAll(() => redis.stop());
 beforeEach(async () => {
   group = new ControlGroup(redis.url);
-  servers = [];
-  await Promise.all([start('a'), start('b')]);
+  servers = await Promise.all([start('a'), start('b')]);
 });
 afterEach(async () => {
   await Promise.all(servers.map((server) => server.close()));
@@ -34,9 +33,7 @@ async function start(replica: string): Promise<TokenServer> {
   const bus = group.open({ replica, revocationTtl: HOUR });
   // A server does not wait for it, and refuses to disconnect until then.
   await new ObedientReplica(bus).joined();
-  const server = await TokenServer.open(bus, HOUR);
-  servers.push(server);
-  return server;
+  return await TokenServer.open(bus, HOUR);
 }
 
 function token(subject: string, issuedAt: number): string {
@@ -168,6 +165,7 @@ describe('a replica that did not hear of it', () => {
   test('because it was not there yet, reads it at its start', async () => {
     await disconnect(servers[0] as TokenServer, { sub: '7', revoke: true });
     const c = await start('c');
+    servers.push(c);
     await expect.poll(() => c.revocations.size).toBe(1);
     expect(await status(c, 'news', token('7', Date.now() - HOUR))).toBe(401);
   });
@@ -194,6 +192,7 @@ test('a Redis that comes back empty is given the revocations again, for replicas
   const key = `${group.prefix}{@control}:revoked`;
   await expect.poll(() => redis.cli('zrange', key, '0', '-1')).toBe(' 7');
   const c = await start('c');
+  servers.push(c);
   await expect.poll(() => c.revocations.size).toBe(1);
   expect(await status(c, 'news', token('7', Date.now() - HOUR))).toBe(401);
 });

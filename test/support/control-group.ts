@@ -4,12 +4,13 @@ import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
 
 /** Control buses over one Redis, under a prefix that nobody else has: each as a replica of its own has it. */
 export class ControlGroup {
-  readonly prefix = `control-${randomUUID()}:`;
+  readonly prefix: string;
   readonly #url: string;
   readonly #logs: RedisEventLog[] = [];
 
-  constructor(url: string) {
+  constructor(url: string, prefix = `control-${randomUUID()}:`) {
     this.#url = url;
+    this.prefix = prefix;
   }
 
   readonly open = (options: ControlBusOptions): ControlBus => {
