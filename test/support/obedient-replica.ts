@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ControlBus, ControlCommand, ControlListener } from '../../src/core/control-bus.ts';
 
 /** Stands for what a replica does when it is told something: remembers it, and answers as it is bid. */
@@ -24,9 +25,9 @@ export class ObedientReplica implements ControlListener {
     for (const look of this.#waiting) look();
   }
 
-  /** Resolves once it has joined so many times. */
-  joined(times = 1): Promise<void> {
-    return new Promise((resolve) => {
+  /** Resolves once it has joined so many times, and can speak as well as hear. */
+  async joined(times = 1): Promise<void> {
+    await new Promise<void>((resolve) => {
       const look = (): void => {
         if (this.joins < times) return;
         this.#waiting.delete(look);
@@ -35,5 +36,14 @@ export class ObedientReplica implements ControlListener {
       this.#waiting.add(look);
       look();
     });
+    // What is said goes over another connection than what is heard, and nothing announces that this one is there.
+    while (!(await this.#speaks())) await delay(10);
+  }
+
+  #speaks(): Promise<boolean> {
+    return this.bus.restore([]).then(
+      () => true,
+      () => false,
+    );
   }
 }
