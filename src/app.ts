@@ -1,23 +1,23 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { CredentialGuard } from './auth/credential-guard.ts';
 import { FailedAttempts } from './auth/failed-attempts.ts';
-import { Jwks } from './auth/jwks.ts';
 import { PublishKeys } from './auth/publish-keys.ts';
-import { TokenIssuer } from './auth/token-issuer.ts';
-import { pemKey, secretKey, singleKey } from './auth/token-keys.ts';
-import type { TokenKeys } from './auth/token-keys.ts';
-import { TokenVerifier } from './auth/token-verifier.ts';
+import { Revocations } from './auth/revocations.ts';
 import type { Config } from './config.ts';
 import type { RefuseReason } from './core/close-reason.ts';
-import type { EventLog, LogHealth } from './core/event-log.ts';
+import type { LogHealth } from './core/event-log.ts';
 import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
 import { RareNotice } from './core/rare-notice.ts';
 import type { OnRefusedRequest, RefusedRequest } from './core/refused-request.ts';
 import { consolePage } from './http/console-page.ts';
+import { disconnectRoute } from './http/disconnect.ts';
+import { Disconnector } from './http/disconnector.ts';
 import { healthRoutes } from './http/health.ts';
 import type { Readiness } from './http/health.ts';
 import { KEEP_ALIVE_TIMEOUT, createHttpServer } from './http/http-server.ts';
@@ -28,10 +28,10 @@ import { PublisherAccess } from './http/publisher-access.ts';
 import { subscribeRoutes } from './http/subscribe.ts';
 import { SubscriberAccess } from './http/subscriber-access.ts';
 import { tokenRoutes } from './http/tokens.ts';
-import { MemoryEventLog } from './logs/memory-event-log.ts';
-import { RedisEventLog } from './logs/redis/redis-event-log.ts';
 import { Metrics } from './metrics.ts';
 import { Connections } from './sse/connections.ts';
+import { openBackbone } from './wiring/backbone.ts';
+import { tokenServices } from './wiring/token-services.ts';
 
 /**
  * Connections that may wait to be accepted; the kernel may allow fewer (net.core.somaxconn). With Node's 511, thousands
@@ -46,6 +46,8 @@ const READINESS_GRACE = 15_000;
 const NOTICE_INTERVAL = 10_000;
 
 export interface App {
+  /** The name of this replica, which no other has. */
+  readonly replica: string;
   /** Listens; gives the URL of the broker, and of the admin port when there is one. */
   listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
   /** Law 8: not ready any more, ends every stream over the drain window, lets requests finish. */
@@ -63,14 +65,15 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     logState.everUp ||= up;
     logState.downSince = performance.now();
   };
-  const redis = config.redisUrl === undefined ? undefined : redisLog(config, config.redisUrl, onHealth);
-  const log: EventLog = redis ?? memoryLog(config);
+  const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
+  const { log, control, counter } = openBackbone(config, replica, onHealth);
 
   const loop = new FairLoop();
   const metrics: Metrics = new Metrics({
     connections: () => connections.size,
     channels: () => hub.channelsFollowed,
     bufferedBytes: () => connections.bufferedBytes,
+    revocations: () => revocations.size,
     logUp: async () => (await log.health()).up,
   });
   const hub = new Hub({ log, loop, instruments: metrics.instruments });
@@ -85,6 +88,9 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     maxPerSubject: config.maxConnectionsPerSubject,
     onClosed: metrics.closed,
   });
+
+  const revocations = new Revocations({ ttl: config.revocationTtl });
+  const disconnector = new Disconnector({ connections, revocations, control });
 
   const readiness = async (): Promise<Readiness> => {
     const health = await log.health();
@@ -113,8 +119,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   // Fastify says in a line for each address what we say in one.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
   const keys = new PublishKeys(config.publishKeys);
-  const jwks = config.jwksUrl === undefined ? undefined : jwksAt(config.jwksUrl, logger);
-  const verifier = tokenVerifier(config, jwks);
+  const tokens = tokenServices(config, logger);
+  const { verifier } = tokens;
   const guard = (onTooMany: (address: string) => void): CredentialGuard =>
     new CredentialGuard({ attempts, onFailed: metrics.failedAuthentication, onTooMany });
   const publishers = new PublisherAccess({
@@ -124,6 +130,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   });
   const subscribers = new SubscriberAccess({
     verifier,
+    revocations,
     // They are asked to come back, and counted as such.
     guard: guard(() => undefined),
     publicChannels: config.publicChannels,
@@ -141,25 +148,28 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       await app.register(publishRoutes, {
         hub,
         publishers,
+        revocations,
         rates: {
           perKey: config.publishRatePerKey,
           perAddress: config.publishRatePerIp,
-          counter: redis,
+          counter,
           onUncounted: metrics.uncounted,
           onRefused: onRefusedRequest,
         },
       });
+      await app.register(disconnectRoute, { control, keys, publishers });
       await app.register(subscribeRoutes, {
         hub,
         connections,
         subscribers,
+        revocations,
         onOpened: metrics.opened,
         onRefused: (reason, address) => {
           metrics.refused(reason);
           if (reason !== 'draining') notice.note(reason, address);
         },
       });
-      await app.register(tokenRoutes, { keys, publishers, issuer: tokenIssuer(config) });
+      await app.register(tokenRoutes, { keys, publishers, issuer: tokens.issuer });
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
     },
@@ -190,7 +200,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
         });
 
   const close = async (): Promise<void> => {
-    jwks?.close();
+    tokens.close();
+    disconnector.close();
     hub.close();
     connections.close();
     lane?.close();
@@ -201,6 +212,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   };
 
   return {
+    replica,
     async listen() {
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
       return {
@@ -218,58 +230,4 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     },
     close,
   };
-}
-
-function jwksAt(url: string, logger: Logger): Jwks {
-  const onFailed = (reason: string): void =>
-    logger.warn({ reason }, 'SLUICE_JWKS_URL cannot be used; the keys that were known before stay');
-  const jwks = new Jwks({ url, onFailed });
-  // Nobody waits for it: the first token does, if it comes before the keys.
-  void jwks.refresh();
-  return jwks;
-}
-
-/** Undefined where no tokens are taken. */
-function tokenVerifier(config: Config, jwks: TokenKeys | undefined): TokenVerifier | undefined {
-  const { jwtSecret, jwtPublicKey, jwtIssuer, jwtAudience, jwtClockTolerance } = config;
-  const keys = jwks ?? configuredKey(jwtSecret, jwtPublicKey);
-  if (keys === undefined) return undefined;
-  return new TokenVerifier({
-    keys,
-    issuer: jwtIssuer,
-    audience: jwtAudience,
-    clockTolerance: jwtClockTolerance,
-  });
-}
-
-function configuredKey(secret: string | undefined, pem: string | undefined): TokenKeys | undefined {
-  if (secret !== undefined) return singleKey(secretKey(secret));
-  return pem === undefined ? undefined : singleKey(pemKey(pem));
-}
-
-/** Undefined where there is nothing to sign with. */
-function tokenIssuer({ jwtSecret, jwtIssuer, jwtAudience }: Config): TokenIssuer | undefined {
-  if (jwtSecret === undefined) return undefined;
-  return new TokenIssuer({ secret: jwtSecret, issuer: jwtIssuer, audience: jwtAudience });
-}
-
-function memoryLog(config: Config): EventLog {
-  return new MemoryEventLog({
-    historySize: config.historySize,
-    historyTtl: config.historyTtl,
-    idempotencyTtl: config.idempotencyTtl,
-    maxBytes: config.memoryBytes,
-  });
-}
-
-function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => void): RedisEventLog {
-  return new RedisEventLog({
-    url,
-    prefix: config.redisPrefix,
-    waitReplicas: config.waitReplicas,
-    historySize: config.historySize,
-    historyTtl: config.historyTtl,
-    idempotencyTtl: config.idempotencyTtl,
-    onHealth,
-  });
 }

@@ -72,6 +72,7 @@ function toConfig(values: Values) {
     jwtAudience: values.SLUICE_JWT_AUDIENCE,
     jwtClockTolerance: values.SLUICE_JWT_CLOCK_TOLERANCE,
     publicChannels: values.SLUICE_PUBLIC_CHANNELS,
+    revocationTtl: values.SLUICE_REVOCATION_TTL,
     corsOrigins: values.SLUICE_CORS_ORIGINS,
     historySize: values.SLUICE_HISTORY_SIZE,
     historyTtl: values.SLUICE_HISTORY_TTL,

@@ -10,6 +10,7 @@ export interface Gauges {
   readonly connections: () => number;
   readonly channels: () => number;
   readonly bufferedBytes: () => number;
+  readonly revocations: () => number;
   readonly logUp: () => Promise<boolean>;
 }
 
@@ -84,12 +85,20 @@ export class Metrics {
       'Bytes that wait in this process for slow readers.',
       gauges.bufferedBytes,
     );
+    this.#gauge('sluice_revocations', 'Revocations that this replica knows.', gauges.revocations);
     this.#gauge('sluice_log_up', '1 when the log answers and its announcements arrive.', async () =>
       (await gauges.logUp()) ? 1 : 0,
     );
     for (const published of Object.values(this.#publishedBy)) published.inc(0);
     // A series that appears only with its first event cannot be alerted on.
-    for (const reason of ['client', 'drained', 'stalled', 'aged', 'expired'] satisfies CloseReason[])
+    for (const reason of [
+      'client',
+      'drained',
+      'stalled',
+      'aged',
+      'expired',
+      'disconnected',
+    ] satisfies CloseReason[])
       this.#closed.inc({ reason }, 0);
     for (const reason of REFUSE_REASONS) this.#refused.inc({ reason }, 0);
     for (const reason of REFUSED_REQUESTS) this.#refusedRequests.inc({ reason }, 0);

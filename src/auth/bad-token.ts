@@ -4,3 +4,7 @@ import { BrokerError } from '../core/errors.ts';
 export function badToken(fault: string): BrokerError {
   return new BrokerError('unauthorized', `The token ${fault}.`);
 }
+
+export function revokedToken(): BrokerError {
+  return badToken('was revoked; get a new one');
+}

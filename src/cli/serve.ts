@@ -43,5 +43,9 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
 
   // Last: who reads this line may stop the broker at once.
   const log = config.redisUrl === undefined ? 'embedded' : 'redis';
-  logger.info({ url, adminUrl, log, node: process.version, pid: process.pid }, 'sluice is listening');
+  const { replica } = app;
+  logger.info(
+    { url, adminUrl, replica, log, node: process.version, pid: process.pid },
+    'sluice is listening',
+  );
 }

@@ -5,8 +5,9 @@
  * - `stalled`: its socket took nothing for too long
  * - `aged`: it reached the age at which connections are asked to spread anew
  * - `expired`: the token that opened it has expired
+ * - `disconnected`: a backend asked for its end, or the token that it was opened with was revoked
  */
-export type CloseReason = 'client' | 'drained' | 'stalled' | 'aged' | 'expired';
+export type CloseReason = 'client' | 'drained' | 'stalled' | 'aged' | 'expired' | 'disconnected';
 
 /**
  * Why a new stream is not served now; it is answered with 200 and asked to come back later.

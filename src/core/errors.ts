@@ -22,7 +22,8 @@ export type BrokerErrorCode =
   | 'log-full'
   | 'internal'
   | 'tokens-unavailable'
-  | 'keys-unavailable';
+  | 'keys-unavailable'
+  | 'revocations-full';
 
 /** One thing that is wrong with a body: an RFC 6901 pointer to it, and what to do about it. */
 export interface BodyFault {

@@ -1,11 +1,22 @@
+import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
+import { parseChannelName } from '../core/channel-name.ts';
+import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { BodyFault } from '../core/errors.ts';
 
 /** Deeper nesting than anybody means; keeps recursion away from the end of the stack. */
 const MAX_DEPTH = 200;
 
-/** @throws BrokerError `invalid-body` */
+/** The routes take `application/json` and nothing else, and are given its bytes: how they are read is theirs to say. */
+export function takeJsonBytes(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  );
+}
+
+/** @throws BrokerError `invalid-body` for what is not UTF-8 */
 export function decodeUtf8(body: Buffer): string {
   const text = body.toString('utf8');
   // Decoding replaces what is not UTF-8; then the bytes are no longer those that came.
@@ -31,9 +42,26 @@ export function parseJson(text: string, deepest = ''): unknown {
   }
 }
 
-/** What is wrong with a body, in the words of its schema. `what` is the body's name, as in "a publication". */
-export function invalidFields(error: z.ZodError, what: string): BrokerError {
-  return invalidBody(error.issues.flatMap((issue) => faultsOf(issue, what)));
+/**
+ * What a schema has made of a body; `what` is what the body is, such as `a publication`.
+ * @throws BrokerError `invalid-body` with a pointer to each fault
+ */
+export function checked<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalidBody(result.error.issues.flatMap((issue) => faultsOf(issue, what)));
+}
+
+/** @throws BrokerError `invalid-channel` with a pointer */
+export function channelOf(name: string): ChannelName {
+  try {
+    return parseChannelName(name);
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    throw new BrokerError(error.code, error.message, {
+      faults: [{ pointer: '/channel', detail: error.message }],
+    });
+  }
 }
 
 export function invalidBody(faults: readonly BodyFault[]): BrokerError {

@@ -26,6 +26,7 @@ const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'keys-unavailable': 503,
   'log-unavailable': 503,
   'log-full': 503,
+  'revocations-full': 503,
 };
 
 /** Seconds after which a request may be tried again when what it needs is away. */

@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import { parseChannelName } from '../core/channel-name.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { EventId, NewEvent } from '../core/event.ts';
 import { encodeFields } from '../sse/frame.ts';
 import { hasLoneSurrogate, mayBeInexact, parseExactJson } from './exact-json.ts';
-import { decodeUtf8, invalidBody, invalidFields, parseJson } from './json-body.ts';
+import { channelOf, checked, decodeUtf8, invalidBody, parseJson } from './json-body.ts';
 
 /** What a publisher asked for, checked. */
 export interface Publication {
@@ -45,13 +44,11 @@ export function parsePublication(body: Buffer): Publication {
   const value = parseJson(text, '/data');
   if (Array.isArray(value))
     throw invalidBody([{ pointer: '', detail: 'is a list; send one event in each request' }]);
-  const result = PublicationBody.safeParse(value);
-  if (!result.success) throw invalidFields(result.error, 'a publication');
-  const { channel, event, data } = result.data;
+  const { channel, event, data } = checked(PublicationBody, value, 'a publication');
   if (hasLoneSurrogate(value, text))
     throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is no character' }]);
   return {
-    channel: parseNamedChannel(channel),
+    channel: channelOf(channel),
     event: newEvent(event, typeof data === 'string' ? data : compactJson(data, text)),
   };
 }
@@ -90,15 +87,4 @@ function newEvent(type: string | undefined, data: string): NewEvent {
   if (data.includes('\0'))
     throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which text must not' }]);
   return { fields: encodeFields(type, data) };
-}
-
-function parseNamedChannel(name: string): ChannelName {
-  try {
-    return parseChannelName(name);
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error;
-    throw new BrokerError(error.code, error.message, {
-      faults: [{ pointer: '/channel', detail: error.message }],
-    });
-  }
 }

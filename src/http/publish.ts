@@ -1,10 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../auth/access.ts';
+import { revokedToken } from '../auth/bad-token.ts';
+import type { Revocations } from '../auth/revocations.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import { clientAddress } from './client-address.ts';
+import { compressedBody } from './content-encoding.ts';
+import { invalidBody, takeJsonBytes } from './json-body.ts';
 import { limitPublishRates } from './publish-rates.ts';
 import type { PublishRateOptions } from './publish-rates.ts';
 import type { Publication } from './publication.ts';
@@ -14,13 +18,14 @@ import type { PublisherAccess } from './publisher-access.ts';
 export interface PublishOptions {
   readonly hub: Pick<Hub, 'publish'>;
   readonly publishers: Pick<PublisherAccess, 'of'>;
+  readonly revocations: Pick<Revocations, 'refuses'>;
   readonly rates: PublishRateOptions;
 }
 
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(
   app: FastifyInstance,
-  { hub, publishers, rates }: PublishOptions,
+  { hub, publishers, revocations, rates }: PublishOptions,
 ): Promise<void> {
   const accesses = new WeakMap<FastifyRequest, Access>();
 
@@ -46,6 +51,9 @@ export async function publishRoutes(
     if (access === undefined || !matchesAny(access.publish, publication.channel)) {
       throw new BrokerError('forbidden', `The token does not grant publishing to ${publication.channel}.`);
     }
+    // A publish key, which does not expire, is taken back by taking it out of the settings.
+    if (access.expiresAt !== Infinity && revocations.refuses(access, publication.channel))
+      throw revokedToken();
     const idempotencyKey = idempotencyKeyOf(request);
     const { id, replayed } = await hub.publish(publication.channel, publication.event, {
       idempotencyKey,
@@ -55,16 +63,11 @@ export async function publishRoutes(
   };
 
   await app.register(async (json) => {
-    json.removeAllContentTypeParsers();
-    json.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-      done(null, body),
-    );
+    takeJsonBytes(json);
     json.post<{ Body: Buffer | undefined }>('/publish', (request, reply) => {
       if (request.body === undefined || request.body.length === 0) {
         const detail = 'is empty; send {"channel":"news","data":"hello"}';
-        throw new BrokerError('invalid-body', `The body ${detail}.`, {
-          faults: [{ pointer: '', detail }],
-        });
+        throw invalidBody([{ pointer: '', detail }]);
       }
       return publish(request, reply, parsePublication(request.body));
     });
@@ -113,12 +116,7 @@ function answer(reply: FastifyReply, json: string): FastifyReply {
 function refusalOf({ headers }: FastifyRequest, access: Access): BrokerError | undefined {
   if (access.publish.length === 0)
     return new BrokerError('forbidden', 'The token does not grant publishing to any channel.');
-  const encoding = headers['content-encoding'];
-  if (encoding === undefined || encoding.toLowerCase() === 'identity') return undefined;
-  return new BrokerError(
-    'unsupported-media-type',
-    'Compressed bodies are not taken: send it without Content-Encoding.',
-  );
+  return compressedBody(headers);
 }
 
 function eventTypeOf(url: string, query: Record<string, string | string[]>): string | undefined {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../auth/access.ts';
+import type { Revocations } from '../auth/revocations.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import type { RefuseReason } from '../core/close-reason.ts';
@@ -20,6 +21,7 @@ export interface SubscribeOptions {
   readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe'>;
   readonly connections: Connections;
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
+  readonly revocations: Pick<Revocations, 'refuses'>;
   readonly onOpened: () => void;
   readonly onRefused: (reason: RefuseReason, address: string) => void;
 }
@@ -29,9 +31,17 @@ interface SubscribeRoute {
   Querystring: Query;
 }
 
+/** Who may have which stream. */
+interface Admission {
+  readonly channel: ChannelName;
+  /** Undefined for who needed no token. */
+  readonly access: Access | undefined;
+  readonly address: string;
+}
+
 /** `GET` and `HEAD /events/:channel` (docs/protocol.md §3). */
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
-  const { hub, connections, subscribers } = options;
+  const { hub, connections, subscribers, revocations } = options;
 
   /** 200, because a browser that gets any other status never tries again. */
   const refuse = (reply: FastifyReply, reason: RefuseReason, address: string): void => {
@@ -54,11 +64,11 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     const address = clientAddress(request);
     const access = subscribers.of(request, [channel], address);
     if (!(access instanceof Promise)) {
-      stream(request, reply, channel, { access, address });
+      stream(request, reply, { channel, access, address });
       return undefined;
     }
     return access.then(
-      (granted) => stream(request, reply, channel, { access: granted, address }),
+      (granted) => stream(request, reply, { channel, access: granted, address }),
       (error: unknown) => {
         const reason = passingReason(error);
         if (reason === undefined) throw error;
@@ -70,10 +80,10 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
   const stream = (
     request: FastifyRequest<SubscribeRoute>,
     reply: FastifyReply,
-    channel: ChannelName,
-    { access, address }: { readonly access: Access; readonly address: string },
+    admission: Admission,
   ): void => {
-    const holder: StreamHolder = { address, subject: access.subject };
+    const { channel, access, address } = admission;
+    const holder: StreamHolder = { address, subject: access?.subject };
     const start = startPosition(request.headers['last-event-id'], request.query, channel);
     const refusal = connections.refusal(holder);
     if (refusal !== undefined) {
@@ -83,7 +93,12 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     reply.hijack();
     const begin = (socket: Socket): void => {
       if (socket.destroyed) return;
-      const connection = open(reply, socket, connections, access);
+      if (revocations.refuses(access, channel)) {
+        // Revoked while it waited for its turn on the connection.
+        socket.destroy();
+        return;
+      }
+      const connection = open(reply, socket, connections, admission);
       options.onOpened();
       const subscription = hub.subscribe(channel, start, connection);
       connection.onWritable = () => subscription.resume();
@@ -111,7 +126,12 @@ function release(socket: Socket): void {
 }
 
 /** Writes the head and the first bytes, before the log has been asked anything. */
-function open(reply: FastifyReply, socket: Socket, connections: Connections, access: Access): SseConnection {
+function open(
+  reply: FastifyReply,
+  socket: Socket,
+  connections: Connections,
+  { channel, access }: Admission,
+): SseConnection {
   const { raw } = reply;
   // Hijacking skips the hooks that would write what plugins have set, CORS above all.
   const head = streamHead(reply.getHeaders());
@@ -119,5 +139,9 @@ function open(reply: FastifyReply, socket: Socket, connections: Connections, acc
   socket.cork();
   socket.write(`${head}${encodeRetry(connections.jitteredRetry())}:\n`);
   socket.setTimeout(0);
-  return new SseConnection(socket, connections.pulse, connections.expiry(access.expiresAt));
+  return new SseConnection(socket, connections.pulse, {
+    expiry: connections.expiry(access?.expiresAt ?? Infinity),
+    channel,
+    holder: access,
+  });
 }

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Access } from '../auth/access.ts';
+import { revokedToken } from '../auth/bad-token.ts';
 import { bearerToken } from '../auth/bearer.ts';
 import type { CredentialGuard } from '../auth/credential-guard.ts';
+import type { Revocations } from '../auth/revocations.ts';
 import { cookieCounts, cookieToken } from '../auth/token-cookie.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
 import type { ChannelName } from '../core/channel-name.ts';
@@ -14,6 +16,7 @@ export interface SubscriberAccessOptions {
   /** Undefined where no token key is configured: then there is nothing but public channels. */
   readonly verifier: Pick<TokenVerifier, 'known' | 'verify'> | undefined;
   readonly guard: Pick<CredentialGuard, 'verify'>;
+  readonly revocations: Pick<Revocations, 'refuses'>;
   readonly publicChannels: readonly ChannelPattern[];
   /** Other origins whose pages may use their visitors' cookies. */
   readonly listedOrigins: readonly string[];
@@ -27,31 +30,27 @@ interface Asked {
 /** Who subscribes, and whether they may (docs/protocol.md §7). */
 export class SubscriberAccess {
   readonly #options: SubscriberAccessOptions;
-  readonly #nobody: Access;
 
   constructor(options: SubscriberAccessOptions) {
     this.#options = options;
-    this.#nobody = {
-      subject: undefined,
-      subscribe: options.publicChannels,
-      publish: [],
-      expiresAt: Infinity,
-      issuedAt: 0,
-      fingerprint: '',
-    };
   }
 
   /**
-   * What the request may do, all of the channels included; a promise only where a token has to be verified.
+   * What the request's token allows, all of the channels included; undefined for a request that needs none and has none; a
+   * promise only where a token has to be verified.
    * @throws BrokerError `unauthorized`, `forbidden`, `invalid-query`, `keys-unavailable`, `too-many-requests`; also as a
    * rejection
    */
-  of(request: Asked, channels: readonly ChannelName[], address: string): Access | Promise<Access> {
+  of(
+    request: Asked,
+    channels: readonly ChannelName[],
+    address: string,
+  ): Access | undefined | Promise<Access> {
     const { verifier, guard, publicChannels } = this.#options;
     const open = channels.every((channel) => matchesAny(publicChannels, channel));
     const token = verifier === undefined ? undefined : this.#tokenOf(request, open);
     if (verifier === undefined || token === undefined) {
-      if (open) return this.#nobody;
+      if (open) return undefined;
       throw new BrokerError('unauthorized', withoutToken(verifier !== undefined));
     }
     const known = verifier.known(token);
@@ -77,8 +76,9 @@ export class SubscriberAccess {
   }
 
   #granted(access: Access, channels: readonly ChannelName[]): Access {
-    const { publicChannels } = this.#options;
+    const { publicChannels, revocations } = this.#options;
     for (const channel of channels) {
+      if (revocations.refuses(access, channel)) throw revokedToken();
       if (matchesAny(access.subscribe, channel) || matchesAny(publicChannels, channel)) continue;
       throw new BrokerError('forbidden', `The token does not grant subscribing to ${channel}.`);
     }

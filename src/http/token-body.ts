@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { TokenRequest } from '../auth/token-issuer.ts';
 import { parseChannelPattern } from '../core/channel-pattern.ts';
-import { decodeUtf8, invalidFields, parseJson } from './json-body.ts';
+import { checked, decodeUtf8, parseJson } from './json-body.ts';
 
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
@@ -54,8 +54,7 @@ const TokenBody = z
  * @throws BrokerError `invalid-body` with a pointer to each fault
  */
 export function parseTokenBody(body: Buffer): TokenRequest {
-  const result = TokenBody.safeParse(parseJson(decodeUtf8(body)));
-  if (!result.success) throw invalidFields(result.error, 'a request for a token');
-  const { subscribe, publish, ttl, sub } = result.data;
+  const value = parseJson(decodeUtf8(body));
+  const { subscribe, publish, ttl, sub } = checked(TokenBody, value, 'a request for a token');
   return { subscribe, publish, ttl, subject: sub };
 }

@@ -1,40 +1,28 @@
 import type { FastifyInstance } from 'fastify';
-import { bearerToken } from '../auth/bearer.ts';
-import type { PublishKeys } from '../auth/publish-keys.ts';
 import { MAX_TOKEN_LENGTH } from '../auth/token-header.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import { BrokerError } from '../core/errors.ts';
-import { clientAddress } from './client-address.ts';
-import { invalidBody } from './json-body.ts';
-import type { PublisherAccess } from './publisher-access.ts';
+import { invalidBody, takeJsonBytes } from './json-body.ts';
+import { requirePublishKey } from './publish-key-check.ts';
+import type { PublishKeyCheckOptions } from './publish-key-check.ts';
 import { parseTokenBody } from './token-body.ts';
 
-export interface TokenRoutesOptions {
-  readonly keys: Pick<PublishKeys, 'accepts'>;
-  readonly publishers: Pick<PublisherAccess, 'of'>;
+export interface TokenRoutesOptions extends PublishKeyCheckOptions {
   /** Undefined where this broker has no secret to sign with. */
   readonly issuer: Pick<TokenIssuer, 'issue'> | undefined;
 }
 
 /** `POST /tokens` (docs/protocol.md §7): with a publish key, never with a token, or tokens could renew themselves. */
-export async function tokenRoutes(
-  app: FastifyInstance,
-  { keys, publishers, issuer }: TokenRoutesOptions,
-): Promise<void> {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
-  );
+export async function tokenRoutes(app: FastifyInstance, options: TokenRoutesOptions): Promise<void> {
+  const { issuer } = options;
+  requirePublishKey(app, options);
+  takeJsonBytes(app);
 
   app.post<{ Body: Buffer | undefined }>(
     '/tokens',
     {
       // Before the body is read.
-      onRequest: async (request) => {
-        const { authorization } = request.headers;
-        const key = bearerToken(authorization);
-        if (key === undefined || !keys.accepts(key))
-          throw await refusalOf(authorization, clientAddress(request));
+      onRequest: async () => {
         if (issuer === undefined) {
           throw new BrokerError(
             'tokens-unavailable',
@@ -56,10 +44,4 @@ export async function tokenRoutes(
         .send(Buffer.from(JSON.stringify(issued)));
     },
   );
-
-  const refusalOf = async (authorization: string | undefined, address: string): Promise<BrokerError> => {
-    const access = await publishers.of(authorization, address);
-    if (access instanceof BrokerError) return access;
-    return new BrokerError('forbidden', 'A token cannot make tokens: send a publish key.');
-  };
 }

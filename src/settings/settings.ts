@@ -52,6 +52,7 @@ export const SETTINGS = {
   SLUICE_JWT_AUDIENCE: setting(z.string(), undefined, 'sluice'),
   SLUICE_JWT_CLOCK_TOLERANCE: setting(duration(0, 10 * DURATION_UNITS.m), '5s', '5s'),
   SLUICE_PUBLIC_CHANNELS: setting(patterns, '*', 'news,public.*'),
+  SLUICE_REVOCATION_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '24h', '7d'),
   SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),
   SLUICE_HISTORY_SIZE: setting(count(1, 10_000_000), '1000', '1000'),
   SLUICE_HISTORY_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '1h', '24h'),

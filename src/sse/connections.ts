@@ -134,6 +134,34 @@ export class Connections {
     await new Promise<void>((resolve) => loop.add(task(resolve)));
   }
 
+  /**
+   * Ends the streams that match, whole events only, each with its own time to come back. Gives how many there were.
+   * One that is opened in the meantime may be passed over.
+   */
+  endMatching(matches: (connection: SseConnection) => boolean): Promise<number> {
+    const all = this.#open.values();
+    // The oldest come first: who is ended and comes back at once is not ended again, and the walk has an end.
+    let left = this.#open.size;
+    let ended = 0;
+    return new Promise((resolve) => {
+      this.#options.loop.add({
+        run: (until) => {
+          for (let next = all.next(); next.done !== true && left > 0; next = all.next()) {
+            left--;
+            const found = matches(next.value);
+            if (found) {
+              next.value.end('disconnected', this.jitteredRetry());
+              ended++;
+            }
+            if ((found || (left & 63) === 0) && performance.now() >= until) return true;
+          }
+          resolve(ended);
+          return false;
+        },
+      });
+    });
+  }
+
   /** Cuts what is still open. */
   close(): void {
     clearInterval(this.#timer);

@@ -20,6 +20,21 @@ export interface Expiry {
   readonly reason: CloseReason;
 }
 
+/** Who holds a stream, as far as ending it goes by that: what was accepted of their token. */
+export interface Holder {
+  /** Undefined for a token that names nobody. */
+  readonly subject: string | undefined;
+  /** Epoch ms. */
+  readonly issuedAt: number;
+}
+
+export interface SseConnectionOptions {
+  readonly expiry: Expiry;
+  readonly channel: ChannelName;
+  /** Undefined for who needed no token. One object may stand behind many streams. */
+  readonly holder: Holder | undefined;
+}
+
 /**
  * One stream over one socket, after its head is out: whole events go straight to the socket, without another copy. It
  * holds no queue of its own; when the socket's is long, it says so and the subscription reads the log instead.
@@ -27,6 +42,8 @@ export interface Expiry {
 export class SseConnection implements Sink {
   readonly openedAt: number;
   readonly expiry: Expiry;
+  readonly channel: ChannelName;
+  readonly holder: Holder | undefined;
   lastWriteAt: number;
   /** Called when the socket has taken what it was given. */
   onWritable: () => void = () => undefined;
@@ -39,9 +56,11 @@ export class SseConnection implements Sink {
   #pending = 0;
   #progressAt = 0;
 
-  constructor(socket: Socket, pulse: Pulse, expiry: Expiry) {
+  constructor(socket: Socket, pulse: Pulse, { expiry, channel, holder }: SseConnectionOptions) {
     this.#socket = socket;
     this.#pulse = pulse;
+    this.channel = channel;
+    this.holder = holder;
     this.openedAt = pulse.now;
     this.lastWriteAt = pulse.now;
     this.expiry = expiry;

@@ -130,10 +130,21 @@ const layers: readonly Snippet[] = [
       ],
     }),
   ),
+  imports('src/wiring/snippet.ts', {
+    refused: [...parts('..', ['sse', 'http', 'cli']), '../app.ts', '../metrics.ts', 'ioredis', 'fastify'],
+    allowed: [
+      './file.ts',
+      '../config.ts',
+      '../core/event.ts',
+      '../auth/file.ts',
+      '../logs/file.ts',
+      '../logs/redis/file.ts',
+    ],
+  }),
   imports('src/app.ts', {
     refused: ['./main.ts', './cli/file.ts', '../test/support/file.ts', 'ioredis', 'prom-client'],
     allowed: [
-      ...parts('.', ['core', 'sse', 'logs', 'logs/redis', 'http', 'auth']),
+      ...parts('.', ['core', 'sse', 'logs', 'logs/redis', 'http', 'auth', 'wiring']),
       './config.ts',
       './metrics.ts',
       'fastify',

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import calculateSlot from 'cluster-key-slot';
 import type { ChannelName } from '../../core/channel-name.ts';
+import type { ControlBus, ControlBusOptions } from '../../core/control-bus.ts';
 import { BrokerError } from '../../core/errors.ts';
 import type {
   AppendOptions,
@@ -13,6 +14,7 @@ import type {
 } from '../../core/event-log.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../core/event.ts';
 import type { RateCounter } from '../../core/rate.ts';
+import { ClusterControlConnection } from './cluster-control-connection.ts';
 import { ClusterFollower } from './cluster-follower.ts';
 import { ClusterMonitor } from './cluster-monitor.ts';
 import type { LogMonitor } from './log-monitor.ts';
@@ -25,6 +27,8 @@ import {
   connectNodeSubscriber,
   connectSubscriber,
 } from './redis-connections.ts';
+import { RedisControlBus } from './redis-control-bus.ts';
+import type { RedisControlBusOptions } from './redis-control-bus.ts';
 import { RedisFollower } from './redis-follower.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { RedisMonitor } from './redis-monitor.ts';
@@ -47,6 +51,8 @@ export interface RedisEventLogOptions {
   readonly onHealth: (health: LogHealth) => void;
 }
 
+/** Revocations asked for at once. */
+const SCAN = 1_000;
 const PAGE_BYTES = 256 * 1024;
 /** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
 const TAIL_TTL = 86_400_000;
@@ -58,6 +64,7 @@ export class RedisEventLog implements EventLog, RateCounter {
   readonly #scripts: RedisScripts;
   readonly #follower: Pick<RedisFollower, 'follow'>;
   readonly #monitor: LogMonitor;
+  readonly #openControlBus: (options: ControlBusOptions) => ControlBus;
   readonly #disconnect: () => void;
   readonly #announce: 'PUBLISH' | 'SPUBLISH';
 
@@ -80,7 +87,17 @@ export class RedisEventLog implements EventLog, RateCounter {
       const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
       this.#monitor = new ClusterMonitor({ cluster, follower, onHealth });
+      let control: ClusterControlConnection | undefined;
+      this.#openControlBus = (busOptions) => {
+        const scan = (key: string, cursor: string): Promise<[string, string[]]> =>
+          cluster.zscan(key, cursor, 'COUNT', SCAN);
+        const bus = this.#controlBus(busOptions, scan, true);
+        const attach = (subscriber: Redis): void => bus.attach(subscriber);
+        control = new ClusterControlConnection({ cluster, key: keys.commands(), connect, attach });
+        return bus;
+      };
       this.#disconnect = () => {
+        control?.close();
         follower.close();
         cluster.disconnect();
       };
@@ -93,6 +110,15 @@ export class RedisEventLog implements EventLog, RateCounter {
     this.#scripts = new RedisScripts(commands, () => '', options.waitReplicas ?? 0);
     this.#follower = new RedisFollower({ subscriber, keys, tail });
     this.#monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
+    this.#openControlBus = (busOptions) => {
+      const bus = this.#controlBus(
+        busOptions,
+        (key, cursor) => commands.zscan(key, cursor, 'COUNT', SCAN),
+        false,
+      );
+      bus.attach(subscriber);
+      return bus;
+    };
     this.#disconnect = () => {
       subscriber.disconnect();
       commands.disconnect();
@@ -100,6 +126,11 @@ export class RedisEventLog implements EventLog, RateCounter {
     // Both go on trying by themselves; the monitor says how that goes.
     commands.connect().catch(() => undefined);
     subscriber.connect().catch(() => undefined);
+  }
+
+  /** What the replicas tell each other, over the connections of this log; open and close it with the log. */
+  controlBus(options: ControlBusOptions): ControlBus {
+    return this.#openControlBus(options);
   }
 
   async append(
@@ -164,6 +195,15 @@ export class RedisEventLog implements EventLog, RateCounter {
   async close(): Promise<void> {
     this.#monitor.close();
     this.#disconnect();
+  }
+
+  #controlBus(
+    options: ControlBusOptions,
+    scan: RedisControlBusOptions['scan'],
+    sharded: boolean,
+  ): RedisControlBus {
+    const [scripts, monitor, keys] = [this.#scripts, this.#monitor, this.#keys];
+    return new RedisControlBus({ ...options, scripts, monitor, keys, scan, sharded });
   }
 
   async #run(

@@ -24,6 +24,21 @@ export class RedisKeys {
     return `${this.#prefix}{${channel}}:live`;
   }
 
+  /** The revocations in force. This and the next two share a hash slot, whose tag is no channel's name. */
+  revocations(): string {
+    return `${this.#prefix}{@control}:revoked`;
+  }
+
+  /** The pub/sub channel on which every replica hears what it is to do. */
+  commands(): string {
+    return `${this.#prefix}{@control}:commands`;
+  }
+
+  /** The pub/sub channel on which one replica gets the answers to what it has asked. */
+  answers(replica: string): string {
+    return `${this.#prefix}{@control}:answers:${replica}`;
+  }
+
   /** The pub/sub channel on which one replica listens for itself. */
   probe(replica: string): string {
     return `${this.#prefix}probe:${replica}`;

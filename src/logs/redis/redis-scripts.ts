@@ -6,7 +6,7 @@ export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
 /** How long replicas have for that, in ms: less than a command may take. */
 const REPLICA_PATIENCE = 500;
 
-const NAMES = ['append', 'read', 'rewind', 'hit'] as const;
+const NAMES = ['append', 'read', 'rewind', 'hit', 'tell'] as const;
 export type ScriptName = (typeof NAMES)[number];
 
 /** ioredis adds a method for each script, to the client and to its pipelines, with a twin that answers in bytes. */

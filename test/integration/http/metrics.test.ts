@@ -31,6 +31,7 @@ const NAMES = {
   sluice_publish_to_write_seconds: 'histogram',
   sluice_published_total: 'counter',
   sluice_requests_refused_total: 'counter',
+  sluice_revocations: 'gauge',
 };
 
 test('every metric is there from the start, with its type and a help text', async () => {
@@ -55,6 +56,7 @@ test('so is every series whose labels are known', async () => {
       'sluice_connections_closed_total{reason="drained"}',
       'sluice_connections_closed_total{reason="stalled"}',
       'sluice_connections_closed_total{reason="aged"}',
+      'sluice_connections_closed_total{reason="disconnected"}',
       'sluice_connections_refused_total{reason="limit"}',
       'sluice_connections_refused_total{reason="draining"}',
       'sluice_connections_refused_total{reason="ip-limit"}',

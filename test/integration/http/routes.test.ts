@@ -37,6 +37,7 @@ describe('a method that a path does not have is 405, and Allow says which it has
   const routes = [
     { path: '/publish', allow: ['POST'], others: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'] },
     { path: '/publish/a', allow: ['POST'], others: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'] },
+    { path: '/disconnect', allow: ['POST'], others: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'] },
     { path: '/events/a', allow: ['GET', 'HEAD'], others: ['POST', 'PUT', 'PATCH', 'DELETE'] },
     { path: '/livez', allow: ['GET'], others: ['POST', 'DELETE'] },
     { path: '/readyz', allow: ['GET'], others: ['POST', 'DELETE'] },

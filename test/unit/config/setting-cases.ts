@@ -110,6 +110,16 @@ export const settings: readonly SettingCase[] = [
     bad: ['a*b', '**', 'a b', 'news,a/b', '*.public'],
   },
   {
+    name: 'SLUICE_REVOCATION_TTL',
+    key: 'revocationTtl',
+    byDefault: 1_440 * MINUTE,
+    good: [
+      ['1s', 1_000],
+      ['365d', 365 * 1_440 * MINUTE],
+    ],
+    bad: ['86400', '0s', '366d', 'never'],
+  },
+  {
     name: 'SLUICE_CORS_ORIGINS',
     key: 'corsOrigins',
     byDefault: [],

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { FairLoop } from '../../../src/core/fair-loop.ts';
 import { Connections } from '../../../src/sse/connections.ts';
 import type { ConnectionsOptions, StreamHolder } from '../../../src/sse/connections.ts';
@@ -109,7 +110,11 @@ describe('who has as many streams as they may is refused until one of them is cl
     for (const socket of sockets) {
       expect(connections.refusal(same)).toBeUndefined();
       connections.add(
-        new SseConnection(socket, connections.pulse, connections.expiry(Infinity)),
+        new SseConnection(socket, connections.pulse, {
+          expiry: connections.expiry(Infinity),
+          channel: parseChannelName('news'),
+          holder: undefined,
+        }),
         holder('a', 's'),
         () => undefined,
       );

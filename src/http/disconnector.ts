@@ -1,0 +1,48 @@
+import type { Revocations } from '../auth/revocations.ts';
+import { RevocationSync } from '../auth/revocation-sync.ts';
+import type { ControlBus, ControlCommand, ControlListener } from '../core/control-bus.ts';
+import type { Connections } from '../sse/connections.ts';
+
+export interface DisconnectorOptions {
+  readonly connections: Connections;
+  readonly revocations: Revocations;
+  readonly control: ControlBus;
+}
+
+/** Carries out on this replica what was asked at any: ends streams, and refuses revoked tokens from then on. */
+export class Disconnector implements ControlListener {
+  readonly #connections: Connections;
+  readonly #revocations: Revocations;
+  readonly #sync: RevocationSync;
+
+  constructor({ connections, revocations, control }: DisconnectorOptions) {
+    this.#connections = connections;
+    this.#revocations = revocations;
+    const onLearned = (): void => void this.#endRevoked();
+    this.#sync = new RevocationSync({ bus: control, revocations, onLearned });
+    control.listen(this);
+  }
+
+  onCommand({ subject, channel, revocation }: ControlCommand): Promise<number> {
+    // First, so that nobody who is disconnected comes back with the same token in the meantime.
+    if (revocation !== undefined) this.#revocations.add(revocation);
+    return this.#connections.endMatching(
+      (stream) =>
+        (channel === undefined || stream.channel === channel) &&
+        (subject === undefined || stream.holder?.subject === subject),
+    );
+  }
+
+  onJoined(): void {
+    this.#sync.start();
+  }
+
+  close(): void {
+    this.#sync.close();
+  }
+
+  /** Revoked while this replica did not hear of it: their streams are open still. */
+  #endRevoked(): Promise<number> {
+    return this.#connections.endMatching(({ holder, channel }) => this.#revocations.refuses(holder, channel));
+  }
+}

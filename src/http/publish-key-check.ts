@@ -1,0 +1,36 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { bearerToken } from '../auth/bearer.ts';
+import type { PublishKeys } from '../auth/publish-keys.ts';
+import { BrokerError } from '../core/errors.ts';
+import { clientAddress } from './client-address.ts';
+import { compressedBody } from './content-encoding.ts';
+import type { PublisherAccess } from './publisher-access.ts';
+
+export interface PublishKeyCheckOptions {
+  readonly keys: Pick<PublishKeys, 'accepts'>;
+  readonly publishers: Pick<PublisherAccess, 'of'>;
+}
+
+/**
+ * Every route of `app` needs a publish key, not a token, and a body that is not compressed. Checked before the body is
+ * read: who may not does not get to make us parse.
+ */
+export function requirePublishKey(app: FastifyInstance, { keys, publishers }: PublishKeyCheckOptions): void {
+  app.addHook('onRequest', async (request) => {
+    const key = bearerToken(request.headers.authorization);
+    const refusal =
+      key !== undefined && keys.accepts(key)
+        ? compressedBody(request.headers)
+        : await refusalOf(request, publishers);
+    if (refusal !== undefined) throw refusal;
+  });
+}
+
+async function refusalOf(
+  request: FastifyRequest,
+  publishers: PublishKeyCheckOptions['publishers'],
+): Promise<BrokerError> {
+  const access = await publishers.of(request.headers.authorization, clientAddress(request));
+  if (access instanceof BrokerError) return access;
+  return new BrokerError('forbidden', 'A token is not enough for this: send a publish key.');
+}

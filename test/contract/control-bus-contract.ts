@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseChannelName } from '../../src/core/channel-name.ts';
+import type { ControlBus, ControlCommand } from '../../src/core/control-bus.ts';
+import type { Revocation } from '../../src/core/revocation.ts';
+import { ObedientReplica } from '../support/obedient-replica.ts';
+
+export interface BusOptions {
+  readonly replica: string;
+  readonly revocationTtl: number;
+  readonly maxRevocations: number;
+}
+
+/** Opens buses that are one broker: those of one call of `createGroup`, and no others. */
+export type OpenBus = (options: BusOptions) => ControlBus;
+
+export const DEFAULTS: BusOptions = { replica: 'one', revocationTtl: 60_000, maxRevocations: 100 };
+const NEWS = parseChannelName('news');
+
+export function command(revocation?: Revocation): ControlCommand {
+  return { kind: 'disconnect', subject: undefined, channel: NEWS, revocation };
+}
+
+export function revocationOf(subject: string, until = Date.now()): Revocation {
+  return { subject, channel: undefined, until };
+}
+
+export async function keptBy(bus: ControlBus): Promise<Revocation[]> {
+  const kept: Revocation[] = [];
+  for await (const page of bus.revocations()) kept.push(...page);
+  return kept;
+}
+
+/** What every control bus promises, whatever it is made of. `createGroup` gives the way to open one, and to close all. */
+export function controlBusContract(createGroup: () => { open: OpenBus; close: () => Promise<void> }): void {
+  let group: { open: OpenBus; close: () => Promise<void> };
+  const join = async (options: Partial<BusOptions> = {}): Promise<ObedientReplica> => {
+    const replica = new ObedientReplica(group.open({ ...DEFAULTS, ...options }));
+    await replica.joined();
+    return replica;
+  };
+  beforeEach(() => {
+    group = createGroup();
+  });
+  afterEach(() => group.close());
+
+  describe('request', () => {
+    test('is carried out here as well, as it was asked, and answered with what was closed', async () => {
+      const one = await join();
+      one.closes = async () => 3;
+      const commands: ControlCommand[] = [
+        command(),
+        { kind: 'disconnect', subject: 'é "7"\n ☃', channel: undefined, revocation: undefined },
+        { ...command(revocationOf('7')), subject: '7' },
+        command({ subject: undefined, channel: NEWS, until: Date.now() }),
+        command({ subject: 'a b', channel: NEWS, until: Date.now() }),
+      ];
+      for (const asked of commands) {
+        const answers = await one.bus.request(asked);
+        expect(answers).toEqual({ answers: [{ replica: 'one', closed: 3 }], complete: true });
+      }
+      expect(one.commands).toEqual(commands);
+    });
+
+    test('twenty at once have their own answers', async () => {
+      const one = await join();
+      one.closes = async ({ subject }) => Number(subject);
+      const all = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => one.bus.request({ ...command(), subject: String(i + 1) })),
+      );
+      expect(all.map(({ answers }) => answers[0]?.closed)).toEqual(
+        Array.from({ length: 20 }, (_, i) => i + 1),
+      );
+    });
+  });
+
+  describe('a revocation', () => {
+    test('is kept before anybody hears of it, whatever it is about', async () => {
+      const one = await join();
+      const now = Date.now();
+      const revocations: Revocation[] = [
+        { subject: '7', channel: undefined, until: now },
+        { subject: undefined, channel: NEWS, until: now - 1 },
+        { subject: 'with blanks, and é ☃', channel: NEWS, until: now - 2 },
+      ];
+      one.closes = async ({ revocation }) => {
+        expect(await keptBy(one.bus)).toContainEqual(revocation);
+        return 0;
+      };
+      for (const revocation of revocations) await one.bus.request(command(revocation));
+      const kept = await keptBy(one.bus);
+      expect(kept).toHaveLength(3);
+      expect(kept).toEqual(expect.arrayContaining(revocations));
+    });
+
+    test('of the same tokens takes the place of an earlier one, and never of a later', async () => {
+      const one = await join();
+      const now = Date.now();
+      for (const until of [now - 2, now, now - 1]) await one.bus.request(command(revocationOf('7', until)));
+      expect(await keptBy(one.bus)).toEqual([revocationOf('7', now)]);
+    });
+
+    test('is forgotten after its time', async () => {
+      const one = await join({ revocationTtl: 50 });
+      await one.bus.request(command(revocationOf('7')));
+      await expect.poll(() => keptBy(one.bus), { interval: 20 }).toEqual([]);
+    });
+
+    test('is refused when there are too many, and then nobody is told', async () => {
+      const one = await join({ maxRevocations: 2 });
+      const kept = [revocationOf('1'), revocationOf('2')];
+      for (const revocation of kept) await one.bus.request(command(revocation));
+      await expect(one.bus.request(command(revocationOf('3')))).rejects.toMatchObject({
+        code: 'revocations-full',
+      });
+      expect(one.commands).toHaveLength(2);
+      expect((await keptBy(one.bus)).toSorted((a, b) => Number(a.subject) - Number(b.subject))).toEqual(kept);
+      // What needs no room is possible as before.
+      expect((await one.bus.request(command())).complete).toBe(true);
+      expect((await one.bus.request(command(revocationOf('2')))).complete).toBe(true);
+    });
+
+    test('has room again once others have expired', async () => {
+      const one = await join({ maxRevocations: 1, revocationTtl: 50 });
+      await one.bus.request(command(revocationOf('1')));
+      const again = async (): Promise<boolean> =>
+        await one.bus.request(command(revocationOf('2'))).then(
+          () => true,
+          () => false,
+        );
+      await expect.poll(again, { interval: 20 }).toBe(true);
+    });
+  });
+
+  describe('restore', () => {
+    test('keeps revocations and tells nobody', async () => {
+      const one = await join();
+      const lost = Array.from({ length: 50 }, (_, i) => revocationOf(String(i)));
+      await one.bus.restore(lost);
+      const kept = await keptBy(one.bus);
+      expect(kept).toHaveLength(50);
+      expect(kept).toEqual(expect.arrayContaining(lost));
+      expect(one.commands).toEqual([]);
+    });
+
+    test('changes nothing when they are kept already', async () => {
+      const one = await join({ maxRevocations: 1 });
+      const now = Date.now();
+      await one.bus.request(command(revocationOf('7', now)));
+      await one.bus.restore([revocationOf('7', now - 1), revocationOf('7', now)]);
+      expect(await keptBy(one.bus)).toEqual([revocationOf('7', now)]);
+    });
+  });
+}

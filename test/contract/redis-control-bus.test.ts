@@ -1,0 +1,120 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ControlGroup } from '../support/control-group.ts';
+import { ObedientReplica } from '../support/obedient-replica.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { RedisServer } from '../support/redis-server.ts';
+import { DEFAULTS, command, controlBusContract, keptBy, revocationOf } from './control-bus-contract.ts';
+import { controlBusReplicas } from './control-bus-replicas.ts';
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+describe('the control bus in Redis', () => {
+  controlBusContract(() => new ControlGroup(redis.url));
+});
+
+describe('replicas on one Redis', () => {
+  controlBusReplicas(() => new ControlGroup(redis.url));
+});
+
+describe('over one Redis', () => {
+  let group: ControlGroup;
+  let one: ObedientReplica;
+  let two: ObedientReplica;
+  beforeEach(async () => {
+    group = new ControlGroup(redis.url);
+    [one, two] = ['one', 'two'].map(
+      (replica) => new ObedientReplica(group.open({ ...DEFAULTS, replica })),
+    ) as [ObedientReplica, ObedientReplica];
+    await Promise.all([one.joined(), two.joined()]);
+  });
+  afterEach(() => group.close());
+
+  const say = (message: string): Promise<string> =>
+    redis.cli('publish', `${group.prefix}{@control}:commands`, message);
+
+  test.each([
+    'x',
+    '',
+    'null',
+    '{}',
+    '{"id":"1","from":"newer","command":{"kind":"pause","channel":"news"}}',
+    '{"id":"1","from":"newer","command":{"kind":"disconnect"}}',
+    '{"id":"1","from":"newer","command":{"kind":"disconnect","channel":"a b"}}',
+    '{"id":1,"from":"newer","command":{"kind":"disconnect","channel":"news"}}',
+  ])('what this version does not understand is passed over: %s', async (message) => {
+    expect(await say(message)).toBe('2');
+    expect((await one.bus.request(command())).complete).toBe(true);
+    expect(one.commands).toEqual([command()]);
+  });
+
+  test('what a newer replica says beyond that is passed over, the rest is done', async () => {
+    await say(
+      '{"id":"1","from":"newer","v":2,"command":{"kind":"disconnect","channel":"news","softly":true}}',
+    );
+    await expect.poll(() => two.commands).toEqual([command()]);
+  });
+
+  test('a name of another prefix hears nothing', async () => {
+    const other = new ControlGroup(redis.url);
+    const stranger = new ObedientReplica(other.open(DEFAULTS));
+    await stranger.joined();
+    const { answers } = await one.bus.request(command());
+    expect(answers).toHaveLength(2);
+    expect(stranger.commands).toEqual([]);
+    await other.close();
+  });
+
+  test('joins again when its connection was killed, and is told from then on', async () => {
+    await redis.cli('client', 'kill', 'type', 'pubsub');
+    await Promise.all([one.joined(2), two.joined(2)]);
+    const { answers, complete } = await one.bus.request(command());
+    expect(complete).toBe(true);
+    expect(answers).toHaveLength(2);
+  });
+
+  test('refuses as long as it could not hear the answers', async () => {
+    await redis.cli('acl', 'setuser', 'deaf', 'on', '>deaf', '~*', '&*', '+@all', '-subscribe');
+    const deaf = new ControlGroup(redis.url.replace('//', '//deaf:deaf@'), group.prefix);
+    const bus = deaf.open({ ...DEFAULTS, replica: 'deaf' });
+    const speaks = (): Promise<boolean> =>
+      bus.restore([]).then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(speaks).toBe(true);
+    await expect(bus.request(command())).rejects.toMatchObject({ code: 'log-unavailable' });
+    expect((await one.bus.request({ ...command(), subject: 'later' })).complete).toBe(true);
+    expect(one.commands.map(({ subject }) => subject)).toEqual(['later']);
+    await deaf.close();
+  });
+
+  test('a Redis without memory to spare refuses revocations, and tells nobody of them', async () => {
+    await redis.cli('config', 'set', 'maxmemory', '1');
+    try {
+      await expect(one.bus.request(command(revocationOf('7')))).rejects.toMatchObject({ code: 'log-full' });
+      expect(two.commands).toEqual([]);
+      expect((await one.bus.request(command())).complete).toBe(true);
+    } finally {
+      await redis.cli('config', 'set', 'maxmemory', '0');
+    }
+  });
+
+  test('thousands of revocations come in pages, each once', async () => {
+    const many = Array.from({ length: 5_000 }, (_, i) => revocationOf(`subject ${i}`));
+    const large = new ControlGroup(redis.url);
+    const bus = large.open({ ...DEFAULTS, maxRevocations: 5_000 });
+    const replica = new ObedientReplica(bus);
+    await replica.joined();
+    for (let i = 0; i < many.length; i += 500) await bus.restore(many.slice(i, i + 500));
+    const kept = new Set((await keptBy(bus)).map(({ subject }) => subject));
+    expect(kept.size).toBe(5_000);
+    await expect(bus.restore([revocationOf('one too many')])).rejects.toMatchObject({
+      code: 'revocations-full',
+    });
+    await large.close();
+  });
+});

@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Broker } from '../support/broker.ts';
+import { publishRaw } from '../support/publish-raw.ts';
+import type { RawAnswer } from '../support/raw-http.ts';
+import { readProblem } from '../support/read-problem.ts';
+import { openStream } from '../support/sse-reader.ts';
+import type { SseStream } from '../support/sse-reader.ts';
+import { Stage } from '../support/stage.ts';
+
+/** What the answer may take at the most, in ms: half a second for the answers of others, and a busy machine. */
+const BOUND = 1_500;
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await Stage.open();
+});
+afterEach(() => stage.close());
+
+async function disconnect(broker: Broker, body: object): Promise<RawAnswer & { readonly took: number }> {
+  const began = performance.now();
+  const answer = await publishRaw(broker, { path: '/disconnect', body: JSON.stringify(body) });
+  return { ...answer, took: performance.now() - began };
+}
+
+async function open(broker: Broker, channel: string, count: number): Promise<SseStream[]> {
+  const streams = await Promise.all(
+    Array.from({ length: count }, () => openStream(`${broker.url}/events/${channel}`)),
+  );
+  await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
+  return streams;
+}
+
+async function nameOf(broker: Broker): Promise<string> {
+  return (JSON.parse(await broker.logged('"sluice is listening"')) as { replica: string }).replica;
+}
+
+describe('POST /disconnect at one replica', () => {
+  test('ends the streams of all, and says how many each had', async () => {
+    const [a, b] = [stage.broker(0), stage.broker(1)];
+    const ended = [...(await open(a, 'news', 2)), ...(await open(b, 'news', 3))];
+    const others = [...(await open(a, 'orders', 1)), ...(await open(b, 'orders', 1))];
+    const answer = await disconnect(a, { channel: 'news' });
+    expect(answer.status).toBe(200);
+    const said = JSON.parse(answer.body) as { replicas: { replica: string }[] };
+    expect(said).toMatchObject({ disconnected: 5, complete: true });
+    expect(said.replicas).toHaveLength(2);
+    expect(said.replicas).toEqual(
+      expect.arrayContaining([
+        { replica: await nameOf(a), disconnected: 2 },
+        { replica: await nameOf(b), disconnected: 3 },
+      ]),
+    );
+    await Promise.all(ended.map((stream) => stream.ended));
+    const id = await b.publish('orders', 'still here');
+    for (const stream of others) {
+      expect(await stream.next()).toMatchObject({ id });
+      stream.close();
+    }
+  });
+
+  test('does not wait for one that was killed', async () => {
+    const [a, b] = [stage.broker(0), stage.broker(1)];
+    const [mine] = await open(a, 'news', 1);
+    await b.kill();
+    const answer = await disconnect(a, { channel: 'news' });
+    expect(answer.took).toBeLessThan(BOUND);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      disconnected: 1,
+      replicas: [{ replica: await nameOf(a), disconnected: 1 }],
+    });
+    await mine?.ended;
+  });
+
+  test('waits for one that hangs no longer than it has to, and says that something is missing', async () => {
+    const [a, b] = [stage.broker(0), stage.broker(1)];
+    const [mine] = await open(a, 'news', 1);
+    const [theirs] = await open(b, 'news', 1);
+    process.kill(b.pid, 'SIGSTOP');
+    const answer = await disconnect(a, { channel: 'news' });
+    expect(answer.took).toBeLessThan(BOUND);
+    expect(JSON.parse(answer.body)).toEqual({
+      disconnected: 1,
+      replicas: [{ replica: await nameOf(a), disconnected: 1 }],
+      complete: false,
+    });
+    await mine?.ended;
+    // It was told all the same.
+    process.kill(b.pid, 'SIGCONT');
+    await theirs?.ended;
+  });
+});
+
+describe('with Redis away it is 503 in under a second, and ends nothing', () => {
+  test.each([
+    ['killed', async () => await stage.redis.kill()],
+    ['frozen', async () => await stage.redis.pause()],
+  ])('%s', async (_how, strike) => {
+    const a = stage.broker(0);
+    const [stream] = await open(a, 'news', 1);
+    let over = false;
+    void stream?.ended.then(() => {
+      over = true;
+    });
+    await strike();
+    for (const body of [{ channel: 'news', revoke: true }, { channel: 'news' }]) {
+      const answer = await disconnect(a, body);
+      expect(readProblem(answer, 503).code).toBe('log-unavailable');
+      expect(answer.header('retry-after')).toMatch(/^\d+$/);
+      expect(answer.took).toBeLessThan(1_000);
+    }
+    expect(over).toBe(false);
+    await stage.redis.restart();
+    const again = async (): Promise<number> => (await disconnect(a, { channel: 'news' })).status;
+    await expect.poll(again, { interval: 100 }).toBe(200);
+    await stream?.ended;
+  });
+});

@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Access } from '../../../src/auth/access.ts';
+import { Revocations } from '../../../src/auth/revocations.ts';
+import { parseChannelName } from '../../../src/core/channel-name.ts';
+import { revocationKey, revocationOf } from '../../../src/core/revocation.ts';
+
+const [NEWS, ORDERS] = [parseChannelName('news'), parseChannelName('orders')];
+const NOW = 1_700_000_000_000;
+const TTL = 60_000;
+
+function accessOf(subject: string | undefined, issuedAt: number): Access {
+  return { subject, subscribe: [], publish: [], expiresAt: Infinity, issuedAt, fingerprint: 'x' };
+}
+
+function opened(limit?: number): { revocations: Revocations; pass: (ms: number) => void } {
+  let now = NOW;
+  return {
+    revocations: new Revocations({ ttl: TTL, clock: () => now, ...(limit !== undefined && { limit }) }),
+    pass: (ms) => {
+      now += ms;
+    },
+  };
+}
+
+describe('by subject', () => {
+  const { revocations } = opened();
+  revocations.add({ subject: '7', channel: undefined, until: NOW });
+
+  test.each([
+    ['issued before', '7', NOW - 1, true],
+    ['issued just then', '7', NOW, true],
+    ['issued later', '7', NOW + 1, false],
+    ['that does not say when it was issued', '7', 0, true],
+    ['of somebody else', '77', NOW - 1, false],
+    ['of nobody', undefined, NOW - 1, false],
+    ['of a subject without a name', '', NOW - 1, false],
+  ])('a token %s', (_which, subject, issuedAt, refused) => {
+    expect(revocations.refuses(accessOf(subject, issuedAt), NEWS)).toBe(refused);
+    expect(revocations.refuses(accessOf(subject, issuedAt), ORDERS)).toBe(refused);
+  });
+
+  test('who needs no token has none that could be refused', () => {
+    expect(revocations.refuses(undefined, NEWS)).toBe(false);
+  });
+});
+
+describe('by channel', () => {
+  const { revocations } = opened();
+  revocations.add({ subject: undefined, channel: NEWS, until: NOW });
+
+  test.each([
+    ['issued before, whoever has it', '7', NOW - 1, true],
+    ['of nobody', undefined, NOW - 1, true],
+    ['issued later', '7', NOW + 1, false],
+  ])('a token %s', (_which, subject, issuedAt, refused) => {
+    expect(revocations.refuses(accessOf(subject, issuedAt), NEWS)).toBe(refused);
+    expect(revocations.refuses(accessOf(subject, issuedAt), ORDERS)).toBe(false);
+  });
+});
+
+test('by subject and channel, only both together', () => {
+  const { revocations } = opened();
+  revocations.add({ subject: '7', channel: NEWS, until: NOW });
+  expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
+  expect(revocations.refuses(accessOf('7', NOW), ORDERS)).toBe(false);
+  expect(revocations.refuses(accessOf('8', NOW), NEWS)).toBe(false);
+  expect(revocations.refuses(accessOf(undefined, NOW), NEWS)).toBe(false);
+});
+
+test('of two for the same tokens the later counts, in whatever order they come', () => {
+  const { revocations } = opened();
+  expect([NOW - 10, NOW, NOW - 5].map((until) => revocations.add({ ...seven, until }))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(revocations.size).toBe(1);
+  expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
+});
+const seven = { subject: '7', channel: undefined };
+
+describe('after its time', () => {
+  test('one counts no more, and is forgotten', () => {
+    const { revocations, pass } = opened();
+    revocations.add({ ...seven, until: NOW });
+    pass(TTL - 1);
+    expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
+    pass(1);
+    expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(false);
+    expect([...revocations.all()]).toEqual([]);
+    revocations.sweep();
+    expect(revocations.size).toBe(0);
+  });
+
+  test('one is not even added', () => {
+    const { revocations } = opened();
+    expect(revocations.add({ ...seven, until: NOW - TTL })).toBe(false);
+    expect(revocations.size).toBe(0);
+  });
+});
+
+describe('however many there are', () => {
+  test('there are never more than twice what the shared list has room for', () => {
+    const { revocations } = opened(10);
+    for (let i = 0; i < 100; i++) revocations.add({ subject: String(i), channel: undefined, until: NOW + i });
+    expect(revocations.size).toBe(20);
+    expect(revocations.refuses(accessOf('99', NOW), NEWS)).toBe(true);
+  });
+
+  test('those that have expired go before one that has not', () => {
+    const { revocations, pass } = opened(1);
+    revocations.add({ subject: 'in force', channel: undefined, until: NOW + TTL });
+    revocations.add({ subject: 'expired', channel: undefined, until: NOW });
+    pass(TTL);
+    revocations.add({ subject: 'new', channel: undefined, until: NOW + TTL });
+    expect([...revocations.all()].map(({ subject }) => subject)).toEqual(['in force', 'new']);
+  });
+});
+
+test('the text that stands for one can be read back, whatever is in the subject', () => {
+  const subject = fc.option(fc.string({ minLength: 1, unit: 'binary' }), { nil: undefined });
+  const channel = fc.constantFrom(undefined, NEWS, ORDERS);
+  fc.assert(
+    fc.property(subject, channel, (one, two) => {
+      const revocation = { subject: one, channel: two, until: NOW };
+      expect(revocationOf(revocationKey(revocation), NOW)).toEqual(revocation);
+    }),
+  );
+});
