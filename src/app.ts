@@ -152,6 +152,7 @@ function memoryLog(config: Config): EventLog {
 function redisLog(config: Config, url: string, onHealth: (health: LogHealth) => void): EventLog {
   return new RedisEventLog({
     url,
+    tls: { ca: config.redisTlsCa, cert: config.redisTlsCert, key: config.redisTlsKey },
     prefix: config.redisPrefix,
     waitReplicas: config.waitReplicas,
     historySize: config.historySize,

@@ -9,6 +9,7 @@ import {
   redisUrl,
   size,
 } from './setting-values.ts';
+import { certificates, privateKey } from './tls-settings.ts';
 
 interface Setting<S extends z.ZodType, F extends string | undefined> {
   readonly schema: S;
@@ -24,7 +25,10 @@ function setting<S extends z.ZodType, F extends string | undefined>(
   return { schema, fallback, example };
 }
 
-/** Every setting: its form, its default, and an example for whoever got it wrong. */
+/**
+ * Every setting: its form, its default, and an example for whoever got it wrong. Where that is a path, the value has
+ * several lines, and is best kept in a file.
+ */
 export const SETTINGS = {
   PORT: setting(count(0, 65_535), '3000', '3000'),
   HOST: setting(z.string().min(1, 'an address to listen on'), '0.0.0.0', '127.0.0.1'),
@@ -36,6 +40,9 @@ export const SETTINGS = {
     'staging:',
   ),
   SLUICE_REDIS_WAIT_REPLICAS: setting(count(0, 100), '0', '1'),
+  SLUICE_REDIS_TLS_CA: setting(certificates, undefined, '/run/secrets/redis-ca.crt'),
+  SLUICE_REDIS_TLS_CERT: setting(certificates, undefined, '/run/secrets/redis-client.crt'),
+  SLUICE_REDIS_TLS_KEY: setting(privateKey, undefined, '/run/secrets/redis-client.key'),
   SLUICE_PUBLISH_KEYS: setting(keys, undefined, 'a-long-random-key,another-one'),
   SLUICE_PUBLIC_CHANNELS: setting(patterns, '*', 'news,public.*'),
   SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),
@@ -51,9 +58,19 @@ export const SETTINGS = {
   SLUICE_MAX_BODY_BYTES: setting(size(1), '1MiB', '256KiB'),
   SLUICE_IDEMPOTENCY_TTL: setting(duration(1_000), '10m', '10m'),
   SLUICE_ADMIN_PORT: setting(count(0, 65_535), undefined, '9090'),
+  SLUICE_TLS_CERT: setting(certificates, undefined, '/run/secrets/tls.crt'),
+  SLUICE_TLS_KEY: setting(privateKey, undefined, '/run/secrets/tls.key'),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
 
 /** Those that may come from a file: `<name>_FILE` holds its path. */
-export const SECRETS: ReadonlySet<string> = new Set<SettingName>(['SLUICE_PUBLISH_KEYS', 'REDIS_URL']);
+export const SECRETS: ReadonlySet<string> = new Set<SettingName>([
+  'SLUICE_PUBLISH_KEYS',
+  'REDIS_URL',
+  'SLUICE_REDIS_TLS_CA',
+  'SLUICE_REDIS_TLS_CERT',
+  'SLUICE_REDIS_TLS_KEY',
+  'SLUICE_TLS_CERT',
+  'SLUICE_TLS_KEY',
+]);

@@ -4,11 +4,14 @@ import { freePort } from './free-port.ts';
 import { redisArguments } from './redis-arguments.ts';
 import { redisCommand, redisReady } from './redis-command.ts';
 import type { RedisServer, RedisServerOptions } from './redis-server.ts';
+import { asArguments, redisTlsFiles } from './redis-tls-files.ts';
 
 /** The image that tests start where a Docker engine answers. */
 export const REDIS_IMAGE = 'redis:8-alpine';
 
 const REDIS_PORT = 6379;
+const REDIS_TLS_PORT = 6380;
+const TLS_FOLDER = '/tmp';
 const READY_LIMIT = 20_000;
 /** Seconds that Redis has to shut down in before it is killed. */
 const SHUTDOWN_LIMIT = 10;
@@ -29,9 +32,20 @@ export async function startContainerRedis(options: RedisServerOptions = {}): Pro
 }
 
 async function startOnPort(port: number, options: RedisServerOptions): Promise<RedisServer> {
+  const tls = options.tls && redisTlsFiles(options.tls, TLS_FOLDER);
+  const tlsArguments = tls === undefined ? [] : asArguments([`tls-port ${REDIS_TLS_PORT}`, ...tls.config]);
+  const ports = [{ container: REDIS_PORT, host: port }];
+  if (options.tls !== undefined) ports.push({ container: REDIS_TLS_PORT, host: options.tls.port });
   const started = await new GenericContainer(REDIS_IMAGE)
-    .withCommand(['redis-server', ...redisArguments(options)])
-    .withExposedPorts({ container: REDIS_PORT, host: port })
+    .withCommand(['redis-server', ...redisArguments(options), ...tlsArguments])
+    .withExposedPorts(...ports)
+    .withCopyContentToContainer(
+      Object.entries(tls?.files ?? {}).map(([name, content]) => ({
+        content,
+        target: `${TLS_FOLDER}/${name}`,
+        mode: 0o644,
+      })),
+    )
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
     .start();
   const engine = await getContainerRuntimeClient();
@@ -49,6 +63,7 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
 
   return {
     url: `redis://${host}:${port}`,
+    tlsUrl: `rediss://${host}:${options.tls?.port}`,
     port,
     async stop() {
       await container.remove({ force: true, v: true });

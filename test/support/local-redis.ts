@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterExit } from './after-exit.ts';
@@ -9,6 +9,7 @@ import { freePort } from './free-port.ts';
 import { redisArguments } from './redis-arguments.ts';
 import { redisCommand, redisReady } from './redis-command.ts';
 import type { RedisServer, RedisServerOptions } from './redis-server.ts';
+import { asArguments, redisTlsFiles } from './redis-tls-files.ts';
 
 const HOST = '127.0.0.1';
 const READY_LIMIT = 20_000;
@@ -16,6 +17,8 @@ const READY_LIMIT = 20_000;
 /** `startRedis` with the redis-server of the PATH. */
 export async function startLocalRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
+  const files = options.tls === undefined ? {} : redisTlsFiles(options.tls, folder).files;
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   for (let attempt = 1; ; attempt += 1) {
     const redis = new LocalRedis(folder, options.port ?? (await freePort()), options);
     try {
@@ -34,8 +37,9 @@ export async function startLocalRedis(options: RedisServerOptions = {}): Promise
 class LocalRedis implements RedisServer {
   readonly port: number;
   readonly url: string;
+  readonly tlsUrl: string;
   readonly #folder: string;
-  readonly #args: readonly string[];
+  readonly #args: string[];
   #child: ChildProcess | undefined;
   #paused = false;
   #callOff = (): void => {};
@@ -43,8 +47,13 @@ class LocalRedis implements RedisServer {
   constructor(folder: string, port: number, options: RedisServerOptions) {
     this.port = port;
     this.url = `redis://${HOST}:${port}`;
+    this.tlsUrl = `rediss://${HOST}:${options.tls?.port}`;
     this.#folder = folder;
     this.#args = ['--bind', HOST, '--port', String(port), '--dir', folder, ...redisArguments(options)];
+    if (options.tls !== undefined) {
+      const { config } = redisTlsFiles(options.tls, folder);
+      this.#args.push(...asArguments([`tls-port ${options.tls.port}`, ...config]));
+    }
   }
 
   async stop(): Promise<void> {

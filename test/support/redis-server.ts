@@ -6,6 +6,8 @@ export interface RedisServer {
   /** `redis://host:port`; stays the same through `restart`. */
   readonly url: string;
   readonly port: number;
+  /** `rediss://host:port`, when it was started with `tls`. */
+  readonly tlsUrl: string;
   /** Ends it for good and removes its data, whatever state it is in. */
   stop(): Promise<void>;
   /** Freezes it as a hung machine would: connections stay open and nothing answers. */
@@ -26,6 +28,15 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
   /** A free one by default. */
   readonly port?: number;
+  /** Besides the plain port, one with TLS, which also takes a client's certificate only from this authority. */
+  readonly tls?: RedisTlsFiles & { readonly port: number };
+}
+
+/** What a server shows and whom it trusts, in PEM. */
+export interface RedisTlsFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** Starts a fresh Redis and resolves once it answers. Stop it in `afterAll`. */

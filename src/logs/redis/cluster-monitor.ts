@@ -1,7 +1,7 @@
 import type { Cluster } from 'ioredis';
 import type { LogHealth } from '../../core/event-log.ts';
 import type { ClusterFollower } from './cluster-follower.ts';
-import { HealthReport } from './log-monitor.ts';
+import { HealthReport, NOT_TRIED_YET } from './log-monitor.ts';
 import type { LogMonitor } from './log-monitor.ts';
 
 export interface ClusterMonitorOptions {
@@ -19,13 +19,15 @@ export class ClusterMonitor implements LogMonitor {
   readonly #options: ClusterMonitorOptions;
   readonly #report: HealthReport;
   readonly #timer: NodeJS.Timeout;
-  #detail = 'not connected yet';
+  #detail = NOT_TRIED_YET;
 
   constructor(options: ClusterMonitorOptions) {
     this.#options = options;
     this.#report = new HealthReport(options.onHealth);
-    options.cluster.on('error', (error: Error) => {
-      this.#detail = error.message;
+    options.cluster.on('error', (error: Error & { lastNodeError?: Error | null }) => {
+      const { lastNodeError: cause } = error;
+      this.#detail = cause ? `${error.message.replace(/\.$/, '')}: ${cause.message}` : error.message;
+      this.#report.report(this.health);
     });
     options.cluster.on('ready', () => void this.#look());
     this.#timer = setInterval(() => void this.#look(), INTERVAL);

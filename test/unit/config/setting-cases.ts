@@ -3,13 +3,15 @@ import type { Config } from '../../../src/config.ts';
 const MINUTE = 60_000;
 const MIB = 1024 ** 2;
 
-interface SettingCase {
+export interface SettingCase {
   readonly name: string;
   readonly key: keyof Config;
   readonly byDefault: unknown;
   /** What may be given, and what it means. */
   readonly good: readonly (readonly [given: string, value: unknown])[];
   readonly bad: readonly string[];
+  /** Settings that have to be there, too. */
+  readonly beside?: Readonly<Record<string, string>>;
 }
 
 export const settings: readonly SettingCase[] = [
