@@ -14,6 +14,8 @@ import { createHttpServer } from './http/http-server.ts';
 import { metricsRoute } from './http/metrics-endpoint.ts';
 import { publishRoutes } from './http/publish.ts';
 import { subscribeRoutes } from './http/subscribe.ts';
+import { TlsServer } from './http/tls-server.ts';
+import type { TlsIdentity } from './http/tls-server.ts';
 import { MemoryEventLog } from './logs/memory-event-log.ts';
 import { RedisEventLog } from './logs/redis/redis-event-log.ts';
 import { Metrics } from './metrics.ts';
@@ -34,6 +36,8 @@ export interface App {
   listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
   /** Law 8: not ready any more, ends every stream over the drain window, lets requests finish. */
   drain(): Promise<void>;
+  /** The certificate for connections from now on, where there is TLS; those that are open keep theirs. */
+  renewCertificate(config: Config): void;
   /** Everything at once; streams that are still open are cut. */
   close(): Promise<void>;
 }
@@ -85,8 +89,11 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   };
   // Fastify says in a line for each address what we say in one.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
+  const identity = tlsIdentity(config);
+  const tls = identity && new TlsServer(identity);
   const server = await createHttpServer({
     logger: httpLogger,
+    tls,
     maxBodyBytes: config.maxBodyBytes,
     corsOrigins: config.corsOrigins,
     routes: async (app) => {
@@ -115,7 +122,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const close = async (): Promise<void> => {
     hub.close();
     connections.close();
-    server.server.closeAllConnections();
+    if (tls === undefined) server.server.closeAllConnections();
+    else tls.closeAllConnections();
     admin?.server.closeAllConnections();
     await Promise.all([server.close(), admin?.close()]);
     await log.close();
@@ -124,20 +132,29 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   return {
     async listen() {
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
-      return {
-        url: await server.listen({ port: config.port, host: config.host, backlog: BACKLOG }),
-        adminUrl,
-      };
+      const url = await server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
+      // Fastify does not know what its server speaks.
+      return { url: tls === undefined ? url : url.replace(/^http:/, 'https:'), adminUrl };
     },
     async drain() {
-      await connections.drain(config.drainWindow);
+      const ended = connections.drain(config.drainWindow);
+      tls?.sendAway();
+      await ended;
       // Requests under way get their answer; who then still keeps a connection open is cut.
       const finished = server.close();
       await Promise.race([finished, delay(FINISH, undefined, { ref: false })]);
       await close();
     },
+    renewCertificate(renewed) {
+      const next = tlsIdentity(renewed);
+      if (next !== undefined) tls?.renew(next);
+    },
     close,
   };
+}
+
+function tlsIdentity({ tlsCert: cert, tlsKey: key }: Config): TlsIdentity | undefined {
+  return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
 function memoryLog(config: Config): EventLog {

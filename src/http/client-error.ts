@@ -12,8 +12,8 @@ interface HttpSocket extends Socket {
 /** Answers what is not even HTTP, or not in time. There is no request yet, so the answer is written by hand. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   const { _httpMessage: pending, parser } = socket as HttpSocket;
-  if (error.code === 'ECONNRESET' || !socket.writable || parser === null || pending?.headersSent === true) {
-    // Behind a head that is out, a second answer would be taken for a part of the first: of a stream, say, which has no
+  if (error.code === 'ECONNRESET' || !socket.writable || !parser || pending?.headersSent === true) {
+    // Where TLS has failed there never was a parser, and nobody who could read an answer. Behind a head that is out, a second answer would be taken for a part of the first: of a stream, say, which has no
     // parser any more.
     socket.destroy();
     return;

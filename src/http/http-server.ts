@@ -1,15 +1,19 @@
+import type { Server } from 'node:http';
 import Fastify, { LogController } from 'fastify';
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyServerFactory } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
 import { answerClientError } from './client-error.ts';
 import { allowOrigins, originHeaders } from './cors.ts';
 import { KnownRoutes } from './method-not-allowed.ts';
 import { brokerErrorOf, sendProblem } from './problem.ts';
+import type { Http2RequestListener, TlsServer } from './tls-server.ts';
 
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly maxBodyBytes: number;
   readonly corsOrigins: readonly string[];
+  /** Where it is reached over TLS. */
+  readonly tls?: TlsServer | undefined;
   /** Registers the routes, by name and in order. */
   readonly routes: (app: FastifyInstance) => Promise<void>;
 }
@@ -36,6 +40,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     // A name that is too long gets our own error, not 414; the size of a request's head is limited all the same.
     routerOptions: { maxParamLength: 64 * 1024 },
     http: { requireHostHeader: false, keepAlive: true, keepAliveInitialDelay: 15_000 },
+    ...(options.tls !== undefined && { serverFactory: serverFactory(options.tls) }),
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       // No hook runs for a URL that cannot be decoded, that of CORS included.
@@ -69,7 +74,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   await allowOrigins(app, options.corsOrigins);
   // Node would answer without a body (RFC 9112 §3.2).
   app.addHook('onRequest', (request, reply, done) => {
-    if (request.raw.httpVersion === '1.0' || request.headers.host !== undefined) {
+    if (request.raw.httpVersion !== '1.1' || request.headers.host !== undefined) {
       done();
       return;
     }
@@ -81,4 +86,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   await options.routes(app);
   known.refuseOthers(app);
   return app;
+}
+
+function serverFactory(tls: TlsServer): FastifyServerFactory {
+  return (handler) =>
+    // Fastify's types tell the two servers apart; what it does with a request it asks the request.
+    tls.create(handler as unknown as Http2RequestListener, {
+      requestTimeout: REQUEST_TIMEOUT,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    }) as unknown as Server;
 }

@@ -1,5 +1,4 @@
-import type { Socket } from 'node:net';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { matchesAny } from '../core/channel-pattern.ts';
 import type { ChannelPattern } from '../core/channel-pattern.ts';
 import { parseChannelName } from '../core/channel-name.ts';
@@ -8,10 +7,11 @@ import type { RefuseReason } from '../core/close-reason.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import type { Connections } from '../sse/connections.ts';
-import { detachSocket } from '../sse/detach-socket.ts';
 import { encodeRetry } from '../sse/frame.ts';
-import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
+import { STREAM_HEADERS } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
+import type { Wire } from '../sse/wire.ts';
+import { openWire } from './open-wire.ts';
 import { startPosition } from './start-position.ts';
 import type { Query } from './start-position.ts';
 
@@ -55,43 +55,25 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     if (refusal !== undefined) {
       options.onRefused(refusal);
       // 200, because a browser that gets any other status never tries again.
-      void reply
-        .headers(STREAM_HEADERS)
-        .header('connection', 'close')
-        .send(encodeRetry(connections.jitteredBackoff()));
+      // Over HTTP/2 the connection has other streams, and no such header.
+      if (request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
+      void reply.headers(STREAM_HEADERS).send(encodeRetry(connections.jitteredBackoff()));
       return;
     }
-    reply.hijack();
-    const begin = (socket: Socket): void => {
-      if (socket.destroyed) return;
-      const connection = open(reply, socket, connections);
+    // The head and the first bytes, before the log has been asked anything.
+    openWire(reply, `${encodeRetry(connections.jitteredRetry())}:\n`, (wire) => {
+      const connection = new SseConnection(wire, connections.pulse, connections.jitteredAge());
       options.onOpened();
       const subscription = hub.subscribe(channel, start, connection);
       connection.onWritable = () => subscription.resume();
       connections.add(connection, () => hub.unsubscribe(channel, subscription));
       // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
       // say first leaves in the same write.
-      setImmediate(release, socket);
-    };
-    const { socket } = reply.raw;
-    // Behind another request on the same connection it is given the socket once that one has been answered.
-    if (socket === null) reply.raw.once('socket', begin);
-    else begin(socket);
+      setImmediate(release, wire);
+    });
   });
 }
 
-function release(socket: Socket): void {
-  socket.uncork();
-}
-
-/** Writes the head and the first bytes, before the log has been asked anything. */
-function open(reply: FastifyReply, socket: Socket, connections: Connections): SseConnection {
-  const { raw } = reply;
-  // Hijacking skips the hooks that would write what plugins have set, CORS above all.
-  const head = streamHead(reply.getHeaders());
-  detachSocket(socket, raw);
-  socket.cork();
-  socket.write(`${head}${encodeRetry(connections.jitteredRetry())}:\n`);
-  socket.setTimeout(0);
-  return new SseConnection(socket, connections.pulse, connections.jitteredAge());
+function release(wire: Wire): void {
+  wire.release();
 }
