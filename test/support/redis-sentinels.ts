@@ -9,6 +9,7 @@ export interface RedisSentinels {
   readonly url: string;
   readonly master: RedisNode;
   readonly replica: RedisNode;
+  readonly sentinels: readonly RedisNode[];
   /** Resolves once the Sentinels name the replica as master. */
   promoted(): Promise<void>;
   stop(): Promise<void>;
@@ -42,6 +43,7 @@ export async function startRedisSentinels(): Promise<RedisSentinels> {
     url: `redis+sentinel://${sentinelPorts.map((port) => `${HOST}:${port}`).join(',')}/${NAME}`,
     master,
     replica,
+    sentinels: group.nodes.slice(2),
     promoted: () =>
       until(async () => {
         const address = await sentinel.cli('sentinel', 'get-master-addr-by-name', NAME);

@@ -27,6 +27,8 @@ const COMMON: Options = {
   // Sending again what was not answered could run an append twice.
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
+  // One right less that a broker needs, and nothing that its connections' names do not say.
+  disableClientInfo: true,
   connectTimeout: 3_000,
   socketTimeout: SILENCE,
   keepAlive: 5_000,
