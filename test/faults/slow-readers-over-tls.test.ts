@@ -123,16 +123,16 @@ async function readSlowly(stream: ClientHttp2Stream, text: string, pause: number
   return all;
 }
 
-describe('over HTTP/1.1 with TLS', () => {
-  async function openIdle(path: string): Promise<TLSSocket> {
-    const socket = connectTls({ port: broker.port, host: '127.0.0.1' });
-    socket.on('error', () => undefined);
-    await once(socket, 'secureConnect');
-    socket.pause();
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: sluice\r\n\r\n`);
-    return socket;
-  }
+async function openIdle(path: string): Promise<TLSSocket> {
+  const socket = connectTls({ port: broker.port, host: '127.0.0.1' });
+  socket.on('error', () => undefined);
+  await once(socket, 'secureConnect');
+  socket.pause();
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: sluice\r\n\r\n`);
+  return socket;
+}
 
+describe('over HTTP/1.1 with TLS', () => {
   test('a reader that takes nothing is closed, and frees what it held', async () => {
     const files = await openFiles();
     const idle = await openIdle('/events/news');

@@ -86,13 +86,13 @@ describe('over HTTP/1.1 with TLS', () => {
   });
 });
 
-describe('the health check asks the way in which the broker answers', () => {
-  const check = async (env: Record<string, string>): Promise<number> => {
-    const child = spawn(process.execPath, [MAIN, 'healthcheck'], { env, stdio: 'ignore' });
-    const [code] = (await once(child, 'exit')) as [number];
-    return code;
-  };
+const check = async (env: Record<string, string>): Promise<number> => {
+  const child = spawn(process.execPath, [MAIN, 'healthcheck'], { env, stdio: 'ignore' });
+  const [code] = (await once(child, 'exit')) as [number];
+  return code;
+};
 
+describe('the health check asks the way in which the broker answers', () => {
   test('over TLS, also with a certificate for another name', async () => {
     const { cert, key } = authority.issue(['broker.example']);
     const env = { SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key };
