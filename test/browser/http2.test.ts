@@ -76,7 +76,7 @@ async function each(type: string, times: number): Promise<void> {
 }
 
 /** All but their readies: a browser also reconnects when some network of the machine changes. */
-async function noted(): Promise<Listening['noted']> {
+async function allNoted(): Promise<Listening['noted']> {
   const all = await page.evaluate(() => (globalThis as Listening).noted);
   return all.map((events) => events.filter(({ type }) => type !== 'sluice:ready'));
 }
@@ -95,7 +95,7 @@ test('eight EventSources of a page receive over one HTTP/2 connection', async ()
   const first = await publishToEach('first');
   const second = await publishToEach('second');
   await each('message', 2);
-  for (const [index, events] of (await noted()).entries()) {
+  for (const [index, events] of (await allNoted()).entries()) {
     expect(events).toEqual([
       { type: 'message', data: 'first', id: first[index] },
       { type: 'message', data: 'second', id: second[index] },
@@ -114,7 +114,7 @@ test('all of them are resumed when their connection breaks: each event once, in 
   await each('sluice:ready', 2);
   const after = await publishToEach('after');
   await each('message', 3);
-  for (const [index, events] of (await noted()).entries()) {
+  for (const [index, events] of (await allNoted()).entries()) {
     expect(events).toEqual([
       { type: 'message', data: 'before', id: before[index] },
       { type: 'message', data: 'missed', id: missed[index] },
@@ -133,7 +133,7 @@ test('all of them find a broker that was restarted', async () => {
   await each('sluice:ready', 2);
   await publishToEach('of the second');
   await each('message', 2);
-  for (const events of await noted()) {
+  for (const events of await allNoted()) {
     // The embedded log is gone with its process, and each of them is told.
     expect(events.map(({ type }) => type)).toEqual(['message', 'sluice:gap', 'message']);
     expect(events.at(-1)?.data).toBe('of the second');

@@ -32,7 +32,9 @@ export async function startContainerRedis(options: RedisServerOptions = {}): Pro
 }
 
 async function startOnPort(port: number, options: RedisServerOptions): Promise<RedisServer> {
-  const tls = options.tls && redisTlsFiles(options.tls, TLS_FOLDER);
+  const engine = await getContainerRuntimeClient();
+  const tls =
+    options.tls && redisTlsFiles(options.tls, hostOf(engine.info.containerRuntime.host), TLS_FOLDER);
   const tlsArguments = tls === undefined ? [] : asArguments([`tls-port ${REDIS_TLS_PORT}`, ...tls.config]);
   const ports = [{ container: REDIS_PORT, host: port }];
   if (options.tls !== undefined) ports.push({ container: REDIS_TLS_PORT, host: options.tls.port });
@@ -48,11 +50,9 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
     )
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
     .start();
-  const engine = await getContainerRuntimeClient();
   const container = engine.container.dockerode.getContainer(started.getId());
   const callOff = afterExit('docker rm --force --volumes "$1"', started.getId());
-  // Docker may publish on IPv4 only, while `localhost` is often IPv6 first.
-  const host = started.getHost() === 'localhost' ? '127.0.0.1' : started.getHost();
+  const host = hostOf(started.getHost());
   const address = { host, port };
   await redisReady(address, READY_LIMIT);
 
@@ -88,4 +88,9 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
       return await redisCommand(address, args);
     },
   };
+}
+
+/** Docker may publish on IPv4 only, while `localhost` is often IPv6 first. */
+function hostOf(name: string): string {
+  return name === 'localhost' ? '127.0.0.1' : name;
 }

@@ -17,10 +17,10 @@ const READY_LIMIT = 20_000;
 /** `startRedis` with the redis-server of the PATH. */
 export async function startLocalRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
-  const files = options.tls === undefined ? {} : redisTlsFiles(options.tls, folder).files;
-  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  const tls = options.tls && redisTlsFiles(options.tls, HOST, folder);
+  for (const [name, text] of Object.entries(tls?.files ?? {})) await writeFile(join(folder, name), text);
   for (let attempt = 1; ; attempt += 1) {
-    const redis = new LocalRedis(folder, options.port ?? (await freePort()), options);
+    const redis = new LocalRedis(folder, options.port ?? (await freePort()), options, tls?.config ?? []);
     try {
       await redis.restart();
       return redis;
@@ -44,15 +44,14 @@ class LocalRedis implements RedisServer {
   #paused = false;
   #callOff = (): void => {};
 
-  constructor(folder: string, port: number, options: RedisServerOptions) {
+  constructor(folder: string, port: number, options: RedisServerOptions, tlsConfig: readonly string[]) {
     this.port = port;
     this.url = `redis://${HOST}:${port}`;
     this.tlsUrl = `rediss://${HOST}:${options.tls?.port}`;
     this.#folder = folder;
     this.#args = ['--bind', HOST, '--port', String(port), '--dir', folder, ...redisArguments(options)];
     if (options.tls !== undefined) {
-      const { config } = redisTlsFiles(options.tls, folder);
-      this.#args.push(...asArguments([`tls-port ${options.tls.port}`, ...config]));
+      this.#args.push(...asArguments([`tls-port ${options.tls.port}`, ...tlsConfig]));
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Authority } from './certificates.ts';
 import { startContainerRedis } from './container-redis.ts';
 import { startLocalRedis } from './local-redis.ts';
 
@@ -28,15 +29,16 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
   /** A free one by default. */
   readonly port?: number;
-  /** Besides the plain port, one with TLS, which also takes a client's certificate only from this authority. */
-  readonly tls?: RedisTlsFiles & { readonly port: number };
+  /** Besides the plain port, one with TLS. */
+  readonly tls?: RedisTlsOptions;
 }
 
-/** What a server shows and whom it trusts, in PEM. */
-export interface RedisTlsFiles {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
+export interface RedisTlsOptions {
+  readonly port: number;
+  /** Has signed its certificate, and has to have signed that of whoever connects. */
+  readonly authority: Authority;
+  /** What its certificate is for; the host of its URL by default. */
+  readonly names?: readonly string[];
 }
 
 /** Starts a fresh Redis and resolves once it answers. Stop it in `afterAll`. */

@@ -1,12 +1,15 @@
-import type { RedisTlsFiles } from './redis-server.ts';
+import type { RedisTlsOptions } from './redis-server.ts';
 
 /** The files of a Redis with TLS, by name, and the lines of its configuration that name them in `folder`. */
-export function redisTlsFiles(
-  { ca, cert, key }: RedisTlsFiles,
-  folder: string,
-): { readonly files: Readonly<Record<string, string>>; readonly config: readonly string[] } {
+export interface RedisTlsFiles {
+  readonly files: Readonly<Record<string, string>>;
+  readonly config: readonly string[];
+}
+
+export function redisTlsFiles(tls: RedisTlsOptions, host: string, folder: string): RedisTlsFiles {
+  const { cert, key } = tls.authority.issue(tls.names ?? [host]);
   return {
-    files: { 'ca.crt': ca, 'tls.crt': cert, 'tls.key': key },
+    files: { 'ca.crt': tls.authority.cert, 'tls.crt': cert, 'tls.key': key },
     config: [
       `tls-ca-cert-file ${folder}/ca.crt`,
       `tls-cert-file ${folder}/tls.crt`,

@@ -7,6 +7,8 @@ import type { LogMonitor } from './log-monitor.ts';
 export interface ClusterMonitorOptions {
   readonly cluster: Cluster;
   readonly follower: ClusterFollower;
+  /** Why one of the nodes cannot be connected to; '' when it can. */
+  readonly whyNot: () => Promise<string>;
   readonly onHealth: (health: LogHealth) => void;
 }
 
@@ -20,14 +22,14 @@ export class ClusterMonitor implements LogMonitor {
   readonly #report: HealthReport;
   readonly #timer: NodeJS.Timeout;
   #detail = NOT_TRIED_YET;
+  #explaining = false;
 
   constructor(options: ClusterMonitorOptions) {
     this.#options = options;
     this.#report = new HealthReport(options.onHealth);
-    options.cluster.on('error', (error: Error & { lastNodeError?: Error | null }) => {
-      const { lastNodeError: cause } = error;
-      this.#detail = cause ? `${error.message.replace(/\.$/, '')}: ${cause.message}` : error.message;
-      this.#report.report(this.health);
+    options.cluster.on('error', (error: Error) => {
+      this.#detail = error.message;
+      void this.#explain();
     });
     options.cluster.on('ready', () => void this.#look());
     this.#timer = setInterval(() => void this.#look(), INTERVAL);
@@ -44,6 +46,17 @@ export class ClusterMonitor implements LogMonitor {
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  /** ioredis says that no node could be used, and keeps the reason to itself. */
+  async #explain(): Promise<void> {
+    if (this.#explaining) return;
+    this.#explaining = true;
+    const reason = await this.#options.whyNot();
+    this.#explaining = false;
+    if (this.#detail === '') return;
+    if (reason !== '') this.#detail = `no node of the cluster can be used: ${reason}`;
+    this.#report.report(this.health);
   }
 
   async #look(): Promise<void> {

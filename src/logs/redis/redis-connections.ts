@@ -82,6 +82,20 @@ export function connectNodeSubscriber(
   return new Redis({ ...COMMON, ...SUBSCRIBER, ...accessOf(address, tls), ...node });
 }
 
+/** Tries a connection that is not open yet, once. Gives the reason why it cannot be opened; '' when it can. */
+export async function connectFailure(redis: Redis): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  redis.once('error', (error: Error) => resolve(error.message));
+  redis.on('error', () => undefined);
+  redis.connect().then(
+    () => resolve(''),
+    (error: unknown) => resolve((error as Error).message),
+  );
+  const reason = await promise;
+  redis.disconnect();
+  return reason;
+}
+
 function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls, own: Options): Redis {
   if (address.kind === 'single') {
     return new Redis(address.url, { ...COMMON, ...own, ...(address.tls && { tls: optionsOf(tls) }) });

@@ -21,6 +21,7 @@ import type { HostAndPort } from './redis-address.ts';
 import type { RedisTls } from './redis-connections.ts';
 import {
   connectCluster,
+  connectFailure,
   connectCommands,
   connectNodeSubscriber,
   connectSubscriber,
@@ -81,7 +82,8 @@ export class RedisEventLog implements EventLog {
       const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, tls, node);
       const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
-      this.#monitor = new ClusterMonitor({ cluster, follower, onHealth });
+      const whyNot = (): Promise<string> => connectFailure(connect(address.nodes[0] as HostAndPort));
+      this.#monitor = new ClusterMonitor({ cluster, follower, whyNot, onHealth });
       this.#disconnect = () => {
         follower.close();
         cluster.disconnect();
