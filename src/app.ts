@@ -28,6 +28,8 @@ import { PublisherAccess } from './http/publisher-access.ts';
 import { subscribeRoutes } from './http/subscribe.ts';
 import { SubscriberAccess } from './http/subscriber-access.ts';
 import { tokenRoutes } from './http/tokens.ts';
+import { TlsServer } from './http/tls-server.ts';
+import type { TlsIdentity } from './http/tls-server.ts';
 import { Metrics } from './metrics.ts';
 import { Connections } from './sse/connections.ts';
 import { openBackbone } from './wiring/backbone.ts';
@@ -52,6 +54,8 @@ export interface App {
   listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
   /** Law 8: not ready any more, ends every stream over the drain window, lets requests finish. */
   drain(): Promise<void>;
+  /** The certificate for connections from now on, where there is TLS; those that are open keep theirs. */
+  renewCertificate(config: Config): void;
   /** Everything at once; streams that are still open are cut. */
   close(): Promise<void>;
 }
@@ -136,8 +140,11 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     publicChannels: config.publicChannels,
     listedOrigins: config.corsOrigins,
   });
+  const identity = tlsIdentity(config);
+  const tls = identity && new TlsServer(identity);
   const server = await createHttpServer({
     logger: httpLogger,
+    tls,
     maxBodyBytes: config.maxBodyBytes,
     maxHeaderBytes: config.maxHeaderBytes,
     headTimeout: config.headTimeout,
@@ -174,17 +181,18 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       if (config.adminPort === undefined) await lookingIn(app);
     },
   });
-  // Rates are counted by hooks of Fastify, which the lane is past.
+  // Rates are counted by hooks of Fastify, which the lane is past; and it reads no TLS.
   const limited = config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined;
-  const lane = limited
-    ? undefined
-    : new PublishLane(server.server, {
-        hub,
-        keys,
-        maxBodyBytes: config.maxBodyBytes,
-        keepAlive: KEEP_ALIVE_TIMEOUT,
-        onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
-      });
+  const lane =
+    limited || tls !== undefined
+      ? undefined
+      : new PublishLane(server.server, {
+          hub,
+          keys,
+          maxBodyBytes: config.maxBodyBytes,
+          keepAlive: KEEP_ALIVE_TIMEOUT,
+          onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
+        });
   const admin =
     config.adminPort === undefined
       ? undefined
@@ -205,7 +213,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     hub.close();
     connections.close();
     lane?.close();
-    server.server.closeAllConnections();
+    if (tls === undefined) server.server.closeAllConnections();
+    else tls.closeAllConnections();
     admin?.server.closeAllConnections();
     await Promise.all([server.close(), admin?.close()]);
     await log.close();
@@ -215,19 +224,28 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     replica,
     async listen() {
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
-      return {
-        url: await server.listen({ port: config.port, host: config.host, backlog: BACKLOG }),
-        adminUrl,
-      };
+      const url = await server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
+      // Fastify does not know what its server speaks.
+      return { url: tls === undefined ? url : url.replace(/^http:/, 'https:'), adminUrl };
     },
     async drain() {
-      await connections.drain(config.drainWindow);
+      const ended = connections.drain(config.drainWindow);
+      tls?.sendAway();
+      await ended;
       // Requests under way get their answer; who then still keeps a connection open is cut.
       lane?.close();
       const finished = server.close();
       await Promise.race([finished, delay(FINISH, undefined, { ref: false })]);
       await close();
     },
+    renewCertificate(renewed) {
+      const next = tlsIdentity(renewed);
+      if (next !== undefined) tls?.renew(next);
+    },
     close,
   };
+}
+
+function tlsIdentity({ tlsCert: cert, tlsKey: key }: Config): TlsIdentity | undefined {
+  return cert === undefined || key === undefined ? undefined : { cert, key };
 }

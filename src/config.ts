@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { SECRETS, SETTINGS } from './settings/settings.ts';
 import type { SettingName } from './settings/settings.ts';
+import { tlsProblems } from './settings/tls-settings.ts';
 
 /** What stops the start: one line for each setting that cannot be read, each with the way out. */
 export class ConfigError extends Error {
@@ -41,6 +42,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     if (result.success) values[name] = result.data;
     else problems.push(refusal(name, given, result.error, example));
   }
+  // What cannot be read has been told; that it is missing beside another need not be.
+  if (problems.length === 0) problems.push(...tlsProblems(values));
   problems.push(...unknownNames(env));
   const tokenKeys = TOKEN_KEYS.filter((name) => values[name] !== undefined);
   if (tokenKeys.length > 1)
@@ -64,6 +67,9 @@ function toConfig(values: Values) {
     redisUrl: values.REDIS_URL,
     redisPrefix: values.SLUICE_REDIS_PREFIX,
     waitReplicas: values.SLUICE_REDIS_WAIT_REPLICAS,
+    redisTlsCa: values.SLUICE_REDIS_TLS_CA,
+    redisTlsCert: values.SLUICE_REDIS_TLS_CERT,
+    redisTlsKey: values.SLUICE_REDIS_TLS_KEY,
     publishKeys: values.SLUICE_PUBLISH_KEYS ?? [],
     jwtSecret: values.SLUICE_JWT_SECRET,
     jwtPublicKey: values.SLUICE_JWT_PUBLIC_KEY,
@@ -94,6 +100,8 @@ function toConfig(values: Values) {
     trustedProxies: values.SLUICE_TRUSTED_PROXIES,
     idempotencyTtl: values.SLUICE_IDEMPOTENCY_TTL,
     adminPort: values.SLUICE_ADMIN_PORT,
+    tlsCert: values.SLUICE_TLS_CERT,
+    tlsKey: values.SLUICE_TLS_KEY,
   };
 }
 
@@ -117,7 +125,8 @@ function refusal(name: SettingName, given: string, error: z.ZodError, example: s
   const expected = error.issues[0]?.message ?? 'another value';
   // A secret is not repeated, not even a wrong one: it may be a right one with a typing error.
   const shown = SECRETS.has(name) ? 'a value that is not shown here' : `"${given}"`;
-  return `${name} is ${shown}; expected ${expected}. Example: ${name}=${example}`;
+  const source = example.startsWith('/') ? `${name}_FILE` : name;
+  return `${name} is ${shown}; expected ${expected}. Example: ${source}=${example}`;
 }
 
 function unknownNames(env: NodeJS.ProcessEnv): string[] {

@@ -17,8 +17,9 @@ async function main(command: string | undefined): Promise<void> {
       return;
     }
     case 'healthcheck': {
-      const config = loadConfig(process.env);
-      process.exitCode = await healthcheck(config.adminPort ?? config.port);
+      const { port, adminPort, tlsCert } = loadConfig(process.env);
+      const overTls = adminPort === undefined && tlsCert !== undefined;
+      process.exitCode = await healthcheck(adminPort ?? port, overTls);
       return;
     }
     case 'help':

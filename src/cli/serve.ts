@@ -40,6 +40,16 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  if (config.tlsCert !== undefined) {
+    process.on('SIGHUP', () => {
+      try {
+        app.renewCertificate(loadConfig(env));
+        logger.info('the TLS certificate and its key have been read anew');
+      } catch (error) {
+        logger.error({ reason: (error as Error).message }, 'the TLS certificate stays as it was');
+      }
+    });
+  }
 
   // Last: who reads this line may stop the broker at once.
   const log = config.redisUrl === undefined ? 'embedded' : 'redis';

@@ -20,8 +20,8 @@ export function answerClientError(
   onRefused: OnRefusedRequest,
 ): void {
   const { _httpMessage: pending, parser } = socket as HttpSocket;
-  if (error.code === 'ECONNRESET' || !socket.writable || parser === null || pending?.headersSent === true) {
-    // Behind a head that is out, a second answer would be taken for a part of the first: of a stream, say, which has no
+  if (error.code === 'ECONNRESET' || !socket.writable || !parser || pending?.headersSent === true) {
+    // Where TLS has failed there never was a parser, and nobody who could read an answer. Behind a head that is out, a second answer would be taken for a part of the first: of a stream, say, which has no
     // parser any more.
     socket.destroy();
     return;

@@ -1,5 +1,6 @@
+import type { Server } from 'node:http';
 import Fastify, { LogController } from 'fastify';
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyServerFactory } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
 import type { OnRefusedRequest } from '../core/refused-request.ts';
 import { clientAddress } from './client-address.ts';
@@ -9,6 +10,7 @@ import { KnownRoutes } from './method-not-allowed.ts';
 import { UNFORESEEN, brokerErrorOf, sendProblem } from './problem.ts';
 import { SECURITY_HEADERS, secureAnswers } from './security-headers.ts';
 import { refuseStrangeTargets } from './strange-targets.ts';
+import type { Http2RequestListener, TlsServer } from './tls-server.ts';
 
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
@@ -21,6 +23,8 @@ export interface HttpServerOptions {
   readonly trustedProxies: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly onRefused: OnRefusedRequest;
+  /** Where it is reached over TLS. */
+  readonly tls?: TlsServer | undefined;
   /** Registers the routes, by name and in order. */
   readonly routes: (app: FastifyInstance) => Promise<void>;
 }
@@ -59,6 +63,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       headersTimeout: options.headTimeout,
       connectionsCheckingInterval: Math.min(LATEST_NOTICE, options.headTimeout / 2),
     },
+    ...(options.tls !== undefined && { serverFactory: serverFactory(options.tls, options) }),
     clientErrorHandler: (error, socket) => answerClientError(error, socket, options.onRefused),
     frameworkErrors: (error, request, reply) => {
       // No hook runs for a URL that cannot be decoded, that of CORS included.
@@ -97,4 +102,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   await options.routes(app);
   known.refuseOthers(app);
   return app;
+}
+
+function serverFactory(
+  tls: TlsServer,
+  { maxHeaderBytes, headTimeout }: HttpServerOptions,
+): FastifyServerFactory {
+  return (handler) =>
+    // Fastify's types tell the two servers apart; what it does with a request it asks the request.
+    tls.create(handler as unknown as Http2RequestListener, {
+      maxHeaderBytes,
+      headTimeout,
+      requestTimeout: REQUEST_TIMEOUT,
+      latestNotice: Math.min(LATEST_NOTICE, headTimeout / 2),
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    }) as unknown as Server;
 }

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../auth/access.ts';
 import type { Revocations } from '../auth/revocations.ts';
@@ -8,11 +7,12 @@ import type { RefuseReason } from '../core/close-reason.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import type { Connections, StreamHolder } from '../sse/connections.ts';
-import { detachSocket } from '../sse/detach-socket.ts';
 import { encodeRetry } from '../sse/frame.ts';
-import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
+import { STREAM_HEADERS } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
 import { clientAddress } from './client-address.ts';
+import type { Wire } from '../sse/wire.ts';
+import { openWire } from './open-wire.ts';
 import { startPosition } from './start-position.ts';
 import type { Query } from './start-position.ts';
 import type { SubscriberAccess } from './subscriber-access.ts';
@@ -44,12 +44,16 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
   const { hub, connections, subscribers, revocations } = options;
 
   /** 200, because a browser that gets any other status never tries again. */
-  const refuse = (reply: FastifyReply, reason: RefuseReason, address: string): void => {
+  const refuse = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    reason: RefuseReason,
+    address: string,
+  ): void => {
     options.onRefused(reason, address);
-    void reply
-      .headers(STREAM_HEADERS)
-      .header('connection', 'close')
-      .send(encodeRetry(connections.jitteredBackoff()));
+    // Over HTTP/2 the connection has other streams, and no such header.
+    if (request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
+    void reply.headers(STREAM_HEADERS).send(encodeRetry(connections.jitteredBackoff()));
   };
 
   app.head<SubscribeRoute>('/events/:channel', async (request, reply) => {
@@ -72,7 +76,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
       (error: unknown) => {
         const reason = passingReason(error);
         if (reason === undefined) throw error;
-        refuse(reply, reason, address);
+        refuse(request, reply, reason, address);
       },
     );
   });
@@ -87,30 +91,29 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     const start = startPosition(request.headers['last-event-id'], request.query, channel);
     const refusal = connections.refusal(holder);
     if (refusal !== undefined) {
-      refuse(reply, refusal, address);
+      refuse(request, reply, refusal, address);
       return;
     }
-    reply.hijack();
-    const begin = (socket: Socket): void => {
-      if (socket.destroyed) return;
+    // The head and the first bytes, before the log has been asked anything.
+    openWire(reply, `${encodeRetry(connections.jitteredRetry())}:\n`, (wire) => {
       if (revocations.refuses(access, channel)) {
         // Revoked while it waited for its turn on the connection.
-        socket.destroy();
+        wire.cut();
         return;
       }
-      const connection = open(reply, socket, connections, admission);
+      const connection = new SseConnection(wire, connections.pulse, {
+        expiry: connections.expiry(access?.expiresAt ?? Infinity),
+        channel,
+        holder: access,
+      });
       options.onOpened();
       const subscription = hub.subscribe(channel, start, connection);
       connection.onWritable = () => subscription.resume();
       connections.add(connection, holder, () => hub.unsubscribe(channel, subscription));
       // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
       // say first leaves in the same write.
-      setImmediate(release, socket);
-    };
-    const { socket } = reply.raw;
-    // Behind another request on the same connection it is given the socket once that one has been answered.
-    if (socket === null) reply.raw.once('socket', begin);
-    else begin(socket);
+      setImmediate(release, wire);
+    });
   };
 }
 
@@ -121,27 +124,6 @@ function passingReason(error: unknown): RefuseReason | undefined {
   return error.code === 'too-many-requests' ? 'failed-authentication' : undefined;
 }
 
-function release(socket: Socket): void {
-  socket.uncork();
-}
-
-/** Writes the head and the first bytes, before the log has been asked anything. */
-function open(
-  reply: FastifyReply,
-  socket: Socket,
-  connections: Connections,
-  { channel, access }: Admission,
-): SseConnection {
-  const { raw } = reply;
-  // Hijacking skips the hooks that would write what plugins have set, CORS above all.
-  const head = streamHead(reply.getHeaders());
-  detachSocket(socket, raw);
-  socket.cork();
-  socket.write(`${head}${encodeRetry(connections.jitteredRetry())}:\n`);
-  socket.setTimeout(0);
-  return new SseConnection(socket, connections.pulse, {
-    expiry: connections.expiry(access?.expiresAt ?? Infinity),
-    channel,
-    holder: access,
-  });
+function release(wire: Wire): void {
+  wire.release();
 }

@@ -13,6 +13,7 @@ import {
   redisUrl,
   size,
 } from './setting-values.ts';
+import { certificates, privateKey } from './tls-settings.ts';
 
 interface Setting<S extends z.ZodType, F extends string | undefined> {
   readonly schema: S;
@@ -28,7 +29,10 @@ function setting<S extends z.ZodType, F extends string | undefined>(
   return { schema, fallback, example };
 }
 
-/** Every setting: its form, its default, and an example for whoever got it wrong. */
+/**
+ * Every setting: its form, its default, and an example for whoever got it wrong. Where that is a path, the value has
+ * several lines, and is best kept in a file.
+ */
 export const SETTINGS = {
   PORT: setting(count(0, 65_535), '3000', '3000'),
   HOST: setting(z.string().min(1, 'an address to listen on'), '0.0.0.0', '127.0.0.1'),
@@ -40,6 +44,9 @@ export const SETTINGS = {
     'staging:',
   ),
   SLUICE_REDIS_WAIT_REPLICAS: setting(count(0, 100), '0', '1'),
+  SLUICE_REDIS_TLS_CA: setting(certificates, undefined, '/run/secrets/redis-ca.crt'),
+  SLUICE_REDIS_TLS_CERT: setting(certificates, undefined, '/run/secrets/redis-client.crt'),
+  SLUICE_REDIS_TLS_KEY: setting(privateKey, undefined, '/run/secrets/redis-client.key'),
   SLUICE_PUBLISH_KEYS: setting(keys, undefined, 'a-long-random-key,another-one'),
   SLUICE_JWT_SECRET: setting(jwtSecret, undefined, 'a-long-random-text-of-32-bytes-or-more'),
   SLUICE_JWT_PUBLIC_KEY: setting(
@@ -74,6 +81,8 @@ export const SETTINGS = {
   SLUICE_TRUSTED_PROXIES: setting(networks, '', '10.0.0.0/8,fd00::/8'),
   SLUICE_IDEMPOTENCY_TTL: setting(duration(1_000), '10m', '10m'),
   SLUICE_ADMIN_PORT: setting(count(0, 65_535), undefined, '9090'),
+  SLUICE_TLS_CERT: setting(certificates, undefined, '/run/secrets/tls.crt'),
+  SLUICE_TLS_KEY: setting(privateKey, undefined, '/run/secrets/tls.key'),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -84,4 +93,9 @@ export const SECRETS: ReadonlySet<string> = new Set<SettingName>([
   'SLUICE_JWT_SECRET',
   'SLUICE_JWT_PUBLIC_KEY',
   'REDIS_URL',
+  'SLUICE_REDIS_TLS_CA',
+  'SLUICE_REDIS_TLS_CERT',
+  'SLUICE_REDIS_TLS_KEY',
+  'SLUICE_TLS_CERT',
+  'SLUICE_TLS_KEY',
 ]);

@@ -1,12 +1,9 @@
-import type { Socket } from 'node:net';
 import type { ChannelName } from '../core/channel-name.ts';
 import type { CloseReason } from '../core/close-reason.ts';
 import type { EventId } from '../core/event.ts';
 import type { GapNotice, Sink } from '../core/subscription.ts';
 import { HEARTBEAT, encodeGap, encodeReady, encodeRetry } from './frame.ts';
-
-/** How long a reader of a stream that we ended may take for what is still on its way to it, in ms. */
-const LINGER = 5_000;
+import type { Outlet, Wire } from './wire.ts';
 
 /** The time, in ms and only as exact as the sweep that keeps it: reading it costs nothing. */
 export interface Pulse {
@@ -36,8 +33,8 @@ export interface SseConnectionOptions {
 }
 
 /**
- * One stream over one socket, after its head is out: whole events go straight to the socket, without another copy. It
- * holds no queue of its own; when the socket's is long, it says so and the subscription reads the log instead.
+ * One stream over one wire, after its head is out: whole events go straight to its outlet, without another copy. It
+ * holds no queue of its own; when the outlet's is long, it says so and the subscription reads the log instead.
  */
 export class SseConnection implements Sink {
   readonly openedAt: number;
@@ -45,49 +42,51 @@ export class SseConnection implements Sink {
   readonly channel: ChannelName;
   readonly holder: Holder | undefined;
   lastWriteAt: number;
-  /** Called when the socket has taken what it was given. */
+  /** Called when the wire has taken what it was given. */
   onWritable: () => void = () => undefined;
   /** Called once, when nothing more can be written. */
   onClose: (reason: CloseReason) => void = () => undefined;
-  readonly #socket: Socket;
+  readonly #wire: Wire;
+  readonly #outlet: Outlet;
   readonly #pulse: Pulse;
   #blocked = false;
   #closed = false;
   #pending = 0;
   #progressAt = 0;
 
-  constructor(socket: Socket, pulse: Pulse, { expiry, channel, holder }: SseConnectionOptions) {
-    this.#socket = socket;
+  constructor(wire: Wire, pulse: Pulse, { expiry, channel, holder }: SseConnectionOptions) {
+    this.#wire = wire;
+    this.#outlet = wire.outlet;
     this.#pulse = pulse;
     this.channel = channel;
     this.holder = holder;
     this.openedAt = pulse.now;
     this.lastWriteAt = pulse.now;
     this.expiry = expiry;
-    socket.on('drain', () => {
-      if (!this.#blocked) return;
-      this.#blocked = false;
-      if (!this.#closed) this.onWritable();
-    });
-    socket.once('close', () => this.#gone('client'));
-    // The error itself is of no use: "the reader left" has many names. 'close' follows it.
-    socket.on('error', () => undefined);
+    wire.listen(
+      () => {
+        if (!this.#blocked) return;
+        this.#blocked = false;
+        if (!this.#closed) this.onWritable();
+      },
+      () => this.#gone('client'),
+    );
   }
 
   get writable(): boolean {
     return !this.#blocked && !this.#closed;
   }
 
-  /** Bytes that wait in this process for the kernel to take them. */
+  /** Bytes that wait in this process for their reader to take them. */
   get bufferedBytes(): number {
-    return this.#closed ? 0 : this.#socket.writableLength;
+    return this.#closed ? 0 : this.#outlet.writableLength;
   }
 
   write(bytes: Buffer | string): void {
     if (this.#closed) return;
     this.lastWriteAt = this.#pulse.now;
     // A write larger than the high-water mark answers false also when the kernel took all of it at once.
-    if (!this.#socket.write(bytes) && this.#socket.writableLength > 0) this.#blocked = true;
+    if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#blocked = true;
   }
 
   gap(notice: GapNotice): void {
@@ -105,25 +104,23 @@ export class SseConnection implements Sink {
   /** Ends the stream after the last whole event, asking the reader to come back after `retry` ms. */
   end(reason: CloseReason, retry: number): void {
     if (this.#closed) return;
-    if (!this.#blocked) this.#socket.write(encodeRetry(retry));
-    const socket = this.#socket;
+    if (!this.#blocked) this.#outlet.write(encodeRetry(retry));
     this.#gone(reason);
-    socket.destroySoon();
-    if (socket.writableLength > 0) socket.setTimeout(LINGER, () => socket.destroy());
+    this.#wire.end();
   }
 
   /** At once, whatever was still on its way. */
   cut(): void {
-    this.#socket.destroy();
+    this.#wire.cut();
   }
 
-  /** True when bytes have been waiting for `timeout` ms of which the kernel took none; then the stream is closed. */
+  /** True when bytes have been waiting for `timeout` ms of which none was taken; then the stream is closed. */
   closeIfStalled(timeout: number): boolean {
-    if (this.#closed || this.#socket.writableLength === 0) {
+    if (this.#closed || this.#outlet.writableLength === 0) {
       this.#pending = 0;
       return false;
     }
-    const pending = unsentBytes(this.#socket);
+    const pending = this.#wire.unsentBytes();
     if (pending !== this.#pending) {
       this.#pending = pending;
       this.#progressAt = this.#pulse.now;
@@ -131,8 +128,7 @@ export class SseConnection implements Sink {
     }
     if (this.#pulse.now - this.#progressAt < timeout) return false;
     this.#gone('stalled');
-    // A reset, so that the kernel gives back what it holds for a reader that takes nothing.
-    this.#socket.resetAndDestroy();
+    this.#wire.reset();
     return true;
   }
 
@@ -141,13 +137,4 @@ export class SseConnection implements Sink {
     this.#closed = true;
     this.onClose(reason);
   }
-}
-
-/**
- * Node counts a write as waiting until the whole of it has left; a reader that takes 1 KiB/s of a large one would look
- * dead. The handle knows what the kernel has taken so far.
- */
-function unsentBytes(socket: Socket): number {
-  const { _handle: handle } = socket as Socket & { _handle?: { writeQueueSize?: number } | null };
-  return handle?.writeQueueSize ?? socket.writableLength;
 }

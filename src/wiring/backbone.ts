@@ -43,6 +43,7 @@ function inRedis(
 ): Backbone {
   const log = new RedisEventLog({
     url,
+    tls: { ca: config.redisTlsCa, cert: config.redisTlsCert, key: config.redisTlsKey },
     prefix: config.redisPrefix,
     waitReplicas: config.waitReplicas,
     historySize: config.historySize,

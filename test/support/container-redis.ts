@@ -4,11 +4,14 @@ import { freePort } from './free-port.ts';
 import { redisArguments } from './redis-arguments.ts';
 import { redisCommand, redisReady } from './redis-command.ts';
 import type { RedisServer, RedisServerOptions } from './redis-server.ts';
+import { asArguments, redisTlsFiles } from './redis-tls-files.ts';
 
 /** The image that tests start where a Docker engine answers. */
 export const REDIS_IMAGE = 'redis:8-alpine';
 
 const REDIS_PORT = 6379;
+const REDIS_TLS_PORT = 6380;
+const TLS_FOLDER = '/tmp';
 const READY_LIMIT = 20_000;
 /** Seconds that Redis has to shut down in before it is killed. */
 const SHUTDOWN_LIMIT = 10;
@@ -29,16 +32,27 @@ export async function startContainerRedis(options: RedisServerOptions = {}): Pro
 }
 
 async function startOnPort(port: number, options: RedisServerOptions): Promise<RedisServer> {
+  const engine = await getContainerRuntimeClient();
+  const tls =
+    options.tls && redisTlsFiles(options.tls, hostOf(engine.info.containerRuntime.host), TLS_FOLDER);
+  const tlsArguments = tls === undefined ? [] : asArguments([`tls-port ${REDIS_TLS_PORT}`, ...tls.config]);
+  const ports = [{ container: REDIS_PORT, host: port }];
+  if (options.tls !== undefined) ports.push({ container: REDIS_TLS_PORT, host: options.tls.port });
   const started = await new GenericContainer(REDIS_IMAGE)
-    .withCommand(['redis-server', ...redisArguments(options)])
-    .withExposedPorts({ container: REDIS_PORT, host: port })
+    .withCommand(['redis-server', ...redisArguments(options), ...tlsArguments])
+    .withExposedPorts(...ports)
+    .withCopyContentToContainer(
+      Object.entries(tls?.files ?? {}).map(([name, content]) => ({
+        content,
+        target: `${TLS_FOLDER}/${name}`,
+        mode: 0o644,
+      })),
+    )
     .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
     .start();
-  const engine = await getContainerRuntimeClient();
   const container = engine.container.dockerode.getContainer(started.getId());
   const callOff = afterExit('docker rm --force --volumes "$1"', started.getId());
-  // Docker may publish on IPv4 only, while `localhost` is often IPv6 first.
-  const host = started.getHost() === 'localhost' ? '127.0.0.1' : started.getHost();
+  const host = hostOf(started.getHost());
   const address = { host, port };
   await redisReady(address, READY_LIMIT);
 
@@ -49,6 +63,7 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
 
   return {
     url: `redis://${host}:${port}`,
+    tlsUrl: `rediss://${host}:${options.tls?.port}`,
     port,
     async stop() {
       await container.remove({ force: true, v: true });
@@ -73,4 +88,9 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
       return await redisCommand(address, args);
     },
   };
+}
+
+/** Docker may publish on IPv4 only, while `localhost` is often IPv6 first. */
+function hostOf(name: string): string {
+  return name === 'localhost' ? '127.0.0.1' : name;
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterExit } from './after-exit.ts';
@@ -9,6 +9,7 @@ import { freePort } from './free-port.ts';
 import { redisArguments } from './redis-arguments.ts';
 import { redisCommand, redisReady } from './redis-command.ts';
 import type { RedisServer, RedisServerOptions } from './redis-server.ts';
+import { asArguments, redisTlsFiles } from './redis-tls-files.ts';
 
 const HOST = '127.0.0.1';
 const READY_LIMIT = 20_000;
@@ -16,8 +17,10 @@ const READY_LIMIT = 20_000;
 /** `startRedis` with the redis-server of the PATH. */
 export async function startLocalRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
+  const tls = options.tls && redisTlsFiles(options.tls, HOST, folder);
+  for (const [name, text] of Object.entries(tls?.files ?? {})) await writeFile(join(folder, name), text);
   for (let attempt = 1; ; attempt += 1) {
-    const redis = new LocalRedis(folder, options.port ?? (await freePort()), options);
+    const redis = new LocalRedis(folder, options.port ?? (await freePort()), options, tls?.config ?? []);
     try {
       await redis.restart();
       return redis;
@@ -34,17 +37,22 @@ export async function startLocalRedis(options: RedisServerOptions = {}): Promise
 class LocalRedis implements RedisServer {
   readonly port: number;
   readonly url: string;
+  readonly tlsUrl: string;
   readonly #folder: string;
-  readonly #args: readonly string[];
+  readonly #args: string[];
   #child: ChildProcess | undefined;
   #paused = false;
   #callOff = (): void => {};
 
-  constructor(folder: string, port: number, options: RedisServerOptions) {
+  constructor(folder: string, port: number, options: RedisServerOptions, tlsConfig: readonly string[]) {
     this.port = port;
     this.url = `redis://${HOST}:${port}`;
+    this.tlsUrl = `rediss://${HOST}:${options.tls?.port}`;
     this.#folder = folder;
     this.#args = ['--bind', HOST, '--port', String(port), '--dir', folder, ...redisArguments(options)];
+    if (options.tls !== undefined) {
+      this.#args.push(...asArguments([`tls-port ${options.tls.port}`, ...tlsConfig]));
+    }
   }
 
   async stop(): Promise<void> {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import calculateSlot from 'cluster-key-slot';
 import { startRedisGroup } from './redis-group.ts';
 import type { RedisNode } from './redis-group.ts';
+import type { Authority } from './certificates.ts';
 import { serverPorts } from './server-ports.ts';
 
 /** Three masters, each with a replica. */
@@ -17,15 +18,21 @@ export interface RedisCluster {
 }
 
 const MASTERS = 3;
+const NODES = 2 * MASTERS;
 const SLOTS = 16_384;
 const HOST = '127.0.0.1';
 
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const ports = await serverPorts(MASTERS * 2);
+/** With an authority, its nodes speak to each other over TLS, and its URL asks for it. */
+export async function startRedisCluster(authority?: Authority): Promise<RedisCluster> {
+  const all = await serverPorts(authority === undefined ? NODES : 2 * NODES);
+  const ports = all.slice(0, NODES);
+  const tlsPorts = all.slice(NODES);
   const group = await startRedisGroup(
-    ports.map((port) => ({
+    ports.map((port, i) => ({
       port,
+      ...(authority !== undefined && { tls: { authority, port: tlsPorts[i] as number } }),
       config: [
+        ...(authority === undefined ? [] : ['tls-cluster yes']),
         'appendonly no',
         'cluster-enabled yes',
         'cluster-node-timeout 1500',
@@ -44,7 +51,8 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     await node.cli('cluster', 'addslotsrange', String(from), String(to));
     await node.cli('cluster', 'set-config-epoch', String(i + 1));
   }
-  for (const { port } of nodes.slice(1)) await first.cli('cluster', 'meet', HOST, String(port));
+  const addresses = authority === undefined ? ports : tlsPorts;
+  for (const port of addresses.slice(1)) await first.cli('cluster', 'meet', HOST, String(port));
   await until(async () =>
     (await Promise.all(nodes.map((node) => knownNodes(node)))).every((count) => count === nodes.length),
   );
@@ -56,10 +64,10 @@ export async function startRedisCluster(): Promise<RedisCluster> {
 
   const masterOf = async (key: string): Promise<RedisNode> => {
     const port = await portOfSlot(first, calculateSlot(key));
-    return nodes.find((node) => node.port === port) as RedisNode;
+    return nodes[addresses.indexOf(port)] as RedisNode;
   };
   return {
-    url: `redis+cluster://${nodes.map(({ port }) => `${HOST}:${port}`).join(',')}`,
+    url: `redis${authority === undefined ? '' : 's'}+cluster://${addresses.map((port) => `${HOST}:${port}`).join(',')}`,
     nodes,
     masterOf,
     async moveSlot(key) {

@@ -8,17 +8,24 @@ export interface RedisAddress {
 
 /**
  * Sends one command over a connection of its own and gives the answer as redis-cli prints it to a pipe: nil is '',
- * an array is one element a line. Tests look at Redis through it and not through the client that Sluice uses.
+ * an array is one element a line. Tests look at Redis through it and not through the client that Sluice uses. `login`
+ * is a user and its password, where the default one will not do.
  * @throws Error with Redis' words when the answer is an error.
  */
-export async function redisCommand(address: RedisAddress, args: readonly string[]): Promise<string> {
+export async function redisCommand(
+  address: RedisAddress,
+  args: readonly string[],
+  login?: readonly [user: string, password: string],
+): Promise<string> {
   const socket = connect(address.port, address.host);
   try {
+    if (login !== undefined) socket.write(encode(['AUTH', ...login]));
     socket.write(encode(args));
     let received = Buffer.alloc(0);
     for await (const chunk of socket) {
       received = Buffer.concat([received, chunk as Buffer]);
-      const reply = parse(received, 0);
+      const first = parse(received, 0);
+      const reply = login === undefined || first === undefined ? first : parse(received, first.end);
       if (reply === undefined) continue;
       if (reply.failed) throw new Error(`Redis answered ${args[0]} with: ${reply.text}`);
       return reply.text;

@@ -10,6 +10,8 @@ import type { StartedTestContainer } from 'testcontainers';
 import { afterExit } from './after-exit.ts';
 import { REDIS_IMAGE } from './container-redis.ts';
 import { redisCommand, redisReady } from './redis-command.ts';
+import type { RedisTlsOptions } from './redis-server.ts';
+import { redisTlsFiles } from './redis-tls-files.ts';
 
 const HOST = '127.0.0.1';
 const READY_LIMIT = 20_000;
@@ -19,6 +21,8 @@ export interface NodePlan {
   /** Lines of its configuration file, beside the port and the folder. */
   readonly config: readonly string[];
   readonly sentinel?: boolean;
+  /** Besides the plain port, one with TLS, over which it also reaches the others. */
+  readonly tls?: RedisTlsOptions;
 }
 
 /** One of several servers that know each other. */
@@ -62,16 +66,13 @@ export async function startRedisGroup(plans: readonly NodePlan[]): Promise<Redis
   };
 }
 
-function configOf({ port, config }: NodePlan, folder: string): string {
-  return [
-    `port ${port}`,
-    `dir ${folder}`,
-    `logfile ${join(folder, 'log')}`,
-    'save ""',
-    'protected-mode no',
-    ...config,
-    '',
-  ].join('\n');
+/** The files of a server, by name: its configuration, and what that names. */
+function filesOf({ port, config, tls }: NodePlan, folder: string): Record<string, string> {
+  const { files = {}, config: tlsConfig = [] } = tls === undefined ? {} : redisTlsFiles(tls, HOST, folder);
+  const tlsLines = tls === undefined ? [] : [`tls-port ${tls.port}`, 'tls-replication yes', ...tlsConfig];
+  const own = [`port ${port}`, `dir ${folder}`, `logfile ${join(folder, 'log')}`];
+  const lines = [...own, 'save ""', 'protected-mode no', ...tlsLines, ...config, ''];
+  return { ...files, 'redis.conf': lines.join('\n') };
 }
 
 async function thisMachine(): Promise<Place> {
@@ -92,8 +93,8 @@ async function thisMachine(): Promise<Place> {
     ended: ended.signal,
     async start(plan) {
       const own = await mkdtemp(join(folder, `${plan.port}-`));
+      for (const [name, text] of Object.entries(filesOf(plan, own))) await writeFile(join(own, name), text);
       const file = join(own, 'redis.conf');
-      await writeFile(file, configOf(plan, own));
       const child = spawn('redis-server', [file, ...(plan.sentinel ? ['--sentinel'] : [])], {
         stdio: 'ignore',
       });
@@ -123,7 +124,11 @@ async function thisMachine(): Promise<Place> {
 async function container(plans: readonly NodePlan[]): Promise<Place> {
   const started: StartedTestContainer = await new GenericContainer(REDIS_IMAGE)
     .withEntrypoint(['sh', '-c', 'while true; do sleep 3600; done'])
-    .withExposedPorts(...plans.map(({ port }) => ({ container: port, host: port })))
+    .withExposedPorts(
+      ...plans
+        .flatMap(({ port, tls }) => (tls === undefined ? [port] : [port, tls.port]))
+        .map((port) => ({ container: port, host: port })),
+    )
     // Its servers are started later: there is no port to wait for.
     .withWaitStrategy(Wait.forSuccessfulCommand('true'))
     .start();
@@ -135,10 +140,13 @@ async function container(plans: readonly NodePlan[]): Promise<Place> {
   return {
     async start(plan) {
       const folder = `/tmp/${plan.port}`;
-      const config = `${configOf(plan, folder)}daemonize yes\npidfile ${folder}/pid\n`;
       const mode = plan.sentinel ? '--sentinel' : '';
+      await run(`mkdir -p ${folder}`);
+      for (const [name, text] of Object.entries(filesOf(plan, folder))) {
+        await run(`printf '%s' '${text}' > ${folder}/${name}`);
+      }
       await run(
-        `mkdir -p ${folder} && printf '%s' '${config}' > ${folder}/redis.conf && redis-server ${folder}/redis.conf ${mode}`,
+        `printf 'daemonize yes\npidfile ${folder}/pid\n' >> ${folder}/redis.conf && redis-server ${folder}/redis.conf ${mode}`,
       );
     },
     signal: (port, name) => run(`kill -${name} "$(cat /tmp/${port}/pid)"`),

@@ -1,3 +1,4 @@
+import type { Authority } from './certificates.ts';
 import { startContainerRedis } from './container-redis.ts';
 import { startLocalRedis } from './local-redis.ts';
 
@@ -6,6 +7,8 @@ export interface RedisServer {
   /** `redis://host:port`; stays the same through `restart`. */
   readonly url: string;
   readonly port: number;
+  /** `rediss://host:port`, when it was started with `tls`. */
+  readonly tlsUrl: string;
   /** Ends it for good and removes its data, whatever state it is in. */
   stop(): Promise<void>;
   /** Freezes it as a hung machine would: connections stay open and nothing answers. */
@@ -26,6 +29,16 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
   /** A free one by default. */
   readonly port?: number;
+  /** Besides the plain port, one with TLS. */
+  readonly tls?: RedisTlsOptions;
+}
+
+export interface RedisTlsOptions {
+  readonly port: number;
+  /** Has signed its certificate, and has to have signed that of whoever connects. */
+  readonly authority: Authority;
+  /** What its certificate is for; the host of its URL by default. */
+  readonly names?: readonly string[];
 }
 
 /** Starts a fresh Redis and resolves once it answers. Stop it in `afterAll`. */

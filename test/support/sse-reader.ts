@@ -1,5 +1,9 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ClientHttp2Session, IncomingHttpHeaders as Http2Headers } from 'node:http2';
+import { request as requestOverTls } from 'node:https';
+import type { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
 import type { EventSourceMessage } from 'eventsource-parser';
 
@@ -34,11 +38,23 @@ export interface SseStream {
 /** Opens a stream on a connection of its own; resolves with the head of the answer, whatever its status. */
 export async function openStream(url: string, { headers = {} }: StreamOptions = {}): Promise<SseStream> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(url, { agent: false, headers: { ...headers } }, resolve)
+    const send = url.startsWith('https:') ? requestOverTls : request;
+    send(url, { agent: false, headers: { ...headers } }, resolve)
       .on('error', reject)
       .end();
   });
-  return new Reader(response);
+  return new Reader(response.statusCode ?? 0, response.headers, response);
+}
+
+/** Opens a stream among others of an HTTP/2 connection. */
+export async function openHttp2Stream(
+  session: ClientHttp2Session,
+  path: string,
+  { headers = {} }: StreamOptions = {},
+): Promise<SseStream> {
+  const stream = session.request({ ':path': path, ...headers });
+  const [head] = (await once(stream, 'response')) as [Http2Headers];
+  return new Reader(Number(head[':status']), head, stream);
 }
 
 class Reader implements SseStream {
@@ -49,15 +65,15 @@ class Reader implements SseStream {
   readonly retries: number[] = [];
   readonly ended: Promise<void>;
   text = '';
-  readonly #response: IncomingMessage;
+  readonly #response: Readable;
   readonly #waiting = new Set<() => void>();
   #taken = 0;
   #over = false;
   #error: Error | undefined;
 
-  constructor(response: IncomingMessage) {
-    this.status = response.statusCode ?? 0;
-    this.headers = response.headers;
+  constructor(status: number, headers: IncomingHttpHeaders, response: Readable) {
+    this.status = status;
+    this.headers = headers;
     this.#response = response;
     const parser = createParser({
       onEvent: (event) => this.events.push(event),
@@ -68,7 +84,7 @@ class Reader implements SseStream {
         response.destroy();
       },
     });
-    const isStream = response.headers['content-type'] === 'text/event-stream';
+    const isStream = headers['content-type'] === 'text/event-stream';
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
     response.on('data', (chunk: Buffer) => {
       const text = decoder.decode(chunk, { stream: true });

@@ -1,12 +1,14 @@
 import type { Cluster } from 'ioredis';
 import type { LogHealth } from '../../core/event-log.ts';
 import type { ClusterFollower } from './cluster-follower.ts';
-import { HealthReport } from './log-monitor.ts';
+import { HealthReport, NOT_TRIED_YET } from './log-monitor.ts';
 import type { LogMonitor } from './log-monitor.ts';
 
 export interface ClusterMonitorOptions {
   readonly cluster: Cluster;
   readonly follower: ClusterFollower;
+  /** Why one of the nodes cannot be connected to; '' when it can. */
+  readonly whyNot: () => Promise<string>;
   readonly onHealth: (health: LogHealth) => void;
 }
 
@@ -19,13 +21,15 @@ export class ClusterMonitor implements LogMonitor {
   readonly #options: ClusterMonitorOptions;
   readonly #report: HealthReport;
   readonly #timer: NodeJS.Timeout;
-  #detail = 'not connected yet';
+  #detail = NOT_TRIED_YET;
+  #explaining = false;
 
   constructor(options: ClusterMonitorOptions) {
     this.#options = options;
     this.#report = new HealthReport(options.onHealth);
     options.cluster.on('error', (error: Error) => {
       this.#detail = error.message;
+      void this.#explain();
     });
     options.cluster.on('ready', () => void this.#look());
     this.#timer = setInterval(() => void this.#look(), INTERVAL);
@@ -42,6 +46,17 @@ export class ClusterMonitor implements LogMonitor {
 
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  /** ioredis says that no node could be used, and keeps the reason to itself. */
+  async #explain(): Promise<void> {
+    if (this.#explaining) return;
+    this.#explaining = true;
+    const reason = await this.#options.whyNot();
+    this.#explaining = false;
+    if (this.#detail === '') return;
+    if (reason !== '') this.#detail = `no node of the cluster can be used: ${reason}`;
+    this.#report.report(this.health);
   }
 
   async #look(): Promise<void> {

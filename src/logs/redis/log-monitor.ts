@@ -9,7 +9,10 @@ export interface LogMonitor {
   close(): void;
 }
 
-/** Reports health when it changes; not being connected yet is no loss to report. */
+/** What is said before the first attempt to connect has succeeded or failed. */
+export const NOT_TRIED_YET = 'not connected yet';
+
+/** Reports health when it changes. That the first connection is still being made is no change; that it failed is one. */
 export class HealthReport {
   readonly #onHealth: (health: LogHealth) => void;
   #reported: boolean | undefined;
@@ -20,7 +23,7 @@ export class HealthReport {
 
   report(health: LogHealth): void {
     if (health.up === this.#reported) return;
-    if (this.#reported === undefined && !health.up) return;
+    if (this.#reported === undefined && health.detail === NOT_TRIED_YET) return;
     this.#reported = health.up;
     this.#onHealth(health);
   }

@@ -14,11 +14,11 @@ interface Access {
  * Where Redis is, as REDIS_URL says (docs/operations.md):
  * - `redis://` or `rediss://`: one server
  * - `redis+sentinel://user:password@host:26379,host:26379/name/db?sentinelPassword=…`: whichever server the Sentinels
- *   name; `rediss+sentinel://` with TLS to it
+ *   name; `rediss+sentinel://` with TLS to it and, unless it says `sentinelTls=no`, to the Sentinels
  * - `redis+cluster://user:password@host:6379,host:6379`: a cluster, found through any of these nodes; `rediss+cluster://`
  */
 export type RedisAddress =
-  | { readonly kind: 'single'; readonly url: string }
+  | { readonly kind: 'single'; readonly url: string; readonly tls: boolean }
   | (Access & {
       readonly kind: 'sentinel';
       readonly sentinels: readonly HostAndPort[];
@@ -26,6 +26,7 @@ export type RedisAddress =
       readonly db: number;
       readonly sentinelUsername: string | undefined;
       readonly sentinelPassword: string | undefined;
+      readonly sentinelTls: boolean;
     })
   | (Access & { readonly kind: 'cluster'; readonly nodes: readonly HostAndPort[] });
 
@@ -34,7 +35,7 @@ const FORM = /^(rediss?)\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/?]+)(?:\/([^?
 /** Takes what the configuration has let through. */
 export function parseRedisAddress(url: string): RedisAddress {
   const match = FORM.exec(url);
-  if (match === null) return { kind: 'single', url };
+  if (match === null) return { kind: 'single', url, tls: url.startsWith('rediss:') };
   const [, scheme, kind, access = '', hosts = '', path = '', query = ''] = match;
   const colon = access.indexOf(':');
   const common: Access = {
@@ -52,6 +53,7 @@ export function parseRedisAddress(url: string): RedisAddress {
     db: Number(db),
     sentinelUsername: parameters.get('sentinelUsername') ?? undefined,
     sentinelPassword: parameters.get('sentinelPassword') ?? undefined,
+    sentinelTls: common.tls && parameters.get('sentinelTls') !== 'no',
     ...common,
   };
 }

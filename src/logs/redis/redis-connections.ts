@@ -9,6 +9,14 @@ const SILENCE = 4_000;
 /** How often the layout of a cluster is looked at; a moved slot is also noticed by what it answers. */
 const SLOTS_REFRESH = 3_000;
 
+/** What TLS connections to Redis are made with, in PEM. Without a CA, those that Node knows are trusted. */
+export interface RedisTls {
+  readonly ca?: string | undefined;
+  /** Shown to servers that want to know who connects (tls-auth-clients). */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
 /** ioredis types this one in a way that no value satisfies under exactOptionalPropertyTypes. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
@@ -19,6 +27,8 @@ const COMMON: Options = {
   // Sending again what was not answered could run an append twice.
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
+  // One right less that a broker needs, and nothing that its connections' names do not say.
+  disableClientInfo: true,
   connectTimeout: 3_000,
   socketTimeout: SILENCE,
   keepAlive: 5_000,
@@ -36,18 +46,21 @@ const COMMANDS: Options = {
 const SUBSCRIBER: Options = { connectionName: 'sluice-subscriber', maxRetriesPerRequest: null };
 
 /** For commands to one server, or to the one that Sentinels name. */
-export function connectCommands(address: Exclude<RedisAddress, { kind: 'cluster' }>): Redis {
+export function connectCommands(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Redis {
   // A failover leaves us connected to what is a replica now; connected anew, we find the master.
-  return connect(address, { ...COMMANDS, reconnectOnError: (error) => error.message.startsWith('READONLY') });
+  return connect(address, tls, {
+    ...COMMANDS,
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  });
 }
 
 /** For announcements from one server, or from the one that Sentinels name. */
-export function connectSubscriber(address: Exclude<RedisAddress, { kind: 'cluster' }>): Redis {
-  return connect(address, SUBSCRIBER);
+export function connectSubscriber(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Redis {
+  return connect(address, tls, SUBSCRIBER);
 }
 
 /** For commands to a cluster: each goes to the node that has its slot. */
-export function connectCluster(address: Extract<RedisAddress, { kind: 'cluster' }>): Cluster {
+export function connectCluster(address: Extract<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Cluster {
   return new Cluster([...address.nodes], {
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -56,30 +69,48 @@ export function connectCluster(address: Extract<RedisAddress, { kind: 'cluster' 
     // A command whose connection broke may have run: what is unknown is the publisher's to send again.
     retryDelayOnFailover: 0,
     clusterRetryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
-    redisOptions: { ...withoutRetries(COMMON), ...COMMANDS, ...accessOf(address) },
+    redisOptions: { ...withoutRetries(COMMON), ...COMMANDS, ...accessOf(address, tls) },
   });
 }
 
 /** For announcements from one node of a cluster. */
 export function connectNodeSubscriber(
   address: Extract<RedisAddress, { kind: 'cluster' }>,
+  tls: RedisTls,
   node: HostAndPort,
 ): Redis {
-  return new Redis({ ...COMMON, ...SUBSCRIBER, ...accessOf(address), ...node });
+  return new Redis({ ...COMMON, ...SUBSCRIBER, ...accessOf(address, tls), ...node });
 }
 
-function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, own: Options): Redis {
-  if (address.kind === 'single') return new Redis(address.url, { ...COMMON, ...own });
+/** Tries a connection that is not open yet, once. Gives the reason why it cannot be opened; '' when it can. */
+export async function connectFailure(redis: Redis): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  redis.once('error', (error: Error) => resolve(error.message));
+  redis.on('error', () => undefined);
+  redis.connect().then(
+    () => resolve(''),
+    (error: unknown) => resolve((error as Error).message),
+  );
+  const reason = await promise;
+  redis.disconnect();
+  return reason;
+}
+
+function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls, own: Options): Redis {
+  if (address.kind === 'single') {
+    return new Redis(address.url, { ...COMMON, ...own, ...(address.tls && { tls: optionsOf(tls) }) });
+  }
   return new Redis({
     ...COMMON,
     ...own,
     sentinels: [...address.sentinels],
     name: address.name,
     db: address.db,
-    ...accessOf(address),
+    ...accessOf(address, tls),
     ...(address.sentinelUsername !== undefined && { sentinelUsername: address.sentinelUsername }),
     ...(address.sentinelPassword !== undefined && { sentinelPassword: address.sentinelPassword }),
     enableTLSForSentinelMode: address.tls,
+    ...(address.sentinelTls && { sentinelTLS: optionsOf(tls) }),
     // Sentinels are asked anew at each connect; this listens for a switch while connected, too.
     failoverDetector: true,
     sentinelRetryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
@@ -87,11 +118,23 @@ function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, own: Optio
   });
 }
 
-function accessOf({ username, password, tls }: Extract<RedisAddress, { tls: boolean }>): Options {
+function accessOf(
+  { username, password, tls: encrypted }: Extract<RedisAddress, { password: string | undefined }>,
+  tls: RedisTls,
+): Options {
   return {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
-    ...(tls && { tls: {} }),
+    ...(encrypted && { tls: optionsOf(tls) }),
+  };
+}
+
+/** The server's name is checked against its certificate, as it always is unless one says otherwise. */
+function optionsOf({ ca, cert, key }: RedisTls): NonNullable<Options['tls']> {
+  return {
+    ...(ca !== undefined && { ca }),
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
   };
 }
 

@@ -21,8 +21,10 @@ import type { LogMonitor } from './log-monitor.ts';
 import type { Redis } from 'ioredis';
 import { parseRedisAddress } from './redis-address.ts';
 import type { HostAndPort } from './redis-address.ts';
+import type { RedisTls } from './redis-connections.ts';
 import {
   connectCluster,
+  connectFailure,
   connectCommands,
   connectNodeSubscriber,
   connectSubscriber,
@@ -38,6 +40,8 @@ import type { ScriptName } from './redis-scripts.ts';
 export interface RedisEventLogOptions {
   /** As REDIS_URL: one server, Sentinels, or a cluster. */
   readonly url: string;
+  /** For a URL that asks for TLS. */
+  readonly tls?: RedisTls;
   readonly prefix: string;
   /** Events kept a channel. */
   readonly historySize: number;
@@ -72,21 +76,22 @@ export class RedisEventLog implements EventLog, RateCounter {
     this.#options = options;
     const keys = new RedisKeys(options.prefix);
     this.#keys = keys;
-    const { onHealth } = options;
+    const { onHealth, tls = {} } = options;
     const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
     const address = parseRedisAddress(options.url);
     if (address.kind === 'cluster') {
-      const cluster = connectCluster(address);
+      const cluster = connectCluster(address, tls);
       this.#announce = 'SPUBLISH';
       this.#scripts = new RedisScripts(
         cluster,
         (key) => cluster.slots[calculateSlot(key)]?.join(',') ?? '',
         options.waitReplicas ?? 0,
       );
-      const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, node);
+      const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, tls, node);
       const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
-      this.#monitor = new ClusterMonitor({ cluster, follower, onHealth });
+      const whyNot = (): Promise<string> => connectFailure(connect(address.nodes[0] as HostAndPort));
+      this.#monitor = new ClusterMonitor({ cluster, follower, whyNot, onHealth });
       let control: ClusterControlConnection | undefined;
       this.#openControlBus = (busOptions) => {
         const scan = (key: string, cursor: string): Promise<[string, string[]]> =>
@@ -104,8 +109,8 @@ export class RedisEventLog implements EventLog, RateCounter {
       cluster.connect().catch(() => undefined);
       return;
     }
-    const commands = connectCommands(address);
-    const subscriber = connectSubscriber(address);
+    const commands = connectCommands(address, tls);
+    const subscriber = connectSubscriber(address, tls);
     this.#announce = 'PUBLISH';
     this.#scripts = new RedisScripts(commands, () => '', options.waitReplicas ?? 0);
     this.#follower = new RedisFollower({ subscriber, keys, tail });

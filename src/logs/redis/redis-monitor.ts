@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { LogHealth } from '../../core/event-log.ts';
 import type { Redis } from 'ioredis';
-import { HealthReport } from './log-monitor.ts';
+import { HealthReport, NOT_TRIED_YET } from './log-monitor.ts';
 import type { LogMonitor } from './log-monitor.ts';
 import type { RedisKeys } from './redis-keys.ts';
 
@@ -31,7 +31,9 @@ export class RedisMonitor implements LogMonitor {
   #answering = false;
   #arriving = false;
   #suspect = false;
-  #detail = 'not connected yet';
+  #detail = NOT_TRIED_YET;
+  /** Why the last attempt to connect has failed, which is told rather than that there is no connection. */
+  #failure = '';
   readonly #report: HealthReport;
 
   constructor(options: RedisMonitorOptions) {
@@ -46,7 +48,10 @@ export class RedisMonitor implements LogMonitor {
     for (const connection of [commands, subscriber]) {
       // ioredis reports each failed attempt here; without a listener it would write to the console.
       connection.on('error', (error: Error) => {
-        this.#detail = error.message;
+        this.#failure = error.message;
+      });
+      connection.on('ready', () => {
+        this.#failure = '';
       });
     }
     commands.on('ready', () => {
@@ -115,7 +120,7 @@ export class RedisMonitor implements LogMonitor {
   #lost(what: 'answering' | 'arriving', detail: string): void {
     if (what === 'answering') this.#answering = false;
     else this.#arriving = false;
-    this.#detail = detail;
+    this.#detail = this.#failure === '' ? detail : `${detail}: ${this.#failure}`;
     this.#report.report(this.health);
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig } from '../../../src/config.ts';
-import { settings } from './setting-cases.ts';
+import { settings as plainSettings } from './setting-cases.ts';
+import { tlsSettings } from './tls-setting-cases.ts';
 import { publicKey } from './token-key-cases.ts';
 
 /** What stops the start, line by line. */
@@ -14,11 +15,21 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   }
 }
 
-const SECRET = new Set(['SLUICE_PUBLISH_KEYS', 'SLUICE_JWT_SECRET', 'SLUICE_JWT_PUBLIC_KEY', 'REDIS_URL']);
-const good = settings.flatMap(({ name, key, good: values }) =>
-  values.map(([given, value]) => ({ name, key, given, value })),
+const PEM = tlsSettings.map(({ name }) => name);
+const settings = [...plainSettings, ...tlsSettings];
+const SECRET = new Set([
+  'SLUICE_PUBLISH_KEYS',
+  'SLUICE_JWT_SECRET',
+  'SLUICE_JWT_PUBLIC_KEY',
+  'REDIS_URL',
+  ...PEM,
+]);
+const good = settings.flatMap(({ name, key, good: values, beside }) =>
+  values.map(([given, value]) => ({ name, key, given, value, beside })),
 );
-const bad = settings.flatMap(({ name, bad: values }) => values.map((given) => ({ name, given })));
+const bad = settings.flatMap(({ name, bad: values, beside }) =>
+  values.map((given) => ({ name, given, beside })),
+);
 
 describe('a setting has a default', () => {
   test.each(settings)('$name', ({ name, key, byDefault }) => {
@@ -33,8 +44,8 @@ describe('a setting has a default', () => {
 });
 
 describe('a setting is read', () => {
-  test.each(good)('$name=$given', ({ name, key, given, value }) => {
-    expect(loadConfig({ [name]: given })[key]).toEqual(value);
+  test.each(good)('$name=$given', ({ name, key, given, value, beside }) => {
+    expect(loadConfig({ ...beside, [name]: given })[key]).toEqual(value);
   });
 
   test('and cannot be changed afterwards', () => {
@@ -43,8 +54,8 @@ describe('a setting is read', () => {
 });
 
 describe('a setting that cannot be read stops the start', () => {
-  test.each(bad)('$name=$given', ({ name, given }) => {
-    const problems = problemsOf({ [name]: given });
+  test.each(bad)('$name=$given', ({ name, given, beside }) => {
+    const problems = problemsOf({ ...beside, [name]: given });
     expect(problems).toHaveLength(1);
     const [problem = ''] = problems;
     const [, shown, example = ''] = /^\w+ is (.+); expected .{3,}\. Example: (.+)$/.exec(problem) ?? [];
@@ -52,6 +63,10 @@ describe('a setting that cannot be read stops the start', () => {
     expect(shown).toBe(SECRET.has(name) ? 'a value that is not shown here' : `"${given}"`);
     // Whoever copies the example gets a broker that starts.
     const [exampleName = '', exampleValue = ''] = example.split(/=(.*)/);
+    if (PEM.includes(name)) {
+      expect(example).toMatch(new RegExp(`^${name}_FILE=/`));
+      return;
+    }
     expect(exampleName).toBe(name);
     expect(problemsOf({ [exampleName]: exampleValue })).toEqual([]);
   });

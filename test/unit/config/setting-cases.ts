@@ -12,6 +12,8 @@ export interface SettingCase {
   /** What may be given, and what it means. */
   readonly good: readonly (readonly [given: string, value: unknown])[];
   readonly bad: readonly string[];
+  /** Settings that have to be there, too. */
+  readonly beside?: Readonly<Record<string, string>>;
 }
 
 export const settings: readonly SettingCase[] = [

@@ -5,6 +5,7 @@ import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { FairLoop } from '../../../src/core/fair-loop.ts';
 import { Connections } from '../../../src/sse/connections.ts';
 import type { ConnectionsOptions, StreamHolder } from '../../../src/sse/connections.ts';
+import { SocketWire } from '../../../src/sse/socket-wire.ts';
 import { SseConnection } from '../../../src/sse/sse-connection.ts';
 
 const open: Connections[] = [];
@@ -110,7 +111,7 @@ describe('who has as many streams as they may is refused until one of them is cl
     for (const socket of sockets) {
       expect(connections.refusal(same)).toBeUndefined();
       connections.add(
-        new SseConnection(socket, connections.pulse, {
+        new SseConnection(new SocketWire(socket), connections.pulse, {
           expiry: connections.expiry(Infinity),
           channel: parseChannelName('news'),
           holder: undefined,

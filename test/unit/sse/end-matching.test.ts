@@ -5,6 +5,7 @@ import { parseChannelName } from '../../../src/core/channel-name.ts';
 import type { CloseReason } from '../../../src/core/close-reason.ts';
 import { FairLoop } from '../../../src/core/fair-loop.ts';
 import { Connections } from '../../../src/sse/connections.ts';
+import { SocketWire } from '../../../src/sse/socket-wire.ts';
 import { SseConnection } from '../../../src/sse/sse-connection.ts';
 
 const [NEWS, ORDERS] = [parseChannelName('news'), parseChannelName('orders')];
@@ -60,7 +61,7 @@ function stream(connections: Connections, channel = NEWS, cost?: () => void): St
   const socket = new StubSocket(cost);
   const options = { expiry: connections.expiry(Infinity), channel, holder: undefined };
   connections.add(
-    new SseConnection(socket as unknown as Socket, connections.pulse, options),
+    new SseConnection(new SocketWire(socket as unknown as Socket), connections.pulse, options),
     { address: '', subject: undefined },
     () => undefined,
   );

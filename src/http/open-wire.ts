@@ -1,0 +1,46 @@
+import type { Http2ServerResponse } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { FastifyReply } from 'fastify';
+import { detachSocket } from '../sse/detach-socket.ts';
+import { Http2Wire } from '../sse/http2-wire.ts';
+import { SocketWire, tcpSocketOf } from '../sse/socket-wire.ts';
+import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
+import type { Wire } from '../sse/wire.ts';
+
+/**
+ * Answers with the head of a stream and its first bytes, past Fastify, and gives `begin` what carries the rest: at
+ * once, but behind another request on the same connection. Never, if the reader has left.
+ */
+export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire) => void): void {
+  reply.hijack();
+  if (reply.request.raw.httpVersionMajor === 2) {
+    const wire = openHttp2Wire(reply, first);
+    if (wire !== undefined) begin(wire);
+    return;
+  }
+  const { raw } = reply;
+  const take = (socket: Socket): void => {
+    if (socket.destroyed) return;
+    // Hijacking skips the hooks that would write what plugins have set, CORS above all.
+    const head = streamHead(reply.getHeaders());
+    detachSocket(socket, raw);
+    socket.cork();
+    socket.write(head + first);
+    socket.setTimeout(0);
+    begin(new SocketWire(socket));
+  };
+  // Behind another request on the same connection it is given the socket once that one has been answered.
+  if (raw.socket === null) raw.once('socket', take);
+  else take(raw.socket);
+}
+
+function openHttp2Wire(reply: FastifyReply, first: string): Wire | undefined {
+  const { stream } = reply.raw as unknown as Http2ServerResponse;
+  const { session } = stream;
+  if (stream.destroyed || stream.closed || session === undefined) return undefined;
+  const more = Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined);
+  stream.respond({ ...Object.fromEntries(more), ...STREAM_HEADERS });
+  const wire = new Http2Wire(stream, tcpSocketOf(session.socket));
+  wire.write(first);
+  return wire;
+}

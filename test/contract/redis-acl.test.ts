@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { asUser, documentedUser } from '../support/documented-user.ts';
+import type { DocumentedUser } from '../support/documented-user.ts';
+import { startRedisCluster } from '../support/redis-cluster.ts';
+import type { RedisCluster } from '../support/redis-cluster.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { RedisServer } from '../support/redis-server.ts';
+import { eventLogContract } from './event-log-contract.ts';
+import type { ContractOptions } from './event-log-contract.ts';
+
+/** The users of docs/operations.md may do all that a broker does, and Redis has refused them nothing. */
+
+async function openLog(url: string, user: DocumentedUser, options: ContractOptions): Promise<RedisEventLog> {
+  const { promise: up, resolve } = Promise.withResolvers<void>();
+  const log = new RedisEventLog({
+    ...options,
+    url: asUser(url, user),
+    prefix: 'sluice:',
+    onHealth: (health) => health.up && resolve(),
+  });
+  await up;
+  return log;
+}
+
+describe('as the least user, on one server', () => {
+  const user = documentedUser('sluice');
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await startRedis();
+    await redis.cli(...user.command);
+  });
+  afterAll(() => redis.stop());
+
+  eventLogContract((options) => openLog(redis.url, user, options));
+
+  test('nothing was refused', async () => {
+    expect(await redis.cli('acl', 'log')).toBe('');
+  });
+});
+
+describe('as the least user, in a cluster', () => {
+  const user = documentedUser('sluice-cluster');
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+    await Promise.all(cluster.nodes.map((node) => node.cli(...user.command)));
+  });
+  afterAll(() => cluster.stop());
+
+  eventLogContract((options) => openLog(cluster.url, user, options));
+
+  test('nothing was refused', async () => {
+    expect(await Promise.all(cluster.nodes.map((node) => node.cli('acl', 'log')))).toEqual(
+      cluster.nodes.map(() => ''),
+    );
+  });
+});
