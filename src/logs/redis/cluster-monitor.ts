@@ -23,6 +23,7 @@ export class ClusterMonitor implements LogMonitor {
   readonly #timer: NodeJS.Timeout;
   #detail = NOT_TRIED_YET;
   #explaining = false;
+  #wasUp = false;
 
   constructor(options: ClusterMonitorOptions) {
     this.#options = options;
@@ -68,7 +69,13 @@ export class ClusterMonitor implements LogMonitor {
       else this.#detail = follower.connected ? '' : 'a connection for announcements is closed';
     } catch (error) {
       this.#detail = (error as Error).message;
+      if (!this.#wasUp) {
+        // That a connection is closed says nothing to who is setting this up; the explanation is reported.
+        await this.#explain();
+        return;
+      }
     }
+    this.#wasUp ||= this.#detail === '';
     this.#report.report(this.health);
   }
 }
