@@ -55,6 +55,7 @@ test('links between documents lead somewhere', () => {
     'CONTRIBUTING.md',
     'docs/protocol.md',
     'docs/operations.md',
+    'docs/proxies.md',
     'docs/architecture.md',
   ]) {
     const base = new URL(`../../${document}`, import.meta.url);
