@@ -142,7 +142,8 @@ export function edgeContract(name: EdgeName): void {
       expect(verdict.delivered).toBe(verdict.acknowledged * stage.readers.length);
       expect(verdict.reconnects).toBeGreaterThanOrEqual(stage.readers.length);
       for (const reader of stage.readers) reader.close();
-    });
+      // A reader may be asked to come back in 15 s.
+    }, 60_000);
   });
 
   test('without any replica a subscriber is asked to come back, and a publisher is refused', async () => {
