@@ -10,7 +10,7 @@ interface Wishes {
   /** Test files at a time. A file brings its own Redis, broker and clients: two of them fill two cores. */
   readonly workers?: number;
   /** Runs once before the first worker starts, and only when a file of the project is to run. */
-  readonly provision?: string;
+  readonly provision?: string | string[];
 }
 
 function project(name: string, { order, workers, provision }: Wishes): TestProjectConfiguration {
@@ -33,6 +33,7 @@ function project(name: string, { order, workers, provision }: Wishes): TestProje
 
 const redis = 'test/support/provision-redis.ts';
 const chromium = 'test/support/provision-chromium.ts';
+const edges = 'test/support/provision-edges.ts';
 
 export default defineConfig({
   test: {
@@ -45,6 +46,8 @@ export default defineConfig({
       // Counts, and not times; but a busy machine makes the waiting long.
       project('guard', { order: 3, workers: 1, provision: redis }),
       project('browser', { order: 4, workers: 1, provision: chromium }),
+      // Real proxies, with the configurations of deploy/.
+      project('edges', { order: 5, workers: 2, provision: [redis, chromium, edges] }),
     ],
   },
 });

@@ -1,17 +1,24 @@
 #!/bin/sh
-# Publishes the time every second, each time once, whatever happens on the way. Run it where .publish-key is, or with
-# SLUICE_KEY set.
+# Publishes one event, once, whatever happens on the way:
+#
+#   SLUICE_KEY=$(cat .publish-key) examples/publish.sh <channel> <data> [<event>]
 set -eu
 
 url=${SLUICE_URL:-http://localhost:3000}
-key=${SLUICE_KEY:-$(cat .publish-key)}
+key=${SLUICE_KEY:?holds a publish key: the one in .publish-key, or one of SLUICE_PUBLISH_KEYS}
+channel=$1 data=$2 event=${3:+?event=$3}
+answer=$(mktemp)
+trap 'rm -f "$answer"' EXIT
 
-while :; do
-  # curl sends a request again as it was, so with the same Idempotency-Key: a 503, or an answer that never came, may mean
-  # that the event was published.
-  curl -sS --fail-with-body --max-time 60 --retry 10 --retry-connrefused \
-    -H "Authorization: Bearer $key" -H "Idempotency-Key: $(date +%s)-$$" \
-    -d "It is $(date +%T)." "$url/publish/news"
-  echo
-  sleep 1
-done
+# curl sends a request again as it was, so with the same Idempotency-Key: a 503, or an answer that never came, may mean
+# that the event was published. A refusal is not tried again: without --fail it is no error to curl.
+status=$(curl -sS -o "$answer" -w '%{http_code}' --max-time 5 --retry 10 --retry-max-time 60 --retry-all-errors \
+  -H "Authorization: Bearer $key" -H "Idempotency-Key: $(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" \
+  --data-raw "$data" "$url/publish/$channel$event")
+
+if [ "$status" != 200 ]; then
+  echo "not published, $status: $(cat "$answer")" >&2
+  exit 1
+fi
+cat "$answer"
+echo

@@ -21,7 +21,7 @@ async function startReadyBroker(env: Readonly<Record<string, string>>): Promise<
   const broker = await startBroker(env);
   const giveUp = AbortSignal.timeout(20_000);
   // Readiness is only told to those who ask, as a load balancer does.
-  while (!(await fetch(`${broker.url}/readyz`, { signal: giveUp })).ok)
+  while (!(await fetch(`${broker.adminUrl ?? broker.url}/readyz`, { signal: giveUp })).ok)
     await delay(10, undefined, { signal: giveUp });
   return broker;
 }

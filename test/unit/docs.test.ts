@@ -62,6 +62,7 @@ test('links between documents lead somewhere', () => {
     'SECURITY.md',
     'docs/protocol.md',
     'docs/operations.md',
+    'docs/proxies.md',
     'docs/architecture.md',
   ]) {
     const base = new URL(`../../${document}`, import.meta.url);

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Publishes one event, once, whatever happens on the way:
+
+SLUICE_KEY=$(cat .publish-key) python3 examples/publish.py <channel> <data> [<event>]
+"""
+
+import http.client
+import json
+import os
+import random
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+URL = os.environ.get("SLUICE_URL", "http://localhost:3000")
+ATTEMPTS = 10
+# The log cannot be reached, there were too many, or a proxy found no broker.
+PASSING = {429, 502, 503, 504}
+
+
+class NotPublished(Exception):
+    pass
+
+
+def publish(channel, data, event=None):
+    """Gives the event's channel and id once it is in the log."""
+    body = {"channel": channel, "data": data}
+    if event is not None:
+        body["event"] = event
+    request = urllib.request.Request(
+        f"{URL}/publish",
+        data=json.dumps(body).encode(),
+        headers={
+            "Authorization": f"Bearer {os.environ['SLUICE_KEY']}",
+            "Content-Type": "application/json",
+            # The same for each attempt: a 503, or an answer that never came, may mean that the event was published.
+            "Idempotency-Key": str(uuid.uuid4()),
+        },
+    )
+    for attempt in range(1, ATTEMPTS + 1):
+        retry_after = 0.0
+        try:
+            with urllib.request.urlopen(request, timeout=5) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            problem = f"{error.code}: {error.read().decode(errors='replace')}"
+            if error.code not in PASSING:
+                raise NotPublished(problem) from error
+            retry_after = float(error.headers.get("Retry-After", 0))
+        except (OSError, http.client.HTTPException) as error:
+            problem = f"no answer: {error}"
+        if attempt < ATTEMPTS:
+            time.sleep(max(retry_after, random.uniform(0, min(0.1 * 2**attempt, 10))))
+    raise NotPublished(problem)
+
+
+if __name__ == "__main__":
+    if not os.environ.get("SLUICE_KEY"):
+        sys.exit("SLUICE_KEY has to hold a publish key")
+    try:
+        print(json.dumps(publish(*sys.argv[1:])))
+    except NotPublished as error:
+        sys.exit(f"not published, {error}")

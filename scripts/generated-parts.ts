@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { settingsTable } from './settings-table.ts';
+
+/** A part of a document that is made from something else, between two comments that name it. */
+interface GeneratedPart {
+  /** From the project's folder. */
+  readonly document: string;
+  readonly name: string;
+  readonly make: () => string;
+}
+
+export const generatedParts: readonly GeneratedPart[] = [
+  { document: 'docs/operations.md', name: 'settings', make: settingsTable },
+  ...['nginx.conf', 'haproxy.cfg', 'Caddyfile'].map((file) => ({
+    document: 'docs/proxies.md',
+    name: `deploy/${file}`,
+    make: () => `\`\`\`\n${readFileSync(new URL(`../deploy/${file}`, import.meta.url), 'utf8')}\`\`\``,
+  })),
+];
+
+/** The text of the document with the part made anew; it has to hold the part's two comments. */
+export function withPart(text: string, { document, name, make }: GeneratedPart): string {
+  const [begin, end] = [`<!-- npm run docs: ${name} begin -->`, `<!-- npm run docs: ${name} end -->`];
+  const [before, rest = ''] = text.split(begin);
+  const [, after] = rest.split(end);
+  if (before === undefined || after === undefined) throw new Error(`${document} has no ${begin} and ${end}.`);
+  return `${before}${begin}\n\n${make()}\n\n${end}${after}`;
+}

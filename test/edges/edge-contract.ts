@@ -1,0 +1,219 @@
+import { request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startEdge } from '../support/edge.ts';
+import type { Edge, EdgeOptions } from '../support/edge.ts';
+import type { EdgeName } from '../support/edge-programs.ts';
+import { openHttp2 } from '../support/http2-client.ts';
+import { startPageServer } from '../support/page-server.ts';
+import { readMetrics } from '../support/read-metrics.ts';
+import { EventSourceReader, RovingReader } from '../support/resuming-reader.ts';
+import { serverPorts } from '../support/server-ports.ts';
+import { openStream } from '../support/sse-reader.ts';
+import { Stage } from '../support/stage.ts';
+
+/** What a proxy with the documented configuration leaves of the broker's promises: all of them. */
+export function edgeContract(name: EdgeName): void {
+  let stage: Stage;
+  let adminPort = 0;
+  let edge: Edge;
+  let channels = 0;
+  const started: Edge[] = [];
+
+  const start = async (options: Partial<EdgeOptions> = {}): Promise<Edge> => {
+    const made = await startEdge(name, { replicas: replicas(0, 1), adminPort, ...options });
+    started.push(made);
+    return made;
+  };
+  const replicas = (one: number, other: number): [string, string] => [
+    new URL(stage.broker(one).url).host,
+    new URL(stage.broker(other).url).host,
+  ];
+  const newChannel = (): string => `${name}.${++channels}`;
+  const connections = async (): Promise<number> => {
+    const all = await Promise.all(stage.brokers.map(({ adminUrl = '' }) => readMetrics(adminUrl)));
+    return all.reduce((sum, metrics) => sum + (metrics.get('sluice_connections') ?? 0), 0);
+  };
+
+  beforeAll(async () => {
+    [adminPort = 0] = await serverPorts(1);
+    // Heartbeats would push out what a proxy holds back: there are none, but where they are what a test is about.
+    const env = { SLUICE_ADMIN_PORT: String(adminPort), SLUICE_HEARTBEAT: '1h' };
+    stage = await Stage.open({ replicas: 0, env });
+    // An address each, for the port for health is the same at all.
+    await stage.addReplica({ HOST: '127.0.0.1' });
+    await stage.addReplica({ HOST: '127.0.0.2' });
+    await stage.addReplica({ HOST: '127.0.0.3', SLUICE_HEARTBEAT: '200ms' });
+    edge = await start();
+  });
+  afterAll(async () => {
+    await Promise.all(started.map((one) => one.stop()));
+    await stage?.close();
+  });
+
+  describe('a stream', () => {
+    test('begins at once, even while Redis says nothing', async () => {
+      await stage.redis.pause();
+      try {
+        const stream = await openStream(`${edge.url}/events/${newChannel()}`);
+        expect(stream.status).toBe(200);
+        expect(stream.headers).toMatchObject({
+          'content-type': 'text/event-stream',
+          'cache-control': 'no-store, no-transform',
+        });
+        await stream.when(({ retries }) => retries.length === 1);
+        expect(stream.events).toEqual([]);
+        stream.close();
+      } finally {
+        await stage.redis.resume();
+      }
+    });
+
+    test('brings each event before there is another one', async () => {
+      const channel = newChannel();
+      const stream = await openStream(`${edge.url}/events/${channel}`);
+      await stream.until('sluice:ready');
+      for (const data of ['one', 'two', 'three']) {
+        const id = await stage.broker(0).publish(channel, data);
+        expect(await stream.next()).toMatchObject({ id, data });
+      }
+      stream.close();
+    });
+
+    test('is not compressed, even where everything else is', async () => {
+      const compressing = await start({ compression: true });
+      const headers = { 'accept-encoding': 'gzip' };
+      const page = await get(`${compressing.url}/console.js`, headers);
+      expect(page.headers['content-encoding']).toBe('gzip');
+      const channel = newChannel();
+      const stream = await openStream(`${compressing.url}/events/${channel}`, { headers });
+      expect(stream.headers['content-encoding']).toBeUndefined();
+      await stream.until('sluice:ready');
+      const id = await stage.broker(0).publish(channel, 'in clear');
+      expect(await stream.next()).toMatchObject({ id, data: 'in clear' });
+      stream.close();
+    });
+
+    test('ends at the replica when its reader leaves', async () => {
+      await expect.poll(connections).toBe(0);
+      const stream = await openStream(`${edge.url}/events/${newChannel()}`);
+      await stream.until('sluice:ready');
+      expect(await connections()).toBe(1);
+      stream.close();
+      await expect.poll(connections).toBe(0);
+    });
+
+    test('outlives the limit for silence by its heartbeats, and ends at it without', async () => {
+      const [patient, impatient] = await Promise.all([
+        start({ silence: '1s', replicas: replicas(2, 2) }),
+        start({ silence: '1s' }),
+      ]);
+      const channel = newChannel();
+      const silent = await openStream(`${impatient.url}/events/${channel}`);
+      const stream = await openStream(`${patient.url}/events/${channel}`);
+      await stream.until('sluice:ready');
+      const began = performance.now();
+      await Promise.all([silent.ended, stream.when(() => performance.now() - began > 4_000)]);
+      const id = await stage.broker(0).publish(channel, 'still there');
+      expect(await stream.next()).toMatchObject({ id, data: 'still there' });
+      stream.close();
+    });
+
+    test('goes on after kill -9 and after SIGTERM of its replica: every event once, in order', async () => {
+      const url = `${edge.url}/events/news`;
+      stage.readers.push(
+        ...Array.from({ length: 6 }, (_, i) => new RovingReader(`rover ${i + 1}`, [url])),
+        new EventSourceReader('eventsource', url),
+      );
+      await Promise.all(stage.readers.map(({ ready }) => ready));
+      const publisher = stage.publisher({ urls: [edge.url] });
+      await publisher.reached(150);
+      await stage.broker(0).kill();
+      await publisher.reached(300);
+      await stage.revive(0);
+      // For longer than any of the proxies holds a failure against a replica.
+      const { length } = publisher.acknowledged;
+      await publisher.reached(length + 700);
+      await stage.broker(1).stop();
+      await publisher.reached(length + 850);
+      const verdict = await stage.finish();
+      expect(verdict.breaches).toEqual([]);
+      expect(verdict).toMatchObject({ gaps: 0 });
+      expect(verdict.delivered).toBe(verdict.acknowledged * stage.readers.length);
+      expect(verdict.reconnects).toBeGreaterThanOrEqual(stage.readers.length);
+      for (const reader of stage.readers) reader.close();
+      // A reader may be asked to come back in 15 s.
+    }, 60_000);
+  });
+
+  test('without any replica a subscriber is asked to come back, and a publisher is refused', async () => {
+    const [nobody = 0, noHealth = 0] = await serverPorts(2);
+    const abandoned = await start({
+      replicas: [`127.0.0.1:${nobody}`, `127.0.0.2:${nobody}`],
+      adminPort: noHealth,
+    });
+    const stream = await openStream(`${abandoned.url}/events/${newChannel()}`, {
+      headers: { origin: 'https://app.example.com' },
+    });
+    await stream.ended;
+    expect(stream.status).toBe(200);
+    expect(stream.headers).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'access-control-allow-origin': 'https://app.example.com',
+      'access-control-allow-credentials': 'true',
+    });
+    expect(stream.events).toEqual([]);
+    expect(stream.retries).toHaveLength(1);
+    expect(stream.retries[0]).toBeGreaterThanOrEqual(5_000);
+    expect(stream.retries[0]).toBeLessThanOrEqual(15_000);
+    const refused = await fetch(`${abandoned.url}/publish/news`, { method: 'POST', body: 'lost' });
+    expect([502, 503]).toContain(refused.status);
+  });
+
+  test('a publish has the address of its client with it, and not what the client says about itself', async () => {
+    const seen: IncomingMessage['headers'][] = [];
+    const listener = await startPageServer((incoming, response) => {
+      if (incoming.method === 'POST') seen.push(incoming.headers);
+      response.end();
+    });
+    const { host, port } = new URL(listener.origin);
+    const recorded = await start({ replicas: [host, host], adminPort: Number(port) });
+    await fetch(`${recorded.url}/publish/news`, {
+      method: 'POST',
+      headers: { 'x-forwarded-for': '203.0.113.9', authorization: 'Bearer key', 'idempotency-key': 'once' },
+      body: 'hello',
+    });
+    await listener.close();
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toMatchObject({
+      'x-forwarded-for': '127.0.0.1',
+      authorization: 'Bearer key',
+      'idempotency-key': 'once',
+    });
+  });
+
+  test('eight streams and the publishes to them share one connection of HTTP/2', async () => {
+    const client = await openHttp2(edge.secureUrl);
+    expect(client.protocol).toBe('h2');
+    const names = Array.from({ length: 8 }, newChannel);
+    const streams = await Promise.all(names.map((channel) => client.stream(`/events/${channel}`)));
+    await Promise.all(streams.map((stream) => stream.received('sluice:ready')));
+    for (const [i, channel] of names.entries()) {
+      const answer = await client.post(`/publish/${channel}`, `for ${channel}`, stage.broker(0).key);
+      const { id } = JSON.parse(answer) as { id: string };
+      expect(await streams[i]?.received('message')).toMatchObject({ id, data: `for ${channel}` });
+    }
+    client.close();
+  });
+}
+
+async function get(url: string, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    request(url, { agent: false, headers: { ...headers } }, resolve)
+      .on('error', reject)
+      .end();
+  });
+  answer.resume();
+  return answer;
+}

@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import { createParser } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
+
+/** One connection of HTTP/2. */
+export interface Http2Client {
+  /** What was agreed on: `h2`. */
+  readonly protocol: string | undefined;
+  /** Opens a stream of events on it. */
+  stream(path: string): Promise<Http2Stream>;
+  /** Publishes on it and gives the answer's body; any status but 200 is an error. */
+  post(path: string, body: string, key: string): Promise<string>;
+  close(): void;
+}
+
+interface Http2Stream {
+  /** The first event of this type (`message` for those without one), as soon as there is one. */
+  received(type: string): Promise<EventSourceMessage>;
+}
+
+/** Connects to `origin`, whoever has signed its certificate. */
+export async function openHttp2(origin: string): Promise<Http2Client> {
+  const session = connect(origin, { rejectUnauthorized: false });
+  await once(session, 'connect');
+  return {
+    protocol: session.alpnProtocol,
+    async stream(path) {
+      const stream = session.request({ ':path': path });
+      await untilOk(stream);
+      return receiving(stream);
+    },
+    post: (path, body, key) => post(session, path, body, key),
+    close: () => session.destroy(),
+  };
+}
+
+async function post(session: ClientHttp2Session, path: string, body: string, key: string): Promise<string> {
+  const stream = session.request({ ':method': 'POST', ':path': path, authorization: `Bearer ${key}` });
+  stream.end(body);
+  await untilOk(stream);
+  let answer = '';
+  for await (const chunk of stream.setEncoding('utf8')) answer += String(chunk);
+  return answer;
+}
+
+async function untilOk(stream: ClientHttp2Stream): Promise<void> {
+  const [headers] = (await once(stream, 'response')) as [{ readonly ':status'?: number }];
+  if (headers[':status'] !== 200) throw new Error(`answered with ${headers[':status']}`);
+}
+
+function receiving(stream: ClientHttp2Stream): Http2Stream {
+  const events: EventSourceMessage[] = [];
+  const waiting = new Set<() => void>();
+  const parser = createParser({ onEvent: (event) => events.push(event) });
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    parser.feed(chunk);
+    for (const look of waiting) look();
+  });
+  // Its session is closed under it.
+  stream.on('error', () => undefined);
+  return {
+    received: (type) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const event = events.find((one) => (one.event ?? 'message') === type);
+          if (event === undefined) return;
+          waiting.delete(look);
+          resolve(event);
+        };
+        waiting.add(look);
+        look();
+      }),
+  };
+}
