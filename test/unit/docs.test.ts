@@ -56,6 +56,7 @@ test('links between documents lead somewhere', () => {
     'docs/protocol.md',
     'docs/operations.md',
     'docs/architecture.md',
+    'helm/sluice/README.md',
   ]) {
     const base = new URL(`../../${document}`, import.meta.url);
     for (const [, target = ''] of read(document).matchAll(/\]\(([^)]+)\)/g)) {
