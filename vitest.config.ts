@@ -34,11 +34,13 @@ function project(name: string, { order, workers, provision }: Wishes): TestProje
 const redis = 'test/support/provision-redis.ts';
 const chromium = 'test/support/provision-chromium.ts';
 const edges = 'test/support/provision-edges.ts';
+const helm = 'test/support/provision-helm.ts';
 
 export default defineConfig({
   test: {
     projects: [
       project('unit', { order: 0 }),
+      project('chart', { order: 0, provision: helm }),
       project('contract', { order: 1, workers: 2, provision: redis }),
       project('integration', { order: 1, workers: 2, provision: redis }),
       // Alone, one file at a time: these measure how soon a fault is noticed and healed.

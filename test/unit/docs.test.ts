@@ -64,6 +64,7 @@ test('links between documents lead somewhere', () => {
     'docs/operations.md',
     'docs/proxies.md',
     'docs/architecture.md',
+    'helm/sluice/README.md',
   ]) {
     const base = new URL(`../../${document}`, import.meta.url);
     for (const [, target = ''] of read(document).matchAll(/\]\(([^)]+)\)/g)) {

@@ -1,0 +1,55 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { findProgram } from './find-program.ts';
+
+const run = promisify(execFile);
+
+const HELM = 'helm.sh/helm/v3/cmd/helm@v3.22.0';
+/** Where a helm that was built here stays until the next `npm ci`; Go's own cache makes the next build a short one. */
+const FOLDER = join(import.meta.dirname, '../../node_modules/.cache/helm');
+/** The first build takes one to three minutes. */
+const BUILD_LIMIT = 600_000;
+
+/**
+ * Vitest's global set-up of the chart's tests: finds a helm or builds one, and leaves its path in TEST_HELM, where
+ * `helm` reads it. It is left empty where there can be none: then a line says what did not run.
+ */
+export async function setup(): Promise<void> {
+  const { helm, why } = await findHelm();
+  process.env['TEST_HELM'] = helm ?? '';
+  if (helm === undefined) {
+    console.warn(
+      `tests: NOT RUN: the chart was not rendered, because ${why}. What needs no helm was checked. Install helm, or Go, and run: npm test -- --project chart`,
+    );
+    return;
+  }
+  const { stdout } = await run(helm, ['version', '--short']);
+  console.log(`tests: the chart is rendered by helm ${stdout.trim()}, ${helm}`);
+}
+
+async function findHelm(): Promise<{ readonly helm?: string; readonly why?: string }> {
+  const installed = findProgram('helm') ?? (await runnable(join(FOLDER, 'helm')));
+  if (installed !== undefined) return { helm: installed };
+  const go = findProgram('go');
+  if (go === undefined) return { why: 'the PATH has neither helm nor go to build it with' };
+  console.log(
+    `tests: no helm on the PATH: building ${HELM} with go, which takes some minutes the first time.`,
+  );
+  try {
+    await run(go, ['install', HELM], { env: { ...process.env, GOBIN: FOLDER }, timeout: BUILD_LIMIT });
+    return { helm: join(FOLDER, 'helm') };
+  } catch (error) {
+    return { why: `go could not build helm (${(error as Error).message.split('\n').slice(0, 2).join(' ')})` };
+  }
+}
+
+/** The program, if it is there and of this machine. */
+async function runnable(helm: string): Promise<string | undefined> {
+  try {
+    await run(helm, ['version', '--short']);
+    return helm;
+  } catch {
+    return undefined;
+  }
+}
