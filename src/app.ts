@@ -32,6 +32,7 @@ import { MemoryEventLog } from './logs/memory-event-log.ts';
 import { RedisEventLog } from './logs/redis/redis-event-log.ts';
 import { Metrics } from './metrics.ts';
 import { Connections } from './sse/connections.ts';
+import type { Tracing } from './tracing/tracing.ts';
 
 /**
  * Connections that may wait to be accepted; the kernel may allow fewer (net.core.somaxconn). With Node's 511, thousands
@@ -64,7 +65,9 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     logState.downSince = performance.now();
   };
   const redis = config.redisUrl === undefined ? undefined : redisLog(config, config.redisUrl, onHealth);
-  const log: EventLog = redis ?? memoryLog(config);
+  const events: EventLog = redis ?? memoryLog(config);
+  const tracing = await startTracing(config, logger);
+  const log = tracing?.around(events, redis && 'redis') ?? events;
 
   const loop = new FairLoop();
   const metrics: Metrics = new Metrics({
@@ -148,6 +151,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
           onUncounted: metrics.uncounted,
           onRefused: onRefusedRequest,
         },
+        tracer: tracing?.requests,
       });
       await app.register(subscribeRoutes, {
         hub,
@@ -164,9 +168,10 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       if (config.adminPort === undefined) await lookingIn(app);
     },
   });
-  // Rates are counted by hooks of Fastify, which the lane is past.
-  const limited = config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined;
-  const lane = limited
+  // Rates are counted, and requests traced, by hooks of Fastify, which the lane is past.
+  const hooked =
+    config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined || tracing !== undefined;
+  const lane = hooked
     ? undefined
     : new PublishLane(server.server, {
         hub,
@@ -197,7 +202,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     server.server.closeAllConnections();
     admin?.server.closeAllConnections();
     await Promise.all([server.close(), admin?.close()]);
-    await log.close();
+    await Promise.all([log.close(), tracing?.close()]);
   };
 
   return {
@@ -218,6 +223,17 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     },
     close,
   };
+}
+
+/** Undefined where nothing is traced: then none of OpenTelemetry is loaded. */
+async function startTracing({ tracing: protocol }: Config, logger: Logger): Promise<Tracing | undefined> {
+  if (protocol === undefined) return undefined;
+  const notice = new RareNotice<'tracing', string>(
+    (_kind, times, reason) => logger.warn({ reason, times }, 'tracing: spans could not be delivered'),
+    NOTICE_INTERVAL,
+  );
+  const tracing = await import('./tracing/tracing.ts');
+  return await tracing.startTracing({ protocol, onFailed: (reason) => notice.note('tracing', reason) });
 }
 
 function jwksAt(url: string, logger: Logger): Jwks {

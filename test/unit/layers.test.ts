@@ -14,10 +14,12 @@ interface Snippet {
   readonly allowed: readonly string[];
 }
 
+const OTEL = '@opentelemetry/api';
+
 const layers: readonly Snippet[] = [
   imports('src/core/snippet.ts', {
     refused: [
-      ...parts('..', ['sse', 'logs', 'logs/redis', 'http', 'auth', 'cli']),
+      ...parts('..', ['sse', 'logs', 'logs/redis', 'http', 'auth', 'cli', 'tracing']),
       '../metrics.ts',
       '../config.ts',
       '../app.ts',
@@ -30,15 +32,16 @@ const layers: readonly Snippet[] = [
       'fastify',
       'zod',
       'pino',
+      OTEL,
     ],
     allowed: ['./event.ts', 'node:buffer'],
   }),
-  ...['sse', 'auth', 'logs', 'newcomer'].map((folder) =>
+  ...['sse', 'auth', 'logs', 'tracing', 'newcomer'].map((folder) =>
     imports(`src/${folder}/snippet.ts`, {
       refused: [
         ...parts(
           '..',
-          ['sse', 'logs', 'http', 'auth', 'cli', 'newcomer'].filter((name) => name !== folder),
+          ['sse', 'logs', 'http', 'auth', 'cli', 'tracing', 'newcomer'].filter((name) => name !== folder),
         ),
         '../metrics.ts',
         '../config.ts',
@@ -51,8 +54,9 @@ const layers: readonly Snippet[] = [
         'fastify',
         '@fastify/cors',
         'prom-client',
+        ...(folder === 'tracing' ? [] : [OTEL]),
       ],
-      allowed: ['./file.ts', '../core/event.ts', 'node:http', 'zod'],
+      allowed: ['./file.ts', '../core/event.ts', 'node:http', 'zod', ...(folder === 'tracing' ? [OTEL] : [])],
     }),
   ),
   imports('src/logs/redis/snippet.ts', {
@@ -64,16 +68,18 @@ const layers: readonly Snippet[] = [
       '../redis/../../http/file.ts',
       'fastify',
       'prom-client',
+      OTEL,
     ],
     allowed: ['./file.ts', '../memory-event-log.ts', '../../core/event.ts', 'ioredis', 'node:fs'],
   }),
   imports('src/http/snippet.ts', {
     refused: [
-      ...parts('..', ['logs', 'logs/redis', 'cli', 'newcomer']),
+      ...parts('..', ['logs', 'logs/redis', 'cli', 'tracing', 'newcomer']),
       '../metrics.ts',
       '../config.ts',
       '../app.ts',
       'ioredis',
+      OTEL,
       'prom-client',
     ],
     allowed: [
@@ -92,6 +98,7 @@ const layers: readonly Snippet[] = [
       '../../config.ts',
       '../../app.ts',
       'ioredis',
+      OTEL,
     ],
     allowed: [
       './file.ts',
@@ -109,18 +116,20 @@ const layers: readonly Snippet[] = [
       '../main.ts',
       'ioredis',
       'fastify',
+      OTEL,
     ],
     allowed: ['./file.ts', '../core/event.ts', '../app.ts', '../config.ts'],
   }),
   ...['config', 'metrics', 'newcomer'].map((name) =>
     imports(`src/${name}.ts`, {
       refused: [
-        ...parts('.', ['sse', 'logs', 'http', 'auth', 'cli']),
+        ...parts('.', ['sse', 'logs', 'http', 'auth', 'cli', 'tracing']),
         './app.ts',
         './main.ts',
         './other.ts',
         'ioredis',
         'fastify',
+        OTEL,
         ...(name === 'metrics' ? ['./config.ts'] : ['./metrics.ts', 'prom-client']),
       ],
       allowed: [
@@ -131,9 +140,9 @@ const layers: readonly Snippet[] = [
     }),
   ),
   imports('src/app.ts', {
-    refused: ['./main.ts', './cli/file.ts', '../test/support/file.ts', 'ioredis', 'prom-client'],
+    refused: ['./main.ts', './cli/file.ts', '../test/support/file.ts', 'ioredis', 'prom-client', OTEL],
     allowed: [
-      ...parts('.', ['core', 'sse', 'logs', 'logs/redis', 'http', 'auth']),
+      ...parts('.', ['core', 'sse', 'logs', 'logs/redis', 'http', 'auth', 'tracing']),
       './config.ts',
       './metrics.ts',
       'fastify',
@@ -143,10 +152,11 @@ const layers: readonly Snippet[] = [
   }),
   imports('src/main.ts', {
     refused: [
-      ...parts('.', ['sse', 'logs', 'logs/redis', 'http', 'auth']),
+      ...parts('.', ['sse', 'logs', 'logs/redis', 'http', 'auth', 'tracing']),
       'ioredis',
       'fastify',
       'prom-client',
+      OTEL,
     ],
     allowed: ['./app.ts', './config.ts', './metrics.ts', './cli/file.ts', './core/file.ts', 'pino'],
   }),
