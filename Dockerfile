@@ -9,7 +9,9 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY scripts scripts
 # Without optional packages: they bring a Node, and this image has its own. npm's cache and npm's leavings stay in this stage.
-RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
+# What editors and debuggers read, and Node does not, goes: two fifths of it all.
+RUN npm ci --omit=dev --omit=optional --no-audit --no-fund \
+  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production

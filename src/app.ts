@@ -33,6 +33,7 @@ import type { TlsIdentity } from './http/tls-server.ts';
 import { Metrics } from './metrics.ts';
 import { Connections } from './sse/connections.ts';
 import { openBackbone } from './wiring/backbone.ts';
+import { startTracing } from './wiring/start-tracing.ts';
 import { tokenServices } from './wiring/token-services.ts';
 
 /**
@@ -70,7 +71,9 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     logState.downSince = performance.now();
   };
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
-  const { log, control, counter } = openBackbone(config, replica, onHealth);
+  const { log: events, control, counter } = openBackbone(config, replica, onHealth);
+  const tracing = await startTracing(config, logger);
+  const log = tracing?.around(events, config.redisUrl === undefined ? undefined : 'redis') ?? events;
 
   const loop = new FairLoop();
   const metrics: Metrics = new Metrics({
@@ -163,6 +166,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
           onUncounted: metrics.uncounted,
           onRefused: onRefusedRequest,
         },
+        tracer: tracing?.requests,
       });
       await app.register(disconnectRoute, { control, keys, publishers });
       await app.register(subscribeRoutes, {
@@ -181,10 +185,11 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       if (config.adminPort === undefined) await lookingIn(app);
     },
   });
-  // Rates are counted by hooks of Fastify, which the lane is past; and it reads no TLS.
-  const limited = config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined;
+  // Rates are counted, and requests traced, by hooks of Fastify, which the lane is past; and it reads no TLS.
+  const hooked =
+    config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined || tracing !== undefined;
   const lane =
-    limited || tls !== undefined
+    hooked || tls !== undefined
       ? undefined
       : new PublishLane(server.server, {
           hub,
@@ -217,7 +222,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     else tls.closeAllConnections();
     admin?.server.closeAllConnections();
     await Promise.all([server.close(), admin?.close()]);
-    await log.close();
+    await Promise.all([log.close(), tracing?.close()]);
   };
 
   return {

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import type { TraceProtocol } from './core/trace-protocol.ts';
 import { SECRETS, SETTINGS } from './settings/settings.ts';
 import type { SettingName } from './settings/settings.ts';
 import { tlsProblems } from './settings/tls-settings.ts';
+import { readTracing } from './settings/tracing.ts';
 
 /** What stops the start: one line for each setting that cannot be read, each with the way out. */
 export class ConfigError extends Error {
@@ -50,8 +52,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     problems.push(`${tokenKeys.join(' and ')} are set; keep one of them: tokens are verified with one key.`);
   // Who gives out tokens does not mean that anybody may listen without one.
   if (tokenKeys.length > 0 && byDefault.has('SLUICE_PUBLIC_CHANNELS')) values.SLUICE_PUBLIC_CHANNELS = [];
+  const tracing = readTracing(env, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze(toConfig(values as Values));
+  return Object.freeze(toConfig(values as Values, tracing));
 }
 
 /** Whether tokens are taken, so that somebody may publish without a key. */
@@ -59,7 +62,7 @@ export function takesTokens({ jwtSecret, jwtPublicKey, jwksUrl }: Config): boole
   return jwtSecret !== undefined || jwtPublicKey !== undefined || jwksUrl !== undefined;
 }
 
-function toConfig(values: Values) {
+function toConfig(values: Values, tracing: TraceProtocol | undefined) {
   return {
     port: values.PORT,
     host: values.HOST,
@@ -102,6 +105,8 @@ function toConfig(values: Values) {
     adminPort: values.SLUICE_ADMIN_PORT,
     tlsCert: values.SLUICE_TLS_CERT,
     tlsKey: values.SLUICE_TLS_KEY,
+    /** Undefined for none. */
+    tracing,
   };
 }
 

@@ -6,6 +6,7 @@ import { parseChannelName } from '../core/channel-name.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
+import type { RequestTracer } from '../core/request-tracer.ts';
 import { clientAddress } from './client-address.ts';
 import { compressedBody } from './content-encoding.ts';
 import { invalidBody, takeJsonBytes } from './json-body.ts';
@@ -14,19 +15,23 @@ import type { PublishRateOptions } from './publish-rates.ts';
 import type { Publication } from './publication.ts';
 import { IDEMPOTENCY_KEY, acknowledgement, parsePublication, parseRawPublication } from './publication.ts';
 import type { PublisherAccess } from './publisher-access.ts';
+import { traceRequests } from './trace-requests.ts';
 
 export interface PublishOptions {
   readonly hub: Pick<Hub, 'publish'>;
   readonly publishers: Pick<PublisherAccess, 'of'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly rates: PublishRateOptions;
+  /** Undefined where nothing is traced. */
+  readonly tracer: RequestTracer | undefined;
 }
 
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(
   app: FastifyInstance,
-  { hub, publishers, revocations, rates }: PublishOptions,
+  { hub, publishers, revocations, rates, tracer }: PublishOptions,
 ): Promise<void> {
+  if (tracer !== undefined) traceRequests(app, tracer);
   const accesses = new WeakMap<FastifyRequest, Access>();
 
   // Checked before the body is read: who may not publish does not get to make us parse.

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import { openStream } from '../../support/sse-reader.ts';
+
+/** Loaded before everything else, says on stderr whatever is loaded then, by import or by require. */
+const SAY_WHAT_IS_LOADED = `
+import { registerHooks } from 'node:module';
+registerHooks({
+  resolve(specifier, context, next) {
+    const found = next(specifier, context);
+    process.stderr.write('loaded ' + found.url + ' by ' + context.parentURL + '\\n');
+    return found;
+  },
+});`;
+
+/** The modules of a broker that has published and streamed. */
+async function modulesLoaded(env: Record<string, string>): Promise<string[]> {
+  const broker = await startBroker({
+    ...env,
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(SAY_WHAT_IS_LOADED)}`,
+  });
+  const stream = await openStream(`${broker.url}/events/news`);
+  await stream.until('sluice:ready');
+  await broker.publish('news', 1);
+  await stream.next();
+  stream.close();
+  await broker.stop();
+  return broker.log().filter((line) => line.startsWith('loaded '));
+}
+
+/** But for the API of OpenTelemetry, without which prom-client does not load. By itself it does nothing. */
+const ofTracing = (modules: string[]): string[] =>
+  modules.filter((line) => {
+    const [, url = '', by = ''] = /^loaded (\S+) by (\S+)$/.exec(line) ?? [];
+    const api = url.includes('/@opentelemetry/api/');
+    if (api && /\/(?:prom-client|@opentelemetry\/api)\//.test(by)) return false;
+    return url.includes('opentelemetry') || url.includes('/src/tracing/');
+  });
+
+test.each([
+  ['no endpoint is set', {}],
+  ['the endpoint is empty', { OTEL_EXPORTER_OTLP_ENDPOINT: '' }],
+  [
+    'it is all switched off',
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_SDK_DISABLED: 'true' },
+  ],
+  [
+    'no traces are wanted',
+    { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_TRACES_EXPORTER: 'none' },
+  ],
+])('nothing of OpenTelemetry is loaded where %s', async (_where, env) => {
+  const modules = await modulesLoaded({ OTEL_SERVICE_NAME: 'sluice', ...env });
+  expect(modules.length).toBeGreaterThan(100);
+  expect(ofTracing(modules)).toEqual([]);
+});
+
+test.each([
+  ['http/json', 'exporter-trace-otlp-http', 'exporter-trace-otlp-proto'],
+  ['http/protobuf', 'exporter-trace-otlp-proto', 'exporter-trace-otlp-http'],
+])('with %s, what it needs is loaded', async (protocol, used, unused) => {
+  const modules = ofTracing(
+    await modulesLoaded({
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+      OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+      OTEL_TRACES_SAMPLER: 'always_off',
+    }),
+  );
+  expect(modules.filter((line) => line.includes(used))).not.toEqual([]);
+  expect(modules.filter((line) => line.includes(unused))).toEqual([]);
+});

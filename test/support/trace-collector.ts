@@ -1,0 +1,111 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A span as it came, with its attributes as an object. */
+export interface CollectedSpan {
+  readonly name: string;
+  readonly kind: number;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string | undefined;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly status: { readonly code?: number; readonly message?: string };
+  readonly resource: Readonly<Record<string, unknown>>;
+}
+
+/** What https://opentelemetry.io/docs/specs/otlp/ calls an ExportTraceServiceRequest, as JSON. */
+interface Export {
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: readonly Attribute[] };
+    readonly scopeSpans: readonly {
+      readonly spans: readonly (Omit<CollectedSpan, 'attributes' | 'resource'> & {
+        readonly attributes: readonly Attribute[];
+      })[];
+    }[];
+  }[];
+}
+interface Attribute {
+  readonly key: string;
+  readonly value: Readonly<Record<string, unknown>>;
+}
+
+interface Received {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** A real OTLP/HTTP collector. */
+export class TraceCollector {
+  /** Every export so far. */
+  readonly received: Received[] = [];
+  /** What it answers with; undefined: it takes everything and never answers. */
+  status: number | undefined = 200;
+  readonly #waiting = new Set<() => void>();
+  readonly #server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      this.received.push({
+        path: request.url ?? '',
+        headers: request.headers,
+        body: Buffer.concat(chunks),
+      });
+      if (this.status !== undefined) {
+        response.writeHead(this.status, { 'content-type': 'application/json' });
+        response.end('{}');
+      }
+      for (const look of this.#waiting) look();
+    });
+  });
+
+  /** Resolves with its URL, which is for OTEL_EXPORTER_OTLP_ENDPOINT. */
+  async listen(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Of exports as JSON. */
+  get spans(): readonly CollectedSpan[] {
+    return this.received.flatMap(({ body }) => spansOf(JSON.parse(body.toString()) as Export));
+  }
+
+  /** Resolves once `condition` holds, looked at after each export. */
+  async when(condition: (collector: TraceCollector) => boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!condition(this)) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  /** From here on connections are refused. */
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
+
+function spansOf({ resourceSpans }: Export): CollectedSpan[] {
+  return resourceSpans.flatMap(({ resource, scopeSpans }) =>
+    scopeSpans.flatMap(({ spans }) =>
+      spans.map((span) => ({
+        ...span,
+        attributes: objectOf(span.attributes),
+        resource: objectOf(resource.attributes),
+      })),
+    ),
+  );
+}
+
+function objectOf(attributes: readonly Attribute[]): Record<string, unknown> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+}

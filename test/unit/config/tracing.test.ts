@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { loadConfig } from '../../../src/config.ts';
+
+const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector:4318';
+
+test.each([
+  [undefined, {}],
+  [undefined, { OTEL_EXPORTER_OTLP_ENDPOINT: ' ' }],
+  [undefined, { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SDK_DISABLED: 'True' }],
+  [undefined, { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }],
+  ['http/protobuf', { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER: 'otlp' }],
+  ['http/protobuf', { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://collector/v1/traces' }],
+  ['http/json', { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }],
+  [
+    'http/json',
+    {
+      OTEL_EXPORTER_OTLP_ENDPOINT,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json',
+    },
+  ],
+  ['http/protobuf', { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio' }],
+])('tracing: %s with %j', (protocol, env) => {
+  expect(loadConfig(env).tracing).toBe(protocol);
+});
+
+const wrong = [
+  ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'expected http/protobuf or http/json'],
+  ['OTEL_TRACES_EXPORTER', 'zipkin', 'expected otlp'],
+  ['OTEL_TRACES_SAMPLER', 'jaeger_remote', 'expected always_on'],
+  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'collector:4317', 'no http:// or https:// URL'],
+] as const;
+
+describe('what cannot be followed stops the start', () => {
+  test.each(wrong)('%s=%s', (name, value, expected) => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT, [name]: value };
+    expect(() => loadConfig(env)).toThrow(name);
+    expect(() => loadConfig(env)).toThrow(expected);
+  });
+
+  test('but not where nothing is traced: it may be meant for others', () => {
+    for (const [name, value] of wrong)
+      expect(loadConfig({ [name]: value, OTEL_SDK_DISABLED: 'true' }).tracing).toBeUndefined();
+  });
+
+  test('without repeating an endpoint, in which a password may be', () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'user:hunter2@collector:4318' };
+    expect(() => loadConfig(env)).toThrow('OTEL_EXPORTER_OTLP_ENDPOINT');
+    expect(() => loadConfig(env)).not.toThrow('hunter2');
+  });
+});
