@@ -55,7 +55,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const log = config.redisUrl === undefined ? 'embedded' : 'redis';
   const { replica } = app;
   logger.info(
-    { url, adminUrl, replica, log, node: process.version, pid: process.pid },
+    { url, adminUrl, replica, log, node: process.version },
     'sluice is listening',
   );
 }
