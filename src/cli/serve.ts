@@ -54,8 +54,5 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   // Last: who reads this line may stop the broker at once.
   const log = config.redisUrl === undefined ? 'embedded' : 'redis';
   const { replica } = app;
-  logger.info(
-    { url, adminUrl, replica, log, node: process.version },
-    'sluice is listening',
-  );
+  logger.info({ url, adminUrl, replica, log, node: process.version }, 'sluice is listening');
 }
