@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
@@ -17,6 +18,8 @@ import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
 import { RareNotice } from './core/rare-notice.ts';
 import type { OnRefusedRequest, RefusedRequest } from './core/refused-request.ts';
+import { DescribedRoutes } from './http/described-routes.ts';
+import { apiDocument } from './http/api-document.ts';
 import { consolePage } from './http/console-page.ts';
 import { healthRoutes } from './http/health.ts';
 import type { Readiness } from './http/health.ts';
@@ -138,6 +141,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     corsOrigins: config.corsOrigins,
     onRefused: onRefusedRequest,
     routes: async (app) => {
+      const described = new DescribedRoutes();
+      described.watch(app);
       await app.register(publishRoutes, {
         hub,
         publishers,
@@ -162,6 +167,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       await app.register(tokenRoutes, { keys, publishers, issuer: tokenIssuer(config) });
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
+      await app.register(apiDocument, { described, version: packageVersion() });
     },
   });
   // Rates are counted by hooks of Fastify, which the lane is past.
@@ -218,6 +224,11 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     },
     close,
   };
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 function jwksAt(url: string, logger: Logger): Jwks {

@@ -4,6 +4,7 @@ import { parseChannelName } from '../core/channel-name.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
+import { PUBLISH, PUBLISH_RAW } from './api/publish-operations.ts';
 import { clientAddress } from './client-address.ts';
 import { limitPublishRates } from './publish-rates.ts';
 import type { PublishRateOptions } from './publish-rates.ts';
@@ -59,15 +60,19 @@ export async function publishRoutes(
     json.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
       done(null, body),
     );
-    json.post<{ Body: Buffer | undefined }>('/publish', (request, reply) => {
-      if (request.body === undefined || request.body.length === 0) {
-        const detail = 'is empty; send {"channel":"news","data":"hello"}';
-        throw new BrokerError('invalid-body', `The body ${detail}.`, {
-          faults: [{ pointer: '', detail }],
-        });
-      }
-      return publish(request, reply, parsePublication(request.body));
-    });
+    json.post<{ Body: Buffer | undefined }>(
+      '/publish',
+      { config: { operation: PUBLISH } },
+      (request, reply) => {
+        if (request.body === undefined || request.body.length === 0) {
+          const detail = 'is empty; send {"channel":"news","data":"hello"}';
+          throw new BrokerError('invalid-body', `The body ${detail}.`, {
+            faults: [{ pointer: '', detail }],
+          });
+        }
+        return publish(request, reply, parsePublication(request.body));
+      },
+    );
   });
 
   await app.register(async (raw) => {
@@ -82,7 +87,7 @@ export async function publishRoutes(
       Params: { channel: string };
       Body: Buffer | undefined;
       Querystring: Record<string, string | string[]>;
-    }>('/publish/:channel', (request, reply) => {
+    }>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, (request, reply) => {
       const channel = parseChannelName(request.params.channel);
       return publish(
         request,

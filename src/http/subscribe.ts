@@ -11,6 +11,7 @@ import { detachSocket } from '../sse/detach-socket.ts';
 import { encodeRetry } from '../sse/frame.ts';
 import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
+import { SUBSCRIBE, SUBSCRIBE_HEAD } from './api/subscribe-operations.ts';
 import { clientAddress } from './client-address.ts';
 import { startPosition } from './start-position.ts';
 import type { Query } from './start-position.ts';
@@ -42,14 +43,18 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
       .send(encodeRetry(connections.jitteredBackoff()));
   };
 
-  app.head<SubscribeRoute>('/events/:channel', async (request, reply) => {
-    const channel = parseChannelName(request.params.channel);
-    await subscribers.of(request, [channel], clientAddress(request));
-    startPosition(request.headers['last-event-id'], request.query, channel);
-    return reply.headers(STREAM_HEADERS).send();
-  });
+  app.head<SubscribeRoute>(
+    '/events/:channel',
+    { config: { operation: SUBSCRIBE_HEAD } },
+    async (request, reply) => {
+      const channel = parseChannelName(request.params.channel);
+      await subscribers.of(request, [channel], clientAddress(request));
+      startPosition(request.headers['last-event-id'], request.query, channel);
+      return reply.headers(STREAM_HEADERS).send();
+    },
+  );
 
-  app.get<SubscribeRoute>('/events/:channel', (request, reply) => {
+  app.get<SubscribeRoute>('/events/:channel', { config: { operation: SUBSCRIBE } }, (request, reply) => {
     const channel = parseChannelName(request.params.channel);
     const address = clientAddress(request);
     const access = subscribers.of(request, [channel], address);

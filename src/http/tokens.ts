@@ -4,6 +4,7 @@ import type { PublishKeys } from '../auth/publish-keys.ts';
 import { MAX_TOKEN_LENGTH } from '../auth/token-header.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import { BrokerError } from '../core/errors.ts';
+import { MAKE_TOKEN } from './api/token-operations.ts';
 import { clientAddress } from './client-address.ts';
 import { invalidBody } from './json-body.ts';
 import type { PublisherAccess } from './publisher-access.ts';
@@ -29,6 +30,7 @@ export async function tokenRoutes(
   app.post<{ Body: Buffer | undefined }>(
     '/tokens',
     {
+      config: { operation: MAKE_TOKEN },
       // Before the body is read.
       onRequest: async (request) => {
         const { authorization } = request.headers;
