@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +16,8 @@ import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
 import { RareNotice } from './core/rare-notice.ts';
 import type { OnRefusedRequest, RefusedRequest } from './core/refused-request.ts';
+import { DescribedRoutes } from './http/described-routes.ts';
+import { apiDocument } from './http/api-document.ts';
 import { consolePage } from './http/console-page.ts';
 import { disconnectRoute } from './http/disconnect.ts';
 import { Disconnector } from './http/disconnector.ts';
@@ -155,6 +158,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     corsOrigins: config.corsOrigins,
     onRefused: onRefusedRequest,
     routes: async (app) => {
+      const described = new DescribedRoutes();
+      described.watch(app);
       await app.register(publishRoutes, {
         hub,
         publishers,
@@ -183,6 +188,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       await app.register(tokenRoutes, { keys, publishers, issuer: tokens.issuer });
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
+      await app.register(apiDocument, { described, version: packageVersion() });
     },
   });
   // Rates are counted, and requests traced, by hooks of Fastify, which the lane is past; and it reads no TLS.
@@ -253,4 +259,9 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
 
 function tlsIdentity({ tlsCert: cert, tlsKey: key }: Config): TlsIdentity | undefined {
   return cert === undefined || key === undefined ? undefined : { cert, key };
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-const NAME = 'sluice_token';
+export const TOKEN_COOKIE = 'sluice_token';
 
 /** The token in a Cookie header (RFC 6265 §4.2); the first, should there be more: that of the nearest path. */
 export function cookieToken(cookie: string | undefined): string | undefined {
@@ -11,7 +11,7 @@ export function cookieToken(cookie: string | undefined): string | undefined {
       .join('=')
       .trim()
       .replace(/^"(.*)"$/, '$1');
-    if (name.trim() === NAME && token !== '') return token;
+    if (name.trim() === TOKEN_COOKIE && token !== '') return token;
   }
   return undefined;
 }

@@ -7,7 +7,8 @@ export type ChannelName = string & { readonly [brand]: 'ChannelName' };
 
 const MAX_CHANNEL_NAME_LENGTH = 200;
 
-const VALID = /^[A-Za-z0-9._:~-]{1,200}$/;
+/** All but the two dot segments, which are refused by themselves. */
+export const CHANNEL_NAME = /^[A-Za-z0-9._:~-]{1,200}$/;
 const FOREIGN = /[^A-Za-z0-9._:~-]/u;
 
 /**
@@ -15,7 +16,7 @@ const FOREIGN = /[^A-Za-z0-9._:~-]/u;
  * @throws BrokerError `invalid-channel`, naming the character that does not belong
  */
 export function parseChannelName(text: string): ChannelName {
-  if (VALID.test(text)) {
+  if (CHANNEL_NAME.test(text)) {
     // A URL cannot carry these two: RFC 3986 §5.2.4 takes them out of the path, and so does every browser, also
     // when they are percent-encoded. A channel that can be published to but never opened would be a trap.
     if (text === '.' || text === '..') {

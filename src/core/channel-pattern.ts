@@ -5,11 +5,11 @@ export type ChannelPattern = string & { readonly pattern: unique symbol };
 
 export const EVERY_CHANNEL = '*' as ChannelPattern;
 
-const VALID = /^(?:\*|[A-Za-z0-9._:~-]{1,200}\*?)$/;
+export const CHANNEL_PATTERN = /^(?:\*|[A-Za-z0-9._:~-]{1,200}\*?)$/;
 
 /** Undefined when the text is no pattern: a star anywhere but at the end, a foreign character, nothing at all. */
 export function parseChannelPattern(text: string): ChannelPattern | undefined {
-  return VALID.test(text) ? (text as ChannelPattern) : undefined;
+  return CHANNEL_PATTERN.test(text) ? (text as ChannelPattern) : undefined;
 }
 
 export function matchesAny(patterns: readonly ChannelPattern[], channel: ChannelName): boolean {

@@ -23,13 +23,13 @@ export interface StoredEvent {
   readonly frame: Buffer;
 }
 
-const FORM = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
+export const EVENT_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
 const MAX_U64 = '18446744073709551615';
 const MAX_SEQ = MAX_U64;
 
 /** Reads an id in its canonical form; undefined for anything else. */
 export function parseEventId(text: string): EventId | undefined {
-  const match = FORM.exec(text);
+  const match = EVENT_ID.exec(text);
   if (!match) return undefined;
   const [, ms = '', seq = ''] = match;
   return compareDigits(ms, MAX_U64) <= 0 && compareDigits(seq, MAX_U64) <= 0 ? (text as EventId) : undefined;

@@ -1,5 +1,6 @@
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { API_PAGE, CONSOLE } from './api/page-operations.ts';
 
 /** The page may talk to this broker and to nothing else, and nobody may frame it. */
 const CONTENT_SECURITY_POLICY = [
@@ -16,8 +17,11 @@ const CONTENT_SECURITY_POLICY = [
   "trusted-types 'none'",
 ].join('; ');
 
-/** The console at `/`: plain files from `folder`. */
+/** The console at `/` and the API's description at `/docs`: plain files from `folder`. */
 export async function consolePage(app: FastifyInstance, { folder }: { folder: string }): Promise<void> {
+  app.addHook('onRoute', (route) => {
+    route.config = { operation: route.url === '/' ? CONSOLE : null, ...route.config };
+  });
   await app.register(fastifyStatic, {
     root: folder,
     serve: true,
@@ -26,4 +30,7 @@ export async function consolePage(app: FastifyInstance, { folder }: { folder: st
       reply.header('content-security-policy', CONTENT_SECURITY_POLICY);
     },
   });
+  app.get('/docs', { exposeHeadRoute: true, config: { operation: API_PAGE } }, (_request, reply) =>
+    reply.sendFile('docs.html'),
+  );
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { LIVENESS, readinessAt } from './api/health-operations.ts';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -12,17 +13,21 @@ export async function healthRoutes(
   { readiness }: { readiness: () => Promise<Readiness> },
 ): Promise<void> {
   // That it answers is the answer: the event loop turns. Redis has no say in it.
-  app.get('/livez', { exposeHeadRoute: true }, (_request, reply) =>
+  app.get('/livez', { exposeHeadRoute: true, config: { operation: LIVENESS } }, (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'live' }),
   );
 
-  for (const path of ['/readyz', '/healthz']) {
-    app.get(path, { exposeHeadRoute: true }, async (_request, reply) => {
-      const { ready, checks } = await readiness();
-      return reply
-        .header('cache-control', 'no-store')
-        .code(ready ? 200 : 503)
-        .send({ status: ready ? 'ready' : 'not ready', checks });
-    });
+  for (const path of ['readyz', 'healthz'] as const) {
+    app.get(
+      `/${path}`,
+      { exposeHeadRoute: true, config: { operation: readinessAt(path) } },
+      async (_request, reply) => {
+        const { ready, checks } = await readiness();
+        return reply
+          .header('cache-control', 'no-store')
+          .code(ready ? 200 : 503)
+          .send({ status: ready ? 'ready' : 'not ready', checks });
+      },
+    );
   }
 }

@@ -27,6 +27,7 @@ export class KnownRoutes {
       app.route({
         url,
         method,
+        config: { operation: null },
         // Before the body is looked at: what is in it does not matter.
         onRequest: async (request, reply) => {
           reply.header('allow', allow);

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { METRICS } from './api/health-operations.ts';
 
 export interface Exposition {
   readonly contentType: string;
@@ -10,7 +11,7 @@ export async function metricsRoute(
   app: FastifyInstance,
   { exposition }: { exposition: Exposition },
 ): Promise<void> {
-  app.get('/metrics', async (_request, reply) =>
+  app.get('/metrics', { config: { operation: METRICS } }, async (_request, reply) =>
     reply
       .header('cache-control', 'no-store')
       .header('content-type', exposition.contentType)

@@ -5,7 +5,7 @@ import type { BrokerErrorCode } from '../core/errors.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** The one place where an error gets its status. */
-const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
+export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'bad-request': 400,
   'invalid-channel': 400,
   'invalid-event': 400,
@@ -34,7 +34,7 @@ const RETRY_AFTER = 1;
 
 const PROBLEM_TYPE = 'application/problem+json';
 
-interface Problem {
+export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;

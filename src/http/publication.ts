@@ -4,6 +4,7 @@ import { BrokerError } from '../core/errors.ts';
 import type { EventId, NewEvent } from '../core/event.ts';
 import { encodeFields } from '../sse/frame.ts';
 import { hasLoneSurrogate, mayBeInexact, parseExactJson } from './exact-json.ts';
+import { CHANNEL_NAME_SCHEMA } from './api/channel-schemas.ts';
 import { channelOf, checked, decodeUtf8, invalidBody, parseJson } from './json-body.ts';
 
 /** What a publisher asked for, checked. */
@@ -15,22 +16,28 @@ export interface Publication {
 /** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
-const EventType = z
+export const EventType = z
   .string('must be a string')
   .min(1, 'must have 1 to 200 characters')
   .max(200, 'must have 1 to 200 characters')
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, 'must not hold control characters')
-  .refine(
-    (type) => !type.startsWith('sluice:'),
-    'must not begin with "sluice:", which is for events of the broker itself',
-  );
+  .regex(/^(?!sluice:)/, 'must not begin with "sluice:", which is for events of the broker itself')
+  .meta({
+    description:
+      'What kind of event it is: what a page listens to with `addEventListener`. An event without one arrives as `message`. No control characters, and not beginning with `sluice:`, which is for events of the broker itself.',
+  });
 
-const PublicationBody = z.strictObject(
+export const PublicationBody = z.strictObject(
   {
-    channel: z.string('must be a channel name'),
+    channel: z.string('must be a channel name').meta(CHANNEL_NAME_SCHEMA),
     event: EventType.optional(),
-    data: z.custom<unknown>((data) => data !== undefined, 'is required'),
+    data: z
+      .custom<unknown>((data) => data !== undefined, 'is required')
+      .meta({
+        description:
+          'A string is delivered as it is, any other JSON value as its compact JSON text, numbers with all their digits. Nested 200 levels deep at most.',
+      }),
   },
   'must be a JSON object such as {"channel":"news","data":"hello"}',
 );

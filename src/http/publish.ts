@@ -7,6 +7,7 @@ import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import type { RequestTracer } from '../core/request-tracer.ts';
+import { PUBLISH, PUBLISH_RAW } from './api/publish-operations.ts';
 import { clientAddress } from './client-address.ts';
 import { compressedBody } from './content-encoding.ts';
 import { invalidBody, takeJsonBytes } from './json-body.ts';
@@ -69,13 +70,17 @@ export async function publishRoutes(
 
   await app.register(async (json) => {
     takeJsonBytes(json);
-    json.post<{ Body: Buffer | undefined }>('/publish', (request, reply) => {
-      if (request.body === undefined || request.body.length === 0) {
-        const detail = 'is empty; send {"channel":"news","data":"hello"}';
-        throw invalidBody([{ pointer: '', detail }]);
-      }
-      return publish(request, reply, parsePublication(request.body));
-    });
+    json.post<{ Body: Buffer | undefined }>(
+      '/publish',
+      { config: { operation: PUBLISH } },
+      (request, reply) => {
+        if (request.body === undefined || request.body.length === 0) {
+          const detail = 'is empty; send {"channel":"news","data":"hello"}';
+          throw invalidBody([{ pointer: '', detail }]);
+        }
+        return publish(request, reply, parsePublication(request.body));
+      },
+    );
   });
 
   await app.register(async (raw) => {
@@ -90,7 +95,7 @@ export async function publishRoutes(
       Params: { channel: string };
       Body: Buffer | undefined;
       Querystring: Record<string, string | string[]>;
-    }>('/publish/:channel', (request, reply) => {
+    }>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, (request, reply) => {
       const channel = parseChannelName(request.params.channel);
       return publish(
         request,

@@ -6,7 +6,9 @@ import { BrokerError } from '../core/errors.ts';
 export type Query = Record<string, string | string[] | undefined>;
 
 /** RFC 3339 §5.6, with the time zone it requires. */
-const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+export const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+export const EPOCH_MS = /^\d{1,15}$/;
+export const COUNT = /^\d{1,10}$/;
 const MAX_LAST = 1_000_000;
 
 /**
@@ -33,7 +35,7 @@ export function startPosition(
 }
 
 function parseCount(text: string | string[]): number {
-  if (typeof text === 'string' && /^\d{1,10}$/.test(text)) return Math.min(Number(text), MAX_LAST);
+  if (typeof text === 'string' && COUNT.test(text)) return Math.min(Number(text), MAX_LAST);
   throw new BrokerError('invalid-query', 'last= takes a number of events, such as last=10.');
 }
 
@@ -45,7 +47,7 @@ function isDay(date: string): boolean {
 
 function parseTime(text: string | string[]): number {
   if (typeof text === 'string') {
-    if (/^\d{1,15}$/.test(text)) return Number(text);
+    if (EPOCH_MS.test(text)) return Number(text);
     // A plus sign in a query is a space to those who decode forms.
     const time = text.replace(/ (\d\d:\d\d)$/, '+$1');
     // A leap second is a time like any other, but not to Date.

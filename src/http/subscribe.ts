@@ -10,6 +10,7 @@ import type { Connections, StreamHolder } from '../sse/connections.ts';
 import { encodeRetry } from '../sse/frame.ts';
 import { STREAM_HEADERS } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
+import { SUBSCRIBE, SUBSCRIBE_HEAD } from './api/subscribe-operations.ts';
 import { clientAddress } from './client-address.ts';
 import type { Wire } from '../sse/wire.ts';
 import { openWire } from './open-wire.ts';
@@ -56,14 +57,18 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     void reply.headers(STREAM_HEADERS).send(encodeRetry(connections.jitteredBackoff()));
   };
 
-  app.head<SubscribeRoute>('/events/:channel', async (request, reply) => {
-    const channel = parseChannelName(request.params.channel);
-    await subscribers.of(request, [channel], clientAddress(request));
-    startPosition(request.headers['last-event-id'], request.query, channel);
-    return reply.headers(STREAM_HEADERS).send();
-  });
+  app.head<SubscribeRoute>(
+    '/events/:channel',
+    { config: { operation: SUBSCRIBE_HEAD } },
+    async (request, reply) => {
+      const channel = parseChannelName(request.params.channel);
+      await subscribers.of(request, [channel], clientAddress(request));
+      startPosition(request.headers['last-event-id'], request.query, channel);
+      return reply.headers(STREAM_HEADERS).send();
+    },
+  );
 
-  app.get<SubscribeRoute>('/events/:channel', (request, reply) => {
+  app.get<SubscribeRoute>('/events/:channel', { config: { operation: SUBSCRIBE } }, (request, reply) => {
     const channel = parseChannelName(request.params.channel);
     const address = clientAddress(request);
     const access = subscribers.of(request, [channel], address);

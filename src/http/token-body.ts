@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { TokenRequest } from '../auth/token-issuer.ts';
 import { parseChannelPattern } from '../core/channel-pattern.ts';
+import { CHANNEL_PATTERN_SCHEMA } from './api/channel-schemas.ts';
 import { checked, decodeUtf8, parseJson } from './json-body.ts';
 
 const HOUR = 3_600;
@@ -12,27 +13,31 @@ const SUB = 'must have 1 to 200 characters';
 
 const Patterns = z
   .array(
-    z.string('must be a channel name, a prefix followed by *, or *').transform((text, context) => {
-      const pattern = parseChannelPattern(text);
-      if (pattern !== undefined) return pattern;
-      context.addIssue('must be a channel name, a prefix followed by *, or *');
-      return z.NEVER;
-    }),
+    z
+      .string('must be a channel name, a prefix followed by *, or *')
+      .meta(CHANNEL_PATTERN_SCHEMA)
+      .transform((text, context) => {
+        const pattern = parseChannelPattern(text);
+        if (pattern !== undefined) return pattern;
+        context.addIssue('must be a channel name, a prefix followed by *, or *');
+        return z.NEVER;
+      }),
     'must be a list of channel patterns',
   )
   .max(MAX_PATTERNS, `must not have more than ${MAX_PATTERNS} patterns`)
   .default([]);
 
-const TokenBody = z
+export const TokenBody = z
   .strictObject(
     {
-      subscribe: Patterns,
-      publish: Patterns,
+      subscribe: Patterns.meta({ description: 'The channels that its bearer may subscribe to.' }),
+      publish: Patterns.meta({ description: 'The channels that its bearer may publish to.' }),
       ttl: z
         .int(TTL)
         .min(1, TTL)
         .max(30 * DAY, TTL)
-        .default(HOUR),
+        .default(HOUR)
+        .meta({ description: 'How long it is good for, in seconds.' }),
       sub: z
         .string('must be a string')
         .min(1, SUB)
@@ -40,7 +45,8 @@ const TokenBody = z
         // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
         .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, 'must not hold control characters')
         .refine((sub) => sub.isWellFormed(), 'holds half of a surrogate pair, which is no character')
-        .optional(),
+        .optional()
+        .meta({ description: 'Who it is for: the `sub` of the token. No control characters.' }),
     },
     'must be a JSON object such as {"subscribe":["user.7"],"ttl":300}',
   )

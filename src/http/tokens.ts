@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { MAX_TOKEN_LENGTH } from '../auth/token-header.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import { BrokerError } from '../core/errors.ts';
+import { MAKE_TOKEN } from './api/token-operations.ts';
 import { invalidBody, takeJsonBytes } from './json-body.ts';
 import { requirePublishKey } from './publish-key-check.ts';
 import type { PublishKeyCheckOptions } from './publish-key-check.ts';
@@ -21,6 +22,7 @@ export async function tokenRoutes(app: FastifyInstance, options: TokenRoutesOpti
   app.post<{ Body: Buffer | undefined }>(
     '/tokens',
     {
+      config: { operation: MAKE_TOKEN },
       // Before the body is read.
       onRequest: async () => {
         if (issuer === undefined) {

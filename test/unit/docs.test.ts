@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { BrokerError } from '../../src/core/errors.ts';
 import type { BrokerErrorCode } from '../../src/core/errors.ts';
+import { PROBLEM_ADVICE } from '../../src/http/api/problem-advice.ts';
 import { problemOf } from '../../src/http/problem.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -26,6 +27,16 @@ test('docs/protocol.md lists every error code, with its status, and no other', (
   const documented = [...rows('docs/protocol.md')].filter(([, status]) => /^[45]\d\d$/.test(status));
   const expected = codes.map((code) => [code, String(problemOf(new BrokerError(code, '')).status)]);
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
+});
+
+test('/openapi.json says the same of every error code as docs/protocol.md', () => {
+  const advice = [...read('docs/protocol.md').matchAll(/^\| `([a-z-]+)` \| [45]\d\d \| (.*) \|$/gm)];
+  // Where to read on means something in that document alone.
+  const documented = advice.map(([, code = '', text = '']) => [
+    code,
+    text.replaceAll(/ \((?:§\d|below)\)/g, ''),
+  ]);
+  expect(PROBLEM_ADVICE).toEqual(Object.fromEntries(documented));
 });
 
 test('the README lists every setting, with its default, and no other', () => {

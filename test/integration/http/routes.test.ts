@@ -44,6 +44,8 @@ describe('a method that a path does not have is 405, and Allow says which it has
     { path: '/healthz', allow: ['GET'], others: ['POST', 'DELETE'] },
     { path: '/metrics', allow: ['GET'], others: ['POST', 'DELETE'] },
     { path: '/', allow: ['GET', 'HEAD'], others: ['POST', 'DELETE'] },
+    { path: '/docs', allow: ['GET', 'HEAD'], others: ['POST', 'DELETE'] },
+    { path: '/openapi.json', allow: ['GET', 'HEAD'], others: ['POST', 'DELETE'] },
   ];
   const rows = routes.flatMap(({ path, allow, others }) =>
     [...others, 'TRACE', 'QUERY'].map((method) => ({ method, path, allow })),

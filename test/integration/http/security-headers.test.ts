@@ -28,6 +28,7 @@ describe('no answer is guessed at, embedded, framed or told of to others', () =>
     ['liveness', 200, { path: '/livez' }],
     ['readiness', 200, { path: '/readyz' }],
     ['metrics', 200, { path: '/metrics' }],
+    ['the description of the API', 200, { path: '/openapi.json' }],
     ['bad percent-encoding', 400, { path: '/events/%zz' }],
     ['what is not HTTP', 400, { path: '/ /' }],
     ['a channel that is not public', 401, { path: '/events/private' }],
@@ -64,8 +65,8 @@ test.each(['GET', 'HEAD'])('a stream is neither guessed at nor embedded: %s', as
   expect(securityOf(answer)).toEqual({ sniffing: 'nosniff', embedding: 'same-origin' });
 });
 
-test.each(['/', '/console.js', '/console.css'])(
-  'the console runs its own files and nothing else: %s',
+test.each(['/', '/console.js', '/console.css', '/docs', '/docs/docs.js'])(
+  'a page runs its own files and nothing else: %s',
   async (path) => {
     const answer = await exchange(broker.port, { path });
     expect(answer.status).toBe(200);

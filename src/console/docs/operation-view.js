@@ -1,0 +1,117 @@
+import { element } from '../element.js';
+import { record } from '../json-value.js';
+import { inline, prose } from './prose.js';
+import { fieldsView } from './schema-view.js';
+import { TryForm } from './try-form.js';
+
+/** @typedef {import('./api-document.js').ApiDocument} ApiDocument */
+/** @typedef {import('./api-document.js').Answer} Answer */
+/** @typedef {import('./api-document.js').Operation} Operation */
+
+const CREDENTIALS = /** @type {Record<string, string>} */ ({
+  none: 'nothing, for what is public',
+  publishKey: 'a publish key',
+  token: 'a token',
+  tokenCookie: 'a token in the cookie `sluice_token`',
+  tokenQuery: 'a token as `?token=`',
+});
+
+/**
+ * One operation, closed; what is in it is made when it is opened for the first time.
+ *
+ * @param {ApiDocument} api
+ * @param {Operation} operation
+ * @param {() => string} credential
+ * @returns {HTMLDetailsElement}
+ */
+export function operationView(api, operation, credential) {
+  const { id, method, path, summary } = operation;
+  const view = element(
+    'details',
+    'card operation',
+    element(
+      'summary',
+      '',
+      element('span', `method ${method.toLowerCase()}`, method),
+      element('code', 'path', ...breakable(path)),
+      element('span', 'what', ...inline(summary)),
+    ),
+  );
+  view.id = anchorOf(id);
+  view.addEventListener('toggle', () => {
+    if (view.open && view.childElementCount === 1) view.append(...contents(api, operation, credential));
+  });
+  return view;
+}
+
+/**
+ * Where an operation stands on the page; its bare id may be that of something else.
+ *
+ * @param {string} id
+ */
+export function anchorOf(id) {
+  return `api-${id}`;
+}
+
+/**
+ * @param {ApiDocument} api
+ * @param {Operation} operation
+ * @param {() => string} credential
+ */
+function contents(api, operation, credential) {
+  const { description, credentials, body, answers } = operation;
+  const needs = credentials.map((one) => CREDENTIALS[one] ?? one).join(', or ');
+  const parts = [...prose(description)];
+  if (needs !== '') parts.push(element('p', 'needs', 'Needs ', ...inline(needs), '.'));
+  parts.push(new TryForm(operation, credential).view);
+  const fields = body && fieldsView(api, body.schema);
+  if (fields) parts.push(element('h3', '', 'Body'), fields);
+  parts.push(
+    element('h3', '', 'Answers'),
+    element('div', 'answers', ...answers.map((answer) => answerView(api, answer))),
+  );
+  return [element('div', 'inside', ...parts)];
+}
+
+/**
+ * @param {ApiDocument} api
+ * @param {Answer} answer
+ */
+function answerView(api, { status, description, headers, mediaType, schema }) {
+  const view = element(
+    'div',
+    `answer ${status < '400' ? 'good' : 'bad'}`,
+    element('p', 'status', element('strong', '', status), ' ', element('span', 'kind', mediaType)),
+    ...prose(description),
+  );
+  if (headers.length > 0)
+    view.append(
+      element('p', 'note', 'May have ', ...inline(headers.map((name) => `\`${name}\``).join(', ')), '.'),
+    );
+  // A problem document looks the same everywhere; the codes are in the description.
+  const fields = mediaType === 'application/problem+json' ? undefined : fieldsView(api, schema);
+  if (fields) view.append(fields);
+  for (const [type, data] of Object.entries(record(schema['x-events']))) {
+    const inner = fieldsView(api, data);
+    view.append(
+      element(
+        'p',
+        'event',
+        element('code', '', type),
+        ' ',
+        ...inline(String(api.resolve(data)['description'])),
+      ),
+    );
+    if (inner) view.append(inner);
+  }
+  return view;
+}
+
+/**
+ * A path that breaks at its slashes where it has to.
+ *
+ * @param {string} path
+ */
+function breakable(path) {
+  return path.split(/(?=\/)/).flatMap((part) => [element('wbr', ''), part]);
+}

@@ -1,0 +1,149 @@
+import { element } from '../element.js';
+import { faultView } from '../problem.js';
+import { AnswerView } from './answer-view.js';
+import { inline } from './prose.js';
+import { kindOf } from './schema-view.js';
+
+/** @typedef {import('./api-document.js').Operation} Operation */
+/** @typedef {import('./api-document.js').Parameter} Parameter */
+/** @typedef {import('./api-document.js').Example} Example */
+
+/** An operation's parameters and body to fill in, and what the broker answers. */
+export class TryForm {
+  #operation;
+  #credential;
+  /** @type {Map<Parameter, HTMLInputElement>} */
+  #fields = new Map();
+  #body = element('textarea', '');
+  #send = element('button', 'primary', 'Send');
+  #stop = element('button', '', 'Stop');
+  #outcome = element('div', 'outcome');
+  /** @type {AbortController | undefined} */
+  #running;
+
+  /**
+   * @param {Operation} operation
+   * @param {() => string} credential
+   */
+  constructor(operation, credential) {
+    this.#operation = operation;
+    this.#credential = credential;
+    this.#outcome.role = 'status';
+    this.#stop.type = 'button';
+    this.#stop.disabled = true;
+    this.#body.rows = 8;
+    this.#body.spellcheck = false;
+  }
+
+  get view() {
+    const { parameters, body, examples } = this.#operation;
+    const form = element('form', 'try');
+    form.autocomplete = 'off';
+    if (examples.length > 1) form.append(this.#examples());
+    for (const parameter of parameters) form.append(this.#field(parameter));
+    if (body) form.append(labelled(this.#body, 'Body', body.mediaType, body.description));
+    form.append(element('div', 'buttons', this.#send, this.#stop), this.#outcome);
+    const [first] = examples;
+    if (first) this.#fill(first);
+    form.addEventListener('submit', (submitted) => {
+      submitted.preventDefault();
+      void this.#run();
+    });
+    this.#stop.addEventListener('click', () => this.#running?.abort());
+    return form;
+  }
+
+  #examples() {
+    const { examples } = this.#operation;
+    const choice = element('select', '', ...examples.map(({ summary }) => element('option', '', summary)));
+    choice.addEventListener('change', () => {
+      const example = examples[choice.selectedIndex];
+      if (example) this.#fill(example);
+    });
+    return labelled(choice, 'Example', '', '');
+  }
+
+  /** @param {Parameter} parameter */
+  #field(parameter) {
+    const { name, place, description, required, schema } = parameter;
+    const input = element('input', '');
+    input.required = required;
+    input.spellcheck = false;
+    input.autocapitalize = 'none';
+    this.#fields.set(parameter, input);
+    return labelled(
+      input,
+      name,
+      `${place}, ${required ? 'required' : 'optional'}; ${kindOf(schema)}`,
+      description,
+    );
+  }
+
+  /** @param {Example} example */
+  #fill({ parameters, body }) {
+    for (const [{ name }, input] of this.#fields) input.value = parameters[name] ?? '';
+    this.#body.value =
+      typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body, null, 2);
+  }
+
+  /** A form sends one request at a time: the next one ends the one before, which may be a stream. */
+  async #run() {
+    this.#running?.abort();
+    const running = new AbortController();
+    this.#running = running;
+    this.#stop.disabled = false;
+    const answer = new AnswerView();
+    try {
+      const response = await fetch(this.#url(), { ...this.#request(), signal: running.signal });
+      this.#outcome.replaceChildren(answer.view);
+      await answer.show(response);
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      if (running.signal.aborted) answer.note('Stopped.');
+      else this.#outcome.replaceChildren(faultView('No answer', `The request could not be made: ${detail}.`));
+    } finally {
+      if (this.#running === running) this.#stop.disabled = true;
+    }
+  }
+
+  #url() {
+    let path = this.#operation.path.slice(1);
+    const query = new URLSearchParams();
+    for (const [{ name, place }, { value }] of this.#fields) {
+      if (place === 'path') path = path.replace(`{${name}}`, encodeURIComponent(value));
+      if (place === 'query' && value !== '') query.append(name, value);
+    }
+    const url = new URL(path, document.baseURI);
+    url.search = query.toString();
+    return url;
+  }
+
+  /** @returns {RequestInit} */
+  #request() {
+    const { method, body, credentials } = this.#operation;
+    const headers = new Headers();
+    for (const [{ name, place }, { value }] of this.#fields) {
+      if (place === 'header' && value !== '') headers.set(name, value);
+    }
+    const credential = this.#credential();
+    if (credential !== '' && credentials.length > 0) headers.set('authorization', `Bearer ${credential}`);
+    if (body && body.mediaType !== '*/*') headers.set('content-type', body.mediaType);
+    return { method, headers, ...(body && { body: this.#body.value }) };
+  }
+}
+
+/**
+ * @param {HTMLElement} control
+ * @param {string} name
+ * @param {string} kind
+ * @param {string} description
+ */
+function labelled(control, name, kind, description) {
+  return element(
+    'label',
+    'field',
+    element('span', 'name', name, ' ', element('span', 'kind', ...inline(kind))),
+    control,
+    element('span', 'note', ...inline(description)),
+  );
+}

@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify';
+import { describeApi } from './api/describe-api.ts';
+import type { DescribedRoutes } from './described-routes.ts';
+import { API_DOCUMENT } from './api/page-operations.ts';
+
+export interface ApiDocumentOptions {
+  readonly described: Pick<DescribedRoutes, 'list'>;
+  readonly version: string;
+}
+
+/** `/openapi.json`: made once, when all routes are there; the start fails when one of them is not described. */
+export async function apiDocument(
+  app: FastifyInstance,
+  { described, version }: ApiDocumentOptions,
+): Promise<void> {
+  let document = Buffer.alloc(0);
+  app.addHook('onReady', async () => {
+    document = Buffer.from(JSON.stringify(describeApi(described.list(), version)));
+  });
+  app.get(
+    '/openapi.json',
+    { exposeHeadRoute: true, config: { operation: API_DOCUMENT } },
+    (_request, reply) =>
+      reply.header('cache-control', 'no-cache').header('content-type', 'application/json').send(document),
+  );
+}

@@ -1,0 +1,118 @@
+import type { BodyFault, BrokerErrorCode } from '../../core/errors.ts';
+import { BrokerError } from '../../core/errors.ts';
+import { STATUS, problemOf } from '../problem.ts';
+import type { Problem } from '../problem.ts';
+import { headersOf } from './answer-headers.ts';
+import type { AnswerHeader } from './answer-headers.ts';
+import type { JsonSchema } from './json-schema.ts';
+import { PROBLEM_ADVICE } from './problem-advice.ts';
+
+/** What any request may be answered, whatever it asks for. */
+const OF_ANY_REQUEST: ReadonlySet<BrokerErrorCode> = new Set([
+  'bad-request',
+  'request-timeout',
+  'expectation-failed',
+  'headers-too-large',
+  'internal',
+]);
+/** What is answered where there is no operation: on another path, and with another method. */
+const OF_NO_OPERATION: ReadonlySet<BrokerErrorCode> = new Set(['not-found', 'method-not-allowed']);
+
+const HEADERS: Readonly<Record<number, readonly AnswerHeader[]>> = {
+  401: ['WWW-Authenticate'],
+  405: ['Allow'],
+  429: ['Retry-After', 'RateLimit', 'RateLimit-Policy'],
+  503: ['Retry-After'],
+};
+
+const CODES = Object.keys(STATUS) as BrokerErrorCode[];
+const typeOf = (code: BrokerErrorCode): string => `urn:sluice:problem:${code}`;
+
+export const PROBLEM_SCHEMA: JsonSchema = {
+  type: 'object',
+  description: 'A problem document, RFC 9457.',
+  properties: {
+    type: { enum: CODES.map(typeOf) },
+    title: { type: 'string', description: "The status in HTTP's words." },
+    status: { enum: [...new Set(Object.values(STATUS))] },
+    detail: { type: 'string', description: 'What is wrong and what to do about it, for people.' },
+    errors: {
+      type: 'array',
+      description: 'Where a body is at fault: each thing that is wrong with it.',
+      items: {
+        type: 'object',
+        properties: {
+          pointer: {
+            type: 'string',
+            format: 'json-pointer',
+            description: 'RFC 6901; empty for the body as a whole.',
+          },
+          detail: { type: 'string' },
+        },
+        required: ['pointer', 'detail'],
+      },
+    },
+  },
+  required: ['type', 'title', 'status', 'detail'],
+};
+
+export interface ProblemAnswer {
+  readonly status: number;
+  /** An OpenAPI response, or a reference to one. */
+  readonly response: Readonly<Record<string, unknown>>;
+}
+
+/** The problem documents of a route, those of any request included: one for each status. */
+export function problemAnswers(
+  refusals: readonly BrokerErrorCode[],
+  examplesOf: (status: number) => object,
+): readonly ProblemAnswer[] {
+  const codes = CODES.filter((code) => refusals.includes(code) || OF_ANY_REQUEST.has(code));
+  const statuses = [...new Set(codes.map((code) => STATUS[code]))];
+  return statuses.map((status) => {
+    const those = codes.filter((code) => STATUS[code] === status);
+    const [only = 'internal'] = those;
+    const shared = those.length === 1 && OF_ANY_REQUEST.has(only) && only !== 'bad-request';
+    return {
+      status,
+      response: shared
+        ? { $ref: `#/components/responses/${only}` }
+        : problemResponse(status, those, examplesOf(status)),
+    };
+  });
+}
+
+/** Those that stand in the document once: what is the same for every operation, and what belongs to none. */
+export function sharedProblems(): Readonly<Record<string, object>> {
+  const codes = CODES.filter((code) => OF_ANY_REQUEST.has(code) || OF_NO_OPERATION.has(code));
+  return Object.fromEntries(
+    codes
+      .filter((code) => code !== 'bad-request')
+      .map((code) => [code, problemResponse(STATUS[code], [code], {})]),
+  );
+}
+
+/** What an example of a refusal is answered with. */
+export function problemExample(
+  code: BrokerErrorCode,
+  detail: string,
+  faults: readonly BodyFault[] = [],
+): Problem {
+  return problemOf(new BrokerError(code, detail, { faults }));
+}
+
+function problemResponse(
+  status: number,
+  codes: readonly BrokerErrorCode[],
+  examples: object,
+): Readonly<Record<string, unknown>> {
+  const schema = {
+    $ref: '#/components/schemas/Problem',
+    properties: { type: { enum: codes.map(typeOf) }, status: { const: status } },
+  };
+  return {
+    description: codes.map((code) => `- \`${code}\`: ${PROBLEM_ADVICE[code]}`).join('\n'),
+    ...headersOf(HEADERS[status] ?? []),
+    content: { 'application/problem+json': { schema, ...examples } },
+  };
+}

@@ -1,0 +1,145 @@
+import { z } from 'zod';
+import type { BrokerErrorCode } from '../../core/errors.ts';
+import { EventType, IDEMPOTENCY_KEY, PublicationBody } from '../publication.ts';
+import { CHANNEL_PARAMETER } from './channel-parameter.ts';
+import { CHANNEL_NAME_SCHEMA, EVENT_ID_SCHEMA } from './channel-schemas.ts';
+import { jsonSchemaOf, textOf } from './json-schema.ts';
+import { TAGS } from './operation.ts';
+import type { Operation, Parameter } from './operation.ts';
+import { problemExample } from './problem-answers.ts';
+
+const Acknowledgement = z.object({
+  channel: z.string().meta(CHANNEL_NAME_SCHEMA),
+  id: z.string().meta(EVENT_ID_SCHEMA),
+});
+
+const IDEMPOTENCY_KEY_PARAMETER: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  description:
+    'Makes the publish safe to repeat: the same key again on the same channel within `SLUICE_IDEMPOTENCY_TTL` (10 minutes) publishes nothing and answers with the id of the first time. 1 to 200 visible ASCII characters.',
+  schema: textOf(IDEMPOTENCY_KEY),
+};
+
+const ANSWERS: Operation['answers'] = {
+  200: {
+    description: 'The event is in the log: every subscriber will get it, on every replica, now or later.',
+    headers: ['Idempotent-Replayed', 'RateLimit', 'RateLimit-Policy'],
+    content: { mediaType: 'application/json', schema: jsonSchemaOf(Acknowledgement) },
+  },
+};
+
+const REFUSALS: readonly BrokerErrorCode[] = [
+  'invalid-channel',
+  'invalid-body',
+  'unauthorized',
+  'forbidden',
+  'body-too-large',
+  'unsupported-media-type',
+  'too-many-requests',
+  'keys-unavailable',
+  'log-unavailable',
+  'log-full',
+];
+
+const acknowledged = (channel: string): z.infer<typeof Acknowledgement> => ({
+  channel,
+  id: '1763596800000-0',
+});
+
+/** `POST /publish` */
+export const PUBLISH: Operation = {
+  id: 'publish',
+  tag: TAGS.publishing,
+  summary: 'Publish an event, as JSON',
+  credentials: ['publishKey', 'token'],
+  parameters: [IDEMPOTENCY_KEY_PARAMETER],
+  body: { required: true, mediaType: 'application/json', schema: jsonSchemaOf(PublicationBody) },
+  answers: ANSWERS,
+  refusals: REFUSALS,
+  examples: [
+    {
+      name: 'text',
+      summary: 'Text',
+      body: { channel: 'news', data: 'hello' },
+      status: 200,
+      answer: acknowledged('news'),
+    },
+    {
+      name: 'json',
+      summary: 'JSON, with a type; safe to repeat',
+      parameters: { 'Idempotency-Key': 'order-42-created' },
+      body: { channel: 'orders.42', event: 'created', data: { total: 12 } },
+      status: 200,
+      answer: acknowledged('orders.42'),
+    },
+    {
+      name: 'invalidBody',
+      summary: 'A field that is mistyped, and one that is missing for it',
+      body: { channel: 'news', dat: 'hello' },
+      status: 400,
+      answer: problemExample('invalid-body', 'data is required.', [
+        { pointer: '/data', detail: 'is required' },
+        { pointer: '/dat', detail: 'is not a field of a publication' },
+      ]),
+    },
+    {
+      name: 'unauthorized',
+      summary: 'Without credentials',
+      body: { channel: 'news', data: 'hello' },
+      status: 401,
+      answer: problemExample('unauthorized', 'This needs Authorization: Bearer <publish key or token>.'),
+    },
+  ],
+};
+
+/** `POST /publish/:channel` */
+export const PUBLISH_RAW: Operation = {
+  id: 'publishRaw',
+  tag: TAGS.publishing,
+  summary: 'Publish an event, the body being its data',
+  credentials: ['publishKey', 'token'],
+  parameters: [
+    CHANNEL_PARAMETER,
+    { name: 'event', in: 'query', schema: jsonSchemaOf(EventType) },
+    IDEMPOTENCY_KEY_PARAMETER,
+  ],
+  body: {
+    description:
+      'Any UTF-8 text without NUL, delivered as it is, whatever its content type. Without a body the data is empty.',
+    required: false,
+    mediaType: '*/*',
+    schema: { type: 'string' },
+  },
+  answers: ANSWERS,
+  refusals: ['invalid-event', 'invalid-query', ...REFUSALS],
+  examples: [
+    {
+      name: 'text',
+      summary: 'Text',
+      parameters: { channel: 'news' },
+      body: 'hello',
+      status: 200,
+      answer: acknowledged('news'),
+    },
+    {
+      name: 'typed',
+      summary: 'JSON text, with a type',
+      parameters: { channel: 'orders.42', event: 'created', 'Idempotency-Key': 'order-42-created-again' },
+      body: '{"total":12}',
+      status: 200,
+      answer: acknowledged('orders.42'),
+    },
+    {
+      name: 'invalidChannel',
+      summary: 'A name with a character that does not belong',
+      parameters: { channel: 'orders,42' },
+      body: 'hello',
+      status: 400,
+      answer: problemExample(
+        'invalid-channel',
+        'The channel name holds "," (U+002C) at position 7; allowed are A-Z a-z 0-9 . _ : ~ -',
+      ),
+    },
+  ],
+};

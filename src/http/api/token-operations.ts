@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import type { IssuedToken } from '../../auth/token-issuer.ts';
+import { TokenBody } from '../token-body.ts';
+import { jsonSchemaOf } from './json-schema.ts';
+import { TAGS } from './operation.ts';
+import type { Operation } from './operation.ts';
+import { problemExample } from './problem-answers.ts';
+
+const Issued = z.object({
+  token: z.string().meta({ description: 'A JWT, signed with `SLUICE_JWT_SECRET`.' }),
+  expires: z.int().meta({ description: 'Its `exp`: seconds since 1970.' }),
+} satisfies Record<keyof IssuedToken, z.ZodType>);
+
+/** `POST /tokens` */
+export const MAKE_TOKEN: Operation = {
+  id: 'makeToken',
+  tag: TAGS.credentials,
+  summary: 'Make a token',
+  description:
+    'So that a backend needs no JWT library. It takes a publish key, not a token, and needs `SLUICE_JWT_SECRET`. At least one channel has to be granted.',
+  credentials: ['publishKey'],
+  body: { required: true, mediaType: 'application/json', schema: jsonSchemaOf(TokenBody) },
+  answers: {
+    200: {
+      description: 'The token.',
+      content: { mediaType: 'application/json', schema: jsonSchemaOf(Issued) },
+    },
+  },
+  refusals: [
+    'invalid-body',
+    'unauthorized',
+    'forbidden',
+    'body-too-large',
+    'unsupported-media-type',
+    'too-many-requests',
+    'tokens-unavailable',
+    'keys-unavailable',
+  ],
+  examples: [
+    {
+      name: 'subscriber',
+      summary: 'For a visitor, five minutes',
+      body: { subscribe: ['user.7'], ttl: 300, sub: '7' },
+      status: 200,
+      answer: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expires: 1763600400 },
+    },
+    {
+      name: 'publisher',
+      summary: 'For a publisher, an hour',
+      body: { publish: ['orders.*'] },
+      status: 200,
+      answer: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expires: 1763600400 },
+    },
+    {
+      name: 'invalidBody',
+      summary: 'A star where none can be',
+      body: { subscribe: ['user.*.inbox'] },
+      status: 400,
+      answer: problemExample(
+        'invalid-body',
+        'subscribe/0 must be a channel name, a prefix followed by *, or *.',
+        [{ pointer: '/subscribe/0', detail: 'must be a channel name, a prefix followed by *, or *' }],
+      ),
+    },
+  ],
+};

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import type { ControlCommand } from '../core/control-bus.ts';
+import { CHANNEL_NAME_SCHEMA } from './api/channel-schemas.ts';
+import { hasLoneSurrogate } from './exact-json.ts';
+import { channelOf, checked, decodeUtf8, invalidBody, parseJson } from './json-body.ts';
+
+/** OpenID Connect Core §2 has 255 characters for a `sub` at the most, and what is kept of it is bounded by that. */
+const MAX_SUBJECT = 255;
+
+const EXAMPLE = '{"channel":"news"} or {"sub":"7","revoke":true}';
+
+export const DisconnectBody = z
+  .strictObject(
+    {
+      sub: z
+        .string('must be a string')
+        .min(1, `must have 1 to ${MAX_SUBJECT} characters`)
+        .max(MAX_SUBJECT, `must have 1 to ${MAX_SUBJECT} characters`)
+        .optional(),
+      channel: z.string('must be a channel name').meta(CHANNEL_NAME_SCHEMA).optional(),
+      revoke: z.boolean('must be true or false').optional(),
+    },
+    `must be a JSON object such as ${EXAMPLE}`,
+  )
+  .refine(
+    ({ sub, channel }) => sub !== undefined || channel !== undefined,
+    `names neither sub nor channel; send ${EXAMPLE}`,
+  );
+
+/**
+ * Reads the JSON body of `POST /disconnect` (docs/protocol.md §5).
+ * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`
+ */
+export function parseDisconnect(body: Buffer, now: number): ControlCommand {
+  if (body.length === 0) throw invalidBody([{ pointer: '', detail: `is empty; send ${EXAMPLE}` }]);
+  const text = decodeUtf8(body);
+  const value = parseJson(text);
+  const { sub: subject, channel: name, revoke = false } = checked(DisconnectBody, value, 'this request');
+  if (hasLoneSurrogate(value, text))
+    throw invalidBody([{ pointer: '/sub', detail: 'holds half of a surrogate pair, which is no character' }]);
+  const channel = name === undefined ? undefined : channelOf(name);
+  return {
+    kind: 'disconnect',
+    subject,
+    channel,
+    revocation: revoke ? { subject, channel, until: now } : undefined,
+  };
+}

@@ -1,0 +1,102 @@
+import { deepEqual } from 'node:assert/strict';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { startBroker } from '../support/broker.ts';
+import type { Broker } from '../support/broker.ts';
+import { launchChromium } from '../support/chromium.ts';
+import { openWatchedPage } from '../support/watched-page.ts';
+
+let browser: Browser;
+let broker: Broker;
+let page: Page;
+let complaints: string[];
+/** A test leaves in `complaints` only what it has provoked, and names it here. */
+let provoked: string[];
+
+beforeAll(async () => {
+  broker = await startBroker();
+  browser = await launchChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  await broker?.stop();
+});
+beforeEach(async () => {
+  provoked = [];
+  ({ page, complaints } = await openWatchedPage(browser, broker.url));
+});
+afterEach(async () => {
+  await page.context().close();
+  deepEqual(complaints, provoked);
+});
+
+/** An operation, opened. */
+async function open(id: string): Promise<ReturnType<Page['locator']>> {
+  await page.goto(`${broker.url}/docs#${id}`);
+  const operation = page.locator(`#api-${id}[open]`);
+  await operation.waitFor();
+  return operation;
+}
+
+test('the page shows every operation of the document, and loads nothing from elsewhere', async () => {
+  await page.goto(`${broker.url}/docs`);
+  await page.getByRole('heading', { name: 'Looking in' }).last().waitFor();
+  const response = await fetch(`${broker.url}/openapi.json`);
+  const { paths } = (await response.json()) as { paths: Record<string, object> };
+  const shown = await page.locator('.operation .path').allTextContents();
+  expect(new Set(shown)).toEqual(new Set(Object.keys(paths)));
+});
+
+test('the console links to it, and it to the console', async () => {
+  await page.goto(broker.url);
+  await page.getByText('In your own code').click();
+  await page.getByRole('link', { name: 'the API' }).click();
+  await page.getByText('Publish an event, as JSON').waitFor();
+  await page.getByRole('link', { name: 'Console' }).click();
+  await page.getByLabel('Channel').waitFor();
+});
+
+test('a visitor publishes with a key, and reads it in a stream until it is stopped', async () => {
+  await page.goto(`${broker.url}/docs#subscribe`);
+  const subscribe = page.locator('#api-subscribe');
+  await subscribe.getByRole('button', { name: 'Send' }).click();
+  await subscribe.getByText('sluice:ready').first().waitFor();
+  await page.getByLabel('Publish key or token').fill(broker.key);
+  await page.getByRole('link', { name: 'POST /publish', exact: true }).click();
+  const publish = page.locator('#api-publish');
+  await publish.getByLabel('Body').fill('{"channel":"news","data":"from the page"}');
+  await publish.getByRole('button', { name: 'Send' }).click();
+  await publish.getByText('200 OK').waitFor();
+  await subscribe.getByText('data: from the page').waitFor();
+  await subscribe.getByRole('button', { name: 'Stop' }).click();
+  await subscribe.getByText('Stopped.').waitFor();
+});
+
+test('another example fills in the form, and a refusal is shown as it came', async () => {
+  const raw = await open('publishRaw');
+  await raw.getByLabel('Example').selectOption('JSON text, with a type');
+  expect(await raw.getByLabel('event', { exact: false }).first().inputValue()).toBe('created');
+  await raw.getByRole('button', { name: 'Send' }).click();
+  await raw.getByText('urn:sluice:problem:unauthorized').waitFor();
+  provoked = ['401 /publish/orders.42'];
+});
+
+test('a body and the events of a stream are described field by field', async () => {
+  const publish = await open('publish');
+  expect(await publish.locator('.inside > .fields dt > code').allTextContents()).toEqual([
+    'channel',
+    'event',
+    'data',
+  ]);
+  const subscribe = await open('subscribe');
+  expect(await subscribe.locator('.event > code').allTextContents()).toEqual(
+    expect.arrayContaining(['sluice:ready', 'sluice:gap']),
+  );
+});
+
+test.each([390, 1280])('nothing is wider than a window of %d pixels', async (width) => {
+  await page.setViewportSize({ width, height: 800 });
+  await open('subscribe');
+  await page.locator('#api-publish > summary').click();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+});

@@ -1,0 +1,190 @@
+import { createParser } from 'eventsource-parser';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readApi, schemasOf } from '../../support/api-document.ts';
+import type { ApiDocument, ApiOperation } from '../../support/api-document.ts';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { openStream } from '../../support/sse-reader.ts';
+
+// Everything here is read from the document, so an example that is added there is tried here.
+
+let broker: Broker;
+let api: ApiDocument;
+let schemas: ReturnType<typeof schemasOf>;
+beforeAll(async () => {
+  broker = await startBroker({
+    SLUICE_JWT_SECRET: 'a secret of more than thirty-two bytes',
+    SLUICE_PUBLIC_CHANNELS: 'news',
+  });
+  api = await readApi(broker.url);
+  schemas = schemasOf(api);
+});
+afterAll(() => broker?.kill());
+
+/** An example of an answer, and what has to be sent to get it. */
+interface Case {
+  readonly name: string;
+  readonly place: readonly string[];
+  readonly method: string;
+  readonly path: string;
+  readonly operation: ApiOperation;
+  readonly status: number;
+  readonly mediaType: string;
+  readonly answer: unknown;
+  readonly sent: Sent;
+}
+
+interface Sent {
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+function casesOf({ paths }: ApiDocument): Case[] {
+  return Object.entries(paths).flatMap(([path, item]) =>
+    Object.entries(item).flatMap(([method, operation]) =>
+      Object.entries(operation.responses).flatMap(([status, { content = {} }]) =>
+        Object.entries(content).flatMap(([mediaType, { examples = {} }]) =>
+          Object.entries(examples).map(([name, example]) => ({
+            name: `${operation.operationId} ${name}`,
+            place: ['paths', path, method],
+            method: method.toUpperCase(),
+            path,
+            operation,
+            status: Number(status),
+            mediaType,
+            answer: example.value,
+            sent: requestOf(operation, name, example['x-request']),
+          })),
+        ),
+      ),
+    ),
+  );
+}
+
+/** The parts of a request are found by the example's name, but for one that is refused. */
+function requestOf(
+  { parameters = [], requestBody }: ApiOperation,
+  name: string,
+  refused: { readonly parameters?: Readonly<Record<string, string>>; readonly body?: unknown } | undefined,
+): Sent {
+  if (refused !== undefined) return { parameters: refused.parameters ?? {}, body: refused.body };
+  const given = parameters.flatMap(({ name: parameter, examples = {} }) =>
+    examples[name] === undefined ? [] : [[parameter, String(examples[name].value)] as const],
+  );
+  const [body] = Object.values(requestBody?.content ?? {});
+  return { parameters: Object.fromEntries(given), body: body?.examples?.[name]?.value };
+}
+
+function request({ path, operation, status, sent: { parameters, body } }: Case): {
+  url: URL;
+  headers: Record<string, string>;
+  body?: string;
+} {
+  const url = new URL(path.replace('{channel}', encodeURIComponent(parameters['channel'] ?? '')), broker.url);
+  const headers: Record<string, string> = {};
+  for (const { name, in: place } of operation.parameters ?? []) {
+    const value = parameters[name];
+    if (value !== undefined && place === 'query') url.searchParams.set(name, value);
+    if (value !== undefined && place === 'header') headers[name] = value;
+  }
+  // Without credentials is how one gets a 401.
+  const open =
+    operation.security.length === 0 || operation.security.some((one) => Object.keys(one).length === 0);
+  if (status !== 401 && !open) headers['authorization'] = `Bearer ${broker.key}`;
+  const [mediaType] = Object.keys(operation.requestBody?.content ?? {});
+  if (mediaType !== undefined && mediaType !== '*/*') headers['content-type'] = mediaType;
+  if (body === undefined) return { url, headers };
+  return { url, headers, body: typeof body === 'string' ? body : JSON.stringify(body) };
+}
+
+/** What is wrong with a request by the document. */
+function faultsOf({ place, operation, sent: { parameters, body } }: Case): readonly string[] {
+  const [mediaType] = Object.keys(operation.requestBody?.content ?? {});
+  const ofBody =
+    mediaType === undefined || body === undefined
+      ? []
+      : schemas.faults([...place, 'requestBody', 'content', mediaType, 'schema'], body);
+  const ofParameters = (operation.parameters ?? []).flatMap(({ name }, index) => {
+    const value = parameters[name];
+    return value === undefined
+      ? []
+      : schemas.faults([...place, 'parameters', String(index), 'schema'], value);
+  });
+  return [...ofBody, ...ofParameters];
+}
+
+const answerSchema = ({ place, status, mediaType }: Case): readonly string[] => [
+  ...place,
+  'responses',
+  String(status),
+  'content',
+  mediaType,
+  'schema',
+];
+
+test('there is an example of every operation that takes something', () => {
+  const tried = new Set(casesOf(api).map(({ operation }) => operation.operationId));
+  const taking = Object.values(api.paths)
+    .flatMap((item) => Object.entries(item))
+    .filter(([method, operation]) => method !== 'head' && (operation.parameters ?? operation.requestBody))
+    .map(([, { operationId }]) => operationId);
+  expect(taking.filter((id) => !tried.has(id))).toEqual([]);
+});
+
+test('a request is right by its schemas, unless that is why it is refused', () => {
+  for (const example of casesOf(api)) {
+    const faults = faultsOf(example);
+    if (example.status === 400) expect(faults, example.name).not.toEqual([]);
+    else expect(faults, example.name).toEqual([]);
+  }
+});
+
+test('an answer is right by its schema, in the document and from the broker, and has the documented status', async () => {
+  const cases = casesOf(api).filter(({ mediaType }) => mediaType !== 'text/event-stream');
+  expect(cases.length).toBeGreaterThan(10);
+  for (const example of cases) {
+    const { name, method, status, mediaType, answer } = example;
+    expect(schemas.faults(answerSchema(example), answer), name).toEqual([]);
+    const { url, ...init } = request(example);
+    const response = await fetch(url, { method, ...init });
+    const [type] = response.headers.get('content-type')?.split(';') ?? [];
+    expect({ name, status: response.status, type }).toEqual({ name, status, type: mediaType });
+    const came: unknown = await response.json();
+    expect(schemas.faults(answerSchema(example), came), name).toEqual([]);
+    // A refusal is the same each time, to the letter.
+    if (status >= 400) expect(came, name).toEqual(answer);
+    else expect(Object.keys(came as object)).toEqual(Object.keys(answer as object));
+  }
+});
+
+test('a stream has the events of its example, and theirs the data that is documented', async () => {
+  const own = await startBroker({ SLUICE_PUBLIC_CHANNELS: 'news' });
+  try {
+    await own.publish('news', { total: 12 }, 'created');
+    const cases = casesOf(api).filter(({ mediaType }) => mediaType === 'text/event-stream');
+    expect(cases.length).toBeGreaterThan(1);
+    for (const example of cases) {
+      const { url, headers } = request(example);
+      const stream = await openStream(`${own.url}${url.pathname}${url.search}`, { headers });
+      expect(stream.status).toBe(example.status);
+      expect(stream.headers['content-type']).toBe(example.mediaType);
+      const came = await stream.until('sluice:ready');
+      stream.close();
+      const documented = eventsOf(String(example.answer));
+      expect(came.map(({ event }) => event)).toEqual(documented.map(({ event }) => event));
+      for (const { event, data } of [...came, ...documented]) {
+        const component = { 'sluice:gap': 'Gap', 'sluice:ready': 'Ready' }[event ?? ''];
+        if (component === undefined) expect(data).toBe('{"total":12}');
+        else expect(schemas.faults(['components', 'schemas', component], JSON.parse(data))).toEqual([]);
+      }
+    }
+  } finally {
+    await own.kill();
+  }
+});
+
+function eventsOf(text: string): { event?: string | undefined; data: string }[] {
+  const events: { event?: string | undefined; data: string }[] = [];
+  createParser({ onEvent: (event) => events.push(event) }).feed(text);
+  return events;
+}

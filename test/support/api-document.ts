@@ -1,0 +1,71 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { expect } from 'vitest';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** As much of OpenAPI as a test reads. */
+interface Example {
+  readonly summary: string;
+  readonly value: unknown;
+  readonly 'x-request'?: {
+    readonly parameters?: Readonly<Record<string, string>>;
+    readonly body?: unknown;
+  };
+}
+type Content = Readonly<
+  Record<string, { readonly schema: Json; readonly examples?: Readonly<Record<string, Example>> }>
+>;
+
+export interface ApiOperation {
+  readonly operationId: string;
+  readonly security: readonly Json[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly examples?: Readonly<Record<string, Example>>;
+  }[];
+  readonly requestBody?: { readonly content: Content };
+  readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: Content }>>;
+}
+
+export interface ApiDocument {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, ApiOperation>>>>;
+  readonly components: {
+    readonly schemas: Readonly<
+      Record<string, { readonly properties: Readonly<Record<string, { readonly enum: readonly string[] }>> }>
+    >;
+    readonly responses: Readonly<Record<string, unknown>>;
+  };
+}
+
+export async function readApi(url: string): Promise<ApiDocument> {
+  const response = await fetch(`${url}/openapi.json`);
+  expect({ status: response.status, type: response.headers.get('content-type') }).toEqual({
+    status: 200,
+    type: 'application/json',
+  });
+  return (await response.json()) as ApiDocument;
+}
+
+/** Validates against schemas inside the document, with a validator that is not what they were made by. */
+export function schemasOf(document: ApiDocument): {
+  /** What is wrong with a value by the schema at this place; empty when nothing is. */
+  readonly faults: (place: readonly string[], value: unknown) => readonly string[];
+} {
+  // OpenAPI's own words around the schemas are none of JSON Schema's.
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  ajv.addSchema(document, 'api');
+  return {
+    faults: (place, value) => {
+      const pointer = place.map(
+        (part) => `/${encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))}`,
+      );
+      const validate = ajv.getSchema(`api#${pointer.join('')}`);
+      if (validate === undefined) throw new Error(`there is no schema at ${place.join(' ')}`);
+      void validate(value);
+      return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
+    },
+  };
+}
