@@ -56,7 +56,7 @@ test('links between documents lead somewhere', () => {
     for (const [, target = ''] of read(document).matchAll(/\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(target)) continue;
       const url = new URL(target, base);
-      const anchors = target.includes('.md#') ? anchorsOf(readFileSync(url, 'utf8')) : [];
+      const anchors = /(?:\.md|^)#/.test(target) ? anchorsOf(readFileSync(url, 'utf8')) : [];
       const found = target.includes('#') ? anchors.includes(url.hash.slice(1)) : existsSync(url);
       expect(found, `${document}: ${target}`).toBe(true);
     }
