@@ -32,6 +32,7 @@ function project(name: string, { order, workers, provision }: Wishes): TestProje
 }
 
 const redis = 'test/support/provision-redis.ts';
+const prometheus = 'test/support/provision-prometheus.ts';
 const chromium = 'test/support/provision-chromium.ts';
 const edges = 'test/support/provision-edges.ts';
 const helm = 'test/support/provision-helm.ts';
@@ -43,6 +44,7 @@ export default defineConfig({
       project('chart', { order: 0, provision: helm }),
       project('contract', { order: 1, workers: 2, provision: redis }),
       project('integration', { order: 1, workers: 2, provision: redis }),
+      project('operations', { order: 1, workers: 2, provision: prometheus }),
       // Alone, one file at a time: these measure how soon a fault is noticed and healed.
       project('faults', { order: 2, workers: 1, provision: redis }),
       // Counts, and not times; but a busy machine makes the waiting long.

@@ -81,10 +81,12 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const loop = new FairLoop();
   const metrics: Metrics = new Metrics({
     connections: () => connections.size,
+    connectionsLimit: () => config.maxConnections,
     channels: () => hub.channelsFollowed,
     bufferedBytes: () => connections.bufferedBytes,
     revocations: () => revocations.size,
     logUp: async () => (await log.health()).up,
+    ready: async () => (await readiness()).ready,
   });
   const hub = new Hub({ log, loop, instruments: metrics.instruments });
   const connections: Connections = new Connections({

@@ -8,11 +8,23 @@ import type { RefusedRequest } from './core/refused-request.ts';
 /** What the gauges ask for when they are scraped. */
 export interface Gauges {
   readonly connections: () => number;
+  /** How many streams may be open; Infinity when nothing limits them. */
+  readonly connectionsLimit: () => number;
   readonly channels: () => number;
   readonly bufferedBytes: () => number;
   readonly revocations: () => number;
   readonly logUp: () => Promise<boolean>;
+  readonly ready: () => Promise<boolean>;
 }
+
+/**
+ * Defaults of prom-client that are left out: each scrape would walk over every open socket for them, several times, and
+ * three of them are gauges with the ending of a counter.
+ */
+const UNWANTED = ['handles', 'requests', 'resources'].flatMap((kind) => [
+  `nodejs_active_${kind}`,
+  `nodejs_active_${kind}_total`,
+]);
 
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -78,7 +90,13 @@ export class Metrics {
 
   constructor(gauges: Gauges) {
     collectDefaultMetrics({ register: this.#registry });
+    for (const name of UNWANTED) this.#registry.removeSingleMetric(name);
     this.#gauge('sluice_connections', 'Open streams.', gauges.connections);
+    this.#gauge(
+      'sluice_connections_limit',
+      'Streams that may be open at once; +Inf without a limit.',
+      gauges.connectionsLimit,
+    );
     this.#gauge('sluice_channels', 'Channels that this replica follows.', gauges.channels);
     this.#gauge(
       'sluice_buffered_bytes',
@@ -88,6 +106,9 @@ export class Metrics {
     this.#gauge('sluice_revocations', 'Revocations that this replica knows.', gauges.revocations);
     this.#gauge('sluice_log_up', '1 when the log answers and its announcements arrive.', async () =>
       (await gauges.logUp()) ? 1 : 0,
+    );
+    this.#gauge('sluice_ready', '1 when this replica takes new streams: what /readyz answers.', async () =>
+      (await gauges.ready()) ? 1 : 0,
     );
     for (const published of Object.values(this.#publishedBy)) published.inc(0);
     // A series that appears only with its first event cannot be alerted on.

@@ -3,5 +3,7 @@ export async function readMetrics(url: string): Promise<ReadonlyMap<string, numb
   const response = await fetch(`${url}/metrics`);
   const text = await response.text();
   const samples = [...text.matchAll(/^([a-z_]+(?:\{[^}]*\})?) (\S+)$/gm)];
-  return new Map(samples.map(([, series = '', value]) => [series, Number(value)]));
+  return new Map(
+    samples.map(([, series = '', value]) => [series, Number(value?.replace('Inf', 'Infinity'))]),
+  );
 }
