@@ -28,6 +28,9 @@ const UNWANTED = ['handles', 'requests', 'resources'].flatMap((kind) => [
 
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
+/** How often the event loop is asked whether it is late, in ms: an idle broker need not wake up a hundred times a second. */
+const LAG_PRECISION = 50;
+
 /** Every instrument of the broker, by name. No label takes a channel's name, or anything else that users make up. */
 export class Metrics {
   readonly #registry = new Registry();
@@ -89,7 +92,7 @@ export class Metrics {
   };
 
   constructor(gauges: Gauges) {
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_PRECISION });
     for (const name of UNWANTED) this.#registry.removeSingleMetric(name);
     this.#gauge('sluice_connections', 'Open streams.', gauges.connections);
     this.#gauge(
