@@ -1,6 +1,9 @@
 # One base for both stages, so that what npm installs and what runs it cannot differ. The slim Debian image of the
 # official node: it carries libatomic1, which Node 26 needs and distroless images lack, and its security updates come
 # with a rebuild.
+#
+# By its tag here, so that a rebuild has the updates; the release names it by the digest that the tag has then:
+# NODE_IMAGE=node:26-bookworm-slim@sha256:…
 ARG NODE_IMAGE=node:26-bookworm-slim
 
 FROM ${NODE_IMAGE} AS modules
@@ -14,6 +17,15 @@ RUN npm ci --omit=dev --omit=optional --no-audit --no-fund \
   && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 
 FROM ${NODE_IMAGE}
+ARG NODE_IMAGE
+ARG VERSION=0.0.0-dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Sluice" \
+      org.opencontainers.image.description="A Server-Sent-Events broker" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${NODE_IMAGE}"
 ENV NODE_ENV=production
 WORKDIR /app
 # Everything belongs to root and nothing is written: the broker keeps no file, so the root filesystem can be read-only.
