@@ -202,6 +202,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       : new PublishLane(server.server, {
           hub,
           keys,
+          maxHeaderBytes: config.maxHeaderBytes,
           maxBodyBytes: config.maxBodyBytes,
           keepAlive: KEEP_ALIVE_TIMEOUT,
           onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),

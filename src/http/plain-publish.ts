@@ -54,10 +54,11 @@ const KNOWN: ReadonlySet<string> = new Set<Known>([
  * Reads a request from the start of a connection's bytes: `incomplete` while it may still become a plain publish,
  * `unusual` for everything else, which includes all that is wrong. It never has to be right about what is wrong.
  */
-export function readPlainPublish(bytes: Buffer): PlainPublish | 'incomplete' | 'unusual' {
+export function readPlainPublish(bytes: Buffer, maxHead = MAX_HEAD): PlainPublish | 'incomplete' | 'unusual' {
   const end = bytes.indexOf('\r\n\r\n');
   const head = bytes.toString('latin1', 0, end < 0 ? bytes.length : end);
-  if (!START.startsWith(head.slice(0, START.length)) || head.length > MAX_HEAD) return 'unusual';
+  if (!START.startsWith(head.slice(0, START.length)) || head.length > Math.min(maxHead, MAX_HEAD))
+    return 'unusual';
   if (end < 0) return 'incomplete';
 
   const [requestLine = '', ...lines] = head.split('\r\n');

@@ -13,6 +13,8 @@ import type { Publication } from './publication.ts';
 export interface PublishLaneOptions {
   readonly hub: Pick<Hub, 'publish'>;
   readonly keys: Pick<PublishKeys, 'accepts'>;
+  /** Of a request line and the headers together, in bytes. */
+  readonly maxHeaderBytes: number;
   /** Of a body, in bytes. */
   readonly maxBodyBytes: number;
   /** How long a connection is kept after an answer, in ms. */
@@ -128,7 +130,7 @@ class LaneConnection {
   };
 
   #read(bytes: Buffer): void {
-    const request = readPlainPublish(bytes);
+    const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes);
     if (request === 'incomplete') return;
     const publication = request === 'unusual' ? undefined : this.#check(request);
     if (request === 'unusual' || publication === undefined) {

@@ -154,6 +154,17 @@ test('a body above SLUICE_MAX_BODY_BYTES is 413', async () => {
   connection.close();
 });
 
+test('a head above SLUICE_MAX_HEADER_BYTES is 431', async () => {
+  await broker.kill();
+  broker = await startBroker({ SLUICE_MAX_HEADER_BYTES: '1024' });
+  const connection = await openRaw(broker.port);
+  connection.send(bytesOf('short'));
+  expect((await connection.answer()).status).toBe(200);
+  connection.send(bytesOf('long', [`X-Trace: ${'a'.repeat(2_000)}`]));
+  expect((await connection.answer()).status).toBe(431);
+  connection.close();
+});
+
 test('at the end of a drain, a connection between two publishes is ended', async () => {
   const connection = await openRaw(broker.port);
   connection.send(bytesOf('x'));
