@@ -17,7 +17,7 @@ describe('the log in a Redis Cluster', () => {
       ...options,
       url: cluster.url,
       prefix: 'contract:',
-      onHealth: () => resolve(),
+      onHealth: (health) => health.up && resolve(),
     });
     await up;
     return log;

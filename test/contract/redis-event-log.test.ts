@@ -17,7 +17,7 @@ describe('the log in Redis', () => {
       ...options,
       url: redis.url,
       prefix: 'contract:',
-      onHealth: () => resolve(),
+      onHealth: (health) => health.up && resolve(),
     });
     await up;
     return log;

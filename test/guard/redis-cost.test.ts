@@ -60,7 +60,11 @@ test('a publish is one command; a subscription to a new channel two, to a known 
 test('what is announced is not made text of on its way through', async () => {
   const { promise: up, resolve } = Promise.withResolvers<void>();
   const options = { prefix: 'guard:', historySize: 100, historyTtl: 60_000, idempotencyTtl: 60_000 };
-  const log = new RedisEventLog({ ...options, url: redis.url, onHealth: () => resolve() });
+  const log = new RedisEventLog({
+    ...options,
+    url: redis.url,
+    onHealth: (health) => health.up && resolve(),
+  });
   await up;
   const channel = parseChannelName('news');
   const listener = new Listener();

@@ -23,6 +23,8 @@ interface Node {
   readonly subscriber: Redis;
   readonly follower: RedisFollower;
   topics: number;
+  /** Its connection was lost, or cannot be made; one that is being made for the first time is no outage. */
+  away: boolean;
 }
 
 interface Topic {
@@ -52,9 +54,9 @@ export class ClusterFollower {
     this.#timer.unref();
   }
 
-  /** Whether every node that something is followed at is connected. */
+  /** Whether no node that something is followed at is away. */
   get connected(): boolean {
-    return [...this.#nodes.values()].every(({ subscriber }) => subscriber.status === 'ready');
+    return ![...this.#nodes.values()].some(({ away }) => away);
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {
@@ -139,7 +141,9 @@ export class ClusterFollower {
     subscriber.on('moved', refresh);
     const follower = new RedisFollower({ subscriber, keys, tail, sharded: true, onMoved: refresh });
     subscriber.connect().catch(() => undefined);
-    const node: Node = { subscriber, follower, topics: 0 };
+    const node: Node = { subscriber, follower, topics: 0, away: false };
+    subscriber.on('close', () => (node.away = true));
+    subscriber.on('ready', () => (node.away = false));
     this.#nodes.set(key, node);
     return node;
   }

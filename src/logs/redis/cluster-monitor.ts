@@ -65,6 +65,7 @@ export class ClusterMonitor implements LogMonitor {
     try {
       const masters = cluster.nodes('master');
       await Promise.all(masters.map((node) => node.ping()));
+      if (masters.length === 0 && this.#detail === NOT_TRIED_YET) return;
       if (masters.length === 0) this.#detail = 'no node of the cluster is known';
       else this.#detail = follower.connected ? '' : 'a connection for announcements is closed';
     } catch (error) {

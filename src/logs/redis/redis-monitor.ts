@@ -67,7 +67,11 @@ export class RedisMonitor implements LogMonitor {
     });
     commands.on('close', () => this.#lost('answering', 'the connection for commands is closed'));
     subscriber.on('close', () => this.#lost('arriving', 'the connection for announcements is closed'));
-    this.#timer = setInterval(() => void this.#probe(), INTERVAL);
+    this.#timer = setInterval(() => {
+      // Connecting has had its time; a first attempt that has just begun is no outage.
+      if (commands.status !== 'ready') this.#lost('answering', 'there is no connection for commands');
+      void this.#probe();
+    }, INTERVAL);
     this.#timer.unref();
   }
 
@@ -99,6 +103,8 @@ export class RedisMonitor implements LogMonitor {
       this.#lost('arriving', 'announcements do not arrive');
       subscriber.disconnect(true);
     }
+    // As soon as it is ready there is a probe.
+    if (commands.status !== 'ready') return;
     try {
       const heard = await commands.publish(this.#name, '1');
       this.#answering = true;

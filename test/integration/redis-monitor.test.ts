@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { RedisKeys } from '../../src/logs/redis/redis-keys.ts';
+import { parseRedisAddress } from '../../src/logs/redis/redis-address.ts';
+import { connectCommands, connectSubscriber } from '../../src/logs/redis/redis-connections.ts';
+import { RedisMonitor } from '../../src/logs/redis/redis-monitor.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { RedisServer } from '../support/redis-server.ts';
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+test('that announcements are heard before commands can be given is no outage', async () => {
+  const address = parseRedisAddress(redis.url);
+  if (address.kind === 'cluster') throw new Error('one server has another address');
+  const commands = connectCommands(address, {});
+  const subscriber = connectSubscriber(address, {});
+  const reports: boolean[] = [];
+  const { promise: up, resolve } = Promise.withResolvers<void>();
+  const keys = new RedisKeys('monitor:');
+  const onHealth = (health: { up: boolean }): void => {
+    reports.push(health.up);
+    if (health.up) resolve();
+  };
+  const monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
+  await Promise.all([once(subscriber, 'ready'), subscriber.connect()]);
+  // Answered after the monitor's own subscription.
+  await subscriber.subscribe('another');
+  // What is given to a client that was not told to connect makes it do so.
+  if (commands.status === 'wait') await commands.connect();
+  await up;
+  expect(reports).toEqual([true]);
+  monitor.close();
+  commands.disconnect();
+  subscriber.disconnect();
+});
