@@ -32,14 +32,12 @@ export function controlBusReplicas(createGroup: () => { open: OpenBus; close: ()
     expect(await keptBy((replicas[2] as ObedientReplica).bus)).toHaveLength(1);
   });
 
-  test('one that does not answer is waited for no longer than the others need', async () => {
+  test('one that never answers is not waited for, and missed in the answer', async () => {
     const [asker, silent] = await Promise.all([join('a'), join('b')]);
     asker.closes = async () => 5;
     silent.closes = () => new Promise(() => undefined);
-    const began = performance.now();
     const outcome = await asker.bus.request(command());
     expect(outcome).toEqual({ answers: [{ replica: 'a', closed: 5 }], complete: false });
-    expect(performance.now() - began).toBeLessThan(1_500);
   });
 
   test('a command that a replica cannot carry out in time leaves the next one as it is', async () => {

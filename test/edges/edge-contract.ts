@@ -44,6 +44,11 @@ export function edgeContract(name: EdgeName): void {
     await stage.addReplica({ HOST: '127.0.0.1' });
     await stage.addReplica({ HOST: '127.0.0.2' });
     await stage.addReplica({ HOST: '127.0.0.3', SLUICE_HEARTBEAT: '200ms' });
+    await stage.addReplica({
+      HOST: '127.0.0.4',
+      SLUICE_TRUSTED_PROXIES: '127.0.0.1',
+      SLUICE_MAX_CONNECTIONS_PER_IP: '1',
+    });
     edge = await start();
   });
   afterAll(async () => {
@@ -168,7 +173,23 @@ export function edgeContract(name: EdgeName): void {
     expect(stream.retries[0]).toBeGreaterThanOrEqual(5_000);
     expect(stream.retries[0]).toBeLessThanOrEqual(15_000);
     const refused = await fetch(`${abandoned.url}/publish/news`, { method: 'POST', body: 'lost' });
-    expect([502, 503]).toContain(refused.status);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('2');
+    expect(refused.headers.get('content-type')).toBe('application/problem+json');
+    expect(await refused.json()).toMatchObject({ type: 'about:blank', status: 503 });
+  });
+
+  test('a replica that trusts it counts each client by its own address, whatever the client says', async () => {
+    const { url } = await start({ replicas: replicas(3, 3) });
+    const channel = `${url}/events/${newChannel()}`;
+    const first = await openStream(channel);
+    await first.until('sluice:ready');
+    const second = await openStream(channel, { headers: { 'x-forwarded-for': '203.0.113.9' } });
+    await second.ended;
+    expect(second.events).toEqual([]);
+    const other = await openStream(channel, { localAddress: '127.0.0.2' });
+    await other.until('sluice:ready');
+    for (const stream of [first, other]) stream.close();
   });
 
   test('a publish has the address of its client with it, and not what the client says about itself', async () => {

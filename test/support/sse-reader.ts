@@ -9,6 +9,8 @@ import type { EventSourceMessage } from 'eventsource-parser';
 
 export interface StreamOptions {
   readonly headers?: Readonly<Record<string, string | string[]>>;
+  /** From where it comes, as 127.0.0.2. */
+  readonly localAddress?: string;
 }
 
 /** One subscriber. Its events are read with a parser that is not Sluice's own, each of them once. */
@@ -36,10 +38,13 @@ export interface SseStream {
 }
 
 /** Opens a stream on a connection of its own; resolves with the head of the answer, whatever its status. */
-export async function openStream(url: string, { headers = {} }: StreamOptions = {}): Promise<SseStream> {
+export async function openStream(
+  url: string,
+  { headers = {}, ...options }: StreamOptions = {},
+): Promise<SseStream> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const send = url.startsWith('https:') ? requestOverTls : request;
-    send(url, { agent: false, headers: { ...headers } }, resolve)
+    send(url, { ...options, agent: false, headers: { ...headers } }, resolve)
       .on('error', reject)
       .end();
   });

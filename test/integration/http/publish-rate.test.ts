@@ -142,7 +142,8 @@ describe('with Redis', () => {
     await redis.resume();
     expect(answer.status).toBe(503);
     expect(answer.header('retry-after')).toBe('1');
-    expect(took).toBeLessThan(2_000);
+    // A connection is given up after 4 s: that is not what the answer has waited for.
+    expect(took).toBeLessThan(3_000);
     expect((await readMetrics(broker.url)).get('sluice_publish_rate_uncounted_total')).toBeGreaterThan(0);
     await expect.poll(async () => (await publish(broker, '')).status).toBe(429);
   });

@@ -165,8 +165,6 @@ describe('a stream ends when its token expires', () => {
     await Promise.all([stream, lasting].map((one) => one.until('sluice:ready')));
     await stream.ended;
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
-    // The sweep over all streams comes by once in a second; the rest is for a busy machine.
-    expect(Date.now()).toBeLessThan(exp * 1_000 + 4_000);
     expect(stream.retries).toHaveLength(2);
     const after = await readMetrics(broker.url);
     const series = 'sluice_connections_closed_total{reason="expired"}';
