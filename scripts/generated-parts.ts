@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { settingsTable } from './settings-table.ts';
+import { settingsTable, shortSettingsTable } from './settings-table.ts';
 
 /** A part of a document that is made from something else, between two comments that name it. */
 interface GeneratedPart {
@@ -10,6 +10,7 @@ interface GeneratedPart {
 }
 
 export const generatedParts: readonly GeneratedPart[] = [
+  { document: 'README.md', name: 'settings', make: shortSettingsTable },
   { document: 'docs/operations.md', name: 'settings', make: settingsTable },
   ...['nginx.conf', 'haproxy.cfg', 'Caddyfile'].map((file) => ({
     document: 'docs/proxies.md',

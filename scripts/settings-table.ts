@@ -7,11 +7,23 @@ import type { SettingName } from '../src/settings/settings.ts';
 export function settingsTable(): string {
   const rows = (Object.keys(SETTINGS) as SettingName[]).map((name) => {
     const { schema, fallback } = SETTINGS[name];
-    const byDefault = fallback === undefined || fallback === '' ? 'none' : `\`${fallback}\``;
-    const file = SECRETS.has(name) ? `. Secret: \`${name}_FILE\` can name a file that holds it` : '';
-    return row(`\`${name}\``, byDefault, takes(schema), SETTING_DESCRIPTIONS[name] + file);
+    const file = SECRETS.has(name) ? `. \`${name}_FILE\` can name a file that holds it` : '';
+    return row(`\`${name}\``, inWords(fallback), takes(schema), SETTING_DESCRIPTIONS[name] + file);
   });
   return [row('name', 'default', 'takes', ''), row('---', '---', '---', '---'), ...rows].join('\n');
+}
+
+/** The same for the README: without what it takes, and with links from the project's folder. */
+export function shortSettingsTable(): string {
+  const rows = (Object.keys(SETTINGS) as SettingName[]).map((name) => {
+    const description = SETTING_DESCRIPTIONS[name].replaceAll(/\]\((?=[a-z]+\.md)/g, '](docs/');
+    return row(`\`${name}\``, inWords(SETTINGS[name].fallback), description);
+  });
+  return [row('name', 'default', ''), row('---', '---', '---'), ...rows].join('\n');
+}
+
+function inWords(fallback: string | undefined): string {
+  return fallback === undefined || fallback === '' ? 'none' : `\`${fallback}\``;
 }
 
 function row(...cells: readonly string[]): string {
