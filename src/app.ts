@@ -75,7 +75,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   };
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
   const { log: events, control, counter } = openBackbone(config, replica, onHealth);
-  const tracing = await startTracing(config, logger);
+  const tracing = await startTracing(config.tracing, logger);
   const log = tracing?.around(events, config.redisUrl === undefined ? undefined : 'redis') ?? events;
 
   const loop = new FairLoop();

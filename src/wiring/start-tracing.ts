@@ -8,7 +8,7 @@ const NOTICE_INTERVAL = 10_000;
 
 /** Undefined where nothing is traced: then none of OpenTelemetry is loaded. */
 export async function startTracing(
-  { tracing: protocol }: Config,
+  protocol: Config['tracing'],
   logger: Logger,
 ): Promise<Tracing | undefined> {
   if (protocol === undefined) return undefined;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import type { RedisCluster } from '../support/redis-cluster.ts';
 import { eventLogContract } from './event-log-contract.ts';
@@ -11,15 +11,5 @@ describe('the log in a Redis Cluster', () => {
   });
   afterAll(() => cluster.stop());
 
-  eventLogContract(async (options) => {
-    const { promise: up, resolve } = Promise.withResolvers<void>();
-    const log = new RedisEventLog({
-      ...options,
-      url: cluster.url,
-      prefix: 'contract:',
-      onHealth: (health) => health.up && resolve(),
-    });
-    await up;
-    return log;
-  });
+  eventLogContract((options) => openRedisLog({ ...options, url: cluster.url, prefix: 'contract:' }));
 });

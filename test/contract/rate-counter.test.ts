@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import type { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 
@@ -8,19 +9,8 @@ import { startRedis } from '../support/redis-server.ts';
 
 const HOUR = 3_600_000;
 
-async function open(url: string): Promise<RedisEventLog> {
-  const { promise: up, resolve } = Promise.withResolvers<void>();
-  const log = new RedisEventLog({
-    url,
-    prefix: 'rates:',
-    historySize: 10,
-    historyTtl: HOUR,
-    idempotencyTtl: HOUR,
-    onHealth: (health) => health.up && resolve(),
-  });
-  await up;
-  return log;
-}
+const open = (url: string): Promise<RedisEventLog> =>
+  openRedisLog({ url, prefix: 'rates:', historySize: 10, historyTtl: HOUR, idempotencyTtl: HOUR });
 
 describe.each([
   ['on one Redis', startRedis],

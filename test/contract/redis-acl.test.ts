@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import type { EventLog } from '../../src/core/event-log.ts';
 import { asUser, documentedUser } from '../support/documented-user.ts';
 import type { DocumentedUser } from '../support/documented-user.ts';
+import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import type { RedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
@@ -11,17 +12,8 @@ import type { ContractOptions } from './event-log-contract.ts';
 
 /** The users of docs/operations.md may do all that a broker does, and Redis has refused them nothing. */
 
-async function openLog(url: string, user: DocumentedUser, options: ContractOptions): Promise<RedisEventLog> {
-  const { promise: up, resolve } = Promise.withResolvers<void>();
-  const log = new RedisEventLog({
-    ...options,
-    url: asUser(url, user),
-    prefix: 'sluice:',
-    onHealth: (health) => health.up && resolve(),
-  });
-  await up;
-  return log;
-}
+const openLog = (url: string, user: DocumentedUser, options: ContractOptions): Promise<EventLog> =>
+  openRedisLog({ ...options, url: asUser(url, user), prefix: 'sluice:' });
 
 describe('as the least user, on one server', () => {
   const user = documentedUser('sluice');

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { eventLogContract } from './event-log-contract.ts';
@@ -11,15 +11,5 @@ describe('the log in Redis', () => {
   });
   afterAll(() => redis.stop());
 
-  eventLogContract(async (options) => {
-    const { promise: up, resolve } = Promise.withResolvers<void>();
-    const log = new RedisEventLog({
-      ...options,
-      url: redis.url,
-      prefix: 'contract:',
-      onHealth: (health) => health.up && resolve(),
-    });
-    await up;
-    return log;
-  });
+  eventLogContract((options) => openRedisLog({ ...options, url: redis.url, prefix: 'contract:' }));
 });

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parseChannelName } from '../../src/core/channel-name.ts';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { Listener } from '../support/listener.ts';
+import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { openStream } from '../support/sse-reader.ts';
@@ -58,14 +58,13 @@ test('a publish is one command; a subscription to a new channel two, to a known 
 });
 
 test('what is announced is not made text of on its way through', async () => {
-  const { promise: up, resolve } = Promise.withResolvers<void>();
-  const options = { prefix: 'guard:', historySize: 100, historyTtl: 60_000, idempotencyTtl: 60_000 };
-  const log = new RedisEventLog({
-    ...options,
+  const log = await openRedisLog({
     url: redis.url,
-    onHealth: (health) => health.up && resolve(),
+    prefix: 'guard:',
+    historySize: 100,
+    historyTtl: 60_000,
+    idempotencyTtl: 60_000,
   });
-  await up;
   const channel = parseChannelName('news');
   const listener = new Listener();
   const following = log.follow(channel, listener);
