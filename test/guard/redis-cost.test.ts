@@ -43,6 +43,8 @@ async function calls(): Promise<Record<'script' | 'subscribe' | 'other', number>
 test('a publish is one command; a subscription to a new channel two, to a known one none', async () => {
   broker = await startBroker({ REDIS_URL: redis.url });
   await broker.logged('redis: up');
+  // What a replica reads once, when it joins the others.
+  await expect.poll(() => redis.cli('info', 'commandstats')).toContain('cmdstat_zscan:');
   await redis.cli('config', 'resetstat');
   for (let i = 0; i < 50; i++) await broker.publish('news', 'x');
   expect(await calls()).toEqual({ script: 50, subscribe: 0, other: 0 });

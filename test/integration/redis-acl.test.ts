@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { asUser, documentedUser } from '../support/documented-user.ts';
+import { expectRedisDown } from '../support/expect-redis-down.ts';
 import { redisCommand } from '../support/redis-command.ts';
 import { startRedisSentinels } from '../support/redis-sentinels.ts';
 import type { RedisSentinels } from '../support/redis-sentinels.ts';
@@ -69,11 +70,9 @@ describe('where the least user is the only one that a broker can be', () => {
     expect(await admin('acl', 'log')).toBe('');
   });
 
-  test('with another prefix than the one it was given, Redis refuses it, and the log says why', async () => {
+  test('with another prefix than the one it was given, Redis refuses it, and it says why', async () => {
     broker = await startBroker({ REDIS_URL: asUser(redis.url, user), SLUICE_REDIS_PREFIX: 'other:' });
-    const down = JSON.parse(await broker.logged('redis: down')) as { detail: string };
-    expect(down.detail).toContain('NOPERM');
-    expect((await fetch(`${broker.url}/readyz`)).status).toBe(503);
+    await expectRedisDown(broker, /NOPERM/);
     await expect(broker.publish('news', 'x')).rejects.toThrow(/with 503: .*log-unavailable/);
     await admin('acl', 'log', 'reset');
   });

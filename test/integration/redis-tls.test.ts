@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { createAuthority } from '../support/certificates.ts';
+import { expectRedisDown } from '../support/expect-redis-down.ts';
 import { freePort } from '../support/free-port.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedisSentinels } from '../support/redis-sentinels.ts';
@@ -35,9 +36,7 @@ function settings(more: Readonly<Record<string, string>> = {}): Record<string, s
 }
 
 async function expectRefused(broker: Broker, reason: RegExp): Promise<void> {
-  const down = JSON.parse(await broker.logged('redis: down')) as { detail: string };
-  expect(down.detail).toMatch(reason);
-  expect((await fetch(`${broker.url}/readyz`)).status).toBe(503);
+  await expectRedisDown(broker, reason);
   await expect(broker.publish('news', 'x')).rejects.toThrow(/with 503: .*log-unavailable/);
 }
 

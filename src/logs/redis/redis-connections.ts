@@ -1,3 +1,5 @@
+import { subscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import type { HostAndPort, RedisAddress } from './redis-address.ts';
@@ -8,6 +10,16 @@ const COMMAND_TIMEOUT = 800;
 const SILENCE = 4_000;
 /** How often the layout of a cluster is looked at; a moved slot is also noticed by what it answers. */
 const SLOTS_REFRESH = 3_000;
+
+/**
+ * ioredis listens to the first error of a connection only. A TLS connection that is given up during its handshake can have
+ * two: it does not trust the server, and then hears that the server did not like how it left. A second one, that nobody
+ * listens to, would end the process. ioredis makes some of its connections where no option of ours reaches, so this is
+ * for all that this process makes; whoever listens hears of it as before.
+ */
+subscribe('net.client.socket', (message) => {
+  (message as { readonly socket: Socket }).socket.on('error', () => undefined);
+});
 
 /** What TLS connections to Redis are made with, in PEM. Without a CA, those that Node knows are trusted. */
 export interface RedisTls {
