@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import type { TestProjectConfiguration } from 'vitest/config';
 
 /** Tests wait for events and never for time to pass, so the limit is only what a stuck test costs. */
-const patience = 30_000;
+const patience = 60_000;
 
 interface Wishes {
   /** Projects of one order share the machine; the next order begins when they are done. */

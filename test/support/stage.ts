@@ -19,7 +19,7 @@ export interface StageOptions {
 /** Resolves once the replica says that it is ready: it listens before Redis has answered it. */
 async function startReadyBroker(env: Readonly<Record<string, string>>): Promise<Broker> {
   const broker = await startBroker(env);
-  const giveUp = AbortSignal.timeout(20_000);
+  const giveUp = AbortSignal.timeout(40_000);
   // Readiness is only told to those who ask, as a load balancer does.
   while (!(await fetch(`${broker.adminUrl ?? broker.url}/readyz`, { signal: giveUp })).ok)
     await delay(10, undefined, { signal: giveUp });
