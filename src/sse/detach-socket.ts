@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 
 /** What Node's HTTP server keeps for a connection, as far as it has to be let go of (node:_http_server, Node 24 to 26). */
 interface HttpParser {
@@ -54,11 +54,11 @@ export function detachSocket(socket: Socket, response: ServerResponse): boolean 
   parser.remove();
   http.parser = null;
   http.server = NOBODY;
-  // The server's own versions of these would consume the socket anew for whoever listens to it.
-  delete http.on;
-  delete http.addListener;
-  delete http.prependListener;
-  delete http.setEncoding;
+  // The server's own versions of these would consume the socket anew for whoever listens to it. Replaced and not deleted: an
+  // object that has lost a property is a dictionary to V8 from then on, and each write would look up all it needs in it.
+  for (const name of ['on', 'addListener', 'prependListener', 'setEncoding'] as const) {
+    if (Object.hasOwn(http, name)) http[name] = Socket.prototype[name];
+  }
   // Its stack may still be ours: this may run while the request is being parsed.
   setImmediate(() => parser.close());
 
