@@ -3,15 +3,24 @@ import { bearerToken } from '../auth/bearer.ts';
 import type { Publication } from './publication.ts';
 import { IDEMPOTENCY_KEY, parsePublication, parseRawPublication } from './publication.ts';
 
-/** A publish in one of the plainest forms of HTTP/1.1, whole and beyond doubt. */
-export interface PlainPublish {
+/** The head of a publish in one of the plainest forms of HTTP/1.1, whole and beyond doubt. */
+export interface PlainHead {
+  /** With the empty line that ends it. */
+  readonly bytes: Buffer;
   /** What `Authorization: Bearer` carries; nobody has looked at it yet. */
   readonly credential: string;
   readonly idempotencyKey: string | undefined;
+  /** Undefined where the body names the channel. */
+  readonly channel: string | undefined;
   /** In bytes. */
   readonly bodyLength: number;
+}
+
+/** The whole of such a publish. */
+export interface PlainPublish {
+  readonly head: PlainHead;
   /** Checks the body only now, because who may not publish does not get to make us parse. @throws BrokerError */
-  publication(): Publication;
+  readonly publication: () => Publication;
 }
 
 /** Of a request's head, in bytes and in lines; more is unusual. */
@@ -52,16 +61,43 @@ const KNOWN: ReadonlySet<string> = new Set<Known>([
 
 /**
  * Reads a request from the start of a connection's bytes: `incomplete` while it may still become a plain publish,
- * `unusual` for everything else, which includes all that is wrong. It never has to be right about what is wrong.
+ * `unusual` for everything else, which includes all that is wrong. It never has to be right about what is wrong. Who
+ * publishes again and again sends the same head again and again: with the head of the request before as `last`, the same
+ * bytes are not read twice.
  */
-export function readPlainPublish(bytes: Buffer, maxHead = MAX_HEAD): PlainPublish | 'incomplete' | 'unusual' {
+export function readPlainPublish(
+  bytes: Buffer,
+  maxHead = MAX_HEAD,
+  last?: PlainHead,
+): PlainPublish | 'incomplete' | 'unusual' {
+  const head = last !== undefined && startsWith(bytes, last.bytes) ? last : readHead(bytes, maxHead);
+  if (head === 'incomplete' || head === 'unusual') return head;
+  const bodyStart = head.bytes.length;
+  const whole = bodyStart + head.bodyLength;
+  if (bytes.length > whole) return 'unusual';
+  if (bytes.length < whole) return 'incomplete';
+  const body = bytes.subarray(bodyStart);
+  return {
+    head,
+    publication: () =>
+      head.channel === undefined
+        ? parsePublication(body)
+        : parseRawPublication(parseChannelName(head.channel), undefined, body),
+  };
+}
+
+function startsWith(bytes: Buffer, start: Buffer): boolean {
+  return bytes.length >= start.length && start.compare(bytes, 0, start.length) === 0;
+}
+
+function readHead(bytes: Buffer, maxHead: number): PlainHead | 'incomplete' | 'unusual' {
   const end = bytes.indexOf('\r\n\r\n');
-  const head = bytes.toString('latin1', 0, end < 0 ? bytes.length : end);
-  if (!START.startsWith(head.slice(0, START.length)) || head.length > Math.min(maxHead, MAX_HEAD))
+  const text = bytes.toString('latin1', 0, end < 0 ? bytes.length : end);
+  if (!START.startsWith(text.slice(0, START.length)) || text.length > Math.min(maxHead, MAX_HEAD))
     return 'unusual';
   if (end < 0) return 'incomplete';
 
-  const [requestLine = '', ...lines] = head.split('\r\n');
+  const [requestLine = '', ...lines] = text.split('\r\n');
   const target = REQUEST_LINE.exec(requestLine);
   const fields = lines.length > MAX_LINES ? undefined : readFields(lines);
   if (target === null || fields === undefined) return 'unusual';
@@ -77,22 +113,19 @@ export function readPlainPublish(bytes: Buffer, maxHead = MAX_HEAD): PlainPublis
   )
     return 'unusual';
 
-  const bodyStart = end + 4;
-  const whole = bodyStart + Number(length);
-  if (whole > MAX_REQUEST || bytes.length > whole) return 'unusual';
-  const name = target[1];
-  if (name === undefined && (length === '0' || !JSON_TYPE.test(fields.get('content-type') ?? '')))
+  const headLength = end + 4;
+  const bodyLength = Number(length);
+  const channel = target[1];
+  if (headLength + bodyLength > MAX_REQUEST) return 'unusual';
+  if (channel === undefined && (length === '0' || !JSON_TYPE.test(fields.get('content-type') ?? '')))
     return 'unusual';
-  if (bytes.length < whole) return 'incomplete';
-  const body = bytes.subarray(bodyStart);
+  // A copy, because a part of what was read would hold all of it.
   return {
+    bytes: Buffer.from(bytes.subarray(0, headLength)),
     credential,
     idempotencyKey,
-    bodyLength: body.length,
-    publication: () =>
-      name === undefined
-        ? parsePublication(body)
-        : parseRawPublication(parseChannelName(name), undefined, body),
+    channel,
+    bodyLength,
   };
 }
 

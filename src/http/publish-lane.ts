@@ -5,7 +5,7 @@ import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import { DateHeader } from './date-header.ts';
 import { readPlainPublish } from './plain-publish.ts';
-import type { PlainPublish } from './plain-publish.ts';
+import type { PlainHead, PlainPublish } from './plain-publish.ts';
 import { UNFORESEEN, brokerErrorOf, rawProblem } from './problem.ts';
 import { acknowledgement } from './publication.ts';
 import type { Publication } from './publication.ts';
@@ -85,6 +85,8 @@ class LaneConnection {
   /** What has come of a request, or behind one. */
   #received: Buffer | undefined;
   #credential: string | undefined;
+  /** Of the request before. */
+  #head: PlainHead | undefined;
   #since = performance.now();
   #ended = false;
   #closing = false;
@@ -130,33 +132,35 @@ class LaneConnection {
   };
 
   #read(bytes: Buffer): void {
-    const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes);
+    const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head);
     if (request === 'incomplete') return;
     const publication = request === 'unusual' ? undefined : this.#check(request);
     if (request === 'unusual' || publication === undefined) {
       this.#leave();
       return;
     }
+    const { head } = request;
+    this.#head = head;
     this.#received = undefined;
     this.#state = 'answering';
     this.#since = performance.now();
     const { channel, event } = publication;
-    this.#lane.hub.publish(channel, event, { idempotencyKey: request.idempotencyKey }).then(
+    this.#lane.hub.publish(channel, event, { idempotencyKey: head.idempotencyKey }).then(
       ({ id, replayed }) => this.#answer(this.#success(acknowledgement(channel, id), replayed)),
       (error: unknown) => this.#answer(this.#failure(error)),
     );
   }
 
   /** Undefined for what will be refused, elsewhere. */
-  #check(request: PlainPublish): Publication | undefined {
+  #check({ head, publication }: PlainPublish): Publication | undefined {
     // On one connection it is the same key again and again; that it is right has been found out in constant time.
-    if (request.credential !== this.#credential) {
-      if (!this.#lane.keys.accepts(request.credential)) return undefined;
-      this.#credential = request.credential;
+    if (head.credential !== this.#credential) {
+      if (!this.#lane.keys.accepts(head.credential)) return undefined;
+      this.#credential = head.credential;
     }
     try {
-      const publication = request.publication();
-      return request.bodyLength > this.#lane.maxBodyBytes ? undefined : publication;
+      const checked = publication();
+      return head.bodyLength > this.#lane.maxBodyBytes ? undefined : checked;
     } catch (error) {
       if (error instanceof BrokerError) return undefined;
       throw error;

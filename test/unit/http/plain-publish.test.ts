@@ -34,7 +34,9 @@ test('a whole request is read, whatever else its head says', () => {
     'Connection: keep-alive',
   ];
   const read = plain(request([...extra, ...PLAIN, 'idempotency-key:  k-1 ']));
-  expect(read).toMatchObject({ credential: 'secret', idempotencyKey: 'k-1', bodyLength: BODY.length });
+  expect(read).toMatchObject({
+    head: { credential: 'secret', idempotencyKey: 'k-1', bodyLength: BODY.length },
+  });
   expect(read.publication().channel).toBe('news');
 });
 
@@ -49,6 +51,36 @@ test('it is incomplete at every byte before the last', () => {
   for (let length = 0; length < bytes.length; length++)
     expect(readPlainPublish(bytes.subarray(0, length))).toBe('incomplete');
   expect(readPlainPublish(bytes)).not.toBeTypeOf('string');
+});
+
+describe('after a request with the same head', () => {
+  const { head } = plain(request(PLAIN));
+
+  test('the head is not read again, and the body is', () => {
+    const body = BODY.replace('x', 'y');
+    const read = readPlainPublish(request(PLAIN, body), undefined, head);
+    if (typeof read === 'string') throw new Error(read);
+    expect(read.head).toBe(head);
+    expect(read.publication().event.fields).toBe('data: y\n\n');
+  });
+
+  test.each([
+    ['another length', request([HOST, KEY, JSON_TYPE, 'Content-Length: 30'], `${BODY} `)],
+    ['another key', request([HOST, 'Authorization: Bearer another', JSON_TYPE, LENGTH])],
+    ['a channel in the path', request(PLAIN, BODY, 'POST /publish/news HTTP/1.1')],
+    ['one field more', request([...PLAIN, 'Idempotency-Key: k'])],
+    ['the same and too much', request(PLAIN, `${BODY}x`)],
+    ['the same and too little', request(PLAIN, BODY.slice(1))],
+    ['the beginning of the same', request(PLAIN).subarray(0, 40)],
+    ['nothing', Buffer.alloc(0)],
+  ])('%s is what it is without', (_what, bytes) => {
+    const [known, anew] = [readPlainPublish(bytes, undefined, head), readPlainPublish(bytes)];
+    if (typeof known === 'string' || typeof anew === 'string') expect(known).toBe(anew);
+    else {
+      expect(known.head).toEqual(anew.head);
+      expect(known.publication()).toEqual(anew.publication());
+    }
+  });
 });
 
 describe('is unusual:', () => {
@@ -172,9 +204,9 @@ describe("beside Node's own parser", () => {
         expect(more).toEqual([]);
         expect(last?.url).toBe('/last');
         expect(first?.url).toMatch(/^\/publish(?:\/news)?$/);
-        expect(first?.headers.authorization).toBe(`Bearer ${read.credential}`);
-        expect(first?.headers['idempotency-key']).toBe(read.idempotencyKey);
-        expect(first?.body).toHaveLength(read.bodyLength);
+        expect(first?.headers.authorization).toBe(`Bearer ${read.head.credential}`);
+        expect(first?.headers['idempotency-key']).toBe(read.head.idempotencyKey);
+        expect(first?.body).toHaveLength(read.head.bodyLength);
         expect(first?.body).toBe(input.toString('latin1', input.indexOf('\r\n\r\n') + 4));
       }),
       { numRuns: 2_000 },
