@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { DisconnectBody } from '../disconnect-body.ts';
-import { jsonSchemaOf } from './json-schema.ts';
+import { jsonBodyOf } from './json-schema.ts';
 import { TAGS } from './operation.ts';
 import type { Operation } from './operation.ts';
-import { problemExample } from './problem-answers.ts';
+import { OF_A_BODY, problemExample } from './problem-answers.ts';
 
 const Disconnected = z.object({
   disconnected: z
@@ -26,26 +26,14 @@ export const DISCONNECT: Operation = {
   description:
     'Ends the streams of a channel, of the tokens with a `sub`, or of both together, on every replica. With `revoke` the tokens that were issued until now are refused from then on, for `SLUICE_REVOCATION_TTL`. It takes a publish key, not a token.',
   credentials: ['publishKey'],
-  body: { required: true, mediaType: 'application/json', schema: jsonSchemaOf(DisconnectBody) },
+  body: { required: true, ...jsonBodyOf(DisconnectBody) },
   answers: {
     200: {
       description: 'Done, on the replicas that are named.',
-      content: { mediaType: 'application/json', schema: jsonSchemaOf(Disconnected) },
+      content: jsonBodyOf(Disconnected),
     },
   },
-  refusals: [
-    'invalid-body',
-    'invalid-channel',
-    'unauthorized',
-    'forbidden',
-    'body-too-large',
-    'unsupported-media-type',
-    'too-many-requests',
-    'keys-unavailable',
-    'log-unavailable',
-    'log-full',
-    'revocations-full',
-  ],
+  refusals: [...OF_A_BODY, 'invalid-channel', 'log-unavailable', 'log-full', 'revocations-full'],
   examples: [
     {
       name: 'channel',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jsonSchemaOf } from './json-schema.ts';
+import { jsonBodyOf } from './json-schema.ts';
 import { TAGS } from './operation.ts';
 import type { Operation } from './operation.ts';
 
@@ -12,7 +12,7 @@ const ReadinessDocument = z.object({
     .meta({ description: 'One line for each thing that was looked at.' }),
 });
 
-const ready = { mediaType: 'application/json', schema: jsonSchemaOf(ReadinessDocument) };
+const ready = jsonBodyOf(ReadinessDocument);
 
 /** `GET /livez` */
 export const LIVENESS: Operation = {
@@ -23,7 +23,7 @@ export const LIVENESS: Operation = {
   answers: {
     200: {
       description: 'The process turns its event loop.',
-      content: { mediaType: 'application/json', schema: jsonSchemaOf(LivenessDocument) },
+      content: jsonBodyOf(LivenessDocument),
     },
   },
   examples: [{ name: 'live', summary: 'It lives', status: 200, answer: { status: 'live' } }],

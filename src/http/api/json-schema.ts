@@ -9,6 +9,11 @@ export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return rest;
 }
 
+/** A body of JSON, of a request or an answer. */
+export function jsonBodyOf(schema: z.ZodType): { readonly mediaType: string; readonly schema: JsonSchema } {
+  return { mediaType: 'application/json', schema: jsonSchemaOf(schema) };
+}
+
 /** A string of this form. */
 export function textOf(form: RegExp): JsonSchema {
   return { type: 'string', pattern: form.source };

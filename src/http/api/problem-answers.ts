@@ -15,6 +15,16 @@ const OF_ANY_REQUEST: ReadonlySet<BrokerErrorCode> = new Set([
   'headers-too-large',
   'internal',
 ]);
+/** What any request may be answered that brings credentials and a body. */
+export const OF_A_BODY: readonly BrokerErrorCode[] = [
+  'invalid-body',
+  'unauthorized',
+  'forbidden',
+  'body-too-large',
+  'unsupported-media-type',
+  'too-many-requests',
+  'keys-unavailable',
+];
 /** What is answered where there is no operation: on another path, and with another method. */
 const OF_NO_OPERATION: ReadonlySet<BrokerErrorCode> = new Set(['not-found', 'method-not-allowed']);
 

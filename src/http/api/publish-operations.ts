@@ -3,10 +3,10 @@ import type { BrokerErrorCode } from '../../core/errors.ts';
 import { EventType, IDEMPOTENCY_KEY, PublicationBody } from '../publication.ts';
 import { CHANNEL_PARAMETER } from './channel-parameter.ts';
 import { CHANNEL_NAME_SCHEMA, EVENT_ID_SCHEMA } from './channel-schemas.ts';
-import { jsonSchemaOf, textOf } from './json-schema.ts';
+import { jsonBodyOf, jsonSchemaOf, textOf } from './json-schema.ts';
 import { TAGS } from './operation.ts';
 import type { Operation, Parameter } from './operation.ts';
-import { problemExample } from './problem-answers.ts';
+import { OF_A_BODY, problemExample } from './problem-answers.ts';
 
 const Acknowledgement = z.object({
   channel: z.string().meta(CHANNEL_NAME_SCHEMA),
@@ -25,22 +25,11 @@ const ANSWERS: Operation['answers'] = {
   200: {
     description: 'The event is in the log: every subscriber will get it, on every replica, now or later.',
     headers: ['Idempotent-Replayed', 'RateLimit', 'RateLimit-Policy'],
-    content: { mediaType: 'application/json', schema: jsonSchemaOf(Acknowledgement) },
+    content: jsonBodyOf(Acknowledgement),
   },
 };
 
-const REFUSALS: readonly BrokerErrorCode[] = [
-  'invalid-channel',
-  'invalid-body',
-  'unauthorized',
-  'forbidden',
-  'body-too-large',
-  'unsupported-media-type',
-  'too-many-requests',
-  'keys-unavailable',
-  'log-unavailable',
-  'log-full',
-];
+const REFUSALS: readonly BrokerErrorCode[] = [...OF_A_BODY, 'invalid-channel', 'log-unavailable', 'log-full'];
 
 const acknowledged = (channel: string): z.infer<typeof Acknowledgement> => ({
   channel,
@@ -54,7 +43,7 @@ export const PUBLISH: Operation = {
   summary: 'Publish an event, as JSON',
   credentials: ['publishKey', 'token'],
   parameters: [IDEMPOTENCY_KEY_PARAMETER],
-  body: { required: true, mediaType: 'application/json', schema: jsonSchemaOf(PublicationBody) },
+  body: { required: true, ...jsonBodyOf(PublicationBody) },
   answers: ANSWERS,
   refusals: REFUSALS,
   examples: [

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { IssuedToken } from '../../auth/token-issuer.ts';
 import { TokenBody } from '../token-body.ts';
-import { jsonSchemaOf } from './json-schema.ts';
+import { jsonBodyOf } from './json-schema.ts';
 import { TAGS } from './operation.ts';
 import type { Operation } from './operation.ts';
-import { problemExample } from './problem-answers.ts';
+import { OF_A_BODY, problemExample } from './problem-answers.ts';
 
 const Issued = z.object({
   token: z.string().meta({ description: 'A JWT, signed with `SLUICE_JWT_SECRET`.' }),
@@ -19,23 +19,14 @@ export const MAKE_TOKEN: Operation = {
   description:
     'So that a backend needs no JWT library. It takes a publish key, not a token, and needs `SLUICE_JWT_SECRET`. At least one channel has to be granted.',
   credentials: ['publishKey'],
-  body: { required: true, mediaType: 'application/json', schema: jsonSchemaOf(TokenBody) },
+  body: { required: true, ...jsonBodyOf(TokenBody) },
   answers: {
     200: {
       description: 'The token.',
-      content: { mediaType: 'application/json', schema: jsonSchemaOf(Issued) },
+      content: jsonBodyOf(Issued),
     },
   },
-  refusals: [
-    'invalid-body',
-    'unauthorized',
-    'forbidden',
-    'body-too-large',
-    'unsupported-media-type',
-    'too-many-requests',
-    'tokens-unavailable',
-    'keys-unavailable',
-  ],
+  refusals: [...OF_A_BODY, 'tokens-unavailable'],
   examples: [
     {
       name: 'subscriber',

@@ -56,7 +56,7 @@ export class ClusterFollower {
 
   /** Whether no node that something is followed at is away. */
   get connected(): boolean {
-    return ![...this.#nodes.values()].some(({ away }) => away);
+    return [...this.#nodes.values()].every(({ away }) => !away);
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {

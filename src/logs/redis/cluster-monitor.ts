@@ -65,9 +65,9 @@ export class ClusterMonitor implements LogMonitor {
     try {
       const masters = cluster.nodes('master');
       await Promise.all(masters.map((node) => node.ping()));
-      if (masters.length === 0 && this.#detail === NOT_TRIED_YET) return;
-      if (masters.length === 0) this.#detail = 'no node of the cluster is known';
-      else this.#detail = follower.connected ? '' : 'a connection for announcements is closed';
+      if (masters.length > 0)
+        this.#detail = follower.connected ? '' : 'a connection for announcements is closed';
+      else if (this.#detail !== NOT_TRIED_YET) this.#detail = 'no node of the cluster is known';
     } catch (error) {
       this.#detail = (error as Error).message;
       if (!this.#wasUp) {
