@@ -84,8 +84,7 @@ class LaneConnection {
   #state: 'reading' | 'answering' = 'reading';
   /** What has come of a request, or behind one. */
   #received: Buffer | undefined;
-  #credential: string | undefined;
-  /** Of the request before. */
+  /** Of the request before, whose credential was accepted. */
   #head: PlainHead | undefined;
   #since = performance.now();
   #ended = false;
@@ -108,7 +107,7 @@ class LaneConnection {
   /** Called now and then. */
   look(now: number): void {
     const age = now - this.#since;
-    if (this.#state === 'reading' && (this.#received !== undefined || this.#credential === undefined)) {
+    if (this.#state === 'reading' && (this.#received !== undefined || this.#head === undefined)) {
       if (age >= PATIENCE) this.#leave();
     } else if (age >= this.#lane.keepAlive) {
       this.#socket.destroy();
@@ -154,10 +153,8 @@ class LaneConnection {
   /** Undefined for what will be refused, elsewhere. */
   #check({ head, publication }: PlainPublish): Publication | undefined {
     // On one connection it is the same key again and again; that it is right has been found out in constant time.
-    if (head.credential !== this.#credential) {
-      if (!this.#lane.keys.accepts(head.credential)) return undefined;
-      this.#credential = head.credential;
-    }
+    const known = head.credential === this.#head?.credential;
+    if (!known && !this.#lane.keys.accepts(head.credential)) return undefined;
     try {
       const checked = publication();
       return head.bodyLength > this.#lane.maxBodyBytes ? undefined : checked;
