@@ -1,3 +1,5 @@
+import type { LogTrouble } from './log-trouble.ts';
+
 /**
  * Every way in which the broker says no. The code is part of the public contract: it ends up in the `type` of a
  * problem document (RFC 9457) and is listed in docs/protocol.md. `http/problem.ts` gives each its HTTP status.
@@ -38,15 +40,23 @@ export class BrokerError extends Error {
   readonly faults: readonly BodyFault[];
   /** Whole seconds after which to try again, where that is known. */
   readonly retryAfter: number | undefined;
+  /** Why the log cannot be used, where that is what is wrong. */
+  readonly trouble: LogTrouble | undefined;
 
   constructor(
     code: BrokerErrorCode,
     message: string,
-    options: { cause?: unknown; faults?: readonly BodyFault[]; retryAfter?: number } = {},
+    options: {
+      cause?: unknown;
+      faults?: readonly BodyFault[];
+      retryAfter?: number;
+      trouble?: LogTrouble;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.faults = options.faults ?? [];
     this.retryAfter = options.retryAfter;
+    this.trouble = options.trouble;
   }
 }

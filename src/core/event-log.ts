@@ -52,6 +52,8 @@ export interface LogPage {
   readonly tail: EventId;
   /** True when `after` belongs to this log and nothing between it and the first event (or the tail) is missing. */
   readonly complete: boolean;
+  /** How many more events the channel takes before the first of these is let go of; 0 where that is not known. */
+  readonly room: number;
 }
 
 export interface LogListener {

@@ -6,6 +6,7 @@ export class SharedPage implements LogPage {
   readonly events: readonly StoredEvent[];
   readonly tail: EventId;
   readonly complete: boolean;
+  readonly room: number;
   /** Bytes of all its frames. */
   readonly size: number;
   #bytes: Buffer | undefined;
@@ -14,6 +15,7 @@ export class SharedPage implements LogPage {
     this.events = page.events;
     this.tail = page.tail;
     this.complete = page.complete;
+    this.room = page.room;
     this.size = page.events.reduce((sum, { frame }) => sum + frame.length, 0);
   }
 
@@ -26,7 +28,12 @@ export class SharedPage implements LogPage {
   from(after: EventId): SharedPage | undefined {
     const index = this.events.findIndex((event) => event.id === after);
     if (index < 0 || index === this.events.length - 1) return undefined;
-    return new SharedPage({ events: this.events.slice(index + 1), tail: this.tail, complete: true });
+    return new SharedPage({
+      events: this.events.slice(index + 1),
+      tail: this.tail,
+      complete: true,
+      room: this.room + index + 1,
+    });
   }
 }
 

@@ -74,6 +74,11 @@ export class ChannelHistory {
     return events;
   }
 
+  /** How many events there are after `after`. */
+  lengthAfter(after: EventId): number {
+    return this.#entries.length - this.#indexAfter(after);
+  }
+
   /** Whether `id` stands right before, or among, what is retained: then nothing after it is missing. */
   knows(id: EventId): boolean {
     if (id === this.tail) return true;

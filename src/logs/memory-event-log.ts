@@ -82,12 +82,13 @@ export class MemoryEventLog implements EventLog {
 
   async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
     const history = this.#channels.get(channel);
-    if (history === undefined) return { events: [], tail: ORIGIN, complete: after === ORIGIN };
+    if (history === undefined) return { events: [], tail: ORIGIN, complete: after === ORIGIN, room: 0 };
     this.#trim(history, this.#now());
     return {
       events: history.after(after, limit, PAGE_BYTES),
       tail: history.tail,
       complete: history.knows(after),
+      room: Math.max(0, this.#options.historySize - history.lengthAfter(after)),
     };
   }
 

@@ -36,6 +36,7 @@ import { RedisKeys } from './redis-keys.ts';
 import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts, TOO_FEW_REPLICAS } from './redis-scripts.ts';
 import type { ScriptName } from './redis-scripts.ts';
+import { troubleOf } from './redis-trouble.ts';
 
 export interface RedisEventLogOptions {
   /** As REDIS_URL: one server, Sentinels, or a cluster. */
@@ -176,7 +177,7 @@ export class RedisEventLog implements EventLog, RateCounter {
         frame: Buffer.concat([ID, id, LF, fields]),
       });
     }
-    return { events, tail: tail.toString('latin1') as EventId, complete: complete === 1 };
+    return { events, tail: tail.toString('latin1') as EventId, complete: complete === 1, room: 0 };
   }
 
   async rewind(channel: ChannelName, count: number): Promise<EventId> {
@@ -227,31 +228,31 @@ export class RedisEventLog implements EventLog, RateCounter {
 
   #explain(error: Error): BrokerError {
     const { message } = error;
-    if (message.startsWith('OOM')) {
+    const trouble = troubleOf(error);
+    const because = { cause: error, trouble };
+    if (trouble === 'OOM') {
       return new BrokerError(
         'log-full',
         'Redis has reached its maxmemory and evicts nothing. Nothing was published.',
-        { cause: error },
+        because,
       );
     }
-    if (message === 'Command timed out') {
+    if (trouble === 'timeout') {
       this.#monitor.suspectNow();
       const detail =
         'Redis did not answer in time. The event may have been published: retry with the same Idempotency-Key.';
-      return new BrokerError('log-unavailable', detail, { cause: error });
+      return new BrokerError('log-unavailable', detail, because);
     }
     if (message === TOO_FEW_REPLICAS) {
       const detail =
         'Too few replicas of Redis have confirmed the event, which may be published all the same: retry with the same Idempotency-Key.';
-      return new BrokerError('log-unavailable', detail, { cause: error });
+      return new BrokerError('log-unavailable', detail, because);
     }
-    return new BrokerError(
-      'log-unavailable',
-      'Redis cannot be reached, or refuses. Try again with the same Idempotency-Key.',
-      {
-        cause: error,
-      },
-    );
+    const detail =
+      trouble === 'unreachable' || trouble === 'other'
+        ? 'Redis cannot be reached, or refuses. Try again with the same Idempotency-Key.'
+        : `Redis refuses (${trouble}). Try again with the same Idempotency-Key.`;
+    return new BrokerError('log-unavailable', detail, because);
   }
 }
 
