@@ -160,6 +160,20 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       expect((await log.read(channel, ids[12] as EventId, LONG)).complete).toBe(true);
     });
 
+    test('says how many more events the channel takes before the first of a page is gone', async () => {
+      log = await open({ historySize: 7 });
+      const ids = await appendMany(5);
+      const room = async (after: EventId, limit: number): Promise<number> =>
+        (await log.read(channel, after, limit)).room;
+      expect(await room(ORIGIN, LONG)).toBe(2);
+      expect(await room(ORIGIN, 1)).toBe(2);
+      expect(await room(ids[2] as EventId, LONG)).toBe(5);
+      ids.push(...(await appendMany(20)));
+      expect(await room(ORIGIN, LONG)).toBe(0);
+      expect(await room(ids.at(-8) as EventId, LONG)).toBe(0);
+      expect(await room(ids.at(-2) as EventId, LONG)).toBe(6);
+    });
+
     test('what is older than its time is gone, and the tail remains', async () => {
       log = await open({ historyTtl: 40 });
       const ids = await appendMany(3);

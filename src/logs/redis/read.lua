@@ -1,53 +1,96 @@
+#!lua flags=no-writes
 -- Reads a page of a channel's events, and whether the stream can prove that none is missing before it. One script,
--- so that the events, the tail and the proof belong to the same moment.
+-- so that the events, the tail and the proof belong to the same moment. By the index it knows how many events make a
+-- page before it has seen one: of what does not fit, at most one event is copied. It writes nothing, and so needs no right to.
 --
 -- KEYS[1]  the channel's stream
+-- KEYS[2]  the channel's tail
+-- KEYS[3]  the index of the stream
 -- ARGV[1]  the id after which to read
 -- ARGV[2]  events at the most
 -- ARGV[3]  bytes at the most (but at least one event)
--- ARGV[4]  how long an event is kept, ms: what is older is gone, whether or not it has been trimmed yet
+-- ARGV[4]  events kept: what is older is gone, whether or not it has been trimmed yet
+-- ARGV[5]  how long an event is kept, ms; the same
 --
--- Result   {tail, 1 when complete else 0, id, prev, fields, id, prev, fields, …}
+-- Result   {tail, 1 when complete else 0, room, id, prev, fields, id, prev, fields, …}; room is how many more events
+--          the channel takes before the first of these is gone, 0 where that is not known
 
-local after, limit, max_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local time = redis.call('TIME')
-local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(ARGV[4])
-if oldest > 0 then redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f', oldest)) end
+local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
+local after, limit, max_bytes, size = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local length = redis.call('LLEN', ids)
+local stored = stored_tail(tail_key)
+local tail = newest_id(log, stored)
+if not before(after, tail) then return {tail, after == tail and 1 or 0, 0} end
 
-local tail = '0-0'
-local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if newest then
-  tail = newest[1]
-else
-  local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then tail = info[i + 1] end
-  end
+-- Everything up to this id is seen already, or gone. `last` moves on as events are taken.
+local last = after
+local expired = last_expired(ARGV[5])
+if expired and before(last, expired) then last = expired end
+if length > size then
+  local dropped = id_of(redis.call('LINDEX', ids, length - size - 1))
+  if before(last, dropped) then last = dropped end
 end
-if after == tail then return {tail, 1} end
 
-local result, count, bytes = {tail, 0}, 0, 0
-local from, first = after, true
-local step = math.min(limit + 1, 64)
-while count < limit do
-  local entries = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', step)
-  for _, entry in ipairs(entries) do
-    local id, prev, fields = entry[1], entry[2][2], entry[2][4]
-    if first then
-      -- The position is proven when it is itself an event of this stream, or the predecessor of the oldest one left.
-      first = false
-      if id == after or prev == after then result[2] = 1 end
-    end
-    if id ~= after then
-      bytes = bytes + #fields
-      if count == limit or (count > 0 and bytes > max_bytes) then return result end
-      result[#result + 1] = id
-      result[#result + 1] = prev
-      result[#result + 1] = fields
-      count = count + 1
-    end
-    from = '(' .. id
+local result, count, bytes, chained = {tail, 0, 0}, 0, 0, nil
+-- Adds an entry of the stream to the page. False when the page ends before it.
+local function take(entry)
+  last = entry[1]
+  local prev, fields = event_of(entry)
+  if not prev then return true end
+  if count == 0 then
+    -- The position is proven when it is the predecessor of the oldest event after it.
+    if prev == after then result[2] = 1 end
+  elseif prev ~= chained or count == limit or bytes + #fields > max_bytes then
+    -- Where the chain is broken somebody has deleted: whoever reads on from here is told.
+    return false
   end
-  if #entries < step then break end
+  chained, count, bytes = last, count + 1, bytes + #fields
+  local at = #result
+  result[at + 1], result[at + 2], result[at + 3] = last, prev, fields
+  return true
+end
+
+local index = index_after(ids, length, last)
+
+-- The regular case: the index says which events make the page.
+local function take_indexed()
+  if index >= length then return false end
+  local planned, planned_bytes, full, to = 0, 0, false, nil
+  for _, element in ipairs(redis.call('LRANGE', ids, index, index + limit)) do
+    local id, event_bytes = string.match(element, '^(%S+) (%d+)$')
+    if planned > 0 and (planned == limit or planned_bytes + event_bytes > max_bytes) then
+      full = true
+      break
+    end
+    if planned == 0 and index == 1 and #redis.call('XRANGE', log, '(' .. last, '(' .. id, 'COUNT', 1) > 0 then
+      return false
+    end
+    planned, planned_bytes, to = planned + 1, planned_bytes + event_bytes, id
+  end
+  local entries = redis.call('XRANGE', log, '(' .. last, to, 'COUNT', planned)
+  for _, entry in ipairs(entries) do
+    if not take(entry) then return true end
+  end
+  if result[4] and stored == tail and result[4] == id_of(redis.call('LINDEX', ids, index)) then
+    result[3] = math.max(0, size - (length - index))
+  end
+  -- Full, or the last there is.
+  return #entries == planned and (full or to == tail)
+end
+
+if not take_indexed() then
+  -- The stream holds what the index does not know of: one entry at a time.
+  local from, foreign = '(' .. last, 0
+  for _ = 1, 2 * limit do
+    local entry = redis.call('XRANGE', log, from, tail, 'COUNT', 1)[1]
+    if not entry or not take(entry) then break end
+    from = '(' .. last
+    foreign = last == chained and 0 or foreign + 1
+    local known = foreign == MAX_STEPS and redis.call('LINDEX', ids, index_after(ids, length, last))
+    if known then
+      -- Past what no broker has written, to the next event of the index.
+      from, foreign = id_of(known), 0
+    end
+  end
 end
 return result

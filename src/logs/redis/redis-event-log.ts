@@ -12,6 +12,7 @@ import type {
   LogListener,
   LogPage,
 } from '../../core/event-log.ts';
+import { parseEventId } from '../../core/event.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../core/event.ts';
 import type { RateCounter } from '../../core/rate.ts';
 import { ClusterControlConnection } from './cluster-control-connection.ts';
@@ -61,6 +62,9 @@ const SCAN = 1_000;
 const PAGE_BYTES = 256 * 1024;
 /** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
 const TAIL_TTL = 86_400_000;
+const LF = 10;
+/** Scripts that write nothing. */
+const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind']);
 
 /** The log in Redis: a stream for each channel, and pub/sub to announce what is appended to it. */
 export class RedisEventLog implements EventLog, RateCounter {
@@ -145,7 +149,7 @@ export class RedisEventLog implements EventLog, RateCounter {
     { idempotencyKey }: AppendOptions = {},
   ): Promise<Appended> {
     const { historySize, historyTtl, idempotencyTtl } = this.#options;
-    const keys: [string, ...string[]] = [this.#keys.log(channel)];
+    const keys: [string, ...string[]] = [...this.#keys.channel(channel)];
     if (idempotencyKey !== undefined) keys.push(this.#keys.idempotency(channel, idempotencyKey));
     const live = this.#keys.live(channel);
     const result = await this.#run('append', keys, [
@@ -158,31 +162,30 @@ export class RedisEventLog implements EventLog, RateCounter {
       this.#announce,
     ]);
     const [id, replayed] = result as [Buffer, number];
-    return { id: id.toString('latin1') as EventId, replayed: replayed === 1 };
+    return { id: eventId(id), replayed: replayed === 1 };
   }
 
   async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
-    const args = [after, limit, PAGE_BYTES, this.#options.historyTtl];
-    const [tail, complete, ...flat] = (await this.#run('read', [this.#keys.log(channel)], args)) as [
+    const { historySize, historyTtl } = this.#options;
+    const args = [after, limit, PAGE_BYTES, historySize, historyTtl];
+    const [tail, complete, room, ...flat] = (await this.#run('read', this.#keys.channel(channel), args)) as [
       Buffer,
+      number,
       number,
       ...Buffer[],
     ];
     const events: StoredEvent[] = [];
     for (let i = 0; i + 2 < flat.length; i += 3) {
       const [id, prev, fields] = flat.slice(i, i + 3) as [Buffer, Buffer, Buffer];
-      events.push({
-        id: id.toString('latin1') as EventId,
-        prev: prev.toString('latin1') as EventId,
-        frame: Buffer.concat([ID, id, LF, fields]),
-      });
+      events.push({ id: eventId(id), prev: eventId(prev), frame: frameOf(id, fields) });
     }
-    return { events, tail: tail.toString('latin1') as EventId, complete: complete === 1, room: 0 };
+    return { events, tail: eventId(tail), complete: complete === 1, room };
   }
 
   async rewind(channel: ChannelName, count: number): Promise<EventId> {
-    const id = await this.#run('rewind', [this.#keys.log(channel)], [count, this.#options.historyTtl]);
-    return (id as Buffer).toString('latin1') as EventId;
+    const { historySize, historyTtl } = this.#options;
+    const id = await this.#run('rewind', this.#keys.channel(channel), [count, historySize, historyTtl]);
+    return eventId(id as Buffer);
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {
@@ -222,11 +225,11 @@ export class RedisEventLog implements EventLog, RateCounter {
     try {
       return await this.#scripts.run(script, keys, args);
     } catch (error) {
-      throw this.#explain(error as Error);
+      throw this.#explain(error as Error, script);
     }
   }
 
-  #explain(error: Error): BrokerError {
+  #explain(error: Error, script: ScriptName): BrokerError {
     const { message } = error;
     const trouble = troubleOf(error);
     const because = { cause: error, trouble };
@@ -238,7 +241,8 @@ export class RedisEventLog implements EventLog, RateCounter {
       );
     }
     if (trouble === 'timeout') {
-      this.#monitor.suspectNow();
+      // A page can be slow to come for its size alone, which says nothing about publishing.
+      if (!READING.has(script)) this.#monitor.suspectNow();
       const detail =
         'Redis did not answer in time. The event may have been published: retry with the same Idempotency-Key.';
       return new BrokerError('log-unavailable', detail, because);
@@ -256,5 +260,27 @@ export class RedisEventLog implements EventLog, RateCounter {
   }
 }
 
-const ID = Buffer.from('id: ');
-const LF = Buffer.from('\n');
+/** Reads what a script has answered with. What is no id here, no broker has written. */
+function eventId(bytes: Buffer): EventId {
+  const id = parseEventId(bytes.toString('latin1'));
+  if (id !== undefined) return id;
+  throw new BrokerError(
+    'log-unavailable',
+    'Redis holds something at a key of Sluice that Sluice did not write.',
+    {
+      trouble: 'WRONGTYPE',
+    },
+  );
+}
+
+const ID = 'id: ';
+
+/** What goes to the sockets, in memory of its own: it is kept, and must not keep what it came in. */
+function frameOf(id: Buffer, fields: Buffer): Buffer {
+  const frame = Buffer.allocUnsafeSlow(ID.length + id.length + 1 + fields.length);
+  frame.write(ID, 0, 'latin1');
+  id.copy(frame, ID.length);
+  frame[ID.length + id.length] = LF;
+  fields.copy(frame, ID.length + id.length + 1);
+  return frame;
+}

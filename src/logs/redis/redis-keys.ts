@@ -11,8 +11,10 @@ export class RedisKeys {
     this.#prefix = prefix;
   }
 
-  log(channel: ChannelName): string {
-    return `${this.#prefix}{${channel}}:log`;
+  /** What channel.lua tells of: the channel's stream, its tail and the index of the stream, as all scripts take them. */
+  channel(channel: ChannelName): readonly [log: string, tail: string, ids: string] {
+    const name = `${this.#prefix}{${channel}}`;
+    return [`${name}:log`, `${name}:tail`, `${name}:ids`];
   }
 
   idempotency(channel: ChannelName, key: string): string {

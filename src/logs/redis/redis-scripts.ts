@@ -18,6 +18,9 @@ const METHODS = {
 } as const;
 export type ScriptName = keyof typeof METHODS;
 
+/** Those that begin with what they share. */
+const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>(['append', 'read', 'rewind']);
+
 type Methods<R> = Record<(typeof METHODS)[ScriptName], (...args: (string | number)[]) => R>;
 type ScriptPipeline = Methods<unknown> & {
   wait(replicas: number, timeout: number): unknown;
@@ -55,8 +58,7 @@ export class RedisScripts {
     this.#single = redis instanceof Redis && waitReplicas === 0 ? redis : undefined;
     this.#nodeOf = nodeOf;
     for (const name of Object.keys(METHODS)) {
-      const lua = readFileSync(new URL(`${name}.lua`, import.meta.url), 'utf8');
-      redis.defineCommand(`sluice_${name}`, { lua });
+      redis.defineCommand(`sluice_${name}`, { lua: scriptText(name) });
     }
   }
 
@@ -107,6 +109,18 @@ export class RedisScripts {
       },
     );
   }
+}
+
+function scriptText(name: string): string {
+  const lua = luaFile(name);
+  if (!OF_CHANNELS.has(name)) return lua;
+  // Redis looks for what a script may do (#!lua flags=…) in its very first line.
+  const [flags = ''] = /^#!.*\n/.exec(lua) ?? [];
+  return flags + luaFile('channel') + lua.slice(flags.length);
+}
+
+function luaFile(name: string): string {
+  return readFileSync(new URL(`${name}.lua`, import.meta.url), 'utf8');
 }
 
 function sendCorked(redis: Redis, calls: readonly Call[]): void {

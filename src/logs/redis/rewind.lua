@@ -1,30 +1,55 @@
--- Finds the id after which the newest events of a channel lie. Read backwards in small steps: events can be large.
+#!lua flags=no-writes
+-- Finds the id after which the newest events of a channel lie, by the index alone: bodies can be large.
 --
 -- KEYS[1]  the channel's stream
+-- KEYS[2]  the channel's tail
+-- KEYS[3]  the index of the stream
 -- ARGV[1]  how many events; 0 gives the tail
--- ARGV[2]  how long an event is kept, ms
+-- ARGV[2]  events kept
+-- ARGV[3]  how long an event is kept, ms
 --
 -- Result   the id: the predecessor of the oldest of those events, or the tail when there is none
 
-local time = redis.call('TIME')
-local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(ARGV[2])
-if oldest > 0 then redis.call('XTRIM', KEYS[1], 'MINID', string.format('%.0f', oldest)) end
+-- What may be read of a stream that the index does not cover: it is copied whole.
+local MAX_WALKED, MAX_WALKED_BYTES = 512, 262144
 
-local left, to, found = tonumber(ARGV[1]), '+', nil
-while left > 0 do
-  local step = math.min(left, 32)
-  local entries = redis.call('XREVRANGE', KEYS[1], to, '-', 'COUNT', step)
-  if #entries == 0 then break end
-  found = entries[#entries]
-  left = left - #entries
-  to = '(' .. found[1]
-end
-if found then return found[2][2] end
+local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
+local wanted = math.min(tonumber(ARGV[1]), tonumber(ARGV[2]))
+local stored = stored_tail(tail_key)
+local tail = newest_id(log, stored)
+if wanted == 0 then return tail end
+local expired = last_expired(ARGV[3])
 
-local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if newest then return newest[1] end
-local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
-for i = 1, #info, 2 do
-  if info[i] == 'last-generated-id' then return info[i + 1] end
+-- Backwards through the stream itself, for what an older version of the broker has appended. Gives the predecessor of
+-- the last of `count` events before `to` that it came to.
+local function walk(to, count)
+  local found, bytes = nil, 0
+  for _ = 1, MAX_WALKED do
+    if count == 0 or bytes > MAX_WALKED_BYTES then break end
+    local entry = redis.call('XREVRANGE', log, to, expired and '(' .. expired or '-', 'COUNT', 1)[1]
+    if not entry then break end
+    local prev, fields = event_of(entry)
+    if prev then
+      found, count, bytes = prev, count - 1, bytes + #fields
+    end
+    to = '(' .. entry[1]
+  end
+  return found
 end
-return '0-0'
+
+local indexed = redis.call('LLEN', ids) - 1
+local length = redis.call('XLEN', log)
+if length == 0 then return tail end
+if indexed < 1 or tail ~= stored then return walk('+', wanted) or tail end
+
+local first = math.max(1, indexed - wanted + 1)
+local id = id_of(redis.call('LINDEX', ids, first))
+if expired and not before(expired, id) then
+  first = index_after(ids, indexed + 1, expired)
+  if first > indexed then return tail end
+elseif wanted > indexed and length > indexed then
+  -- There are entries that the index does not know: before it, or no events at all.
+  local older = walk('(' .. id, wanted - indexed)
+  if older then return older end
+end
+return id_of(redis.call('LINDEX', ids, first - 1))

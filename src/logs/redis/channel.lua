@@ -1,0 +1,88 @@
+-- What the scripts of a channel share; it stands before each of them. A channel is three keys in one hash slot:
+--
+-- log      a stream: each event's predecessor (p) and its SSE fields, all but the id (f)
+-- tail     the newest event's id. It outlives the events, so that "you missed nothing" can still be said
+-- ids      a list, the index of the stream: the id that precedes the oldest indexed event, then each event's id and how
+--          many bytes its fields have. Redis copies an entry whole to show its id; the index spares that
+--
+-- The stream is the truth. The index and the tail can be behind it, when an older version of the broker has appended,
+-- and the stream can have entries that no broker has written, which are passed over.
+
+-- Entries that are looked at one by one before a script gives up: each can be as large as an event may be.
+local MAX_STEPS = 16
+
+-- Whether the text is an id in canonical form.
+local function is_id(text)
+  return #text <= 41 and string.find(text, '^%d+%-%d+$') and not string.find(text, '^0%d') and
+    not string.find(text, '-0%d', 1)
+end
+
+-- Whether the event `a` came before the event `b`. Numbers without leading zeros: the shorter one is the smaller.
+local function before(a, b)
+  if a == b then return false end
+  local a_ms, a_seq = string.match(a, '^(%d+)%-(%d+)$')
+  local b_ms, b_seq = string.match(b, '^(%d+)%-(%d+)$')
+  if #a_ms ~= #b_ms then return #a_ms < #b_ms end
+  if a_ms ~= b_ms then return a_ms < b_ms end
+  if #a_seq ~= #b_seq then return #a_seq < #b_seq end
+  return a_seq < b_seq
+end
+
+-- Predecessor and fields of an entry that a broker has written; nil for any other.
+local function event_of(entry)
+  local fields = entry[2]
+  if fields[1] == 'p' and fields[3] == 'f' and is_id(fields[2]) then return fields[2], fields[4] end
+end
+
+-- The id in an element of the index.
+local function id_of(element)
+  return string.match(element, '^%S+')
+end
+
+-- What the tail's key holds, nil when it is not there. What no broker has written is an error, as a wrong type is.
+local function stored_tail(key)
+  local tail = redis.call('GET', key)
+  if not tail then return nil end
+  if not is_id(tail) then error({ err = 'WRONGTYPE the key of a tail holds no id' }) end
+  return tail
+end
+
+-- The id of the newest event: the stored one, unless an older version of the broker has appended since, or has never
+-- stored one. Where all is as it should be, no body is looked at.
+local function newest_id(log, stored)
+  local to, from = '+', stored and '(' .. stored or '-'
+  for _ = 1, MAX_STEPS do
+    local entry = redis.call('XREVRANGE', log, to, from, 'COUNT', 1)[1]
+    if not entry then break end
+    if event_of(entry) then return entry[1] end
+    to = '(' .. entry[1]
+  end
+  if stored then return stored end
+  -- A stream whose events are all gone still knows the id of the last.
+  if to == '+' then
+    local info = redis.pcall('XINFO', 'STREAM', log)
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then return info[i + 1] end
+    end
+  end
+  return '0-0'
+end
+
+-- Where in the index, which has `length` elements, the first event after `id` stands; `length` when there is none.
+local function index_after(ids, length, id)
+  local low, high = 1, length
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if before(id, id_of(redis.call('LINDEX', ids, middle))) then high = middle else low = middle + 1 end
+  end
+  return low
+end
+
+-- The largest id that an event can have whose time is over; nil when that is none.
+local function last_expired(ttl)
+  local time = redis.call('TIME')
+  local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(ttl)
+  if oldest <= 0 then return nil end
+  return string.format('%.0f-18446744073709551615', oldest - 1)
+end
+
