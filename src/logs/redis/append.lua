@@ -18,7 +18,7 @@
 
 -- Events let go of in one append, so that a lowered limit is no long stop. More than one, so that it is reached.
 local MAX_DROPPED = 32
--- What XADD and XTRIM may look at; Redis lets go of whole nodes of the stream, of up to 100 small events or one large one.
+-- Entries that one command may let go of. Redis frees whole nodes of a stream, of up to 100 small entries or one large.
 local MAX_TRIMMED = 128
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
@@ -62,8 +62,9 @@ else
 end
 
 -- The first write, because Redis refuses it when it is out of memory, and no other that comes after one.
+local kept = math.max(tonumber(ARGV[2]), indexed - MAX_DROPPED)
 local function add()
-  return redis.call('XADD', log, 'MAXLEN', '~', ARGV[2], 'LIMIT', MAX_TRIMMED, '*', 'p', prev, 'f', ARGV[1])
+  return redis.call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', MAX_TRIMMED, '*', 'p', prev, 'f', ARGV[1])
 end
 local id = add()
 if not before(prev, id) then
@@ -95,7 +96,7 @@ if dropped < 1 then
     dropped = dropped + 1
     oldest = redis.call('LINDEX', ids, dropped + 1)
   end
-  if dropped > 0 then redis.call('XTRIM', log, 'MINID', '~', expired, 'LIMIT', MAX_TRIMMED) end
+  if dropped > 0 then redis.call('XTRIM', log, 'MINID', '~', id_of(oldest), 'LIMIT', MAX_TRIMMED) end
 end
 if dropped > 0 then redis.call('LTRIM', ids, dropped, -1) end
 

@@ -15,6 +15,7 @@ import type {
 import { parseEventId } from '../../core/event.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../core/event.ts';
 import type { RateCounter } from '../../core/rate.ts';
+import { ownBytes } from './announcement.ts';
 import { ClusterControlConnection } from './cluster-control-connection.ts';
 import { ClusterFollower } from './cluster-follower.ts';
 import { ClusterMonitor } from './cluster-monitor.ts';
@@ -33,6 +34,7 @@ import {
 import { RedisControlBus } from './redis-control-bus.ts';
 import type { RedisControlBusOptions } from './redis-control-bus.ts';
 import { RedisFollower } from './redis-follower.ts';
+import type { OnFollowTrouble } from './redis-follower.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts, TOO_FEW_REPLICAS } from './redis-scripts.ts';
@@ -55,6 +57,8 @@ export interface RedisEventLogOptions {
   readonly waitReplicas?: number;
   /** Called when Redis goes away and when it is back. */
   readonly onHealth: (health: LogHealth) => void;
+  /** Called each time that a channel cannot be followed, which is tried again until it can. */
+  readonly onFollowTrouble?: OnFollowTrouble;
 }
 
 /** Revocations asked for at once. */
@@ -62,7 +66,6 @@ const SCAN = 1_000;
 const PAGE_BYTES = 256 * 1024;
 /** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
 const TAIL_TTL = 86_400_000;
-const LF = 10;
 /** Scripts that write nothing. */
 const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind']);
 
@@ -81,7 +84,7 @@ export class RedisEventLog implements EventLog, RateCounter {
     this.#options = options;
     const keys = new RedisKeys(options.prefix);
     this.#keys = keys;
-    const { onHealth, tls = {} } = options;
+    const { onHealth, onFollowTrouble: onTrouble, tls = {} } = options;
     const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
     const address = parseRedisAddress(options.url);
     if (address.kind === 'cluster') {
@@ -93,7 +96,7 @@ export class RedisEventLog implements EventLog, RateCounter {
         options.waitReplicas ?? 0,
       );
       const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, tls, node);
-      const follower = new ClusterFollower({ cluster, keys, tail, connect });
+      const follower = new ClusterFollower({ cluster, keys, tail, connect, onTrouble });
       this.#follower = follower;
       const whyNot = (): Promise<string> => connectFailure(connect(address.nodes[0] as HostAndPort));
       this.#monitor = new ClusterMonitor({ cluster, follower, whyNot, onHealth });
@@ -118,7 +121,7 @@ export class RedisEventLog implements EventLog, RateCounter {
     const subscriber = connectSubscriber(address, tls);
     this.#announce = 'PUBLISH';
     this.#scripts = new RedisScripts(commands, () => '', options.waitReplicas ?? 0);
-    this.#follower = new RedisFollower({ subscriber, keys, tail });
+    this.#follower = new RedisFollower({ subscriber, keys, tail, onTrouble });
     this.#monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
     this.#openControlBus = (busOptions) => {
       const bus = this.#controlBus(
@@ -177,7 +180,7 @@ export class RedisEventLog implements EventLog, RateCounter {
     const events: StoredEvent[] = [];
     for (let i = 0; i + 2 < flat.length; i += 3) {
       const [id, prev, fields] = flat.slice(i, i + 3) as [Buffer, Buffer, Buffer];
-      events.push({ id: eventId(id), prev: eventId(prev), frame: frameOf(id, fields) });
+      events.push({ id: eventId(id), prev: eventId(prev), frame: ownBytes(ID, id, LF, fields) });
     }
     return { events, tail: eventId(tail), complete: complete === 1, room };
   }
@@ -221,7 +224,9 @@ export class RedisEventLog implements EventLog, RateCounter {
     args: readonly (string | number)[],
   ): Promise<unknown> {
     if (this.#monitor.suspect)
-      throw new BrokerError('log-unavailable', 'Redis does not answer. Nothing was published; try again.');
+      throw new BrokerError('log-unavailable', 'Redis does not answer. Nothing was published; try again.', {
+        trouble: 'timeout',
+      });
     try {
       return await this.#scripts.run(script, keys, args);
     } catch (error) {
@@ -273,14 +278,5 @@ function eventId(bytes: Buffer): EventId {
   );
 }
 
-const ID = 'id: ';
-
-/** What goes to the sockets, in memory of its own: it is kept, and must not keep what it came in. */
-function frameOf(id: Buffer, fields: Buffer): Buffer {
-  const frame = Buffer.allocUnsafeSlow(ID.length + id.length + 1 + fields.length);
-  frame.write(ID, 0, 'latin1');
-  id.copy(frame, ID.length);
-  frame[ID.length + id.length] = LF;
-  fields.copy(frame, ID.length + id.length + 1);
-  return frame;
-}
+const ID = Buffer.from('id: ');
+const LF = Buffer.from('\n');

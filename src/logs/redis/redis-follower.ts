@@ -1,9 +1,16 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Redis } from 'ioredis';
 import type { ChannelName } from '../../core/channel-name.ts';
 import type { Following, LogListener } from '../../core/event-log.ts';
-import type { EventId, StoredEvent } from '../../core/event.ts';
+import { BrokerError } from '../../core/errors.ts';
+import type { EventId } from '../../core/event.ts';
+import type { LogTrouble } from '../../core/log-trouble.ts';
+import { parseAnnouncement } from './announcement.ts';
 import type { RedisKeys } from './redis-keys.ts';
+import { troubleOf } from './redis-trouble.ts';
+
+/** Called each time that a channel cannot be followed yet, or not now; it is tried again. */
+export type OnFollowTrouble = (channel: ChannelName, trouble: LogTrouble) => void;
 
 export interface RedisFollowerOptions {
   readonly subscriber: Redis;
@@ -14,12 +21,12 @@ export interface RedisFollowerOptions {
   readonly sharded?: boolean;
   /** Called when the node says that a channel is another node's now. */
   readonly onMoved?: () => void;
+  readonly onTrouble?: OnFollowTrouble | undefined;
 }
 
 /** Channels named in one SUBSCRIBE. */
 const BATCH = 500;
 const RETRY = 500;
-const LF = 10;
 
 /** What is known of one channel that somebody follows. */
 interface Topic {
@@ -129,6 +136,7 @@ export class RedisFollower {
       (error: unknown) => {
         // When the connection broke, all is subscribed anew once it is ready; when the node refused, somewhat later.
         if ((error as Error).message.startsWith('MOVED')) onMoved?.();
+        else for (const { channel } of topics) this.#report(channel, error as Error);
         this.#later(() => {
           for (const topic of topics) this.#wanted.add(topic);
           this.#flush();
@@ -151,12 +159,18 @@ export class RedisFollower {
         if (subscriber.stream !== stream || subscriber.status !== 'ready') return;
         for (const follower of topic.followers) this.#tell(follower, tail);
       },
-      () => {
+      (error: unknown) => {
+        this.#report(topic.channel, error as Error);
         this.#later(() => {
           if (subscriber.stream === stream && this.#topics.get(topic.wireName) === topic) this.#look(topic);
         });
       },
     );
+  }
+
+  #report(channel: ChannelName, error: Error): void {
+    const trouble = error instanceof BrokerError ? error.trouble : troubleOf(error);
+    this.#options.onTrouble?.(channel, trouble ?? 'other');
   }
 
   #tell(follower: Follower, tail: EventId): void {
@@ -186,17 +200,4 @@ export class RedisFollower {
     if (event === undefined) return;
     for (const { listener } of topic.followers) listener.onEvents([event]);
   }
-}
-
-/** See append.lua for the form. Undefined for what no broker has written. */
-function parseAnnouncement(message: Buffer): StoredEvent | undefined {
-  const prevEnd = message.indexOf(LF);
-  const idEnd = message.indexOf(LF, prevEnd + 1);
-  if (prevEnd < 0 || idEnd < 0) return undefined;
-  return {
-    prev: message.toString('latin1', 0, prevEnd) as EventId,
-    id: message.toString('latin1', prevEnd + 'id: '.length + 1, idEnd) as EventId,
-    // A copy: what arrives is a window on the socket's read buffer, and keeping one event would keep all of it.
-    frame: Buffer.from(message.subarray(prevEnd + 1)),
-  };
 }

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { parseChannelName } from '../../src/core/channel-name.ts';
+import type { ChannelName } from '../../src/core/channel-name.ts';
+import type { EventId } from '../../src/core/event.ts';
+import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import type { RedisEventLogOptions } from '../../src/logs/redis/redis-event-log.ts';
+
+/** What a test of the keys in Redis begins with: a channel that nobody else uses, and the names of its keys. */
+export interface FreshChannel {
+  readonly channel: ChannelName;
+  readonly log: string;
+  readonly tail: string;
+  readonly ids: string;
+  readonly live: string;
+  idempotency(key: string): string;
+}
+
+export const PREFIX = 'contract:';
+
+export function freshChannel(): FreshChannel {
+  const channel = parseChannelName(`keys-${randomUUID()}`);
+  const name = `${PREFIX}{${channel}}`;
+  return {
+    channel,
+    log: `${name}:log`,
+    tail: `${name}:tail`,
+    ids: `${name}:ids`,
+    live: `${name}:live`,
+    idempotency: (key) => `${name}:idem:${key}`,
+  };
+}
+
+/** A log that may have nobody to talk to: it is not waited for. */
+export function newRedisLog(url: string, options: Partial<RedisEventLogOptions> = {}): RedisEventLog {
+  return new RedisEventLog({
+    url,
+    prefix: PREFIX,
+    historySize: 100,
+    historyTtl: 60_000,
+    idempotencyTtl: 60_000,
+    onHealth: () => undefined,
+    ...options,
+  });
+}
+
+export async function appendTexts(
+  log: RedisEventLog,
+  channel: ChannelName,
+  texts: readonly string[],
+): Promise<EventId[]> {
+  const ids: EventId[] = [];
+  for (const text of texts) ids.push((await log.append(channel, { fields: `data: ${text}\n\n` })).id);
+  return ids;
+}
