@@ -116,12 +116,8 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
     test('a page of large events is cut short, but has at least one', async () => {
       const large = 'x'.repeat(300_000);
       const ids = [await append(large), await append(large), await append('small')];
-      expect((await log.read(channel, ORIGIN, LONG)).events.map((event) => event.id)).toEqual(
-        ids.slice(0, 1),
-      );
-      expect((await log.read(channel, ids[0] as EventId, LONG)).events.map((event) => event.id)).toEqual(
-        ids.slice(1, 2),
-      );
+      expect(await idsAfter(ORIGIN)).toEqual(ids.slice(0, 1));
+      expect(await idsAfter(ids[0] as EventId)).toEqual(ids.slice(1, 2));
     });
 
     test('a channel that never was is empty and complete from the origin only', async () => {
@@ -163,15 +159,10 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
     test('says how many more events the channel takes before the first of a page is gone', async () => {
       log = await open({ historySize: 7 });
       const ids = await appendMany(5);
-      const room = async (after: EventId, limit: number): Promise<number> =>
-        (await log.read(channel, after, limit)).room;
-      expect(await room(ORIGIN, LONG)).toBe(2);
-      expect(await room(ORIGIN, 1)).toBe(2);
-      expect(await room(ids[2] as EventId, LONG)).toBe(5);
+      const room = async (after: EventId): Promise<number> => (await log.read(channel, after, 3)).room;
+      expect([await room(ORIGIN), await room(ids[2] as EventId)]).toEqual([2, 5]);
       ids.push(...(await appendMany(20)));
-      expect(await room(ORIGIN, LONG)).toBe(0);
-      expect(await room(ids.at(-8) as EventId, LONG)).toBe(0);
-      expect(await room(ids.at(-2) as EventId, LONG)).toBe(6);
+      expect([await room(ORIGIN), await room(ids.at(-2) as EventId)]).toEqual([0, 6]);
     });
 
     test('what is older than its time is gone, and the tail remains', async () => {

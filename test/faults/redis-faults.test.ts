@@ -119,7 +119,7 @@ describe('Redis', () => {
     await stage.redis.cli('xadd', 'sluice:{news}:log', future, 'p', newest, 'f', 'data: future\n\n');
     const acknowledged = publisher.acknowledged.length;
     await publisher.reached(acknowledged + SOME);
-    await stage.redis.cli('del', 'sluice:{news}:log');
+    await stage.redis.cli('del', ...['log', 'tail', 'ids'].map((key) => `sluice:{news}:${key}`));
     await publisher.reached(acknowledged + 2 * SOME);
     const verdict = await stage.finish();
     expect(verdict.breaches).toEqual([]);

@@ -31,7 +31,7 @@ async function calls(): Promise<Record<'script' | 'subscribe' | 'other', number>
     else if (name === 'subscribe') counts.subscribe += Number(count);
     // The probes, the test's own questions, and what the scripts themselves call.
     else if (
-      !/^(publish|info|config|xadd|xtrim|xrevrange|xrange|xinfo|pexpire|time|get|set|hello|client|unsubscribe)/.test(
+      !/^(publish|info|config|xadd|xtrim|xrevrange|xrange|xlen|xinfo|rpush|ltrim|lindex|lrange|llen|pexpire|time|get|set|hello|client|unsubscribe)/.test(
         name,
       )
     )

@@ -5,6 +5,7 @@ import type { EventId, StoredEvent } from '../../src/core/event.ts';
 export class Listener implements LogListener {
   readonly events: StoredEvent[] = [];
   readonly resumedAt: EventId[] = [];
+  readonly troubles: unknown[] = [];
   interruptions = 0;
   readonly #waiting = new Set<() => void>();
 
@@ -14,6 +15,11 @@ export class Listener implements LogListener {
 
   onEvents(events: readonly StoredEvent[]): void {
     this.events.push(...events);
+    this.#wake();
+  }
+
+  onTrouble(error: unknown): void {
+    this.troubles.push(error);
     this.#wake();
   }
 

@@ -68,14 +68,16 @@ local function add()
 end
 local id = add()
 if not before(prev, id) then
-  -- The stream was gone and the clock has gone back since. Ids only increase.
-  redis.call('XDEL', log, id)
-  redis.call('XSETID', log, prev)
+  -- The stream was gone and the clock has gone back since; but ids only increase. An entry at the tail's place lets the
+  -- stream go on from there.
+  redis.call('XTRIM', log, 'MAXLEN', 0)
+  if id ~= prev then redis.call('XADD', log, prev, 'p', '', 'f', '') end
   id = add()
+  redis.call('XTRIM', log, 'MINID', id)
 end
 
 if indexed == 0 then
-  redis.call('UNLINK', ids)
+  redis.call('LTRIM', ids, 1, 0)
   redis.call('RPUSH', ids, prev .. ' 0', id .. ' ' .. #ARGV[1])
   indexed = 1
 else

@@ -5,7 +5,6 @@ import type { Following, LogListener } from '../../core/event-log.ts';
 import type { EventId } from '../../core/event.ts';
 import type { HostAndPort } from './redis-address.ts';
 import { RedisFollower } from './redis-follower.ts';
-import type { OnFollowTrouble } from './redis-follower.ts';
 import type { RedisKeys } from './redis-keys.ts';
 
 export interface ClusterFollowerOptions {
@@ -14,7 +13,6 @@ export interface ClusterFollowerOptions {
   readonly tail: (channel: ChannelName) => Promise<EventId>;
   /** A subscriber connection to one node, not opened yet. */
   readonly connect: (node: HostAndPort) => Redis;
-  readonly onTrouble?: OnFollowTrouble | undefined;
 }
 
 /** Between two signs of life that each node is asked for, in ms. */
@@ -133,7 +131,7 @@ export class ClusterFollower {
   #node(key: string): Node {
     const known = this.#nodes.get(key);
     if (known !== undefined) return known;
-    const { cluster, keys, tail, connect, onTrouble } = this.#options;
+    const { cluster, keys, tail, connect } = this.#options;
     const colon = key.lastIndexOf(':');
     const subscriber = connect({ host: key.slice(0, colon), port: Number(key.slice(colon + 1)) });
     const refresh = (): void => cluster.refreshSlotsCache();
@@ -141,14 +139,7 @@ export class ClusterFollower {
     subscriber.on('error', refresh);
     // ioredis says so when a node ends a subscription because its slot has moved.
     subscriber.on('moved', refresh);
-    const follower = new RedisFollower({
-      subscriber,
-      keys,
-      tail,
-      sharded: true,
-      onMoved: refresh,
-      onTrouble,
-    });
+    const follower = new RedisFollower({ subscriber, keys, tail, sharded: true, onMoved: refresh });
     subscriber.connect().catch(() => undefined);
     const node: Node = { subscriber, follower, topics: 0, away: false };
     subscriber.on('close', () => (node.away = true));

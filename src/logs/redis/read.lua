@@ -75,22 +75,14 @@ local function take_indexed()
     result[3] = math.max(0, size - (length - index))
   end
   -- Full, or the last there is.
-  return #entries == planned and (full or to == tail)
+  return last == to and (full or to == tail)
 end
 
 if not take_indexed() then
-  -- The stream holds what the index does not know of: one entry at a time.
-  local from, foreign = '(' .. last, 0
-  for _ = 1, 2 * limit do
-    local entry = redis.call('XRANGE', log, from, tail, 'COUNT', 1)[1]
+  -- The stream holds what the index does not know of: one entry at a time, for its size is not known either.
+  for _ = 1, 4 * limit do
+    local entry = redis.call('XRANGE', log, '(' .. last, tail, 'COUNT', 1)[1]
     if not entry or not take(entry) then break end
-    from = '(' .. last
-    foreign = last == chained and 0 or foreign + 1
-    local known = foreign == MAX_STEPS and redis.call('LINDEX', ids, index_after(ids, length, last))
-    if known then
-      -- Past what no broker has written, to the next event of the index.
-      from, foreign = id_of(known), 0
-    end
   end
 end
 return result

@@ -34,7 +34,6 @@ import {
 import { RedisControlBus } from './redis-control-bus.ts';
 import type { RedisControlBusOptions } from './redis-control-bus.ts';
 import { RedisFollower } from './redis-follower.ts';
-import type { OnFollowTrouble } from './redis-follower.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts, TOO_FEW_REPLICAS } from './redis-scripts.ts';
@@ -57,8 +56,6 @@ export interface RedisEventLogOptions {
   readonly waitReplicas?: number;
   /** Called when Redis goes away and when it is back. */
   readonly onHealth: (health: LogHealth) => void;
-  /** Called each time that a channel cannot be followed, which is tried again until it can. */
-  readonly onFollowTrouble?: OnFollowTrouble;
 }
 
 /** Revocations asked for at once. */
@@ -84,7 +81,7 @@ export class RedisEventLog implements EventLog, RateCounter {
     this.#options = options;
     const keys = new RedisKeys(options.prefix);
     this.#keys = keys;
-    const { onHealth, onFollowTrouble: onTrouble, tls = {} } = options;
+    const { onHealth, tls = {} } = options;
     const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
     const address = parseRedisAddress(options.url);
     if (address.kind === 'cluster') {
@@ -96,7 +93,7 @@ export class RedisEventLog implements EventLog, RateCounter {
         options.waitReplicas ?? 0,
       );
       const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, tls, node);
-      const follower = new ClusterFollower({ cluster, keys, tail, connect, onTrouble });
+      const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
       const whyNot = (): Promise<string> => connectFailure(connect(address.nodes[0] as HostAndPort));
       this.#monitor = new ClusterMonitor({ cluster, follower, whyNot, onHealth });
@@ -121,7 +118,7 @@ export class RedisEventLog implements EventLog, RateCounter {
     const subscriber = connectSubscriber(address, tls);
     this.#announce = 'PUBLISH';
     this.#scripts = new RedisScripts(commands, () => '', options.waitReplicas ?? 0);
-    this.#follower = new RedisFollower({ subscriber, keys, tail, onTrouble });
+    this.#follower = new RedisFollower({ subscriber, keys, tail });
     this.#monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
     this.#openControlBus = (busOptions) => {
       const bus = this.#controlBus(

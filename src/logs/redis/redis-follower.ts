@@ -4,13 +4,9 @@ import type { ChannelName } from '../../core/channel-name.ts';
 import type { Following, LogListener } from '../../core/event-log.ts';
 import { BrokerError } from '../../core/errors.ts';
 import type { EventId } from '../../core/event.ts';
-import type { LogTrouble } from '../../core/log-trouble.ts';
 import { parseAnnouncement } from './announcement.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import { troubleOf } from './redis-trouble.ts';
-
-/** Called each time that a channel cannot be followed yet, or not now; it is tried again. */
-export type OnFollowTrouble = (channel: ChannelName, trouble: LogTrouble) => void;
 
 export interface RedisFollowerOptions {
   readonly subscriber: Redis;
@@ -21,7 +17,6 @@ export interface RedisFollowerOptions {
   readonly sharded?: boolean;
   /** Called when the node says that a channel is another node's now. */
   readonly onMoved?: () => void;
-  readonly onTrouble?: OnFollowTrouble | undefined;
 }
 
 /** Channels named in one SUBSCRIBE. */
@@ -136,7 +131,7 @@ export class RedisFollower {
       (error: unknown) => {
         // When the connection broke, all is subscribed anew once it is ready; when the node refused, somewhat later.
         if ((error as Error).message.startsWith('MOVED')) onMoved?.();
-        else for (const { channel } of topics) this.#report(channel, error as Error);
+        else this.#report(topics, error as Error);
         this.#later(() => {
           for (const topic of topics) this.#wanted.add(topic);
           this.#flush();
@@ -160,7 +155,7 @@ export class RedisFollower {
         for (const follower of topic.followers) this.#tell(follower, tail);
       },
       (error: unknown) => {
-        this.#report(topic.channel, error as Error);
+        this.#report([topic], error as Error);
         this.#later(() => {
           if (subscriber.stream === stream && this.#topics.get(topic.wireName) === topic) this.#look(topic);
         });
@@ -168,9 +163,17 @@ export class RedisFollower {
     );
   }
 
-  #report(channel: ChannelName, error: Error): void {
-    const trouble = error instanceof BrokerError ? error.trouble : troubleOf(error);
-    this.#options.onTrouble?.(channel, trouble ?? 'other');
+  #report(topics: readonly Topic[], error: Error): void {
+    const told =
+      error instanceof BrokerError
+        ? error
+        : new BrokerError('log-unavailable', 'Redis refuses to announce what is published.', {
+            cause: error,
+            trouble: troubleOf(error),
+          });
+    for (const { followers } of topics) {
+      for (const { listener } of followers) listener.onTrouble?.(told);
+    }
   }
 
   #tell(follower: Follower, tail: EventId): void {

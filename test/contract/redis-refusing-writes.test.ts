@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ORIGIN } from '../../src/core/event.ts';
+import type { EventId } from '../../src/core/event.ts';
+import type { LogTrouble } from '../../src/core/log-trouble.ts';
+import { Listener } from '../support/listener.ts';
+import { openRedisLog } from '../support/open-redis-log.ts';
+import { PREFIX, appendTexts, freshChannel, newRedisLog } from '../support/redis-log-fixture.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { startRedisGroup } from '../support/redis-group.ts';
+import type { RedisGroup, RedisNode } from '../support/redis-group.ts';
+import { serverPorts } from '../support/server-ports.ts';
+
+const urlOf = ({ port }: RedisNode): string => `redis://127.0.0.1:${port}`;
+
+/** Reading writes nothing, and needs no right to: what is kept can be had while Redis takes nothing new. */
+describe('a Redis that refuses to be written to', () => {
+  const keys = freshChannel();
+  let group: RedisGroup;
+  let redis: RedisNode;
+  let replica: RedisNode;
+  let ids: EventId[];
+
+  beforeAll(async () => {
+    const [port = 0, replicaPort = 0] = await serverPorts(2);
+    const common = ['appendonly no', 'save ""', 'repl-diskless-sync-delay 0'];
+    group = await startRedisGroup([
+      { port, config: common },
+      { port: replicaPort, config: [...common, `replicaof 127.0.0.1 ${port}`] },
+    ]);
+    [redis, replica] = group.nodes as [RedisNode, RedisNode];
+    const log = await openRedisLog({
+      url: urlOf(redis),
+      prefix: PREFIX,
+      historySize: 100,
+      historyTtl: 600_000,
+      idempotencyTtl: 600_000,
+    });
+    ids = await appendTexts(log, keys.channel, ['a', 'b', 'c', 'd']);
+    await log.close();
+    const user =
+      'ACL SETUSER reader on >secret ~* &* -@all +@read +@connection +@pubsub +eval +evalsha +time +info';
+    await redis.cli(...user.split(' '));
+  });
+  afterAll(() => group.stop());
+
+  const expectReadable = async (
+    url: string,
+    refusal: { code: string; trouble?: LogTrouble },
+  ): Promise<void> => {
+    const log = newRedisLog(url);
+    await expect.poll(() => log.rewind(keys.channel, 0).catch(String)).toBe(ids[3]);
+    const page = await log.read(keys.channel, ORIGIN, 100);
+    expect(page).toMatchObject({ complete: true, tail: ids[3] });
+    expect(page.events.map(({ id }) => id)).toEqual(ids);
+    expect((await log.read(keys.channel, ids[1] as EventId, 100)).events.map(({ id }) => id)).toEqual(
+      ids.slice(2),
+    );
+    expect(await log.rewind(keys.channel, 2)).toBe(ids[1]);
+    const following = log.follow(keys.channel, new Listener());
+    expect(await following.started).toBe(ids[3]);
+    following.stop();
+    await expect(log.append(keys.channel, { fields: 'data: x\n\n' })).rejects.toMatchObject(refusal);
+    await log.close();
+  };
+
+  test('because it is a replica', async () => {
+    await expect.poll(() => replica.cli('xlen', keys.log)).toBe('4');
+    await expectReadable(urlOf(replica), { code: 'log-unavailable', trouble: 'READONLY' });
+  });
+
+  test('because the user may only read', async () => {
+    const url = urlOf(redis).replace('://', '://reader:secret@');
+    await expectReadable(url, { code: 'log-unavailable' });
+  });
+
+  test('because too few replicas are there', async () => {
+    await redis.cli('config', 'set', 'min-replicas-to-write', '5');
+    await expectReadable(urlOf(redis), { code: 'log-unavailable', trouble: 'NOREPLICAS' });
+    await redis.cli('config', 'set', 'min-replicas-to-write', '0');
+  });
+
+  test('because it is out of memory', async () => {
+    await redis.cli('config', 'set', 'maxmemory', '1');
+    await expectReadable(urlOf(redis), { code: 'log-full', trouble: 'OOM' });
+    await redis.cli('config', 'set', 'maxmemory', '0');
+  });
+});
+
+test('because a save has failed', async () => {
+  const keys = freshChannel();
+  // A folder that no file can be made in.
+  const redis = await startRedis({ args: ['--dir', '/proc', '--stop-writes-on-bgsave-error', 'yes'] });
+  const log = newRedisLog(redis.url);
+  try {
+    await expect.poll(() => log.rewind(keys.channel, 0).catch(String)).toBe(ORIGIN);
+    const [id] = await appendTexts(log, keys.channel, ['a']);
+    await redis.cli('config', 'set', 'save', '1 1');
+    await redis.cli('bgsave');
+    await expect.poll(() => redis.cli('info', 'persistence')).toContain('rdb_last_bgsave_status:err');
+    await expect(log.append(keys.channel, { fields: 'data: x\n\n' })).rejects.toMatchObject({
+      trouble: 'MISCONF',
+    });
+    expect(await log.read(keys.channel, ORIGIN, 10)).toMatchObject({ events: [{ id }], complete: true });
+    expect(await log.rewind(keys.channel, 1)).toBe(ORIGIN);
+  } finally {
+    await log.close();
+    await redis.stop();
+  }
+});
