@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseChannelName } from '../../src/core/channel-name.ts';
+import { ORIGIN } from '../../src/core/event.ts';
+import { Listener } from '../support/listener.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
-import { eventLogContract } from './event-log-contract.ts';
+import { DEFAULTS, eventLogContract } from './event-log-contract.ts';
 
 describe('the log in Redis', () => {
   let redis: RedisServer;
@@ -12,4 +15,20 @@ describe('the log in Redis', () => {
   afterAll(() => redis.stop());
 
   eventLogContract((options) => openRedisLog({ ...options, url: redis.url, prefix: 'contract:' }));
+
+  test('an event owns exactly its bytes, heard or read: what is kept keeps nothing else', async () => {
+    const log = await openRedisLog({ ...DEFAULTS, url: redis.url, prefix: 'contract:' });
+    const channel = parseChannelName('owned');
+    const listener = new Listener();
+    const following = log.follow(channel, listener);
+    await following.started;
+    for (let i = 0; i < 20; i++) await log.append(channel, { fields: `data: ${i}\n\n` });
+    await listener.until(() => listener.events.length === 20);
+    const { events } = await log.read(channel, ORIGIN, 100);
+    expect(events).toHaveLength(20);
+    for (const { frame } of [...events, ...listener.events])
+      expect(frame.buffer.byteLength).toBe(frame.length);
+    following.stop();
+    await log.close();
+  });
 });

@@ -54,6 +54,9 @@ const COMMANDS: Options = {
   commandTimeout: COMMAND_TIMEOUT,
 };
 
+/** A page can be large and the way to Redis narrow; nobody waits outward for it. What is silent is noticed sooner. */
+const READS: Options = { ...COMMANDS, connectionName: 'sluice-reads', commandTimeout: 10_000 };
+
 /** Patient; who subscribes to what after a reconnect is decided by the follower alone. */
 const SUBSCRIBER: Options = { connectionName: 'sluice-subscriber', maxRetriesPerRequest: null };
 
@@ -66,14 +69,37 @@ export function connectCommands(address: Exclude<RedisAddress, { kind: 'cluster'
   });
 }
 
+/** For pages from the same server, which must not keep the answers to publishes waiting behind them. */
+export function connectReads(
+  address: Exclude<RedisAddress, { kind: 'cluster' }>,
+  tls: RedisTls,
+  commands: Redis,
+): Redis {
+  const reads = connect(address, tls, READS);
+  // Why it fails is told by the other connections.
+  reads.on('error', () => undefined);
+  commands.once('ready', () => {
+    // When those connect anew, it may be to another server.
+    commands.on('ready', () => {
+      if (reads.status === 'ready') reads.disconnect(true);
+    });
+  });
+  return reads;
+}
+
 /** For announcements from one server, or from the one that Sentinels name. */
 export function connectSubscriber(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Redis {
   return connect(address, tls, SUBSCRIBER);
 }
 
 /** For commands to a cluster: each goes to the node that has its slot. */
-export function connectCluster(address: Extract<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Cluster {
-  return new Cluster([...address.nodes], {
+export function connectCluster(
+  address: Extract<RedisAddress, { kind: 'cluster' }>,
+  tls: RedisTls,
+  purpose: 'commands' | 'reads' = 'commands',
+): Cluster {
+  const own = purpose === 'reads' ? READS : COMMANDS;
+  const cluster = new Cluster([...address.nodes], {
     lazyConnect: true,
     enableOfflineQueue: false,
     slotsRefreshInterval: SLOTS_REFRESH,
@@ -81,8 +107,10 @@ export function connectCluster(address: Extract<RedisAddress, { kind: 'cluster' 
     // A command whose connection broke may have run: what is unknown is the publisher's to send again.
     retryDelayOnFailover: 0,
     clusterRetryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
-    redisOptions: { ...withoutRetries(COMMON), ...COMMANDS, ...accessOf(address, tls) },
+    redisOptions: { ...withoutRetries(COMMON), ...own, ...accessOf(address, tls) },
   });
+  if (purpose === 'reads') cluster.on('error', () => undefined);
+  return cluster;
 }
 
 /** For announcements from one node of a cluster. */

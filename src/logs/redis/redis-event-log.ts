@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import calculateSlot from 'cluster-key-slot';
 import type { ChannelName } from '../../core/channel-name.ts';
 import type { ControlBus, ControlBusOptions } from '../../core/control-bus.ts';
@@ -12,15 +11,13 @@ import type {
   LogListener,
   LogPage,
 } from '../../core/event-log.ts';
-import { parseEventId } from '../../core/event.ts';
-import type { EventId, NewEvent, StoredEvent } from '../../core/event.ts';
+import type { EventId, NewEvent } from '../../core/event.ts';
 import type { RateCounter } from '../../core/rate.ts';
-import { ownBytes } from './announcement.ts';
 import { ClusterControlConnection } from './cluster-control-connection.ts';
 import { ClusterFollower } from './cluster-follower.ts';
 import { ClusterMonitor } from './cluster-monitor.ts';
 import type { LogMonitor } from './log-monitor.ts';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { parseRedisAddress } from './redis-address.ts';
 import type { HostAndPort } from './redis-address.ts';
 import type { RedisTls } from './redis-connections.ts';
@@ -29,6 +26,7 @@ import {
   connectFailure,
   connectCommands,
   connectNodeSubscriber,
+  connectReads,
   connectSubscriber,
 } from './redis-connections.ts';
 import { RedisControlBus } from './redis-control-bus.ts';
@@ -39,6 +37,8 @@ import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts, TOO_FEW_REPLICAS } from './redis-scripts.ts';
 import type { ScriptName } from './redis-scripts.ts';
 import { troubleOf } from './redis-trouble.ts';
+import { appendedOf, eventIdOf, pageOf } from './script-replies.ts';
+import { Turns } from './turns.ts';
 
 export interface RedisEventLogOptions {
   /** As REDIS_URL: one server, Sentinels, or a cluster. */
@@ -63,6 +63,8 @@ const SCAN = 1_000;
 const PAGE_BYTES = 256 * 1024;
 /** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
 const TAIL_TTL = 86_400_000;
+/** Pages that Redis may owe us at once: each can be as large as an event may be. */
+const PAGES_AT_ONCE = 32;
 /** Scripts that write nothing. */
 const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind']);
 
@@ -71,6 +73,9 @@ export class RedisEventLog implements EventLog, RateCounter {
   readonly #options: RedisEventLogOptions;
   readonly #keys: RedisKeys;
   readonly #scripts: RedisScripts;
+  /** Over connections of their own: publishes do not wait behind pages. */
+  readonly #reads: RedisScripts;
+  readonly #pages = new Turns(PAGES_AT_ONCE);
   readonly #follower: Pick<RedisFollower, 'follow'>;
   readonly #monitor: LogMonitor;
   readonly #openControlBus: (options: ControlBusOptions) => ControlBus;
@@ -87,11 +92,9 @@ export class RedisEventLog implements EventLog, RateCounter {
     if (address.kind === 'cluster') {
       const cluster = connectCluster(address, tls);
       this.#announce = 'SPUBLISH';
-      this.#scripts = new RedisScripts(
-        cluster,
-        (key) => cluster.slots[calculateSlot(key)]?.join(',') ?? '',
-        options.waitReplicas ?? 0,
-      );
+      const reads = connectCluster(address, tls, 'reads');
+      this.#scripts = new RedisScripts(cluster, nodesOf(cluster), options.waitReplicas ?? 0);
+      this.#reads = new RedisScripts(reads, nodesOf(reads), 0);
       const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, tls, node);
       const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
@@ -110,14 +113,18 @@ export class RedisEventLog implements EventLog, RateCounter {
         control?.close();
         follower.close();
         cluster.disconnect();
+        reads.disconnect();
       };
       cluster.connect().catch(() => undefined);
+      reads.connect().catch(() => undefined);
       return;
     }
     const commands = connectCommands(address, tls);
     const subscriber = connectSubscriber(address, tls);
     this.#announce = 'PUBLISH';
     this.#scripts = new RedisScripts(commands, () => '', options.waitReplicas ?? 0);
+    const reads = connectReads(address, tls, commands);
+    this.#reads = new RedisScripts(reads, () => '', 0);
     this.#follower = new RedisFollower({ subscriber, keys, tail });
     this.#monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
     this.#openControlBus = (busOptions) => {
@@ -132,10 +139,12 @@ export class RedisEventLog implements EventLog, RateCounter {
     this.#disconnect = () => {
       subscriber.disconnect();
       commands.disconnect();
+      reads.disconnect();
     };
-    // Both go on trying by themselves; the monitor says how that goes.
+    // All go on trying by themselves; the monitor says how that goes.
     commands.connect().catch(() => undefined);
     subscriber.connect().catch(() => undefined);
+    reads.connect().catch(() => undefined);
   }
 
   /** What the replicas tell each other, over the connections of this log; open and close it with the log. */
@@ -152,40 +161,22 @@ export class RedisEventLog implements EventLog, RateCounter {
     const keys: [string, ...string[]] = [...this.#keys.channel(channel)];
     if (idempotencyKey !== undefined) keys.push(this.#keys.idempotency(channel, idempotencyKey));
     const live = this.#keys.live(channel);
-    const result = await this.#run('append', keys, [
-      event.fields,
-      historySize,
-      historyTtl,
-      historyTtl + TAIL_TTL,
-      idempotencyTtl,
-      live,
-      this.#announce,
-    ]);
-    const [id, replayed] = result as [Buffer, number];
-    return { id: eventId(id), replayed: replayed === 1 };
+    const args = [event.fields, historySize, historyTtl, historyTtl + TAIL_TTL, idempotencyTtl, live];
+    return appendedOf(await this.#run('append', keys, [...args, this.#announce]));
   }
 
   async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
     const { historySize, historyTtl } = this.#options;
     const args = [after, limit, PAGE_BYTES, historySize, historyTtl];
-    const [tail, complete, room, ...flat] = (await this.#run('read', this.#keys.channel(channel), args)) as [
-      Buffer,
-      number,
-      number,
-      ...Buffer[],
-    ];
-    const events: StoredEvent[] = [];
-    for (let i = 0; i + 2 < flat.length; i += 3) {
-      const [id, prev, fields] = flat.slice(i, i + 3) as [Buffer, Buffer, Buffer];
-      events.push({ id: eventId(id), prev: eventId(prev), frame: ownBytes(ID, id, LF, fields) });
-    }
-    return { events, tail: eventId(tail), complete: complete === 1, room };
+    const keys = this.#keys.channel(channel);
+    return pageOf(await this.#pages.take(() => this.#run('read', keys, args)));
   }
 
   async rewind(channel: ChannelName, count: number): Promise<EventId> {
     const { historySize, historyTtl } = this.#options;
-    const id = await this.#run('rewind', this.#keys.channel(channel), [count, historySize, historyTtl]);
-    return eventId(id as Buffer);
+    return eventIdOf(
+      await this.#run('rewind', this.#keys.channel(channel), [count, historySize, historyTtl]),
+    );
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {
@@ -225,7 +216,8 @@ export class RedisEventLog implements EventLog, RateCounter {
         trouble: 'timeout',
       });
     try {
-      return await this.#scripts.run(script, keys, args);
+      const scripts = READING.has(script) && this.#reads.ready ? this.#reads : this.#scripts;
+      return await scripts.run(script, keys, args);
     } catch (error) {
       throw this.#explain(error as Error, script);
     }
@@ -262,18 +254,7 @@ export class RedisEventLog implements EventLog, RateCounter {
   }
 }
 
-/** Reads what a script has answered with. What is no id here, no broker has written. */
-function eventId(bytes: Buffer): EventId {
-  const id = parseEventId(bytes.toString('latin1'));
-  if (id !== undefined) return id;
-  throw new BrokerError(
-    'log-unavailable',
-    'Redis holds something at a key of Sluice that Sluice did not write.',
-    {
-      trouble: 'WRONGTYPE',
-    },
-  );
+/** Which keys live on the same node, as the cluster knows it at the time. */
+function nodesOf({ slots }: Cluster): (key: string) => string {
+  return (key) => slots[calculateSlot(key)]?.join(',') ?? '';
 }
-
-const ID = Buffer.from('id: ');
-const LF = Buffer.from('\n');

@@ -62,6 +62,11 @@ export class RedisScripts {
     }
   }
 
+  /** Whether there is a connection for them now. */
+  get ready(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
   /** Strings in the result are Buffers. */
   run(
     script: ScriptName,
