@@ -13,25 +13,27 @@ local MAX_STEPS = 16
 
 -- Whether the text is an id in canonical form.
 local function is_id(text)
-  return #text <= 41 and string.find(text, '^%d+%-%d+$') and not string.find(text, '^0%d') and
-    not string.find(text, '-0%d', 1)
+  if #text > 41 then return false end
+  if string.find(text, '^[1-9]%d*%-0$') or string.find(text, '^[1-9]%d*%-[1-9]%d*$') then return true end
+  return text == '0-0' or string.find(text, '^0%-[1-9]%d*$') ~= nil
 end
 
 -- Whether the event `a` came before the event `b`. Numbers without leading zeros: the shorter one is the smaller.
 local function before(a, b)
-  if a == b then return false end
-  local a_ms, a_seq = string.match(a, '^(%d+)%-(%d+)$')
-  local b_ms, b_seq = string.match(b, '^(%d+)%-(%d+)$')
-  if #a_ms ~= #b_ms then return #a_ms < #b_ms end
+  local a_dash, b_dash = string.find(a, '-', 1, true), string.find(b, '-', 1, true)
+  if a_dash ~= b_dash then return a_dash < b_dash end
+  if #a == #b then return a < b end
+  local a_ms, b_ms = string.sub(a, 1, a_dash - 1), string.sub(b, 1, b_dash - 1)
   if a_ms ~= b_ms then return a_ms < b_ms end
-  if #a_seq ~= #b_seq then return #a_seq < #b_seq end
-  return a_seq < b_seq
+  return #a < #b
 end
 
--- Predecessor and fields of an entry that a broker has written; nil for any other.
-local function event_of(entry)
+-- Predecessor and fields of an entry that a broker has written; nil for any other. `expected` is an id that the predecessor
+-- may be, and need not be looked at.
+local function event_of(entry, expected)
   local fields = entry[2]
-  if fields[1] == 'p' and fields[3] == 'f' and is_id(fields[2]) then return fields[2], fields[4] end
+  if fields[1] ~= 'p' or fields[3] ~= 'f' then return nil end
+  if fields[2] == expected or is_id(fields[2]) then return fields[2], fields[4] end
 end
 
 -- The id in an element of the index.

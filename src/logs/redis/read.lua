@@ -35,7 +35,7 @@ local result, count, bytes, chained = {tail, 0, 0}, 0, 0, nil
 -- Adds an entry of the stream to the page. False when the page ends before it.
 local function take(entry)
   last = entry[1]
-  local prev, fields = event_of(entry)
+  local prev, fields = event_of(entry, chained)
   if not prev then return true end
   if count == 0 then
     -- The position is proven when it is the predecessor of the oldest event after it.
@@ -55,18 +55,18 @@ local index = index_after(ids, length, last)
 -- The regular case: the index says which events make the page.
 local function take_indexed()
   if index >= length then return false end
-  local planned, planned_bytes, full, to = 0, 0, false, nil
-  for _, element in ipairs(redis.call('LRANGE', ids, index, index + limit)) do
-    local id, event_bytes = string.match(element, '^(%S+) (%d+)$')
-    if planned > 0 and (planned == limit or planned_bytes + event_bytes > max_bytes) then
-      full = true
-      break
-    end
-    if planned == 0 and index == 1 and #redis.call('XRANGE', log, '(' .. last, '(' .. id, 'COUNT', 1) > 0 then
-      return false
-    end
-    planned, planned_bytes, to = planned + 1, planned_bytes + event_bytes, id
+  local elements = redis.call('LRANGE', ids, index, index + limit)
+  if index == 1 and #redis.call('XRANGE', log, '(' .. last, '(' .. id_of(elements[1]), 'COUNT', 1) > 0 then
+    return false
   end
+  local planned, planned_bytes, full = 0, 0, false
+  for _, element in ipairs(elements) do
+    local event_bytes = tonumber(string.match(element, '^%S+ (%d+)$'))
+    full = planned > 0 and (planned == limit or planned_bytes + event_bytes > max_bytes)
+    if full then break end
+    planned, planned_bytes = planned + 1, planned_bytes + event_bytes
+  end
+  local to = id_of(elements[planned])
   local entries = redis.call('XRANGE', log, '(' .. last, to, 'COUNT', planned)
   for _, entry in ipairs(entries) do
     if not take(entry) then return true end
