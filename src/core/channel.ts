@@ -10,6 +10,8 @@ import { joinFrames } from './log-page.ts';
 import type { SharedPage } from './log-page.ts';
 import { PageReader } from './page-reader.ts';
 import type { PageConsumer } from './page-reader.ts';
+import { Retention } from './retention.ts';
+import type { HistoryLimits } from './retention.ts';
 import { RecentEvents } from './recent-events.ts';
 import type { RecentBudget } from './recent-events.ts';
 import type { Subscription } from './subscription.ts';
@@ -19,6 +21,9 @@ export interface ChannelContext {
   readonly loop: FairLoop;
   readonly instruments: Instruments;
   readonly recentBudget: RecentBudget;
+  readonly history: HistoryLimits;
+  /** The log could not be read, or followed. */
+  readonly onTrouble: (channel: ChannelName, error: unknown) => void;
 }
 
 /**
@@ -32,6 +37,7 @@ export class Channel implements LogListener, PageConsumer {
   readonly #following: Following;
   readonly #reader: PageReader;
   readonly #recent: RecentEvents;
+  readonly #retention: Retention;
   readonly #held = new HeldEvents();
   readonly #fanOut: FanOut;
   readonly #waiting = new Set<Subscription>();
@@ -48,7 +54,15 @@ export class Channel implements LogListener, PageConsumer {
   constructor(name: ChannelName, context: ChannelContext) {
     this.name = name;
     this.#context = context;
-    this.#reader = new PageReader(context.log, name, context.recentBudget);
+    this.#retention = new Retention(context.history);
+    this.#reader = new PageReader({
+      log: context.log,
+      channel: name,
+      loop: context.loop,
+      budget: context.recentBudget,
+      retention: this.#retention,
+      onFailed: (error) => context.onTrouble(name, error),
+    });
     this.#recent = new RecentEvents(context.recentBudget, ORIGIN);
     this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
     this.#following = context.log.follow(name, this);
@@ -74,6 +88,7 @@ export class Channel implements LogListener, PageConsumer {
 
   add(subscription: Subscription): void {
     this.#size++;
+    subscription.cameAt = this.#retention.taken;
     if (this.serving) {
       subscription.anchor(this.#position);
       subscription.schedule();
@@ -104,17 +119,31 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   rewind(count: number, found: (after: EventId) => void): void {
-    this.#reader.rewind(count, found);
+    // More than all that is kept is as much as that.
+    this.#reader.rewind(Math.min(count, this.#context.history.size), found);
   }
 
-  /** Everything from exactly `position` to the channel's own, as one buffer; undefined when only the log can tell. */
-  recentAfter(position: EventId): { readonly bytes: Buffer; readonly count: number } | undefined {
-    if (this.#joined?.from === position && this.#joined.to === this.#position) return this.#joined;
+  /**
+   * Everything from exactly `position` to the channel's own, as one buffer; undefined when only the log can tell. What had
+   * arrived before the subscriber came (`cameAt`, in events taken in) it only gets as long as the log keeps it, too.
+   */
+  recentAfter(
+    position: EventId,
+    cameAt: number,
+  ): { readonly bytes: Buffer; readonly count: number } | undefined {
     const events = this.#recent.after(position);
+    const [first] = events ?? [];
     if (events === undefined) return undefined;
+    const before = events.length - (this.#retention.taken - cameAt);
+    if (first !== undefined && before > 0 && !this.#stillKept(first.id, before)) return undefined;
+    if (this.#joined?.from === position && this.#joined.to === this.#position) return this.#joined;
     const joined = { from: position, to: this.#position, bytes: joinFrames(events), count: events.length };
     if (events.length > 1) this.#joined = joined;
     return joined;
+  }
+
+  #stillKept(oldest: EventId, count: number): boolean {
+    return this.#retention.holds(count) && !this.#retention.expired(oldest);
   }
 
   /** From here on every event goes to the subscription as it arrives. It must stand at exactly {@link position}. */
@@ -160,6 +189,10 @@ export class Channel implements LogListener, PageConsumer {
     this.#announce();
   }
 
+  onTrouble(error: unknown): void {
+    this.#context.onTrouble(this.name, error);
+  }
+
   onInterrupted(): void {
     if (this.#state === 'following') this.#state = 'interrupted';
   }
@@ -181,6 +214,7 @@ export class Channel implements LogListener, PageConsumer {
     }
     if (compareEventIds(event.prev, this.#position) > 0) return false;
     this.#recent.push(event);
+    this.#retention.take(event);
     this.#joined = undefined;
     this.#position = event.id;
     this.#takenBytes += event.frame.length;
@@ -209,6 +243,8 @@ export class Channel implements LogListener, PageConsumer {
     this.#position = position;
     this.#takenBytes = 0;
     this.#recent.reset(position);
+    this.#reader.forget();
+    this.#retention.heard(position);
     this.#fanOut.restartAt(position);
   }
 

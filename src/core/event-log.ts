@@ -59,6 +59,8 @@ export interface LogPage {
 export interface LogListener {
   /** In log order; an event may come twice. */
   onEvents(events: readonly StoredEvent[]): void;
+  /** The channel cannot be followed now, which is tried again; `error` says why. */
+  onTrouble?(error: unknown): void;
   /** Announcements may be lost from here on. */
   onInterrupted(): void;
   /** Announcements arrive again; what was appended up to `tail` may have gone unheard. */

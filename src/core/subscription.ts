@@ -35,6 +35,8 @@ export interface GapNotice {
 export class Subscription implements PageConsumer, FairTask {
   /** The last event written, or where to begin. */
   position: EventId = ORIGIN;
+  /** How many events the channel had taken in when this came. The channel's to say. */
+  cameAt = 0;
   /** Its place among the channel's live subscribers; -1 while it catches up. The channel's to keep. */
   liveIndex = -1;
   readonly #channel: Channel;
@@ -122,7 +124,7 @@ export class Subscription implements PageConsumer, FairTask {
    * in events while pages are read, and keeps the newest; what it holds beyond our position is written here.
    */
   #advance(): void {
-    const recent = this.#channel.recentAfter(this.position);
+    const recent = this.#channel.recentAfter(this.position, this.cameAt);
     if (recent === undefined) {
       if (this.#atEnd) {
         this.#atEnd = false;

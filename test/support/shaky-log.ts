@@ -31,6 +31,7 @@ interface Wrapped {
 /** A real log behind a connection on which everything happens that may: delay, loss, repetition, failure, and a cut. */
 export class ShakyLog implements EventLog {
   reads = 0;
+  rewinds = 0;
   follows = 0;
   readonly #log: EventLog;
   readonly #random: () => number;
@@ -61,6 +62,7 @@ export class ShakyLog implements EventLog {
   }
 
   async rewind(channel: ChannelName, count: number): Promise<EventId> {
+    this.rewinds++;
     await this.#wait();
     this.#mayFail();
     return this.#log.rewind(channel, count);
