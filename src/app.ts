@@ -27,6 +27,7 @@ import { Disconnector } from './http/disconnector.ts';
 import { healthRoutes } from './http/health.ts';
 import type { Readiness } from './http/health.ts';
 import { KEEP_ALIVE_TIMEOUT, createHttpServer } from './http/http-server.ts';
+import { ListeningSockets } from './http/listening-sockets.ts';
 import { metricsRoute } from './http/metrics-endpoint.ts';
 import { PublishLane } from './http/publish-lane.ts';
 import { publishRoutes } from './http/publish.ts';
@@ -211,6 +212,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       await app.register(apiDocument, { described, version: packageVersion() });
     },
   });
+  const sockets = new ListeningSockets(server.server);
   // Rates are counted, and requests traced, by hooks of Fastify, which the lane is past; and it reads no TLS.
   const hooked =
     config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined || tracing !== undefined;
@@ -248,7 +250,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     if (tls === undefined) server.server.closeAllConnections();
     else tls.closeAllConnections();
     admin?.server.closeAllConnections();
-    await Promise.all([server.close(), admin?.close()]);
+    await Promise.all([server.close(), sockets.close(), admin?.close()]);
     await Promise.all([log.close(), tracing?.close()]);
   };
 
@@ -256,7 +258,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     replica,
     async listen() {
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
-      const url = await server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
+      const where = { port: config.port, host: config.host, backlog: BACKLOG };
+      const url = await sockets.listen((options) => server.listen(options), where);
       // Fastify does not know what its server speaks.
       return { url: tls === undefined ? url : url.replace(/^http:/, 'https:'), adminUrl };
     },
@@ -266,7 +269,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       await ended;
       // Requests under way get their answer; who then still keeps a connection open is cut.
       lane?.close();
-      const finished = server.close();
+      const finished = Promise.all([server.close(), sockets.close()]);
       await Promise.race([finished, delay(FINISH, undefined, { ref: false })]);
       await close();
     },

@@ -106,7 +106,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
         wire.cut();
         return;
       }
-      const connection = new SseConnection(wire, connections.pulse, {
+      const connection = new SseConnection(wire, connections, {
         expiry: connections.expiry(access?.expiresAt ?? Infinity),
         channel,
         holder: access,

@@ -120,7 +120,7 @@ test('what a page answers to somebody else is what the log answers', async () =>
     if (answer === undefined) continue;
     answered++;
     const truth = await one.memory.read(NEWS, position, 1_000);
-    expect({ ...answer, asked, position }).toMatchObject({ tail: truth.tail, complete: truth.complete });
+    expect([answer.tail, answer.complete]).toEqual([truth.tail, truth.complete]);
     expect(answer.events).toEqual(truth.events.slice(0, answer.events.length));
     expect(answer.events.length > 0).toBe(truth.events.length > 0);
     if (answer.events.length > 0) expect(answer.room).toBe(truth.room);
