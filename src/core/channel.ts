@@ -61,7 +61,7 @@ export class Channel implements LogListener, PageConsumer {
       loop: context.loop,
       budget: context.recentBudget,
       retention: this.#retention,
-      onFailed: (error) => context.onTrouble(name, error),
+      onFailed: (error) => this.onTrouble(error),
     });
     this.#recent = new RecentEvents(context.recentBudget, ORIGIN);
     this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
@@ -191,6 +191,7 @@ export class Channel implements LogListener, PageConsumer {
 
   onTrouble(error: unknown): void {
     this.#context.onTrouble(this.name, error);
+    for (const subscription of this.#waiting) subscription.onTrouble(error);
   }
 
   onInterrupted(): void {

@@ -13,6 +13,8 @@ const PAGE_LIMIT = 256;
 
 export interface PageConsumer {
   onPage(page: SharedPage): void;
+  /** What it waits for cannot be had now, which is tried again. */
+  onTrouble(error: unknown): void;
 }
 
 export interface PageReaderOptions {
@@ -55,7 +57,12 @@ export class PageReader implements FairTask {
 
   constructor(options: PageReaderOptions) {
     this.#options = options;
-    this.#reads = new PatientReads(options.onFailed);
+    this.#reads = new PatientReads((error) => {
+      options.onFailed(error);
+      for (const { consumers } of this.#questions.values()) {
+        for (const consumer of consumers) consumer.onTrouble(error);
+      }
+    });
     this.#kept = new KeptPages(options.budget, options.retention);
   }
 

@@ -1,5 +1,6 @@
 import type { ChannelName } from '../core/channel-name.ts';
 import type { EventId } from '../core/event.ts';
+import type { LogTrouble } from '../core/log-trouble.ts';
 import type { GapNotice } from '../core/subscription.ts';
 
 /**
@@ -23,6 +24,11 @@ export function encodeGap({ channel, after, before }: GapNotice): Buffer {
 export function encodeReady(channel: ChannelName, position: EventId): Buffer {
   const data = JSON.stringify({ channels: { [channel]: position } });
   return Buffer.from(`id: ${position}\nevent: sluice:ready\ndata: ${data}\n\n`);
+}
+
+/** For whoever looks at the stream itself: a comment, which no client takes for an event. */
+export function encodeWaiting(reason: LogTrouble): string {
+  return `: waiting for the log (${reason})\n`;
 }
 
 /** No blank line after it: a block without data makes some clients fire an empty message. */

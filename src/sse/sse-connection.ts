@@ -2,8 +2,9 @@ import type { ChannelName } from '../core/channel-name.ts';
 import type { CloseReason } from '../core/close-reason.ts';
 import type { EventId } from '../core/event.ts';
 import type { FairLoop, FairTask } from '../core/fair-loop.ts';
+import type { LogTrouble } from '../core/log-trouble.ts';
 import type { GapNotice, Sink } from '../core/subscription.ts';
-import { HEARTBEAT, encodeGap, encodeReady, encodeRetry } from './frame.ts';
+import { HEARTBEAT, encodeGap, encodeReady, encodeRetry, encodeWaiting } from './frame.ts';
 import type { Outlet, Wire } from './wire.ts';
 
 /** The time, in ms and only as exact as the sweep that keeps it: reading it costs nothing. */
@@ -146,6 +147,10 @@ export class SseConnection implements Sink, FairTask {
 
   gap(notice: GapNotice): void {
     this.write(encodeGap(notice));
+  }
+
+  waiting(reason: LogTrouble): void {
+    this.write(encodeWaiting(reason));
   }
 
   ready(channel: ChannelName, position: EventId): void {

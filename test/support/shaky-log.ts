@@ -33,6 +33,8 @@ export class ShakyLog implements EventLog {
   reads = 0;
   rewinds = 0;
   follows = 0;
+  /** What every read is refused with, if anything. */
+  refusal: BrokerError | undefined;
   readonly #log: EventLog;
   readonly #random: () => number;
   readonly #shakiness: Shakiness;
@@ -153,6 +155,7 @@ export class ShakyLog implements EventLog {
   }
 
   #mayFail(): void {
+    if (this.refusal !== undefined) throw this.refusal;
     if (this.#random() < (this.#shakiness.failure ?? 0)) throw new BrokerError('log-unavailable', 'shaken');
   }
 }
