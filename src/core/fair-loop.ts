@@ -28,14 +28,10 @@ export class FairLoop {
    * event loop. Rejects with what the work throws.
    */
   inTurn<T>(work: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       this.add({
         run: () => {
-          try {
-            resolve(work());
-          } catch (error) {
-            reject(error);
-          }
+          resolve(Promise.try(work));
           return false;
         },
       });
