@@ -69,7 +69,9 @@ export class SseConnection implements Sink, FairTask {
   #rest: Buffer | undefined;
   #blocked = false;
   #closed = false;
-  #pending = 0;
+  /** Bytes handed on so far, and how many of them had been taken when that was looked at last. */
+  #handed = 0;
+  #taken = NaN;
   #progressAt = 0;
 
   constructor(wire: Wire, { pulse, loop }: StreamContext, { expiry, channel, holder }: SseConnectionOptions) {
@@ -134,6 +136,7 @@ export class SseConnection implements Sink, FairTask {
   }
 
   #hand(bytes: Buffer | string): void {
+    this.#handed += bytes.length;
     // A write larger than the high-water mark answers false also when the kernel took all of it at once.
     if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#blocked = true;
   }
@@ -178,12 +181,13 @@ export class SseConnection implements Sink, FairTask {
   /** True when bytes have been waiting for `timeout` ms of which none was taken; then the stream is closed. */
   closeIfStalled(timeout: number): boolean {
     if (this.#closed || this.bufferedBytes === 0) {
-      this.#pending = 0;
+      this.#taken = NaN;
       return false;
     }
-    const pending = this.#wire.unsentBytes();
-    if (pending !== this.#pending) {
-      this.#pending = pending;
+    // Not what waits, which may be as much as before although the reader has taken some and more has been handed on.
+    const taken = this.#handed - this.#wire.unsentBytes();
+    if (taken !== this.#taken) {
+      this.#taken = taken;
       this.#progressAt = this.#pulse.now;
       return false;
     }
