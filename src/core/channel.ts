@@ -1,30 +1,17 @@
+import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from './channel-name.ts';
-import type { EventLog, Following, LogListener } from './event-log.ts';
+import type { Following, LogListener } from './event-log.ts';
 import { ORIGIN, compareEventIds } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
-import type { FairLoop } from './fair-loop.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
-import type { Instruments } from './instruments.ts';
 import { joinFrames } from './log-page.ts';
 import type { SharedPage } from './log-page.ts';
 import { PageReader } from './page-reader.ts';
 import type { PageConsumer } from './page-reader.ts';
 import { Retention } from './retention.ts';
-import type { HistoryLimits } from './retention.ts';
 import { RecentEvents } from './recent-events.ts';
-import type { RecentBudget } from './recent-events.ts';
 import type { Subscription } from './subscription.ts';
-
-export interface ChannelContext {
-  readonly log: EventLog;
-  readonly loop: FairLoop;
-  readonly instruments: Instruments;
-  readonly recentBudget: RecentBudget;
-  readonly history: HistoryLimits;
-  /** The log could not be read, or followed. */
-  readonly onTrouble: (channel: ChannelName, error: unknown) => void;
-}
 
 /**
  * One followed channel on this replica. Events come in through {@link onEvents}, are checked against the chain of
@@ -48,7 +35,6 @@ export class Channel implements LogListener, PageConsumer {
   #position: EventId = ORIGIN;
   /** Bytes taken in since the live subscribers were last told. */
   #takenBytes = 0;
-  #joined: { from: EventId; to: EventId; bytes: Buffer; count: number } | undefined;
   #size = 0;
 
   constructor(name: ChannelName, context: ChannelContext) {
@@ -136,9 +122,12 @@ export class Channel implements LogListener, PageConsumer {
     if (events === undefined) return undefined;
     const before = events.length - (this.#retention.taken - cameAt);
     if (first !== undefined && before > 0 && !this.#stillKept(first.id, before)) return undefined;
-    if (this.#joined?.from === position && this.#joined.to === this.#position) return this.#joined;
-    const joined = { from: position, to: this.#position, bytes: joinFrames(events), count: events.length };
-    if (events.length > 1) this.#joined = joined;
+    const { lastJoin } = this.#context;
+    const { of: last } = lastJoin;
+    const to = this.#position;
+    if (last?.channel === this && last.from === position && last.to === to) return last;
+    const joined = { channel: this, from: position, to, bytes: joinFrames(events), count: events.length };
+    if (events.length > 1) lastJoin.of = joined;
     return joined;
   }
 
@@ -167,12 +156,12 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   stop(): void {
+    if (this.#context.lastJoin.of?.channel === this) this.#context.lastJoin.of = undefined;
     this.#following.stop();
     this.#reader.stop();
     this.#recent.reset(this.#position);
     this.#held.take();
     this.#fanOut.restartAt(this.#position);
-    this.#joined = undefined;
   }
 
   onEvents(events: readonly StoredEvent[]): void {
@@ -216,7 +205,6 @@ export class Channel implements LogListener, PageConsumer {
     if (compareEventIds(event.prev, this.#position) > 0) return false;
     this.#recent.push(event);
     this.#retention.take(event);
-    this.#joined = undefined;
     this.#position = event.id;
     this.#takenBytes += event.frame.length;
     return true;

@@ -1,5 +1,5 @@
 import { Channel } from './channel.ts';
-import type { ChannelContext } from './channel.ts';
+import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from './channel-name.ts';
 import type { Start } from './cursor.ts';
 import { BrokerError } from './errors.ts';
@@ -45,7 +45,7 @@ export class Hub {
     this.#loop = loop;
     this.#instruments = instruments;
     const recentBudget = { limit: RECENT_BYTES, used: 0 };
-    this.#context = { log, loop, instruments, history, onTrouble, recentBudget };
+    this.#context = { log, loop, instruments, history, onTrouble, recentBudget, lastJoin: {} };
     this.#sweep = setInterval(() => this.#stopIdle(), LINGER / 5);
     this.#sweep.unref();
   }

@@ -2,6 +2,8 @@ import type { EventId, StoredEvent } from './event.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 256 * 1024;
+/** What an event takes besides its frame: the objects around it, and what Node keeps for a buffer of its own. */
+const EVENT_BYTES = 320;
 
 /** What all channels of a process may keep in recent memory together, beyond what is still on its way to sockets. */
 export interface RecentBudget {
@@ -30,8 +32,8 @@ export class RecentEvents {
 
   push(event: StoredEvent): void {
     this.#events.push(event);
-    this.#bytes += event.frame.length;
-    this.#budget.used += event.frame.length;
+    this.#bytes += costOf(event);
+    this.#budget.used += costOf(event);
   }
 
   /** The events after exactly this position; undefined when the position is not among those covered. */
@@ -57,8 +59,8 @@ export class RecentEvents {
       if (events.length - drop <= MAX_EVENTS && bytes <= MAX_BYTES && used <= this.#budget.limit) break;
       if (this.#floor === keepAfter) break;
       const event = events[drop++] as StoredEvent;
-      bytes -= event.frame.length;
-      used -= event.frame.length;
+      bytes -= costOf(event);
+      used -= costOf(event);
       this.#floor = event.id;
     }
     if (drop === 0) return;
@@ -74,4 +76,8 @@ export class RecentEvents {
     this.#bytes = 0;
     this.#floor = floor;
   }
+}
+
+function costOf({ frame }: StoredEvent): number {
+  return frame.length + EVENT_BYTES;
 }
