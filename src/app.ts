@@ -13,7 +13,6 @@ import type { Config } from './config.ts';
 import type { RefuseReason } from './core/close-reason.ts';
 import type { ChannelName } from './core/channel-name.ts';
 import { BrokerError } from './core/errors.ts';
-import type { LogHealth } from './core/event-log.ts';
 import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
 import type { LogTrouble } from './core/log-trouble.ts';
@@ -40,6 +39,7 @@ import type { TlsIdentity } from './http/tls-server.ts';
 import { Metrics } from './metrics.ts';
 import { Connections } from './sse/connections.ts';
 import { openBackbone } from './wiring/backbone.ts';
+import { LogWatch } from './wiring/log-watch.ts';
 import { startTracing } from './wiring/start-tracing.ts';
 import { tokenServices } from './wiring/token-services.ts';
 
@@ -50,8 +50,6 @@ import { tokenServices } from './wiring/token-services.ts';
 const BACKLOG = 16_384;
 /** How long requests may take to finish after the last stream has ended, in ms. */
 const FINISH = 2_000;
-/** How long a log may be away before this replica says that it is not ready: a failover takes less, in ms. */
-const READINESS_GRACE = 15_000;
 /** How often it is said that somebody met a limit, for each of them, in ms; the metrics count every time. */
 const NOTICE_INTERVAL = 10_000;
 
@@ -70,15 +68,9 @@ export interface App {
 
 /** The composition root: picks the log, wires the parts, knows the whole Config so that nobody else must. */
 export async function createApp(config: Config, logger: Logger): Promise<App> {
-  const logState = { downSince: performance.now(), everUp: false };
-  const onHealth = ({ up, detail }: LogHealth): void => {
-    if (up) logger.info('redis: up');
-    else logger.warn({ detail }, 'redis: down; subscriptions stay open, publishing answers 503');
-    logState.everUp ||= up;
-    logState.downSince = performance.now();
-  };
+  const logWatch = new LogWatch(logger);
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
-  const { log: events, control, counter } = openBackbone(config, replica, onHealth);
+  const { log: events, control, counter } = openBackbone(config, replica, logWatch);
   const tracing = await startTracing(config.tracing, logger);
   const log = tracing?.around(events, config.redisUrl === undefined ? undefined : 'redis') ?? events;
 
@@ -89,7 +81,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     channels: () => hub.channelsFollowed,
     bufferedBytes: () => connections.bufferedBytes,
     revocations: () => revocations.size,
-    logUp: async () => (await log.health()).up,
+    log: () => log.health(),
     ready: async () => (await readiness()).ready,
   });
   const troubleNotice = new RareNotice<LogTrouble, ChannelName>(
@@ -126,11 +118,11 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const readiness = async (): Promise<Readiness> => {
     const health = await log.health();
     const { draining } = connections;
-    const tolerated = logState.everUp && performance.now() - logState.downSince < READINESS_GRACE;
-    const ready = !draining && (health.up || tolerated);
+    const { up, detail } = health;
+    const state = detail === '' ? 'up' : `${up ? 'partly down' : 'down'}: ${detail}`;
     return {
-      ready,
-      checks: { log: health.up ? 'up' : `down: ${health.detail}`, draining: String(draining) },
+      ready: !draining && logWatch.isTolerable(health),
+      checks: { log: state, draining: String(draining) },
     };
   };
 

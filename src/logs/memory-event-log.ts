@@ -1,5 +1,6 @@
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
+import { HEALTHY } from '../core/event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -111,7 +112,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   async health(): Promise<LogHealth> {
-    return { up: true, detail: '' };
+    return HEALTHY;
   }
 
   async close(): Promise<void> {

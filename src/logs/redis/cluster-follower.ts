@@ -3,7 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { ChannelName } from '../../core/channel-name.ts';
 import type { Following, LogListener } from '../../core/event-log.ts';
 import type { EventId } from '../../core/event.ts';
-import type { HostAndPort } from './redis-address.ts';
+import type { HostAndPort } from '../../core/redis-address.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from './redis-keys.ts';
 
@@ -54,9 +54,9 @@ export class ClusterFollower {
     this.#timer.unref();
   }
 
-  /** Whether no node that something is followed at is away. */
-  get connected(): boolean {
-    return [...this.#nodes.values()].every(({ away }) => !away);
+  /** Whether something is followed at this node (host:port) whose announcements do not arrive. */
+  isDeafTo(nodeKey: string): boolean {
+    return this.#nodes.get(nodeKey)?.away ?? false;
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {

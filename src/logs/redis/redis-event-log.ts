@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
 import calculateSlot from 'cluster-key-slot';
 import type { ChannelName } from '../../core/channel-name.ts';
 import type { ControlBus, ControlBusOptions } from '../../core/control-bus.ts';
@@ -13,14 +14,15 @@ import type {
   LogPage,
 } from '../../core/event-log.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../core/event.ts';
+import type { LogTrouble } from '../../core/log-trouble.ts';
 import type { RateCounter } from '../../core/rate.ts';
 import { ClusterControlConnection } from './cluster-control-connection.ts';
 import { ClusterFollower } from './cluster-follower.ts';
 import { ClusterMonitor } from './cluster-monitor.ts';
 import type { LogMonitor } from './log-monitor.ts';
 import type { Redis } from 'ioredis';
-import { parseRedisAddress } from './redis-address.ts';
-import type { HostAndPort } from './redis-address.ts';
+import { parseRedisAddress } from '../../core/redis-address.ts';
+import type { HostAndPort } from '../../core/redis-address.ts';
 import type { RedisTls } from './redis-connections.ts';
 import {
   connectCluster,
@@ -29,6 +31,7 @@ import {
   connectNodeSubscriber,
   connectSubscriber,
 } from './redis-connections.ts';
+import { watchEviction } from './eviction-watch.ts';
 import { RedisControlBus } from './redis-control-bus.ts';
 import type { RedisControlBusOptions } from './redis-control-bus.ts';
 import { RedisFollower } from './redis-follower.ts';
@@ -36,7 +39,8 @@ import { RedisKeys } from './redis-keys.ts';
 import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts, TOO_FEW_REPLICAS } from './redis-scripts.ts';
 import type { ScriptName } from './redis-scripts.ts';
-import { troubleOf } from './redis-trouble.ts';
+import { refusalOf, wordsOf } from './redis-trouble.ts';
+import type { Refusal } from './redis-trouble.ts';
 
 export interface RedisEventLogOptions {
   /** As REDIS_URL: one server, Sentinels, or a cluster. */
@@ -52,10 +56,16 @@ export interface RedisEventLogOptions {
   readonly idempotencyTtl: number;
   /** Replicas of Redis that must have confirmed an append before it is acknowledged. */
   readonly waitReplicas?: number;
-  /** Called when Redis goes away and when it is back. */
+  /** Called when Redis goes away, or a part of it, and when it is back; now and then while it is away. */
   readonly onHealth: (health: LogHealth) => void;
+  /** Called when Redis refuses something, although it is well as a whole, with its own words. */
+  readonly onRefused?: (reason: LogTrouble, words: string) => void;
+  /** Called with a maxmemory-policy that may evict what is kept. */
+  readonly onEviction?: (policy: string) => void;
 }
 
+/** How long what the probe writes outlives it, in ms. */
+const PROBE_TTL = 60_000;
 /** Revocations asked for at once. */
 const SCAN = 1_000;
 const PAGE_BYTES = 256 * 1024;
@@ -75,11 +85,11 @@ export class RedisEventLog implements EventLog, RateCounter {
 
   constructor(options: RedisEventLogOptions) {
     this.#options = options;
-    const keys = new RedisKeys(options.prefix);
-    this.#keys = keys;
-    const { onHealth, tls = {} } = options;
-    const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
     const address = parseRedisAddress(options.url);
+    const keys = new RedisKeys(options.prefix, address.kind === 'cluster' ? 0 : address.db);
+    this.#keys = keys;
+    const { onHealth, onEviction = () => undefined, tls = {} } = options;
+    const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
     if (address.kind === 'cluster') {
       const cluster = connectCluster(address, tls);
       this.#announce = 'SPUBLISH';
@@ -91,8 +101,11 @@ export class RedisEventLog implements EventLog, RateCounter {
       const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, tls, node);
       const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
-      const whyNot = (): Promise<string> => connectFailure(connect(address.nodes[0] as HostAndPort));
-      this.#monitor = new ClusterMonitor({ cluster, follower, whyNot, onHealth });
+      const whyNot = (): Promise<Error | undefined> =>
+        connectFailure(connect(address.nodes[0] as HostAndPort));
+      const probe = (tag: string): Promise<number> => this.#probe(tag, keys.probed(tag)[0]);
+      this.#monitor = new ClusterMonitor({ cluster, follower, probe, whyNot, onHealth });
+      watchEviction(cluster, onEviction);
       let control: ClusterControlConnection | undefined;
       this.#openControlBus = (busOptions) => {
         const scan = (key: string, cursor: string): Promise<[string, string[]]> =>
@@ -115,7 +128,11 @@ export class RedisEventLog implements EventLog, RateCounter {
     this.#announce = 'PUBLISH';
     this.#scripts = new RedisScripts(commands, () => '', options.waitReplicas ?? 0);
     this.#follower = new RedisFollower({ subscriber, keys, tail });
-    this.#monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
+    const probed = randomUUID();
+    const name = keys.probe(probed);
+    const probe = (): Promise<number> => this.#probe(probed, name);
+    this.#monitor = new RedisMonitor({ commands, subscriber, name, probe, onHealth });
+    watchEviction(commands, onEviction);
     this.#openControlBus = (busOptions) => {
       const bus = this.#controlBus(
         busOptions,
@@ -203,13 +220,19 @@ export class RedisEventLog implements EventLog, RateCounter {
     this.#disconnect();
   }
 
+  async #probe(tag: string, name: string): Promise<number> {
+    const args = [PROBE_TTL, name, this.#announce];
+    return (await this.#scripts.run('probe', this.#keys.probed(tag), args)) as number;
+  }
+
   #controlBus(
     options: ControlBusOptions,
     scan: RedisControlBusOptions['scan'],
     sharded: boolean,
   ): RedisControlBus {
     const [scripts, monitor, keys] = [this.#scripts, this.#monitor, this.#keys];
-    return new RedisControlBus({ ...options, scripts, monitor, keys, scan, sharded });
+    const explain = (error: Error): Refusal => this.#refusalOf(error);
+    return new RedisControlBus({ ...options, scripts, monitor, keys, scan, sharded, explain });
   }
 
   async #run(
@@ -227,32 +250,27 @@ export class RedisEventLog implements EventLog, RateCounter {
   }
 
   #explain(error: Error): BrokerError {
-    const { message } = error;
-    const trouble = troubleOf(error);
+    const { reason: trouble, detail } = this.#refusalOf(error);
     const because = { cause: error, trouble };
-    if (trouble === 'OOM') {
-      return new BrokerError(
-        'log-full',
-        'Redis has reached its maxmemory and evicts nothing. Nothing was published.',
-        because,
-      );
-    }
+    if (trouble === 'OOM') return new BrokerError('log-full', `${detail} Nothing was published.`, because);
     if (trouble === 'timeout') {
       this.#monitor.suspectNow();
-      const detail =
-        'Redis did not answer in time. The event may have been published: retry with the same Idempotency-Key.';
-      return new BrokerError('log-unavailable', detail, because);
+      const unknown = `${detail} The event may have been published: retry with the same Idempotency-Key.`;
+      return new BrokerError('log-unavailable', unknown, because);
     }
-    if (message === TOO_FEW_REPLICAS) {
-      const detail =
-        'Too few replicas of Redis have confirmed the event, which may be published all the same: retry with the same Idempotency-Key.';
-      return new BrokerError('log-unavailable', detail, because);
+    if (error.message === TOO_FEW_REPLICAS) {
+      const unconfirmed =
+        'Too few replicas of Redis have confirmed the event (NOREPLICAS), which may be published all the same: retry with the same Idempotency-Key.';
+      return new BrokerError('log-unavailable', unconfirmed, because);
     }
-    const detail =
-      trouble === 'unreachable' || trouble === 'other'
-        ? 'Redis cannot be reached, or refuses. Try again with the same Idempotency-Key.'
-        : `Redis refuses (${trouble}). Try again with the same Idempotency-Key.`;
-    return new BrokerError('log-unavailable', detail, because);
+    return new BrokerError('log-unavailable', `${detail} Try again with the same Idempotency-Key.`, because);
+  }
+
+  #refusalOf(error: Error): Refusal {
+    const refusal = refusalOf(error, this.#monitor.health);
+    const { reason, passes } = refusal;
+    if (!passes && this.#monitor.health.up) this.#options.onRefused?.(reason, wordsOf(error));
+    return refusal;
   }
 }
 

@@ -15,8 +15,12 @@ const METHODS = {
   rewind: 'sluice_rewindBuffer',
   hit: 'sluice_hitBuffer',
   tell: 'sluice_tellBuffer',
+  probe: 'sluice_probeBuffer',
 } as const;
 export type ScriptName = keyof typeof METHODS;
+
+/** Those that replicas have to confirm, where that is asked for. */
+const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'probe']);
 
 type Methods<R> = Record<(typeof METHODS)[ScriptName], (...args: (string | number)[]) => R>;
 type ScriptPipeline = Methods<unknown> & {
@@ -88,7 +92,7 @@ export class RedisScripts {
   #sendPipeline(calls: readonly Call[]): void {
     const pipeline = this.#redis.pipeline() as unknown as ScriptPipeline;
     for (const { script, args } of calls) pipeline[METHODS[script]](...args);
-    const appends = calls.some(({ script }) => script === 'append');
+    const appends = calls.some(({ script }) => WAITING.has(script));
     const waits = this.#waitReplicas > 0 && appends;
     if (waits) pipeline.wait(this.#waitReplicas, REPLICA_PATIENCE);
     pipeline.exec().then(
@@ -96,7 +100,7 @@ export class RedisScripts {
         const confirmed = waits ? Number(results?.at(-1)?.[1] ?? 0) : Infinity;
         for (const [index, call] of calls.entries()) {
           const [error, result] = results?.[index] ?? [new Error('no answer'), undefined];
-          const unconfirmed = call.script === 'append' && confirmed < this.#waitReplicas;
+          const unconfirmed = WAITING.has(call.script) && confirmed < this.#waitReplicas;
           if (error) call.reject(error);
           else if (unconfirmed) call.reject(new Error(TOO_FEW_REPLICAS));
           else call.resolve(result);
