@@ -59,9 +59,7 @@ describe('a database that cannot be selected is none, and never database 0', () 
     const { port } = folder;
     await folder.kill();
     const fewer = await startRedis({ port, args: ['--databases', '1'] });
-    await expect
-      .poll(() => broker.log().join('\n'))
-      .toMatch(/redis: down.*|DB index is out of range/);
+    await expect.poll(() => broker.log().join('\n')).toMatch(/redis: down.*|DB index is out of range/);
     await expect.poll(async () => (await fetch(`${broker.url}/readyz`)).text()).toContain('out of range');
     await publishFails(broker);
     expect(await fewer.cli('dbsize')).toBe('0');
@@ -90,19 +88,15 @@ describe('a database that cannot be selected is none, and never database 0', () 
 describe('two brokers on two databases of one Redis', () => {
   test('hear no events of each other', async () => {
     const [zero, one] = [await start(redis.url), await start(`${redis.url}/1`)];
-    const streams = [
-      await openStream(`${zero.url}/events/news`),
-      await openStream(`${one.url}/events/news`),
-    ];
+    const streams = [await openStream(`${zero.url}/events/news`), await openStream(`${one.url}/events/news`)];
     for (const stream of streams) await stream.until('sluice:ready');
     await zero.publish('news', 'in 0');
     await one.publish('news', 'in 1');
     await zero.publish('news', 'in 0 again');
     await one.publish('news', 'in 1 again');
-    const heard = await Promise.all(
-      streams.map((stream) => stream.when(({ events }) => events.at(-1)?.data?.endsWith('again') === true)),
+    await Promise.all(
+      streams.map((stream) => stream.when(({ events }) => events.at(-1)?.data.endsWith('again') === true)),
     );
-    expect(heard.length).toBe(2);
     expect(streams.map((stream) => stream.events.map(({ data }) => data).slice(1))).toEqual([
       ['in 0', 'in 0 again'],
       ['in 1', 'in 1 again'],
@@ -120,7 +114,7 @@ describe('two brokers on two databases of one Redis', () => {
     });
     expect(await answer.json()).toMatchObject({ disconnected: 0, replicas: [{}], complete: true });
     await zero.publish('news', 'still here');
-    await stream.until('still here');
+    expect(await stream.next()).toMatchObject({ data: 'still here' });
   });
 
   test('while the names of database 0 stay what they were', async () => {

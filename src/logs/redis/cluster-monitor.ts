@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import calculateSlot from 'cluster-key-slot';
-import type { Cluster } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { HEALTHY } from '../../core/event-log.ts';
 import type { LogHealth } from '../../core/event-log.ts';
 import type { ClusterFollower } from './cluster-follower.ts';
 import { HealthReport, NOT_TRIED_YET, troubleFrom } from './log-monitor.ts';
 import type { LogMonitor, Trouble } from './log-monitor.ts';
+import { saysNothing } from './redis-trouble.ts';
 import { slotLayout } from './slot-layout.ts';
 import type { NodeSlots } from './slot-layout.ts';
 
@@ -26,6 +27,9 @@ const SHOWN = 3;
 /** Tags that are tried in one look for one that is in a slot of a node, some 2 ms. */
 const TRIES = 4_000;
 
+/** How long a connection that is being made is waited for, in ms. */
+const CONNECTING = 1_000;
+
 const UNHEARD: Trouble = { reason: 'announcements', detail: 'its announcements do not arrive' };
 const NO_NODE: Trouble = { reason: 'unreachable', detail: 'no node of the cluster is known' };
 const UNASSIGNED: Trouble = { reason: 'CLUSTERDOWN', detail: 'no node has them' };
@@ -44,6 +48,8 @@ export class ClusterMonitor implements LogMonitor {
   readonly #timer: NodeJS.Timeout;
   /** For each node a tag in one of its slots. */
   readonly #tags = new Map<string, string>();
+  /** Why the last connection to each node could not be made, which is told rather than that there is none. */
+  readonly #failures = new Map<string, Trouble>();
   readonly #own = randomBytes(4).toString('hex');
   #tried = 0;
   #health: LogHealth = downFor(NOT_TRIED_YET);
@@ -56,6 +62,9 @@ export class ClusterMonitor implements LogMonitor {
     // ioredis says that no node could be used, and keeps the reason to itself.
     options.cluster.on('error', () => void this.#explain());
     options.cluster.on('ready', () => void this.#look());
+    options.cluster.on('node error', (error: Error, node: string) => {
+      if (!saysNothing(error)) this.#failures.set(node, troubleFrom(error));
+    });
     this.#timer = setInterval(() => void this.#look(), INTERVAL);
     this.#timer.unref();
   }
@@ -97,22 +106,30 @@ export class ClusterMonitor implements LogMonitor {
       (one) => one !== undefined,
     );
     this.#looking = false;
-    for (const node of this.#tags.keys())
-      if (!layout.some((one) => one.node === node)) this.#tags.delete(node);
+    for (const known of [this.#tags, this.#failures])
+      for (const node of known.keys()) if (!layout.some((one) => one.node === node)) known.delete(node);
     const unassigned = SLOTS - layout.reduce((sum, { count }) => sum + count, 0);
     if (unassigned > 0) outages.push({ node: '', count: unassigned, ranges: '', ...UNASSIGNED });
     this.#say(healthWith(outages));
   }
 
   async #outageOf(slots: NodeSlots): Promise<Outage | undefined> {
-    const { follower, probe } = this.#options;
+    const { cluster, follower, probe } = this.#options;
     const { node } = slots;
     const tag = this.#tagAt(node);
+    const connection = cluster
+      .nodes('master')
+      .find(({ options }) => `${options.host}:${options.port}` === node);
+    // A connection that is being made takes no command, and is no outage before that has failed.
+    if (connection !== undefined && connection.status !== 'ready') await settled(connection);
     try {
       // One that has too few slots to find a tag for in this look is tried in one of the next.
       if (tag !== undefined) await probe(tag);
+      this.#failures.delete(node);
     } catch (error) {
-      return { ...slots, ...troubleFrom(error as Error) };
+      const trouble = troubleFrom(error as Error);
+      const why = trouble.reason === 'unreachable' ? this.#failures.get(node) : undefined;
+      return { ...slots, ...(why ?? trouble) };
     }
     return follower.isDeafTo(node) ? { ...slots, ...UNHEARD } : undefined;
   }
@@ -136,6 +153,17 @@ export class ClusterMonitor implements LogMonitor {
     this.#health = health;
     this.#report.report(health);
   }
+}
+
+/** Resolves when an attempt to connect has come to something, or takes long. */
+async function settled(connection: Redis): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, CONNECTING);
+  for (const event of ['ready', 'close', 'end']) connection.once(event, resolve);
+  if (connection.status === 'wait') connection.connect().catch(() => undefined);
+  await promise;
+  clearTimeout(timer);
+  for (const event of ['ready', 'close', 'end']) connection.off(event, resolve);
 }
 
 function downFor(trouble: Trouble): LogHealth {
