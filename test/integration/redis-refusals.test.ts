@@ -100,7 +100,7 @@ describe('what Redis refuses while it runs is told with its word', () => {
 
   test('NOPERM: the user loses a right that an append needs', async () => {
     const user = documentedUser('sluice');
-    for (const right of ['xadd', 'pexpire', 'publish', 'evalsha']) {
+    for (const right of ['xadd', 'pexpire', 'publish']) {
       await redis.cli(...user.command);
       await connected({ REDIS_URL: asUser(redis.url, user) });
       await redis.cli('acl', 'setuser', 'sluice', `-${right}`);
@@ -115,6 +115,12 @@ describe('what Redis refuses while it runs is told with its word', () => {
     await redis.cli('acl', 'setuser', 'sluice', '-subscribe');
     broker = await startBroker({ REDIS_URL: asUser(redis.url, user) });
     await expect.poll(readiness).toMatch(/^down: NOPERM .*subscribe/);
+    const answer = await fetch(`${broker.url}/disconnect`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${broker.key}`, 'content-type': 'application/json' },
+      body: '{"channel":"news"}',
+    });
+    expect(await answer.json()).toMatchObject({ detail: expect.stringContaining('(NOPERM)') as string });
   });
 
   test('WRONGPASS and NOAUTH: its password is changed', async () => {
@@ -135,6 +141,24 @@ describe('what Redis refuses while it runs is told with its word', () => {
     await broker.logged('NOAUTH');
     await locked.stop();
   });
+});
+
+test('LOADING: it comes back with much data', async () => {
+  // A millisecond for each key, and an answer after every thousand of them.
+  const slow = await startRedis({ appendonly: true, args: ['--key-load-delay', '500'] });
+  await slow.cli('eval', "for i = 1, 8000 do redis.call('SET', 'k' .. i, 'x') end", '0');
+  broker = await startBroker({ REDIS_URL: slow.url });
+  await broker.logged('redis: up');
+  const back = slow.restart();
+  await broker.logged('LOADING');
+  await expect
+    .poll(() => readMetrics(broker.url))
+    .toSatisfy(
+      (metrics: ReadonlyMap<string, number>) => metrics.get('sluice_log_down{reason="LOADING"}') === 1,
+    );
+  await back;
+  await expect.poll(readiness).toBe('up');
+  await slow.stop();
 });
 
 test('a channel whose key is of another type is refused with that word, which the log says once; others go on', async () => {

@@ -131,7 +131,9 @@ export class ClusterMonitor implements LogMonitor {
       const why = trouble.reason === 'unreachable' ? this.#failures.get(node) : undefined;
       return { ...slots, ...(why ?? trouble) };
     }
-    return follower.isDeafTo(node) ? { ...slots, ...UNHEARD } : undefined;
+    const deaf = follower.isDeafTo(node);
+    if (deaf === undefined) return undefined;
+    return { ...slots, ...(deaf.why === undefined ? UNHEARD : troubleFrom(deaf.why)) };
   }
 
   #tagAt(node: string): string | undefined {

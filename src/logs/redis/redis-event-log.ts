@@ -250,20 +250,29 @@ export class RedisEventLog implements EventLog, RateCounter {
   }
 
   #explain(error: Error): BrokerError {
-    const { reason: trouble, detail } = this.#refusalOf(error);
+    const { message } = error;
+    const { reason: trouble, detail: refused } = this.#refusalOf(error);
     const because = { cause: error, trouble };
-    if (trouble === 'OOM') return new BrokerError('log-full', `${detail} Nothing was published.`, because);
+    if (trouble === 'OOM') {
+      return new BrokerError(
+        'log-full',
+        'Redis has reached its maxmemory and evicts nothing (OOM). Nothing was published.',
+        because,
+      );
+    }
     if (trouble === 'timeout') {
       this.#monitor.suspectNow();
-      const unknown = `${detail} The event may have been published: retry with the same Idempotency-Key.`;
-      return new BrokerError('log-unavailable', unknown, because);
+      const detail =
+        'Redis did not answer in time. The event may have been published: retry with the same Idempotency-Key.';
+      return new BrokerError('log-unavailable', detail, because);
     }
-    if (error.message === TOO_FEW_REPLICAS) {
-      const unconfirmed =
+    if (message === TOO_FEW_REPLICAS) {
+      const detail =
         'Too few replicas of Redis have confirmed the event (NOREPLICAS), which may be published all the same: retry with the same Idempotency-Key.';
-      return new BrokerError('log-unavailable', unconfirmed, because);
+      return new BrokerError('log-unavailable', detail, because);
     }
-    return new BrokerError('log-unavailable', `${detail} Try again with the same Idempotency-Key.`, because);
+    const detail = `${refused} Try again with the same Idempotency-Key.`;
+    return new BrokerError('log-unavailable', detail, because);
   }
 
   #refusalOf(error: Error): Refusal {

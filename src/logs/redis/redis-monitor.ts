@@ -66,11 +66,14 @@ export class RedisMonitor implements LogMonitor {
     });
     for (const connection of [commands, subscriber]) {
       // ioredis reports each failed attempt here; without a listener it would write to the console.
-      connection.on('error', (error: Error) => {
+      const failed = (error: Error): void => {
         // One attempt may end in several errors, and the last of them says the least.
         if (saysNothing(error) && this.#failures.has(connection)) return;
         this.#failures.set(connection, troubleFrom(error));
-      });
+      };
+      connection.on('error', failed);
+      // What one of several Sentinels has answered.
+      connection.on('sentinelError', failed);
       connection.on('ready', () => this.#failures.delete(connection));
     }
     commands.on('ready', () => {

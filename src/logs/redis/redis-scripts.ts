@@ -5,6 +5,8 @@ import type { Cluster } from 'ioredis';
 
 /** What a write that too few replicas have confirmed is refused with, in the form of Redis' own errors. */
 export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
+/** Scripts that replicas have to confirm, where that is asked for. */
+const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'probe']);
 /** How long replicas have for that, in ms: less than a command may take. */
 const REPLICA_PATIENCE = 500;
 
@@ -18,9 +20,6 @@ const METHODS = {
   probe: 'sluice_probeBuffer',
 } as const;
 export type ScriptName = keyof typeof METHODS;
-
-/** Those that replicas have to confirm, where that is asked for. */
-const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'probe']);
 
 type Methods<R> = Record<(typeof METHODS)[ScriptName], (...args: (string | number)[]) => R>;
 type ScriptPipeline = Methods<unknown> & {

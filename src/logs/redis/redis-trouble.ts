@@ -6,9 +6,11 @@ const WORDS: ReadonlySet<string> = new Set(LOG_TROUBLES);
 const FIRST_WORD = /^-?([A-Z]{2,20})(?: |$)/;
 /** What ioredis says when it has no connection to give a command to, or has lost the one that had it. */
 const NO_CONNECTION =
-  /closed|connect|ECONN|EPIPE|isn't writeable|isn't ready|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/;
+  /closed|connect|unreachable|ECONN|EPIPE|isn't writeable|isn't ready|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/;
 /** A right that is missing inside a script is told in other words, and has NOPERM as its first one from Redis 7.2 on only. */
 const NO_RIGHT = /^ERR (?=The user executing the script can't )/;
+/** What ioredis puts around the error of the last server that it has tried. */
+const LAST = /Last error: (?:[A-Za-z]*Error: )?(.+)$/;
 /** Where the words that matter end: a script's digest, or arguments, among which may be a password. */
 const ASIDE = / script: [0-9a-f]{40}\b|,? with args beginning with|, on @user_script/;
 const MAX_WORDS = 200;
@@ -21,6 +23,8 @@ export function troubleOf({ message }: Pick<Error, 'message'>): LogTrouble {
   const word = FIRST_WORD.exec(message)?.[1];
   if (word !== undefined && WORDS.has(word)) return word as LogTrouble;
   if (NO_RIGHT.test(message)) return 'NOPERM';
+  const last = LAST.exec(message)?.[1];
+  if (last !== undefined) return troubleOf({ message: last });
   if (message === 'Command timed out' || /ETIMEDOUT|^Socket timeout/.test(message)) return 'timeout';
   if (word === undefined && NO_CONNECTION.test(message)) return 'unreachable';
   return 'other';
@@ -35,7 +39,9 @@ export function wordsOf({ message }: Pick<Error, 'message'>): string {
 
 /** That there is no connection, and nothing about why. */
 export function saysNothing({ message }: Pick<Error, 'message'>): boolean {
-  return /isn't writeable|^Connection is closed|^Command aborted/.test(message);
+  return /isn't writeable|^Connection is closed|^Command aborted|^All sentinels are unreachable[^:]*$/.test(
+    message,
+  );
 }
 
 /** Why a command was not carried out. */
