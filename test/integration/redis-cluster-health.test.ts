@@ -112,6 +112,17 @@ test('a user who lacks a right at one node of a cluster is told of, with that no
   await cluster.stop();
 });
 
+test('a cluster that does not serve when a broker starts is told of as such', async () => {
+  const node = await startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] });
+  await node.cli('cluster', 'addslotsrange', '0', '100');
+  const broker = await startBroker({ REDIS_URL: `redis+cluster://127.0.0.1:1,127.0.0.1:${node.port}` });
+  expect(JSON.parse(await broker.logged('CLUSTERDOWN'))).toMatchObject({ reason: 'CLUSTERDOWN' });
+  await node.cli('cluster', 'addslotsrange', '101', '16383');
+  await broker.logged('redis: up');
+  await broker.kill();
+  await node.stop();
+});
+
 test('a cluster is reached over TLS by the name of a node that its certificate is for', async () => {
   const authority = createAuthority();
   const tls = { authority, port: await freePort(), names: ['localhost'] };

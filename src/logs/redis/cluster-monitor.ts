@@ -87,17 +87,19 @@ export class ClusterMonitor implements LogMonitor {
     const error = await this.#options.whyNot();
     this.#explaining = false;
     if (this.#options.cluster.status === 'ready') return;
-    const { reason, detail } = error === undefined ? NO_NODE : troubleFrom(error);
-    this.#say(downFor({ reason, detail: `no node of the cluster can be used: ${detail}` }));
+    if (error !== undefined) {
+      const { reason, detail } = troubleFrom(error);
+      this.#say(downFor({ reason, detail: `no node of the cluster can be used: ${detail}` }));
+    } else if (this.#health.up) this.#say(downFor(NO_NODE));
+    // The first attempt may just have begun; or what was wrong is over, and the cluster is being connected to.
+    else this.#report.report(this.#health);
   }
 
   async #look(): Promise<void> {
     const { cluster } = this.#options;
     if (this.#looking) return;
     if (cluster.status !== 'ready') {
-      // Nothing has been tried yet, or why it has failed is being told.
-      if (this.#health.reason !== '' && !this.#health.up) this.#report.report(this.#health);
-      else void this.#explain();
+      void this.#explain();
       return;
     }
     this.#looking = true;

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import type { HostAndPort, RedisAccess, RedisAddress } from '../../core/redis-address.ts';
+import { troubleOf } from './redis-trouble.ts';
 
 /** A publish is refused after so many ms, so that the publisher has its 503 within a second. */
 const COMMAND_TIMEOUT = 800;
@@ -108,18 +109,36 @@ export function connectNodeSubscriber(
   return new Redis({ ...COMMON, ...SUBSCRIBER, ...accessOf(address, tls), ...node });
 }
 
-/** Tries a connection that is not open yet, once. Gives the reason why it cannot be opened; undefined when it can. */
-export async function connectFailure(redis: Redis): Promise<Error | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  redis.once('error', resolve);
-  redis.on('error', () => undefined);
-  redis.connect().then(
-    () => resolve(undefined),
-    (error: unknown) => resolve(error as Error),
+/**
+ * Why a cluster cannot be used that is known by these nodes: tries a connection to each, and asks the cluster how it is. The
+ * connections are not open yet, and are closed. Undefined when there is nothing that these say against it.
+ */
+export async function clusterFailure(connections: readonly Redis[]): Promise<Error | undefined> {
+  const failures = await Promise.all(connections.map(nodeFailure));
+  const told = failures.filter((error) => error !== undefined);
+  // A node that refuses says more than one that is not there; and while one has nothing to say, all is well.
+  return (
+    told.find((error) => troubleOf(error) !== 'unreachable') ??
+    (told.length < failures.length ? undefined : told[0])
   );
-  const reason = await promise;
-  redis.disconnect();
-  return reason;
+}
+
+async function nodeFailure(redis: Redis): Promise<Error | undefined> {
+  const { promise, reject, resolve } = Promise.withResolvers<void>();
+  redis.once('error', reject);
+  redis.on('error', () => undefined);
+  redis.connect().then(resolve, reject);
+  try {
+    await promise;
+    const state = await redis.cluster('INFO');
+    return state.includes('cluster_state:fail')
+      ? new Error('CLUSTERDOWN the cluster does not serve')
+      : undefined;
+  } catch (error) {
+    return error as Error;
+  } finally {
+    redis.disconnect();
+  }
 }
 
 function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls, own: Options): Redis {

@@ -25,8 +25,8 @@ import { parseRedisAddress } from '../../core/redis-address.ts';
 import type { HostAndPort } from '../../core/redis-address.ts';
 import type { RedisTls } from './redis-connections.ts';
 import {
+  clusterFailure,
   connectCluster,
-  connectFailure,
   connectCommands,
   connectNodeSubscriber,
   connectSubscriber,
@@ -101,8 +101,7 @@ export class RedisEventLog implements EventLog, RateCounter {
       const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, tls, node);
       const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
-      const whyNot = (): Promise<Error | undefined> =>
-        connectFailure(connect(address.nodes[0] as HostAndPort));
+      const whyNot = (): Promise<Error | undefined> => clusterFailure(address.nodes.map(connect));
       const probe = (tag: string): Promise<number> => this.#probe(tag, keys.probed(tag)[0]);
       this.#monitor = new ClusterMonitor({ cluster, follower, probe, whyNot, onHealth });
       watchEviction(cluster, onEviction);
