@@ -252,13 +252,7 @@ export class RedisEventLog implements EventLog, RateCounter {
     const { message } = error;
     const { reason: trouble, detail: refused } = this.#refusalOf(error);
     const because = { cause: error, trouble };
-    if (trouble === 'OOM') {
-      return new BrokerError(
-        'log-full',
-        'Redis has reached its maxmemory and evicts nothing (OOM). Nothing was published.',
-        because,
-      );
-    }
+    if (trouble === 'OOM') return new BrokerError('log-full', `${refused} Nothing was published.`, because);
     if (trouble === 'timeout') {
       this.#monitor.suspectNow();
       const detail =
