@@ -11,11 +11,8 @@ import { PublishKeys } from './auth/publish-keys.ts';
 import { Revocations } from './auth/revocations.ts';
 import type { Config } from './config.ts';
 import type { RefuseReason } from './core/close-reason.ts';
-import type { ChannelName } from './core/channel-name.ts';
-import { BrokerError } from './core/errors.ts';
 import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
-import type { LogTrouble } from './core/log-trouble.ts';
 import { RareNotice } from './core/rare-notice.ts';
 import type { OnRefusedRequest, RefusedRequest } from './core/refused-request.ts';
 import { DescribedRoutes } from './http/described-routes.ts';
@@ -84,21 +81,12 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     log: () => log.health(),
     ready: async () => (await readiness()).ready,
   });
-  const troubleNotice = new RareNotice<LogTrouble, ChannelName>(
-    (reason, times, channel) =>
-      logger.warn({ reason, times, channel }, 'the log cannot be read; those who wait for it go on waiting'),
-    NOTICE_INTERVAL,
-  );
   const hub = new Hub({
     log,
     loop,
     instruments: metrics.instruments,
     history: { size: config.historySize, ttl: config.historyTtl },
-    onTrouble: (channel, error) => {
-      const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
-      // That it is away is said of the whole of it, and once.
-      if (reason !== 'unreachable' && reason !== 'timeout') troubleNotice.note(reason, channel);
-    },
+    onTrouble: logWatch.onTrouble,
   });
   const connections: Connections = new Connections({
     loop,

@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import type { ChannelName } from '../core/channel-name.ts';
+import { BrokerError } from '../core/errors.ts';
 import type { LogHealth } from '../core/event-log.ts';
 import type { LogTrouble } from '../core/log-trouble.ts';
 import { RareNotice } from '../core/rare-notice.ts';
@@ -13,6 +15,7 @@ const NOTICE_INTERVAL = 60_000;
 export class LogWatch implements LogNotices {
   readonly #logger: Logger;
   readonly #refusals: RareNotice<LogTrouble, string>;
+  readonly #unreadable: RareNotice<LogTrouble, ChannelName>;
   #up = false;
   #everUp = false;
   #downSince = performance.now();
@@ -22,6 +25,14 @@ export class LogWatch implements LogNotices {
     this.#refusals = new RareNotice(
       (reason, times, words) =>
         logger.warn({ reason, detail: words, times }, 'redis: refuses a command, and takes others'),
+      NOTICE_INTERVAL,
+    );
+    this.#unreadable = new RareNotice(
+      (reason, times, channel) =>
+        logger.warn(
+          { reason, channel, times },
+          'a channel cannot be read, or followed; its subscribers wait, and it is tried again',
+        ),
       NOTICE_INTERVAL,
     );
   }
@@ -41,6 +52,12 @@ export class LogWatch implements LogNotices {
   };
 
   readonly onRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
+
+  /** For a channel that somebody listens to. That the log is away is said of the whole of it, and not here. */
+  readonly onTrouble = (channel: ChannelName, error: unknown): void => {
+    const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
+    if (reason !== 'unreachable' && reason !== 'timeout') this.#unreadable.note(reason, channel);
+  };
 
   readonly onEviction = (policy: string): void =>
     this.#logger.warn(
