@@ -1,7 +1,7 @@
 import type { ChannelName } from '../core/channel-name.ts';
 import { MAX_REVOCATIONS, revocationKey, revocationOf } from '../core/revocation.ts';
 import type { Revocation } from '../core/revocation.ts';
-import type { Access } from './access.ts';
+import type { TokenAccess } from './access.ts';
 
 export interface RevocationsOptions {
   /** How long a revocation counts, in ms: no token may live longer. */
@@ -33,7 +33,7 @@ export class Revocations {
   }
 
   /** Whether a token may not be used on the channel. Without a token there is nothing to refuse. */
-  refuses(access: Pick<Access, 'subject' | 'issuedAt'> | undefined, channel: ChannelName): boolean {
+  refuses(access: Pick<TokenAccess, 'subject' | 'issuedAt'> | undefined, channel: ChannelName): boolean {
     if (access === undefined || this.#until.size === 0) return false;
     const { subject, issuedAt } = access;
     if (this.#covers({ subject: undefined, channel }, issuedAt)) return true;

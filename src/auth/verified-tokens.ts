@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
-import type { Access } from './access.ts';
+import type { TokenAccess } from './access.ts';
 
 const MAX_TOKENS = 10_000;
 /** A key may be taken away; so long, in ms, a token that it has signed is still believed. */
 const BELIEVED = 60_000;
 
 interface Entry {
-  readonly access: Access;
+  readonly access: TokenAccess;
   readonly until: number;
 }
 
@@ -14,7 +14,7 @@ interface Entry {
 export class VerifiedTokens {
   readonly #entries = new Map<string, Entry>();
 
-  get(token: string): Access | undefined {
+  get(token: string): TokenAccess | undefined {
     const digest = hash('sha256', token, 'base64url');
     const entry = this.#entries.get(digest);
     if (entry === undefined) return undefined;
@@ -25,7 +25,7 @@ export class VerifiedTokens {
     return entry.access;
   }
 
-  set(token: string, access: Access): void {
+  set(token: string, access: TokenAccess): void {
     const until = Math.min(access.expiresAt, Date.now() + BELIEVED);
     this.#entries.set(hash('sha256', token, 'base64url'), { access, until });
     if (this.#entries.size <= MAX_TOKENS) return;

@@ -57,9 +57,8 @@ export async function publishRoutes(
     if (access === undefined || !matchesAny(access.publish, publication.channel)) {
       throw new BrokerError('forbidden', `The token does not grant publishing to ${publication.channel}.`);
     }
-    // A publish key, which does not expire, is taken back by taking it out of the settings.
-    if (access.expiresAt !== Infinity && revocations.refuses(access, publication.channel))
-      throw revokedToken();
+    // A publish key is taken back by taking it out of the settings.
+    if (access.kind === 'token' && revocations.refuses(access, publication.channel)) throw revokedToken();
     const idempotencyKey = idempotencyKeyOf(request);
     const { id, replayed } = await hub.publish(publication.channel, publication.event, {
       idempotencyKey,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Access } from '../../../src/auth/access.ts';
+import type { TokenAccess } from '../../../src/auth/access.ts';
 import { Revocations } from '../../../src/auth/revocations.ts';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { revocationKey, revocationOf } from '../../../src/core/revocation.ts';
@@ -9,8 +9,16 @@ const [NEWS, ORDERS] = [parseChannelName('news'), parseChannelName('orders')];
 const NOW = 1_700_000_000_000;
 const TTL = 60_000;
 
-function accessOf(subject: string | undefined, issuedAt: number): Access {
-  return { subject, subscribe: [], publish: [], expiresAt: Infinity, issuedAt, fingerprint: 'x' };
+function accessOf(subject: string | undefined, issuedAt: number): TokenAccess {
+  return {
+    kind: 'token',
+    subject,
+    subscribe: [],
+    publish: [],
+    expiresAt: 8.64e15,
+    issuedAt,
+    fingerprint: 'x',
+  };
 }
 
 function opened(limit?: number): { revocations: Revocations; pass: (ms: number) => void } {
