@@ -37,7 +37,7 @@ export class TokenVerifier {
     const known = this.#verified.get(token);
     if (known !== undefined) return known;
     const { algorithm, kid } = readTokenHeader(token);
-    const found = await this.#options.keys.find(kid);
+    const found = await this.#options.keys.find(kid, token);
     if (found === undefined) throw badToken("is signed with a key that is not among this broker's");
     if (!found.algorithms.includes(algorithm))
       throw badToken(`is not signed with ${found.algorithms[0]}, which the key of this broker is for`);

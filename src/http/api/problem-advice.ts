@@ -26,7 +26,7 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   internal: "report it; the broker's log has the reason",
   'tokens-unavailable': 'set `SLUICE_JWT_SECRET`; a broker that only has public keys cannot make tokens',
   'keys-unavailable':
-    'try again after `Retry-After`: `SLUICE_JWKS_URL` cannot be read, and has not been so far',
+    "try again after `Retry-After`: `SLUICE_JWKS_URL` has not been readable so far, or the token's `kid` is not known and the set cannot be fetched anew yet",
   'log-unavailable': 'try again after `Retry-After`, with the same `Idempotency-Key`',
   'log-full': "make room: the log's memory is used up, nothing was published, revoked or disconnected",
   'revocations-full':
