@@ -7,6 +7,7 @@ const BELIEVED = 60_000;
 
 interface Entry {
   readonly access: TokenAccess;
+  /** By the monotonic clock: one that is put back must not make a token believed for longer. */
   readonly until: number;
 }
 
@@ -19,15 +20,15 @@ export class VerifiedTokens {
     const entry = this.#entries.get(digest);
     if (entry === undefined) return undefined;
     this.#entries.delete(digest);
-    if (entry.until <= Date.now()) return undefined;
+    // Its own end is wall time, because whoever signed it meant that.
+    if (entry.until <= performance.now() || entry.access.expiresAt <= Date.now()) return undefined;
     // The map's order is that of use.
     this.#entries.set(digest, entry);
     return entry.access;
   }
 
   set(token: string, access: TokenAccess): void {
-    const until = Math.min(access.expiresAt, Date.now() + BELIEVED);
-    this.#entries.set(hash('sha256', token, 'base64url'), { access, until });
+    this.#entries.set(hash('sha256', token, 'base64url'), { access, until: performance.now() + BELIEVED });
     if (this.#entries.size <= MAX_TOKENS) return;
     for (const oldest of this.#entries.keys()) {
       this.#entries.delete(oldest);

@@ -42,3 +42,20 @@ test('10,000 are known: those that were used last', () => {
   expect(tokens.get('token 1')).toBeUndefined();
   expect(tokens.get('token 2')).toBeDefined();
 });
+
+test('a clock that is put back does not make it known for longer', () => {
+  const tokens = new VerifiedTokens();
+  tokens.set('a', until(8.64e15));
+  vi.setSystemTime(Date.now() - 86_400_000);
+  vi.advanceTimersByTime(59_999);
+  expect(tokens.get('a')).toBeDefined();
+  vi.advanceTimersByTime(1);
+  expect(tokens.get('a')).toBeUndefined();
+});
+
+test('a clock that is put forward ends it when it has expired by it: that is wall time', () => {
+  const tokens = new VerifiedTokens();
+  tokens.set('a', until(Date.now() + 3_600_000));
+  vi.setSystemTime(Date.now() + 3_600_000);
+  expect(tokens.get('a')).toBeUndefined();
+});
