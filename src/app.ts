@@ -64,7 +64,12 @@ export interface App {
 }
 
 /** The composition root: picks the log, wires the parts, knows the whole Config so that nobody else must. */
-export async function createApp(config: Config, logger: Logger): Promise<App> {
+export async function createApp(
+  config: Config,
+  logger: Logger,
+  /** Where the logger writes, and how many of its lines it had to drop. */
+  logOutput: { readonly dropped: number },
+): Promise<App> {
   const logWatch = new LogWatch(logger);
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
   const { log: events, control, counter } = openBackbone(config, replica, logWatch);
@@ -78,6 +83,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     channels: () => hub.channelsFollowed,
     bufferedBytes: () => connections.bufferedBytes,
     revocations: () => revocations.size,
+    logLinesDropped: () => logOutput.dropped,
     log: () => log.health(),
     ready: async () => (await readiness()).ready,
   });

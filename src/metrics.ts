@@ -15,6 +15,8 @@ export interface Gauges {
   readonly channels: () => number;
   readonly bufferedBytes: () => number;
   readonly revocations: () => number;
+  /** Since the start: this only grows. */
+  readonly logLinesDropped: () => number;
   readonly log: () => Promise<LogHealth>;
   readonly ready: () => Promise<boolean>;
 }
@@ -123,6 +125,11 @@ export class Metrics {
     this.#gauge('sluice_ready', '1 when this replica takes new streams: what /readyz answers.', async () =>
       (await gauges.ready()) ? 1 : 0,
     );
+    this.#counted(
+      'sluice_log_lines_dropped_total',
+      'Log lines that could not be written: a full disk, a closed pipe, or a reader who takes none.',
+      gauges.logLinesDropped,
+    );
     for (const published of Object.values(this.#publishedBy)) published.inc(0);
     // A series that appears only with its first event cannot be alerted on.
     for (const reason of [
@@ -167,6 +174,19 @@ export class Metrics {
 
   #counter(name: string, help: string, labelNames: string[] = []): Counter {
     return new Counter({ name, help, labelNames, registers: [this.#registry] });
+  }
+
+  /** A counter of what somebody else counts. */
+  #counted(name: string, help: string, value: () => number): Counter {
+    return new Counter({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
   }
 
   #histogram(name: string, help: string): Histogram {

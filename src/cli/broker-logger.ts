@@ -5,11 +5,7 @@ import type { DestinationStream, Level, Logger } from 'pino';
 const TOKEN = /((?:^|[?&])token=)[^&#\s"'\\]+|eyJ[\w-]+\.[\w-]*\.[\w-]*/gi;
 
 /** JSON lines, without credentials, whatever part of the process has something to say. */
-export function brokerLogger(
-  level: Level | 'silent',
-  // Otherwise the last lines before an exit get lost or change places.
-  destination: DestinationStream = pino.destination({ sync: true }),
-): Logger {
+export function brokerLogger(level: Level | 'silent', destination: DestinationStream): Logger {
   return pino(
     {
       level,
