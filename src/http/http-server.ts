@@ -11,6 +11,7 @@ import { UNFORESEEN, brokerErrorOf, sendProblem } from './problem.ts';
 import { SECURITY_HEADERS, secureAnswers } from './security-headers.ts';
 import { refuseStrangeTargets } from './strange-targets.ts';
 import type { Http2RequestListener, TlsServer } from './tls-server.ts';
+import { trustedProxies } from './trusted-proxies.ts';
 
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
@@ -56,7 +57,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requestIdHeader: false,
     // A name that is too long gets our own error, not 414; the size of a request's head is limited all the same.
     routerOptions: { maxParamLength: options.maxHeaderBytes },
-    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    trustProxy: options.trustedProxies.length > 0 ? trustedProxies(options.trustedProxies) : false,
     http: {
       requireHostHeader: false,
       keepAlive: true,

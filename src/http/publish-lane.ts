@@ -4,11 +4,12 @@ import type { PublishKeys } from '../auth/publish-keys.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import { DateHeader } from './date-header.ts';
-import { readPlainPublish } from './plain-publish.ts';
+import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
 import { UNFORESEEN, brokerErrorOf, rawProblem } from './problem.ts';
 import { acknowledgement } from './publication.ts';
 import type { Publication } from './publication.ts';
+import { ReceivedBytes } from './received-bytes.ts';
 
 export interface PublishLaneOptions {
   readonly hub: Pick<Hub, 'publish'>;
@@ -83,7 +84,8 @@ class LaneConnection {
   /** `reading` a request, or `answering` one: until that is done, nothing more is read. */
   #state: 'reading' | 'answering' = 'reading';
   /** What has come of a request, or behind one. */
-  #received: Buffer | undefined;
+  readonly #received = new ReceivedBytes();
+  #progress = noProgress();
   /** Of the request before, whose credential was accepted. */
   #head: PlainHead | undefined;
   #since = performance.now();
@@ -107,7 +109,7 @@ class LaneConnection {
   /** Called now and then. */
   look(now: number): void {
     const age = now - this.#since;
-    if (this.#state === 'reading' && (this.#received !== undefined || this.#head === undefined)) {
+    if (this.#state === 'reading' && (this.#received.bytes !== undefined || this.#head === undefined)) {
       if (age >= PATIENCE) this.#leave();
     } else if (age >= this.#lane.keepAlive) {
       this.#socket.destroy();
@@ -115,8 +117,8 @@ class LaneConnection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#received = this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk]);
-    if (this.#state === 'reading') this.#read(this.#received);
+    this.#received.add(chunk);
+    if (this.#state === 'reading') this.#read();
     // Pipelined: it waits here for the answer to the request before, and there is no more than a read of it.
     else this.#socket.pause();
   };
@@ -130,8 +132,10 @@ class LaneConnection {
     this.#lane.all.delete(this);
   };
 
-  #read(bytes: Buffer): void {
-    const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head);
+  #read(): void {
+    const { bytes } = this.#received;
+    if (bytes === undefined) return;
+    const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head, this.#progress);
     if (request === 'incomplete') return;
     const publication = request === 'unusual' ? undefined : this.#check(request);
     if (request === 'unusual' || publication === undefined) {
@@ -140,7 +144,8 @@ class LaneConnection {
     }
     const { head } = request;
     this.#head = head;
-    this.#received = undefined;
+    this.#received.clear();
+    this.#progress = noProgress();
     this.#state = 'answering';
     this.#since = performance.now();
     const { channel, event } = publication;
@@ -193,15 +198,15 @@ class LaneConnection {
   readonly #next = (): void => {
     this.#state = 'reading';
     this.#since = performance.now();
-    if (this.#received === undefined) return;
+    if (this.#received.bytes === undefined) return;
     this.#socket.resume();
-    this.#read(this.#received);
+    this.#read();
   };
 
   /** From here on the connection is the HTTP server's, as if all that it sent came only now. */
   #leave(): void {
     const socket = this.#socket;
-    const received = this.#received;
+    const received = this.#received.bytes;
     this.#lane.all.delete(this);
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
