@@ -178,6 +178,7 @@ export async function createApp(
           onUncounted: metrics.uncounted,
           onRefused: onRefusedRequest,
         },
+        maxBodyBytes: config.maxBodyBytes,
         tracer: tracing?.requests,
       });
       await app.register(disconnectRoute, { control, keys, publishers });

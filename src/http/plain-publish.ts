@@ -32,7 +32,7 @@ export function noProgress(): ReadProgress {
 export interface PlainPublish {
   readonly head: PlainHead;
   /** Checks the body only now, because who may not publish does not get to make us parse. @throws BrokerError */
-  readonly publication: () => Publication;
+  readonly publication: (maxBytes: number) => Publication;
 }
 
 /** Of a request's head, in bytes and in lines; more is unusual. */
@@ -100,10 +100,10 @@ export function readPlainPublish(
   const body = bytes.subarray(bodyStart);
   return {
     head,
-    publication: () =>
+    publication: (maxBytes) =>
       head.channel === undefined
-        ? parsePublication(body)
-        : parseRawPublication(parseChannelName(head.channel), undefined, body),
+        ? parsePublication(body, maxBytes)
+        : parseRawPublication(parseChannelName(head.channel), undefined, body, maxBytes),
   };
 }
 

@@ -1,7 +1,9 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { PublishKeys } from '../auth/publish-keys.ts';
+import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
+import type { EventId } from '../core/event.ts';
 import type { Hub } from '../core/hub.ts';
 import { DateHeader } from './date-header.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
@@ -150,7 +152,7 @@ class LaneConnection {
     this.#since = performance.now();
     const { channel, event } = publication;
     this.#lane.hub.publish(channel, event, { idempotencyKey: head.idempotencyKey }).then(
-      ({ id, replayed }) => this.#answer(this.#success(acknowledgement(channel, id), replayed)),
+      ({ id, replayed }) => this.#answer(this.#acknowledge(channel, id, replayed)),
       (error: unknown) => this.#answer(this.#failure(error)),
     );
   }
@@ -160,12 +162,21 @@ class LaneConnection {
     // On one connection it is the same key again and again; that it is right has been found out in constant time.
     const known = head.credential === this.#head?.credential;
     if (!known && !this.#lane.keys.accepts(head.credential)) return undefined;
+    const { maxBodyBytes } = this.#lane;
+    if (head.bodyLength > maxBodyBytes) return undefined;
     try {
-      const checked = publication();
-      return head.bodyLength > this.#lane.maxBodyBytes ? undefined : checked;
+      return publication(maxBodyBytes);
     } catch (error) {
       if (error instanceof BrokerError) return undefined;
       throw error;
+    }
+  }
+
+  #acknowledge(channel: ChannelName, id: EventId, replayed: boolean): string {
+    try {
+      return this.#success(acknowledgement(channel, id), replayed);
+    } catch (error) {
+      return this.#failure(error);
     }
   }
 

@@ -8,9 +8,10 @@ import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import type { RequestTracer } from '../core/request-tracer.ts';
 import { PUBLISH, PUBLISH_RAW } from './api/publish-operations.ts';
+import { invalidBody } from './body-faults.ts';
 import { clientAddress } from './client-address.ts';
 import { compressedBody } from './content-encoding.ts';
-import { invalidBody, takeJsonBytes } from './json-body.ts';
+import { takeJsonBytes } from './json-body.ts';
 import { limitPublishRates } from './publish-rates.ts';
 import type { PublishRateOptions } from './publish-rates.ts';
 import type { Publication } from './publication.ts';
@@ -23,6 +24,8 @@ export interface PublishOptions {
   readonly publishers: Pick<PublisherAccess, 'of'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly rates: PublishRateOptions;
+  /** Of a body, and of data as they are delivered. */
+  readonly maxBodyBytes: number;
   /** Undefined where nothing is traced. */
   readonly tracer: RequestTracer | undefined;
 }
@@ -30,7 +33,7 @@ export interface PublishOptions {
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(
   app: FastifyInstance,
-  { hub, publishers, revocations, rates, tracer }: PublishOptions,
+  { hub, publishers, revocations, rates, maxBodyBytes, tracer }: PublishOptions,
 ): Promise<void> {
   if (tracer !== undefined) traceRequests(app, tracer);
   const accesses = new WeakMap<FastifyRequest, Access>();
@@ -77,7 +80,7 @@ export async function publishRoutes(
           const detail = 'is empty; send {"channel":"news","data":"hello"}';
           throw invalidBody([{ pointer: '', detail }]);
         }
-        return publish(request, reply, parsePublication(request.body));
+        return publish(request, reply, parsePublication(request.body, maxBodyBytes));
       },
     );
   });
@@ -99,7 +102,7 @@ export async function publishRoutes(
       return publish(
         request,
         reply,
-        parseRawPublication(channel, eventTypeOf(request.url, request.query), request.body),
+        parseRawPublication(channel, eventTypeOf(request.url, request.query), request.body, maxBodyBytes),
       );
     });
   });

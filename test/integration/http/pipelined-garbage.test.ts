@@ -10,6 +10,10 @@ const HALF = Buffer.from(
 );
 const ROUNDS = 20;
 
+const get = (): Buffer => requestBytes({ path: '/livez' });
+const page = (): Buffer => requestBytes({ path: '/' });
+const unknown = (): Buffer => requestBytes({ path: '/nothing' });
+
 describe.each([
   ['where publishes have a lane', {}],
   ['where they have none', { SLUICE_PUBLISH_RATE_PER_KEY: '100000/s' }],
@@ -20,9 +24,6 @@ describe.each([
   });
   afterAll(() => broker.kill());
 
-  const get = (): Buffer => requestBytes({ path: '/livez' });
-  const page = (): Buffer => requestBytes({ path: '/' });
-  const unknown = (): Buffer => requestBytes({ path: '/nothing' });
   const publish = (): Buffer =>
     requestBytes(publishRequest(broker, { body: '{"channel":"news","data":"x"}' }));
 

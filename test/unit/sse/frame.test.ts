@@ -5,7 +5,14 @@ import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { parseEventId } from '../../../src/core/event.ts';
 import type { EventId } from '../../../src/core/event.ts';
-import { HEARTBEAT, encodeFields, encodeGap, encodeReady, encodeRetry } from '../../../src/sse/frame.ts';
+import {
+  HEARTBEAT,
+  deliveredLength,
+  encodeFields,
+  encodeGap,
+  encodeReady,
+  encodeRetry,
+} from '../../../src/sse/frame.ts';
 
 const channel = parseChannelName('news');
 const id = parseEventId('7-1') as EventId;
@@ -110,4 +117,17 @@ describe('what the broker says itself', () => {
     expect(encodeRetry(1234.56)).toBe('retry: 1235\n');
     expect(read(encodeRetry(600_000))).toEqual({ events: [], comments: [], retries: [600_000] });
   });
+});
+
+test('how long data are as they are delivered is known before they are encoded', () => {
+  const text = fc.string({
+    unit: fc.oneof(fc.constantFrom('\r', '\n', '\r\n', 'é', '😀'), fc.string({ minLength: 1, maxLength: 1 })),
+  });
+  fc.assert(
+    fc.property(text, (data) => {
+      const encoded = Buffer.byteLength(encodeFields(undefined, data)) - 'data: \n\n'.length;
+      expect(deliveredLength(data, 0)).toBe(encoded);
+      expect(deliveredLength(data, 1_000)).toBeGreaterThanOrEqual(encoded);
+    }),
+  );
 });
