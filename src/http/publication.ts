@@ -3,7 +3,7 @@ import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import { parseEventId } from '../core/event.ts';
 import type { EventId, NewEvent } from '../core/event.ts';
-import { deliveredLength, encodeFields } from '../sse/frame.ts';
+import { encodeFields, fits } from '../sse/frame.ts';
 import { CHANNEL_NAME_SCHEMA } from './api/channel-schemas.ts';
 import { channelOf, checked, invalidBody } from './body-faults.ts';
 import { decodeUtf8, readJson } from './json-body.ts';
@@ -96,7 +96,7 @@ function newEvent(type: string | undefined, data: string, maxBytes: number): New
   if (data.includes('\0'))
     throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which text must not' }]);
   // What is kept and sent counts, and not only what came in.
-  if (deliveredLength(data, maxBytes) > maxBytes)
+  if (!fits(data, maxBytes))
     throw new BrokerError(
       'body-too-large',
       'The data is larger than SLUICE_MAX_BODY_BYTES allows as it is delivered: each line break in it begins another "data: " line.',

@@ -3,11 +3,10 @@ import type { EventId } from '../core/event.ts';
 import type { LogTrouble } from '../core/log-trouble.ts';
 import type { GapNotice } from '../core/subscription.ts';
 
-const LF = 0x0a;
-const CR = 0x0d;
-const LINE_BREAK = /[\r\n]/;
 const LINE_BREAKS = /\r\n|\r|\n/g;
 const NEXT_LINE = '\ndata: ';
+/** How much longer it is than a LF or a CR. */
+const GROWTH = NEXT_LINE.length - 1;
 
 /**
  * The wire form of what goes to an EventSource (WHATWG HTML §9.2.5 and §9.2.6). Pure: text or bytes out, nothing else.
@@ -18,25 +17,32 @@ const NEXT_LINE = '\ndata: ';
 export function encodeFields(type: string | undefined, data: string): string {
   const head = type === undefined ? '' : `event: ${type}\n`;
   // Each of CRLF, CR and LF ends a line for the reader, so each must begin a new data field.
-  const body = LINE_BREAK.test(data) ? data.replaceAll(LINE_BREAKS, NEXT_LINE) : data;
+  const hasBreaks = data.includes('\n') || data.includes('\r');
+  const body = hasBreaks ? data.replaceAll(LINE_BREAKS, NEXT_LINE) : data;
   return `${head}data: ${body}\n\n`;
 }
 
 /**
- * How many bytes {@link encodeFields} makes of these data, without the first `data: ` and the blank line. An estimate from
- * above where that is within `limit`, which it is for all but very long data: then nothing is counted.
+ * Whether {@link encodeFields} makes no more than `limit` bytes of these data, without the first `data: ` and the blank line.
+ * What it makes of a million line breaks is not made to find that out, and not all of them are looked at.
  */
-export function deliveredLength(data: string, limit: number): number {
-  const most = data.length * NEXT_LINE.length;
-  if (most <= limit) return most;
-  let length = Buffer.byteLength(data);
-  for (let at = 0; at < data.length; at++) {
-    const unit = data.charCodeAt(at);
-    if (unit === LF) length += NEXT_LINE.length - 1;
-    // In front of a LF it goes with it.
-    else if (unit === CR) length += data.charCodeAt(at + 1) === LF ? -1 : NEXT_LINE.length - 1;
+export function fits(data: string, limit: number): boolean {
+  // No character takes more room than a line break.
+  if (data.length * NEXT_LINE.length <= limit) return true;
+  let left = limit - Buffer.byteLength(data);
+  let lf = data.indexOf('\n');
+  let cr = data.indexOf('\r');
+  while (left >= 0 && (lf >= 0 || cr >= 0)) {
+    if (cr >= 0 && (lf < 0 || cr < lf)) {
+      // In front of a LF it goes with it.
+      left += lf === cr + 1 ? 1 : -GROWTH;
+      cr = data.indexOf('\r', cr + 1);
+    } else {
+      left -= GROWTH;
+      lf = data.indexOf('\n', lf + 1);
+    }
   }
-  return length;
+  return left >= 0;
 }
 
 /** Has no id: a client that reconnects after it must come back with the cursor it had. */

@@ -7,11 +7,11 @@ import { parseEventId } from '../../../src/core/event.ts';
 import type { EventId } from '../../../src/core/event.ts';
 import {
   HEARTBEAT,
-  deliveredLength,
   encodeFields,
   encodeGap,
   encodeReady,
   encodeRetry,
+  fits,
 } from '../../../src/sse/frame.ts';
 
 const channel = parseChannelName('news');
@@ -119,15 +119,15 @@ describe('what the broker says itself', () => {
   });
 });
 
-test('how long data are as they are delivered is known before they are encoded', () => {
+test('whether data fit in so many bytes as they are delivered is known before they are encoded', () => {
   const text = fc.string({
     unit: fc.oneof(fc.constantFrom('\r', '\n', '\r\n', 'é', '😀'), fc.string({ minLength: 1, maxLength: 1 })),
   });
   fc.assert(
     fc.property(text, (data) => {
       const encoded = Buffer.byteLength(encodeFields(undefined, data)) - 'data: \n\n'.length;
-      expect(deliveredLength(data, 0)).toBe(encoded);
-      expect(deliveredLength(data, 1_000)).toBeGreaterThanOrEqual(encoded);
+      const limits = [0, encoded - 1, encoded, encoded + 1, encoded * 10];
+      expect(limits.map((limit) => fits(data, limit))).toEqual(limits.map((limit) => encoded <= limit));
     }),
   );
 });
