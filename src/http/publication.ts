@@ -37,7 +37,7 @@ export const PublicationBody = z.strictObject(
       .custom<unknown>((data) => data !== undefined, 'is required')
       .meta({
         description:
-          'A string is delivered as it is, any other JSON value as the JSON text that came, without the blanks between its parts. Nested 200 levels deep at most.',
+          'A string is delivered as it is, any other JSON value as the JSON text that came, without the blanks between its parts. Nested 200 levels deep at most. `SLUICE_MAX_BODY_BYTES` limits it as it is delivered, too: each line after the first takes 6 bytes more.',
       }),
   },
   'must be a JSON object such as {"channel":"news","data":"hello"}',
