@@ -179,6 +179,7 @@ export async function createApp(
           onRefused: onRefusedRequest,
         },
         maxBodyBytes: config.maxBodyBytes,
+        loop,
         tracer: tracing?.requests,
       });
       await app.register(disconnectRoute, { control, keys, publishers });

@@ -5,6 +5,7 @@ import type { Revocations } from '../auth/revocations.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
+import type { FairLoop } from '../core/fair-loop.ts';
 import type { Hub } from '../core/hub.ts';
 import type { RequestTracer } from '../core/request-tracer.ts';
 import { PUBLISH, PUBLISH_RAW } from './api/publish-operations.ts';
@@ -12,6 +13,7 @@ import { invalidBody } from './body-faults.ts';
 import { clientAddress } from './client-address.ts';
 import { compressedBody } from './content-encoding.ts';
 import { takeJsonBytes } from './json-body.ts';
+import { LargeBodies } from './large-bodies.ts';
 import { limitPublishRates } from './publish-rates.ts';
 import type { PublishRateOptions } from './publish-rates.ts';
 import type { Publication } from './publication.ts';
@@ -26,6 +28,7 @@ export interface PublishOptions {
   readonly rates: PublishRateOptions;
   /** Of a body, and of data as they are delivered. */
   readonly maxBodyBytes: number;
+  readonly loop: Pick<FairLoop, 'inTurn'>;
   /** Undefined where nothing is traced. */
   readonly tracer: RequestTracer | undefined;
 }
@@ -33,10 +36,11 @@ export interface PublishOptions {
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(
   app: FastifyInstance,
-  { hub, publishers, revocations, rates, maxBodyBytes, tracer }: PublishOptions,
+  { hub, publishers, revocations, rates, maxBodyBytes, loop, tracer }: PublishOptions,
 ): Promise<void> {
   if (tracer !== undefined) traceRequests(app, tracer);
   const accesses = new WeakMap<FastifyRequest, Access>();
+  const bodies = new LargeBodies(loop);
 
   // Checked before the body is read: who may not publish does not get to make us parse.
   app.addHook('onRequest', (request, _reply, done) => {
@@ -54,8 +58,11 @@ export async function publishRoutes(
   const publish = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    publication: Publication,
+    body: Buffer | undefined,
+    read: () => Publication,
   ): Promise<FastifyReply> => {
+    const checked = bodies.read(request.raw.socket, body?.length ?? 0, read);
+    const publication = checked instanceof Promise ? await checked : checked;
     const access = accesses.get(request);
     if (access === undefined || !matchesAny(access.publish, publication.channel)) {
       throw new BrokerError('forbidden', `The token does not grant publishing to ${publication.channel}.`);
@@ -80,7 +87,8 @@ export async function publishRoutes(
           const detail = 'is empty; send {"channel":"news","data":"hello"}';
           throw invalidBody([{ pointer: '', detail }]);
         }
-        return publish(request, reply, parsePublication(request.body, maxBodyBytes));
+        const { body } = request;
+        return publish(request, reply, body, () => parsePublication(body, maxBodyBytes));
       },
     );
   });
@@ -99,11 +107,9 @@ export async function publishRoutes(
       Querystring: Record<string, string | string[]>;
     }>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, (request, reply) => {
       const channel = parseChannelName(request.params.channel);
-      return publish(
-        request,
-        reply,
-        parseRawPublication(channel, eventTypeOf(request.url, request.query), request.body, maxBodyBytes),
-      );
+      const type = eventTypeOf(request.url, request.query);
+      const { body } = request;
+      return publish(request, reply, body, () => parseRawPublication(channel, type, body, maxBodyBytes));
     });
   });
 }

@@ -11,6 +11,7 @@ import { acknowledgement } from '../../../src/http/publication.ts';
 import { publishRoutes } from '../../../src/http/publish.ts';
 import { PublishLane } from '../../../src/http/publish-lane.ts';
 import { openRaw, requestBytes } from '../../support/raw-http.ts';
+import { FairLoop } from '../../../src/core/fair-loop.ts';
 
 /** What somebody with access to Redis may have put where the log keeps the id of an idempotency key. */
 const FOREIGN = [
@@ -52,6 +53,7 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
       hub,
       keys: new PublishKeys(['key']),
       maxHeaderBytes: 16_384,
+      loop: new FairLoop(),
       maxBodyBytes: MAX_BYTES,
       keepAlive: 60_000,
       onError: (error) => errors.push(error),
