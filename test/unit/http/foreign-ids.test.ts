@@ -53,7 +53,6 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
       hub,
       keys: new PublishKeys(['key']),
       maxHeaderBytes: 16_384,
-      loop: new FairLoop(),
       maxBodyBytes: MAX_BYTES,
       keepAlive: 60_000,
       onError: (error) => errors.push(error),
@@ -92,6 +91,7 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
         onRefused: () => undefined,
       },
       maxBodyBytes: MAX_BYTES,
+      loop: new FairLoop(),
       tracer: undefined,
     });
     const answer = await app.inject({
