@@ -45,6 +45,8 @@ const SWEEP = 10_000;
 const SLICE = 5;
 /** What a channel with one small event takes. */
 const SMALL_CHANNEL = 264;
+/** What a channel takes besides its events, at the most. */
+const CHANNEL = 396;
 /** An id with its field takes up to so many bytes of a frame. */
 const ID_FIELD = 40;
 
@@ -52,7 +54,8 @@ const ID_FIELD = 40;
  * The embedded log: everything in this process, bounded, gone with it. Serves one broker on its own.
  *
  * Ids are made of the wall clock, because `?since=` asks by it. Ages go by a clock that nobody puts right: a wall clock
- * that ran ahead would keep everything that much longer, and one that is put forward would forget idempotency keys.
+ * that ran ahead would keep everything that much longer, and one that is put forward would forget idempotency keys. The
+ * steady clock may stand still while the machine sleeps; what is kept is kept for so much longer then.
  */
 export class MemoryEventLog implements EventLog {
   readonly #options: MemoryEventLogOptions;
@@ -65,6 +68,8 @@ export class MemoryEventLog implements EventLog {
   readonly #keys: RememberedKeys;
   readonly #listeners = new Map<ChannelName, Set<LogListener>>();
   readonly #sweep: NodeJS.Timeout;
+  /** What an empty log takes. */
+  readonly #fixed: number;
   #closed = false;
 
   constructor(options: MemoryEventLogOptions) {
@@ -77,14 +82,14 @@ export class MemoryEventLog implements EventLog {
       idleLimit: maxBytes * SHARE,
     });
     this.#keys = new RememberedKeys(this.#blocks, maxBytes * SHARE);
+    this.#fixed = this.#keys.fixedBytes + this.#channels.fixedBytes;
     this.#sweep = setInterval(() => this.#expire(), SWEEP);
     this.#sweep.unref();
   }
 
   /** What the log holds, in bytes, its own bookkeeping included. What is known only for listeners is theirs. */
   get bytes(): number {
-    const fixed = this.#keys.fixedBytes + this.#channels.fixedBytes;
-    return fixed + this.#blocks.bytes - this.#channels.listeningBytes;
+    return this.#fixed + this.#blocks.bytes - this.#channels.listeningBytes;
   }
 
   async append(channel: ChannelName, event: NewEvent, options: AppendOptions = {}): Promise<Appended> {
@@ -132,15 +137,15 @@ export class MemoryEventLog implements EventLog {
     const now = this.#steady();
     const record = this.#channels.open(channel, now);
     let listeners = this.#listeners.get(channel);
-    if (listeners === undefined) this.#listeners.set(ownText(channel), (listeners = new Set()));
+    if (listeners === undefined) this.#listeners.set(channel, (listeners = new Set()));
     listeners.add(listener);
-    this.#channels.listen(record, 1, now);
+    this.#channels.setListeners(record, listeners.size, now);
     return {
       started: Promise.resolve(eventId(this.#channels.tail(record))),
       stop: () => {
         if (!listeners.delete(listener)) return;
         if (listeners.size === 0) this.#listeners.delete(channel);
-        this.#channels.listen(record, -1, this.#steady());
+        this.#channels.setListeners(record, listeners.size, this.#steady());
       },
     };
   }
@@ -166,7 +171,8 @@ export class MemoryEventLog implements EventLog {
   }
 
   #refuseTooLarge(bytes: number): void {
-    if (this.#events.cost(bytes + ID_FIELD) + 3 * SMALL_CHANNEL <= this.#options.maxBytes) return;
+    const needed = this.#events.cost(bytes + ID_FIELD) + CHANNEL;
+    if (this.#fixed + needed <= this.#options.maxBytes) return;
     throw new BrokerError(
       'log-full',
       'The event is larger than SLUICE_MEMORY_BYTES, all that the embedded log may hold.',
@@ -212,9 +218,4 @@ export class MemoryEventLog implements EventLog {
       this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || this.#channels.forgetIdle(now - TAIL_TTL)
     );
   }
-}
-
-/** A copy: the name may be a slice of a whole request, which would be kept as long. */
-function ownText(name: ChannelName): ChannelName {
-  return Buffer.from(name, 'latin1').toString('latin1') as ChannelName;
 }

@@ -65,7 +65,7 @@ export class ChannelRecords {
     return this.#table.find(name);
   }
 
-  /** Makes it known. What is known has events, listeners, or is idle: call {@link settle} after a change. */
+  /** The same, but makes it known: idle, until it gets an event or a listener. */
   open(name: ChannelName, now: number): number {
     const known = this.#table.find(name);
     if (known !== NONE) return known;
@@ -138,9 +138,7 @@ export class ChannelRecords {
     }
   }
 
-  /** One listener more, or one less. */
-  listen(channel: number, change: 1 | -1, now: number): void {
-    const count = this.#blocks.word(channel, LISTENERS) + change;
+  setListeners(channel: number, count: number, now: number): void {
     this.#change(channel, now, () => this.#blocks.setWord(channel, LISTENERS, count));
   }
 
