@@ -2,6 +2,7 @@ import type { ChannelName } from './channel-name.ts';
 import type { EventLog } from './event-log.ts';
 import type { EventId } from './event.ts';
 import type { FairLoop } from './fair-loop.ts';
+import type { HeldBudget } from './held-events.ts';
 import type { Instruments } from './instruments.ts';
 import type { RecentBudget } from './recent-events.ts';
 import type { HistoryLimits } from './retention.ts';
@@ -12,6 +13,7 @@ export interface ChannelContext {
   readonly loop: FairLoop;
   readonly instruments: Instruments;
   readonly recentBudget: RecentBudget;
+  readonly heldBudget: HeldBudget;
   readonly history: HistoryLimits;
   /** What was joined last, of whichever channel: kept for all of them together, it stays one buffer. */
   readonly lastJoin: { of?: Joined | undefined };

@@ -25,7 +25,7 @@ export class Channel implements LogListener, PageConsumer {
   readonly #reader: PageReader;
   readonly #recent: RecentEvents;
   readonly #retention: Retention;
-  readonly #held = new HeldEvents();
+  readonly #held: HeldEvents;
   readonly #fanOut: FanOut;
   readonly #waiting = new Set<Subscription>();
   #state: 'starting' | 'following' | 'interrupted' = 'starting';
@@ -50,6 +50,7 @@ export class Channel implements LogListener, PageConsumer {
       onFailed: (error) => this.onTrouble(error),
     });
     this.#recent = new RecentEvents(context.recentBudget, ORIGIN);
+    this.#held = new HeldEvents(context.heldBudget);
     this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
     this.#following = context.log.follow(name, this);
     this.#following.started.then(

@@ -17,6 +17,8 @@ const LINGER = 5_000;
 const MAX_IN_FLIGHT = 10_000;
 /** Bytes that all channels together keep of their newest events. */
 const RECENT_BYTES = 64 * 1024 * 1024;
+/** Bytes that all channels together hold back while they read the log. */
+const HELD_BYTES = 32 * 1024 * 1024;
 
 export interface HubOptions {
   readonly log: EventLog;
@@ -45,7 +47,8 @@ export class Hub {
     this.#loop = loop;
     this.#instruments = instruments;
     const recentBudget = { limit: RECENT_BYTES, used: 0 };
-    this.#context = { log, loop, instruments, history, onTrouble, recentBudget, lastJoin: {} };
+    const heldBudget = { limit: HELD_BYTES, used: 0 };
+    this.#context = { log, loop, instruments, history, onTrouble, recentBudget, heldBudget, lastJoin: {} };
     this.#sweep = setInterval(() => this.#stopIdle(), LINGER / 5);
     this.#sweep.unref();
   }

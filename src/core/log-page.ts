@@ -111,17 +111,22 @@ export class SharedPage implements LogPage {
   }
 }
 
-/** One buffer for all: what is written to every socket. */
+/** One buffer for all: what is written to every socket. It may be kept, so it is no slice of a larger one. */
 export function joinFrames(events: readonly StoredEvent[]): Buffer {
   const [first] = events;
-  if (events.length === 1 && first !== undefined) return first.frame;
-  const size = events.reduce((sum, { frame }) => sum + frame.length, 0);
-  // Of its own: a small part of Node's pool would hold 64 KiB as long as it is kept, or waits for a slow reader.
-  const bytes = Buffer.allocUnsafeSlow(size);
-  let offset = 0;
+  if (first === undefined) return Buffer.alloc(0);
+  if (events.length === 1) return first.frame;
+  const { buffer } = first.frame;
+  let length = 0;
+  let inOnePiece = true;
   for (const { frame } of events) {
-    bytes.set(frame, offset);
-    offset += frame.length;
+    inOnePiece &&= frame.buffer === buffer && frame.byteOffset === length;
+    length += frame.length;
   }
-  return bytes;
+  // A page of the embedded log is one buffer already.
+  if (inOnePiece && buffer.byteLength === length) return Buffer.from(buffer);
+  const joined = Buffer.allocUnsafeSlow(length);
+  let start = 0;
+  for (const { frame } of events) start += frame.copy(joined, start);
+  return joined;
 }
