@@ -10,7 +10,6 @@ import type {
   LogListener,
   LogPage,
 } from '../core/event-log.ts';
-import { ORIGIN } from '../core/event.ts';
 import type { EventId, NewEvent } from '../core/event.ts';
 import { BlockStore, NONE } from './memory/block-store.ts';
 import { ChannelHistory } from './memory/channel-history.ts';
@@ -124,13 +123,16 @@ export class MemoryEventLog implements EventLog {
 
   async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
     const history = this.#history(channel);
-    if (history === undefined) return { events: [], tail: ORIGIN, complete: after === ORIGIN, room: 0 };
+    if (history === undefined) {
+      const known = eventId(this.#channels.forgotten);
+      return { events: [], tail: known, complete: after === known, room: 0 };
+    }
     const { events, tail, complete, left } = history.page(after, limit, PAGE_BYTES);
     return { events, tail, complete, room: Math.max(0, this.#options.historySize - left) };
   }
 
   async rewind(channel: ChannelName, count: number): Promise<EventId> {
-    return this.#history(channel)?.rewind(count) ?? ORIGIN;
+    return this.#history(channel)?.rewind(count) ?? eventId(this.#channels.forgotten);
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {

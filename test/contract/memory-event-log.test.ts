@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../src/core/channel-name.ts';
+import type { ChannelName } from '../../src/core/channel-name.ts';
 import { ORIGIN } from '../../src/core/event.ts';
 import type { EventId } from '../../src/core/event.ts';
 import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
@@ -166,10 +167,9 @@ describe('the embedded log, when what has to be remembered fills it', () => {
     expect(known.slice(oldest).every(Boolean)).toBe(true);
     // Known are those that have their event, and as many tails again as a quarter of the memory holds.
     expect(known.length - oldest).toBeGreaterThan(15_000);
-    expect(await log.read(names[0] as never, ids[0] as EventId, 1)).toMatchObject({
-      events: [],
-      tail: ORIGIN,
-    });
+    expect(await log.read(names[0] as ChannelName, ids[0] as EventId, 1)).toMatchObject({ events: [] });
+    // Who stood at the start of a channel may have missed all of it.
+    expect((await log.read(names[0] as ChannelName, ORIGIN, 1)).complete).toBe(false);
   });
 
   test('a channel that somebody follows is never forgotten', async () => {

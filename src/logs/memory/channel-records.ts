@@ -3,6 +3,7 @@ import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
 import { ChannelMarks } from './channel-marks.ts';
 import type { EventRecords } from './event-records.ts';
+import { isAfter } from './id-parts.ts';
 import type { IdParts } from './id-parts.ts';
 import { RecordOrder } from './record-order.ts';
 import { TextTable } from './text-table.ts';
@@ -35,6 +36,7 @@ export class ChannelRecords {
   readonly #idle: RecordOrder;
   readonly #idleLimit: number;
   readonly #marks = new Map<number, ChannelMarks>();
+  #forgotten: IdParts = { ms: 0, seq: 0 };
   #idleBytes = 0;
   #listeningBytes = 0;
 
@@ -60,6 +62,14 @@ export class ChannelRecords {
     return this.#listeningBytes;
   }
 
+  /**
+   * The newest of all ids that were forgotten, and the tail of every channel of which nothing is known: such a channel may
+   * have had events up to there. So no id is given out twice, and a position from before is one that may have missed some.
+   */
+  get forgotten(): IdParts {
+    return this.#forgotten;
+  }
+
   /** NONE when nothing is known of it. */
   find(name: ChannelName): number {
     return this.#table.find(name);
@@ -71,8 +81,13 @@ export class ChannelRecords {
     if (known !== NONE) return known;
     const blocks = this.#blocks;
     const channel = this.#table.add(name);
-    for (let word = TAIL_SEQ; word <= LISTENERS; word++) blocks.setWord(channel, word, 0);
-    for (let double = TAIL_MS; double <= APPENDED; double++) blocks.setDouble(channel, double, 0);
+    for (let word = FIRST; word <= LISTENERS; word++) blocks.setWord(channel, word, 0);
+    const { ms, seq } = this.#forgotten;
+    blocks.setDouble(channel, TAIL_MS, ms);
+    blocks.setWord(channel, TAIL_SEQ, seq);
+    blocks.setDouble(channel, FLOOR_MS, ms);
+    blocks.setWord(channel, FLOOR_SEQ, seq);
+    blocks.setDouble(channel, APPENDED, 0);
     this.#beginIdle(channel, now);
     return channel;
   }
@@ -146,6 +161,8 @@ export class ChannelRecords {
   forgetIdle(cutoff = Infinity): boolean {
     const { oldest } = this.#idle;
     if (oldest === NONE || this.#blocks.double(oldest, IDLE_SINCE) > cutoff) return false;
+    const tail = this.tail(oldest);
+    if (isAfter(tail, this.#forgotten)) this.#forgotten = tail;
     this.#idle.remove(oldest);
     this.#idleBytes -= this.#table.cost(oldest);
     this.#table.remove(oldest);
