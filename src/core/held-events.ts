@@ -1,9 +1,8 @@
+import { EVENT_OVERHEAD } from './event.ts';
 import type { StoredEvent } from './event.ts';
 
 const MAX_EVENTS = 1_000;
 const MAX_BYTES = 1024 * 1024;
-/** What an event costs besides its frame: its object, its two ids, its buffer. Measured, rounded up. */
-const EVENT_BYTES = 400;
 
 /** What all channels of a process may hold back together, in bytes. */
 export interface HeldBudget {
@@ -25,7 +24,7 @@ export class HeldEvents {
   add(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (this.#lost) return;
-      const bytes = event.frame.length + EVENT_BYTES;
+      const bytes = event.frame.length + EVENT_OVERHEAD;
       this.#lost =
         this.#events.length === MAX_EVENTS ||
         this.#bytes + bytes > MAX_BYTES ||

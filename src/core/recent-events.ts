@@ -1,9 +1,8 @@
+import { EVENT_OVERHEAD } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 256 * 1024;
-/** What an event takes besides its frame: the objects around it, and what Node keeps for a buffer of its own. */
-const EVENT_BYTES = 320;
 
 /** What all channels of a process may keep in recent memory together, beyond what is still on its way to sockets. */
 export interface RecentBudget {
@@ -31,7 +30,7 @@ export class RecentEvents {
   }
 
   push(event: StoredEvent): void {
-    this.#events.push(event);
+    this.#events.push(ownBytes(event));
     this.#bytes += costOf(event);
     this.#budget.used += costOf(event);
   }
@@ -79,5 +78,14 @@ export class RecentEvents {
 }
 
 function costOf({ frame }: StoredEvent): number {
-  return frame.length + EVENT_BYTES;
+  return frame.length + EVENT_OVERHEAD;
+}
+
+/** The events of a page may share a buffer: keeping one of them would keep all. What was announced owns its bytes. */
+function ownBytes(event: StoredEvent): StoredEvent {
+  const { frame } = event;
+  if (frame.buffer.byteLength === frame.length) return event;
+  const own = Buffer.allocUnsafeSlow(frame.length);
+  own.set(frame);
+  return { ...event, frame: own };
 }
