@@ -11,7 +11,6 @@ import { PublishKeys } from './auth/publish-keys.ts';
 import { Revocations } from './auth/revocations.ts';
 import type { Config } from './config.ts';
 import type { RefuseReason } from './core/close-reason.ts';
-import type { LogHealth } from './core/event-log.ts';
 import { FairLoop } from './core/fair-loop.ts';
 import { Hub } from './core/hub.ts';
 import { RareNotice } from './core/rare-notice.ts';
@@ -24,6 +23,7 @@ import { Disconnector } from './http/disconnector.ts';
 import { healthRoutes } from './http/health.ts';
 import type { Readiness } from './http/health.ts';
 import { KEEP_ALIVE_TIMEOUT, createHttpServer } from './http/http-server.ts';
+import { ListeningSockets } from './http/listening-sockets.ts';
 import { metricsRoute } from './http/metrics-endpoint.ts';
 import { PublishLane } from './http/publish-lane.ts';
 import { publishRoutes } from './http/publish.ts';
@@ -36,6 +36,7 @@ import type { TlsIdentity } from './http/tls-server.ts';
 import { Metrics } from './metrics.ts';
 import { Connections } from './sse/connections.ts';
 import { openBackbone } from './wiring/backbone.ts';
+import { LogWatch } from './wiring/log-watch.ts';
 import { startTracing } from './wiring/start-tracing.ts';
 import { tokenServices } from './wiring/token-services.ts';
 
@@ -46,8 +47,6 @@ import { tokenServices } from './wiring/token-services.ts';
 const BACKLOG = 16_384;
 /** How long requests may take to finish after the last stream has ended, in ms. */
 const FINISH = 2_000;
-/** How long a log may be away before this replica says that it is not ready: a failover takes less, in ms. */
-const READINESS_GRACE = 15_000;
 /** How often it is said that somebody met a limit, for each of them, in ms; the metrics count every time. */
 const NOTICE_INTERVAL = 10_000;
 
@@ -65,16 +64,15 @@ export interface App {
 }
 
 /** The composition root: picks the log, wires the parts, knows the whole Config so that nobody else must. */
-export async function createApp(config: Config, logger: Logger): Promise<App> {
-  const logState = { downSince: performance.now(), everUp: false };
-  const onHealth = ({ up, detail }: LogHealth): void => {
-    if (up) logger.info('redis: up');
-    else logger.warn({ detail }, 'redis: down; subscriptions stay open, publishing answers 503');
-    logState.everUp ||= up;
-    logState.downSince = performance.now();
-  };
+export async function createApp(
+  config: Config,
+  logger: Logger,
+  /** Where the logger writes, and how many of its lines it had to drop. */
+  logOutput: { readonly dropped: number },
+): Promise<App> {
+  const logWatch = new LogWatch(logger);
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
-  const { log: events, control, counter } = openBackbone(config, replica, onHealth);
+  const { log: events, control, counter } = openBackbone(config, replica, logWatch);
   const tracing = await startTracing(config.tracing, logger);
   const log = tracing?.around(events, config.redisUrl === undefined ? undefined : 'redis') ?? events;
 
@@ -85,10 +83,17 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     channels: () => hub.channelsFollowed,
     bufferedBytes: () => connections.bufferedBytes,
     revocations: () => revocations.size,
-    logUp: async () => (await log.health()).up,
+    logLinesDropped: () => logOutput.dropped,
+    log: () => log.health(),
     ready: async () => (await readiness()).ready,
   });
-  const hub = new Hub({ log, loop, instruments: metrics.instruments });
+  const hub = new Hub({
+    log,
+    loop,
+    instruments: metrics.instruments,
+    history: { size: config.historySize, ttl: config.historyTtl },
+    onTrouble: logWatch.onTrouble,
+  });
   const connections: Connections = new Connections({
     loop,
     heartbeat: config.heartbeat,
@@ -107,11 +112,11 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
   const readiness = async (): Promise<Readiness> => {
     const health = await log.health();
     const { draining } = connections;
-    const tolerated = logState.everUp && performance.now() - logState.downSince < READINESS_GRACE;
-    const ready = !draining && (health.up || tolerated);
+    const { up, detail } = health;
+    const state = detail === '' ? 'up' : `${up ? 'partly down' : 'down'}: ${detail}`;
     return {
-      ready,
-      checks: { log: health.up ? 'up' : `down: ${health.detail}`, draining: String(draining) },
+      ready: !draining && logWatch.isTolerable(health),
+      checks: { log: state, draining: String(draining) },
     };
   };
 
@@ -173,6 +178,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
           onUncounted: metrics.uncounted,
           onRefused: onRefusedRequest,
         },
+        maxBodyBytes: config.maxBodyBytes,
+        loop,
         tracer: tracing?.requests,
       });
       await app.register(disconnectRoute, { control, keys, publishers });
@@ -193,6 +200,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       await app.register(apiDocument, { described, version: packageVersion() });
     },
   });
+  const sockets = new ListeningSockets(server.server);
   // Rates are counted, and requests traced, by hooks of Fastify, which the lane is past; and it reads no TLS.
   const hooked =
     config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined || tracing !== undefined;
@@ -230,7 +238,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     if (tls === undefined) server.server.closeAllConnections();
     else tls.closeAllConnections();
     admin?.server.closeAllConnections();
-    await Promise.all([server.close(), admin?.close()]);
+    await Promise.all([server.close(), sockets.close(), admin?.close()]);
     await Promise.all([log.close(), tracing?.close()]);
   };
 
@@ -238,7 +246,8 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
     replica,
     async listen() {
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
-      const url = await server.listen({ port: config.port, host: config.host, backlog: BACKLOG });
+      const where = { port: config.port, host: config.host, backlog: BACKLOG };
+      const url = await sockets.listen((options) => server.listen(options), where);
       // Fastify does not know what its server speaks.
       return { url: tls === undefined ? url : url.replace(/^http:/, 'https:'), adminUrl };
     },
@@ -248,7 +257,7 @@ export async function createApp(config: Config, logger: Logger): Promise<App> {
       await ended;
       // Requests under way get their answer; who then still keeps a connection open is cut.
       lane?.close();
-      const finished = server.close();
+      const finished = Promise.all([server.close(), sockets.close()]);
       await Promise.race([finished, delay(FINISH, undefined, { ref: false })]);
       await close();
     },

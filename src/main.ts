@@ -1,4 +1,5 @@
 import { healthcheck } from './cli/healthcheck.ts';
+import { say } from './cli/say.ts';
 import { ConfigError, loadConfig } from './config.ts';
 
 const USAGE = `usage: node src/main.ts [command]
@@ -25,10 +26,10 @@ async function main(command: string | undefined): Promise<void> {
     case 'help':
     case '--help':
     case '-h':
-      process.stdout.write(USAGE);
+      say('stdout', USAGE);
       return;
     default:
-      process.stderr.write(`There is no command "${command}".\n\n${USAGE}`);
+      say('stderr', `There is no command "${command}".\n\n${USAGE}`);
       process.exitCode = 2;
   }
 }
@@ -37,11 +38,11 @@ try {
   await main(process.argv[2]);
 } catch (error) {
   if (error instanceof ConfigError) {
-    for (const problem of error.problems) process.stderr.write(`sluice: ${problem}\n`);
+    for (const problem of error.problems) say('stderr', `sluice: ${problem}\n`);
   } else {
     const { code, message } = error as NodeJS.ErrnoException;
     const expected = code === 'EADDRINUSE' || code === 'EACCES';
-    process.stderr.write(`sluice: ${expected ? message : (error as Error).stack}\n`);
+    say('stderr', `sluice: ${expected ? message : (error as Error).stack}\n`);
   }
   process.exit(1);
 }

@@ -1,6 +1,8 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { REFUSE_REASONS } from './core/close-reason.ts';
 import type { CloseReason, RefuseReason } from './core/close-reason.ts';
+import type { LogHealth } from './core/event-log.ts';
+import { LOG_TROUBLES } from './core/log-trouble.ts';
 import type { Instruments, PublishResult } from './core/instruments.ts';
 import { REFUSED_REQUESTS } from './core/refused-request.ts';
 import type { RefusedRequest } from './core/refused-request.ts';
@@ -13,7 +15,9 @@ export interface Gauges {
   readonly channels: () => number;
   readonly bufferedBytes: () => number;
   readonly revocations: () => number;
-  readonly logUp: () => Promise<boolean>;
+  /** Since the start: this only grows. */
+  readonly logLinesDropped: () => number;
+  readonly log: () => Promise<LogHealth>;
   readonly ready: () => Promise<boolean>;
 }
 
@@ -107,11 +111,24 @@ export class Metrics {
       gauges.bufferedBytes,
     );
     this.#gauge('sluice_revocations', 'Revocations that this replica knows.', gauges.revocations);
-    this.#gauge('sluice_log_up', '1 when the log answers and its announcements arrive.', async () =>
-      (await gauges.logUp()) ? 1 : 0,
+    this.#gauge(
+      'sluice_log_up',
+      '1 when the log takes events and its announcements arrive; in a cluster, for any of its slots.',
+      async () => ((await gauges.log()).up ? 1 : 0),
     );
+    this.#gauge(
+      'sluice_log_slots_down',
+      'Hash slots of a Redis Cluster whose channels cannot be published to.',
+      async () => (await gauges.log()).slotsDown,
+    );
+    this.#logDown(gauges.log);
     this.#gauge('sluice_ready', '1 when this replica takes new streams: what /readyz answers.', async () =>
       (await gauges.ready()) ? 1 : 0,
+    );
+    this.#counted(
+      'sluice_log_lines_dropped_total',
+      'Log lines that could not be written: a full disk, a closed pipe, or a reader who takes none.',
+      gauges.logLinesDropped,
     );
     for (const published of Object.values(this.#publishedBy)) published.inc(0);
     // A series that appears only with its first event cannot be alerted on.
@@ -159,8 +176,35 @@ export class Metrics {
     return new Counter({ name, help, labelNames, registers: [this.#registry] });
   }
 
+  /** A counter of what somebody else counts. */
+  #counted(name: string, help: string, value: () => number): Counter {
+    return new Counter({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
+  }
+
   #histogram(name: string, help: string): Histogram {
     return new Histogram({ name, help, buckets: LATENCY_BUCKETS, registers: [this.#registry] });
+  }
+
+  #logDown(log: Gauges['log']): void {
+    const gauge = new Gauge({
+      name: 'sluice_log_down',
+      help: '1 for the reason why the log, or a part of it, cannot be used.',
+      labelNames: ['reason'],
+      registers: [this.#registry],
+      async collect() {
+        const now = (await log()).reason;
+        for (const reason of LOG_TROUBLES) this.set({ reason }, reason === now ? 1 : 0);
+      },
+    });
+    for (const reason of LOG_TROUBLES) gauge.set({ reason }, 0);
   }
 
   #gauge(name: string, help: string, value: () => number | Promise<number>): Gauge {

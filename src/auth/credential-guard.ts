@@ -1,5 +1,5 @@
 import { BrokerError } from '../core/errors.ts';
-import type { Access } from './access.ts';
+import type { TokenAccess } from './access.ts';
 import type { FailedAttempts } from './failed-attempts.ts';
 import type { TokenVerifier } from './token-verifier.ts';
 
@@ -20,7 +20,11 @@ export class CredentialGuard {
   }
 
   /** @throws BrokerError as the verifier does; `too-many-requests`, and then the token may have been a right one */
-  async verify(verifier: Pick<TokenVerifier, 'verify'>, token: string, address: string): Promise<Access> {
+  async verify(
+    verifier: Pick<TokenVerifier, 'verify'>,
+    token: string,
+    address: string,
+  ): Promise<TokenAccess> {
     if (this.#options.attempts.blocked(address)) throw this.#tooMany(address);
     try {
       return await verifier.verify(token);

@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import { BrokerError } from '../core/errors.ts';
+import { badToken } from './bad-token.ts';
 import { jwkKey } from './token-keys.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';
 
@@ -11,6 +13,8 @@ const REFRESH = 5 * 60_000;
 const TIMEOUT = 5_000;
 const MAX_BYTES = 256 * 1024;
 const MAX_KEYS = 100;
+/** Tokens with an unknown `kid` that are remembered until the next fetch. */
+const MAX_ASKED = 1_000;
 
 export interface JwksOptions {
   readonly url: string;
@@ -20,7 +24,13 @@ export interface JwksOptions {
   readonly now?: () => number;
 }
 
-/** A key set (RFC 7517 §5) at a URL, kept up to date, and kept as it was last while the URL cannot be read. */
+/**
+ * A key set (RFC 7517 §5) at a URL, kept up to date, and kept as it was last while the URL cannot be read.
+ *
+ * A token is refused for its unknown `kid` only after a fetch that began when the token had come already. Before, its
+ * key may be a new one: the only fetch in 30 s may have been used up by anybody, with any `kid`. Tokens are remembered
+ * and not `kid`s, so that nobody can have a key refused that is still to come.
+ */
 export class Jwks implements TokenKeys {
   readonly #options: JwksOptions;
   readonly #now: () => number;
@@ -29,6 +39,10 @@ export class Jwks implements TokenKeys {
   #keys: ReadonlyMap<string | undefined, TokenKey> | undefined;
   #fetchedAt = -Infinity;
   #fetching: Promise<void> | undefined;
+  /** Digests of tokens with an unknown `kid` that came since the last fetch began. */
+  #asked = new Set<string>();
+  /** Those of which the last fetch has shown that their key is not in the set; none, if it failed. */
+  #refused: ReadonlySet<string> = new Set();
 
   constructor(options: JwksOptions) {
     this.#options = options;
@@ -37,14 +51,17 @@ export class Jwks implements TokenKeys {
     this.#timer.unref();
   }
 
-  find(kid: string | undefined): TokenKey | undefined | Promise<TokenKey | undefined> {
-    return this.#known(kid) ?? this.#findAnew(kid);
+  find(kid: string | undefined, token: string): TokenKey | undefined | Promise<TokenKey | undefined> {
+    const known = this.#known(kid);
+    if (known !== undefined) return known;
+    if (kid === undefined && this.#keys !== undefined && this.#keys.size > 1)
+      throw badToken('names no key (kid), and there are several');
+    return this.#findAnew(kid, token);
   }
 
   /** Fetches the set, if it may be fetched again by now; never rejects. */
   async refresh(): Promise<void> {
-    const interval = this.#keys === undefined ? FIRST_INTERVAL : LEAST_INTERVAL;
-    if (this.#fetching === undefined && this.#now() - this.#fetchedAt >= interval) {
+    if (this.#fetching === undefined && this.#barredFor() <= 0) {
       this.#fetchedAt = this.#now();
       this.#fetching = this.#fetch();
     }
@@ -63,14 +80,31 @@ export class Jwks implements TokenKeys {
     return others.length === 0 ? only : undefined;
   }
 
-  async #findAnew(kid: string | undefined): Promise<TokenKey | undefined> {
+  /** How long it is until the set may be fetched again, in ms. */
+  #barredFor(): number {
+    const interval = this.#keys === undefined ? FIRST_INTERVAL : LEAST_INTERVAL;
+    return this.#fetchedAt + interval - this.#now();
+  }
+
+  async #findAnew(kid: string | undefined, token: string): Promise<TokenKey | undefined> {
+    const digest = hash('sha256', token, 'base64url');
+    if (this.#asked.size < MAX_ASKED) this.#asked.add(digest);
     await this.refresh();
     if (this.#keys === undefined)
       throw new BrokerError('keys-unavailable', 'The keys for tokens cannot be fetched now; try again.');
-    return this.#known(kid);
+    const known = this.#known(kid);
+    if (known !== undefined || this.#refused.has(digest)) return known;
+    throw new BrokerError(
+      'keys-unavailable',
+      'The key of this token is not known yet, and the keys cannot be fetched anew just now; try again.',
+      { retryAfter: Math.max(1, Math.ceil(this.#barredFor() / 1_000)) },
+    );
   }
 
   async #fetch(): Promise<void> {
+    const asked = this.#asked;
+    this.#asked = new Set();
+    this.#refused = new Set();
     try {
       const response = await fetch(this.#options.url, {
         headers: { accept: 'application/jwk-set+json, application/json' },
@@ -82,6 +116,7 @@ export class Jwks implements TokenKeys {
         throw new Error(`it answers with status ${response.status}`);
       }
       this.#keys = readKeys(await boundedText(response));
+      this.#refused = asked;
       if (this.#keys.size === 0) this.#options.onFailed('it holds no key that tokens can be verified with');
     } catch (error) {
       if (!this.#closed.signal.aborted) this.#options.onFailed(reasonOf(error as Error));

@@ -1,10 +1,10 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { EVERY_CHANNEL } from '../core/channel-pattern.ts';
-import type { Access } from './access.ts';
+import type { KeyAccess } from './access.ts';
 
 interface Known {
   readonly digest: Buffer;
-  readonly access: Access;
+  readonly access: KeyAccess;
 }
 
 /** The keys that may publish. Holds no key in the clear, and takes the same time whichever of them is asked for. */
@@ -21,9 +21,9 @@ export class PublishKeys {
   }
 
   /** What the key allows; undefined for one that is not known. The same object for the same key. */
-  access(key: string): Access | undefined {
+  access(key: string): KeyAccess | undefined {
     const digest = this.#digest(key);
-    let access: Access | undefined;
+    let access: KeyAccess | undefined;
     // Every key is compared, also after one has matched.
     for (const known of this.#known) if (timingSafeEqual(known.digest, digest)) access = known.access;
     return access;
@@ -35,14 +35,12 @@ export class PublishKeys {
   }
 }
 
-/** Who has a publish key publishes everywhere, and is nobody in particular. */
-function accessOf(key: string): Access {
+/** Who has a publish key publishes everywhere. */
+function accessOf(key: string): KeyAccess {
   return {
-    subject: undefined,
+    kind: 'publish-key',
     subscribe: [],
     publish: [EVERY_CHANNEL],
-    expiresAt: Infinity,
-    issuedAt: 0,
     fingerprint: hash('sha256', `publish key: ${key}`, 'base64url'),
   };
 }

@@ -71,6 +71,8 @@ export class RevocationSync {
           shared.add(revocationKey(revocation));
           if (revocations.add(revocation)) learned = true;
         }
+        // Where the list is in this process nothing else lets others have their turn.
+        await nextTurn();
       }
       await this.#putBack(shared);
       done = true;

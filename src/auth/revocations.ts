@@ -1,40 +1,35 @@
 import type { ChannelName } from '../core/channel-name.ts';
-import { MAX_REVOCATIONS, revocationKey, revocationOf } from '../core/revocation.ts';
+import { RevocationList } from '../core/revocation-list.ts';
+import type { RevocationListOptions } from '../core/revocation-list.ts';
+import { MAX_REVOCATIONS, revocationKey } from '../core/revocation.ts';
 import type { Revocation } from '../core/revocation.ts';
-import type { Access } from './access.ts';
+import type { TokenAccess } from './access.ts';
 
-export interface RevocationsOptions {
-  /** How long a revocation counts, in ms: no token may live longer. */
-  readonly ttl: number;
+/** With the time that a revocation counts: no token may live longer. */
+export interface RevocationsOptions extends RevocationListOptions {
   /** MAX_REVOCATIONS but in tests. */
   readonly limit?: number;
-  /** Epoch ms; for tests. */
-  readonly clock?: () => number;
 }
 
 /** The tokens that are refused although they are valid: this replica's copy of the shared list, in memory. */
 export class Revocations {
-  readonly #ttl: number;
   readonly #limit: number;
-  readonly #now: () => number;
-  /** Until when, by {@link revocationKey}. */
-  readonly #until = new Map<string, number>();
+  readonly #list: RevocationList;
 
-  constructor({ ttl, limit = MAX_REVOCATIONS, clock = Date.now }: RevocationsOptions) {
-    this.#ttl = ttl;
+  constructor({ limit = MAX_REVOCATIONS, ...options }: RevocationsOptions) {
     // The shared list has room for `limit`. More can only be here when it was lost, and filled anew, and those are
     // refused all the same, as far as there is room for as many again.
     this.#limit = 2 * limit;
-    this.#now = clock;
+    this.#list = new RevocationList(options);
   }
 
   get size(): number {
-    return this.#until.size;
+    return this.#list.size;
   }
 
   /** Whether a token may not be used on the channel. Without a token there is nothing to refuse. */
-  refuses(access: Pick<Access, 'subject' | 'issuedAt'> | undefined, channel: ChannelName): boolean {
-    if (access === undefined || this.#until.size === 0) return false;
+  refuses(access: Pick<TokenAccess, 'subject' | 'issuedAt'> | undefined, channel: ChannelName): boolean {
+    if (access === undefined || this.#list.size === 0) return false;
     const { subject, issuedAt } = access;
     if (this.#covers({ subject: undefined, channel }, issuedAt)) return true;
     if (subject === undefined || subject === '') return false;
@@ -43,40 +38,36 @@ export class Revocations {
     );
   }
 
-  /** True when this refuses more than before. */
+  /** One that was read. True when this refuses more than before. */
   add(revocation: Revocation): boolean {
-    const key = revocationKey(revocation);
-    const known = this.#until.get(key);
-    if (revocation.until <= (known ?? this.#now() - this.#ttl)) return false;
-    if (known === undefined && this.#until.size >= this.#limit) {
-      this.sweep();
-      const [first] = this.#until.keys();
-      if (this.#until.size >= this.#limit && first !== undefined) this.#until.delete(first);
-    }
-    this.#until.set(key, revocation.until);
-    return true;
+    this.#makeRoom(revocation);
+    return this.#list.add(revocation);
+  }
+
+  /** One that is being made now: it counts for its whole time, also when the clock here says that this is over. */
+  hear(revocation: Revocation): void {
+    this.#makeRoom(revocation);
+    this.#list.addNew(revocation);
   }
 
   /** Those in force. */
-  *all(): Iterable<Revocation> {
-    for (const [key, until] of this.#until) {
-      if (this.#inForce(until)) yield revocationOf(key, until);
-    }
+  all(): Iterable<Revocation> {
+    return this.#list.all();
   }
 
   /** Forgets those that no token can be older than. */
   sweep(): void {
-    for (const [key, until] of this.#until) {
-      if (!this.#inForce(until)) this.#until.delete(key);
-    }
+    this.#list.sweep();
+  }
+
+  #makeRoom(revocation: Revocation): void {
+    if (this.#list.size < this.#limit || this.#list.has(revocationKey(revocation))) return;
+    this.#list.sweep();
+    if (this.#list.size >= this.#limit) this.#list.dropFirst();
   }
 
   #covers(target: Pick<Revocation, 'subject' | 'channel'>, issuedAt: number): boolean {
-    const until = this.#until.get(revocationKey(target));
-    return until !== undefined && issuedAt <= until && this.#inForce(until);
-  }
-
-  #inForce(until: number): boolean {
-    return until > this.#now() - this.#ttl;
+    const until = this.#list.until(revocationKey(target));
+    return until !== undefined && issuedAt <= until;
   }
 }

@@ -12,9 +12,11 @@ export interface TokenKey {
 export interface TokenKeys {
   /**
    * Undefined when there is none for this `kid`; a promise only where one has to be fetched.
-   * @throws BrokerError `keys-unavailable` when no key is known at all, and none can be had now
+   * @param token the whole token, by which it is known again; nothing in it is true yet
+   * @throws BrokerError `keys-unavailable` when there may be one that cannot be had now; `unauthorized` when the token
+   *   has to say which, and does not
    */
-  find(kid: string | undefined): TokenKey | undefined | Promise<TokenKey | undefined>;
+  find(kid: string | undefined, token: string): TokenKey | undefined | Promise<TokenKey | undefined>;
 }
 
 /** One key for all tokens, whatever their `kid` says. */

@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import { BrokerError } from '../core/errors.ts';
-import type { Access } from './access.ts';
+import type { TokenAccess } from './access.ts';
 import { badToken } from './bad-token.ts';
 import { readGrants } from './grants.ts';
 import type { TokenKeys } from './token-keys.ts';
 import { readTokenHeader } from './token-header.ts';
+import { readTimes } from './token-times.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
 export interface TokenVerifierOptions {
@@ -27,16 +28,16 @@ export class TokenVerifier {
   }
 
   /** What a token allows that was found good a short while ago, at the price of a digest. */
-  known(token: string): Access | undefined {
+  known(token: string): TokenAccess | undefined {
     return this.#verified.get(token);
   }
 
   /** @throws BrokerError `unauthorized` saying what is wrong with the token, `keys-unavailable` */
-  async verify(token: string): Promise<Access> {
+  async verify(token: string): Promise<TokenAccess> {
     const known = this.#verified.get(token);
     if (known !== undefined) return known;
     const { algorithm, kid } = readTokenHeader(token);
-    const found = await this.#options.keys.find(kid);
+    const found = await this.#options.keys.find(kid, token);
     if (found === undefined) throw badToken("is signed with a key that is not among this broker's");
     if (!found.algorithms.includes(algorithm))
       throw badToken(`is not signed with ${found.algorithms[0]}, which the key of this broker is for`);
@@ -49,7 +50,7 @@ export class TokenVerifier {
     token: string,
     key: Parameters<typeof jwtVerify>[1],
     algorithms: readonly string[],
-  ): Promise<Access> {
+  ): Promise<TokenAccess> {
     const { issuer, audience, clockTolerance } = this.#options;
     try {
       const { payload } = await jwtVerify(token, key, {
@@ -59,15 +60,13 @@ export class TokenVerifier {
         ...(issuer !== undefined && { issuer }),
         ...(audience !== undefined && { audience }),
       });
-      const { sub, exp = 0, iat = 0 } = payload;
+      const { sub } = payload;
       if (sub !== undefined && typeof sub !== 'string') throw badToken('has a sub that is no text');
-      const expiresAt = exp * 1_000;
       return {
+        kind: 'token',
         ...readGrants(payload),
         subject: sub,
-        // A clock that is ahead of the signer's finds a token expired that is not: then it is good for the tolerance.
-        expiresAt: expiresAt > Date.now() ? expiresAt : expiresAt + clockTolerance,
-        issuedAt: iat * 1_000,
+        ...readTimes(payload, clockTolerance),
         // Without the signature, of which some algorithms have several for the same text.
         fingerprint: hash('sha256', token.slice(0, token.lastIndexOf('.')), 'base64url'),
       };

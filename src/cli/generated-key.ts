@@ -14,9 +14,19 @@ export function generateKey(): { readonly key: string; readonly file: string | u
   try {
     rmSync(KEY_FILE, { force: true });
     writeFileSync(KEY_FILE, `${key}\n`, { mode: 0o600, flag: 'wx' });
-    process.once('exit', () => rmSync(KEY_FILE, { force: true }));
+    process.once('exit', removeFile);
     return { key, file: KEY_FILE };
   } catch {
+    // On a full disk there may be an empty one.
+    removeFile();
     return { key, file: undefined };
+  }
+}
+
+function removeFile(): void {
+  try {
+    rmSync(KEY_FILE, { force: true });
+  } catch {
+    // The folder cannot be written to any more.
   }
 }

@@ -2,11 +2,18 @@ import { createApp } from '../app.ts';
 import { loadConfig, takesTokens } from '../config.ts';
 import { brokerLogger } from './broker-logger.ts';
 import { generateKey } from './generated-key.ts';
+import { LogOutput } from './log-output.ts';
+import { logWarnings } from './log-warnings.ts';
+
+/** Not process.stdout.fd: Node would open it, as something that can fail on its own. */
+const STDOUT = 1;
 
 /** Runs the broker until SIGTERM or SIGINT; then drains it. A second signal does not wait. */
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const given = loadConfig(env);
-  const logger = brokerLogger(given.logLevel);
+  const output = new LogOutput(STDOUT);
+  const logger = brokerLogger(given.logLevel, output);
+  logWarnings(logger);
   let config = given;
   if (given.publishKeys.length === 0 && !takesTokens(given)) {
     const { key, file } = generateKey();
@@ -17,7 +24,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
     );
   }
 
-  const app = await createApp(config, logger);
+  const app = await createApp(config, logger, output);
   const { url, adminUrl } = await app.listen();
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {

@@ -1,25 +1,17 @@
+import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from './channel-name.ts';
-import type { EventLog, Following, LogListener } from './event-log.ts';
+import type { Following, LogListener } from './event-log.ts';
 import { ORIGIN, compareEventIds } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
-import type { FairLoop } from './fair-loop.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
-import type { Instruments } from './instruments.ts';
 import { joinFrames } from './log-page.ts';
 import type { SharedPage } from './log-page.ts';
 import { PageReader } from './page-reader.ts';
 import type { PageConsumer } from './page-reader.ts';
+import { Retention } from './retention.ts';
 import { RecentEvents } from './recent-events.ts';
-import type { RecentBudget } from './recent-events.ts';
 import type { Subscription } from './subscription.ts';
-
-export interface ChannelContext {
-  readonly log: EventLog;
-  readonly loop: FairLoop;
-  readonly instruments: Instruments;
-  readonly recentBudget: RecentBudget;
-}
 
 /**
  * One followed channel on this replica. Events come in through {@link onEvents}, are checked against the chain of
@@ -32,7 +24,8 @@ export class Channel implements LogListener, PageConsumer {
   readonly #following: Following;
   readonly #reader: PageReader;
   readonly #recent: RecentEvents;
-  readonly #held = new HeldEvents();
+  readonly #retention: Retention;
+  readonly #held: HeldEvents;
   readonly #fanOut: FanOut;
   readonly #waiting = new Set<Subscription>();
   #state: 'starting' | 'following' | 'interrupted' = 'starting';
@@ -42,14 +35,22 @@ export class Channel implements LogListener, PageConsumer {
   #position: EventId = ORIGIN;
   /** Bytes taken in since the live subscribers were last told. */
   #takenBytes = 0;
-  #joined: { from: EventId; to: EventId; bytes: Buffer; count: number } | undefined;
   #size = 0;
 
   constructor(name: ChannelName, context: ChannelContext) {
     this.name = name;
     this.#context = context;
-    this.#reader = new PageReader(context.log, name, context.recentBudget);
+    this.#retention = new Retention(context.history);
+    this.#reader = new PageReader({
+      log: context.log,
+      channel: name,
+      loop: context.loop,
+      budget: context.recentBudget,
+      retention: this.#retention,
+      onFailed: (error) => this.onTrouble(error),
+    });
     this.#recent = new RecentEvents(context.recentBudget, ORIGIN);
+    this.#held = new HeldEvents(context.heldBudget);
     this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
     this.#following = context.log.follow(name, this);
     this.#following.started.then(
@@ -74,6 +75,7 @@ export class Channel implements LogListener, PageConsumer {
 
   add(subscription: Subscription): void {
     this.#size++;
+    subscription.cameAt = this.#retention.taken;
     if (this.serving) {
       subscription.anchor(this.#position);
       subscription.schedule();
@@ -104,17 +106,34 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   rewind(count: number, found: (after: EventId) => void): void {
-    this.#reader.rewind(count, found);
+    // More than all that is kept is as much as that.
+    this.#reader.rewind(Math.min(count, this.#context.history.size), found);
   }
 
-  /** Everything from exactly `position` to the channel's own, as one buffer; undefined when only the log can tell. */
-  recentAfter(position: EventId): { readonly bytes: Buffer; readonly count: number } | undefined {
-    if (this.#joined?.from === position && this.#joined.to === this.#position) return this.#joined;
+  /**
+   * Everything from exactly `position` to the channel's own, as one buffer; undefined when only the log can tell. What had
+   * arrived before the subscriber came (`cameAt`, in events taken in) it only gets as long as the log keeps it, too.
+   */
+  recentAfter(
+    position: EventId,
+    cameAt: number,
+  ): { readonly bytes: Buffer; readonly count: number } | undefined {
     const events = this.#recent.after(position);
+    const [first] = events ?? [];
     if (events === undefined) return undefined;
-    const joined = { from: position, to: this.#position, bytes: joinFrames(events), count: events.length };
-    if (events.length > 1) this.#joined = joined;
+    const before = events.length - (this.#retention.taken - cameAt);
+    if (first !== undefined && before > 0 && !this.#stillKept(first.id, before)) return undefined;
+    const { lastJoin } = this.#context;
+    const { of: last } = lastJoin;
+    const to = this.#position;
+    if (last?.channel === this && last.from === position && last.to === to) return last;
+    const joined = { channel: this, from: position, to, bytes: joinFrames(events), count: events.length };
+    if (events.length > 1) lastJoin.of = joined;
     return joined;
+  }
+
+  #stillKept(oldest: EventId, count: number): boolean {
+    return this.#retention.holds(count) && !this.#retention.expired(oldest);
   }
 
   /** From here on every event goes to the subscription as it arrives. It must stand at exactly {@link position}. */
@@ -138,12 +157,12 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   stop(): void {
+    if (this.#context.lastJoin.of?.channel === this) this.#context.lastJoin.of = undefined;
     this.#following.stop();
     this.#reader.stop();
     this.#recent.reset(this.#position);
     this.#held.take();
     this.#fanOut.restartAt(this.#position);
-    this.#joined = undefined;
   }
 
   onEvents(events: readonly StoredEvent[]): void {
@@ -158,6 +177,11 @@ export class Channel implements LogListener, PageConsumer {
       break;
     }
     this.#announce();
+  }
+
+  onTrouble(error: unknown): void {
+    this.#context.onTrouble(this.name, error);
+    for (const subscription of this.#waiting) subscription.onTrouble(error);
   }
 
   onInterrupted(): void {
@@ -181,7 +205,7 @@ export class Channel implements LogListener, PageConsumer {
     }
     if (compareEventIds(event.prev, this.#position) > 0) return false;
     this.#recent.push(event);
-    this.#joined = undefined;
+    this.#retention.take(event);
     this.#position = event.id;
     this.#takenBytes += event.frame.length;
     return true;
@@ -209,6 +233,8 @@ export class Channel implements LogListener, PageConsumer {
     this.#position = position;
     this.#takenBytes = 0;
     this.#recent.reset(position);
+    this.#reader.forget();
+    this.#retention.heard(position);
     this.#fanOut.restartAt(position);
   }
 

@@ -15,7 +15,7 @@ export type CloseReason = 'client' | 'drained' | 'stalled' | 'aged' | 'expired' 
  * - `limit`: SLUICE_MAX_CONNECTIONS are open
  * - `ip-limit`, `subject-limit`: this address, or this token's subject, has as many as it may
  * - `failed-authentication`: a wrong credential from an address that has sent too many
- * - `keys`: it came with a token, and the keys to verify it with cannot be fetched
+ * - `keys`: it came with a token whose key is not known, and cannot be fetched now
  */
 export const REFUSE_REASONS = [
   'draining',

@@ -1,5 +1,6 @@
 import type { ChannelName } from './channel-name.ts';
 import type { EventId, NewEvent, StoredEvent } from './event.ts';
+import type { LogTrouble } from './log-trouble.ts';
 
 /** Where events are kept and announced. Its laws are the contract suite's, which every adapter passes. */
 export interface EventLog {
@@ -29,7 +30,7 @@ export interface EventLog {
    */
   follow(channel: ChannelName, listener: LogListener): Following;
 
-  /** Whether the log answers and its announcements arrive. Never rejects. */
+  /** Whether the log takes events and its announcements arrive. Never rejects. */
   health(): Promise<LogHealth>;
 
   close(): Promise<void>;
@@ -74,7 +75,14 @@ export interface Following {
 }
 
 export interface LogHealth {
+  /** Whether anything can be published; in a log of several parts, to channels of one of them at least. */
   readonly up: boolean;
-  /** What is wrong, in one line; empty when up. */
+  /** Why the log, or a part of it, cannot be used; '' when all of it can. */
+  readonly reason: LogTrouble | '';
+  /** The same in one line, with the words of whoever refuses; empty when all of the log can be used. */
   readonly detail: string;
+  /** Hash slots of a cluster whose channels cannot be published to; 0 where there are none. */
+  readonly slotsDown: number;
 }
+
+export const HEALTHY: LogHealth = { up: true, reason: '', detail: '', slotsDown: 0 };

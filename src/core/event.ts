@@ -23,6 +23,9 @@ export interface StoredEvent {
   readonly frame: Buffer;
 }
 
+/** What an event takes in memory besides its frame: its object, its ids, and what Node keeps for a buffer; on the high side. */
+export const EVENT_OVERHEAD = 400;
+
 export const EVENT_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
 const MAX_U64 = '18446744073709551615';
 const MAX_SEQ = MAX_U64;

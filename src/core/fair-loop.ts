@@ -23,6 +23,21 @@ export class FairLoop {
     this.#schedule();
   }
 
+  /**
+   * Does a piece of work that takes some ms by itself, in its turn: what many ask for at once is spread over turns of the
+   * event loop. Rejects with what the work throws.
+   */
+  inTurn<T>(work: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      this.add({
+        run: () => {
+          resolve(Promise.try(work));
+          return false;
+        },
+      });
+    });
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

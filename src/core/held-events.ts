@@ -1,23 +1,40 @@
+import { EVENT_OVERHEAD } from './event.ts';
 import type { StoredEvent } from './event.ts';
 
 const MAX_EVENTS = 1_000;
 const MAX_BYTES = 1024 * 1024;
 
+/** What all channels of a process may hold back together, in bytes. */
+export interface HeldBudget {
+  readonly limit: number;
+  used: number;
+}
+
 /** What is announced while a channel cannot take it in. Bounded: beyond that the log is the memory. */
 export class HeldEvents {
+  readonly #budget: HeldBudget;
   #events: StoredEvent[] = [];
   #bytes = 0;
   #lost = false;
 
+  constructor(budget: HeldBudget) {
+    this.#budget = budget;
+  }
+
   add(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (this.#lost) return;
-      this.#events.push(event);
-      this.#bytes += event.frame.length;
-      if (this.#events.length > MAX_EVENTS || this.#bytes > MAX_BYTES) {
-        this.#events = [];
-        this.#bytes = 0;
-        this.#lost = true;
+      const bytes = event.frame.length + EVENT_OVERHEAD;
+      this.#lost =
+        this.#events.length === MAX_EVENTS ||
+        this.#bytes + bytes > MAX_BYTES ||
+        this.#budget.used + bytes > this.#budget.limit;
+      if (this.#lost) {
+        this.#clear();
+      } else {
+        this.#events.push(event);
+        this.#bytes += bytes;
+        this.#budget.used += bytes;
       }
     }
   }
@@ -25,9 +42,14 @@ export class HeldEvents {
   /** Empties it. `lost` says that there was more than could be held, which now must be read. */
   take(): { readonly events: readonly StoredEvent[]; readonly lost: boolean } {
     const taken = { events: this.#events, lost: this.#lost };
-    this.#events = [];
-    this.#bytes = 0;
+    this.#clear();
     this.#lost = false;
     return taken;
+  }
+
+  #clear(): void {
+    this.#events = [];
+    this.#budget.used -= this.#bytes;
+    this.#bytes = 0;
   }
 }

@@ -1,4 +1,5 @@
 import { Channel } from './channel.ts';
+import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from './channel-name.ts';
 import type { Start } from './cursor.ts';
 import { BrokerError } from './errors.ts';
@@ -6,6 +7,7 @@ import type { AppendOptions, Appended, EventLog } from './event-log.ts';
 import type { NewEvent } from './event.ts';
 import type { FairLoop } from './fair-loop.ts';
 import type { Instruments, PublishResult } from './instruments.ts';
+import type { HistoryLimits } from './retention.ts';
 import { Subscription } from './subscription.ts';
 import type { Sink } from './subscription.ts';
 
@@ -15,11 +17,17 @@ const LINGER = 5_000;
 const MAX_IN_FLIGHT = 10_000;
 /** Bytes that all channels together keep of their newest events. */
 const RECENT_BYTES = 64 * 1024 * 1024;
+/** Bytes that all channels together hold back while they read the log. */
+const HELD_BYTES = 32 * 1024 * 1024;
 
 export interface HubOptions {
   readonly log: EventLog;
   readonly loop: FairLoop;
   readonly instruments: Instruments;
+  /** What the log keeps of each channel. */
+  readonly history: HistoryLimits;
+  /** The log cannot be read, or followed, for a channel that somebody listens to; it is tried again. */
+  readonly onTrouble: (channel: ChannelName, error: unknown) => void;
 }
 
 /** The channels that somebody on this replica listens to, by name; and the way in for events. */
@@ -27,17 +35,20 @@ export class Hub {
   readonly #log: EventLog;
   readonly #loop: FairLoop;
   readonly #instruments: Instruments;
-  readonly #recentBudget = { limit: RECENT_BYTES, used: 0 };
+  readonly #context: ChannelContext;
   readonly #channels = new Map<ChannelName, Channel>();
   /** Since when a channel has had no subscriber, oldest first. */
   readonly #idle = new Map<ChannelName, number>();
   readonly #sweep: NodeJS.Timeout;
   #inFlight = 0;
 
-  constructor({ log, loop, instruments }: HubOptions) {
+  constructor({ log, loop, instruments, history, onTrouble }: HubOptions) {
     this.#log = log;
     this.#loop = loop;
     this.#instruments = instruments;
+    const recentBudget = { limit: RECENT_BYTES, used: 0 };
+    const heldBudget = { limit: HELD_BYTES, used: 0 };
+    this.#context = { log, loop, instruments, history, onTrouble, recentBudget, heldBudget, lastJoin: {} };
     this.#sweep = setInterval(() => this.#stopIdle(), LINGER / 5);
     this.#sweep.unref();
   }
@@ -76,12 +87,7 @@ export class Hub {
   subscribe(name: ChannelName, start: Start, sink: Sink): Subscription {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
-      channel = new Channel(name, {
-        log: this.#log,
-        loop: this.#loop,
-        instruments: this.#instruments,
-        recentBudget: this.#recentBudget,
-      });
+      channel = new Channel(name, this.#context);
       this.#channels.set(name, channel);
     }
     this.#idle.delete(name);

@@ -1,61 +1,79 @@
 import type { ChannelName } from './channel-name.ts';
 import type { EventLog } from './event-log.ts';
-import { compareEventIds } from './event.ts';
 import type { EventId } from './event.ts';
+import type { FairLoop, FairTask } from './fair-loop.ts';
+import { KEPT_FOR, KeptPages } from './kept-pages.ts';
 import { SharedPage } from './log-page.ts';
+import { PatientReads } from './patient-reads.ts';
 import type { RecentBudget } from './recent-events.ts';
+import type { Retention } from './retention.ts';
 
 /** Events a page holds at most. */
 const PAGE_LIMIT = 256;
-/** Reads of one channel that may be under way at once. */
-const MAX_READS = 1;
-/** Pages kept for others who may come for them, and for how long, in ms: those who lost a replica come within seconds. */
-const MAX_KEPT = 8;
-const KEPT_FOR = 2_000;
-const FIRST_RETRY = 100;
-const LAST_RETRY = 2_000;
-
-/** A page that was read a moment ago, and what it was read for. */
-interface KeptPage {
-  readonly after: EventId;
-  readonly page: SharedPage;
-}
 
 export interface PageConsumer {
   onPage(page: SharedPage): void;
+  /** What it waits for cannot be had now, which is tried again. */
+  onTrouble(error: unknown): void;
+}
+
+export interface PageReaderOptions {
+  readonly log: EventLog;
+  readonly channel: ChannelName;
+  readonly loop: FairLoop;
+  readonly budget: RecentBudget;
+  readonly retention: Retention;
+  /** Hears of each attempt to read that came to nothing. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** Those who stand at the same position and wait for the same page. */
+interface Question {
+  /** When the first of them came, in the order of questions. */
+  readonly turn: number;
+  readonly consumers: PageConsumer[];
+  asked: boolean;
 }
 
 /**
- * Reads one channel's log for many at once: those who wait for the same page share one read, those whose position is
- * that of a page that arrived a moment ago, or lies inside it, are served from it, and a log that is away is asked again
- * until it answers.
+ * Reads one channel's log for many at once, one page at a time, in the order in which they came. Everybody whose question
+ * a page answers that was read a moment ago is served from it; so a thousand who come with a thousand positions that lie
+ * before all that is kept, or beyond the tail, cost one read and not a thousand. A log that is away is asked again until it
+ * answers.
  */
-export class PageReader {
-  readonly #log: EventLog;
-  readonly #channel: ChannelName;
-  readonly #waiting = new Map<EventId, PageConsumer[]>();
-  #inFlight = 0;
-  #queue: EventId[] = [];
-  #kept: KeptPage[] = [];
-  readonly #budget: RecentBudget;
-  readonly #timers = new Set<NodeJS.Timeout>();
-  #stopped = false;
+export class PageReader implements FairTask {
+  readonly #options: PageReaderOptions;
+  readonly #reads: PatientReads;
+  readonly #kept: KeptPages;
+  /** By position, oldest first: a map keeps the order in which its keys were added. */
+  readonly #questions = new Map<EventId, Question>();
+  readonly #rewinds = new Map<number, ((after: EventId) => void)[]>();
+  /** What was answered last, while somebody waits: it may answer others also where it is too large to be kept. */
+  #latest: { readonly page: SharedPage; readonly turn: number } | undefined;
+  #turn = 0;
+  #reading = false;
+  #rewinding = false;
+  #pumping = false;
 
-  constructor(log: EventLog, channel: ChannelName, budget: RecentBudget) {
-    this.#budget = budget;
-    this.#log = log;
-    this.#channel = channel;
+  constructor(options: PageReaderOptions) {
+    this.#options = options;
+    this.#reads = new PatientReads((error) => {
+      options.onFailed(error);
+      for (const { consumers } of this.#questions.values()) {
+        for (const consumer of consumers) consumer.onTrouble(error);
+      }
+    });
+    this.#kept = new KeptPages(options.budget, options.retention);
   }
 
-  /** Hands the consumer the page after `after`: at once, when it was read a moment ago, or once the log has given it. */
+  /** Hands the consumer the page after `after`: soon, when it was read a moment ago, or once the log has given it. */
   read(after: EventId, consumer: PageConsumer): void {
-    const others = this.#waiting.get(after);
-    if (others !== undefined) {
-      others.push(consumer);
+    const question = this.#questions.get(after);
+    if (question !== undefined) {
+      question.consumers.push(consumer);
       return;
     }
-    this.#waiting.set(after, [consumer]);
-    this.#queue.push(after);
+    this.#questions.set(after, { turn: ++this.#turn, consumers: [consumer], asked: false });
     this.#pump();
   }
 
@@ -64,109 +82,111 @@ export class PageReader {
    * caller ask.
    */
   readAnew(after: EventId, consumer: PageConsumer): void {
-    this.#patiently(
-      () => this.#log.read(this.#channel, after, PAGE_LIMIT),
-      (page) => consumer.onPage(new SharedPage(page)),
+    const { log, channel } = this.#options;
+    this.#reads.ask(
+      () => log.read(channel, after, PAGE_LIMIT),
+      (page) => consumer.onPage(new SharedPage(after, page)),
     );
   }
 
-  /** Hands over the id after which the newest `count` events lie. */
+  /** Hands over the id after which the newest `count` events lie. Who asks for as many as another gets the same answer. */
   rewind(count: number, found: (after: EventId) => void): void {
-    this.#patiently(() => this.#log.rewind(this.#channel, count), found);
+    const others = this.#rewinds.get(count);
+    if (others === undefined) this.#rewinds.set(count, [found]);
+    else others.push(found);
+    this.#rewindNext();
+  }
+
+  /** What was read before this does not count any more. */
+  forget(): void {
+    this.#kept.forget();
+    this.#latest = undefined;
   }
 
   stop(): void {
-    this.#stopped = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
-    this.#waiting.clear();
-    this.#queue = [];
-    this.#forget();
+    this.#reads.stop();
+    this.#questions.clear();
+    this.#rewinds.clear();
+    this.forget();
+  }
+
+  /** Answers what can be answered, in slices; then asks the log for the oldest question that is left. */
+  run(until: number): boolean {
+    this.#pumping = false;
+    let visited = 0;
+    for (const [after, question] of this.#questions) {
+      if (question.asked) continue;
+      const known = this.#answerTo(after, question.turn);
+      if (known !== undefined) this.#hand(after, known);
+      else if (!this.#reading) this.#ask(after, question);
+      // Whoever stands behind it waits for its turn.
+      else break;
+      if ((++visited & 31) === 0 && performance.now() >= until) {
+        this.#pumping = true;
+        return true;
+      }
+    }
+    if (this.#questions.size === 0) this.#latest = undefined;
+    return false;
   }
 
   #pump(): void {
-    this.#queue = this.#queue.filter((after) => {
-      const kept = this.#fromKept(after);
-      if (kept !== undefined) this.#hand(after, kept);
-      return kept === undefined;
-    });
-    while (this.#inFlight < MAX_READS && this.#queue.length > 0) {
-      const after = this.#takeOldest();
-      this.#inFlight++;
-      this.#patiently(
-        () => this.#log.read(this.#channel, after, PAGE_LIMIT),
-        (answer) => {
-          this.#inFlight--;
-          const page = new SharedPage(answer);
-          this.#keep({ after, page });
-          this.#hand(after, page);
-          this.#pump();
-        },
-      );
-    }
+    if (this.#pumping) return;
+    this.#pumping = true;
+    this.#options.loop.add(this);
   }
 
-  /** The page of whoever is furthest behind has the most others inside it. */
-  #takeOldest(): EventId {
-    const oldest = this.#queue.reduce((a, b) => (compareEventIds(a, b) <= 0 ? a : b));
-    this.#queue = this.#queue.filter((after) => after !== oldest);
-    return oldest;
+  #answerTo(position: EventId, turn: number): SharedPage | undefined {
+    const latest = this.#latest;
+    const fresh = latest !== undefined && latest.turn >= turn;
+    return (fresh ? latest.page.answerTo(position, true) : undefined) ?? this.#kept.answerTo(position, turn);
+  }
+
+  #ask(after: EventId, question: Question): void {
+    const { log, channel, retention } = this.#options;
+    question.asked = true;
+    this.#reading = true;
+    let turn = 0;
+    let taken = 0;
+    this.#reads.ask(
+      () => {
+        // At each attempt anew: the answer is as old as the question.
+        turn = this.#turn;
+        taken = retention.taken;
+        return log.read(channel, after, PAGE_LIMIT);
+      },
+      (answer) => {
+        this.#reading = false;
+        const page = new SharedPage(after, answer);
+        this.#latest = { page, turn };
+        if (this.#kept.empty) this.#reads.after(KEPT_FOR, () => this.#kept.forget());
+        this.#kept.keep(page, turn, taken);
+        this.#hand(after, page);
+        if (this.#questions.size > 0) this.#pump();
+        else this.#latest = undefined;
+      },
+    );
   }
 
   #hand(after: EventId, page: SharedPage): void {
-    const consumers = this.#waiting.get(after) ?? [];
-    this.#waiting.delete(after);
+    const consumers = this.#questions.get(after)?.consumers ?? [];
+    this.#questions.delete(after);
     for (const consumer of consumers) consumer.onPage(page);
   }
 
-  #fromKept(after: EventId): SharedPage | undefined {
-    for (const kept of this.#kept) {
-      const rest = kept.after === after ? kept.page : kept.page.from(after);
-      if (rest) return rest;
-    }
-    return undefined;
-  }
-
-  #keep(kept: KeptPage): void {
-    const { page } = kept;
-    // A single event is nothing to share, and an empty page says what was true only then.
-    if (page.events.length < 2 || this.#kept.some(({ after }) => after === kept.after)) return;
-    if (this.#budget.used + page.size > this.#budget.limit) return;
-    if (this.#kept.length === 0) this.#after(KEPT_FOR, () => this.#forget());
-    if (this.#kept.length === MAX_KEPT) this.#drop(this.#kept.shift());
-    this.#kept.push(kept);
-    this.#budget.used += page.size;
-  }
-
-  #forget(): void {
-    for (const kept of this.#kept) this.#drop(kept);
-    this.#kept = [];
-  }
-
-  #drop(kept: KeptPage | undefined): void {
-    if (kept !== undefined) this.#budget.used -= kept.page.size;
-  }
-
-  #after(ms: number, action: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      action();
-    }, ms);
-    timer.unref();
-    this.#timers.add(timer);
-  }
-
-  /** The patient side of law 7: outward a missing log is an error at once, inward it is a matter of waiting. */
-  #patiently<T>(ask: () => Promise<T>, found: (answer: T) => void, delay = FIRST_RETRY): void {
-    ask().then(
-      (answer) => {
-        if (!this.#stopped) found(answer);
-      },
-      () => {
-        if (this.#stopped) return;
-        this.#after(delay * (0.5 + Math.random()), () =>
-          this.#patiently(ask, found, Math.min(delay * 2, LAST_RETRY)),
-        );
+  #rewindNext(): void {
+    const [next] = this.#rewinds.keys();
+    if (this.#rewinding || next === undefined) return;
+    this.#rewinding = true;
+    const { log, channel } = this.#options;
+    this.#reads.ask(
+      () => log.rewind(channel, next),
+      (after) => {
+        this.#rewinding = false;
+        const found = this.#rewinds.get(next) ?? [];
+        this.#rewinds.delete(next);
+        for (const one of found) one(after);
+        this.#rewindNext();
       },
     );
   }

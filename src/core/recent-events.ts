@@ -1,3 +1,4 @@
+import { EVENT_OVERHEAD } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
 
 const MAX_EVENTS = 256;
@@ -29,9 +30,9 @@ export class RecentEvents {
   }
 
   push(event: StoredEvent): void {
-    this.#events.push(event);
-    this.#bytes += event.frame.length;
-    this.#budget.used += event.frame.length;
+    this.#events.push(ownBytes(event));
+    this.#bytes += costOf(event);
+    this.#budget.used += costOf(event);
   }
 
   /** The events after exactly this position; undefined when the position is not among those covered. */
@@ -57,8 +58,8 @@ export class RecentEvents {
       if (events.length - drop <= MAX_EVENTS && bytes <= MAX_BYTES && used <= this.#budget.limit) break;
       if (this.#floor === keepAfter) break;
       const event = events[drop++] as StoredEvent;
-      bytes -= event.frame.length;
-      used -= event.frame.length;
+      bytes -= costOf(event);
+      used -= costOf(event);
       this.#floor = event.id;
     }
     if (drop === 0) return;
@@ -74,4 +75,17 @@ export class RecentEvents {
     this.#bytes = 0;
     this.#floor = floor;
   }
+}
+
+function costOf({ frame }: StoredEvent): number {
+  return frame.length + EVENT_OVERHEAD;
+}
+
+/** The events of a page may share a buffer: keeping one of them would keep all. What was announced owns its bytes. */
+function ownBytes(event: StoredEvent): StoredEvent {
+  const { frame } = event;
+  if (frame.buffer.byteLength === frame.length) return event;
+  const own = Buffer.allocUnsafeSlow(frame.length);
+  own.set(frame);
+  return { ...event, frame: own };
 }

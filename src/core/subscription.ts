@@ -1,11 +1,13 @@
 import type { Channel } from './channel.ts';
 import type { ChannelName } from './channel-name.ts';
 import type { Start } from './cursor.ts';
+import { BrokerError } from './errors.ts';
 import { ORIGIN, compareEventIds, eventTime, lastIdBefore } from './event.ts';
 import type { EventId } from './event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
 import type { SharedPage } from './log-page.ts';
+import type { LogTrouble } from './log-trouble.ts';
 import type { PageConsumer } from './page-reader.ts';
 
 /** Where a subscription's bytes go: one connection. It never blocks; it says when it has had enough. */
@@ -16,6 +18,8 @@ export interface Sink {
   write(bytes: Buffer): void;
   /** Some events of the channel may be missing here. */
   gap(notice: GapNotice): void;
+  /** What follows has to wait, because the log refuses or is away; said once for each reason. */
+  waiting(reason: LogTrouble): void;
   /** Everything up to `position` has been written; from now on events arrive as they are published. */
   ready(channel: ChannelName, position: EventId): void;
 }
@@ -35,6 +39,8 @@ export interface GapNotice {
 export class Subscription implements PageConsumer, FairTask {
   /** The last event written, or where to begin. */
   position: EventId = ORIGIN;
+  /** How many events the channel had taken in when this came. The channel's to say. */
+  cameAt = 0;
   /** Its place among the channel's live subscribers; -1 while it catches up. The channel's to keep. */
   liveIndex = -1;
   readonly #channel: Channel;
@@ -46,6 +52,9 @@ export class Subscription implements PageConsumer, FairTask {
   #opening: Start | undefined;
   #page: SharedPage | undefined;
   #atEnd = false;
+  /** Why the log cannot be read, while that has not been told. */
+  #trouble: LogTrouble | undefined;
+  #told: LogTrouble | undefined;
   #queued = false;
   #asking = false;
   #ready = false;
@@ -103,10 +112,22 @@ export class Subscription implements PageConsumer, FairTask {
     this.schedule();
   }
 
+  /** In a step of its own: thousands may wait for the same. */
+  onTrouble(error: unknown): void {
+    const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
+    if (this.#told === reason) return;
+    this.#told = reason;
+    this.#trouble = reason;
+    this.schedule();
+  }
+
   /** One step of catching up; whoever holds it up (the log, the sink, the channel) schedules the next. */
   run(): boolean {
     this.#queued = false;
-    if (this.#ended || this.#asking || this.liveIndex >= 0 || !this.#sink.writable) return false;
+    if (this.#ended || this.liveIndex >= 0 || !this.#sink.writable) return false;
+    if (this.#trouble !== undefined) this.#sink.waiting(this.#trouble);
+    this.#trouble = undefined;
+    if (this.#asking || !this.#sink.writable) return false;
     if (!this.#channel.serving) {
       this.#channel.wait(this);
       return false;
@@ -122,7 +143,7 @@ export class Subscription implements PageConsumer, FairTask {
    * in events while pages are read, and keeps the newest; what it holds beyond our position is written here.
    */
   #advance(): void {
-    const recent = this.#channel.recentAfter(this.position);
+    const recent = this.#channel.recentAfter(this.position, this.cameAt);
     if (recent === undefined) {
       if (this.#atEnd) {
         this.#atEnd = false;
@@ -141,6 +162,7 @@ export class Subscription implements PageConsumer, FairTask {
       if (!this.#sink.writable) return;
     }
     this.#channel.join(this);
+    this.#told = undefined;
     if (this.#ready) return;
     this.#ready = true;
     this.#sink.ready(this.#channel.name, this.position);

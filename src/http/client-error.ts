@@ -10,6 +10,9 @@ interface HttpSocket extends Socket {
   parser?: object | null;
 }
 
+/** Connections that have been refused, or will be once earlier requests on them have been answered. */
+const REFUSED = new WeakSet<Socket>();
+
 /**
  * Answers what is not even HTTP, or not in time. There is no request yet, so the answer is written by hand, and there is
  * no Origin to allow.
@@ -19,16 +22,26 @@ export function answerClientError(
   socket: Socket,
   onRefused: OnRefusedRequest,
 ): void {
+  if (!REFUSED.has(socket)) refuse(error, socket, onRefused);
+  // Node reports every further packet, too. Who sends more behind the last answer is cut off once that has left.
+  else if (socket.writableEnded) socket.destroySoon();
+}
+
+function refuse(error: NodeJS.ErrnoException, socket: Socket, onRefused: OnRefusedRequest): void {
   const { _httpMessage: pending, parser } = socket as HttpSocket;
-  if (error.code === 'ECONNRESET' || !socket.writable || !parser || pending?.headersSent === true) {
-    // Where TLS has failed there never was a parser, and nobody who could read an answer. Behind a head that is out, a second answer would be taken for a part of the first: of a stream, say, which has no
-    // parser any more.
+  if (error.code === 'ECONNRESET' || !socket.writable || !parser) {
+    // Where TLS has failed there never was a parser, and nobody who could read an answer. A stream has none any more, and
+    // a second answer would be taken for a part of it.
     socket.destroy();
     return;
   }
-  if (pending?.req.complete === true) {
-    // The request before was whole, and its own answer comes first.
-    pending.once('finish', () => answerClientError(error, socket, onRefused));
+  REFUSED.add(socket);
+  if (pending && (pending.req.complete || pending.headersSent)) {
+    // Requests before this one were whole, and their answers come first, in order: Node gives the connection to the next
+    // of them when one is out. Nothing comes behind the answer to a request that broke off in its own body.
+    pending.once('finish', () =>
+      pending.req.complete ? refuse(error, socket, onRefused) : socket.destroySoon(),
+    );
     return;
   }
   const known = brokerErrorOf(error.code);

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ControlCommand } from '../core/control-bus.ts';
 import { CHANNEL_NAME_SCHEMA } from './api/channel-schemas.ts';
-import { hasLoneSurrogate } from './exact-json.ts';
-import { channelOf, checked, decodeUtf8, invalidBody, parseJson } from './json-body.ts';
+import { channelOf, checked, invalidBody } from './body-faults.ts';
+import { readJson, requireShort } from './json-body.ts';
 
 /** OpenID Connect Core §2 has 255 characters for a `sub` at the most, and what is kept of it is bounded by that. */
 const MAX_SUBJECT = 255;
@@ -27,16 +27,22 @@ export const DisconnectBody = z
     `names neither sub nor channel; send ${EXAMPLE}`,
   );
 
+const FIELDS = { names: ['sub', 'channel', 'revoke'] };
+
 /**
  * Reads the JSON body of `POST /disconnect` (docs/protocol.md §5).
- * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`
+ * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`, `body-too-large`
  */
 export function parseDisconnect(body: Buffer, now: number): ControlCommand {
   if (body.length === 0) throw invalidBody([{ pointer: '', detail: `is empty; send ${EXAMPLE}` }]);
-  const text = decodeUtf8(body);
-  const value = parseJson(text);
-  const { sub: subject, channel: name, revoke = false } = checked(DisconnectBody, value, 'this request');
-  if (hasLoneSurrogate(value, text))
+  requireShort(body);
+  const { value, more, loneSurrogate } = readJson(body, FIELDS);
+  const {
+    sub: subject,
+    channel: name,
+    revoke = false,
+  } = checked(DisconnectBody, value, 'this request', more);
+  if (loneSurrogate)
     throw invalidBody([{ pointer: '/sub', detail: 'holds half of a surrogate pair, which is no character' }]);
   const channel = name === undefined ? undefined : channelOf(name);
   return {

@@ -11,6 +11,7 @@ import { UNFORESEEN, brokerErrorOf, sendProblem } from './problem.ts';
 import { SECURITY_HEADERS, secureAnswers } from './security-headers.ts';
 import { refuseStrangeTargets } from './strange-targets.ts';
 import type { Http2RequestListener, TlsServer } from './tls-server.ts';
+import { trustedProxies } from './trusted-proxies.ts';
 
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
@@ -23,6 +24,8 @@ export interface HttpServerOptions {
   readonly trustedProxies: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly onRefused: OnRefusedRequest;
+  /** REQUEST_TIMEOUT but in tests. */
+  readonly requestTimeout?: number;
   /** Where it is reached over TLS. */
   readonly tls?: TlsServer | undefined;
   /** Registers the routes, by name and in order. */
@@ -54,7 +57,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requestIdHeader: false,
     // A name that is too long gets our own error, not 414; the size of a request's head is limited all the same.
     routerOptions: { maxParamLength: options.maxHeaderBytes },
-    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    trustProxy: options.trustedProxies.length > 0 ? trustedProxies(options.trustedProxies) : false,
     http: {
       requireHostHeader: false,
       keepAlive: true,
@@ -80,6 +83,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (known?.code === 'body-too-large') options.onRefused('body-size', clientAddress(request));
     if (known === undefined)
       request.log.error({ err: error }, 'a request failed for a reason nobody foresaw');
+    // Fastify asks for the end of the connection where a body is left over. HTTP/2 has no such header.
+    if (request.raw.httpVersionMajor === 2) reply.removeHeader('connection');
     return sendProblem(reply, known ?? UNFORESEEN);
   });
   app.setNotFoundHandler((_request, reply) =>
@@ -106,15 +111,16 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
 function serverFactory(
   tls: TlsServer,
-  { maxHeaderBytes, headTimeout }: HttpServerOptions,
+  { maxHeaderBytes, headTimeout, onRefused, requestTimeout = REQUEST_TIMEOUT }: HttpServerOptions,
 ): FastifyServerFactory {
   return (handler) =>
     // Fastify's types tell the two servers apart; what it does with a request it asks the request.
     tls.create(handler as unknown as Http2RequestListener, {
       maxHeaderBytes,
       headTimeout,
-      requestTimeout: REQUEST_TIMEOUT,
+      requestTimeout,
       latestNotice: Math.min(LATEST_NOTICE, headTimeout / 2),
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+      onSlow: (address) => onRefused('slow', address),
     }) as unknown as Server;
 }

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
+import { parseEventId } from '../core/event.ts';
 import type { EventId, NewEvent } from '../core/event.ts';
-import { encodeFields } from '../sse/frame.ts';
-import { hasLoneSurrogate, mayBeInexact, parseExactJson } from './exact-json.ts';
+import { encodeFields, fits } from '../sse/frame.ts';
 import { CHANNEL_NAME_SCHEMA } from './api/channel-schemas.ts';
-import { channelOf, checked, decodeUtf8, invalidBody, parseJson } from './json-body.ts';
+import { channelOf, checked, invalidBody } from './body-faults.ts';
+import { decodeUtf8, readJson } from './json-body.ts';
 
 /** What a publisher asked for, checked. */
 export interface Publication {
@@ -36,38 +37,40 @@ export const PublicationBody = z.strictObject(
       .custom<unknown>((data) => data !== undefined, 'is required')
       .meta({
         description:
-          'A string is delivered as it is, any other JSON value as its compact JSON text, numbers with all their digits. Nested 200 levels deep at most.',
+          'A string is delivered as it is, any other JSON value as the JSON text that came, without the blanks between its parts. Nested 200 levels deep at most. `SLUICE_MAX_BODY_BYTES` limits it as it is delivered, too: each line after the first takes 6 bytes more.',
       }),
   },
   'must be a JSON object such as {"channel":"news","data":"hello"}',
 );
 
+const FIELDS = { names: ['channel', 'event', 'data'], deepest: '/data' };
+
 /**
- * Reads the JSON body of `POST /publish` (docs/protocol.md §2).
- * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`
+ * Reads the JSON body of `POST /publish` (docs/protocol.md §2). The data may take `maxBytes` as it is delivered.
+ * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`, `body-too-large`
  */
-export function parsePublication(body: Buffer): Publication {
-  const text = decodeUtf8(body);
-  const value = parseJson(text, '/data');
+export function parsePublication(body: Buffer, maxBytes: number): Publication {
+  const { value, more, loneSurrogate, textOf } = readJson(body, FIELDS);
   if (Array.isArray(value))
     throw invalidBody([{ pointer: '', detail: 'is a list; send one event in each request' }]);
-  const { channel, event, data } = checked(PublicationBody, value, 'a publication');
-  if (hasLoneSurrogate(value, text))
+  const { channel, event, data } = checked(PublicationBody, value, 'a publication', more);
+  if (loneSurrogate)
     throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is no character' }]);
   return {
     channel: channelOf(channel),
-    event: newEvent(event, typeof data === 'string' ? data : compactJson(data, text)),
+    event: newEvent(event, typeof data === 'string' ? data : textOf('data'), maxBytes),
   };
 }
 
 /**
  * Reads the body of `POST /publish/:channel`, which is the data itself.
- * @throws BrokerError `invalid-body`, `invalid-event`
+ * @throws BrokerError `invalid-body`, `invalid-event`, `body-too-large`
  */
 export function parseRawPublication(
   channel: ChannelName,
   type: string | undefined,
   body: Buffer | undefined,
+  maxBytes: number,
 ): Publication {
   const result = EventType.optional().safeParse(type);
   if (!result.success)
@@ -75,23 +78,28 @@ export function parseRawPublication(
       'invalid-event',
       `The event type ${result.error.issues[0]?.message ?? 'is not valid'}.`,
     );
-  return { channel, event: newEvent(type, body === undefined ? '' : decodeUtf8(body)) };
+  return { channel, event: newEvent(type, body === undefined ? '' : decodeUtf8(body), maxBytes) };
 }
 
-/** What a publisher is answered: neither a channel name nor an id has a character that JSON escapes. */
+/**
+ * What a publisher is answered: neither a channel name nor an id has a character that JSON escapes.
+ * @throws Error for an id that is none: whoever can write to the log's Redis may have put anything in its place
+ */
 export function acknowledgement(channel: ChannelName, id: EventId): string {
+  if (parseEventId(id) === undefined)
+    throw new Error(`the log answered with an id that is none: ${JSON.stringify(id.slice(0, 100))}`);
   return `{"channel":"${channel}","id":"${id}"}`;
 }
 
-/** Numbers with all their digits; strings, the usual case, need no second look. */
-function compactJson(data: unknown, source: string): string {
-  if (!mayBeInexact(source)) return JSON.stringify(data);
-  return JSON.stringify((parseExactJson(source) as { data: unknown }).data);
-}
-
-function newEvent(type: string | undefined, data: string): NewEvent {
+function newEvent(type: string | undefined, data: string, maxBytes: number): NewEvent {
   // Browsers take a NUL, others cut the string there: nobody can mean it.
   if (data.includes('\0'))
     throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which text must not' }]);
+  // What is kept and sent counts, and not only what came in.
+  if (!fits(data, maxBytes))
+    throw new BrokerError(
+      'body-too-large',
+      'The data is larger than SLUICE_MAX_BODY_BYTES allows as it is delivered: each line break in it begins another "data: " line.',
+    );
   return { fields: encodeFields(type, data) };
 }

@@ -1,14 +1,17 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { PublishKeys } from '../auth/publish-keys.ts';
+import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
+import type { EventId } from '../core/event.ts';
 import type { Hub } from '../core/hub.ts';
 import { DateHeader } from './date-header.ts';
-import { readPlainPublish } from './plain-publish.ts';
+import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
 import { UNFORESEEN, brokerErrorOf, rawProblem } from './problem.ts';
 import { acknowledgement } from './publication.ts';
 import type { Publication } from './publication.ts';
+import { ReceivedBytes } from './received-bytes.ts';
 
 export interface PublishLaneOptions {
   readonly hub: Pick<Hub, 'publish'>;
@@ -83,7 +86,8 @@ class LaneConnection {
   /** `reading` a request, or `answering` one: until that is done, nothing more is read. */
   #state: 'reading' | 'answering' = 'reading';
   /** What has come of a request, or behind one. */
-  #received: Buffer | undefined;
+  readonly #received = new ReceivedBytes();
+  #progress = noProgress();
   /** Of the request before, whose credential was accepted. */
   #head: PlainHead | undefined;
   #since = performance.now();
@@ -107,7 +111,7 @@ class LaneConnection {
   /** Called now and then. */
   look(now: number): void {
     const age = now - this.#since;
-    if (this.#state === 'reading' && (this.#received !== undefined || this.#head === undefined)) {
+    if (this.#state === 'reading' && (this.#received.bytes !== undefined || this.#head === undefined)) {
       if (age >= PATIENCE) this.#leave();
     } else if (age >= this.#lane.keepAlive) {
       this.#socket.destroy();
@@ -115,8 +119,8 @@ class LaneConnection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#received = this.#received === undefined ? chunk : Buffer.concat([this.#received, chunk]);
-    if (this.#state === 'reading') this.#read(this.#received);
+    this.#received.add(chunk);
+    if (this.#state === 'reading') this.#read();
     // Pipelined: it waits here for the answer to the request before, and there is no more than a read of it.
     else this.#socket.pause();
   };
@@ -130,8 +134,10 @@ class LaneConnection {
     this.#lane.all.delete(this);
   };
 
-  #read(bytes: Buffer): void {
-    const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head);
+  #read(): void {
+    const { bytes } = this.#received;
+    if (bytes === undefined) return;
+    const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head, this.#progress);
     if (request === 'incomplete') return;
     const publication = request === 'unusual' ? undefined : this.#check(request);
     if (request === 'unusual' || publication === undefined) {
@@ -140,12 +146,13 @@ class LaneConnection {
     }
     const { head } = request;
     this.#head = head;
-    this.#received = undefined;
+    this.#received.clear();
+    this.#progress = noProgress();
     this.#state = 'answering';
     this.#since = performance.now();
     const { channel, event } = publication;
     this.#lane.hub.publish(channel, event, { idempotencyKey: head.idempotencyKey }).then(
-      ({ id, replayed }) => this.#answer(this.#success(acknowledgement(channel, id), replayed)),
+      ({ id, replayed }) => this.#answer(this.#acknowledge(channel, id, replayed)),
       (error: unknown) => this.#answer(this.#failure(error)),
     );
   }
@@ -155,12 +162,21 @@ class LaneConnection {
     // On one connection it is the same key again and again; that it is right has been found out in constant time.
     const known = head.credential === this.#head?.credential;
     if (!known && !this.#lane.keys.accepts(head.credential)) return undefined;
+    const { maxBodyBytes } = this.#lane;
+    if (head.bodyLength > maxBodyBytes) return undefined;
     try {
-      const checked = publication();
-      return head.bodyLength > this.#lane.maxBodyBytes ? undefined : checked;
+      return publication(maxBodyBytes);
     } catch (error) {
       if (error instanceof BrokerError) return undefined;
       throw error;
+    }
+  }
+
+  #acknowledge(channel: ChannelName, id: EventId, replayed: boolean): string {
+    try {
+      return this.#success(acknowledgement(channel, id), replayed);
+    } catch (error) {
+      return this.#failure(error);
     }
   }
 
@@ -193,15 +209,15 @@ class LaneConnection {
   readonly #next = (): void => {
     this.#state = 'reading';
     this.#since = performance.now();
-    if (this.#received === undefined) return;
+    if (this.#received.bytes === undefined) return;
     this.#socket.resume();
-    this.#read(this.#received);
+    this.#read();
   };
 
   /** From here on the connection is the HTTP server's, as if all that it sent came only now. */
   #leave(): void {
     const socket = this.#socket;
-    const received = this.#received;
+    const received = this.#received.bytes;
     this.#lane.all.delete(this);
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);

@@ -5,12 +5,15 @@ import type { Revocations } from '../auth/revocations.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
+import type { FairLoop } from '../core/fair-loop.ts';
 import type { Hub } from '../core/hub.ts';
 import type { RequestTracer } from '../core/request-tracer.ts';
 import { PUBLISH, PUBLISH_RAW } from './api/publish-operations.ts';
+import { invalidBody } from './body-faults.ts';
 import { clientAddress } from './client-address.ts';
 import { compressedBody } from './content-encoding.ts';
-import { invalidBody, takeJsonBytes } from './json-body.ts';
+import { takeJsonBytes } from './json-body.ts';
+import { LargeBodies } from './large-bodies.ts';
 import { limitPublishRates } from './publish-rates.ts';
 import type { PublishRateOptions } from './publish-rates.ts';
 import type { Publication } from './publication.ts';
@@ -23,6 +26,9 @@ export interface PublishOptions {
   readonly publishers: Pick<PublisherAccess, 'of'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly rates: PublishRateOptions;
+  /** Of a body, and of data as they are delivered. */
+  readonly maxBodyBytes: number;
+  readonly loop: Pick<FairLoop, 'inTurn'>;
   /** Undefined where nothing is traced. */
   readonly tracer: RequestTracer | undefined;
 }
@@ -30,10 +36,11 @@ export interface PublishOptions {
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(
   app: FastifyInstance,
-  { hub, publishers, revocations, rates, tracer }: PublishOptions,
+  { hub, publishers, revocations, rates, maxBodyBytes, loop, tracer }: PublishOptions,
 ): Promise<void> {
   if (tracer !== undefined) traceRequests(app, tracer);
   const accesses = new WeakMap<FastifyRequest, Access>();
+  const bodies = new LargeBodies(loop);
 
   // Checked before the body is read: who may not publish does not get to make us parse.
   app.addHook('onRequest', (request, _reply, done) => {
@@ -51,15 +58,17 @@ export async function publishRoutes(
   const publish = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    publication: Publication,
+    body: Buffer | undefined,
+    read: () => Publication,
   ): Promise<FastifyReply> => {
+    const checked = bodies.read(request.raw.socket, body?.length ?? 0, read);
+    const publication = checked instanceof Promise ? await checked : checked;
     const access = accesses.get(request);
     if (access === undefined || !matchesAny(access.publish, publication.channel)) {
       throw new BrokerError('forbidden', `The token does not grant publishing to ${publication.channel}.`);
     }
-    // A publish key, which does not expire, is taken back by taking it out of the settings.
-    if (access.expiresAt !== Infinity && revocations.refuses(access, publication.channel))
-      throw revokedToken();
+    // A publish key is taken back by taking it out of the settings.
+    if (access.kind === 'token' && revocations.refuses(access, publication.channel)) throw revokedToken();
     const idempotencyKey = idempotencyKeyOf(request);
     const { id, replayed } = await hub.publish(publication.channel, publication.event, {
       idempotencyKey,
@@ -78,7 +87,8 @@ export async function publishRoutes(
           const detail = 'is empty; send {"channel":"news","data":"hello"}';
           throw invalidBody([{ pointer: '', detail }]);
         }
-        return publish(request, reply, parsePublication(request.body));
+        const { body } = request;
+        return publish(request, reply, body, () => parsePublication(body, maxBodyBytes));
       },
     );
   });
@@ -97,11 +107,9 @@ export async function publishRoutes(
       Querystring: Record<string, string | string[]>;
     }>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, (request, reply) => {
       const channel = parseChannelName(request.params.channel);
-      return publish(
-        request,
-        reply,
-        parseRawPublication(channel, eventTypeOf(request.url, request.query), request.body),
-      );
+      const type = eventTypeOf(request.url, request.query);
+      const { body } = request;
+      return publish(request, reply, body, () => parseRawPublication(channel, type, body, maxBodyBytes));
     });
   });
 }

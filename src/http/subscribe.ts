@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Access } from '../auth/access.ts';
+import type { TokenAccess } from '../auth/access.ts';
 import type { Revocations } from '../auth/revocations.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import type { ChannelName } from '../core/channel-name.ts';
@@ -36,7 +36,7 @@ interface SubscribeRoute {
 interface Admission {
   readonly channel: ChannelName;
   /** Undefined for who needed no token. */
-  readonly access: Access | undefined;
+  readonly access: TokenAccess | undefined;
   readonly address: string;
 }
 
@@ -106,7 +106,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
         wire.cut();
         return;
       }
-      const connection = new SseConnection(wire, connections.pulse, {
+      const connection = new SseConnection(wire, connections, {
         expiry: connections.expiry(access?.expiresAt ?? Infinity),
         channel,
         holder: access,

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Access } from '../auth/access.ts';
+import type { TokenAccess } from '../auth/access.ts';
 import { revokedToken } from '../auth/bad-token.ts';
 import { bearerToken } from '../auth/bearer.ts';
 import type { CredentialGuard } from '../auth/credential-guard.ts';
@@ -45,7 +45,7 @@ export class SubscriberAccess {
     request: Asked,
     channels: readonly ChannelName[],
     address: string,
-  ): Access | undefined | Promise<Access> {
+  ): TokenAccess | undefined | Promise<TokenAccess> {
     const { verifier, guard, publicChannels } = this.#options;
     const open = channels.every((channel) => matchesAny(publicChannels, channel));
     const token = verifier === undefined ? undefined : this.#tokenOf(request, open);
@@ -75,7 +75,7 @@ export class SubscriberAccess {
     );
   }
 
-  #granted(access: Access, channels: readonly ChannelName[]): Access {
+  #granted(access: TokenAccess, channels: readonly ChannelName[]): TokenAccess {
     const { publicChannels, revocations } = this.#options;
     for (const channel of channels) {
       if (revocations.refuses(access, channel)) throw revokedToken();

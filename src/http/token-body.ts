@@ -2,11 +2,13 @@ import { z } from 'zod';
 import type { TokenRequest } from '../auth/token-issuer.ts';
 import { parseChannelPattern } from '../core/channel-pattern.ts';
 import { CHANNEL_PATTERN_SCHEMA } from './api/channel-schemas.ts';
-import { checked, decodeUtf8, parseJson } from './json-body.ts';
+import { checked, invalidBody } from './body-faults.ts';
+import { readJson, requireShort } from './json-body.ts';
 
 const HOUR = 3_600;
 const DAY = 24 * HOUR;
 const MAX_PATTERNS = 100;
+const TOO_MANY = `must not have more than ${MAX_PATTERNS} patterns`;
 
 const TTL = `must be a whole number of seconds from 1 to ${30 * DAY}`;
 const SUB = 'must have 1 to 200 characters';
@@ -24,7 +26,7 @@ const Patterns = z
       }),
     'must be a list of channel patterns',
   )
-  .max(MAX_PATTERNS, `must not have more than ${MAX_PATTERNS} patterns`)
+  .max(MAX_PATTERNS, TOO_MANY)
   .default([]);
 
 export const TokenBody = z
@@ -55,12 +57,28 @@ export const TokenBody = z
     'grants nothing; give it a channel in subscribe or publish',
   );
 
+const FIELDS = { names: ['subscribe', 'publish', 'ttl', 'sub'], lists: true };
+
 /**
  * Reads the JSON body of `POST /tokens` (docs/protocol.md §7).
- * @throws BrokerError `invalid-body` with a pointer to each fault
+ * @throws BrokerError `invalid-body` with a pointer to each fault, `body-too-large`
  */
 export function parseTokenBody(body: Buffer): TokenRequest {
-  const value = parseJson(decodeUtf8(body));
-  const { subscribe, publish, ttl, sub } = checked(TokenBody, value, 'a request for a token');
+  requireShort(body);
+  const { value, more } = readJson(body, FIELDS);
+  requireFewPatterns(value);
+  const { subscribe, publish, ttl, sub } = checked(TokenBody, value, 'a request for a token', more);
   return { subscribe, publish, ttl, subject: sub };
+}
+
+/** Before any of them is looked at: the schema counts them when it has checked each. */
+function requireFewPatterns(value: unknown): void {
+  const fields = value as Partial<Record<string, unknown>> | null;
+  const faults = ['subscribe', 'publish']
+    .filter((name) => {
+      const patterns = fields?.[name];
+      return Array.isArray(patterns) && patterns.length > MAX_PATTERNS;
+    })
+    .map((name) => ({ pointer: `/${name}`, detail: TOO_MANY }));
+  if (faults.length > 0) throw invalidBody(faults);
 }

@@ -5,21 +5,24 @@ import type {
   ControlCommand,
   ControlListener,
 } from '../core/control-bus.ts';
-import { MAX_REVOCATIONS, revocationKey, revocationOf, revocationsFull } from '../core/revocation.ts';
+import { RevocationList } from '../core/revocation-list.ts';
+import { MAX_REVOCATIONS, revocationKey, revocationsFull } from '../core/revocation.ts';
 import type { Revocation } from '../core/revocation.ts';
+
+/** Revocations that are given out in one piece. */
+const PAGE = 5_000;
 
 /** For one process on its own: there is nobody else to tell. What it keeps is gone with it. */
 export class MemoryControlBus implements ControlBus {
   readonly replica: string;
-  readonly #ttl: number;
   readonly #limit: number;
-  readonly #until = new Map<string, number>();
+  readonly #kept: RevocationList;
   #listener: ControlListener | undefined;
 
   constructor({ replica, revocationTtl, maxRevocations = MAX_REVOCATIONS }: ControlBusOptions) {
     this.replica = replica;
-    this.#ttl = revocationTtl;
     this.#limit = maxRevocations;
+    this.#kept = new RevocationList({ ttl: revocationTtl });
   }
 
   listen(listener: ControlListener): void {
@@ -28,34 +31,35 @@ export class MemoryControlBus implements ControlBus {
   }
 
   async request(command: ControlCommand): Promise<Answers> {
-    if (command.revocation !== undefined) this.#keep([command.revocation]);
+    if (command.revocation !== undefined) {
+      this.#makeRoom([command.revocation]);
+      this.#kept.addNew(command.revocation);
+    }
     const closed = (await this.#listener?.onCommand(command)) ?? 0;
     return { answers: [{ replica: this.replica, closed }], complete: true };
   }
 
   async *revocations(): AsyncIterable<readonly Revocation[]> {
-    this.#sweep();
-    yield [...this.#until].map(([key, until]) => revocationOf(key, until));
+    this.#kept.sweep();
+    let page: Revocation[] = [];
+    for (const revocation of this.#kept.all()) {
+      page.push(revocation);
+      if (page.length < PAGE) continue;
+      yield page;
+      page = [];
+    }
+    yield page;
   }
 
   async restore(revocations: readonly Revocation[]): Promise<void> {
-    this.#keep(revocations);
+    this.#makeRoom(revocations);
+    for (const revocation of revocations) this.#kept.add(revocation);
   }
 
-  #keep(revocations: readonly Revocation[]): void {
-    this.#sweep();
-    const added = new Set(revocations.map(revocationKey).filter((key) => !this.#until.has(key)));
-    if (this.#until.size + added.size > this.#limit) throw revocationsFull(this.#limit);
-    for (const revocation of revocations) {
-      const key = revocationKey(revocation);
-      this.#until.set(key, Math.max(revocation.until, this.#until.get(key) ?? 0));
-    }
-  }
-
-  #sweep(): void {
-    const oldest = Date.now() - this.#ttl;
-    for (const [key, until] of this.#until) {
-      if (until <= oldest) this.#until.delete(key);
-    }
+  /** @throws BrokerError `revocations-full` where there is not enough of it for all of them */
+  #makeRoom(revocations: readonly Revocation[]): void {
+    this.#kept.sweep();
+    const added = new Set(revocations.map(revocationKey).filter((key) => !this.#kept.has(key)));
+    if (this.#kept.size + added.size > this.#limit) throw revocationsFull(this.#limit);
   }
 }

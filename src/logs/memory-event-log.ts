@@ -1,5 +1,6 @@
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
+import { HEALTHY } from '../core/event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -9,10 +10,14 @@ import type {
   LogListener,
   LogPage,
 } from '../core/event-log.ts';
-import { ORIGIN } from '../core/event.ts';
-import type { EventId, NewEvent, StoredEvent } from '../core/event.ts';
-import { ChannelHistory } from './channel-history.ts';
-import type { Entry } from './channel-history.ts';
+import type { EventId, NewEvent } from '../core/event.ts';
+import { BlockStore, NONE } from './memory/block-store.ts';
+import { ChannelHistory } from './memory/channel-history.ts';
+import { ChannelRecords } from './memory/channel-records.ts';
+import { EventRecords } from './memory/event-records.ts';
+import { eventId, nextId } from './memory/id-parts.ts';
+import type { IdParts } from './memory/id-parts.ts';
+import { RememberedKeys } from './memory/remembered-keys.ts';
 
 export interface MemoryEventLogOptions {
   /** Events kept a channel. */
@@ -23,199 +28,196 @@ export interface MemoryEventLogOptions {
   readonly idempotencyTtl: number;
   /** Bound over all channels; the oldest events go first. */
   readonly maxBytes: number;
-  /** Epoch ms; for tests. */
-  readonly clock?: () => number;
+  /** Epoch ms, of which ids are made; for tests. */
+  readonly wallClock?: () => number;
+  /** A clock that never goes back and is never put right, in ms, by which things age; for tests. */
+  readonly steadyClock?: () => number;
 }
 
-/** What an entry costs besides its frame, and a channel besides its entries; measured, rounded up. */
-const ENTRY_BYTES = 240;
-const CHANNEL_BYTES = 600;
-const KEY_BYTES = 160;
+/** Of the whole: what idempotency keys may take, and what the tails of channels without events may take. */
+const SHARE = 1 / 4;
 const PAGE_BYTES = 256 * 1024;
 /** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
 const TAIL_TTL = 86_400_000;
 const SWEEP = 10_000;
+/** How long a sweep may hold the event loop before it lets others have their turn, in ms. */
+const SLICE = 5;
+/** What a channel with one small event takes. */
+const SMALL_CHANNEL = 264;
+/** What a channel takes besides its events, at the most. */
+const CHANNEL = 396;
+/** An id with its field takes up to so many bytes of a frame. */
+const ID_FIELD = 40;
 
-interface RememberedKey {
-  readonly id: EventId;
-  readonly expiresAt: number;
-  readonly bytes: number;
-}
-
-/** The embedded log: everything in this process, bounded, gone with it. Serves one broker on its own. */
+/**
+ * The embedded log: everything in this process, bounded, gone with it. Serves one broker on its own.
+ *
+ * Ids are made of the wall clock, because `?since=` asks by it. Ages go by a clock that nobody puts right: a wall clock
+ * that ran ahead would keep everything that much longer, and one that is put forward would forget idempotency keys. The
+ * steady clock may stand still while the machine sleeps; what is kept is kept for so much longer then.
+ */
 export class MemoryEventLog implements EventLog {
   readonly #options: MemoryEventLogOptions;
-  readonly #now: () => number;
-  readonly #channels = new Map<ChannelName, ChannelHistory>();
-  /** Oldest first: all keys live equally long. */
-  readonly #keys = new Map<string, RememberedKey>();
+  readonly #wall: () => number;
+  readonly #steady: () => number;
+  readonly #blocks = new BlockStore();
+  readonly #events = new EventRecords(this.#blocks);
+  readonly #channels: ChannelRecords;
+  /** By channel and key. */
+  readonly #keys: RememberedKeys;
+  readonly #listeners = new Map<ChannelName, Set<LogListener>>();
   readonly #sweep: NodeJS.Timeout;
-  #oldest: Entry | undefined;
-  #newest: Entry | undefined;
-  #bytes = 0;
+  /** What an empty log takes. */
+  readonly #fixed: number;
+  #closed = false;
 
   constructor(options: MemoryEventLogOptions) {
+    const { maxBytes } = options;
     this.#options = options;
-    this.#now = options.clock ?? Date.now;
+    this.#wall = options.wallClock ?? Date.now;
+    this.#steady = options.steadyClock ?? (() => performance.now());
+    this.#channels = new ChannelRecords(this.#blocks, this.#events, {
+      expected: maxBytes / SMALL_CHANNEL,
+      idleLimit: maxBytes * SHARE,
+    });
+    this.#keys = new RememberedKeys(this.#blocks, maxBytes * SHARE);
+    this.#fixed = this.#keys.fixedBytes + this.#channels.fixedBytes;
     this.#sweep = setInterval(() => this.#expire(), SWEEP);
     this.#sweep.unref();
   }
 
-  /** What the log holds, in bytes, its own bookkeeping included. */
+  /** What the log holds, in bytes, its own bookkeeping included. What is known only for listeners is theirs. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#fixed + this.#blocks.bytes - this.#channels.listeningBytes;
   }
 
   async append(channel: ChannelName, event: NewEvent, options: AppendOptions = {}): Promise<Appended> {
-    const now = this.#now();
+    const now = this.#steady();
     const key = options.idempotencyKey === undefined ? undefined : `${channel} ${options.idempotencyKey}`;
-    const known = key === undefined ? undefined : this.#keys.get(key);
-    if (known !== undefined && known.expiresAt > now) return { id: known.id, replayed: true };
+    const known = key === undefined ? undefined : this.#keys.get(key, now - this.#options.idempotencyTtl);
+    if (known !== undefined) return { id: eventId(known), replayed: true };
 
-    const history = this.#history(channel);
-    const stored = this.#store(history, event, now);
-    if (key !== undefined) this.#remember(key, stored.id, now);
-    this.#trim(history, now);
-    for (const listener of history.listeners) listener.onEvents([stored]);
-    return { id: stored.id, replayed: false };
+    const bytes = Buffer.byteLength(event.fields);
+    this.#refuseTooLarge(bytes);
+    const record = this.#channels.open(channel, now);
+    const tail = this.#channels.tail(record);
+    const parts = nextId(tail, this.#wall());
+    const id = eventId(parts);
+    const head = `id: ${id}\n`;
+    const listeners = this.#listeners.get(channel);
+    const about = { channel: record, id: parts, at: now };
+    if (listeners === undefined) {
+      const added = this.#events.add(about, head, event.fields, head.length + bytes);
+      this.#channels.push(record, added, parts, now);
+      this.#keep(record, key, parts, now);
+    } else {
+      // It may stay in recent memory for long, so it must not be a slice of a shared buffer.
+      const frame = Buffer.allocUnsafeSlow(head.length + bytes);
+      frame.write(event.fields, frame.write(head, 'latin1'));
+      this.#channels.push(record, this.#events.addFrame(about, frame), parts, now);
+      this.#keep(record, key, parts, now);
+      for (const listener of listeners) listener.onEvents([{ id, prev: eventId(tail), frame }]);
+    }
+    return { id, replayed: false };
   }
 
   async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
-    const history = this.#channels.get(channel);
-    if (history === undefined) return { events: [], tail: ORIGIN, complete: after === ORIGIN, room: 0 };
-    this.#trim(history, this.#now());
-    return {
-      events: history.after(after, limit, PAGE_BYTES),
-      tail: history.tail,
-      complete: history.knows(after),
-      room: Math.max(0, this.#options.historySize - history.lengthAfter(after)),
-    };
+    const history = this.#history(channel);
+    if (history === undefined) {
+      const known = eventId(this.#channels.forgotten);
+      return { events: [], tail: known, complete: after === known, room: 0 };
+    }
+    const { events, tail, complete, left } = history.page(after, limit, PAGE_BYTES);
+    return { events, tail, complete, room: Math.max(0, this.#options.historySize - left) };
   }
 
   async rewind(channel: ChannelName, count: number): Promise<EventId> {
-    const history = this.#channels.get(channel);
-    if (history === undefined) return ORIGIN;
-    this.#trim(history, this.#now());
-    return history.rewind(count);
+    return this.#history(channel)?.rewind(count) ?? eventId(this.#channels.forgotten);
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {
-    const history = this.#history(channel);
-    history.listeners.add(listener);
+    const now = this.#steady();
+    const record = this.#channels.open(channel, now);
+    let listeners = this.#listeners.get(channel);
+    if (listeners === undefined) this.#listeners.set(channel, (listeners = new Set()));
+    listeners.add(listener);
+    this.#channels.setListeners(record, listeners.size, now);
     return {
-      started: Promise.resolve(history.tail),
+      started: Promise.resolve(eventId(this.#channels.tail(record))),
       stop: () => {
-        history.listeners.delete(listener);
+        if (!listeners.delete(listener)) return;
+        if (listeners.size === 0) this.#listeners.delete(channel);
+        this.#channels.setListeners(record, listeners.size, this.#steady());
       },
     };
   }
 
   async health(): Promise<LogHealth> {
-    return { up: true, detail: '' };
+    return HEALTHY;
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#sweep);
   }
 
-  #history(channel: ChannelName): ChannelHistory {
-    let history = this.#channels.get(channel);
-    if (history === undefined) {
-      history = new ChannelHistory(channel);
-      this.#channels.set(channel, history);
-      this.#bytes += CHANNEL_BYTES;
-    }
-    return history;
+  #history(channel: ChannelName): ChannelHistory | undefined {
+    const record = this.#channels.find(channel);
+    if (record === NONE) return undefined;
+    return new ChannelHistory(
+      this.#channels,
+      this.#events,
+      record,
+      this.#steady() - this.#options.historyTtl,
+    );
   }
 
-  #store(history: ChannelHistory, event: NewEvent, now: number): StoredEvent {
-    const bytes = Buffer.byteLength(event.fields) + 64;
-    if (bytes + ENTRY_BYTES + CHANNEL_BYTES > this.#options.maxBytes) {
-      throw new BrokerError(
-        'log-full',
-        'The event is larger than SLUICE_MEMORY_BYTES, all that the embedded log may hold.',
-      );
-    }
-    const prev = history.tail;
-    const id = history.nextId(now);
-    const stored: StoredEvent = { id, prev, frame: Buffer.from(`id: ${id}\n${event.fields}`) };
-    const entry: Entry = { event: stored, history, at: now, older: this.#newest, newer: undefined };
-    if (this.#newest) this.#newest.newer = entry;
-    else this.#oldest = entry;
-    this.#newest = entry;
-    history.push(entry);
-    this.#bytes += stored.frame.length + ENTRY_BYTES;
-    return stored;
+  #refuseTooLarge(bytes: number): void {
+    const needed = this.#events.cost(bytes + ID_FIELD) + CHANNEL;
+    if (this.#fixed + needed <= this.#options.maxBytes) return;
+    throw new BrokerError(
+      'log-full',
+      'The event is larger than SLUICE_MEMORY_BYTES, all that the embedded log may hold.',
+    );
   }
 
-  #remember(key: string, id: EventId, now: number): void {
-    const bytes = key.length + KEY_BYTES;
-    this.#forgetKey(key);
-    this.#keys.set(key, { id, expiresAt: now + this.#options.idempotencyTtl, bytes });
-    this.#bytes += bytes;
+  /** After an append: the channel's own bound, then the one over all. */
+  #keep(channel: number, key: string | undefined, id: IdParts, now: number): void {
+    if (key !== undefined) this.#keys.set(key, id, now);
+    while (this.#channels.length(channel) > this.#options.historySize)
+      this.#channels.dropOldest(channel, now);
+    while (this.bytes > this.#options.maxBytes && this.#makeRoom(now));
   }
 
-  #forgetKey(key: string): void {
-    const known = this.#keys.get(key);
-    if (known === undefined) return;
-    this.#keys.delete(key);
-    this.#bytes -= known.bytes;
-  }
-
-  /** The channel's own bounds, then the one over all: the oldest events go first, then what is known of empty channels. */
-  #trim(history: ChannelHistory, now: number): void {
-    const expired = now - this.#options.historyTtl;
-    while (
-      history.length > this.#options.historySize ||
-      (history.oldest !== undefined && history.oldest.at <= expired)
-    ) {
-      this.#drop(history.oldest as Entry);
-    }
-    while (this.#bytes > this.#options.maxBytes && this.#makeRoom(history));
-  }
-
-  #makeRoom(current: ChannelHistory): boolean {
-    if (this.#oldest !== undefined && this.#oldest !== this.#newest) {
-      this.#drop(this.#oldest);
-      return true;
-    }
-    for (const key of this.#keys.keys()) {
-      this.#forgetKey(key);
-      return true;
-    }
-    for (const history of this.#channels.values()) {
-      if (history !== current && this.#forgetChannel(history)) return true;
-    }
-    return false;
-  }
-
-  #drop(entry: Entry): void {
-    entry.history.dropOldest();
-    if (entry.older) entry.older.newer = entry.newer;
-    else this.#oldest = entry.newer;
-    if (entry.newer) entry.newer.older = entry.older;
-    else this.#newest = entry.older;
-    this.#bytes -= entry.event.frame.length + ENTRY_BYTES;
-  }
-
-  #forgetChannel(history: ChannelHistory): boolean {
-    if (history.length > 0 || history.listeners.size > 0) return false;
-    this.#channels.delete(history.name);
-    this.#bytes -= CHANNEL_BYTES;
+  /** The oldest events go first. What has a share of its own goes only when a single event fills all the rest. */
+  #makeRoom(now: number): boolean {
+    const { oldest, newest } = this.#events;
+    if (oldest === newest) return this.#channels.forgetIdle() || this.#keys.forgetOldest();
+    this.#channels.dropOldest(this.#events.channel(oldest), now);
     return true;
   }
 
+  /** A million events may be too old at once; so it goes in slices. */
   #expire(): void {
-    const now = this.#now();
-    while (this.#oldest !== undefined && this.#oldest.at <= now - this.#options.historyTtl)
-      this.#drop(this.#oldest);
-    for (const [key, { expiresAt }] of this.#keys) {
-      if (expiresAt > now) break;
-      this.#forgetKey(key);
+    if (this.#closed) return;
+    const until = performance.now() + SLICE;
+    const now = this.#steady();
+    for (let count = 1; this.#expireOne(now); count++) {
+      if (count % 64 === 0 && performance.now() >= until) {
+        setImmediate(() => this.#expire());
+        return;
+      }
     }
-    const forgotten = now - this.#options.historyTtl - TAIL_TTL;
-    for (const history of this.#channels.values()) {
-      if (history.ms <= forgotten) this.#forgetChannel(history);
+  }
+
+  #expireOne(now: number): boolean {
+    const { oldest } = this.#events;
+    if (oldest !== NONE && this.#events.at(oldest) <= now - this.#options.historyTtl) {
+      this.#channels.dropOldest(this.#events.channel(oldest), now);
+      return true;
     }
+    return (
+      this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || this.#channels.forgetIdle(now - TAIL_TTL)
+    );
   }
 }

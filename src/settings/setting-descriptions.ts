@@ -40,7 +40,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_HISTORY_SIZE:
     'Events kept for each channel. A subscriber that was away for longer than they last is told by a gap',
   SLUICE_HISTORY_TTL: 'How long an event is kept, and so how long a subscriber may be away',
-  SLUICE_MEMORY_BYTES: 'Without Redis: what all events together may take. The oldest go first',
+  SLUICE_MEMORY_BYTES:
+    'Without Redis: what events, idempotency keys and tails together may take. The oldest go first',
   SLUICE_HEARTBEAT:
     'A stream is never silent for longer, so that no proxy takes it for dead. Below a half of the shortest limit for silence on the way; see [proxies](proxies.md)',
   SLUICE_RETRY:

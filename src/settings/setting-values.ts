@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseChannelPattern } from '../core/channel-pattern.ts';
 import type { Rate } from '../core/rate.ts';
+import { parseRedisAddress } from '../core/redis-address.ts';
 
 // The forms that values of settings take (docs/protocol.md §9). Each message completes "expected …".
 
@@ -95,14 +96,16 @@ export const networks = list.pipe(
   z.array(z.string().refine(isNetwork, 'IP addresses, and networks such as 10.0.0.0/8 or fd00::/8')),
 );
 
-/** `redis+sentinel://hosts/name` and `redis+cluster://hosts`, see docs/operations.md. */
-const SEVERAL_REDIS = /^rediss?\+(?:sentinel:\/\/[^/?]+\/[^/?]+(?:\/\d+)?(?:\?.*)?|cluster:\/\/[^/?]+\/?)$/;
-
-export const redisUrl = z.string().refine((text) => {
-  if (SEVERAL_REDIS.test(text)) return true;
-  const url = URL.parse(text);
-  return url !== null && (url.protocol === 'redis:' || url.protocol === 'rediss:') && url.hostname !== '';
-}, 'a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL');
+/** Kept as it is written, and taken apart again by who connects. */
+export const redisUrl = z.string().transform((text, context) => {
+  try {
+    parseRedisAddress(text);
+    return text;
+  } catch (error) {
+    context.addIssue((error as Error).message);
+    return z.NEVER;
+  }
+});
 
 function isOrigin(text: string): boolean {
   const url = URL.parse(text);

@@ -32,7 +32,7 @@ export function tlsProblems(values: Given): string[] {
   const { REDIS_URL: url } = values;
   for (const name of ['SLUICE_REDIS_TLS_CA', 'SLUICE_REDIS_TLS_CERT']) {
     // Who sets one of them means a connection that is encrypted.
-    if (values[name] !== undefined && !(typeof url === 'string' && url.startsWith('rediss')))
+    if (values[name] !== undefined && !(typeof url === 'string' && /^rediss/i.test(url)))
       problems.push(`${name} is set, but REDIS_URL does not ask for TLS: begin it with rediss.`);
   }
   return problems;

@@ -1,7 +1,7 @@
 import type { CloseReason, RefuseReason } from '../core/close-reason.ts';
 import type { FairLoop, FairTask } from '../core/fair-loop.ts';
 import { HolderCounts } from './holder-counts.ts';
-import type { Expiry, Pulse, SseConnection } from './sse-connection.ts';
+import type { Expiry, Pulse, SseConnection, StreamContext } from './sse-connection.ts';
 
 /** Whom a stream counts against. */
 export interface StreamHolder {
@@ -31,7 +31,8 @@ export interface ConnectionsOptions {
 const NEVER: Expiry = { at: Infinity, reason: 'aged' };
 
 /** All streams of this replica, and the one timer that serves them all: heartbeats, stalls, age, the end of a token, and the drain. */
-export class Connections {
+export class Connections implements StreamContext {
+  readonly loop: FairLoop;
   readonly pulse: Pulse = { now: performance.now() };
   readonly #options: ConnectionsOptions;
   readonly #open = new Set<SseConnection>();
@@ -43,6 +44,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.loop = options.loop;
     this.#byAddress = new HolderCounts(options.maxPerAddress);
     this.#bySubject = new HolderCounts(options.maxPerSubject);
     const tick = Math.max(10, Math.min(1_000, options.heartbeat / 4, options.stallTimeout / 4));

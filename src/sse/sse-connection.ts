@@ -1,13 +1,21 @@
 import type { ChannelName } from '../core/channel-name.ts';
 import type { CloseReason } from '../core/close-reason.ts';
 import type { EventId } from '../core/event.ts';
+import type { FairLoop, FairTask } from '../core/fair-loop.ts';
+import type { LogTrouble } from '../core/log-trouble.ts';
 import type { GapNotice, Sink } from '../core/subscription.ts';
-import { HEARTBEAT, encodeGap, encodeReady, encodeRetry } from './frame.ts';
+import { HEARTBEAT, encodeGap, encodeReady, encodeRetry, encodeWaiting } from './frame.ts';
 import type { Outlet, Wire } from './wire.ts';
 
 /** The time, in ms and only as exact as the sweep that keeps it: reading it costs nothing. */
 export interface Pulse {
   now: number;
+}
+
+/** What all streams of a replica share. */
+export interface StreamContext {
+  readonly pulse: Pulse;
+  readonly loop: FairLoop;
 }
 
 /** When a stream is to end by itself. */
@@ -25,6 +33,13 @@ export interface Holder {
   readonly issuedAt: number;
 }
 
+/**
+ * Bytes handed on at a time. Whatever of a write the kernel does not take at once, libuv writes as soon as it may, for
+ * every socket that takes more in the same turn of the event loop: with hundreds of readers of large events that would be
+ * hundreds of MiB in one turn, and nobody else had one.
+ */
+const PIECE = 64 * 1024;
+
 export interface SseConnectionOptions {
   readonly expiry: Expiry;
   readonly channel: ChannelName;
@@ -34,9 +49,10 @@ export interface SseConnectionOptions {
 
 /**
  * One stream over one wire, after its head is out: whole events go straight to its outlet, without another copy. It
- * holds no queue of its own; when the outlet's is long, it says so and the subscription reads the log instead.
+ * holds no queue of its own but the rest of what was written last; while that is on its way, it says so and the
+ * subscription reads the log instead.
  */
-export class SseConnection implements Sink {
+export class SseConnection implements Sink, FairTask {
   readonly openedAt: number;
   readonly expiry: Expiry;
   readonly channel: ChannelName;
@@ -49,12 +65,16 @@ export class SseConnection implements Sink {
   readonly #wire: Wire;
   readonly #outlet: Outlet;
   readonly #pulse: Pulse;
+  /** What is left of the last write, shared with all who are written the same. */
+  #rest: Buffer | undefined;
   #blocked = false;
   #closed = false;
-  #pending = 0;
+  /** Bytes handed on so far, and how many of them had been taken when that was looked at last. */
+  #handed = 0;
+  #taken = NaN;
   #progressAt = 0;
 
-  constructor(wire: Wire, pulse: Pulse, { expiry, channel, holder }: SseConnectionOptions) {
+  constructor(wire: Wire, { pulse, loop }: StreamContext, { expiry, channel, holder }: SseConnectionOptions) {
     this.#wire = wire;
     this.#outlet = wire.outlet;
     this.#pulse = pulse;
@@ -65,9 +85,14 @@ export class SseConnection implements Sink {
     this.expiry = expiry;
     wire.listen(
       () => {
-        if (!this.#blocked) return;
+        if (!this.#blocked || this.#closed) return;
+        // In its turn, like everything that may be done for thousands at once.
+        if (this.#rest !== undefined) {
+          loop.add(this);
+          return;
+        }
         this.#blocked = false;
-        if (!this.#closed) this.onWritable();
+        this.onWritable();
       },
       () => this.#gone('client'),
     );
@@ -79,18 +104,56 @@ export class SseConnection implements Sink {
 
   /** Bytes that wait in this process for their reader to take them. */
   get bufferedBytes(): number {
-    return this.#closed ? 0 : this.#outlet.writableLength;
+    return this.#closed ? 0 : this.#outlet.writableLength + (this.#rest?.length ?? 0);
   }
 
   write(bytes: Buffer | string): void {
     if (this.#closed) return;
     this.lastWriteAt = this.#pulse.now;
+    this.#flushRest();
+    if (typeof bytes === 'string' || bytes.length <= PIECE) this.#hand(bytes);
+    else this.#handInPieces(bytes);
+  }
+
+  /** Hands on the next piece of what was written last. */
+  run(): boolean {
+    if (this.#closed) return false;
+    const rest = this.#rest;
+    this.#rest = undefined;
+    this.#blocked = false;
+    if (rest !== undefined) this.#handInPieces(rest);
+    if (!this.#blocked) this.onWritable();
+    return false;
+  }
+
+  #handInPieces(bytes: Buffer): void {
+    let from = 0;
+    while (from < bytes.length && !this.#blocked) {
+      this.#hand(bytes.subarray(from, from + PIECE));
+      from += PIECE;
+    }
+    if (from < bytes.length) this.#rest = bytes.subarray(from);
+  }
+
+  #hand(bytes: Buffer | string): void {
+    this.#handed += bytes.length;
     // A write larger than the high-water mark answers false also when the kernel took all of it at once.
     if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#blocked = true;
   }
 
+  /** Whoever writes behind what was not taken yet writes behind all of it. */
+  #flushRest(): void {
+    if (this.#rest === undefined) return;
+    this.#hand(this.#rest);
+    this.#rest = undefined;
+  }
+
   gap(notice: GapNotice): void {
     this.write(encodeGap(notice));
+  }
+
+  waiting(reason: LogTrouble): void {
+    this.write(encodeWaiting(reason));
   }
 
   ready(channel: ChannelName, position: EventId): void {
@@ -104,6 +167,7 @@ export class SseConnection implements Sink {
   /** Ends the stream after the last whole event, asking the reader to come back after `retry` ms. */
   end(reason: CloseReason, retry: number): void {
     if (this.#closed) return;
+    this.#flushRest();
     if (!this.#blocked) this.#outlet.write(encodeRetry(retry));
     this.#gone(reason);
     this.#wire.end();
@@ -116,13 +180,14 @@ export class SseConnection implements Sink {
 
   /** True when bytes have been waiting for `timeout` ms of which none was taken; then the stream is closed. */
   closeIfStalled(timeout: number): boolean {
-    if (this.#closed || this.#outlet.writableLength === 0) {
-      this.#pending = 0;
+    if (this.#closed || this.bufferedBytes === 0) {
+      this.#taken = NaN;
       return false;
     }
-    const pending = this.#wire.unsentBytes();
-    if (pending !== this.#pending) {
-      this.#pending = pending;
+    // Not what waits, which may be as much as before although the reader has taken some and more has been handed on.
+    const taken = this.#handed - this.#wire.unsentBytes();
+    if (taken !== this.#taken) {
+      this.#taken = taken;
       this.#progressAt = this.#pulse.now;
       return false;
     }
@@ -135,6 +200,7 @@ export class SseConnection implements Sink {
   #gone(reason: CloseReason): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#rest = undefined;
     this.onClose(reason);
   }
 }

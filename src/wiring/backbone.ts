@@ -1,10 +1,11 @@
 import type { Config } from '../config.ts';
 import type { ControlBus, ControlBusOptions } from '../core/control-bus.ts';
-import type { EventLog, LogHealth } from '../core/event-log.ts';
+import type { EventLog } from '../core/event-log.ts';
 import type { RateCounter } from '../core/rate.ts';
 import { MemoryControlBus } from '../logs/memory-control-bus.ts';
 import { MemoryEventLog } from '../logs/memory-event-log.ts';
 import { RedisEventLog } from '../logs/redis/redis-event-log.ts';
+import type { RedisEventLogOptions } from '../logs/redis/redis-event-log.ts';
 
 /** Where events are kept, and how the replicas talk to each other. */
 export interface Backbone {
@@ -14,14 +15,13 @@ export interface Backbone {
   readonly counter: RateCounter | undefined;
 }
 
-export function openBackbone(
-  config: Config,
-  replica: string,
-  onHealth: (health: LogHealth) => void,
-): Backbone {
+/** What is heard of Redis while it is used. */
+export type LogNotices = Required<Pick<RedisEventLogOptions, 'onHealth' | 'onRefused' | 'onEviction'>>;
+
+export function openBackbone(config: Config, replica: string, notices: LogNotices): Backbone {
   return config.redisUrl === undefined
     ? embedded(config, replica)
-    : inRedis(config, config.redisUrl, replica, onHealth);
+    : inRedis(config, config.redisUrl, replica, notices);
 }
 
 function embedded(config: Config, replica: string): Backbone {
@@ -35,12 +35,7 @@ function embedded(config: Config, replica: string): Backbone {
   return { log, control, counter: undefined };
 }
 
-function inRedis(
-  config: Config,
-  url: string,
-  replica: string,
-  onHealth: (health: LogHealth) => void,
-): Backbone {
+function inRedis(config: Config, url: string, replica: string, notices: LogNotices): Backbone {
   const log = new RedisEventLog({
     url,
     tls: { ca: config.redisTlsCa, cert: config.redisTlsCert, key: config.redisTlsKey },
@@ -49,7 +44,7 @@ function inRedis(
     historySize: config.historySize,
     historyTtl: config.historyTtl,
     idempotencyTtl: config.idempotencyTtl,
-    onHealth,
+    ...notices,
   });
   return { log, control: log.controlBus(controlOptions(config, replica)), counter: log };
 }

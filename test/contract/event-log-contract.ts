@@ -293,6 +293,6 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   });
 
   test('health is good while it answers', async () => {
-    await expect.poll(() => log.health()).toEqual({ up: true, detail: '' });
+    await expect.poll(() => log.health()).toEqual({ up: true, reason: '', detail: '', slotsDown: 0 });
   });
 }

@@ -1,10 +1,42 @@
-import { describe } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MemoryControlBus } from '../../src/logs/memory-control-bus.ts';
-import { controlBusContract } from './control-bus-contract.ts';
+import { command, controlBusContract, keptBy, revocationOf } from './control-bus-contract.ts';
 
 describe('the control bus of one process', () => {
   controlBusContract(() => ({
     open: (options) => new MemoryControlBus(options),
     close: async () => undefined,
   }));
+});
+
+describe('when the clock is set', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test.each([
+    ['forward', 86_400_000],
+    ['back', -86_400_000],
+  ])('%s, a revocation is kept for its time', async (_where, step) => {
+    vi.useFakeTimers();
+    const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000 });
+    const revocation = revocationOf('7');
+    await bus.request(command(revocation));
+    vi.setSystemTime(Date.now() + step);
+    // What has expired is looked for with each one that is kept.
+    await bus.request(command(revocationOf('8')));
+    vi.advanceTimersByTime(59_999);
+    expect(await keptBy(bus)).toContainEqual(revocation);
+    vi.advanceTimersByTime(1);
+    expect(await keptBy(bus)).toEqual([]);
+  });
+});
+
+test('100,000 revocations are given out in pieces', async () => {
+  const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000 });
+  await bus.restore(Array.from({ length: 100_000 }, (_, i) => revocationOf(String(i))));
+  const sizes: number[] = [];
+  for await (const page of bus.revocations()) sizes.push(page.length);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(5_000);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(100_000);
 });

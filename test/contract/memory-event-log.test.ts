@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../src/core/channel-name.ts';
+import type { ChannelName } from '../../src/core/channel-name.ts';
 import { ORIGIN } from '../../src/core/event.ts';
 import type { EventId } from '../../src/core/event.ts';
 import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
 import type { MemoryEventLogOptions } from '../../src/logs/memory-event-log.ts';
+import { Listener } from '../support/listener.ts';
 import { DEFAULTS, eventLogContract } from './event-log-contract.ts';
 
 describe('the embedded log', () => {
@@ -50,12 +52,160 @@ describe('the embedded log, bounded in all', () => {
     expect((await log.read(a, id, 10)).complete).toBe(true);
   });
 
-  test('ids increase when the clock goes back', async () => {
-    let now = 1_000_000;
-    const log = open({ clock: () => now });
-    const before = await log.append(a, { fields });
-    now -= 60_000;
-    const after = await log.append(a, { fields });
-    expect([before.id, after.id]).toEqual(['1000000-0', '1000000-1'] as EventId[]);
+  test.each([64 * 1024, 100_000, 1024 * 1024])(
+    'the largest event that is taken fits into %d bytes',
+    async (maxBytes) => {
+      const log = open({ maxBytes });
+      const channel = parseChannelName('c'.repeat(200));
+      for (let length = maxBytes; length > 0; length -= 64) {
+        const taken = await log.append(channel, { fields: 'x'.repeat(length) }).catch(() => undefined);
+        if (taken === undefined) continue;
+        expect(log.bytes).toBeLessThanOrEqual(maxBytes);
+        expect(length).toBeGreaterThan(maxBytes * 0.9);
+        break;
+      }
+    },
+  );
+
+  test('an event of any size and text comes back as it was', async () => {
+    const log = open({ maxBytes: 16 * 1024 * 1024 });
+    for (const text of ['x', 'é', '☃', '𝄞', 'x☃𝄞']) {
+      for (const size of [0, 1, 40, 87, 88, 89, 128, 1_000, 21_844, 21_845, 21_846, 70_001, 600_000]) {
+        const { id } = await log.append(a, { fields: `data: ${text.repeat(size)}\n\n` });
+        const { events } = await log.read(a, await log.rewind(a, 1), 1);
+        expect(events[0]?.frame.toString() === `id: ${id}\ndata: ${text.repeat(size)}\n\n`).toBe(true);
+      }
+    }
+  });
+
+  test('what is read stays as it was when its event is gone and its memory is used again', async () => {
+    const log = open({ historySize: 5 });
+    const listener = new Listener();
+    log.follow(a, listener);
+    for (let i = 0; i < 5; i++) await log.append(a, { fields: `data: ${i}\n\n` });
+    const { events } = await log.read(a, ORIGIN, 5);
+    for (let i = 0; i < 50; i++) await log.append(a, { fields: 'data: other\n\n' });
+    for (const heard of [events, listener.events.slice(0, 5)]) {
+      expect(heard.map(({ frame }) => frame.toString().split('data: ')[1])).toEqual(
+        ['0', '1', '2', '3', '4'].map((text) => `${text}\n\n`),
+      );
+    }
+  });
+
+  test('what is read and what is heard is kept alive by nothing larger than itself', async () => {
+    const log = open({});
+    const listener = new Listener();
+    log.follow(a, listener);
+    for (let i = 0; i < 10; i++) await log.append(a, { fields });
+    for (const { frame } of listener.events) expect(frame.buffer.byteLength).toBe(frame.length);
+    const { events } = await log.read(a, ORIGIN, 5);
+    const bytes = events.reduce((sum, { frame }) => sum + frame.length, 0);
+    expect(events[0]?.frame.buffer.byteLength).toBe(bytes);
+  });
+
+  test('a position is found among many events as among few', async () => {
+    const log = open({ historySize: 1_000_000, maxBytes: 64 * 1024 * 1024 });
+    const ids: EventId[] = [ORIGIN];
+    for (let i = 1; i <= 1_000; i++) ids.push((await log.append(a, { fields: 'data: x\n\n' })).id);
+    for (let i = 0; i < 1_000; i++) {
+      const { events, complete } = await log.read(a, ids[i] as EventId, 2);
+      expect(complete).toBe(true);
+      expect(events.map((event) => [event.prev, event.id])).toEqual(
+        ids.slice(i + 1, i + 3).map((id, next) => [ids[i + next], id]),
+      );
+      expect(await log.rewind(a, 1_000 - i)).toBe(ids[i]);
+    }
+  });
+});
+
+describe('the embedded log, when what has to be remembered fills it', () => {
+  const SMALL = 4 * 1024 * 1024;
+  const logs: MemoryEventLog[] = [];
+  const open = (options: Partial<MemoryEventLogOptions>): MemoryEventLog => {
+    const log = new MemoryEventLog({ ...DEFAULTS, maxBytes: SMALL, ...options });
+    logs.push(log);
+    return log;
+  };
+  const busy = parseChannelName('busy');
+  const tiny = { fields: 'data: x\n\n' };
+  const flood = async (log: MemoryEventLog, count: number, first = 0): Promise<void> => {
+    for (let i = first; i < first + count; i++) await log.append(parseChannelName(`job-${i}`), tiny);
+  };
+
+  /** Of appends to new channels, when there are so many already. */
+  const cost = async (channels: number): Promise<number> => {
+    const log = open({ maxBytes: channels * 300 });
+    await flood(log, channels);
+    const before = process.cpuUsage();
+    await flood(log, 50_000, channels);
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  };
+
+  afterEach(async () => {
+    await Promise.all(logs.splice(0).map((log) => log.close()));
+  });
+
+  test.each([8_000, 80_000])('the tails of %d channels push out no events', async (channels) => {
+    const log = open({});
+    await flood(log, channels);
+    for (let i = 0; i < 50; i++) await log.append(busy, { fields: `data: ${'x'.repeat(1_000)}\n\n` });
+    expect((await log.read(busy, ORIGIN, 100)).events).toHaveLength(50);
+    expect(log.bytes).toBeLessThanOrEqual(SMALL);
+  });
+
+  test('tails are forgotten oldest first, and whoever comes back with such a position is told', async () => {
+    const log = open({});
+    const ids: EventId[] = [];
+    const names = Array.from({ length: 60_000 }, (_, i) => parseChannelName(`job-${i}`));
+    for (const name of names) ids.push((await log.append(name, tiny)).id);
+    const known = await Promise.all(
+      names.map(async (name, i) => (await log.read(name, ids[i] as EventId, 1)).complete),
+    );
+    const oldest = known.indexOf(true);
+    expect(oldest).toBeGreaterThan(0);
+    expect(known.slice(oldest).every(Boolean)).toBe(true);
+    // Known are those that have their event, and as many tails again as a quarter of the memory holds.
+    expect(known.length - oldest).toBeGreaterThan(15_000);
+    expect(await log.read(names[0] as ChannelName, ids[0] as EventId, 1)).toMatchObject({ events: [] });
+    // Who stood at the start of a channel may have missed all of it.
+    expect((await log.read(names[0] as ChannelName, ORIGIN, 1)).complete).toBe(false);
+  });
+
+  test('a channel that somebody follows is never forgotten', async () => {
+    const log = open({});
+    const { id } = await log.append(busy, tiny);
+    const following = log.follow(busy, new Listener());
+    await flood(log, 60_000);
+    expect(await log.read(busy, id, 1)).toMatchObject({ events: [], tail: id, complete: true });
+    following.stop();
+    following.stop();
+    await flood(log, 60_000, 60_000);
+    expect((await log.read(busy, id, 1)).complete).toBe(false);
+  });
+
+  test('channels that are followed and never published to push out no events', async () => {
+    const log = open({ maxBytes: 128 * 1024 });
+    const { id } = await log.append(busy, tiny);
+    for (let i = 0; i < 5_000; i++) log.follow(parseChannelName(`quiet-${i}`), new Listener());
+    await log.append(busy, tiny);
+    expect((await log.read(busy, ORIGIN, 10)).events[0]?.id).toBe(id);
+  });
+
+  test('idempotency keys push out no events, and are forgotten oldest first', async () => {
+    const log = open({ historySize: 10 });
+    const other = parseChannelName('other');
+    for (let i = 0; i < 50; i++) await log.append(parseChannelName(`kept-${i}`), { fields: 'data: k\n\n' });
+    for (let i = 0; i < 100_000; i++) await log.append(other, tiny, { idempotencyKey: `key-${i}` });
+    expect((await log.read(parseChannelName('kept-0'), ORIGIN, 10)).events).toHaveLength(1);
+    expect((await log.append(other, tiny, { idempotencyKey: 'key-0' })).replayed).toBe(false);
+    expect((await log.append(other, tiny, { idempotencyKey: 'key-99000' })).replayed).toBe(true);
+    expect(log.bytes).toBeLessThanOrEqual(SMALL);
+  });
+
+  test('an append costs the same among many channels as among few', async () => {
+    await cost(5_000);
+    const [few, many] = [await cost(20_000), await cost(160_000)];
+    expect(many / few).toBeLessThan(5);
   });
 });

@@ -57,6 +57,7 @@ test('every subscriber is given the same bytes, not a copy of its own', async ()
       writable: true,
       write: (bytes) => void own.push(bytes),
       gap: () => undefined,
+      waiting: () => undefined,
       ready: () => undefined,
     };
   });
@@ -87,6 +88,7 @@ test('a delivery allocates next to nothing', async () => {
     writable: true,
     write: () => void deliveries++,
     gap: () => undefined,
+    waiting: () => undefined,
     ready: () => undefined,
   };
   const channel = parseChannelName('news');

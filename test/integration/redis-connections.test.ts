@@ -1,7 +1,7 @@
 import { errorMonitor } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseRedisAddress } from '../../src/logs/redis/redis-address.ts';
+import { parseRedisAddress } from '../../src/core/redis-address.ts';
 import { connectCommands } from '../../src/logs/redis/redis-connections.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RedisKeys } from '../../src/logs/redis/redis-keys.ts';
-import { parseRedisAddress } from '../../src/logs/redis/redis-address.ts';
+import { parseRedisAddress } from '../../src/core/redis-address.ts';
 import { connectCommands, connectSubscriber } from '../../src/logs/redis/redis-connections.ts';
 import { RedisMonitor } from '../../src/logs/redis/redis-monitor.ts';
+import { RedisScripts } from '../../src/logs/redis/redis-scripts.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
@@ -25,7 +26,11 @@ test('that announcements are heard before commands can be given is no outage', a
     reports.push(health.up);
     if (health.up) resolve();
   };
-  const monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
+  const scripts = new RedisScripts(commands, () => '', 0);
+  const name = keys.probe('a');
+  const probe = async (): Promise<number> =>
+    (await scripts.run('probe', keys.probed('a'), [1_000, name, 'PUBLISH'])) as number;
+  const monitor = new RedisMonitor({ commands, subscriber, name, probe, onHealth });
   await Promise.all([once(subscriber, 'ready'), subscriber.connect()]);
   // Answered after the monitor's own subscription.
   await subscriber.subscribe('another');

@@ -39,18 +39,27 @@ export class HubFixture {
   readonly log: ShakyLog;
   readonly hub: Hub;
   readonly counts = new Counts();
+  /** What the hub has said of a log that could not be read. */
+  readonly troubles: unknown[] = [];
 
   constructor(seed = 1, shakiness: Shakiness = {}, options: Partial<MemoryEventLogOptions> = {}) {
     this.random = seededRandom(seed);
+    const { historySize = 100_000, historyTtl = 3_600_000 } = options;
     this.memory = new MemoryEventLog({
-      historySize: 100_000,
-      historyTtl: 3_600_000,
       idempotencyTtl: 60_000,
       maxBytes: 256 * 1024 * 1024,
       ...options,
+      historySize,
+      historyTtl,
     });
     this.log = new ShakyLog(this.memory, this.random, shakiness);
-    this.hub = new Hub({ log: this.log, loop: new FairLoop(), instruments: this.counts });
+    this.hub = new Hub({
+      log: this.log,
+      loop: new FairLoop(),
+      instruments: this.counts,
+      history: { size: historySize, ttl: historyTtl },
+      onTrouble: (_channel, error) => this.troubles.push(error),
+    });
   }
 
   async publish(text: string, channel: ChannelName = NEWS): Promise<EventId> {

@@ -1,11 +1,13 @@
 import { createParser } from 'eventsource-parser';
 import type { ChannelName } from '../../src/core/channel-name.ts';
 import type { EventId } from '../../src/core/event.ts';
+import type { LogTrouble } from '../../src/core/log-trouble.ts';
 import type { GapNotice, Sink } from '../../src/core/subscription.ts';
 
 export type Received =
   | { readonly kind: 'event'; readonly id: string; readonly data: string }
   | ({ readonly kind: 'gap' } & GapNotice)
+  | { readonly kind: 'waiting'; readonly reason: LogTrouble }
   | { readonly kind: 'ready'; readonly position: EventId };
 
 /** A subscriber's end without a socket: reads the bytes back with a parser that is not ours, and can be slow. */
@@ -36,7 +38,7 @@ export class RecordingSink implements Sink {
 
   /** The id that an EventSource would reconnect with. */
   get position(): string | undefined {
-    const last = this.received.findLast(({ kind }) => kind !== 'gap');
+    const last = this.received.findLast(({ kind }) => kind === 'event' || kind === 'ready');
     return last?.kind === 'ready' ? last.position : last?.kind === 'event' ? last.id : undefined;
   }
 
@@ -57,6 +59,10 @@ export class RecordingSink implements Sink {
 
   gap(notice: GapNotice): void {
     this.#record({ kind: 'gap', ...notice });
+  }
+
+  waiting(reason: LogTrouble): void {
+    this.#record({ kind: 'waiting', reason });
   }
 
   ready(_channel: ChannelName, position: EventId): void {

@@ -31,7 +31,10 @@ interface Wrapped {
 /** A real log behind a connection on which everything happens that may: delay, loss, repetition, failure, and a cut. */
 export class ShakyLog implements EventLog {
   reads = 0;
+  rewinds = 0;
   follows = 0;
+  /** What every read is refused with, if anything. */
+  refusal: BrokerError | undefined;
   readonly #log: EventLog;
   readonly #random: () => number;
   readonly #shakiness: Shakiness;
@@ -61,6 +64,7 @@ export class ShakyLog implements EventLog {
   }
 
   async rewind(channel: ChannelName, count: number): Promise<EventId> {
+    this.rewinds++;
     await this.#wait();
     this.#mayFail();
     return this.#log.rewind(channel, count);
@@ -151,6 +155,7 @@ export class ShakyLog implements EventLog {
   }
 
   #mayFail(): void {
+    if (this.refusal !== undefined) throw this.refusal;
     if (this.#random() < (this.#shakiness.failure ?? 0)) throw new BrokerError('log-unavailable', 'shaken');
   }
 }

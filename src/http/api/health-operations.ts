@@ -35,10 +35,11 @@ export function readinessAt(path: 'readyz' | 'healthz'): Operation {
     id: path === 'readyz' ? 'readiness' : 'health',
     tag: TAGS.lookingIn,
     summary: path === 'readyz' ? 'Whether this replica can serve' : 'The same as `/readyz`',
-    description: 'A log that goes away is forgiven for 15 s.',
+    description:
+      'A log that goes away is forgiven for 15 s; one in a cluster counts as there while any channel can be published to.',
     answers: {
       200: {
-        description: 'The log answers, announcements arrive, and the replica is not shutting down.',
+        description: 'The log takes events, announcements arrive, and the replica is not shutting down.',
         content: ready,
       },
       503: { description: 'Something of this is not so.', content: ready },

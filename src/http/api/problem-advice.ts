@@ -16,7 +16,8 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   'method-not-allowed': 'use a method of the `Allow` header',
   'request-timeout':
     'send the request line and headers within `SLUICE_HEAD_TIMEOUT` (15 s), the whole request within 30 s; it may be noticed up to 5 s late',
-  'body-too-large': 'publish less at once, or raise `SLUICE_MAX_BODY_BYTES`',
+  'body-too-large':
+    'publish less at once, or with fewer line breaks, or raise `SLUICE_MAX_BODY_BYTES`; 64 KiB at `/tokens` and `/disconnect` whatever it is',
   'unsupported-media-type':
     'send `application/json` to `/publish`, `/tokens` and `/disconnect`, anything to `/publish/:channel`; never compressed',
   'expectation-failed': 'leave out `Expect`, or send `100-continue`',
@@ -26,7 +27,7 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   internal: "report it; the broker's log has the reason",
   'tokens-unavailable': 'set `SLUICE_JWT_SECRET`; a broker that only has public keys cannot make tokens',
   'keys-unavailable':
-    'try again after `Retry-After`: `SLUICE_JWKS_URL` cannot be read, and has not been so far',
+    "try again after `Retry-After`: `SLUICE_JWKS_URL` has not been readable so far, or the token's `kid` is not known and the set cannot be fetched anew yet",
   'log-unavailable': 'try again after `Retry-After`, with the same `Idempotency-Key`',
   'log-full': "make room: the log's memory is used up, nothing was published, revoked or disconnected",
   'revocations-full':

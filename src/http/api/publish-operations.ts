@@ -95,7 +95,7 @@ export const PUBLISH_RAW: Operation = {
   ],
   body: {
     description:
-      'Any UTF-8 text without NUL, delivered as it is, whatever its content type. Without a body the data is empty.',
+      'Any UTF-8 text without NUL, delivered as it is, whatever its content type. Without a body the data is empty. `SLUICE_MAX_BODY_BYTES` limits what comes in and what is delivered, where each line after the first takes 6 bytes more.',
     required: false,
     mediaType: '*/*',
     schema: { type: 'string' },

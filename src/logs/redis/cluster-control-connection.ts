@@ -1,6 +1,6 @@
 import calculateSlot from 'cluster-key-slot';
 import type { Cluster, Redis } from 'ioredis';
-import type { HostAndPort } from './redis-address.ts';
+import type { HostAndPort } from '../../core/redis-address.ts';
 
 export interface ClusterControlConnectionOptions {
   readonly cluster: Cluster;

@@ -3,7 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { ChannelName } from '../../core/channel-name.ts';
 import type { Following, LogListener } from '../../core/event-log.ts';
 import type { EventId } from '../../core/event.ts';
-import type { HostAndPort } from './redis-address.ts';
+import type { HostAndPort } from '../../core/redis-address.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from './redis-keys.ts';
 
@@ -25,6 +25,8 @@ interface Node {
   topics: number;
   /** Its connection was lost, or cannot be made; one that is being made for the first time is no outage. */
   away: boolean;
+  /** Why it cannot be made. */
+  failure: Error | undefined;
 }
 
 interface Topic {
@@ -54,9 +56,10 @@ export class ClusterFollower {
     this.#timer.unref();
   }
 
-  /** Whether no node that something is followed at is away. */
-  get connected(): boolean {
-    return [...this.#nodes.values()].every(({ away }) => !away);
+  /** Whether something is followed at this node (host:port) whose announcements do not arrive, and why not if that is known. */
+  isDeafTo(nodeKey: string): { readonly why: Error | undefined } | undefined {
+    const node = this.#nodes.get(nodeKey);
+    return node?.away === true ? { why: node.failure } : undefined;
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {
@@ -141,9 +144,13 @@ export class ClusterFollower {
     subscriber.on('moved', refresh);
     const follower = new RedisFollower({ subscriber, keys, tail, sharded: true, onMoved: refresh });
     subscriber.connect().catch(() => undefined);
-    const node: Node = { subscriber, follower, topics: 0, away: false };
+    const node: Node = { subscriber, follower, topics: 0, away: false, failure: undefined };
     subscriber.on('close', () => (node.away = true));
-    subscriber.on('ready', () => (node.away = false));
+    subscriber.on('error', (error: Error) => (node.failure = error));
+    subscriber.on('ready', () => {
+      node.away = false;
+      node.failure = undefined;
+    });
     this.#nodes.set(key, node);
     return node;
   }

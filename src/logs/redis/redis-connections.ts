@@ -2,12 +2,17 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
-import type { HostAndPort, RedisAddress } from './redis-address.ts';
+import type { HostAndPort, RedisAccess, RedisAddress } from '../../core/redis-address.ts';
+import { troubleOf } from './redis-trouble.ts';
 
 /** A publish is refused after so many ms, so that the publisher has its 503 within a second. */
 const COMMAND_TIMEOUT = 800;
 /** A connection that owes us an answer and has been silent for so many ms is dead. */
 const SILENCE = 4_000;
+/** How often a server that takes no writes is left for another one that may have its name now, in ms. */
+const READONLY_PATIENCE = 5_000;
+/** How often a server that loads its data is asked whether it is done, in ms. */
+const LOADING_RETRY = 1_000;
 /** How often the layout of a cluster is looked at; a moved slot is also noticed by what it answers. */
 const SLOTS_REFRESH = 3_000;
 
@@ -44,6 +49,7 @@ const COMMON: Options = {
   connectTimeout: 3_000,
   socketTimeout: SILENCE,
   keepAlive: 5_000,
+  maxLoadingRetryTime: LOADING_RETRY,
   retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000) * (0.75 + Math.random() / 2),
 };
 
@@ -62,11 +68,16 @@ const SUBSCRIBER: Options = { connectionName: 'sluice-subscriber', maxRetriesPer
 
 /** For commands to one server, or to the one that Sentinels name. */
 export function connectCommands(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Redis {
-  // A failover leaves us connected to what is a replica now; connected anew, we find the master.
-  return connect(address, tls, {
-    ...COMMANDS,
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
-  });
+  let left = -Infinity;
+  // A failover leaves us connected to what is a replica now; connected anew, we find the master. Where there is no other
+  // server, each publish would break the connection over which subscribers still read.
+  const reconnectOnError = (error: Error): boolean => {
+    const now = performance.now();
+    if (!error.message.startsWith('READONLY') || now - left < READONLY_PATIENCE) return false;
+    left = now;
+    return true;
+  };
+  return connect(address, tls, { ...COMMANDS, reconnectOnError });
 }
 
 /** For pages from the same server, which must not keep the answers to publishes waiting behind them. */
@@ -102,10 +113,14 @@ export function connectCluster(
   const cluster = new Cluster([...address.nodes], {
     lazyConnect: true,
     enableOfflineQueue: false,
+    // A certificate is for the name of a node and not for the address that ioredis would look up first.
+    dnsLookup: (name, done) => done(null, name),
     slotsRefreshInterval: SLOTS_REFRESH,
     slotsRefreshTimeout: 1_000,
     // A command whose connection broke may have run: what is unknown is the publisher's to send again.
     retryDelayOnFailover: 0,
+    // Nor is one kept back that the cluster refuses: its publisher has a second, and is told why.
+    retryDelayOnClusterDown: 0,
     clusterRetryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
     redisOptions: { ...withoutRetries(COMMON), ...own, ...accessOf(address, tls) },
   });
@@ -122,31 +137,48 @@ export function connectNodeSubscriber(
   return new Redis({ ...COMMON, ...SUBSCRIBER, ...accessOf(address, tls), ...node });
 }
 
-/** Tries a connection that is not open yet, once. Gives the reason why it cannot be opened; '' when it can. */
-export async function connectFailure(redis: Redis): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  redis.once('error', (error: Error) => resolve(error.message));
-  redis.on('error', () => undefined);
-  redis.connect().then(
-    () => resolve(''),
-    (error: unknown) => resolve((error as Error).message),
+/**
+ * Why a cluster cannot be used that is known by these nodes: tries a connection to each, and asks the cluster how it is. The
+ * connections are not open yet, and are closed. Undefined when there is nothing that these say against it.
+ */
+export async function clusterFailure(connections: readonly Redis[]): Promise<Error | undefined> {
+  const failures = await Promise.all(connections.map(nodeFailure));
+  const told = failures.filter((error) => error !== undefined);
+  // A node that refuses says more than one that is not there; and while one has nothing to say, all is well.
+  return (
+    told.find((error) => troubleOf(error) !== 'unreachable') ??
+    (told.length < failures.length ? undefined : told[0])
   );
-  const reason = await promise;
-  redis.disconnect();
-  return reason;
+}
+
+async function nodeFailure(redis: Redis): Promise<Error | undefined> {
+  const { promise, reject, resolve } = Promise.withResolvers<void>();
+  redis.once('error', reject);
+  redis.on('error', () => undefined);
+  redis.connect().then(resolve, reject);
+  try {
+    await promise;
+    const state = await redis.cluster('INFO');
+    return state.includes('cluster_state:fail')
+      ? new Error('CLUSTERDOWN the cluster does not serve')
+      : undefined;
+  } catch (error) {
+    return error as Error;
+  } finally {
+    redis.disconnect();
+  }
 }
 
 function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls, own: Options): Redis {
+  const common = { ...COMMON, ...own, db: address.db, ...accessOf(address, tls) };
   if (address.kind === 'single') {
-    return new Redis(address.url, { ...COMMON, ...own, ...(address.tls && { tls: optionsOf(tls) }) });
+    const { host, port } = address;
+    return insistOnDatabase(new Redis({ ...common, host, port }));
   }
-  return new Redis({
-    ...COMMON,
-    ...own,
+  const redis = new Redis({
+    ...common,
     sentinels: [...address.sentinels],
     name: address.name,
-    db: address.db,
-    ...accessOf(address, tls),
     ...(address.sentinelUsername !== undefined && { sentinelUsername: address.sentinelUsername }),
     ...(address.sentinelPassword !== undefined && { sentinelPassword: address.sentinelPassword }),
     enableTLSForSentinelMode: address.tls,
@@ -156,12 +188,31 @@ function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: Redis
     sentinelRetryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
     sentinelCommandTimeout: 1_000,
   });
+  return insistOnDatabase(redis);
 }
 
-function accessOf(
-  { username, password, tls: encrypted }: Extract<RedisAddress, { password: string | undefined }>,
-  tls: RedisTls,
-): Options {
+/**
+ * When SELECT is refused ioredis tells of it and goes on, in database 0. While it connects it waits for the answer to this
+ * command: one that never comes keeps the connection from ever being ready, and it is closed and tried again later.
+ */
+function insistOnDatabase(redis: Redis): Redis {
+  const select: (db: number) => Promise<'OK'> = redis.select.bind(redis);
+  redis.select = async (db: number | string) => {
+    const { stream } = redis;
+    try {
+      return await select(Number(db));
+    } catch (error) {
+      if (redis.stream === stream && redis.status === 'connect') {
+        redis.emit('error', error);
+        redis.disconnect(true);
+      }
+      return await new Promise<never>(() => undefined);
+    }
+  };
+  return redis;
+}
+
+function accessOf({ username, password, tls: encrypted }: RedisAccess, tls: RedisTls): Options {
   return {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),

@@ -15,6 +15,7 @@ import { encodeControl, parseReply, parseRequest } from './control-message.ts';
 import type { ControlReply } from './control-message.ts';
 import type { LogMonitor } from './log-monitor.ts';
 import type { RedisKeys } from './redis-keys.ts';
+import type { Refusal } from './redis-trouble.ts';
 import type { RedisScripts } from './redis-scripts.ts';
 
 export interface RedisControlBusOptions extends ControlBusOptions {
@@ -22,6 +23,7 @@ export interface RedisControlBusOptions extends ControlBusOptions {
   /** One ZSCAN: the next cursor, then members and scores by turns. */
   readonly scan: (key: string, cursor: string) => Promise<[string, string[]]>;
   readonly monitor: Pick<LogMonitor, 'suspect' | 'suspectNow'>;
+  readonly explain: (error: Error) => Refusal;
   readonly keys: RedisKeys;
   /** By sharded pub/sub, as in a cluster. */
   readonly sharded: boolean;
@@ -56,6 +58,8 @@ export class RedisControlBus implements ControlBus {
   #listener: ControlListener | undefined;
   /** The connection over which commands and answers arrive now. */
   #joined: Redis | undefined;
+  /** Why Redis has refused to let this replica hear the others. */
+  #notJoined: Refusal | undefined;
 
   constructor(options: RedisControlBusOptions) {
     this.#options = options;
@@ -83,11 +87,15 @@ export class RedisControlBus implements ControlBus {
   }
 
   async request(command: ControlCommand): Promise<Answers> {
-    if (this.#joined === undefined || this.#options.monitor.suspect || this.#pending.size >= MAX_PENDING)
+    if (this.#joined === undefined || this.#options.monitor.suspect || this.#pending.size >= MAX_PENDING) {
+      const trouble = this.#notJoined?.reason;
+      const why = trouble === undefined ? '' : ` (${trouble})`;
       throw new BrokerError(
         'log-unavailable',
-        'The replicas cannot be told now. Nothing was done; try again.',
+        `The replicas cannot be told now${why}. Nothing was done; try again.`,
+        trouble === undefined ? {} : { trouble },
       );
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
     const pending: Pending = { closed: new Map(), done: resolve, told: undefined };
     const id = randomUUID();
@@ -174,9 +182,11 @@ export class RedisControlBus implements ControlBus {
       () => {
         if (subscriber.stream !== stream || subscriber.status !== 'ready') return;
         this.#joined = subscriber;
+        this.#notJoined = undefined;
         this.#listener?.onJoined();
       },
-      () => {
+      (error: unknown) => {
+        if (subscriber.status === 'ready') this.#notJoined = this.#options.explain(error as Error);
         // When the connection broke, the next 'ready' tries again; when the node refused, this does.
         setTimeout(() => {
           if (subscriber.stream === stream && subscriber.status === 'ready') this.#join(subscriber);
@@ -214,18 +224,15 @@ export class RedisControlBus implements ControlBus {
   }
 
   #explain(error: Error): BrokerError {
-    if (error.message.startsWith('OOM')) {
-      const detail =
-        'Redis has reached its maxmemory and evicts nothing. Nothing was revoked and nobody disconnected.';
-      return new BrokerError('log-full', detail, { cause: error });
-    }
-    if (error.message === 'Command timed out') {
-      this.#options.monitor.suspectNow();
-      const detail =
-        'Redis did not answer in time. It may be done all the same; ask again, which does no harm.';
-      return new BrokerError('log-unavailable', detail, { cause: error });
-    }
-    const detail = 'Redis cannot be reached, or refuses. Ask again, which does no harm.';
-    return new BrokerError('log-unavailable', detail, { cause: error });
+    const { reason: trouble, detail } = this.#options.explain(error);
+    const because = { cause: error, trouble };
+    if (trouble === 'OOM')
+      return new BrokerError('log-full', `${detail} Nothing was revoked and nobody disconnected.`, because);
+    if (trouble === 'timeout') this.#options.monitor.suspectNow();
+    const done =
+      trouble === 'timeout'
+        ? 'It may be done all the same; ask again, which does no harm.'
+        : 'Ask again, which does no harm.';
+    return new BrokerError('log-unavailable', `${detail} ${done}`, because);
   }
 }

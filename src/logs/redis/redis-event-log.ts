@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import calculateSlot from 'cluster-key-slot';
 import type { ChannelName } from '../../core/channel-name.ts';
 import type { ControlBus, ControlBusOptions } from '../../core/control-bus.ts';
@@ -12,23 +13,25 @@ import type {
   LogPage,
 } from '../../core/event-log.ts';
 import type { EventId, NewEvent } from '../../core/event.ts';
+import type { LogTrouble } from '../../core/log-trouble.ts';
 import type { RateCounter } from '../../core/rate.ts';
 import { ClusterControlConnection } from './cluster-control-connection.ts';
 import { ClusterFollower } from './cluster-follower.ts';
 import { ClusterMonitor } from './cluster-monitor.ts';
 import type { LogMonitor } from './log-monitor.ts';
 import type { Cluster, Redis } from 'ioredis';
-import { parseRedisAddress } from './redis-address.ts';
-import type { HostAndPort } from './redis-address.ts';
+import { parseRedisAddress } from '../../core/redis-address.ts';
+import type { HostAndPort } from '../../core/redis-address.ts';
 import type { RedisTls } from './redis-connections.ts';
 import {
+  clusterFailure,
   connectCluster,
-  connectFailure,
   connectCommands,
   connectNodeSubscriber,
   connectReads,
   connectSubscriber,
 } from './redis-connections.ts';
+import { watchEviction } from './eviction-watch.ts';
 import { RedisControlBus } from './redis-control-bus.ts';
 import type { RedisControlBusOptions } from './redis-control-bus.ts';
 import { RedisFollower } from './redis-follower.ts';
@@ -36,7 +39,8 @@ import { RedisKeys } from './redis-keys.ts';
 import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts, TOO_FEW_REPLICAS } from './redis-scripts.ts';
 import type { ScriptName } from './redis-scripts.ts';
-import { troubleOf } from './redis-trouble.ts';
+import { refusalOf, wordsOf } from './redis-trouble.ts';
+import type { Refusal } from './redis-trouble.ts';
 import { appendedOf, eventIdOf, pageOf } from './script-replies.ts';
 import { Turns } from './turns.ts';
 
@@ -54,10 +58,16 @@ export interface RedisEventLogOptions {
   readonly idempotencyTtl: number;
   /** Replicas of Redis that must have confirmed an append before it is acknowledged. */
   readonly waitReplicas?: number;
-  /** Called when Redis goes away and when it is back. */
+  /** Called when Redis goes away, or a part of it, and when it is back; now and then while it is away. */
   readonly onHealth: (health: LogHealth) => void;
+  /** Called when Redis refuses something, although it is well as a whole, with its own words. */
+  readonly onRefused?: (reason: LogTrouble, words: string) => void;
+  /** Called with a maxmemory-policy that may evict what is kept. */
+  readonly onEviction?: (policy: string) => void;
 }
 
+/** How long what the probe writes outlives it, in ms. */
+const PROBE_TTL = 60_000;
 /** Revocations asked for at once. */
 const SCAN = 1_000;
 const PAGE_BYTES = 256 * 1024;
@@ -84,11 +94,11 @@ export class RedisEventLog implements EventLog, RateCounter {
 
   constructor(options: RedisEventLogOptions) {
     this.#options = options;
-    const keys = new RedisKeys(options.prefix);
-    this.#keys = keys;
-    const { onHealth, tls = {} } = options;
-    const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
     const address = parseRedisAddress(options.url);
+    const keys = new RedisKeys(options.prefix, address.kind === 'cluster' ? 0 : address.db);
+    this.#keys = keys;
+    const { onHealth, onEviction = () => undefined, tls = {} } = options;
+    const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
     if (address.kind === 'cluster') {
       const cluster = connectCluster(address, tls);
       this.#announce = 'SPUBLISH';
@@ -98,8 +108,10 @@ export class RedisEventLog implements EventLog, RateCounter {
       const connect = (node: HostAndPort): Redis => connectNodeSubscriber(address, tls, node);
       const follower = new ClusterFollower({ cluster, keys, tail, connect });
       this.#follower = follower;
-      const whyNot = (): Promise<string> => connectFailure(connect(address.nodes[0] as HostAndPort));
-      this.#monitor = new ClusterMonitor({ cluster, follower, whyNot, onHealth });
+      const whyNot = (): Promise<Error | undefined> => clusterFailure(address.nodes.map(connect));
+      const probe = (tag: string): Promise<number> => this.#probe(tag, keys.probed(tag)[0]);
+      this.#monitor = new ClusterMonitor({ cluster, follower, probe, whyNot, onHealth });
+      watchEviction(cluster, onEviction);
       let control: ClusterControlConnection | undefined;
       this.#openControlBus = (busOptions) => {
         const scan = (key: string, cursor: string): Promise<[string, string[]]> =>
@@ -126,7 +138,11 @@ export class RedisEventLog implements EventLog, RateCounter {
     const reads = connectReads(address, tls, commands);
     this.#reads = new RedisScripts(reads, () => '', 0);
     this.#follower = new RedisFollower({ subscriber, keys, tail });
-    this.#monitor = new RedisMonitor({ commands, subscriber, keys, onHealth });
+    const probed = randomUUID();
+    const name = keys.probe(probed);
+    const probe = (): Promise<number> => this.#probe(probed, name);
+    this.#monitor = new RedisMonitor({ commands, subscriber, name, probe, onHealth });
+    watchEviction(commands, onEviction);
     this.#openControlBus = (busOptions) => {
       const bus = this.#controlBus(
         busOptions,
@@ -197,13 +213,19 @@ export class RedisEventLog implements EventLog, RateCounter {
     this.#disconnect();
   }
 
+  async #probe(tag: string, name: string): Promise<number> {
+    const args = [PROBE_TTL, name, this.#announce];
+    return (await this.#scripts.run('probe', this.#keys.probed(tag), args)) as number;
+  }
+
   #controlBus(
     options: ControlBusOptions,
     scan: RedisControlBusOptions['scan'],
     sharded: boolean,
   ): RedisControlBus {
     const [scripts, monitor, keys] = [this.#scripts, this.#monitor, this.#keys];
-    return new RedisControlBus({ ...options, scripts, monitor, keys, scan, sharded });
+    const explain = (error: Error): Refusal => this.#refusalOf(error);
+    return new RedisControlBus({ ...options, scripts, monitor, keys, scan, sharded, explain });
   }
 
   async #run(
@@ -225,15 +247,9 @@ export class RedisEventLog implements EventLog, RateCounter {
 
   #explain(error: Error, script: ScriptName): BrokerError {
     const { message } = error;
-    const trouble = troubleOf(error);
+    const { reason: trouble, detail: refused } = this.#refusalOf(error);
     const because = { cause: error, trouble };
-    if (trouble === 'OOM') {
-      return new BrokerError(
-        'log-full',
-        'Redis has reached its maxmemory and evicts nothing. Nothing was published.',
-        because,
-      );
-    }
+    if (trouble === 'OOM') return new BrokerError('log-full', `${refused} Nothing was published.`, because);
     if (trouble === 'timeout') {
       // A page can be slow to come for its size alone, which says nothing about publishing.
       if (!READING.has(script)) this.#monitor.suspectNow();
@@ -243,14 +259,18 @@ export class RedisEventLog implements EventLog, RateCounter {
     }
     if (message === TOO_FEW_REPLICAS) {
       const detail =
-        'Too few replicas of Redis have confirmed the event, which may be published all the same: retry with the same Idempotency-Key.';
+        'Too few replicas of Redis have confirmed the event (NOREPLICAS), which may be published all the same: retry with the same Idempotency-Key.';
       return new BrokerError('log-unavailable', detail, because);
     }
-    const detail =
-      trouble === 'unreachable' || trouble === 'other'
-        ? 'Redis cannot be reached, or refuses. Try again with the same Idempotency-Key.'
-        : `Redis refuses (${trouble}). Try again with the same Idempotency-Key.`;
+    const detail = `${refused} Try again with the same Idempotency-Key.`;
     return new BrokerError('log-unavailable', detail, because);
+  }
+
+  #refusalOf(error: Error): Refusal {
+    const refusal = refusalOf(error, this.#monitor.health);
+    const { reason, passes } = refusal;
+    if (!passes && this.#monitor.health.up) this.#options.onRefused?.(reason, wordsOf(error));
+    return refusal;
   }
 }
 

@@ -6,9 +6,15 @@ import type { ChannelName } from '../../core/channel-name.ts';
  */
 export class RedisKeys {
   readonly #prefix: string;
+  /**
+   * Ends the names of pub/sub channels, which know no databases: whatever is announced in one of them is heard in all.
+   * Database 0 has none. No channel and no replica has an "@" in its name.
+   */
+  readonly #database: string;
 
-  constructor(prefix: string) {
+  constructor(prefix: string, database = 0) {
     this.#prefix = prefix;
+    this.#database = database === 0 ? '' : `@${database}`;
   }
 
   /** What channel.lua tells of: the channel's stream, its tail and the index of the stream, as all scripts take them. */
@@ -23,7 +29,7 @@ export class RedisKeys {
 
   /** The pub/sub channel on which the channel's events are announced. */
   live(channel: ChannelName): string {
-    return `${this.#prefix}{${channel}}:live`;
+    return `${this.#prefix}{${channel}}:live${this.#database}`;
   }
 
   /** The revocations in force. This and the next two share a hash slot, whose tag is no channel's name. */
@@ -33,17 +39,23 @@ export class RedisKeys {
 
   /** The pub/sub channel on which every replica hears what it is to do. */
   commands(): string {
-    return `${this.#prefix}{@control}:commands`;
+    return `${this.#prefix}{@control}:commands${this.#database}`;
   }
 
   /** The pub/sub channel on which one replica gets the answers to what it has asked. */
   answers(replica: string): string {
-    return `${this.#prefix}{@control}:answers:${replica}`;
+    return `${this.#prefix}{@control}:answers:${replica}${this.#database}`;
   }
 
   /** The pub/sub channel on which one replica listens for itself. */
   probe(replica: string): string {
-    return `${this.#prefix}probe:${replica}`;
+    return `${this.#prefix}probe:${replica}${this.#database}`;
+  }
+
+  /** What an append is tried out on: a stream, a list and a string, in the hash slot that the tag decides. */
+  probed(tag: string): [stream: string, list: string, string: string] {
+    const name = `${this.#prefix}{@probe:${tag}}`;
+    return [`${name}:log`, `${name}:list`, `${name}:idem`];
   }
 
   /** How often somebody has done something in a window; the name has no brace, and so meets no channel's. */

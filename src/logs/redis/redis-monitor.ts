@@ -1,15 +1,19 @@
-import { randomUUID } from 'node:crypto';
 import type { LogHealth } from '../../core/event-log.ts';
+import { HEALTHY } from '../../core/event-log.ts';
+import type { LogTrouble } from '../../core/log-trouble.ts';
 import type { Redis } from 'ioredis';
-import { HealthReport, NOT_TRIED_YET } from './log-monitor.ts';
-import type { LogMonitor } from './log-monitor.ts';
-import type { RedisKeys } from './redis-keys.ts';
+import { HealthReport, NOT_TRIED_YET, troubleFrom } from './log-monitor.ts';
+import type { LogMonitor, Trouble } from './log-monitor.ts';
+import { saysNothing } from './redis-trouble.ts';
 
 export interface RedisMonitorOptions {
   readonly commands: Redis;
   readonly subscriber: Redis;
-  readonly keys: RedisKeys;
-  /** Called when the answer changes. */
+  /** The pub/sub channel on which the probe is announced. */
+  readonly name: string;
+  /** Does what an append does (probe.lua); gives how many connections heard of it. */
+  readonly probe: () => Promise<number>;
+  /** Called when the answer changes, and now and then while it is bad. */
   readonly onHealth: (health: LogHealth) => void;
 }
 
@@ -18,66 +22,77 @@ const INTERVAL = 2_000;
 /** A probe that Redis accepted and that has not come back after so many ms is lost, in ms. */
 const PATIENCE = 3_000;
 
+const COMMANDS_CLOSED: Trouble = {
+  reason: 'unreachable',
+  detail: 'the connection for commands is closed',
+};
+const SUBSCRIBER_CLOSED: Trouble = {
+  reason: 'unreachable',
+  detail: 'the connection for announcements is closed',
+};
+const UNHEARD: Trouble = { reason: 'announcements', detail: 'announcements do not arrive' };
+const SILENT: Trouble = { reason: 'timeout', detail: 'Redis does not answer in time' };
+const LOADING: Trouble = { reason: 'LOADING', detail: 'LOADING Redis is loading its data' };
+
+/** What Redis refuses a write with: the probe was announced before it. */
+const ANNOUNCED: ReadonlySet<LogTrouble> = new Set(['READONLY', 'MISCONF', 'NOREPLICAS', 'OOM', 'WRONGTYPE']);
+
 /**
- * Says whether Redis answers and whether announcements arrive. It sends itself a message now and then: a subscriber
- * connection hears nothing when nothing is published, and just as little when it is silently dead.
+ * Says whether Redis takes what is published and whether announcements arrive. It tries that out now and then: Redis may
+ * answer and refuse all the same, and a subscriber connection hears nothing when nothing is published, and just as little
+ * when it is silently dead.
  */
 export class RedisMonitor implements LogMonitor {
   readonly #options: RedisMonitorOptions;
-  readonly #name: string;
   readonly #timer: NodeJS.Timeout;
+  readonly #report: HealthReport;
   /** When a probe was first sent that has not come back; undefined when none is on its way. */
   #sentAt: number | undefined;
-  #answering = false;
-  #arriving = false;
+  /** Why nothing can be published; undefined when it can. */
+  #refusal: Trouble | undefined = NOT_TRIED_YET;
+  /** Why announcements do not arrive; undefined when they do. */
+  #deafness: Trouble | undefined = NOT_TRIED_YET;
   #suspect = false;
-  #detail = NOT_TRIED_YET;
   /** Why the last attempt to connect has failed, which is told rather than that there is no connection. */
-  #failure = '';
-  readonly #report: HealthReport;
+  readonly #failures = new Map<Redis, Trouble>();
 
   constructor(options: RedisMonitorOptions) {
     this.#options = options;
     this.#report = new HealthReport(options.onHealth);
-    this.#name = options.keys.probe(randomUUID());
     const { commands, subscriber } = options;
-    const arrived = Buffer.from(this.#name);
+    const arrived = Buffer.from(options.name);
     subscriber.on('messageBuffer', (channel: Buffer) => {
       if (channel.equals(arrived)) this.#arrived();
     });
     for (const connection of [commands, subscriber]) {
       // ioredis reports each failed attempt here; without a listener it would write to the console.
-      connection.on('error', (error: Error) => {
-        this.#failure = error.message;
-      });
-      connection.on('ready', () => {
-        this.#failure = '';
-      });
+      const failed = (error: Error): void => {
+        // One attempt may end in several errors, and the last of them says the least.
+        if (saysNothing(error) && this.#failures.has(connection)) return;
+        this.#failures.set(connection, troubleFrom(error));
+      };
+      connection.on('error', failed);
+      // What one of several Sentinels has answered.
+      connection.on('sentinelError', failed);
+      connection.on('ready', () => this.#failures.delete(connection));
     }
     commands.on('ready', () => {
       this.#suspect = false;
       void this.#probe();
     });
-    subscriber.on('ready', () => {
-      this.#sentAt = undefined;
-      subscriber.subscribe(this.#name).then(
-        () => this.#probe(),
-        () => undefined, // the connection broke again; the next 'ready' tries again
-      );
+    subscriber.on('ready', () => void this.#listen());
+    commands.on('close', () => this.#closed());
+    subscriber.on('close', () => {
+      this.#deafness = this.#failures.get(subscriber) ?? SUBSCRIBER_CLOSED;
+      this.#report.report(this.health);
     });
-    commands.on('close', () => this.#lost('answering', 'the connection for commands is closed'));
-    subscriber.on('close', () => this.#lost('arriving', 'the connection for announcements is closed'));
-    this.#timer = setInterval(() => {
-      // Connecting has had its time; a first attempt that has just begun is no outage.
-      if (commands.status !== 'ready') this.#lost('answering', 'there is no connection for commands');
-      void this.#probe();
-    }, INTERVAL);
+    this.#timer = setInterval(() => void this.#look(), INTERVAL);
     this.#timer.unref();
   }
 
   get health(): LogHealth {
-    const up = this.#answering && this.#arriving && !this.#suspect;
-    return { up, detail: up ? '' : this.#detail };
+    const trouble = this.#suspect ? SILENT : (this.#refusal ?? this.#deafness);
+    return trouble === undefined ? HEALTHY : { up: false, slotsDown: 0, ...trouble };
   }
 
   get suspect(): boolean {
@@ -87,7 +102,7 @@ export class RedisMonitor implements LogMonitor {
   suspectNow(): void {
     if (this.#suspect) return;
     this.#suspect = true;
-    this.#lost('answering', 'Redis does not answer in time');
+    this.#report.report(this.health);
     void this.#probe();
   }
 
@@ -95,38 +110,87 @@ export class RedisMonitor implements LogMonitor {
     clearInterval(this.#timer);
   }
 
+  async #look(): Promise<void> {
+    const { commands } = this.#options;
+    // Connecting has had its time; a first attempt that has just begun is no outage.
+    if (commands.status === 'ready') await this.#probe();
+    else if (await isLoading(commands)) this.#refused(LOADING);
+    else this.#refused(this.#failures.get(commands) ?? COMMANDS_CLOSED);
+  }
+
+  async #listen(): Promise<void> {
+    const { subscriber, name } = this.#options;
+    this.#sentAt = undefined;
+    try {
+      await subscriber.subscribe(name);
+    } catch (error) {
+      // Where the connection broke, the next 'ready' tries again.
+      if (subscriber.status !== 'ready') return;
+      this.#deafness = troubleFrom(error as Error);
+      this.#report.report(this.health);
+    }
+    await this.#probe();
+  }
+
   async #probe(): Promise<void> {
-    const { commands, subscriber } = this.#options;
+    const { commands, subscriber, probe } = this.#options;
     const now = performance.now();
     if (this.#sentAt !== undefined && now - this.#sentAt > PATIENCE && subscriber.status === 'ready') {
       this.#sentAt = undefined;
-      this.#lost('arriving', 'announcements do not arrive');
+      this.#deafness = UNHEARD;
+      this.#report.report(this.health);
       subscriber.disconnect(true);
     }
     // As soon as it is ready there is a probe.
     if (commands.status !== 'ready') return;
     try {
-      const heard = await commands.publish(this.#name, '1');
-      this.#answering = true;
+      const heard = await probe();
       this.#suspect = false;
+      this.#refusal = undefined;
       // What nobody has heard is not on its way: the subscription itself is missing or being made.
-      if (subscriber.status === 'ready' && (heard > 0 || this.#arriving)) this.#sentAt ??= now;
+      if (heard > 0 || this.#deafness === undefined) this.#sent(now);
       this.#report.report(this.health);
     } catch (error) {
-      this.#lost('answering', (error as Error).message);
+      const trouble = troubleFrom(error as Error);
+      // A connection that broke says more by how it goes on.
+      if (trouble.reason === 'unreachable') return;
+      // A refusal is an answer.
+      if (trouble.reason !== 'timeout') this.#suspect = false;
+      if (ANNOUNCED.has(trouble.reason) && this.#deafness === undefined) this.#sent(now);
+      this.#refused(trouble);
     }
+  }
+
+  #sent(now: number): void {
+    if (this.#options.subscriber.status === 'ready') this.#sentAt ??= now;
   }
 
   #arrived(): void {
     this.#sentAt = undefined;
-    this.#arriving = true;
+    this.#deafness = undefined;
     this.#report.report(this.health);
   }
 
-  #lost(what: 'answering' | 'arriving', detail: string): void {
-    if (what === 'answering') this.#answering = false;
-    else this.#arriving = false;
-    this.#detail = this.#failure === '' ? detail : `${detail}: ${this.#failure}`;
+  /** A connection that worked, or an attempt to make one that failed. */
+  #closed(): void {
+    const failure = this.#failures.get(this.#options.commands);
+    if (failure !== undefined) this.#refused(failure);
+    // Of one that refused everything it is told why, as long as it may come back at once: it was left to find another server.
+    else if (this.#refusal === undefined || this.#refusal === NOT_TRIED_YET) this.#refused(COMMANDS_CLOSED);
+  }
+
+  #refused(trouble: Trouble): void {
+    this.#refusal = trouble;
     this.#report.report(this.health);
+  }
+}
+
+/** Until its data is loaded Redis answers to little else, and ioredis does not call the connection ready. */
+async function isLoading(commands: Redis): Promise<boolean> {
+  if (commands.status !== 'connect') return false;
+  try {
+    return (await commands.info('persistence')).includes('loading:1');
+  } catch {
+    return false;
   }
 }

@@ -5,6 +5,8 @@ import type { Cluster } from 'ioredis';
 
 /** What a write that too few replicas have confirmed is refused with, in the form of Redis' own errors. */
 export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
+/** Scripts that replicas have to confirm, where that is asked for. */
+const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'probe']);
 /** How long replicas have for that, in ms: less than a command may take. */
 const REPLICA_PATIENCE = 500;
 
@@ -15,6 +17,7 @@ const METHODS = {
   rewind: 'sluice_rewindBuffer',
   hit: 'sluice_hitBuffer',
   tell: 'sluice_tellBuffer',
+  probe: 'sluice_probeBuffer',
 } as const;
 export type ScriptName = keyof typeof METHODS;
 
@@ -95,7 +98,7 @@ export class RedisScripts {
   #sendPipeline(calls: readonly Call[]): void {
     const pipeline = this.#redis.pipeline() as unknown as ScriptPipeline;
     for (const { script, args } of calls) pipeline[METHODS[script]](...args);
-    const appends = calls.some(({ script }) => script === 'append');
+    const appends = calls.some(({ script }) => WAITING.has(script));
     const waits = this.#waitReplicas > 0 && appends;
     if (waits) pipeline.wait(this.#waitReplicas, REPLICA_PATIENCE);
     pipeline.exec().then(
@@ -103,7 +106,7 @@ export class RedisScripts {
         const confirmed = waits ? Number(results?.at(-1)?.[1] ?? 0) : Infinity;
         for (const [index, call] of calls.entries()) {
           const [error, result] = results?.[index] ?? [new Error('no answer'), undefined];
-          const unconfirmed = call.script === 'append' && confirmed < this.#waitReplicas;
+          const unconfirmed = WAITING.has(call.script) && confirmed < this.#waitReplicas;
           if (error) call.reject(error);
           else if (unconfirmed) call.reject(new Error(TOO_FEW_REPLICAS));
           else call.resolve(result);

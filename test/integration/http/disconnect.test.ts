@@ -134,7 +134,7 @@ describe('a body that cannot be read is 400, and ends nothing', () => {
     ['{"channel":"f/g"}', 'invalid-channel', ['/channel']],
     [Buffer.from('{"channel":"f","sub":"\xff"}', 'latin1'), 'invalid-body', ['']],
     ['['.repeat(50_000), 'invalid-body', ['']],
-    [`{"channel":"f","sub":${'['.repeat(50_000)}${']'.repeat(50_000)}}`, 'invalid-body', ['']],
+    [`{"channel":"f","sub":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'invalid-body', ['']],
   ])('%.60s', async (body, code, pointers) => {
     const stream = await open('f');
     const problem = readProblem(await publishRaw(broker, { path: '/disconnect', body }), 400);

@@ -20,11 +20,11 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const publish = (port: number): Promise<RawAnswer> =>
+const publish = (port: number, credential = token): Promise<RawAnswer> =>
   exchange(port, {
     method: 'POST',
     path: '/publish/orders',
-    headers: [`Authorization: Bearer ${token}`, 'Content-Length: 1'],
+    headers: [`Authorization: Bearer ${credential}`, 'Content-Length: 1'],
     body: 'x',
   });
 
@@ -37,11 +37,30 @@ test('a broker takes the keys of its tokens from a URL, and goes on with them wh
   expect((await publish(broker.port)).status).toBe(200);
   expect((await first.next()).data).toBe('x');
   server.answer = { status: 500, body: '' };
-  const unknown = signTokenWith(claims, privateKey, { kid: 'second' });
-  const refused = await exchange(broker.port, { path: `/events/orders?token=${unknown}` });
-  expect(readProblem(refused, 401).code).toBe('unauthorized');
   expect((await publish(broker.port)).status).toBe(200);
   first.close();
+  await broker.kill();
+});
+
+test('a key that is not known yet is none that is refused for good', async () => {
+  server.give({ ...publicKey.export({ format: 'jwk' }), kid: 'first' });
+  const broker = await startBroker({ SLUICE_JWKS_URL: url, SLUICE_FAILED_AUTH_LIMIT: '1/m' });
+  expect((await publish(broker.port)).status).toBe(200);
+  const unknown = signTokenWith(claims, privateKey, { kid: 'second' });
+  // The set was fetched at the start, and may not be for 30 s.
+  for (let i = 0; i < 3; i++) {
+    const stream = await openStream(`${broker.url}/events/orders?token=${unknown}`);
+    await stream.ended;
+    expect(stream.status).toBe(200);
+    expect(stream.retries[0]).toBeGreaterThanOrEqual(5_000);
+    const answer = await publish(broker.port, unknown);
+    expect(readProblem(answer, 503).code).toBe('keys-unavailable');
+    expect(Number(answer.header('retry-after'))).toBeGreaterThan(1);
+    expect(Number(answer.header('retry-after'))).toBeLessThanOrEqual(30);
+  }
+  const metrics = await readMetrics(broker.url);
+  expect(metrics.get('sluice_connections_refused_total{reason="keys"}')).toBe(3);
+  expect(metrics.get('sluice_failed_authentications_total')).toBe(0);
   await broker.kill();
 });
 

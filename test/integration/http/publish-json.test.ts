@@ -84,7 +84,9 @@ describe('any other value is delivered as its compact JSON text', () => {
     ['an object', '{ "total" : 12 ,\n "paid" : false }', '{"total":12,"paid":false}'],
     ['a list', '[ 1, "a", null, [] , {} ]', '[1,"a",null,[],{}]'],
     ['line breaks in a value', String.raw`{"a":"x\r\ny"}`, String.raw`{"a":"x\r\ny"}`],
-    ['escapes that need not be', String.raw`["\u0041\/"]`, '["A/"]'],
+    ['escapes that need not be', String.raw`["\u0041\/"]`, String.raw`["\u0041\/"]`],
+    ['the same property twice', '{"a":1,"a":2}', '{"a":1,"a":2}'],
+    ['blanks in a string', '[ " a : 1 ", "\\" " ]', '[" a : 1 ","\\" "]'],
     ['a line separator', '["\u2028"]', '["\u2028"]'],
     ['characters of four bytes', '{"😀":"😀"}', '{"😀":"😀"}'],
     ['a property called __proto__', '{"__proto__":{"a":1}}', '{"__proto__":{"a":1}}'],
@@ -108,7 +110,10 @@ describe('any other value is delivered as its compact JSON text', () => {
     expect(await deliver(given)).toMatchObject({ data: given });
   });
 
-  test.each(['1', '-1', '1.5', '4294967296', '9007199254740991'])('numbers stay: %s', async (given) => {
-    expect(await deliver(given)).toMatchObject({ data: given });
-  });
+  test.each(['1', '-1', '1.5', '4294967296', '9007199254740991', '1.0', '-0', '1e2', '[10.00]'])(
+    'numbers stay: %s',
+    async (given) => {
+      expect(await deliver(given)).toMatchObject({ data: given });
+    },
+  );
 });

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
@@ -115,6 +118,33 @@ test('nor is a password that Redis does not take', async () => {
   await exchange(other.port, { path: '/healthz' });
   await other.stop();
   expect(other.log().filter((line) => line.includes('mangosteen'))).toEqual([]);
+});
+
+test('nor is one that a server repeats in its error', async () => {
+  // As Redis, and what stands in for it, does with a command that it does not know.
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (data) => {
+      for (const command of data.toString().split('*').slice(1)) {
+        const [name, ...args] = command.split('\r\n').filter((_, i) => i > 0 && i % 2 === 0);
+        const shown = args.map((arg) => `'${arg}'`).join(' ');
+        socket.write(`-ERR unknown command '${name}', with args beginning with: ${shown}\r\n`);
+      }
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const other = await startBroker({
+    LOG_LEVEL: 'trace',
+    REDIS_URL: `redis://user:mangosteen-password@127.0.0.1:${port}`,
+  });
+  await other.logged('unknown command');
+  const { body } = await exchange(other.port, { path: '/healthz' });
+  await other.stop();
+  server.close();
+  expect(body).toContain('unknown command');
+  expect([body, ...other.log()].filter((text) => text.includes('mangosteen'))).toEqual([]);
 });
 
 function signatureOf(token: string): string {

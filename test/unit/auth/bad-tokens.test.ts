@@ -23,6 +23,12 @@ function respelled(text: string): string {
   return text.slice(0, -1) + alphabet[last ^ 1];
 }
 
+/** A claim as it stands in the JSON text, which can hold numbers that JavaScript does not write. */
+function withNumber(claim: string, number: string): string {
+  const rest = JSON.stringify({ exp: inSeconds(60), ...right, [claim]: undefined });
+  return signText(`{"${claim}":${number},${rest.slice(1)}`, SECRET);
+}
+
 async function refusal(token: string, key: TokenKey): Promise<string> {
   const verifier = new TokenVerifier({
     keys: singleKey(key),
@@ -86,6 +92,14 @@ describe('refused with a secret', () => {
     ['an nbf that is to come', signToken({ ...right, nbf: inSeconds(30) }, SECRET), 'not valid yet'],
     ['an nbf that is text', signToken({ ...right, nbf: 'now' }, SECRET), 'nbf'],
     ['an iat that is text', signToken({ ...right, iat: 'now' }, SECRET), 'iat'],
+    [
+      'an iat that is to come',
+      signToken({ ...right, iat: inSeconds(60) }, SECRET),
+      'was issued in the future',
+    ],
+    ['an iat in a thousand years', signToken({ ...right, iat: inSeconds(3e10) }, SECRET), 'in the future'],
+    ['an iat that is negative', signToken({ ...right, iat: -1 }, SECRET), 'has an iat that is no date'],
+    ['an nbf that is negative', signToken({ ...right, nbf: -1 }, SECRET), 'has an nbf that is no date'],
     ['another issuer', signToken({ ...right, iss: 'https://id.example.com/' }, SECRET), 'SLUICE_JWT_ISSUER'],
     ['no issuer', signToken({ ...right, iss: undefined }, SECRET), 'has no iss'],
     ['another audience', signToken({ ...right, aud: 'other' }, SECRET), 'SLUICE_JWT_AUDIENCE'],
@@ -104,6 +118,16 @@ describe('refused with a secret', () => {
     expect(message).toContain(fault);
     expect(message).not.toContain('somebody');
   });
+});
+
+// 1e306 is a number, and becomes none in milliseconds.
+test.each([
+  ['exp', ['1e306', '1e308', '1e400', '8640000000000.001', '9007199254740993']],
+  ['iat', ['1e306', '-1e306', '1e400', '-1e400', '-0.5']],
+  ['nbf', ['-1e306', '-1e400']],
+])('refused is an %s that is no date, such as %j', async (claim, numbers) => {
+  for (const number of numbers)
+    expect(await refusal(withNumber(claim, number), secretKey(SECRET))).toContain(claim);
 });
 
 describe('refused with an RSA key', () => {

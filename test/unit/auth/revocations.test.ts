@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Access } from '../../../src/auth/access.ts';
+import type { TokenAccess } from '../../../src/auth/access.ts';
 import { Revocations } from '../../../src/auth/revocations.ts';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { revocationKey, revocationOf } from '../../../src/core/revocation.ts';
@@ -9,15 +9,37 @@ const [NEWS, ORDERS] = [parseChannelName('news'), parseChannelName('orders')];
 const NOW = 1_700_000_000_000;
 const TTL = 60_000;
 
-function accessOf(subject: string | undefined, issuedAt: number): Access {
-  return { subject, subscribe: [], publish: [], expiresAt: Infinity, issuedAt, fingerprint: 'x' };
+function accessOf(subject: string | undefined, issuedAt: number): TokenAccess {
+  return {
+    kind: 'token',
+    subject,
+    subscribe: [],
+    publish: [],
+    expiresAt: 8.64e15,
+    issuedAt,
+    fingerprint: 'x',
+  };
 }
 
-function opened(limit?: number): { revocations: Revocations; pass: (ms: number) => void } {
+interface Opened {
+  readonly revocations: Revocations;
+  /** Time passes. */
+  readonly pass: (ms: number) => void;
+  /** The clock of the machine is set, and no time passes. */
+  readonly step: (ms: number) => void;
+}
+
+function opened(limit?: number): Opened {
   let now = NOW;
+  let age = 0;
+  const clocks = { wallClock: () => now, clock: () => age };
   return {
-    revocations: new Revocations({ ttl: TTL, clock: () => now, ...(limit !== undefined && { limit }) }),
+    revocations: new Revocations({ ttl: TTL, ...clocks, ...(limit !== undefined && { limit }) }),
     pass: (ms) => {
+      now += ms;
+      age += ms;
+    },
+    step: (ms) => {
       now += ms;
     },
   };
@@ -100,6 +122,61 @@ describe('after its time', () => {
   });
 });
 
+describe('when the clock is set', () => {
+  const DAY = 86_400_000;
+
+  test.each([
+    ['forward', DAY],
+    ['back', -DAY],
+  ])('%s, one is in force for as long as before', (_where, ms) => {
+    const { revocations, pass, step } = opened();
+    revocations.add({ ...seven, until: NOW });
+    step(ms);
+    revocations.sweep();
+    pass(TTL - 1);
+    revocations.sweep();
+    // By the clock that was wrong for a while, everything has expired, or nothing ever does.
+    expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
+    expect([...revocations.all()]).toEqual([{ ...seven, until: NOW }]);
+    pass(1);
+    expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(false);
+    revocations.sweep();
+    expect(revocations.size).toBe(0);
+  });
+
+  test('one that is made by a clock which is ahead is not kept for longer', () => {
+    const { revocations, pass } = opened();
+    revocations.add({ ...seven, until: NOW + DAY });
+    expect(revocations.refuses(accessOf('7', NOW + 1), NEWS)).toBe(true);
+    pass(TTL);
+    revocations.sweep();
+    expect(revocations.size).toBe(0);
+  });
+
+  test('one that is heard as it is made counts, however old it looks', () => {
+    const { revocations, pass, step } = opened();
+    step(DAY);
+    revocations.hear({ ...seven, until: NOW });
+    expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
+    pass(TTL - 1);
+    step(-DAY);
+    expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
+    pass(1);
+    expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(false);
+  });
+
+  test('one that is read again and again is not kept for longer than from the first time', () => {
+    const { revocations, pass, step } = opened();
+    revocations.add({ ...seven, until: NOW });
+    step(-DAY);
+    for (let i = 0; i < 10; i++) {
+      pass(TTL / 10);
+      expect(revocations.add({ ...seven, until: NOW })).toBe(false);
+    }
+    expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(false);
+  });
+});
+
 describe('however many there are', () => {
   test('there are never more than twice what the shared list has room for', () => {
     const { revocations } = opened(10);
@@ -110,10 +187,10 @@ describe('however many there are', () => {
 
   test('those that have expired go before one that has not', () => {
     const { revocations, pass } = opened(1);
-    revocations.add({ subject: 'in force', channel: undefined, until: NOW + TTL });
-    revocations.add({ subject: 'expired', channel: undefined, until: NOW });
-    pass(TTL);
-    revocations.add({ subject: 'new', channel: undefined, until: NOW + TTL });
+    revocations.add({ subject: 'in force', channel: undefined, until: NOW });
+    revocations.add({ subject: 'expired', channel: undefined, until: NOW - TTL + 1_000 });
+    pass(1_000);
+    revocations.add({ subject: 'new', channel: undefined, until: NOW });
     expect([...revocations.all()].map(({ subject }) => subject)).toEqual(['in force', 'new']);
   });
 });

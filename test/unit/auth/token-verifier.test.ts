@@ -27,6 +27,7 @@ describe('a good token', () => {
     const sluice = { subscribe: ['orders.*'], publish: ['news'] };
     const access = await verifierWith().verify(signToken({ sub: '7', exp, iat, sluice }, SECRET));
     expect(access).toEqual({
+      kind: 'token',
       subject: '7',
       subscribe: ['orders.*'],
       publish: ['news'],
@@ -57,6 +58,20 @@ describe('a good token', () => {
     const { publicKey, privateKey } = pairs.EdDSA;
     const verifier = verifierWith({}, pemKey(publicKey.export({ type: 'spki', format: 'pem' })));
     expect(await verifier.verify(signTokenWith({}, privateKey, { alg: 'Ed25519' }))).toBeDefined();
+  });
+
+  test('may be issued within the tolerance of now, and end as late as a date can be', async () => {
+    const [iat, exp] = [inSeconds(3), 8.64e12];
+    const access = await verifierWith().verify(signToken({ iat, exp, nbf: 0 }, SECRET));
+    expect(access).toMatchObject({ issuedAt: iat * 1_000, expiresAt: 8.64e15 });
+    await expect(verifierWith({ clockTolerance: 1_000 }).verify(signToken({ iat }, SECRET))).rejects.toThrow(
+      'was issued in the future',
+    );
+  });
+
+  test('was issued in the millisecond that its iat falls into', async () => {
+    const access = await verifierWith().verify(signToken({ iat: 1_700_000_000.123_9 }, SECRET));
+    expect(access.issuedAt).toBe(1_700_000_000_123);
   });
 
   test('is for the issuer and the audience that are set', async () => {

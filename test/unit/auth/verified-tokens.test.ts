@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Access } from '../../../src/auth/access.ts';
+import type { TokenAccess } from '../../../src/auth/access.ts';
 import { VerifiedTokens } from '../../../src/auth/verified-tokens.ts';
 
 beforeEach(() => {
@@ -9,8 +9,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function until(expiresAt: number): Access {
-  return { subject: '7', subscribe: [], publish: [], expiresAt, issuedAt: 0, fingerprint: '' };
+function until(expiresAt: number): TokenAccess {
+  return { kind: 'token', subject: '7', subscribe: [], publish: [], expiresAt, issuedAt: 0, fingerprint: '' };
 }
 
 test('a token is known until it expires', () => {
@@ -24,7 +24,7 @@ test('a token is known until it expires', () => {
 
 test('and not for longer than a minute, so that a key can be taken away', () => {
   const tokens = new VerifiedTokens();
-  tokens.set('a', until(Infinity));
+  tokens.set('a', until(8.64e15));
   for (let i = 0; i < 59; i++) {
     vi.advanceTimersByTime(1_000);
     expect(tokens.get('a')).toBeDefined();
@@ -35,10 +35,27 @@ test('and not for longer than a minute, so that a key can be taken away', () => 
 
 test('10,000 are known: those that were used last', () => {
   const tokens = new VerifiedTokens();
-  for (let i = 0; i < 10_000; i++) tokens.set(`token ${i}`, until(Infinity));
+  for (let i = 0; i < 10_000; i++) tokens.set(`token ${i}`, until(8.64e15));
   expect(tokens.get('token 0')).toBeDefined();
-  tokens.set('one more', until(Infinity));
+  tokens.set('one more', until(8.64e15));
   expect(tokens.get('token 0')).toBeDefined();
   expect(tokens.get('token 1')).toBeUndefined();
   expect(tokens.get('token 2')).toBeDefined();
+});
+
+test('a clock that is put back does not make it known for longer', () => {
+  const tokens = new VerifiedTokens();
+  tokens.set('a', until(8.64e15));
+  vi.setSystemTime(Date.now() - 86_400_000);
+  vi.advanceTimersByTime(59_999);
+  expect(tokens.get('a')).toBeDefined();
+  vi.advanceTimersByTime(1);
+  expect(tokens.get('a')).toBeUndefined();
+});
+
+test('a clock that is put forward ends it when it has expired by it: that is wall time', () => {
+  const tokens = new VerifiedTokens();
+  tokens.set('a', until(Date.now() + 3_600_000));
+  vi.setSystemTime(Date.now() + 3_600_000);
+  expect(tokens.get('a')).toBeUndefined();
 });

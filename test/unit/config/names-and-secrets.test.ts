@@ -93,6 +93,11 @@ describe('a secret that cannot be read is not repeated', () => {
     ['SLUICE_PUBLISH_KEYS', 'hunter2 with blanks'],
     ['REDIS_URL', 'http://user:hunter2@redis'],
     ['REDIS_URL', 'user:hunter2@redis'],
+    ['REDIS_URL', 'redis://user:1?hunter2@redis'],
+    ['REDIS_URL', 'redis://user:1?hunter2=3&x@redis'],
+    ['REDIS_URL', 'redis://user:1/hunter2@redis'],
+    ['REDIS_URL', 'redis://user:1#hunter2@redis'],
+    ['REDIS_URL', 'redis://user:%hunter2@redis'],
   ])('%s=%s', (name, value) => {
     for (const env of [{ [name]: value }, { [`${name}_FILE`]: fileWith(value) }]) {
       expect(() => loadConfig(env)).toThrow(`${name} is a value that is not shown here`);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readPlainPublish } from '../../../src/http/plain-publish.ts';
 import type { PlainPublish } from '../../../src/http/plain-publish.ts';
 
+const MAX_BYTES = 1024 ** 2;
 const BODY = '{"channel":"news","data":"x"}';
 const HOST = 'Host: broker.test';
 const KEY = 'Authorization: Bearer secret';
@@ -37,12 +38,14 @@ test('a whole request is read, whatever else its head says', () => {
   expect(read).toMatchObject({
     head: { credential: 'secret', idempotencyKey: 'k-1', bodyLength: BODY.length },
   });
-  expect(read.publication().channel).toBe('news');
+  expect(read.publication(MAX_BYTES).channel).toBe('news');
 });
 
 test('a name in the path takes the body as it is, of whatever type', () => {
   const head = [HOST, KEY, 'Content-Type: text/plain', 'Content-Length: 5'];
-  const { channel, event } = plain(request(head, 'hello', 'POST /publish/a.b~c:1 HTTP/1.1')).publication();
+  const { channel, event } = plain(request(head, 'hello', 'POST /publish/a.b~c:1 HTTP/1.1')).publication(
+    MAX_BYTES,
+  );
   expect([channel, event.fields]).toEqual(['a.b~c:1', 'data: hello\n\n']);
 });
 
@@ -61,7 +64,7 @@ describe('after a request with the same head', () => {
     const read = readPlainPublish(request(PLAIN, body), undefined, head);
     if (typeof read === 'string') throw new Error(read);
     expect(read.head).toBe(head);
-    expect(read.publication().event.fields).toBe('data: y\n\n');
+    expect(read.publication(MAX_BYTES).event.fields).toBe('data: y\n\n');
   });
 
   test.each([
@@ -78,7 +81,7 @@ describe('after a request with the same head', () => {
     if (typeof known === 'string' || typeof anew === 'string') expect(known).toBe(anew);
     else {
       expect(known.head).toEqual(anew.head);
-      expect(known.publication()).toEqual(anew.publication());
+      expect(known.publication(MAX_BYTES)).toEqual(anew.publication(MAX_BYTES));
     }
   });
 });

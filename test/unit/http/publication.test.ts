@@ -8,6 +8,11 @@ import { parsePublication, parseRawPublication } from '../../../src/http/publica
 import type { Publication } from '../../../src/http/publication.ts';
 
 const channel = parseChannelName('news');
+const MAX_BYTES = 1024 ** 2;
+
+const read = (body: Buffer | string): Publication => parsePublication(Buffer.from(body), MAX_BYTES);
+const readRaw = (type: string | undefined, body: Buffer | undefined): Publication =>
+  parseRawPublication(channel, type, body, MAX_BYTES);
 
 /** What a subscriber's parser makes of a publication. */
 function received({ event }: Publication): EventSourceMessage {
@@ -19,13 +24,13 @@ function received({ event }: Publication): EventSourceMessage {
 }
 
 function publish(publication: object): Publication {
-  return parsePublication(Buffer.from(JSON.stringify(publication)));
+  return read(JSON.stringify(publication));
 }
 
 /** The code of the one error that reading may end in; anything else that is thrown is a fault of the reader. */
-function codeOf(read: () => unknown): string | undefined {
+function codeOf(attempt: () => unknown): string | undefined {
   try {
-    read();
+    attempt();
     return undefined;
   } catch (error) {
     if (error instanceof BrokerError) return error.code;
@@ -60,7 +65,7 @@ describe('what is published is what is received', () => {
   test('the bytes of a raw body, their lines joined by LF', () => {
     fc.assert(
       fc.property(text, fc.option(type, { nil: undefined }), (data, event) => {
-        const message = received(parseRawPublication(channel, event, Buffer.from(data)));
+        const message = received(readRaw(event, Buffer.from(data)));
         expect(message).toEqual({ id: undefined, event, data: data.replaceAll(/\r\n?/g, '\n') });
       }),
     );
@@ -74,25 +79,24 @@ describe('what is published is what is received', () => {
       fc.property(value, (data) => {
         const message = received(publish({ channel, data }));
         expect(message.data).not.toContain('\n');
-        // What JSON itself does not tell apart: 0 and -0.
-        expect(JSON.parse(message.data)).toEqual(JSON.parse(JSON.stringify(data)));
+        expect(message.data).toBe(JSON.stringify(data));
       }),
     );
   });
 
   test('a number with all its digits', () => {
-    const digits = fc.stringMatching(/^-?[1-9]\d{0,40}(?:\.\d{0,39}[1-9])?(?:[eE][+-]?[1-9]\d?)?$/);
+    const digits = fc.stringMatching(/^-?(?:0|[1-9]\d{0,40})(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?$/);
     fc.assert(
       fc.property(digits, (number) => {
         const body = Buffer.from(`{"channel":"news","data":[${number}]}`);
-        expect(received(parsePublication(body)).data).toBe(`[${number}]`);
+        expect(received(read(body)).data).toBe(`[${number}]`);
       }),
     );
   });
 
   test('the channel', () => {
     expect(publish({ channel: 'orders.42', data: 1 }).channel).toBe('orders.42');
-    expect(parseRawPublication(channel, undefined, undefined).channel).toBe('news');
+    expect(readRaw(undefined, undefined).channel).toBe('news');
   });
 });
 
@@ -102,8 +106,8 @@ describe('reading ends in a publication or in an error of the broker, whatever c
   test('any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-        expect(codeOf(() => parsePublication(Buffer.from(bytes)))).toBe('invalid-body');
-        expect(codes).toContain(codeOf(() => parseRawPublication(channel, undefined, Buffer.from(bytes))));
+        expect(codeOf(() => read(Buffer.from(bytes)))).toBe('invalid-body');
+        expect(codes).toContain(codeOf(() => readRaw(undefined, Buffer.from(bytes))));
       }),
     );
   });
@@ -111,7 +115,7 @@ describe('reading ends in a publication or in an error of the broker, whatever c
   test('any JSON', () => {
     fc.assert(
       fc.property(fc.json({ stringUnit: 'binary' }), (body) => {
-        expect(codeOf(() => parsePublication(Buffer.from(body)))).toBe('invalid-body');
+        expect(codeOf(() => read(body))).toBe('invalid-body');
       }),
     );
   });
@@ -134,7 +138,7 @@ describe('reading ends in a publication or in an error of the broker, whatever c
           Buffer.from(bytes),
           Buffer.from('"}'),
         ]);
-        expect(codes).toContain(codeOf(() => parsePublication(body)));
+        expect(codes).toContain(codeOf(() => read(body)));
       }),
     );
   });
@@ -144,7 +148,7 @@ describe('reading ends in a publication or in an error of the broker, whatever c
       fc.property(fc.integer({ min: 1, max: 20_000 }), fc.boolean(), (depth, long) => {
         const number = long ? '12345678901234567890' : '1';
         const body = `{"channel":"news","data":${'['.repeat(depth)}${number}${']'.repeat(depth)}}`;
-        const code = codeOf(() => parsePublication(Buffer.from(body)));
+        const code = codeOf(() => read(body));
         expect(code).toBe(depth > 200 ? 'invalid-body' : undefined);
       }),
     );
@@ -188,7 +192,7 @@ test('bytes are taken exactly when they are UTF-8 without NUL', () => {
   fc.assert(
     fc.property(bytes, (list) => {
       const body = Buffer.from(list);
-      expect(codeOf(() => parseRawPublication(channel, undefined, body)) === undefined).toBe(isText(body));
+      expect(codeOf(() => readRaw(undefined, body)) === undefined).toBe(isText(body));
     }),
     { numRuns: 2_000 },
   );

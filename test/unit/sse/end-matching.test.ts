@@ -61,7 +61,7 @@ function stream(connections: Connections, channel = NEWS, cost?: () => void): St
   const socket = new StubSocket(cost);
   const options = { expiry: connections.expiry(Infinity), channel, holder: undefined };
   connections.add(
-    new SseConnection(new SocketWire(socket as unknown as Socket), connections.pulse, options),
+    new SseConnection(new SocketWire(socket as unknown as Socket), connections, options),
     { address: '', subject: undefined },
     () => undefined,
   );

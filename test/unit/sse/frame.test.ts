@@ -5,7 +5,14 @@ import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { parseEventId } from '../../../src/core/event.ts';
 import type { EventId } from '../../../src/core/event.ts';
-import { HEARTBEAT, encodeFields, encodeGap, encodeReady, encodeRetry } from '../../../src/sse/frame.ts';
+import {
+  HEARTBEAT,
+  encodeFields,
+  encodeGap,
+  encodeReady,
+  encodeRetry,
+  fits,
+} from '../../../src/sse/frame.ts';
 
 const channel = parseChannelName('news');
 const id = parseEventId('7-1') as EventId;
@@ -110,4 +117,17 @@ describe('what the broker says itself', () => {
     expect(encodeRetry(1234.56)).toBe('retry: 1235\n');
     expect(read(encodeRetry(600_000))).toEqual({ events: [], comments: [], retries: [600_000] });
   });
+});
+
+test('whether data fit in so many bytes as they are delivered is known before they are encoded', () => {
+  const text = fc.string({
+    unit: fc.oneof(fc.constantFrom('\r', '\n', '\r\n', 'é', '😀'), fc.string({ minLength: 1, maxLength: 1 })),
+  });
+  fc.assert(
+    fc.property(text, (data) => {
+      const encoded = Buffer.byteLength(encodeFields(undefined, data)) - 'data: \n\n'.length;
+      const limits = [0, encoded - 1, encoded, encoded + 1, encoded * 10];
+      expect(limits.map((limit) => fits(data, limit))).toEqual(limits.map((limit) => encoded <= limit));
+    }),
+  );
 });

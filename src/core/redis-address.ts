@@ -1,0 +1,142 @@
+/** One server's address. */
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How one logs in to the servers that hold the data. */
+export interface RedisAccess {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly tls: boolean;
+}
+
+/**
+ * Where Redis is, as REDIS_URL says (docs/operations.md):
+ * - `redis://user:password@host:6379/db` or `rediss://`: one server
+ * - `redis+sentinel://user:password@host:26379,host:26379/name/db?sentinelPassword=…`: whichever server the Sentinels
+ *   name; `rediss+sentinel://` with TLS to it and, unless it says `sentinelTls=no`, to the Sentinels
+ * - `redis+cluster://user:password@host:6379,host:6379`: a cluster, found through any of these nodes; `rediss+cluster://`
+ */
+export type RedisAddress =
+  | (RedisAccess & HostAndPort & { readonly kind: 'single'; readonly db: number })
+  | (RedisAccess & {
+      readonly kind: 'sentinel';
+      readonly sentinels: readonly HostAndPort[];
+      readonly name: string;
+      readonly db: number;
+      readonly sentinelUsername: string | undefined;
+      readonly sentinelPassword: string | undefined;
+      readonly sentinelTls: boolean;
+    })
+  | (RedisAccess & { readonly kind: 'cluster'; readonly nodes: readonly HostAndPort[] });
+
+const A_URL = 'a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL';
+const A_DATABASE = 'the number of a database, such as /0 or /1, at the end of its path';
+const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/([^/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
+const HOST = /^(\[[\da-f:.]+\]|[^\s:[\]@]+)(?::(\d{1,5}))?$/i;
+const DATABASE = /^\d{1,9}$/;
+/** What the query of a URL for Sentinels may hold; that of the others holds nothing. */
+const SENTINEL_OPTIONS = ['sentinelUsername', 'sentinelPassword', 'sentinelTls'];
+
+/**
+ * Takes the URL apart itself: a client that is given the URL would take any of its own options from the query, and so
+ * lets whoever writes the URL undo what the broker promises.
+ * @throws Error whose message completes "expected …" and repeats nothing that may be a password
+ */
+export function parseRedisAddress(url: string): RedisAddress {
+  const match = FORM.exec(url);
+  if (match === null) throw new Error(A_URL);
+  const [, scheme = '', form = 'single', authority = '', path = '', query = ''] = match;
+  const kind = form.toLowerCase() as RedisAddress['kind'];
+  const at = authority.lastIndexOf('@');
+  const hosts = authority.slice(at + 1);
+  const access: RedisAccess = {
+    ...loginOf(at < 0 ? '' : authority.slice(0, at), kind),
+    tls: scheme.toLowerCase() === 'rediss',
+  };
+  switch (kind) {
+    case 'single': {
+      const [server] = parseHosts(hosts, 6379);
+      if (server === undefined || hosts.includes(',')) throw new Error(A_URL);
+      parseQuery(query, []);
+      return { kind, ...server, db: parseDatabase(path), ...access };
+    }
+    case 'cluster': {
+      const nodes = parseHosts(hosts, 6379);
+      if (path !== '') throw new Error('no database after the hosts of a cluster, which has only one');
+      parseQuery(query, []);
+      return { kind, nodes, ...access };
+    }
+    case 'sentinel': {
+      const sentinels = parseHosts(hosts, 26_379);
+      const [name = '', db = '', ...more] = path.split('/');
+      if (name === '' || more.length > 0)
+        throw new Error(
+          'the name that the Sentinels have for the master after their hosts, as in /name or /name/0',
+        );
+      const options = parseQuery(query, SENTINEL_OPTIONS);
+      const sentinelTls = options.get('sentinelTls') ?? 'yes';
+      if (sentinelTls !== 'yes' && sentinelTls !== 'no') throw new Error('yes or no for sentinelTls');
+      return {
+        kind,
+        sentinels,
+        name: decode(name),
+        db: parseDatabase(db),
+        sentinelUsername: options.get('sentinelUsername') ?? undefined,
+        sentinelPassword: options.get('sentinelPassword') ?? undefined,
+        sentinelTls: access.tls && sentinelTls === 'yes',
+        ...access,
+      };
+    }
+    default:
+      throw new Error(A_URL);
+  }
+}
+
+/** A word alone is the user of one server, and the password of several. */
+function loginOf(text: string, kind: RedisAddress['kind']): Pick<RedisAccess, 'username' | 'password'> {
+  const colon = text.indexOf(':');
+  const [username, password] =
+    colon >= 0 ? [text.slice(0, colon), text.slice(colon + 1)] : kind === 'single' ? [text, ''] : ['', text];
+  return {
+    username: username === '' ? undefined : decode(username),
+    password: password === '' ? undefined : decode(password),
+  };
+}
+
+function parseHosts(hosts: string, defaultPort: number): HostAndPort[] {
+  return hosts.split(',').map((one) => {
+    const [, host = '', digits] = HOST.exec(one) ?? [];
+    const port = digits === undefined ? defaultPort : Number(digits);
+    if (host === '' || port < 1 || port > 65_535) throw new Error(A_URL);
+    return { host: host.replaceAll(/^\[|\]$/g, ''), port };
+  });
+}
+
+function parseDatabase(text: string): number {
+  if (text === '') return 0;
+  if (!DATABASE.test(text)) throw new Error(A_DATABASE);
+  return Number(text);
+}
+
+function parseQuery(query: string, known: readonly string[]): URLSearchParams {
+  // Where a password has a "?" that is not encoded, what follows it is no option.
+  if (query.includes('@')) throw new Error('"?" in a password to be written %3F, and "@" in an option %40');
+  const options = new URLSearchParams(query);
+  for (const name of options.keys()) {
+    if (known.includes(name)) continue;
+    const shown = /^\w{1,40}$/.test(name) ? `the option ${name}` : 'an option that is not known';
+    const instead = known.length === 0 ? 'it has none' : `it may have ${known.join(', ')}`;
+    throw new Error(`a URL without ${shown}; ${instead}`);
+  }
+  return options;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Error('a URL in which every "%" that is meant as such is written %25');
+  }
+}

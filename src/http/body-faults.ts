@@ -1,0 +1,67 @@
+import type { z } from 'zod';
+import { parseChannelName } from '../core/channel-name.ts';
+import type { ChannelName } from '../core/channel-name.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { BodyFault } from '../core/errors.ts';
+
+/** In one answer; who has made more mistakes has made one kind of them. */
+export const MAX_FAULTS = 20;
+/** Of what somebody sent, in an answer. */
+const MAX_QUOTED = 100;
+
+/**
+ * What a schema has made of a body; `what` is what the body is, such as `a publication`. With `more`, faults that have been
+ * counted and not kept.
+ * @throws BrokerError `invalid-body` with a pointer to each fault
+ */
+export function checked<S extends z.ZodType>(schema: S, value: unknown, what: string, more = 0): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalidBody(
+    result.error.issues.flatMap((issue) => faultsOf(issue, what)),
+    more,
+  );
+}
+
+/** @throws BrokerError `invalid-channel` with a pointer */
+export function channelOf(name: string): ChannelName {
+  try {
+    return parseChannelName(name);
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    throw new BrokerError(error.code, error.message, {
+      faults: [{ pointer: '/channel', detail: error.message }],
+    });
+  }
+}
+
+/** With as many faults as an answer may have; of the others, and of `more` that were not kept, it says how many they are. */
+export function invalidBody(faults: readonly BodyFault[], more = 0): BrokerError {
+  const [first] = faults;
+  const where = first === undefined || first.pointer === '' ? 'The body' : first.pointer.slice(1);
+  const untold = Math.max(0, faults.length - MAX_FAULTS) + more;
+  const others = untold === 0 ? '' : `; the first ${MAX_FAULTS} faults are listed, there are ${untold} more`;
+  return new BrokerError('invalid-body', `${where} ${first?.detail ?? 'is not valid'}${others}.`, {
+    faults: faults.slice(0, MAX_FAULTS),
+  });
+}
+
+function faultsOf(issue: z.core.$ZodIssue, what: string): readonly BodyFault[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      pointer: pointerTo([key]),
+      detail: `is not a field of ${what}`,
+    }));
+  }
+  return [{ pointer: pointerTo(issue.path), detail: issue.message }];
+}
+
+/** RFC 6901 §3; of a name that is very long the beginning. */
+function pointerTo(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${escaped(String(part))}`).join('');
+}
+
+function escaped(part: string): string {
+  const short = part.length > MAX_QUOTED ? `${part.slice(0, MAX_QUOTED).toWellFormed()}…` : part;
+  return short.replaceAll('~', '~0').replaceAll('/', '~1');
+}

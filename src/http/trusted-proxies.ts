@@ -1,0 +1,19 @@
+import { BlockList, isIP } from 'node:net';
+
+/**
+ * Whether an address is one of these addresses and networks, whose X-Forwarded-For is believed. A stranger may put thousands of
+ * addresses into that header, each of which is asked about: Fastify's own way to tell takes some 10 µs for one of IPv6.
+ */
+export function trustedProxies(networks: readonly string[]): (address: string) => boolean {
+  const trusted = new BlockList();
+  for (const network of networks) {
+    const [address = '', prefix] = network.split('/');
+    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+    if (prefix === undefined) trusted.addAddress(address, family);
+    else trusted.addSubnet(address, Number(prefix), family);
+  }
+  return (address) => {
+    const family = isIP(address);
+    return family !== 0 && trusted.check(address, family === 4 ? 'ipv4' : 'ipv6');
+  };
+}

@@ -1,0 +1,173 @@
+/** No block: the end of a chain. Block 0 is never given out. */
+export const NONE = 0;
+
+const BLOCK = 128;
+const WORDS = BLOCK / 4;
+const DOUBLES = BLOCK / 8;
+/** A block, and its link. */
+const COST = BLOCK + 4;
+/** 1 MiB. The operating system gives the pages of a chunk when they are first written. */
+const BLOCKS_PER_CHUNK = 8_192;
+const SHIFT = 13;
+const MASK = BLOCKS_PER_CHUNK - 1;
+
+interface Chunk {
+  readonly bytes: Buffer;
+  readonly words: Uint32Array;
+  readonly doubles: Float64Array;
+  /** For each block: the block that follows in its chain. */
+  readonly next: Uint32Array;
+}
+
+/**
+ * Memory in blocks of equal size, for records that are kept long and let go of by the million. A buffer for each record
+ * would cost more than most records hold; and what is let go of would stay until the garbage collector looks, which is
+ * after as much again has been taken. Here a freed block is the next one to be used, whatever the sizes of the records.
+ *
+ * A record is a chain of blocks and is named by its first one. It begins with numbers, which lie in that block.
+ */
+export class BlockStore {
+  readonly #chunks: Chunk[] = [];
+  #free = NONE;
+  #fresh = NONE + 1;
+  #used = 0;
+
+  /** What the records take, in bytes. */
+  get bytes(): number {
+    return this.#used * COST;
+  }
+
+  /** What a record of so many bytes takes. */
+  cost(length: number): number {
+    return Math.ceil(length / BLOCK) * COST;
+  }
+
+  allocate(length: number): number {
+    const first = this.#take();
+    let last = first;
+    for (let rest = length - BLOCK; rest > 0; rest -= BLOCK) {
+      const block = this.#take();
+      this.#link(last, block);
+      last = block;
+    }
+    this.#link(last, NONE);
+    return first;
+  }
+
+  release(record: number): void {
+    let last = record;
+    let count = 1;
+    for (let next = this.#next(last); next !== NONE; next = this.#next(last)) {
+      last = next;
+      count++;
+    }
+    this.#link(last, this.#free);
+    this.#free = record;
+    this.#used -= count;
+  }
+
+  word(record: number, index: number): number {
+    return this.#chunk(record).words[(record & MASK) * WORDS + index] as number;
+  }
+
+  setWord(record: number, index: number, value: number): void {
+    this.#chunk(record).words[(record & MASK) * WORDS + index] = value;
+  }
+
+  double(record: number, index: number): number {
+    return this.#chunk(record).doubles[(record & MASK) * DOUBLES + index] as number;
+  }
+
+  setDouble(record: number, index: number, value: number): void {
+    this.#chunk(record).doubles[(record & MASK) * DOUBLES + index] = value;
+  }
+
+  /** Where the byte at `offset`, which lies in the first block, is. */
+  position(record: number, offset: number): number {
+    return record * BLOCK + offset;
+  }
+
+  /** Writes the first `length` bytes of `source`; gives the position behind them. */
+  write(position: number, source: Buffer, length: number): number {
+    return this.#copy(position, source, 0, length, true);
+  }
+
+  /** Puts `length` bytes into `target`, from `start` on. */
+  read(position: number, target: Buffer, start: number, length: number): void {
+    this.#copy(position, target, start, length, false);
+  }
+
+  /** Whether the bytes at `position` are the characters of `text`, which are all below 256. */
+  matches(position: number, text: string): boolean {
+    let block = Math.floor(position / BLOCK);
+    let offset = position % BLOCK;
+    for (let i = 0; i < text.length; i++) {
+      if (offset === BLOCK) {
+        block = this.#next(block);
+        offset = 0;
+      }
+      if (this.#chunk(block).bytes[(block & MASK) * BLOCK + offset] !== text.charCodeAt(i)) return false;
+      offset++;
+    }
+    return true;
+  }
+
+  #copy(position: number, other: Buffer, start: number, length: number, into: boolean): number {
+    let block = Math.floor(position / BLOCK);
+    let offset = position - block * BLOCK;
+    let done = 0;
+    for (;;) {
+      // Neighbours are copied as one: records are mostly made of blocks that lie side by side.
+      let last = block;
+      let run = BLOCK - offset;
+      while (run < length - done) {
+        const next = this.#next(last);
+        if (next !== last + 1 || (next & MASK) === 0) break;
+        last = next;
+        run += BLOCK;
+      }
+      const size = Math.min(run, length - done);
+      const { bytes } = this.#chunk(block);
+      const at = (block & MASK) * BLOCK + offset;
+      if (into) other.copy(bytes, at, start + done, start + done + size);
+      else bytes.copy(other, start + done, at, at + size);
+      done += size;
+      if (done === length) return size < run ? block * BLOCK + offset + size : this.#next(last) * BLOCK;
+      block = this.#next(last);
+      offset = 0;
+    }
+  }
+
+  #take(): number {
+    this.#used++;
+    const block = this.#free;
+    if (block !== NONE) {
+      this.#free = this.#next(block);
+      return block;
+    }
+    if (this.#fresh >>> SHIFT === this.#chunks.length) this.#chunks.push(newChunk());
+    return this.#fresh++;
+  }
+
+  #chunk(block: number): Chunk {
+    return this.#chunks[block >>> SHIFT] as Chunk;
+  }
+
+  #next(block: number): number {
+    return this.#chunk(block).next[block & MASK] as number;
+  }
+
+  #link(block: number, next: number): void {
+    this.#chunk(block).next[block & MASK] = next;
+  }
+}
+
+function newChunk(): Chunk {
+  const bytes = Buffer.allocUnsafeSlow(BLOCKS_PER_CHUNK * BLOCK);
+  return {
+    bytes,
+    words: new Uint32Array(bytes.buffer),
+    doubles: new Float64Array(bytes.buffer),
+    next: new Uint32Array(BLOCKS_PER_CHUNK),
+  };
+}

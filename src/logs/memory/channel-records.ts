@@ -1,0 +1,206 @@
+import type { ChannelName } from '../../core/channel-name.ts';
+import { NONE } from './block-store.ts';
+import type { BlockStore } from './block-store.ts';
+import { ChannelMarks } from './channel-marks.ts';
+import type { EventRecords } from './event-records.ts';
+import { isAfter } from './id-parts.ts';
+import type { IdParts } from './id-parts.ts';
+import { RecordOrder } from './record-order.ts';
+import { TextTable } from './text-table.ts';
+
+/** Behind the words of table and order. The tail's id, and the id before the first retained event: */
+const TAIL_SEQ = 5;
+const FLOOR_SEQ = 6;
+/** The first and the last of its events, how many there are, and how many listen. */
+const FIRST = 7;
+const LAST = 8;
+const LENGTH = 9;
+const LISTENERS = 10;
+/** Doubles, each as long as two words. */
+const TAIL_MS = 6;
+const FLOOR_MS = 7;
+/** How many events there have ever been. */
+const APPENDED = 8;
+/** Since when it has been idle. */
+const IDLE_SINCE = 9;
+const HEAD = 80;
+
+/**
+ * The channels, by name. One without events and listeners is idle: all that is known of it is its tail. Idle channels
+ * have a share of their own, so that they push out no events; the one that has been idle for longest is forgotten first.
+ */
+export class ChannelRecords {
+  readonly #blocks: BlockStore;
+  readonly #events: EventRecords;
+  readonly #table: TextTable;
+  readonly #idle: RecordOrder;
+  readonly #idleLimit: number;
+  readonly #marks = new Map<number, ChannelMarks>();
+  #forgotten: IdParts = { ms: 0, seq: 0 };
+  #idleBytes = 0;
+  #listeningBytes = 0;
+
+  /** @param idleLimit bytes that all idle channels together may take */
+  constructor(
+    blocks: BlockStore,
+    events: EventRecords,
+    { expected, idleLimit }: { readonly expected: number; readonly idleLimit: number },
+  ) {
+    this.#blocks = blocks;
+    this.#events = events;
+    this.#table = new TextTable(blocks, HEAD, expected);
+    this.#idle = new RecordOrder(blocks);
+    this.#idleLimit = idleLimit;
+  }
+
+  get fixedBytes(): number {
+    return this.#table.fixedBytes;
+  }
+
+  /** Of channels that are known only because somebody listens. */
+  get listeningBytes(): number {
+    return this.#listeningBytes;
+  }
+
+  /**
+   * The newest of all ids that were forgotten, and the tail of every channel of which nothing is known: such a channel may
+   * have had events up to there. So no id is given out twice, and a position from before is one that may have missed some.
+   */
+  get forgotten(): IdParts {
+    return this.#forgotten;
+  }
+
+  /** NONE when nothing is known of it. */
+  find(name: ChannelName): number {
+    return this.#table.find(name);
+  }
+
+  /** The same, but makes it known: idle, until it gets an event or a listener. */
+  open(name: ChannelName, now: number): number {
+    const known = this.#table.find(name);
+    if (known !== NONE) return known;
+    const blocks = this.#blocks;
+    const channel = this.#table.add(name);
+    for (let word = FIRST; word <= LISTENERS; word++) blocks.setWord(channel, word, 0);
+    const { ms, seq } = this.#forgotten;
+    blocks.setDouble(channel, TAIL_MS, ms);
+    blocks.setWord(channel, TAIL_SEQ, seq);
+    blocks.setDouble(channel, FLOOR_MS, ms);
+    blocks.setWord(channel, FLOOR_SEQ, seq);
+    blocks.setDouble(channel, APPENDED, 0);
+    this.#beginIdle(channel, now);
+    return channel;
+  }
+
+  length(channel: number): number {
+    return this.#blocks.word(channel, LENGTH);
+  }
+
+  tail(channel: number): IdParts {
+    return { ms: this.#blocks.double(channel, TAIL_MS), seq: this.#blocks.word(channel, TAIL_SEQ) };
+  }
+
+  /** The id before the first retained event. */
+  floor(channel: number): IdParts {
+    return { ms: this.#blocks.double(channel, FLOOR_MS), seq: this.#blocks.word(channel, FLOOR_SEQ) };
+  }
+
+  first(channel: number): number {
+    return this.#blocks.word(channel, FIRST);
+  }
+
+  appended(channel: number): number {
+    return this.#blocks.double(channel, APPENDED);
+  }
+
+  marks(channel: number): ChannelMarks | undefined {
+    return this.#marks.get(channel);
+  }
+
+  push(channel: number, event: number, id: IdParts, now: number): void {
+    const blocks = this.#blocks;
+    const length = this.length(channel);
+    const appended = this.appended(channel);
+    if (length === 0) {
+      this.#change(channel, now, () => blocks.setWord(channel, LENGTH, 1));
+      blocks.setWord(channel, FIRST, event);
+    } else {
+      blocks.setWord(channel, LENGTH, length + 1);
+      this.#events.setNext(blocks.word(channel, LAST), event);
+    }
+    blocks.setWord(channel, LAST, event);
+    blocks.setDouble(channel, TAIL_MS, id.ms);
+    blocks.setWord(channel, TAIL_SEQ, id.seq);
+    blocks.setDouble(channel, APPENDED, appended + 1);
+    if (ChannelMarks.due(appended)) this.#mark(channel).push({ event, ordinal: appended });
+  }
+
+  dropOldest(channel: number, now: number): void {
+    const blocks = this.#blocks;
+    const event = this.first(channel);
+    const id = this.#events.id(event);
+    blocks.setDouble(channel, FLOOR_MS, id.ms);
+    blocks.setWord(channel, FLOOR_SEQ, id.seq);
+    blocks.setWord(channel, FIRST, this.#events.next(event));
+    this.#marks.get(channel)?.drop(event);
+    this.#events.drop(event);
+    const length = this.length(channel) - 1;
+    if (length > 0) {
+      blocks.setWord(channel, LENGTH, length);
+    } else {
+      this.#marks.delete(channel);
+      this.#change(channel, now, () => blocks.setWord(channel, LENGTH, 0));
+    }
+  }
+
+  setListeners(channel: number, count: number, now: number): void {
+    this.#change(channel, now, () => this.#blocks.setWord(channel, LISTENERS, count));
+  }
+
+  /** Forgets the channel that has been idle for longest; only if it was idle at `cutoff`. False when there is none. */
+  forgetIdle(cutoff = Infinity): boolean {
+    const { oldest } = this.#idle;
+    if (oldest === NONE || this.#blocks.double(oldest, IDLE_SINCE) > cutoff) return false;
+    const tail = this.tail(oldest);
+    if (isAfter(tail, this.#forgotten)) this.#forgotten = tail;
+    this.#idle.remove(oldest);
+    this.#idleBytes -= this.#table.cost(oldest);
+    this.#table.remove(oldest);
+    return true;
+  }
+
+  /** Changes whether the channel has events or listeners, and with it what it counts as. */
+  #change(channel: number, now: number, change: () => void): void {
+    const cost = this.#table.cost(channel);
+    const wasIdle = this.#isIdle(channel);
+    if (this.#onlyListens(channel)) this.#listeningBytes -= cost;
+    change();
+    if (this.#onlyListens(channel)) this.#listeningBytes += cost;
+    if (wasIdle && !this.#isIdle(channel)) {
+      this.#idle.remove(channel);
+      this.#idleBytes -= cost;
+    }
+    if (!wasIdle && this.#isIdle(channel)) this.#beginIdle(channel, now);
+  }
+
+  #beginIdle(channel: number, now: number): void {
+    this.#blocks.setDouble(channel, IDLE_SINCE, now);
+    this.#idle.add(channel);
+    this.#idleBytes += this.#table.cost(channel);
+    while (this.#idleBytes > this.#idleLimit && this.#idle.oldest !== channel && this.forgetIdle());
+  }
+
+  #isIdle(channel: number): boolean {
+    return this.length(channel) === 0 && this.#blocks.word(channel, LISTENERS) === 0;
+  }
+
+  #onlyListens(channel: number): boolean {
+    return this.length(channel) === 0 && this.#blocks.word(channel, LISTENERS) > 0;
+  }
+
+  #mark(channel: number): ChannelMarks {
+    let marks = this.#marks.get(channel);
+    if (marks === undefined) this.#marks.set(channel, (marks = new ChannelMarks()));
+    return marks;
+  }
+}

@@ -1,0 +1,135 @@
+import { NONE } from './block-store.ts';
+import type { BlockStore } from './block-store.ts';
+import type { IdParts } from './id-parts.ts';
+import { RecordOrder } from './record-order.ts';
+
+/** Words before an event's frame; the two after them are of its place in the order. */
+const LENGTH = 0;
+const CHANNEL = 1;
+const NEXT = 2;
+const SEQ = 5;
+/** Doubles, each as long as two words. */
+const AT = 3;
+const MS = 4;
+const HEAD = 40;
+
+/** Bytes that are encoded at a time: three for each character at the most. */
+const SCRATCH = 64 * 1024;
+const CHARACTERS = Math.floor(SCRATCH / 3);
+
+export interface EventRecord {
+  /** The record of its channel. */
+  readonly channel: number;
+  readonly id: IdParts;
+  /** When it was appended, by the clock that ages go by. */
+  readonly at: number;
+}
+
+/** The events of all channels, from the oldest to the newest. An event is named by a number, until it is dropped. */
+export class EventRecords {
+  readonly #blocks: BlockStore;
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH);
+  readonly #order: RecordOrder;
+
+  constructor(blocks: BlockStore) {
+    this.#blocks = blocks;
+    this.#order = new RecordOrder(blocks);
+  }
+
+  get oldest(): number {
+    return this.#order.oldest;
+  }
+
+  get newest(): number {
+    return this.#order.newest;
+  }
+
+  /** What an event takes whose frame has so many bytes. */
+  cost(frameLength: number): number {
+    return this.#blocks.cost(HEAD + frameLength);
+  }
+
+  /** The frame is `head`, which has one byte a character, and `fields`, which make `length` bytes together. */
+  add(record: EventRecord, head: string, fields: string, length: number): number {
+    const added = this.#add(record, length);
+    const position = this.#blocks.position(added, HEAD);
+    const encoding = head.length + fields.length === length ? 'latin1' : 'utf8';
+    let used = this.#scratch.write(head, 'latin1');
+    if (length <= SCRATCH) {
+      used += this.#scratch.write(fields, used, encoding);
+      this.#blocks.write(position, this.#scratch, used);
+    } else {
+      this.#writeLong(this.#blocks.write(position, this.#scratch, used), fields, encoding);
+    }
+    return added;
+  }
+
+  /** The same, for a frame that is encoded already. */
+  addFrame(record: EventRecord, frame: Buffer): number {
+    const added = this.#add(record, frame.length);
+    this.#blocks.write(this.#blocks.position(added, HEAD), frame, frame.length);
+    return added;
+  }
+
+  drop(event: number): void {
+    this.#order.remove(event);
+    this.#blocks.release(event);
+  }
+
+  /** The event after this one in its channel. */
+  next(event: number): number {
+    return this.#blocks.word(event, NEXT);
+  }
+
+  setNext(event: number, next: number): void {
+    this.#blocks.setWord(event, NEXT, next);
+  }
+
+  channel(event: number): number {
+    return this.#blocks.word(event, CHANNEL);
+  }
+
+  id(event: number): IdParts {
+    return { ms: this.#blocks.double(event, MS), seq: this.#blocks.word(event, SEQ) };
+  }
+
+  at(event: number): number {
+    return this.#blocks.double(event, AT);
+  }
+
+  /** Of its frame. */
+  length(event: number): number {
+    return this.#blocks.word(event, LENGTH);
+  }
+
+  /** Puts the frame into `target`, from `start` on. */
+  copyFrame(event: number, target: Buffer, start: number): void {
+    this.#blocks.read(this.#blocks.position(event, HEAD), target, start, this.length(event));
+  }
+
+  #add({ channel, id, at }: EventRecord, length: number): number {
+    const blocks = this.#blocks;
+    const event = blocks.allocate(HEAD + length);
+    blocks.setWord(event, LENGTH, length);
+    blocks.setWord(event, CHANNEL, channel);
+    blocks.setWord(event, NEXT, NONE);
+    blocks.setWord(event, SEQ, id.seq);
+    blocks.setDouble(event, AT, at);
+    blocks.setDouble(event, MS, id.ms);
+    this.#order.add(event);
+    return event;
+  }
+
+  /** In pieces, so that a large event leaves no large buffer to the garbage collector. */
+  #writeLong(position: number, text: string, encoding: 'latin1' | 'utf8'): void {
+    let at = position;
+    for (let start = 0; start < text.length;) {
+      let end = Math.min(start + CHARACTERS, text.length);
+      // Both halves of a surrogate pair are encoded together.
+      if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--;
+      const used = this.#scratch.write(text.slice(start, end), encoding);
+      at = this.#blocks.write(at, this.#scratch, used);
+      start = end;
+    }
+  }
+}

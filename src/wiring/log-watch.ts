@@ -1,0 +1,72 @@
+import type { Logger } from 'pino';
+import type { ChannelName } from '../core/channel-name.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { LogHealth } from '../core/event-log.ts';
+import type { LogTrouble } from '../core/log-trouble.ts';
+import { RareNotice } from '../core/rare-notice.ts';
+import type { LogNotices } from './backbone.ts';
+
+/** How long a log may be away before this replica says that it is not ready: a failover takes less, in ms. */
+const READINESS_GRACE = 15_000;
+/** How often each refusal of a Redis that is well as a whole is said, in ms. */
+const NOTICE_INTERVAL = 60_000;
+
+/** Says in the broker's log how Redis is, and remembers for how long it has been away. */
+export class LogWatch implements LogNotices {
+  readonly #logger: Logger;
+  readonly #refusals: RareNotice<LogTrouble, string>;
+  readonly #unreadable: RareNotice<LogTrouble, ChannelName>;
+  #up = false;
+  #everUp = false;
+  #downSince = performance.now();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    this.#refusals = new RareNotice(
+      (reason, times, words) =>
+        logger.warn({ reason, detail: words, times }, 'redis: refuses a command, and takes others'),
+      NOTICE_INTERVAL,
+    );
+    this.#unreadable = new RareNotice(
+      (reason, times, channel) =>
+        logger.warn(
+          { reason, channel, times },
+          'a channel cannot be read, or followed; its subscribers wait, and it is tried again',
+        ),
+      NOTICE_INTERVAL,
+    );
+  }
+
+  readonly onHealth = ({ up, reason, detail, slotsDown }: LogHealth): void => {
+    if (up && reason === '') this.#logger.info('redis: up');
+    else if (up)
+      this.#logger.warn(
+        { reason, slotsDown, detail },
+        'redis: partly down; publishing to channels in these slots answers 503',
+      );
+    else
+      this.#logger.warn({ reason, detail }, 'redis: down; subscriptions stay open, publishing answers 503');
+    if (this.#up && !up) this.#downSince = performance.now();
+    this.#up = up;
+    this.#everUp ||= up;
+  };
+
+  readonly onRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
+
+  /** For a channel that somebody listens to. That the log is away is said of the whole of it, and not here. */
+  readonly onTrouble = (channel: ChannelName, error: unknown): void => {
+    const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
+    if (reason !== 'unreachable' && reason !== 'timeout') this.#unreadable.note(reason, channel);
+  };
+
+  readonly onEviction = (policy: string): void =>
+    this.#logger.warn(
+      { policy },
+      'redis: its maxmemory-policy may evict events, which subscribers are told as gaps; set noeviction',
+    );
+
+  /** Whether a log in this state is one that a replica can be ready with. */
+  isTolerable({ up }: LogHealth): boolean {
+    return up || (this.#everUp && performance.now() - this.#downSince < READINESS_GRACE);
+  }
+}

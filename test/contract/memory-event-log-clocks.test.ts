@@ -1,0 +1,112 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { parseChannelName } from '../../src/core/channel-name.ts';
+import { ORIGIN, compareEventIds } from '../../src/core/event.ts';
+import type { EventId } from '../../src/core/event.ts';
+import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
+import type { MemoryEventLogOptions } from '../../src/logs/memory-event-log.ts';
+import { DEFAULTS } from './event-log-contract.ts';
+
+describe('the clocks of the embedded log', () => {
+  const DAY = 86_400_000;
+  let wall: number;
+  let steady: number;
+  let log: MemoryEventLog;
+  const channel = parseChannelName('a');
+  const open = (options: Partial<MemoryEventLogOptions> = {}): void => {
+    wall = 1_000_000_000;
+    steady = 5_000;
+    const clocks = { wallClock: () => wall, steadyClock: () => steady };
+    log = new MemoryEventLog({ ...DEFAULTS, maxBytes: 100_000, ...clocks, ...options });
+  };
+  const append = async (idempotencyKey?: string): Promise<EventId> =>
+    (await log.append(channel, { fields: 'data: x\n\n' }, { idempotencyKey })).id;
+  /** Both clocks go on. */
+  const wait = (ms: number): void => {
+    wall += ms;
+    steady += ms;
+  };
+
+  afterEach(async () => {
+    vi.useRealTimers();
+    await log.close();
+  });
+
+  test('ids increase when the clock goes back', async () => {
+    open();
+    const before = await append();
+    wall -= 60_000;
+    expect([before, await append()]).toEqual(['1000000000-0', '1000000000-1']);
+  });
+
+  test('after a clock that ran a day ahead, events are kept no longer than their time, in any channel', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    open();
+    const empty = log.bytes;
+    wall += DAY;
+    const other = parseChannelName('b');
+    const ahead = (await log.append(other, { fields: 'data: x\n\n' })).id;
+    wall -= DAY;
+    const id = await append();
+    const full = log.bytes;
+    wait(DEFAULTS.historyTtl);
+    expect(await log.read(channel, ORIGIN, 10)).toMatchObject({ events: [], tail: id });
+    expect(await log.read(other, ORIGIN, 10)).toMatchObject({ events: [], tail: ahead });
+    expect(await log.rewind(channel, 5)).toBe(id);
+    vi.advanceTimersByTime(10_000);
+    expect(log.bytes).toBeLessThan(full);
+    // A day later nothing is known of the channels either.
+    wait(DAY);
+    vi.advanceTimersByTime(10_000);
+    expect(log.bytes).toBe(empty);
+  });
+
+  test('a clock that is put forward takes no events away', async () => {
+    open();
+    const id = await append();
+    wall += DAY;
+    expect((await log.read(channel, ORIGIN, 10)).events.map((event) => event.id)).toEqual([id]);
+  });
+
+  test('an idempotency key is remembered for its time, wherever the clock is put', async () => {
+    open();
+    const first = await append('k');
+    wall += DAY;
+    expect(await append('k')).toBe(first);
+    wall -= 2 * DAY;
+    expect(await append('k')).toBe(first);
+    wait(DEFAULTS.idempotencyTtl);
+    expect(await append('k')).not.toBe(first);
+  });
+
+  test('a channel that is forgotten after the clock was ahead gives no id twice, and old positions are told', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    open();
+    wall += 3 * DAY;
+    const ahead = await append();
+    wall -= 3 * DAY;
+    for (let i = 0; i < 2; i++) {
+      wait(DAY);
+      vi.advanceTimersByTime(10_000);
+    }
+    const anew = await append();
+    expect(compareEventIds(ahead, anew)).toBeLessThan(0);
+    expect((await log.read(channel, '1000000000-0' as EventId, 10)).complete).toBe(false);
+    expect((await log.read(channel, ORIGIN, 10)).complete).toBe(false);
+    expect((await log.read(channel, ORIGIN, 10)).events.map((event) => event.id)).toEqual([anew]);
+  });
+
+  test('a million events that grow too old at once do not hold the event loop', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    open({ historySize: 1_000_000, maxBytes: 256 * 1024 * 1024 });
+    const empty = log.bytes;
+    for (let i = 0; i < 1_000_000; i++) await append();
+    wait(DEFAULTS.historyTtl);
+    const before = process.cpuUsage();
+    expect((await log.read(channel, ORIGIN, 10)).events).toEqual([]);
+    vi.advanceTimersByTime(10_000);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(50);
+    expect(log.bytes).toBeGreaterThan(100_000_000);
+    await expect.poll(() => log.bytes - empty).toBeLessThan(1_000);
+  });
+});

@@ -1,0 +1,49 @@
+import { parsePublication } from '../../src/http/publication.ts';
+import { cost } from '../support/growth.ts';
+
+/**
+ * What it takes to read a publication of 1 MiB, in ms, by what its data are made of, as one line of JSON. A process of its own,
+ * because the tests' loader makes each call from one file into another several times as slow as it is.
+ */
+const MAX_BYTES = 1024 ** 2;
+
+const repeated = (part: string, end: string): string => {
+  const times = Math.floor((MAX_BYTES - 60 - end.length) / part.length);
+  return part.repeat(times) + end;
+};
+const nested = (open: string, close: string): string => `${open.repeat(190)}1${close.repeat(190)},`;
+
+const data: Readonly<Record<string, string>> = {
+  'empty objects': `[${repeated('{},', '{}')}]`,
+  'numbers with an exponent': `[${repeated('1e1,', '1e1')}]`,
+  'short numbers': `[${repeated('1,', '1')}]`,
+  'long numbers': `[${repeated('12345678901234567890,', '1')}]`,
+  'empty strings': `[${repeated('"",', '""')}]`,
+  words: `[${repeated('null,', 'null')}]`,
+  lists: `[${repeated(nested('[', ']'), '1')}]`,
+  'nested objects': `[${repeated(nested('{"a":', '}'), '1')}]`,
+  properties: `{${Array.from({ length: 90_000 }, (_, i) => `"k${i}":1`).join(',')}}`,
+  blanks: `[${repeated(' ', '')}]`,
+  'blanks between': `[${repeated('{ } , ', '1')}]`,
+  'escaped characters': `"${repeated(String.raw`\u00e9`, '')}"`,
+  'escaped pairs': `[${repeated(String.raw`"\ud83d\ude00",`, '1')}]`,
+  'one number': repeated('1', ''),
+  'one string': `"${repeated('x', '')}"`,
+};
+const bodies = Object.entries(data).map(
+  ([name, json]) => [name, `{"channel":"news","data":${json}}`] as const,
+);
+const unknown = Array.from({ length: 100_000 }, (_, i) => `"${i.toString(36)}":1`).join(',');
+
+const costs: Record<string, number> = {};
+for (const [name, text] of [...bodies, ['fields that there are not', `{${unknown}}`] as const]) {
+  const body = Buffer.from(text);
+  costs[name] = cost(() => {
+    try {
+      parsePublication(body, MAX_BYTES);
+    } catch {
+      // What is refused must not cost more than what is taken.
+    }
+  });
+}
+process.stdout.write(JSON.stringify(costs));

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const commandsOf = (script: string): Set<string> => {
+  const lua = readFileSync(new URL(`../../src/logs/redis/${script}.lua`, import.meta.url), 'utf8');
+  return new Set([...lua.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, command = '']) => command));
+};
+
+/** What a user may do who may only read; a Redis that takes no writes takes these. */
+const READS = new Set([
+  'XREVRANGE',
+  'XRANGE',
+  'XINFO',
+  'XLEN',
+  'LLEN',
+  'LINDEX',
+  'LRANGE',
+  'EXISTS',
+  'TYPE',
+  'TIME',
+]);
+
+test('the probe tries out each command that an append writes with', () => {
+  const writes = [...commandsOf('append')].filter((command) => !READS.has(command));
+  expect(writes.length).toBeGreaterThan(2);
+  const probed = commandsOf('probe');
+  expect(writes.filter((command) => !probed.has(command))).toEqual([]);
+});
