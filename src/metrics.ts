@@ -107,7 +107,7 @@ export class Metrics {
     this.#gauge('sluice_channels', 'Channels that this replica follows.', gauges.channels);
     this.#gauge(
       'sluice_buffered_bytes',
-      'Bytes that wait in this process for slow readers.',
+      'Bytes that wait for slow readers, summed over them: what several are written is one buffer, and counts for each.',
       gauges.bufferedBytes,
     );
     this.#gauge('sluice_revocations', 'Revocations that this replica knows.', gauges.revocations);
