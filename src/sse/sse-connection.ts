@@ -34,9 +34,9 @@ export interface Holder {
 }
 
 /**
- * Bytes handed on at a time. Whatever of a write the kernel does not take at once, libuv writes as soon as it may, for
- * every socket that takes more in the same turn of the event loop: with hundreds of readers of large events that would be
- * hundreds of MiB in one turn, and nobody else had one.
+ * Bytes handed on at a time, so that a thousand who are given much take their turns with one who is given little. And
+ * whatever of a write the kernel does not take at once, libuv writes as soon as it may, for every socket that takes more
+ * in the same turn of the event loop: with hundreds of readers of large events that would be hundreds of MiB.
  */
 const PIECE = 64 * 1024;
 
@@ -65,9 +65,13 @@ export class SseConnection implements Sink, FairTask {
   readonly #wire: Wire;
   readonly #outlet: Outlet;
   readonly #pulse: Pulse;
+  readonly #loop: FairLoop;
   /** What is left of the last write, shared with all who are written the same. */
   #rest: Buffer | undefined;
-  #blocked = false;
+  /** The outlet wants no more for now. */
+  #full = false;
+  /** Waits for its turn to hand on the rest. */
+  #queued = false;
   #closed = false;
   /** Bytes handed on so far, and how many of them had been taken when that was looked at last. */
   #handed = 0;
@@ -78,6 +82,7 @@ export class SseConnection implements Sink, FairTask {
     this.#wire = wire;
     this.#outlet = wire.outlet;
     this.#pulse = pulse;
+    this.#loop = loop;
     this.channel = channel;
     this.holder = holder;
     this.openedAt = pulse.now;
@@ -85,21 +90,17 @@ export class SseConnection implements Sink, FairTask {
     this.expiry = expiry;
     wire.listen(
       () => {
-        if (!this.#blocked || this.#closed) return;
-        // In its turn, like everything that may be done for thousands at once.
-        if (this.#rest !== undefined) {
-          loop.add(this);
-          return;
-        }
-        this.#blocked = false;
-        this.onWritable();
+        if (!this.#full || this.#closed) return;
+        this.#full = false;
+        if (this.#rest === undefined) this.onWritable();
+        else this.#enqueue();
       },
       () => this.#gone('client'),
     );
   }
 
   get writable(): boolean {
-    return !this.#blocked && !this.#closed;
+    return !this.#full && this.#rest === undefined && !this.#closed;
   }
 
   /** Bytes that wait in this process for their reader to take them. */
@@ -112,33 +113,42 @@ export class SseConnection implements Sink, FairTask {
     this.lastWriteAt = this.#pulse.now;
     this.#flushRest();
     if (typeof bytes === 'string' || bytes.length <= PIECE) this.#hand(bytes);
-    else this.#handInPieces(bytes);
+    else this.#handFirst(bytes);
   }
 
   /** Hands on the next piece of what was written last. */
   run(): boolean {
+    this.#queued = false;
     if (this.#closed) return false;
     const rest = this.#rest;
     this.#rest = undefined;
-    this.#blocked = false;
-    if (rest !== undefined) this.#handInPieces(rest);
-    if (!this.#blocked) this.onWritable();
+    if (rest !== undefined) this.#handFirst(rest);
+    if (this.writable) this.onWritable();
     return false;
   }
 
-  #handInPieces(bytes: Buffer): void {
-    let from = 0;
-    while (from < bytes.length && !this.#blocked) {
-      this.#hand(bytes.subarray(from, from + PIECE));
-      from += PIECE;
+  /** One piece now, and the others each in its turn, once the one before has left. */
+  #handFirst(bytes: Buffer): void {
+    if (this.#full) {
+      this.#rest = bytes;
+      return;
     }
-    if (from < bytes.length) this.#rest = bytes.subarray(from);
+    this.#hand(bytes.subarray(0, PIECE));
+    if (bytes.length <= PIECE) return;
+    this.#rest = bytes.subarray(PIECE);
+    if (!this.#full) this.#enqueue();
+  }
+
+  #enqueue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#loop.add(this);
   }
 
   #hand(bytes: Buffer | string): void {
     this.#handed += bytes.length;
     // A write larger than the high-water mark answers false also when the kernel took all of it at once.
-    if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#blocked = true;
+    if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#full = true;
   }
 
   /** Whoever writes behind what was not taken yet writes behind all of it. */
@@ -168,7 +178,7 @@ export class SseConnection implements Sink, FairTask {
   end(reason: CloseReason, retry: number): void {
     if (this.#closed) return;
     this.#flushRest();
-    if (!this.#blocked) this.#outlet.write(encodeRetry(retry));
+    if (!this.#full) this.#outlet.write(encodeRetry(retry));
     this.#gone(reason);
     this.#wire.end();
   }
