@@ -1,6 +1,6 @@
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
-import { HEALTHY } from '../core/event-log.ts';
+import { HEALTHY, PAGE_BYTES, TAIL_TTL } from '../core/event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -36,9 +36,6 @@ export interface MemoryEventLogOptions {
 
 /** Of the whole: what idempotency keys may take, and what the tails of channels without events may take. */
 const SHARE = 1 / 4;
-const PAGE_BYTES = 256 * 1024;
-/** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
-const TAIL_TTL = 86_400_000;
 const SWEEP = 10_000;
 /** How long a sweep may hold the event loop before it lets others have their turn, in ms. */
 const SLICE = 5;
