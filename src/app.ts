@@ -55,7 +55,7 @@ export interface App {
   readonly replica: string;
   /** Listens; gives the URL of the broker, and of the admin port when there is one. */
   listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
-  /** Law 8: not ready any more, ends every stream over the drain window, lets requests finish. */
+  /** Not ready any more, ends every stream over the drain window, lets requests finish. */
   drain(): Promise<void>;
   /** The certificate for connections from now on, where there is TLS; those that are open keep theirs. */
   renewCertificate(config: Config): void;

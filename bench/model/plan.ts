@@ -46,7 +46,7 @@ export interface Plan {
   readonly shardLimit: 'CPU' | 'bandwidth';
   /** Bytes a second that all Redis servers together send. */
   readonly sent: number;
-  /** Each replica holds two connections to each shard. */
+  /** Each replica holds three connections to each shard: for commands, for pages and for announcements. */
   readonly connectionsPerShard: number;
   /** False when a single channel needs more than one Redis can give. */
   readonly possible: boolean;
@@ -111,7 +111,7 @@ export function planFor(costs: Costs, workload: Workload, total: number): Plan {
     shards,
     shardLimit: byBandwidth > byCpu ? 'bandwidth' : 'CPU',
     sent: publishes * bytes,
-    connectionsPerShard: replicas * 2,
+    connectionsPerShard: replicas * 3,
     possible: channels >= shards,
   };
 }

@@ -196,7 +196,7 @@ export class Channel implements LogListener, PageConsumer {
     else if (!this.#healing) this.#settle();
   }
 
-  /** Law 1, the chain. False when events are missing before this one. */
+  /** The law Chain. False when events are missing before this one. */
   #take(event: StoredEvent): boolean {
     if (compareEventIds(event.id, this.#position) <= 0) {
       // A repetition, or a log that went back behind what we know: only the log can say which.

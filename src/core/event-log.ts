@@ -12,7 +12,7 @@ export interface EventLog {
   append(channel: ChannelName, event: NewEvent, options?: AppendOptions): Promise<Appended>;
 
   /**
-   * Events strictly after `after`, oldest first, at most `limit` and no more than fit the adapter's page size in bytes
+   * Events strictly after `after`, oldest first, at most `limit` and no more than {@link PAGE_BYTES} in all
    * (but at least one), and whether the log can prove that none is missing.
    * @throws BrokerError `log-unavailable`
    */
@@ -35,6 +35,12 @@ export interface EventLog {
 
   close(): Promise<void>;
 }
+
+/** Bytes of events in a page at the most, but for a single event that is larger. */
+export const PAGE_BYTES = 256 * 1024;
+
+/** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
+export const TAIL_TTL = 86_400_000;
 
 export interface AppendOptions {
   /** 1 to 200 visible ASCII characters; the same key on the same channel within the log's time-to-live appends once. */

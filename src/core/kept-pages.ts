@@ -3,8 +3,9 @@ import type { SharedPage } from './log-page.ts';
 import type { RecentBudget } from './recent-events.ts';
 import type { Retention } from './retention.ts';
 
-/** Pages kept for others who may come for them, and for how long, in ms: those who lost a replica come within seconds. */
+/** Pages kept of a channel, for others who may come for them. */
 const MAX_KEPT = 8;
+/** For how long, in ms: those who have lost a replica come within seconds. */
 export const KEPT_FOR = 2_000;
 
 interface KeptPage {

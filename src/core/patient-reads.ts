@@ -1,7 +1,7 @@
 const FIRST_RETRY = 100;
 const LAST_RETRY = 2_000;
 
-/** The patient side of law 7: outward a missing log is an error at once, inward it is a matter of waiting. */
+/** Outward a log that is away is an error at once; inward it is asked again until it answers. */
 export class PatientReads {
   readonly #onFailed: (error: unknown) => void;
   readonly #timers = new Set<NodeJS.Timeout>();

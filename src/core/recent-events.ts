@@ -30,7 +30,7 @@ export class RecentEvents {
   }
 
   push(event: StoredEvent): void {
-    this.#events.push(ownBytes(event));
+    this.#events.push(withOwnBytes(event));
     this.#bytes += costOf(event);
     this.#budget.used += costOf(event);
   }
@@ -82,7 +82,7 @@ function costOf({ frame }: StoredEvent): number {
 }
 
 /** The events of a page may share a buffer: keeping one of them would keep all. What was announced owns its bytes. */
-function ownBytes(event: StoredEvent): StoredEvent {
+function withOwnBytes(event: StoredEvent): StoredEvent {
   const { frame } = event;
   if (frame.buffer.byteLength === frame.length) return event;
   const own = Buffer.allocUnsafeSlow(frame.length);

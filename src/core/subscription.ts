@@ -139,7 +139,7 @@ export class Subscription implements PageConsumer, FairTask {
   }
 
   /**
-   * Law 2: the last look at what came before and going live happen in one synchronous step. The channel goes on taking
+   * The law Join: the last look at what came before and going live happen in one synchronous step. The channel goes on taking
    * in events while pages are read, and keeps the newest; what it holds beyond our position is written here.
    */
   #advance(): void {

@@ -58,6 +58,7 @@ export class Http2Bodies {
     // An answer that goes on, such as a stream of events, does not depend on the rest of its request.
     if (stream.headersSent && !response.writableEnded) return;
     this.#onSlow(stream.session?.socket.remoteAddress);
+    // With no listener but the one of `watch` nobody reads the body, and nobody would answer.
     if (stream.headersSent || request.listenerCount('error') < 2) {
       stream.close(stream.headersSent ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_CANCEL);
       return;

@@ -1,6 +1,6 @@
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
-import { HEALTHY } from '../core/event-log.ts';
+import { HEALTHY, PAGE_BYTES, TAIL_TTL } from '../core/event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -36,16 +36,13 @@ export interface MemoryEventLogOptions {
 
 /** Of the whole: what idempotency keys may take, and what the tails of channels without events may take. */
 const SHARE = 1 / 4;
-const PAGE_BYTES = 256 * 1024;
-/** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
-const TAIL_TTL = 86_400_000;
 const SWEEP = 10_000;
 /** How long a sweep may hold the event loop before it lets others have their turn, in ms. */
 const SLICE = 5;
-/** What a channel with one small event takes. */
-const SMALL_CHANNEL = 264;
-/** What a channel takes besides its events, at the most. */
-const CHANNEL = 396;
+/** Blocks that a channel with one small event takes. */
+const SMALL_CHANNEL = 2;
+/** Blocks that a channel takes besides its events, at the most. */
+const CHANNEL = 3;
 /** An id with its field takes up to so many bytes of a frame. */
 const ID_FIELD = 40;
 
@@ -77,7 +74,7 @@ export class MemoryEventLog implements EventLog {
     this.#wall = options.wallClock ?? Date.now;
     this.#steady = options.steadyClock ?? (() => performance.now());
     this.#channels = new ChannelRecords(this.#blocks, this.#events, {
-      expected: maxBytes / SMALL_CHANNEL,
+      expected: maxBytes / (SMALL_CHANNEL * this.#blocks.cost(1)),
       idleLimit: maxBytes * SHARE,
     });
     this.#keys = new RememberedKeys(this.#blocks, maxBytes * SHARE);
@@ -173,7 +170,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   #refuseTooLarge(bytes: number): void {
-    const needed = this.#events.cost(bytes + ID_FIELD) + CHANNEL;
+    const needed = this.#events.cost(bytes + ID_FIELD) + CHANNEL * this.#blocks.cost(1);
     if (this.#fixed + needed <= this.#options.maxBytes) return;
     throw new BrokerError(
       'log-full',

@@ -10,7 +10,7 @@ let stage: Stage;
 afterEach(() => stage.close());
 
 describe('Redis', () => {
-  test('both connections of every replica are killed', async () => {
+  test('all connections of every replica are killed', async () => {
     stage = await Stage.open();
     await stage.addReaders(4);
     const publisher = stage.publisher();

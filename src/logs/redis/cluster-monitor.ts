@@ -26,7 +26,6 @@ const SLOTS = 16_384;
 const SHOWN = 3;
 /** Tags that are tried in one look for one that is in a slot of a node, some 2 ms. */
 const TRIES = 4_000;
-
 /** How long a connection that is being made is waited for, in ms. */
 const CONNECTING = 1_000;
 

@@ -1,7 +1,7 @@
 -- Tries out what a publish needs, so that a Redis that answers but refuses is found out before a publisher is refused: the
--- same commands with the same rights, on keys of its own. It writes with each command that append.lua writes with; a new
--- one there belongs here, too. It announces first: that goes through where writes are refused, and tells whether
--- announcements arrive all the same.
+-- same commands with the same rights, on keys of its own. It calls each command that append.lua calls; a new one there
+-- belongs here, too. It announces first: that goes through where writes are refused, and tells whether announcements
+-- arrive all the same.
 --
 -- KEYS[1]  a stream
 -- KEYS[2]  a list
@@ -13,6 +13,11 @@
 -- Result   how many connections heard the announcement
 
 local heard = redis.call(ARGV[3], ARGV[2], '1')
+redis.call('TIME')
+redis.call('LLEN', KEYS[2])
+redis.call('LINDEX', KEYS[2], 0)
+redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 redis.call('GET', KEYS[3])
 redis.call('SET', KEYS[3], '1', 'PX', ARGV[1])
 redis.call('XADD', KEYS[1], 'MAXLEN', 1, '*', 'p', '0-0', 'f', '')

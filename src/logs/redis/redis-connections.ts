@@ -60,7 +60,10 @@ const COMMANDS: Options = {
   commandTimeout: COMMAND_TIMEOUT,
 };
 
-/** A page can be large and the way to Redis narrow; nobody waits outward for it. What is silent is noticed sooner. */
+/**
+ * A page can be large and the way to Redis narrow, and no request waits for it. A connection over which nothing comes at all
+ * is noticed sooner, by its silence.
+ */
 const READS: Options = { ...COMMANDS, connectionName: 'sluice-reads', commandTimeout: 10_000 };
 
 /** Patient; who subscribes to what after a reconnect is decided by the follower alone. */

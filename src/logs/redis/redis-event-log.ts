@@ -3,6 +3,7 @@ import calculateSlot from 'cluster-key-slot';
 import type { ChannelName } from '../../core/channel-name.ts';
 import type { ControlBus, ControlBusOptions } from '../../core/control-bus.ts';
 import { BrokerError } from '../../core/errors.ts';
+import { PAGE_BYTES, TAIL_TTL } from '../../core/event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -70,9 +71,6 @@ export interface RedisEventLogOptions {
 const PROBE_TTL = 60_000;
 /** Revocations asked for at once. */
 const SCAN = 1_000;
-const PAGE_BYTES = 256 * 1024;
-/** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
-const TAIL_TTL = 86_400_000;
 /** Pages that Redis may owe us at once: each can be as large as an event may be. */
 const PAGES_AT_ONCE = 32;
 /** Scripts that write nothing. */

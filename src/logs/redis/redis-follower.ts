@@ -39,7 +39,8 @@ interface Follower {
 
 /**
  * Hears what is appended to the channels that somebody follows. Subscribes once for all who follow a channel, together
- * for all channels of one turn, and in its own order after a reconnect: subscribe first, then look at the tail (laws 2, 3).
+ * for all channels of one turn, and in its own order after a reconnect: subscribe first, then look at the tail (the laws Join and
+ * Reconnect of docs/architecture.md).
  */
 export class RedisFollower {
   readonly #options: RedisFollowerOptions;

@@ -47,9 +47,9 @@ export class RedisKeys {
     return `${this.#prefix}{@control}:answers:${replica}${this.#database}`;
   }
 
-  /** The pub/sub channel on which one replica listens for itself. */
-  probe(replica: string): string {
-    return `${this.#prefix}probe:${replica}${this.#database}`;
+  /** The pub/sub channel on which one replica listens for itself; the tag is one that it has made up. */
+  probe(tag: string): string {
+    return `${this.#prefix}probe:${tag}${this.#database}`;
   }
 
   /** What an append is tried out on: a stream, a list and a string, in the hash slot that the tag decides. */

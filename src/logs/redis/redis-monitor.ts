@@ -19,7 +19,7 @@ export interface RedisMonitorOptions {
 
 /** Between two probes, in ms. */
 const INTERVAL = 2_000;
-/** A probe that Redis accepted and that has not come back after so many ms is lost, in ms. */
+/** A probe that Redis accepted and that has not come back after so many ms is lost. */
 const PATIENCE = 3_000;
 
 const COMMANDS_CLOSED: Trouble = {

@@ -32,7 +32,7 @@ afterEach(async () => {
   await Promise.all(fixtures.splice(0).map((one) => one.close()));
 });
 
-describe('law 1, the chain', () => {
+describe('the law Chain', () => {
   test('one lost announcement is read from the log once, for all subscribers', async () => {
     const one = fixture();
     const sinks = Array.from({ length: 200 }, () => one.subscribe().sink);
@@ -79,7 +79,7 @@ describe('law 1, the chain', () => {
   });
 });
 
-describe('law 3, reconnect', () => {
+describe('the law Reconnect', () => {
   test('what was appended after a read began, and unheard, arrives too', async () => {
     const one = fixture();
     const { sink } = one.subscribe();
@@ -132,7 +132,7 @@ describe('law 3, reconnect', () => {
   });
 });
 
-describe('law 4, bounded', () => {
+describe('the law Bounded', () => {
   test('a subscriber that takes nothing is not written to, and gets everything once it does', async () => {
     const one = fixture();
     const slow = one.subscribe().sink;
@@ -175,7 +175,7 @@ describe('law 4, bounded', () => {
   });
 });
 
-describe('law 5, fair', () => {
+describe('the law Fair', () => {
   test('events of one turn go out as one write', async () => {
     const one = fixture();
     const { sink } = one.subscribe();
