@@ -213,6 +213,7 @@ export async function createApp(
           maxHeaderBytes: config.maxHeaderBytes,
           maxBodyBytes: config.maxBodyBytes,
           keepAlive: KEEP_ALIVE_TIMEOUT,
+          loop,
           onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
         });
   const admin =

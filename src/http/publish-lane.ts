@@ -4,6 +4,7 @@ import type { PublishKeys } from '../auth/publish-keys.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { EventId } from '../core/event.ts';
+import type { FairLoop } from '../core/fair-loop.ts';
 import type { Hub } from '../core/hub.ts';
 import { DateHeader } from './date-header.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
@@ -22,12 +23,16 @@ export interface PublishLaneOptions {
   readonly maxBodyBytes: number;
   /** How long a connection is kept after an answer, in ms. */
   readonly keepAlive: number;
+  readonly loop: Pick<FairLoop, 'add'>;
   /** Called with what nobody foresaw. */
   readonly onError: (error: unknown) => void;
 }
 
 /** A connection whose first request has not come in so many ms is the HTTP server's, which has time-outs for all of it. */
 const PATIENCE = 1_000;
+
+/** How a request begins that opens a stream. */
+const SUBSCRIBE = Buffer.from('GET /events');
 
 /** A peer that went away is noticed by 'close'. */
 function ignore(): void {}
@@ -83,8 +88,8 @@ interface LaneContext extends PublishLaneOptions {
 class LaneConnection {
   readonly #socket: Socket;
   readonly #lane: LaneContext;
-  /** `reading` a request, or `answering` one: until that is done, nothing more is read. */
-  #state: 'reading' | 'answering' = 'reading';
+  /** `reading` a request, `answering` one, or `leaving` in its turn: until that is done, nothing more is read. */
+  #state: 'reading' | 'answering' | 'leaving' = 'reading';
   /** What has come of a request, or behind one. */
   readonly #received = new ReceivedBytes();
   #progress = noProgress();
@@ -141,7 +146,8 @@ class LaneConnection {
     if (request === 'incomplete') return;
     const publication = request === 'unusual' ? undefined : this.#check(request);
     if (request === 'unusual' || publication === undefined) {
-      this.#leave();
+      if (bytes.subarray(0, SUBSCRIBE.length).equals(SUBSCRIBE)) this.#leaveInTurn();
+      else this.#leave();
       return;
     }
     const { head } = request;
@@ -213,6 +219,22 @@ class LaneConnection {
     this.#socket.resume();
     this.#read();
   };
+
+  /**
+   * When thousands come in one turn of the event loop, opening their streams takes some tenth of a second. So they are let in
+   * in slices, and whoever wants something else, a probe above all, does not wait for all of them.
+   */
+  #leaveInTurn(): void {
+    this.#state = 'leaving';
+    this.#lane.loop.add({
+      run: () => {
+        if (this.#socket.destroyed) return false;
+        if (this.#socket.isPaused()) this.#socket.resume();
+        this.#leave();
+        return false;
+      },
+    });
+  }
 
   /** From here on the connection is the HTTP server's, as if all that it sent came only now. */
   #leave(): void {

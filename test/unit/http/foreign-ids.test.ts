@@ -55,6 +55,7 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
       maxHeaderBytes: 16_384,
       maxBodyBytes: MAX_BYTES,
       keepAlive: 60_000,
+      loop: new FairLoop(),
       onError: (error) => errors.push(error),
     });
     server.listen(0, '127.0.0.1');
