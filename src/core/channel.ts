@@ -8,7 +8,7 @@ import { HeldEvents } from './held-events.ts';
 import { joinFrames } from './log-page.ts';
 import type { SharedPage } from './log-page.ts';
 import { PageReader } from './page-reader.ts';
-import type { PageConsumer } from './page-reader.ts';
+import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
 import { Retention } from './retention.ts';
 import { RecentEvents } from './recent-events.ts';
 import type { Subscription } from './subscription.ts';
@@ -101,13 +101,13 @@ export class Channel implements LogListener, PageConsumer {
     this.#heal();
   }
 
-  read(after: EventId, consumer: PageConsumer): void {
-    this.#reader.read(after, consumer);
+  read(after: EventId, consumer: PageConsumer): Withdraw {
+    return this.#reader.read(after, consumer);
   }
 
-  rewind(count: number, found: (after: EventId) => void): void {
+  rewind(count: number, consumer: RewindConsumer): Withdraw {
     // More than all that is kept is as much as that.
-    this.#reader.rewind(Math.min(count, this.#context.history.size), found);
+    return this.#reader.rewind(Math.min(count, this.#context.history.size), consumer);
   }
 
   /**

@@ -11,11 +11,21 @@ import type { Retention } from './retention.ts';
 /** Events a page holds at most. */
 const PAGE_LIMIT = 256;
 
-export interface PageConsumer {
-  onPage(page: SharedPage): void;
+interface Asker {
   /** What it waits for cannot be had now, which is tried again. */
   onTrouble(error: unknown): void;
 }
+
+export interface PageConsumer extends Asker {
+  onPage(page: SharedPage): void;
+}
+
+export interface RewindConsumer extends Asker {
+  onRewound(after: EventId): void;
+}
+
+/** To be called by who has asked and does not want to know any more; not once there is an answer. */
+export type Withdraw = () => void;
 
 export interface PageReaderOptions {
   readonly log: EventLog;
@@ -31,7 +41,7 @@ export interface PageReaderOptions {
 interface Question {
   /** When the first of them came, in the order of questions. */
   readonly turn: number;
-  readonly consumers: PageConsumer[];
+  readonly consumers: Set<PageConsumer>;
   asked: boolean;
 }
 
@@ -47,12 +57,13 @@ export class PageReader implements FairTask {
   readonly #kept: KeptPages;
   /** By position, oldest first: a map keeps the order in which its keys were added. */
   readonly #questions = new Map<EventId, Question>();
-  readonly #rewinds = new Map<number, ((after: EventId) => void)[]>();
+  readonly #rewinds = new Map<number, Set<RewindConsumer>>();
   /** What was answered last, while somebody waits: it may answer others also where it is too large to be kept. */
   #latest: { readonly page: SharedPage; readonly turn: number } | undefined;
   #turn = 0;
   #reading = false;
-  #rewinding = false;
+  /** How many events it is back to what the log is being asked for. */
+  #rewinding: number | undefined;
   #pumping = false;
 
   constructor(options: PageReaderOptions) {
@@ -62,19 +73,28 @@ export class PageReader implements FairTask {
       for (const { consumers } of this.#questions.values()) {
         for (const consumer of consumers) consumer.onTrouble(error);
       }
+      for (const consumers of this.#rewinds.values()) {
+        for (const consumer of consumers) consumer.onTrouble(error);
+      }
     });
     this.#kept = new KeptPages(options.budget, options.retention);
   }
 
   /** Hands the consumer the page after `after`: soon, when it was read a moment ago, or once the log has given it. */
-  read(after: EventId, consumer: PageConsumer): void {
-    const question = this.#questions.get(after);
-    if (question !== undefined) {
-      question.consumers.push(consumer);
-      return;
+  read(after: EventId, consumer: PageConsumer): Withdraw {
+    let question = this.#questions.get(after);
+    if (question === undefined) {
+      question = { turn: ++this.#turn, consumers: new Set(), asked: false };
+      this.#questions.set(after, question);
+      this.#pump();
     }
-    this.#questions.set(after, { turn: ++this.#turn, consumers: [consumer], asked: false });
-    this.#pump();
+    const { consumers } = question;
+    consumers.add(consumer);
+    return () => {
+      consumers.delete(consumer);
+      // So that nobody can have more asked than they have connections.
+      if (consumers.size === 0 && !question.asked) this.#questions.delete(after);
+    };
   }
 
   /**
@@ -90,11 +110,15 @@ export class PageReader implements FairTask {
   }
 
   /** Hands over the id after which the newest `count` events lie. Who asks for as many as another gets the same answer. */
-  rewind(count: number, found: (after: EventId) => void): void {
-    const others = this.#rewinds.get(count);
-    if (others === undefined) this.#rewinds.set(count, [found]);
-    else others.push(found);
+  rewind(count: number, consumer: RewindConsumer): Withdraw {
+    const consumers = this.#rewinds.get(count) ?? new Set();
+    consumers.add(consumer);
+    this.#rewinds.set(count, consumers);
     this.#rewindNext();
+    return () => {
+      consumers.delete(consumer);
+      if (consumers.size === 0 && this.#rewinding !== count) this.#rewinds.delete(count);
+    };
   }
 
   /** What was read before this does not count any more. */
@@ -176,16 +200,16 @@ export class PageReader implements FairTask {
 
   #rewindNext(): void {
     const [next] = this.#rewinds.keys();
-    if (this.#rewinding || next === undefined) return;
-    this.#rewinding = true;
+    if (this.#rewinding !== undefined || next === undefined) return;
+    this.#rewinding = next;
     const { log, channel } = this.#options;
     this.#reads.ask(
       () => log.rewind(channel, next),
       (after) => {
-        this.#rewinding = false;
-        const found = this.#rewinds.get(next) ?? [];
+        this.#rewinding = undefined;
+        const consumers = this.#rewinds.get(next) ?? [];
         this.#rewinds.delete(next);
-        for (const one of found) one(after);
+        for (const consumer of consumers) consumer.onRewound(after);
         this.#rewindNext();
       },
     );

@@ -8,7 +8,7 @@ import type { FairLoop, FairTask } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
 import type { SharedPage } from './log-page.ts';
 import type { LogTrouble } from './log-trouble.ts';
-import type { PageConsumer } from './page-reader.ts';
+import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
 
 /** Where a subscription's bytes go: one connection. It never blocks; it says when it has had enough. */
 export interface Sink {
@@ -36,7 +36,7 @@ export interface GapNotice {
  * channel hands it what arrives. Joining, resuming, a lost announcement, a restarted log and a slow reader are all the
  * same move: back to catching up from {@link position}.
  */
-export class Subscription implements PageConsumer, FairTask {
+export class Subscription implements PageConsumer, RewindConsumer, FairTask {
   /** The last event written, or where to begin. */
   position: EventId = ORIGIN;
   /** How many events the channel had taken in when this came. The channel's to say. */
@@ -56,7 +56,8 @@ export class Subscription implements PageConsumer, FairTask {
   #trouble: LogTrouble | undefined;
   #told: LogTrouble | undefined;
   #queued = false;
-  #asking = false;
+  /** What it waits for the log to say. */
+  #asked: Withdraw | undefined;
   #ready = false;
   #ended = false;
 
@@ -83,6 +84,8 @@ export class Subscription implements PageConsumer, FairTask {
     if (this.#ended) return;
     this.#ended = true;
     this.#page = undefined;
+    this.#asked?.();
+    this.#asked = undefined;
     this.#channel.remove(this);
   }
 
@@ -107,8 +110,14 @@ export class Subscription implements PageConsumer, FairTask {
   }
 
   onPage(page: SharedPage): void {
-    this.#asking = false;
+    this.#asked = undefined;
     this.#page = page;
+    this.schedule();
+  }
+
+  onRewound(after: EventId): void {
+    this.#asked = undefined;
+    this.position = after;
     this.schedule();
   }
 
@@ -127,7 +136,7 @@ export class Subscription implements PageConsumer, FairTask {
     if (this.#ended || this.liveIndex >= 0 || !this.#sink.writable) return false;
     if (this.#trouble !== undefined) this.#sink.waiting(this.#trouble);
     this.#trouble = undefined;
-    if (this.#asking || !this.#sink.writable) return false;
+    if (this.#asked !== undefined || !this.#sink.writable) return false;
     if (!this.#channel.serving) {
       this.#channel.wait(this);
       return false;
@@ -149,8 +158,7 @@ export class Subscription implements PageConsumer, FairTask {
         this.#atEnd = false;
         this.#channel.check(this);
       } else {
-        this.#asking = true;
-        this.#channel.read(this.position, this);
+        this.#asked = this.#channel.read(this.position, this);
       }
       return;
     }
@@ -194,12 +202,7 @@ export class Subscription implements PageConsumer, FairTask {
         return true;
       }
       case 'last':
-        this.#asking = true;
-        this.#channel.rewind(start.count, (after) => {
-          this.#asking = false;
-          this.position = after;
-          this.schedule();
-        });
+        this.#asked = this.#channel.rewind(start.count, this);
         return false;
     }
   }

@@ -11,6 +11,7 @@ import {
   OPEN_OBJECT,
   QUOTE,
   stringEnd,
+  unitAt,
 } from './json-tokens.ts';
 
 /** Of a body that is no publication, in bytes. A token has room for a tenth of that. */
@@ -150,7 +151,7 @@ function isName(body: Buffer, quote: number, name: string): boolean {
     if (body[at] === BACKSLASH) {
       // Whatever else is escaped is no letter.
       if (body[at + 1] !== LETTER_U) return false;
-      if (Number.parseInt(body.toString('latin1', at + 2, at + 6), 16) !== name.charCodeAt(i)) return false;
+      if (unitAt(body, at + 2) !== name.charCodeAt(i)) return false;
       at += 6;
     } else {
       if (body[at] !== name.charCodeAt(i)) return false;

@@ -88,8 +88,8 @@ function escapeEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
   return at + 5;
 }
 
-/** Four hexadecimal digits. */
-function unitAt(bytes: Buffer, at: number): number {
+/** What four hexadecimal digits say. @throws MalformedJson */
+export function unitAt(bytes: Buffer, at: number): number {
   let unit = 0;
   for (let i = at; i < at + 4; i++) unit = unit * 16 + hexDigit(bytes[i]);
   return unit;

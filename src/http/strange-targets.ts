@@ -8,6 +8,16 @@ import { BrokerError } from '../core/errors.ts';
 export function refuseStrangeTargets(app: FastifyInstance): void {
   // Node would answer these without a body, and without the headers that other origins need.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  app.server.on('checkContinue', (request, response) => {
+    // While the answers to requests before it are not out, Node would put this behind the head of an answer whose body
+    // are bytes, and so into it.
+    const meet = (): void => {
+      if (!response.headersSent) response.writeContinue();
+    };
+    if (response.socket === null) response.once('socket', meet);
+    else meet();
+    app.server.emit('request', request, response);
+  });
 
   app.addHook('onRequest', (request, reply, done) => {
     const { headers, raw } = request;

@@ -192,6 +192,19 @@ describe('the embedded log, when what has to be remembered fills it', () => {
     expect((await log.read(busy, ORIGIN, 10)).events[0]?.id).toBe(id);
   });
 
+  test('channels that were followed and never published to push out no tails', async () => {
+    const log = open({ historySize: 1 });
+    // Pushed out by the events of another, the tail is all that is left of it.
+    const { id } = await log.append(parseChannelName('quiet'), tiny);
+    const large = { fields: `data: ${'x'.repeat(1_000_000)}\n\n` };
+    for (let i = 0; i < 8; i++) await log.append(parseChannelName(`large-${i}`), large);
+    expect(await log.read(parseChannelName('quiet'), id, 1)).toMatchObject({ events: [], complete: true });
+    for (let i = 0; i < 60_000; i++) log.follow(parseChannelName(`made-up-${i}`), new Listener()).stop();
+    await log.append(busy, tiny);
+    expect(await log.read(parseChannelName('quiet'), id, 1)).toMatchObject({ events: [], complete: true });
+    expect(log.bytes).toBeLessThanOrEqual(SMALL);
+  });
+
   test('idempotency keys push out no events, and are forgotten oldest first', async () => {
     const log = open({ historySize: 10 });
     const other = parseChannelName('other');

@@ -35,8 +35,17 @@ const bodies = Object.entries(data).map(
 );
 const unknown = Array.from({ length: 100_000 }, (_, i) => `"${i.toString(36)}":1`).join(',');
 
+const wholes = [
+  ['fields that there are not', `{${unknown}}`],
+  ['names that begin escaped', `{${repeated(String.raw`"\u0063":1,`, '"data":1')}}`],
+  [
+    'one name, escaped',
+    `{${repeated(String.raw`"\u0063\u0068\u0061\u006e\u006e\u0065\u006c":1,`, '"data":1')}}`,
+  ],
+] as const;
+
 const costs: Record<string, number> = {};
-for (const [name, text] of [...bodies, ['fields that there are not', `{${unknown}}`] as const]) {
+for (const [name, text] of [...bodies, ...wholes]) {
   const body = Buffer.from(text);
   costs[name] = cost(() => {
     try {

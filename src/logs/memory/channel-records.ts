@@ -27,13 +27,16 @@ const HEAD = 80;
 
 /**
  * The channels, by name. One without events and listeners is idle: all that is known of it is its tail. Idle channels
- * have a share of their own, so that they push out no events; the one that has been idle for longest is forgotten first.
+ * have a share of their own, so that they push out no events. Those go first that never had an event, then the one that has
+ * been idle for longest.
  */
 export class ChannelRecords {
   readonly #blocks: BlockStore;
   readonly #events: EventRecords;
   readonly #table: TextTable;
+  /** Those of which there is a tail to be told, and those that never had an event since they became known. */
   readonly #idle: RecordOrder;
+  readonly #silent: RecordOrder;
   readonly #idleLimit: number;
   readonly #marks = new Map<number, ChannelMarks>();
   #forgotten: IdParts = { ms: 0, seq: 0 };
@@ -50,6 +53,7 @@ export class ChannelRecords {
     this.#events = events;
     this.#table = new TextTable(blocks, HEAD, expected);
     this.#idle = new RecordOrder(blocks);
+    this.#silent = new RecordOrder(blocks);
     this.#idleLimit = idleLimit;
   }
 
@@ -157,13 +161,20 @@ export class ChannelRecords {
     this.#change(channel, now, () => this.#blocks.setWord(channel, LISTENERS, count));
   }
 
-  /** Forgets the channel that has been idle for longest; only if it was idle at `cutoff`. False when there is none. */
+  /**
+   * Forgets the channel that has been idle for longest; only if it was idle at `cutoff`. Those that never had an event go
+   * first: anybody can make up names to listen to. False when there is none.
+   */
   forgetIdle(cutoff = Infinity): boolean {
-    const { oldest } = this.#idle;
-    if (oldest === NONE || this.#blocks.double(oldest, IDLE_SINCE) > cutoff) return false;
+    return this.#forgetOldest(this.#silent, cutoff) || this.#forgetOldest(this.#idle, cutoff);
+  }
+
+  #forgetOldest(order: RecordOrder, cutoff: number, but = NONE): boolean {
+    const { oldest } = order;
+    if (oldest === NONE || oldest === but || this.#blocks.double(oldest, IDLE_SINCE) > cutoff) return false;
     const tail = this.tail(oldest);
     if (isAfter(tail, this.#forgotten)) this.#forgotten = tail;
-    this.#idle.remove(oldest);
+    order.remove(oldest);
     this.#idleBytes -= this.#table.cost(oldest);
     this.#table.remove(oldest);
     return true;
@@ -177,7 +188,7 @@ export class ChannelRecords {
     change();
     if (this.#onlyListens(channel)) this.#listeningBytes += cost;
     if (wasIdle && !this.#isIdle(channel)) {
-      this.#idle.remove(channel);
+      this.#orderOf(channel).remove(channel);
       this.#idleBytes -= cost;
     }
     if (!wasIdle && this.#isIdle(channel)) this.#beginIdle(channel, now);
@@ -185,9 +196,20 @@ export class ChannelRecords {
 
   #beginIdle(channel: number, now: number): void {
     this.#blocks.setDouble(channel, IDLE_SINCE, now);
-    this.#idle.add(channel);
+    this.#orderOf(channel).add(channel);
     this.#idleBytes += this.#table.cost(channel);
-    while (this.#idleBytes > this.#idleLimit && this.#idle.oldest !== channel && this.forgetIdle());
+    while (this.#idleBytes > this.#idleLimit && this.#forgetAnother(channel));
+  }
+
+  #forgetAnother(channel: number): boolean {
+    return (
+      this.#forgetOldest(this.#silent, Infinity, channel) || this.#forgetOldest(this.#idle, Infinity, channel)
+    );
+  }
+
+  /** As an idle one. */
+  #orderOf(channel: number): RecordOrder {
+    return this.appended(channel) === 0 ? this.#silent : this.#idle;
   }
 
   #isIdle(channel: number): boolean {

@@ -95,6 +95,45 @@ describe('an expectation', () => {
     expect((await connection.answer()).status).toBe(200);
     connection.close();
   });
+
+  test.each([
+    ['that is taken', true, 200],
+    ['that is refused', false, 401],
+  ])('of 100-continue, behind another request, stays out of the answer: %s', async (_what, keyed, status) => {
+    const { headers = [], ...request } = publishRequest(broker, { path: '/publish/a', body: 'x' });
+    const sent = keyed ? headers : headers.filter((line) => !line.startsWith('Authorization'));
+    const connection = await openRaw(broker.port);
+    connection.send(
+      Buffer.concat([
+        requestBytes({ path: '/livez' }),
+        requestBytes({ ...request, headers: [...sent, 'Expect: 100-continue'] }),
+      ]),
+    );
+    expect((await connection.answer()).status).toBe(200);
+    let answer = await connection.answer('HEAD');
+    // It is too late to say so once the answer is known.
+    if (answer.status === 100) answer = await connection.answer('HEAD');
+    expect(answer.status).toBe(status);
+    await connection.until('}');
+    expect(connection.text).toMatch(/^\{"(channel|type)":/);
+    connection.close();
+  });
+
+  test('of 100-continue, behind another request, is met, too', async () => {
+    const connection = await openRaw(broker.port);
+    const { headers = [], ...request } = publishRequest(broker, { path: '/publish/a', body: 'x' });
+    connection.send(
+      Buffer.concat([
+        requestBytes({ path: '/livez' }),
+        requestBytes({ ...request, headers: [...headers, 'Expect: 100-continue'], body: '' }),
+      ]),
+    );
+    expect((await connection.answer()).status).toBe(200);
+    expect((await connection.answer('HEAD')).status).toBe(100);
+    connection.send('x');
+    expect((await connection.answer()).status).toBe(200);
+    connection.close();
+  });
 });
 
 describe('the server as a whole, *,', () => {

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import type { Start } from '../../../src/core/cursor.ts';
 import { BrokerError } from '../../../src/core/errors.ts';
 import type { EventId } from '../../../src/core/event.ts';
 import { HubFixture } from '../../support/hub-fixture.ts';
@@ -14,7 +15,11 @@ test('who waits for a log that refuses is told why, once, and gets everything wh
   fixtures.push(one);
   const ids = await one.publishMany(3);
   one.log.refusal = new BrokerError('log-unavailable', 'wrong type', { trouble: 'WRONGTYPE' });
-  const readers = [0, 0, 1].map((index) => one.subscribe({ from: 'id', id: ids[index] as EventId }).sink);
+  const starts: readonly Start[] = [
+    ...[0, 0, 1].map((index) => ({ from: 'id', id: ids[index] as EventId }) as const),
+    { from: 'last', count: 1 },
+  ];
+  const readers = starts.map((start) => one.subscribe(start).sink);
   await Promise.all(readers.map((sink) => sink.until(({ received }) => received.length > 0)));
   // Tried again and again, and not told each time.
   await expect.poll(() => one.troubles.length).toBeGreaterThan(2);
@@ -22,6 +27,6 @@ test('who waits for a log that refuses is told why, once, and gets everything wh
 
   one.log.refusal = undefined;
   await Promise.all(readers.map((sink) => sink.until(({ isReady }) => isReady)));
-  expect(readers.map((sink) => sink.ids)).toEqual([ids.slice(1), ids.slice(1), ids.slice(2)]);
+  expect(readers.map((sink) => sink.ids)).toEqual([ids.slice(1), ids.slice(1), ids.slice(2), ids.slice(2)]);
   expect(readers.flatMap((sink) => sink.gaps)).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { BrokerError } from '../../../src/core/errors.ts';
 import { compareEventIds } from '../../../src/core/event.ts';
 import type { EventId } from '../../../src/core/event.ts';
 import { SharedPage } from '../../../src/core/log-page.ts';
@@ -68,6 +69,59 @@ describe('a thousand invented cursors', () => {
     await ready(...liars.map(({ sink }) => sink));
     expect(one.log.reads - readsBefore).toBeLessThanOrEqual(4);
     for (const { sink } of liars) expect([sink.gaps.length, sink.position]).toEqual([1, ids[2]]);
+  });
+});
+
+describe('who leaves before there is an answer', () => {
+  test('has the log asked for no page', async () => {
+    const one = fixture();
+    // Each is most of a page, so that none is answered with another's.
+    const ids: EventId[] = [];
+    for (let i = 0; i < 20; i++) ids.push(await one.publish('x'.repeat(200_000)));
+    one.log.withholdPages();
+    const leaving = ids.slice(0, 15).map((id) => one.subscribe({ from: 'id', id }));
+    await expect.poll(() => one.log.reads).toBe(1);
+    for (const { end } of leaving) end();
+    const honest = one.subscribe({ from: 'id', id: ids[17] as EventId });
+    one.log.releasePages();
+    await ready(honest.sink);
+    expect(honest.sink.ids).toEqual(ids.slice(18));
+    expect(one.log.reads).toBeLessThanOrEqual(4);
+  });
+
+  test('has it asked for no place to begin at', async () => {
+    const one = fixture();
+    const ids = await one.publishMany(50);
+    one.log.refusal = new BrokerError('log-unavailable', 'wrong type', { trouble: 'WRONGTYPE' });
+    const leaving = ids.map((_, i) => one.subscribe({ from: 'last', count: i + 1 }));
+    await expect.poll(() => one.log.rewinds).toBeGreaterThan(0);
+    for (const { end } of leaving) end();
+    const honest = one.subscribe({ from: 'last', count: 2 });
+    const { rewinds } = one.log;
+    one.log.refusal = undefined;
+    await ready(honest.sink);
+    expect(honest.sink.ids).toEqual(ids.slice(-2));
+    expect(one.log.rewinds - rewinds).toBeLessThanOrEqual(2);
+  });
+
+  test('does not take from others what they have asked for, too', async () => {
+    const one = fixture();
+    const ids = await one.publishMany(5);
+    one.log.withholdPages();
+    const at = { from: 'id', id: ids[1] as EventId } as const;
+    const [leaving, staying] = [one.subscribe(at), one.subscribe(at)];
+    const [first, second] = [
+      one.subscribe({ from: 'last', count: 2 }),
+      one.subscribe({ from: 'last', count: 2 }),
+    ];
+    await expect.poll(() => one.log.reads).toBe(1);
+    leaving.end();
+    first.end();
+    one.log.releasePages();
+    await ready(staying.sink, second.sink);
+    expect(staying.sink.ids).toEqual(ids.slice(2));
+    expect(second.sink.ids).toEqual(ids.slice(3));
+    expect([...leaving.sink.ids, ...first.sink.ids]).toEqual([]);
   });
 });
 
