@@ -2,10 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
+import { isRefused, markRefused } from './client-error.ts';
 import { endWithProblem } from './problem.ts';
 
 /** Requests of one connection that may wait for their answers: more than any client sends ahead on purpose. */
 const MAX_AHEAD = 64;
+
+/** Of Node's HTTP server (node:_http_server, Node 24 to 26). */
+interface HttpSocket {
+  readonly parser?: { onIncoming?: () => number } | null;
+}
+
+/** What the parser takes from its listener as the end of HTTP on this connection. */
+const STOP = 2;
 
 const TOO_MANY = new BrokerError(
   'too-many-requests',
@@ -20,17 +29,16 @@ const TOO_MANY = new BrokerError(
 export function boundPipelining({ server }: FastifyInstance): void {
   const listeners = server.listeners('request');
   const ahead = new WeakMap<Socket, number>();
-  const refused = new WeakSet<Socket>();
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     if (request.httpVersionMajor < 2) {
       // Came in one piece with the one that was refused.
-      if (refused.has(socket)) return;
+      if (isRefused(socket)) return;
       const before = ahead.get(socket) ?? 0;
       if (before === MAX_AHEAD) {
-        refused.add(socket);
-        socket.pause();
+        markRefused(socket);
+        stopReading(socket);
         // In its turn, behind the answers to the requests before it.
         endWithProblem(response, TOO_MANY);
         return;
@@ -40,4 +48,11 @@ export function boundPipelining({ server }: FastifyInstance): void {
     }
     for (const listener of listeners) listener.call(server, request, response);
   });
+}
+
+/** To make a request of each that has come already, only to leave it alone, would take tens of ms for one packet. */
+function stopReading(socket: Socket): void {
+  socket.pause();
+  const { parser } = socket as HttpSocket;
+  if (parser?.onIncoming !== undefined) parser.onIncoming = () => STOP;
 }
