@@ -38,7 +38,7 @@ export function boundPipelining({ server }: FastifyInstance): void {
       const before = ahead.get(socket) ?? 0;
       if (before === MAX_AHEAD) {
         markRefused(socket);
-        stopReading(socket);
+        stopParsing(socket);
         // In its turn, behind the answers to the requests before it.
         endWithProblem(response, TOO_MANY);
         return;
@@ -50,9 +50,12 @@ export function boundPipelining({ server }: FastifyInstance): void {
   });
 }
 
-/** To make a request of each that has come already, only to leave it alone, would take tens of ms for one packet. */
-function stopReading(socket: Socket): void {
-  socket.pause();
+/**
+ * To make a request of each that has come already, only to leave it alone, would take tens of ms for one packet. What comes
+ * then is thrown away and not left unread: the system resets a connection that is closed with something unread, and the last
+ * answers can be lost with it.
+ */
+function stopParsing(socket: Socket): void {
   const { parser } = socket as HttpSocket;
   if (parser?.onIncoming !== undefined) parser.onIncoming = () => STOP;
 }
