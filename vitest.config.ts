@@ -7,7 +7,7 @@ const patience = 60_000;
 interface Wishes {
   /** Projects of one order share the machine; the next order begins when they are done. */
   readonly order: number;
-  /** Test files at a time. A file brings its own Redis, broker and clients: two of them fill two cores. */
+  /** Test files at a time. A file brings its own Redis, broker and clients, and waits for them half of its time. */
   readonly workers?: number;
   /** Runs once before the first worker starts, and only when a file of the project is to run. */
   readonly provision?: string | string[];
@@ -42,9 +42,9 @@ export default defineConfig({
     projects: [
       project('unit', { order: 0 }),
       project('chart', { order: 0, provision: helm }),
-      project('contract', { order: 1, workers: 2, provision: redis }),
-      project('integration', { order: 1, workers: 2, provision: redis }),
-      project('operations', { order: 1, workers: 2, provision: prometheus }),
+      project('contract', { order: 1, workers: 3, provision: redis }),
+      project('integration', { order: 1, workers: 3, provision: redis }),
+      project('operations', { order: 1, workers: 3, provision: prometheus }),
       // Alone, one file at a time: these measure how soon a fault is noticed and healed.
       project('faults', { order: 2, workers: 1, provision: redis }),
       // Counts, and not times; but a busy machine makes the waiting long.

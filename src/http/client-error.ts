@@ -13,6 +13,15 @@ interface HttpSocket extends Socket {
 /** Connections that have been refused, or will be once earlier requests on them have been answered. */
 const REFUSED = new WeakSet<Socket>();
 
+/** Whatever else comes over this connection is not answered: its last answer is known. */
+export function markRefused(socket: Socket): void {
+  REFUSED.add(socket);
+}
+
+export function isRefused(socket: Socket): boolean {
+  return REFUSED.has(socket);
+}
+
 /**
  * Answers what is not even HTTP, or not in time. There is no request yet, so the answer is written by hand, and there is
  * no Origin to allow.

@@ -7,6 +7,7 @@ import { clientAddress } from './client-address.ts';
 import { answerClientError } from './client-error.ts';
 import { allowOrigins, originHeaders } from './cors.ts';
 import { KnownRoutes } from './method-not-allowed.ts';
+import { boundPipelining } from './pipelined-requests.ts';
 import { UNFORESEEN, brokerErrorOf, sendProblem } from './problem.ts';
 import { SECURITY_HEADERS, secureAnswers } from './security-headers.ts';
 import { refuseStrangeTargets } from './strange-targets.ts';
@@ -98,6 +99,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   );
 
   app.server.maxHeadersCount = MAX_HEADERS;
+  boundPipelining(app);
 
   secureAnswers(app);
   await allowOrigins(app, options.corsOrigins);

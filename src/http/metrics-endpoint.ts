@@ -11,10 +11,17 @@ export async function metricsRoute(
   app: FastifyInstance,
   { exposition }: { exposition: Exposition },
 ): Promise<void> {
+  // It takes some milliseconds: whoever asks meanwhile gets the same.
+  let underWay: Promise<string> | undefined;
+  const metrics = (): Promise<string> =>
+    (underWay ??= exposition.metrics().finally(() => {
+      underWay = undefined;
+    }));
+
   app.get('/metrics', { config: { operation: METRICS } }, async (_request, reply) =>
     reply
       .header('cache-control', 'no-store')
       .header('content-type', exposition.contentType)
-      .send(await exposition.metrics()),
+      .send(await metrics()),
   );
 }

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
@@ -85,6 +86,21 @@ export function rawProblem(error: BrokerError, close: boolean): string {
     `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n` +
     `Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n${body}`
   );
+}
+
+/** The same, where Node has a response for it and Fastify has not; the connection ends with it. */
+export function endWithProblem(response: ServerResponse, error: BrokerError): void {
+  const problem = problemOf(error);
+  const body = JSON.stringify(problem);
+  const retryAfter = retryAfterOf(error, problem);
+  if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter);
+  response.writeHead(problem.status, {
+    ...SECURITY_HEADERS,
+    'content-type': PROBLEM_TYPE,
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  });
+  response.end(body);
 }
 
 export const UNFORESEEN = new BrokerError(
