@@ -71,7 +71,8 @@ export class TlsServer {
     const settings = {
       ...this.#identity,
       allowHTTP1: true,
-      handshakeTimeout: headTimeout,
+      // The time for the first head runs during the handshake, too, and ends before this one.
+      handshakeTimeout: headTimeout + 2 * latestNotice,
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderBytes },
       // For HTTP/1.1, as Node takes them since 26; its types do not know them yet.
       maxHeaderSize: maxHeaderBytes,
@@ -119,9 +120,6 @@ export class TlsServer {
     // it off.
     server.prependListener('stream', (stream: ServerHttp2Stream) => {
       stream.setTimeout(requestTimeout + 2 * latestNotice, () => stream.close(constants.NGHTTP2_CANCEL));
-    });
-    server.on('tlsClientError', (error: NodeJS.ErrnoException, { remoteAddress }) => {
-      if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') onSlow(remoteAddress);
     });
     const timer = setInterval(() => {
       first.look();

@@ -33,11 +33,13 @@ test.runIf(process.platform === 'linux')(
     await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
     const before = await writesOf(pid);
     const events = 400;
-    // All in one piece, so that the broker has them in one turn of its loop however busy the machine is.
-    const publisher = await openRaw(port);
+    // In a few pieces, so that the broker has them in a few turns of its loop however busy the machine is; on one
+    // connection no more may wait for their answers than that.
+    const publishers = await Promise.all(Array.from({ length: 8 }, () => openRaw(port)));
     const headers = [`Authorization: Bearer ${key}`, 'Content-Length: 1'];
     const publish = requestBytes({ method: 'POST', path: '/publish/news', headers, body: 'x' });
-    publisher.send(Buffer.concat(Array.from({ length: events }, () => publish)));
+    const each = Buffer.concat(Array.from({ length: events / publishers.length }, () => publish));
+    for (const publisher of publishers) publisher.send(each);
     await Promise.all(streams.map((stream) => stream.when(({ events: got }) => got.length === events + 1)));
     const deliveries = events * streams.length;
     // One for each publish's answer at the most; without joining there would be one for each delivery besides.
