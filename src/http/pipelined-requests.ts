@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
+import { STOP_PARSING } from '../sse/detach-socket.ts';
 import { isRefused, markRefused } from './client-error.ts';
 import { endWithProblem } from './problem.ts';
 
@@ -12,9 +13,6 @@ const MAX_AHEAD = 64;
 interface HttpSocket {
   readonly parser?: { onIncoming?: () => number } | null;
 }
-
-/** What the parser takes from its listener as the end of HTTP on this connection. */
-const STOP = 2;
 
 const TOO_MANY = new BrokerError(
   'too-many-requests',
@@ -57,5 +55,5 @@ export function boundPipelining({ server }: FastifyInstance): void {
  */
 function stopParsing(socket: Socket): void {
   const { parser } = socket as HttpSocket;
-  if (parser?.onIncoming !== undefined) parser.onIncoming = () => STOP;
+  if (parser?.onIncoming !== undefined) parser.onIncoming = () => STOP_PARSING;
 }

@@ -26,7 +26,7 @@ interface HttpSocket {
 const NOBODY = Object.freeze({ emit: () => true });
 
 /** What the parser takes from its listener as the end of HTTP on this connection. */
-const STOP = 2;
+export const STOP_PARSING = 2;
 
 /**
  * Takes a socket away from Node's HTTP server once the head of its last answer is out, as Node itself does for an
@@ -48,7 +48,7 @@ export function detachSocket(socket: Socket, response: ServerResponse): boolean 
   }
   response.detachSocket(socket);
   // What follows in the same packet is not looked at: a request behind a stream can never be answered.
-  parser.onIncoming = () => STOP;
+  parser.onIncoming = () => STOP_PARSING;
   if (parser._consumed === true) parser.unconsume();
   parser._consumed = false;
   parser.remove();
