@@ -6,6 +6,7 @@ import type { HeldBudget } from './held-events.ts';
 import type { Instruments } from './instruments.ts';
 import type { RecentBudget } from './recent-events.ts';
 import type { HistoryLimits } from './retention.ts';
+import type { SharedBytes } from './shared-bytes.ts';
 
 /** What all channels of a replica share. */
 export interface ChannelContext {
@@ -27,6 +28,6 @@ interface Joined {
   readonly channel: object;
   readonly from: EventId;
   readonly to: EventId;
-  readonly bytes: Buffer;
+  readonly bytes: SharedBytes;
   readonly count: number;
 }

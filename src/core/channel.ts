@@ -5,12 +5,13 @@ import { ORIGIN, compareEventIds } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
-import { joinFrames } from './log-page.ts';
 import type { SharedPage } from './log-page.ts';
 import { PageReader } from './page-reader.ts';
 import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
 import { Retention } from './retention.ts';
 import { RecentEvents } from './recent-events.ts';
+import { joinFrames } from './shared-bytes.ts';
+import type { SharedBytes } from './shared-bytes.ts';
 import type { Subscription } from './subscription.ts';
 
 /**
@@ -117,7 +118,7 @@ export class Channel implements LogListener, PageConsumer {
   recentAfter(
     position: EventId,
     cameAt: number,
-  ): { readonly bytes: Buffer; readonly count: number } | undefined {
+  ): { readonly bytes: SharedBytes; readonly count: number } | undefined {
     const events = this.#recent.after(position);
     const [first] = events ?? [];
     if (events === undefined) return undefined;

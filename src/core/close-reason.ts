@@ -7,7 +7,10 @@
  * - `expired`: the token that opened it has expired
  * - `disconnected`: a backend asked for its end, or the token that it was opened with was revoked
  */
-export type CloseReason = 'client' | 'drained' | 'stalled' | 'aged' | 'expired' | 'disconnected';
+export type CloseReason = 'client' | 'stalled' | EndReason;
+
+/** Those for which the broker ends a stream that may come back, and says so in it. */
+export type EndReason = 'drained' | 'aged' | 'expired' | 'disconnected';
 
 /**
  * Why a new stream is not served now; it is answered with 200 and asked to come back later.

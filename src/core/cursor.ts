@@ -6,8 +6,8 @@ import type { EventId } from './event.ts';
  * Where a subscriber of one channel wants to begin (docs/protocol.md §4).
  * - `tail`: new events only
  * - `id`: after the event it saw last
- * - `earliest`: with everything retained, without a gap notice
- * - `last`: that many events back
+ * - `earliest`: with the first event that the channel ever had
+ * - `last`: that many events back, of those that are kept
  * - `time`: with the first event at or after that moment (epoch ms)
  * - `unreadable`: it gave a cursor that no log can have issued; it is told so by a gap, then gets new events
  */

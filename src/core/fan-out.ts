@@ -2,8 +2,9 @@ import { compareEventIds, eventTime } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
-import { joinFrames } from './log-page.ts';
 import type { RecentEvents } from './recent-events.ts';
+import { joinFrames } from './shared-bytes.ts';
+import type { SharedBytes } from './shared-bytes.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Bytes that one write to each subscriber may join. */
@@ -16,7 +17,7 @@ interface Walk {
   readonly from: EventId;
   readonly to: EventId;
   readonly events: readonly StoredEvent[];
-  readonly bytes: Buffer;
+  readonly bytes: SharedBytes;
   /** From the end of the list to its start, so that a subscriber that leaves can be replaced by the last one. */
   next: number;
   written: number;
@@ -140,7 +141,7 @@ export class FanOut implements FairTask {
   #finish(walk: Walk): void {
     this.#walk = undefined;
     this.#walked = walk.to;
-    this.#pendingBytes -= walk.bytes.length;
+    this.#pendingBytes -= walk.bytes.plain.length;
     this.#recent.trim(this.#walked);
     if (walk.written === 0) return;
     this.#instruments.delivered(walk.written * walk.events.length);

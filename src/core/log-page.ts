@@ -1,22 +1,24 @@
 import type { LogPage } from './event-log.ts';
 import { compareEventIds } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
+import { joinFrames, withoutChunk } from './shared-bytes.ts';
+import type { SharedBytes } from './shared-bytes.ts';
 
 /** The bytes of a page's events, joined once for all who read it, and where each event begins in them. */
 class JoinedFrames {
   readonly #events: readonly StoredEvent[];
-  #bytes: Buffer | undefined;
+  #bytes: SharedBytes | undefined;
 
   constructor(events: readonly StoredEvent[]) {
     this.#events = events;
   }
 
-  from(index: number): Buffer {
+  from(index: number): SharedBytes {
     this.#bytes ??= joinFrames(this.#events);
     if (index === 0) return this.#bytes;
     let offset = 0;
     for (let i = 0; i < index; i++) offset += (this.#events[i] as StoredEvent).frame.length;
-    return this.#bytes.subarray(offset);
+    return withoutChunk(this.#bytes.plain.subarray(offset));
   }
 }
 
@@ -54,7 +56,7 @@ export class SharedPage implements LogPage {
   }
 
   /** One buffer for all who read it. */
-  get bytes(): Buffer {
+  get bytes(): SharedBytes {
     return this.#joined.from(this.#index);
   }
 
@@ -109,24 +111,4 @@ export class SharedPage implements LogPage {
     }
     return low;
   }
-}
-
-/** One buffer for all: what is written to every socket. It may be kept, so it is no slice of a larger one. */
-export function joinFrames(events: readonly StoredEvent[]): Buffer {
-  const [first] = events;
-  if (first === undefined) return Buffer.alloc(0);
-  if (events.length === 1) return first.frame;
-  const { buffer } = first.frame;
-  let length = 0;
-  let inOnePiece = true;
-  for (const { frame } of events) {
-    inOnePiece &&= frame.buffer === buffer && frame.byteOffset === length;
-    length += frame.length;
-  }
-  // A page of the embedded log is one buffer already.
-  if (inOnePiece && buffer.byteLength === length) return Buffer.from(buffer);
-  const joined = Buffer.allocUnsafeSlow(length);
-  let start = 0;
-  for (const { frame } of events) start += frame.copy(joined, start);
-  return joined;
 }

@@ -9,25 +9,26 @@ import type { Instruments } from './instruments.ts';
 import type { SharedPage } from './log-page.ts';
 import type { LogTrouble } from './log-trouble.ts';
 import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
+import type { SharedBytes } from './shared-bytes.ts';
 
 /** Where a subscription's bytes go: one connection. It never blocks; it says when it has had enough. */
 export interface Sink {
   /** False while what was written has not left the process. The owner calls {@link Subscription.resume} when it has. */
   readonly writable: boolean;
-  /** Whole events, in wire form, shared with every other subscriber: not to be changed. */
-  write(bytes: Buffer): void;
-  /** Some events of the channel may be missing here. */
-  gap(notice: GapNotice): void;
+  write(bytes: SharedBytes): void;
+  /** Some events of the channel may be missing here, after `position`. */
+  gap(notice: GapNotice, position: EventId): void;
   /** What follows has to wait, because the log refuses or is away; said once for each reason. */
   waiting(reason: LogTrouble): void;
   /** Everything up to `position` has been written; from now on events arrive as they are published. */
   ready(channel: ChannelName, position: EventId): void;
 }
 
-/** `after`: what the subscriber saw last, null when that could not be read; `before`: the first id that follows, if any. */
 export interface GapNotice {
   readonly channel: ChannelName;
+  /** What the subscriber saw last; null when that could not be read, or when it has seen nothing. */
   readonly after: EventId | null;
+  /** The first id that follows, if any. */
   readonly before: EventId | null;
 }
 
@@ -69,6 +70,13 @@ export class Subscription implements PageConsumer, RewindConsumer, FairTask {
     this.#instruments = instruments;
   }
 
+  /** What its reader would resume from; undefined while that is not known. */
+  get cursor(): EventId | undefined {
+    if (this.#start !== undefined) return this.#start.from === 'id' ? this.#start.id : undefined;
+    // How far back `last` leads has to be asked.
+    return this.#opening?.from === 'last' && this.position === ORIGIN ? undefined : this.position;
+  }
+
   /** Where new events begin, for one who asked for nothing else: said once, as soon as the channel knows. */
   anchor(tail: EventId): void {
     if (this.#start?.from === 'tail') this.#start = { from: 'id', id: tail };
@@ -90,7 +98,7 @@ export class Subscription implements PageConsumer, RewindConsumer, FairTask {
   }
 
   /** Live: events that follow exactly on {@link position}. */
-  receive(bytes: Buffer, to: EventId): void {
+  receive(bytes: SharedBytes, to: EventId): void {
     this.position = to;
     this.#sink.write(bytes);
     if (!this.#sink.writable) this.catchUp();
@@ -213,7 +221,8 @@ export class Subscription implements PageConsumer, RewindConsumer, FairTask {
     this.#opening = undefined;
     const last = page.events.at(-1);
     if (!page.complete && isLoss(page, opening)) {
-      this.#tellGap(opening?.from === 'time' ? null : this.position, page.events[0]?.id ?? null);
+      const sawNothing = opening?.from === 'time' || opening?.from === 'earliest';
+      this.#tellGap(sawNothing ? null : this.position, page.events[0]?.id ?? null);
     }
     if (last === undefined) {
       if (!page.complete) this.position = page.tail;
@@ -229,13 +238,14 @@ export class Subscription implements PageConsumer, RewindConsumer, FairTask {
 
   #tellGap(after: EventId | null, before: EventId | null): void {
     this.#instruments.gap();
-    this.#sink.gap({ channel: this.#channel.name, after, before });
+    this.#sink.gap({ channel: this.#channel.name, after, before }, this.position);
   }
 }
 
 /** Whether an incomplete page means that somebody who began like this misses something. */
 function isLoss(page: SharedPage, opening: Start | undefined): boolean {
-  if (opening?.from === 'earliest') return false;
+  // The newest of what is kept: whatever went while it was looked up is not among them.
+  if (opening?.from === 'last') return false;
   if (opening?.from !== 'time') return true;
   // What went before the first event that is left (or, when none is left, the newest there was) decides.
   const missing = page.events[0]?.prev ?? page.tail;

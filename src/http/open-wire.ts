@@ -1,6 +1,7 @@
 import type { Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
+import { asChunk } from '../core/shared-bytes.ts';
 import { detachSocket } from '../sse/detach-socket.ts';
 import { Http2Wire } from '../sse/http2-wire.ts';
 import { SocketWire, tcpSocketOf } from '../sse/socket-wire.ts';
@@ -19,15 +20,16 @@ export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire)
     return;
   }
   const { raw } = reply;
+  const chunked = raw.req.httpVersionMinor === 1;
   const take = (socket: Socket): void => {
     if (socket.destroyed) return;
     // Hijacking skips the hooks that would write what plugins have set, CORS above all.
-    const head = streamHead(reply.getHeaders());
+    const head = streamHead(reply.getHeaders(), chunked);
     detachSocket(socket, raw);
     socket.cork();
-    socket.write(head + first);
+    socket.write(head + (chunked ? asChunk(first) : first));
     socket.setTimeout(0);
-    begin(new SocketWire(socket));
+    begin(new SocketWire(socket, chunked));
   };
   // Behind another request on the same connection it is given the socket once that one has been answered.
   if (raw.socket === null) raw.once('socket', take);

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { STREAM_HEADERS } from '../sse/stream-head.ts';
 
 /**
  * What every answer says to a browser besides its content, but for the answers to a publish and to a subscription, which
@@ -20,7 +21,7 @@ export const SECURITY_HEADERS = {
 /** In the last step before an answer leaves, so that a route may have said something else, and a stream is left alone. */
 export function secureAnswers(app: FastifyInstance): void {
   app.addHook('onSend', (_request, reply, payload, done) => {
-    if (reply.getHeader('content-type') !== 'text/event-stream') {
+    if (reply.getHeader('content-type') !== STREAM_HEADERS['content-type']) {
       for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
         if (!reply.hasHeader(name)) reply.header(name, value);
       }

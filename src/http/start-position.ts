@@ -10,6 +10,8 @@ export const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+
 export const EPOCH_MS = /^\d{1,15}$/;
 export const COUNT = /^\d{1,10}$/;
 const MAX_LAST = 1_000_000;
+/** What clients that cannot send the header call it in the query, the first that is there counts. */
+const CURSOR_PARAMETERS = ['last_event_id', 'lastEventId', 'lastEventID', 'last-event-id', 'Last-Event-ID'];
 
 /**
  * Where a subscriber begins (docs/protocol.md §4). A cursor, from wherever it comes, wins over `last` and `since`: those
@@ -21,7 +23,7 @@ export function startPosition(
   query: Query,
   channel: ChannelName,
 ): Start {
-  for (const cursor of [lastEventId, query['last_event_id'], query['lastEventId']]) {
+  for (const cursor of [lastEventId, ...CURSOR_PARAMETERS.map((name) => query[name])]) {
     // An empty one is what a client sends that has seen nothing. Given twice, there is no telling which is meant.
     if (cursor !== undefined && cursor !== '')
       return Array.isArray(cursor) ? { from: 'unreadable' } : parseCursor(cursor, channel);

@@ -4,10 +4,11 @@ import type { Revocations } from '../auth/revocations.ts';
 import { parseChannelName } from '../core/channel-name.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import type { RefuseReason } from '../core/close-reason.ts';
+import type { Start } from '../core/cursor.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { Hub } from '../core/hub.ts';
 import type { Connections, StreamHolder } from '../sse/connections.ts';
-import { encodeRetry } from '../sse/frame.ts';
+import { encodeClosing, encodeRetry } from '../sse/frame.ts';
 import { STREAM_HEADERS } from '../sse/stream-head.ts';
 import { SseConnection } from '../sse/sse-connection.ts';
 import { SUBSCRIBE, SUBSCRIBE_HEAD } from './api/subscribe-operations.ts';
@@ -32,12 +33,12 @@ interface SubscribeRoute {
   Querystring: Query;
 }
 
-/** Who may have which stream. */
-interface Admission {
+/** Who asks for which stream. */
+interface Asked {
   readonly channel: ChannelName;
-  /** Undefined for who needed no token. */
-  readonly access: TokenAccess | undefined;
   readonly address: string;
+  readonly start: Start;
+  readonly heartbeatEvents: boolean;
 }
 
 /** `GET` and `HEAD /events/:channel` (docs/protocol.md §3). */
@@ -46,15 +47,16 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
 
   /** 200, because a browser that gets any other status never tries again. */
   const refuse = (
-    request: FastifyRequest,
+    request: FastifyRequest<SubscribeRoute>,
     reply: FastifyReply,
     reason: RefuseReason,
-    address: string,
+    { address, start }: Asked,
   ): void => {
     options.onRefused(reason, address);
     // Over HTTP/2 the connection has other streams, and no such header.
     if (request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
-    void reply.headers(STREAM_HEADERS).send(encodeRetry(connections.jitteredBackoff()));
+    const cursor = start.from === 'id' ? start.id : undefined;
+    void reply.headers(STREAM_HEADERS).send(encodeClosing(reason, connections.jitteredBackoff(), cursor));
   };
 
   app.head<SubscribeRoute>(
@@ -63,62 +65,71 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     async (request, reply) => {
       const channel = parseChannelName(request.params.channel);
       await subscribers.of(request, [channel], clientAddress(request));
-      startPosition(request.headers['last-event-id'], request.query, channel);
+      readAsked(request, channel);
       return reply.headers(STREAM_HEADERS).send();
     },
   );
 
   app.get<SubscribeRoute>('/events/:channel', { config: { operation: SUBSCRIBE } }, (request, reply) => {
     const channel = parseChannelName(request.params.channel);
-    const address = clientAddress(request);
-    const access = subscribers.of(request, [channel], address);
+    const access = subscribers.of(request, [channel], clientAddress(request));
     if (!(access instanceof Promise)) {
-      stream(request, reply, { channel, access, address });
+      stream(request, reply, readAsked(request, channel), access);
       return undefined;
     }
     return access.then(
-      (granted) => stream(request, reply, { channel, access: granted, address }),
+      (granted) => stream(request, reply, readAsked(request, channel), granted),
       (error: unknown) => {
         const reason = passingReason(error);
         if (reason === undefined) throw error;
-        refuse(request, reply, reason, address);
+        refuse(request, reply, reason, readAsked(request, channel));
       },
     );
   });
 
+  /** @param access undefined for who needed no token */
   const stream = (
     request: FastifyRequest<SubscribeRoute>,
     reply: FastifyReply,
-    admission: Admission,
+    asked: Asked,
+    access: TokenAccess | undefined,
   ): void => {
-    const { channel, access, address } = admission;
+    const { channel, address, start, heartbeatEvents } = asked;
     const holder: StreamHolder = { address, subject: access?.subject };
-    const start = startPosition(request.headers['last-event-id'], request.query, channel);
     const refusal = connections.refusal(holder);
     if (refusal !== undefined) {
-      refuse(request, reply, refusal, address);
+      refuse(request, reply, refusal, asked);
       return;
     }
     // The head and the first bytes, before the log has been asked anything.
     openWire(reply, `${encodeRetry(connections.jitteredRetry())}:\n`, (wire) => {
-      if (revocations.refuses(access, channel)) {
-        // Revoked while it waited for its turn on the connection.
-        wire.cut();
-        return;
-      }
       const connection = new SseConnection(wire, connections, {
         expiry: connections.expiry(access?.expiresAt ?? Infinity),
         channel,
         holder: access,
+        heartbeatEvents,
       });
       options.onOpened();
       const subscription = hub.subscribe(channel, start, connection);
-      connection.onWritable = () => subscription.resume();
+      connection.source = subscription;
       connections.add(connection, holder, () => hub.unsubscribe(channel, subscription));
+      // Revoked while it waited for its turn on the connection.
+      if (revocations.refuses(access, channel)) connection.end('disconnected', connections.jitteredRetry());
       // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
       // say first leaves in the same write.
       setImmediate(release, wire);
     });
+  };
+}
+
+/** @throws BrokerError `invalid-query` */
+function readAsked(request: FastifyRequest<SubscribeRoute>, channel: ChannelName): Asked {
+  const { headers, query } = request;
+  return {
+    channel,
+    address: clientAddress(request),
+    start: startPosition(headers['last-event-id'], query, channel),
+    heartbeatEvents: wantsHeartbeatEvents(query),
   };
 }
 
@@ -131,4 +142,14 @@ function passingReason(error: unknown): RefuseReason | undefined {
 
 function release(wire: Wire): void {
   wire.release();
+}
+
+/** @throws BrokerError `invalid-query` */
+function wantsHeartbeatEvents({ heartbeat }: Query): boolean {
+  if (heartbeat === undefined) return false;
+  if (heartbeat === 'event') return true;
+  throw new BrokerError(
+    'invalid-query',
+    'heartbeat= takes event, or is left out: then heartbeats are comments.',
+  );
 }

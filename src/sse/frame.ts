@@ -1,7 +1,25 @@
 import type { ChannelName } from '../core/channel-name.ts';
+import type { EndReason, RefuseReason } from '../core/close-reason.ts';
 import type { EventId } from '../core/event.ts';
 import type { LogTrouble } from '../core/log-trouble.ts';
 import type { GapNotice } from '../core/subscription.ts';
+
+/** Why a stream ends that may come back, or is not served now. */
+type CloseCause = EndReason | RefuseReason;
+
+/** What a reader is told of it (docs/protocol.md §5). */
+const CLOSING_REASONS: Readonly<Record<CloseCause, string>> = {
+  drained: 'draining',
+  draining: 'draining',
+  aged: 'age',
+  expired: 'expired',
+  disconnected: 'disconnected',
+  limit: 'limit',
+  'ip-limit': 'address-limit',
+  'subject-limit': 'subject-limit',
+  'failed-authentication': 'failed-authentication',
+  keys: 'keys',
+};
 
 const LINE_BREAKS = /\r\n|\r|\n/g;
 const NEXT_LINE = '\ndata: ';
@@ -45,14 +63,36 @@ export function fits(data: string, limit: number): boolean {
   return left >= 0;
 }
 
-/** Has no id: a client that reconnects after it must come back with the cursor it had. */
-export function encodeGap({ channel, after, before }: GapNotice): Buffer {
-  return Buffer.from(`event: sluice:gap\ndata: ${JSON.stringify({ channel, after, before })}\n\n`);
+/** Its id is what the reader had seen before, so that one who comes back with it is told again. */
+export function encodeGap({ channel, after, before }: GapNotice, position: EventId): string {
+  return controlEvent('gap', { channel, after, before }, position);
 }
 
-export function encodeReady(channel: ChannelName, position: EventId): Buffer {
-  const data = JSON.stringify({ channels: { [channel]: position } });
-  return Buffer.from(`id: ${position}\nevent: sluice:ready\ndata: ${data}\n\n`);
+export function encodeReady(channel: ChannelName, position: EventId): string {
+  return controlEvent('ready', { channels: { [channel]: position } }, position);
+}
+
+/**
+ * Why the stream ends, and in how many ms its reader may come back: said as `retry:` for an EventSource, which honours it only in a
+ * block that has data, if it is Node's or one of several others; and in the data for whoever reads them.
+ */
+export function encodeClosing(reason: CloseCause, retry: number, cursor: EventId | undefined): string {
+  const ms = Math.round(retry);
+  return encodeRetry(ms) + controlEvent('closing', { reason: CLOSING_REASONS[reason], retry: ms }, cursor);
+}
+
+/** For pages that want to see that the stream is alive. `time`: epoch ms. */
+export function encodeHeartbeat(time: number, cursor: EventId | undefined): string {
+  return controlEvent('heartbeat', new Date(time).toISOString(), cursor);
+}
+
+/**
+ * An event of the broker's own. Without an id some clients forget the one they have, and begin anew when they come back; so each has
+ * one if there is any.
+ */
+function controlEvent(type: string, data: object | string, id: EventId | undefined): string {
+  const text = typeof data === 'string' ? data : JSON.stringify(data);
+  return `${id === undefined ? '' : `id: ${id}\n`}event: sluice:${type}\ndata: ${text}\n\n`;
 }
 
 /** For whoever looks at the stream itself: a comment, which no client takes for an event. */
@@ -66,4 +106,4 @@ export function encodeRetry(ms: number): string {
 }
 
 /** A comment that keeps proxies and clients from giving up; no blank line, for the same reason. */
-export const HEARTBEAT: Buffer = Buffer.from(':\n');
+export const HEARTBEAT = ':\n';

@@ -13,6 +13,8 @@ const PIECE = 16 * 1024;
  * event loop leaves together without our doing.
  */
 export class Http2Wire implements Wire, Outlet {
+  /** Frames of its own (RFC 9113 §8.1) take their place. */
+  readonly chunked = false;
   readonly #stream: ServerHttp2Stream;
   readonly #connection: Socket;
 
@@ -42,6 +44,14 @@ export class Http2Wire implements Wire, Outlet {
       more = this.#stream.write(all.subarray(from, from + PIECE));
     }
     return more;
+  }
+
+  cork(): void {
+    this.#stream.cork();
+  }
+
+  uncork(): void {
+    this.#stream.uncork();
   }
 
   listen(onDrain: () => void, onClose: () => void): void {

@@ -2,12 +2,14 @@ import type { Socket } from 'node:net';
 import { LINGER } from './wire.ts';
 import type { Wire } from './wire.ts';
 
-/** A stream with a connection of its own, over TLS or not: HTTP/1.1, ended by closing. */
+/** A stream with a connection of its own, over TLS or not, which ends with it: HTTP/1.1, or 1.0, which knows no chunks. */
 export class SocketWire implements Wire {
   readonly outlet: Socket;
+  readonly chunked: boolean;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, chunked: boolean) {
     this.outlet = socket;
+    this.chunked = chunked;
   }
 
   listen(onDrain: () => void, onClose: () => void): void {

@@ -1,10 +1,12 @@
 import type { ChannelName } from '../core/channel-name.ts';
-import type { CloseReason } from '../core/close-reason.ts';
+import type { CloseReason, EndReason } from '../core/close-reason.ts';
 import type { EventId } from '../core/event.ts';
 import type { FairLoop, FairTask } from '../core/fair-loop.ts';
 import type { LogTrouble } from '../core/log-trouble.ts';
+import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from '../core/shared-bytes.ts';
+import type { SharedBytes } from '../core/shared-bytes.ts';
 import type { GapNotice, Sink } from '../core/subscription.ts';
-import { HEARTBEAT, encodeGap, encodeReady, encodeRetry, encodeWaiting } from './frame.ts';
+import { HEARTBEAT, encodeClosing, encodeGap, encodeHeartbeat, encodeReady, encodeWaiting } from './frame.ts';
 import type { Outlet, Wire } from './wire.ts';
 
 /** The time, in ms and only as exact as the sweep that keeps it: reading it costs nothing. */
@@ -22,8 +24,18 @@ export interface StreamContext {
 export interface Expiry {
   /** On the clock of its pulse; Infinity for never. */
   readonly at: number;
-  readonly reason: CloseReason;
+  readonly reason: EndReason;
 }
+
+/** Who has the stream written, and knows where it stands. */
+export interface StreamSource {
+  /** What the reader would resume from; undefined where that is nothing. */
+  readonly cursor: EventId | undefined;
+  /** The wire has taken what it was given. */
+  resume(): void;
+}
+
+const NOBODY: StreamSource = { cursor: undefined, resume: () => undefined };
 
 /** Who holds a stream, as far as ending it goes by that: what was accepted of their token. */
 export interface Holder {
@@ -45,6 +57,8 @@ export interface SseConnectionOptions {
   readonly channel: ChannelName;
   /** Undefined for who needed no token. One object may stand behind many streams. */
   readonly holder: Holder | undefined;
+  /** Heartbeats as events, for a page that wants to see them, and not as comments. */
+  readonly heartbeatEvents: boolean;
 }
 
 /**
@@ -58,16 +72,19 @@ export class SseConnection implements Sink, FairTask {
   readonly channel: ChannelName;
   readonly holder: Holder | undefined;
   lastWriteAt: number;
-  /** Called when the wire has taken what it was given. */
-  onWritable: () => void = () => undefined;
+  source: StreamSource = NOBODY;
   /** Called once, when nothing more can be written. */
   onClose: (reason: CloseReason) => void = () => undefined;
   readonly #wire: Wire;
   readonly #outlet: Outlet;
   readonly #pulse: Pulse;
   readonly #loop: FairLoop;
+  readonly #chunked: boolean;
+  readonly #heartbeatEvents: boolean;
   /** What is left of the last write, shared with all who are written the same. */
   #rest: Buffer | undefined;
+  /** The rest is the end of a chunk, which is not marked in it. */
+  #chunkOpen = false;
   /** The outlet wants no more for now. */
   #full = false;
   /** Waits for its turn to hand on the rest. */
@@ -78,21 +95,23 @@ export class SseConnection implements Sink, FairTask {
   #taken = NaN;
   #progressAt = 0;
 
-  constructor(wire: Wire, { pulse, loop }: StreamContext, { expiry, channel, holder }: SseConnectionOptions) {
+  constructor(wire: Wire, { pulse, loop }: StreamContext, options: SseConnectionOptions) {
     this.#wire = wire;
+    this.#chunked = wire.chunked;
     this.#outlet = wire.outlet;
     this.#pulse = pulse;
     this.#loop = loop;
-    this.channel = channel;
-    this.holder = holder;
+    this.channel = options.channel;
+    this.holder = options.holder;
+    this.#heartbeatEvents = options.heartbeatEvents;
     this.openedAt = pulse.now;
     this.lastWriteAt = pulse.now;
-    this.expiry = expiry;
+    this.expiry = options.expiry;
     wire.listen(
       () => {
         if (!this.#full || this.#closed) return;
         this.#full = false;
-        if (this.#rest === undefined) this.onWritable();
+        if (this.#rest === undefined) this.source.resume();
         else this.#enqueue();
       },
       () => this.#gone('client'),
@@ -108,11 +127,11 @@ export class SseConnection implements Sink, FairTask {
     return this.#closed ? 0 : this.#outlet.writableLength + (this.#rest?.length ?? 0);
   }
 
-  write(bytes: Buffer | string): void {
-    if (this.#closed) return;
-    this.lastWriteAt = this.#pulse.now;
-    this.#flushRest();
-    if (typeof bytes === 'string' || bytes.length <= PIECE) this.#hand(bytes);
+  write({ plain, chunk }: SharedBytes): void {
+    if (!this.#begin()) return;
+    const bytes = this.#chunked ? chunk : plain;
+    if (bytes === undefined) this.#handChunk(plain);
+    else if (bytes.length <= PIECE) this.#hand(bytes);
     else this.#handFirst(bytes);
   }
 
@@ -123,62 +142,32 @@ export class SseConnection implements Sink, FairTask {
     const rest = this.#rest;
     this.#rest = undefined;
     if (rest !== undefined) this.#handFirst(rest);
-    if (this.writable) this.onWritable();
+    if (this.writable) this.source.resume();
     return false;
   }
 
-  /** One piece now, and the others each in its turn, once the one before has left. */
-  #handFirst(bytes: Buffer): void {
-    if (this.#full) {
-      this.#rest = bytes;
-      return;
-    }
-    this.#hand(bytes.subarray(0, PIECE));
-    if (bytes.length <= PIECE) return;
-    this.#rest = bytes.subarray(PIECE);
-    if (!this.#full) this.#enqueue();
-  }
-
-  #enqueue(): void {
-    if (this.#queued) return;
-    this.#queued = true;
-    this.#loop.add(this);
-  }
-
-  #hand(bytes: Buffer | string): void {
-    this.#handed += bytes.length;
-    // A write larger than the high-water mark answers false also when the kernel took all of it at once.
-    if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#full = true;
-  }
-
-  /** Whoever writes behind what was not taken yet writes behind all of it. */
-  #flushRest(): void {
-    if (this.#rest === undefined) return;
-    this.#hand(this.#rest);
-    this.#rest = undefined;
-  }
-
-  gap(notice: GapNotice): void {
-    this.write(encodeGap(notice));
+  gap(notice: GapNotice, position: EventId): void {
+    this.#say(encodeGap(notice, position));
   }
 
   waiting(reason: LogTrouble): void {
-    this.write(encodeWaiting(reason));
+    this.#say(encodeWaiting(reason));
   }
 
   ready(channel: ChannelName, position: EventId): void {
-    this.write(encodeReady(channel, position));
+    this.#say(encodeReady(channel, position));
   }
 
   heartbeat(): void {
-    if (this.writable) this.write(HEARTBEAT);
+    if (!this.writable) return;
+    this.#say(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);
   }
 
-  /** Ends the stream after the last whole event, asking the reader to come back after `retry` ms. */
-  end(reason: CloseReason, retry: number): void {
+  /** Ends the stream after the last whole event, says why, and asks the reader to come back after `retry` ms. */
+  end(reason: EndReason, retry: number): void {
     if (this.#closed) return;
-    this.#flushRest();
-    if (!this.#full) this.#outlet.write(encodeRetry(retry));
+    this.#say(encodeClosing(reason, retry, this.source.cursor));
+    if (this.#chunked) this.#outlet.write(LAST_CHUNK);
     this.#gone(reason);
     this.#wire.end();
   }
@@ -205,6 +194,67 @@ export class SseConnection implements Sink, FairTask {
     this.#gone('stalled');
     this.#wire.reset();
     return true;
+  }
+
+  #say(text: string): void {
+    if (this.#begin()) this.#hand(this.#chunked ? asChunk(text) : text);
+  }
+
+  /** Before anything is written. Whoever writes behind what was not taken yet writes behind all of it. */
+  #begin(): boolean {
+    if (this.#closed) return false;
+    this.lastWriteAt = this.#pulse.now;
+    if (this.#rest === undefined) return true;
+    this.#hand(this.#rest);
+    this.#rest = undefined;
+    this.#closeChunk();
+    return true;
+  }
+
+  /** As one chunk, whose head and end are written beside the bytes. */
+  #handChunk(bytes: Buffer): void {
+    this.#outlet.cork();
+    this.#hand(chunkHead(bytes.length));
+    this.#chunkOpen = true;
+    this.#handFirst(bytes);
+    this.#outlet.uncork();
+    if (!this.#full || this.#outlet.writableLength > 0) return;
+    this.#full = false;
+    if (this.#rest !== undefined) this.#enqueue();
+  }
+
+  #closeChunk(): void {
+    if (!this.#chunkOpen) return;
+    this.#chunkOpen = false;
+    this.#hand(CHUNK_END);
+  }
+
+  /** One piece now, and the others each in its turn, once the one before has left. */
+  #handFirst(bytes: Buffer): void {
+    if (this.#full) {
+      this.#rest = bytes;
+      return;
+    }
+    if (bytes.length <= PIECE) {
+      this.#hand(bytes);
+      this.#closeChunk();
+      return;
+    }
+    this.#hand(bytes.subarray(0, PIECE));
+    this.#rest = bytes.subarray(PIECE);
+    if (!this.#full) this.#enqueue();
+  }
+
+  #enqueue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#loop.add(this);
+  }
+
+  #hand(bytes: Buffer | string): void {
+    this.#handed += bytes.length;
+    // A write larger than the high-water mark answers false also when the kernel took all of it at once.
+    if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#full = true;
   }
 
   #gone(reason: CloseReason): void {

@@ -2,7 +2,8 @@ import { validateHeaderValue } from 'node:http';
 
 /** What every stream's answer says of itself. */
 export const STREAM_HEADERS = {
-  'content-type': 'text/event-stream',
+  // Some clients take text without a charset for Latin-1.
+  'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store, no-transform',
   'x-accel-buffering': 'no',
   'x-content-type-options': 'nosniff',
@@ -17,11 +18,14 @@ const FIXED = Object.entries(STREAM_HEADERS)
 type HeaderValue = string | number | readonly string[];
 
 /**
- * The head of a stream's answer. It has no length and no chunks: the stream ends when the connection does (RFC 9112
- * §6.3), so that one buffer serves every socket as it is.
+ * The head of a stream's answer over HTTP/1. The connection ends with the stream, chunked or not; without chunks, for clients of
+ * HTTP/1.0, that is the only end there is (RFC 9112 §6.3).
  * @throws TypeError for a value that cannot stand in a header
  */
-export function streamHead(more: Readonly<Record<string, HeaderValue | undefined>>): string {
+export function streamHead(
+  more: Readonly<Record<string, HeaderValue | undefined>>,
+  chunked: boolean,
+): string {
   let lines = '';
   for (const [name, value] of Object.entries(more)) {
     for (const one of value === undefined ? [] : [value].flat()) {
@@ -29,5 +33,6 @@ export function streamHead(more: Readonly<Record<string, HeaderValue | undefined
       lines += `${name}: ${String(one)}\r\n`;
     }
   }
+  if (chunked) lines += 'transfer-encoding: chunked\r\n';
   return `HTTP/1.1 200 OK\r\n${FIXED}${lines}connection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n`;
 }

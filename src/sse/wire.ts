@@ -7,10 +7,15 @@ export interface Outlet {
   write(bytes: Buffer | string): boolean;
   /** Bytes that wait in this process. */
   readonly writableLength: number;
+  /** What is written between these two leaves together. */
+  cork(): void;
+  uncork(): void;
 }
 
 /** What carries one stream, once its head is out: a connection of its own, or a stream of an HTTP/2 connection. */
 export interface Wire {
+  /** Whether what is written has to be chunks of HTTP/1.1 (RFC 9112 §7.1), and the last one to end it. */
+  readonly chunked: boolean;
   readonly outlet: Outlet;
   /** Calls back each time all that was written has left, and once when nothing can be written any more. */
   listen(onDrain: () => void, onClose: () => void): void;

@@ -63,7 +63,7 @@ export function edgeContract(name: EdgeName): void {
         const stream = await openStream(`${edge.url}/events/${newChannel()}`);
         expect(stream.status).toBe(200);
         expect(stream.headers).toMatchObject({
-          'content-type': 'text/event-stream',
+          'content-type': 'text/event-stream; charset=utf-8',
           'cache-control': 'no-store, no-transform',
         });
         await stream.when(({ retries }) => retries.length === 1);
@@ -163,7 +163,7 @@ export function edgeContract(name: EdgeName): void {
     await stream.ended;
     expect(stream.status).toBe(200);
     expect(stream.headers).toMatchObject({
-      'content-type': 'text/event-stream',
+      'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'access-control-allow-origin': 'https://app.example.com',
       'access-control-allow-credentials': 'true',

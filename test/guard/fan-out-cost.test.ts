@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { afterEach, expect, test } from 'vitest';
+import type { SharedBytes } from '../../src/core/shared-bytes.ts';
 import type { Sink } from '../../src/core/subscription.ts';
 import { parseChannelName } from '../../src/core/channel-name.ts';
 import { startBroker } from '../support/broker.ts';
@@ -51,9 +52,9 @@ test.runIf(process.platform === 'linux')(
 
 test('every subscriber is given the same bytes, not a copy of its own', async () => {
   const fixture = new HubFixture();
-  const given: Buffer[][] = [];
+  const given: SharedBytes[][] = [];
   const sinks = Array.from({ length: 20 }, (): Sink => {
-    const own: Buffer[] = [];
+    const own: SharedBytes[] = [];
     given.push(own);
     return {
       writable: true,

@@ -40,6 +40,22 @@ export async function exchange(port: number, request: RawRequest): Promise<RawAn
   }
 }
 
+/** What has come of a chunked body (RFC 9112 §7.1), behind the head of its answer. Throws where it is no chunk. */
+export function readChunks(text: string): string {
+  const bytes = Buffer.from(text);
+  let body = '';
+  for (let at = bytes.indexOf('\r\n\r\n') + 4; at < bytes.length;) {
+    const [line = ''] = /^[0-9a-f]+\r\n/.exec(bytes.toString('latin1', at, at + 12)) ?? [];
+    const start = at + line.length;
+    const end = start + Number.parseInt(line, 16);
+    if (line === '' || (end + 2 <= bytes.length && bytes.toString('latin1', end, end + 2) !== '\r\n'))
+      throw new Error(`no chunk: ${bytes.toString('latin1', at, at + 100)}`);
+    body += bytes.toString('utf8', start, end);
+    at = end + 2;
+  }
+  return body;
+}
+
 export async function openRaw(port: number): Promise<RawConnection> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
@@ -87,6 +103,15 @@ export class RawConnection {
     this.#socket.end();
   }
 
+  /** Reads nothing more until `resume`. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   close(): void {
     this.#socket.destroy();
   }
@@ -114,7 +139,9 @@ export class RawConnection {
       const values = headers.filter(([one]) => one.toLowerCase() === name).map(([, value]) => value);
       return values.length === 0 ? undefined : values.join(', ');
     };
-    const isStream = header('content-type') === 'text/event-stream' && header('content-length') === undefined;
+    const isStream =
+      header('content-type')?.startsWith('text/event-stream') === true &&
+      header('content-length') === undefined;
     const bodiless = method === 'HEAD' || status === 204 || status === 304 || isStream;
     const body = bodiless ? '' : await this.#body(header('content-length'), header('transfer-encoding'));
     return { status, headers, body, header };

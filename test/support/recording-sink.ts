@@ -2,6 +2,8 @@ import { createParser } from 'eventsource-parser';
 import type { ChannelName } from '../../src/core/channel-name.ts';
 import type { EventId } from '../../src/core/event.ts';
 import type { LogTrouble } from '../../src/core/log-trouble.ts';
+import { asChunk } from '../../src/core/shared-bytes.ts';
+import type { SharedBytes } from '../../src/core/shared-bytes.ts';
 import type { GapNotice, Sink } from '../../src/core/subscription.ts';
 
 export type Received =
@@ -50,10 +52,12 @@ export class RecordingSink implements Sink {
     return this.received.some(({ kind }) => kind === 'ready');
   }
 
-  write(bytes: Buffer): void {
+  write({ plain, chunk }: SharedBytes): void {
     if (this.#blocked) throw new Error('written to while not writable');
     this.writes++;
-    this.#parser.feed(bytes.toString());
+    if (chunk !== undefined && !chunk.equals(Buffer.from(asChunk(plain.toString()))))
+      throw new Error('the chunk holds something else');
+    this.#parser.feed(plain.toString());
     this.#slow();
   }
 

@@ -35,6 +35,8 @@ export interface SseStream {
   close(): void;
   /** Resolves when the stream is over: ended, reset, or closed by us. */
   readonly ended: Promise<void>;
+  /** Whether its end was said, and not merely the connection lost. */
+  readonly complete: boolean;
 }
 
 /** Opens a stream on a connection of its own; resolves with the head of the answer, whatever its status. */
@@ -70,6 +72,7 @@ class Reader implements SseStream {
   readonly retries: number[] = [];
   readonly ended: Promise<void>;
   text = '';
+  complete = false;
   readonly #response: Readable;
   readonly #waiting = new Set<() => void>();
   #taken = 0;
@@ -89,13 +92,16 @@ class Reader implements SseStream {
         response.destroy();
       },
     });
-    const isStream = headers['content-type'] === 'text/event-stream';
+    const isStream = headers['content-type']?.startsWith('text/event-stream') === true;
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
     response.on('data', (chunk: Buffer) => {
       const text = decoder.decode(chunk, { stream: true });
       this.text += text;
       if (isStream) parser.feed(text);
       this.#wake();
+    });
+    response.once('end', () => {
+      this.complete = true;
     });
     // A reset is one of the ways in which a stream ends; 'close' follows it.
     response.on('error', () => undefined);

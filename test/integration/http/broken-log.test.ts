@@ -10,6 +10,7 @@ import { freePort } from '../../support/free-port.ts';
 import { exchange } from '../../support/raw-http.ts';
 import { readMetrics } from '../../support/read-metrics.ts';
 import { openStream } from '../../support/sse-reader.ts';
+import { readClosing } from '../../support/closing.ts';
 
 const MAIN = join(import.meta.dirname, '../../../src/main.ts');
 const KEY = 'the-key-of-the-tests';
@@ -81,7 +82,7 @@ async function expectHealth(): Promise<void> {
   broker.kill('SIGTERM');
   expect(await exit).toEqual([0, null]);
   await stream.ended;
-  expect(stream.text).toMatch(/\nretry: \d+\n$/);
+  expect(readClosing(stream.text).reason).toBe('draining');
 }
 
 const dropped = async (): Promise<number> =>

@@ -6,6 +6,7 @@ import { readMetrics } from '../../support/read-metrics.ts';
 import { readProblem } from '../../support/read-problem.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
+import { readClosing } from '../../support/closing.ts';
 
 const ORIGIN = 'https://app.example';
 
@@ -28,15 +29,16 @@ describe('a stream beyond SLUICE_MAX_CONNECTIONS', () => {
     await refused.ended;
     expect(refused.status).toBe(200);
     expect(refused.headers).toMatchObject({
-      'content-type': 'text/event-stream',
+      'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store, no-transform',
       'x-accel-buffering': 'no',
       'x-content-type-options': 'nosniff',
       'access-control-allow-origin': ORIGIN,
       'access-control-allow-credentials': 'true',
     });
-    expect(refused.text).toMatch(/^retry: \d+\n(?::\n)?$/);
-    expect(refused.events).toEqual([]);
+    expect(refused.text).toMatch(/^retry: /);
+    expect(readClosing(refused.text)).toMatchObject({ reason: 'limit', id: undefined });
+    expect(refused.events).toHaveLength(1);
   });
 
   test('gets a retry of 5 to 15 s, not the same for all', async () => {

@@ -36,6 +36,11 @@ describe('the cursor is', () => {
     expect(await replayed(`?lastEventId=${afterTwo?.()}`)).toEqual(['three', 'four']);
   });
 
+  test.each(['lastEventID', 'last-event-id', 'Last-Event-ID'])('else ?%s=', async (name) => {
+    expect(await replayed(`?${name}=${afterTwo?.()}`)).toEqual(['three', 'four']);
+    expect(await replayed(`?${name}=${afterOne?.()}&lastEventId=${afterTwo?.()}`)).toEqual(['three', 'four']);
+  });
+
   test('the header, whatever the queries say', async () => {
     const query = `?last_event_id=${afterOne?.()}&lastEventId=${afterTwo?.()}`;
     expect(await replayed(query, afterThree?.())).toEqual(['four']);

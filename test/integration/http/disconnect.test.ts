@@ -8,6 +8,7 @@ import { readMetrics } from '../../support/read-metrics.ts';
 import { readProblem } from '../../support/read-problem.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
+import { readClosing } from '../../support/closing.ts';
 
 let broker: Broker;
 beforeAll(async () => {
@@ -54,8 +55,8 @@ describe('POST /disconnect', () => {
     await disconnect({ channel: 'c' });
     await Promise.all(streams.map((stream) => stream.ended));
     const retries = streams.map((stream) => {
-      expect(stream.events.at(-1)).toMatchObject({ id, data: 'the last' });
-      expect(stream.text).toMatch(/\n\nretry: \d+\n$/);
+      expect(stream.events.at(-2)).toMatchObject({ id, data: 'the last' });
+      expect(readClosing(stream.text)).toMatchObject({ reason: 'disconnected', id });
       return stream.retries.at(-1) ?? 0;
     });
     expect(Math.min(...retries)).toBeGreaterThanOrEqual(1_000);

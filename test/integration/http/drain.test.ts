@@ -3,6 +3,7 @@ import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
+import { readClosing } from '../../support/closing.ts';
 
 async function openStreams(broker: Broker, count: number): Promise<SseStream[]> {
   const streams: SseStream[] = [];
@@ -37,7 +38,11 @@ describe('SIGTERM', () => {
 
     const late = await openStream(`${broker.url}/events/drain`);
     await late.ended;
-    expect([late.status, late.headers['content-type'], late.events]).toEqual([200, 'text/event-stream', []]);
+    expect([late.status, late.headers['content-type'], readClosing(late.text).reason]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      'draining',
+    ]);
     expect(late.retries).toHaveLength(1);
     expect(late.retries[0]).toBeGreaterThanOrEqual(5_000);
     expect(late.retries[0]).toBeLessThanOrEqual(15_000);
@@ -50,7 +55,7 @@ describe('SIGTERM', () => {
     expect(await exit).toEqual({ code: 0, signal: null });
     await Promise.all(ends);
     for (const stream of streams) {
-      expect(stream.text).toMatch(/\n\nretry: \d+\n$/);
+      expect(readClosing(stream.text).reason).toBe('draining');
       expect(stream.retries).toHaveLength(2);
       expect(stream.retries[1]).toBeGreaterThanOrEqual(1_000);
       expect(stream.retries[1]).toBeLessThanOrEqual(3_000);
@@ -82,7 +87,8 @@ describe('SIGTERM', () => {
     for (const stream of streams) {
       await stream.ended;
       expect(stream.events.at(-1)?.id).toBe(id);
-      expect(stream.text).toMatch(/data: the last\n\nretry: \d+\n$/);
+      expect(stream.text).toMatch(/data: the last\n\nretry: \d+\n/);
+      expect(readClosing(stream.text).reason).toBe('draining');
     }
   });
 

@@ -22,7 +22,7 @@ test('HEAD answers the headers of a stream at once and subscribes nobody', async
     Object.fromEntries(answer.headers.map(([name, value]) => [name.toLowerCase(), value])),
   ).toMatchObject({
     'cache-control': 'no-store, no-transform',
-    'content-type': 'text/event-stream',
+    'content-type': 'text/event-stream; charset=utf-8',
     'x-accel-buffering': 'no',
     'x-content-type-options': 'nosniff',
   });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
+import { exchange } from '../../support/raw-http.ts';
+import { readProblem } from '../../support/read-problem.ts';
 import { openStream } from '../../support/sse-reader.ts';
 
 let broker: Broker;
@@ -17,6 +19,25 @@ test('a quiet stream gets a colon and LF, again and again, and no blank line', a
   expect(stream.text.slice(before)).toMatch(/^(?::\n){3,}$/);
   expect(stream.events).toHaveLength(1);
   stream.close();
+});
+
+test('as an event, where that is asked for, with the time and the position', async () => {
+  const id = await broker.publish('alive', 'x');
+  const stream = await openStream(`${broker.url}/events/alive?heartbeat=event`);
+  const began = Date.now();
+  for (const beat of (await stream.until('sluice:heartbeat')).slice(1)) {
+    expect(beat).toMatchObject({ id, event: 'sluice:heartbeat' });
+    expect(Math.abs(Date.parse(beat.data) - began)).toBeLessThan(60_000);
+    expect(new Date(beat.data).toISOString()).toBe(beat.data);
+  }
+  await stream.until('sluice:heartbeat');
+  expect(stream.text).not.toMatch(/^:\n(?!id: \S+\nevent: sluice:ready)/m);
+  stream.close();
+});
+
+test.each(['comment', '', '1', 'event&heartbeat=event'])('as ?heartbeat=%s is an error', async (value) => {
+  const answer = await exchange(broker.port, { path: `/events/alive?heartbeat=${value}` });
+  expect(readProblem(answer, 400).code).toBe('invalid-query');
 });
 
 test('an event between two heartbeats is whole', async () => {

@@ -8,6 +8,7 @@ import { createAuthority } from '../../support/certificates.ts';
 import { openHttp2Stream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
 import { trustAuthority } from '../../support/trust-authority.ts';
+import { readClosing } from '../../support/closing.ts';
 
 const authority = createAuthority();
 const identity = authority.issue();
@@ -76,7 +77,7 @@ describe('a stream', () => {
     expect(Date.parse(String(date))).toBeGreaterThan(0);
     expect(head).toEqual({
       ':status': 200,
-      'content-type': 'text/event-stream',
+      'content-type': 'text/event-stream; charset=utf-8',
       'cross-origin-resource-policy': 'same-origin',
       'cache-control': 'no-store, no-transform',
       'x-accel-buffering': 'no',
@@ -120,7 +121,11 @@ describe('a stream', () => {
     const first = await openHttp2Stream(session, '/events/news');
     const second = await openHttp2Stream(session, '/events/news');
     await second.ended;
-    expect([second.status, second.events, second.retries.length]).toEqual([200, [], 1]);
+    expect([second.status, readClosing(second.text).reason, second.retries.length]).toEqual([
+      200,
+      'limit',
+      1,
+    ]);
     const id = await broker.publish('news', 'x');
     await first.until('sluice:ready');
     expect(await first.next()).toMatchObject({ id });
@@ -174,7 +179,11 @@ describe('a request', () => {
   test('HEAD and a preflight are answered at once, without a body', async () => {
     await start({ SLUICE_CORS_ORIGINS: 'https://app.example' });
     const head = await ask('HEAD', '/events/news');
-    expect([head.status, head.headers['content-type'], head.body]).toEqual([200, 'text/event-stream', '']);
+    expect([head.status, head.headers['content-type'], head.body]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      '',
+    ]);
     const preflight = await ask('OPTIONS', '/publish', {
       origin: 'https://app.example',
       'access-control-request-method': 'POST',
@@ -204,12 +213,12 @@ describe('SIGTERM', () => {
     const goaway = once(session, 'goaway');
     const exit = broker.stop();
     await goaway;
-    expect(streams.filter(({ text }) => !/\nretry: \d+\n$/.test(text)).length).toBeGreaterThan(0);
+    expect(streams.filter(({ text }) => !text.includes('sluice:closing')).length).toBeGreaterThan(0);
 
     const late = connect(broker.url);
     const refused = await openHttp2Stream(late, '/events/news');
     await refused.ended;
-    expect([refused.status, refused.events]).toEqual([200, []]);
+    expect([refused.status, readClosing(refused.text).reason]).toEqual([200, 'draining']);
     expect(refused.retries[0]).toBeGreaterThanOrEqual(5_000);
 
     const id = await broker.publish('news', 'during the drain');
@@ -217,7 +226,7 @@ describe('SIGTERM', () => {
     await closed;
     for (const stream of streams) {
       await stream.ended;
-      expect(stream.text).toMatch(/\n\nretry: \d+\n$/);
+      expect(readClosing(stream.text).reason).toBe('draining');
       expect(stream.retries).toHaveLength(2);
     }
     expect(streams.some(({ events }) => events.at(-1)?.id === id)).toBe(true);

@@ -29,8 +29,9 @@ async function comeBack(channel: string, cursor?: string): Promise<unknown[]> {
   );
 }
 
-const gap = (channel: string, after: string | null, before: string | null): object => ({
-  id: undefined,
+/** @param id who comes back with it is told again */
+const gap = (channel: string, after: string | null, before: string | null, id = after): object => ({
+  id,
   event: 'sluice:gap',
   data: { channel, after, before },
 });
@@ -138,13 +139,33 @@ describe('with a cursor', () => {
     expect(await comeBack('unused-origin', '0-0')).toMatchObject([ready('unused-origin', '0-0'), live]);
   });
 
-  test('earliest, when the first was trimmed: all that is left, without a gap', async () => {
-    const [, two, three, four = ''] = await fill('earliest', 4);
+  test('earliest: all, without a gap', async () => {
+    const [one, two = ''] = await fill('earliest', 2);
     expect(await comeBack('earliest', 'earliest')).toMatchObject([
+      event(one, '1'),
+      event(two, '2'),
+      ready('earliest', two),
+      live,
+    ]);
+  });
+
+  test('earliest, when the first was trimmed: a gap for what was before, then all that is left', async () => {
+    const [, two, three, four = ''] = await fill('earliest-trimmed', 4);
+    expect(await comeBack('earliest-trimmed', 'earliest')).toMatchObject([
+      gap('earliest-trimmed', null, two ?? '', '0-0'),
       event(two, '2'),
       event(three, '3'),
       event(four, '4'),
-      ready('earliest', four),
+      ready('earliest-trimmed', four),
+      live,
+    ]);
+  });
+
+  test('that cannot be read: a gap after which the reader keeps its place', async () => {
+    const [, two = ''] = await fill('unreadable', 2);
+    expect(await comeBack('unreadable', 'no id')).toMatchObject([
+      gap('unreadable', null, null, two),
+      ready('unreadable', two),
       live,
     ]);
   });

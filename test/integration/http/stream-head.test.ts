@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
-import { openRaw, requestBytes } from '../../support/raw-http.ts';
+import { openRaw, readChunks, requestBytes } from '../../support/raw-http.ts';
 import { openStream } from '../../support/sse-reader.ts';
 
 let broker: Broker;
@@ -13,8 +13,9 @@ afterAll(() => broker.kill());
 const HEAD = {
   'cache-control': 'no-store, no-transform',
   connection: 'close',
-  'content-type': 'text/event-stream',
+  'content-type': 'text/event-stream; charset=utf-8',
   'cross-origin-resource-policy': 'same-origin',
+  'transfer-encoding': 'chunked',
   'x-accel-buffering': 'no',
   'x-content-type-options': 'nosniff',
 };
@@ -25,9 +26,9 @@ async function subscribe(...headers: readonly string[]): Promise<{ head: string;
   connection.send(requestBytes({ path: '/events/head', headers }));
   await connection.until('sluice:ready');
   await connection.until('}}\n\n');
-  const [head = '', body = ''] = connection.text.split('\r\n\r\n');
+  const [head = ''] = connection.text.split('\r\n\r\n');
   connection.close();
-  return { head, body };
+  return { head, body: readChunks(connection.text) };
 }
 
 /** All headers but Date, by name; one that comes twice is an error. */
@@ -57,11 +58,15 @@ describe('the head of a stream', () => {
     expect(headersOf(head)).toEqual(HEAD);
   });
 
-  test('goes to a client of HTTP/1.0 too', async () => {
+  test('has no chunks for a client of HTTP/1.0, which knows none', async () => {
     const connection = await openRaw(broker.port);
     connection.send('GET /events/head HTTP/1.0\r\n\r\n');
     await connection.until('sluice:ready');
-    expect(headersOf(connection.text.split('\r\n\r\n')[0] ?? '')).toEqual(HEAD);
+    await connection.until('}}\n\n');
+    const [head = '', body = ''] = connection.text.split('\r\n\r\n');
+    const { 'transfer-encoding': _chunked, ...others } = HEAD;
+    expect(headersOf(head)).toEqual(others);
+    expect(body).toMatch(/^retry: \d+\n:\nid: 0-0\nevent: sluice:ready\n/);
     connection.close();
   });
 });

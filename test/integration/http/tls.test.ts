@@ -12,6 +12,7 @@ import { createAuthority } from '../../support/certificates.ts';
 import { openRaw } from '../../support/raw-http.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import { trustAuthority } from '../../support/trust-authority.ts';
+import { readClosing } from '../../support/closing.ts';
 
 const MAIN = join(import.meta.dirname, '../../../src/main.ts');
 const authority = createAuthority();
@@ -58,7 +59,7 @@ describe('over HTTP/1.1 with TLS', () => {
 
     expect(await broker.stop()).toEqual({ code: 0, signal: null });
     await stream.ended;
-    expect(stream.text).toMatch(/\n\nretry: \d+\n$/);
+    expect(readClosing(stream.text).reason).toBe('draining');
   });
 
   test('nothing is said to who does not speak TLS', async () => {

@@ -111,10 +111,11 @@ describe('who has as many streams as they may is refused until one of them is cl
     for (const socket of sockets) {
       expect(connections.refusal(same)).toBeUndefined();
       connections.add(
-        new SseConnection(new SocketWire(socket), connections, {
+        new SseConnection(new SocketWire(socket, true), connections, {
           expiry: connections.expiry(Infinity),
           channel: parseChannelName('news'),
           holder: undefined,
+          heartbeatEvents: false,
         }),
         holder('a', 's'),
         () => undefined,

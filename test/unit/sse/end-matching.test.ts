@@ -7,6 +7,8 @@ import { FairLoop } from '../../../src/core/fair-loop.ts';
 import { Connections } from '../../../src/sse/connections.ts';
 import { SocketWire } from '../../../src/sse/socket-wire.ts';
 import { SseConnection } from '../../../src/sse/sse-connection.ts';
+import { readClosing } from '../../support/closing.ts';
+import { readChunks } from '../../support/raw-http.ts';
 
 const [NEWS, ORDERS] = [parseChannelName('news'), parseChannelName('orders')];
 
@@ -59,9 +61,14 @@ function opened(): { connections: Connections; reasons: CloseReason[] } {
 
 function stream(connections: Connections, channel = NEWS, cost?: () => void): StubSocket {
   const socket = new StubSocket(cost);
-  const options = { expiry: connections.expiry(Infinity), channel, holder: undefined };
+  const options = {
+    expiry: connections.expiry(Infinity),
+    channel,
+    holder: undefined,
+    heartbeatEvents: false,
+  };
   connections.add(
-    new SseConnection(new SocketWire(socket as unknown as Socket), connections, options),
+    new SseConnection(new SocketWire(socket as unknown as Socket, true), connections, options),
     { address: '', subject: undefined },
     () => undefined,
   );
@@ -81,7 +88,8 @@ describe('ending the streams that match', () => {
     expect(connections.size).toBe(50);
     expect(reasons).toEqual(Array.from({ length: 50 }, () => 'disconnected'));
     expect(others.map(({ written }) => written).join('')).toBe('');
-    const retries = ended.map(({ written }) => Number(/^retry: (\d+)\n$/.exec(written)?.[1]));
+    for (const { written } of ended) expect(written).toMatch(/\r\n0\r\n\r\n$/);
+    const retries = ended.map(({ written }) => readClosing(readChunks(`\r\n\r\n${written}`)).retry);
     expect(Math.min(...retries)).toBeGreaterThanOrEqual(1_000);
     expect(Math.max(...retries)).toBeLessThanOrEqual(3_000);
     expect(new Set(retries).size).toBeGreaterThan(25);

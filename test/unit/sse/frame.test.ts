@@ -93,24 +93,24 @@ describe('the fields of an event', () => {
 
 describe('what the broker says itself', () => {
   test('ready has a position as its id and in its data', () => {
-    const wire = encodeReady(channel, id).toString();
+    const wire = encodeReady(channel, id);
     expect(wire).toBe('id: 7-1\nevent: sluice:ready\ndata: {"channels":{"news":"7-1"}}\n\n');
   });
 
-  test('a gap has no id, so that nobody moves on by it', () => {
-    expect(encodeGap({ channel, after: id, before: null }).toString()).toBe(
-      'event: sluice:gap\ndata: {"channel":"news","after":"7-1","before":null}\n\n',
+  test('a gap has the id that the reader had, so that nobody moves on by it', () => {
+    expect(encodeGap({ channel, after: id, before: null }, id)).toBe(
+      'id: 7-1\nevent: sluice:gap\ndata: {"channel":"news","after":"7-1","before":null}\n\n',
     );
   });
 
   test('a channel called __proto__ is one like any other', () => {
-    const wire = encodeReady(parseChannelName('__proto__'), id).toString();
+    const wire = encodeReady(parseChannelName('__proto__'), id);
     expect(read(wire).events[0]?.data).toBe('{"channels":{"__proto__":"7-1"}}');
   });
 
   test('a heartbeat is a comment, and nothing that fires', () => {
-    expect(HEARTBEAT.toString()).toBe(':\n');
-    expect(read(HEARTBEAT.toString())).toEqual({ events: [], comments: [''], retries: [] });
+    expect(HEARTBEAT).toBe(':\n');
+    expect(read(HEARTBEAT)).toEqual({ events: [], comments: [''], retries: [] });
   });
 
   test('a retry is a whole number of ms, without a blank line', () => {

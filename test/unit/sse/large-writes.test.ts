@@ -1,21 +1,26 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { FairLoop } from '../../../src/core/fair-loop.ts';
+import { asChunk, withoutChunk } from '../../../src/core/shared-bytes.ts';
+import type { SharedBytes } from '../../../src/core/shared-bytes.ts';
 import { SocketWire } from '../../../src/sse/socket-wire.ts';
 import { SseConnection } from '../../../src/sse/sse-connection.ts';
 
 const sockets: Socket[] = [];
-const LARGE = Buffer.alloc(16 * 1024 * 1024, 'abcdefg');
+const TEXT = 'abcdefg'.repeat(2 * 1024 * 1024);
+const PLAIN = Buffer.from(TEXT);
+const BEHIND = 'behind';
+const END = /^retry: 500\nevent: sluice:closing\ndata: \{"reason":"draining","retry":500\}\n\n$/;
 
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
 });
 
 /** A stream over a real socket, and its reader, which does not read yet. */
-async function open(): Promise<{ stream: SseConnection; socket: Socket; reader: Socket }> {
+async function open(chunked: boolean): Promise<{ stream: SseConnection; socket: Socket; reader: Socket }> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -25,10 +30,11 @@ async function open(): Promise<{ stream: SseConnection; socket: Socket; reader: 
   server.close();
   sockets.push(reader, socket);
   const context = { pulse: { now: 0 }, loop: new FairLoop() };
-  const stream = new SseConnection(new SocketWire(socket), context, {
+  const stream = new SseConnection(new SocketWire(socket, chunked), context, {
     expiry: { at: Infinity, reason: 'aged' },
     channel: parseChannelName('news'),
     holder: undefined,
+    heartbeatEvents: false,
   });
   return { stream, socket, reader };
 }
@@ -44,30 +50,59 @@ async function read(reader: Socket, length: number): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-test('of a large write only a piece waits in the socket, and all of it arrives', async () => {
-  const { stream, socket, reader } = await open();
-  stream.write(LARGE);
-  expect(stream.writable).toBe(false);
-  expect(stream.bufferedBytes).toBeGreaterThan(1024 * 1024);
-  expect(socket.writableLength).toBeLessThanOrEqual(64 * 1024);
-  let most = 0;
-  socket.on('drain', () => {
-    most = Math.max(most, socket.writableLength);
+const CHUNK: SharedBytes = { plain: PLAIN, chunk: Buffer.from(asChunk(TEXT)) };
+
+describe.each<[string, boolean, SharedBytes, string]>([
+  ['as it is', false, withoutChunk(PLAIN), TEXT],
+  ['as a chunk that is one buffer', true, CHUNK, asChunk(TEXT)],
+  ['as a chunk whose head and end are written for themselves', true, withoutChunk(PLAIN), asChunk(TEXT)],
+])('a large write, %s', (_how, chunked, bytes, wire) => {
+  test('waits in the socket piece by piece, and all of it arrives', async () => {
+    const { stream, socket, reader } = await open(chunked);
+    stream.write(bytes);
+    expect(stream.writable).toBe(false);
+    expect(stream.bufferedBytes).toBeGreaterThan(1024 * 1024);
+    // A piece, and the head of the chunk.
+    expect(socket.writableLength).toBeLessThan(65 * 1024);
+    let most = 0;
+    socket.on('drain', () => {
+      most = Math.max(most, socket.writableLength);
+    });
+    const writable = new Promise<void>((resolve) => {
+      stream.source = { cursor: undefined, resume: resolve };
+    });
+    const received = read(reader, wire.length);
+    await writable;
+    expect(most).toBeLessThan(65 * 1024);
+    expect((await received).equals(Buffer.from(wire))).toBe(true);
   });
-  const writable = new Promise<void>((resolve) => {
-    stream.onWritable = resolve;
+
+  test('has behind it what is written behind it, and its end', async () => {
+    const { stream, reader } = await open(chunked);
+    stream.write(bytes);
+    stream.write(withoutChunk(Buffer.from(BEHIND)));
+    stream.end('drained', 500);
+    const received = await read(reader, Infinity);
+    expect(received.subarray(0, wire.length).equals(Buffer.from(wire))).toBe(true);
+    const rest = received.toString('latin1', wire.length);
+    const behind = chunked ? asChunk(BEHIND) : BEHIND;
+    expect(rest.slice(0, behind.length)).toBe(behind);
+    const end = rest.slice(behind.length);
+    if (chunked) {
+      const [, said = '', last] = /^[0-9a-f]+\r\n(.*)\r\n(0\r\n\r\n)$/s.exec(end) ?? [];
+      expect(`${asChunk(said)}${last}`).toBe(end);
+      expect(said).toMatch(END);
+    } else {
+      expect(end).toMatch(END);
+    }
   });
-  const received = read(reader, LARGE.length);
-  await writable;
-  expect(most).toBeLessThanOrEqual(64 * 1024);
-  expect((await received).equals(LARGE)).toBe(true);
 });
 
-test('what is written behind it, and its end, come behind all of it', async () => {
-  const { stream, reader } = await open();
-  stream.write(LARGE);
-  stream.write(Buffer.from('behind'));
-  stream.end('drained', 500);
-  const received = (await read(reader, Infinity)).toString('latin1', LARGE.length - 7);
-  expect(received.slice(7)).toBe('behind');
+test('small chunks whose head and end are written for themselves leave at once, and leave the stream writable', async () => {
+  const { stream, reader } = await open(true);
+  for (const text of ['a', 'b', 'c']) {
+    stream.write(withoutChunk(Buffer.from(text)));
+    expect(stream.writable).toBe(true);
+  }
+  expect((await read(reader, 18)).toString()).toBe(['a', 'b', 'c'].map(asChunk).join(''));
 });
