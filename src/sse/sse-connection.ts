@@ -165,9 +165,9 @@ export class SseConnection implements Sink, FairTask {
 
   /** Ends the stream after the last whole event, says why, and asks the reader to come back after `retry` ms. */
   end(reason: EndReason, retry: number): void {
-    if (this.#closed) return;
-    this.#say(encodeClosing(reason, retry, this.source.cursor));
-    if (this.#chunked) this.#outlet.write(LAST_CHUNK);
+    if (!this.#begin()) return;
+    const text = encodeClosing(reason, retry, this.source.cursor);
+    this.#hand(this.#chunked ? `${asChunk(text)}${LAST_CHUNK}` : text);
     this.#gone(reason);
     this.#wire.end();
   }

@@ -6,7 +6,9 @@ import type { SseStream } from './sse-reader.ts';
 export type Seen =
   | { readonly kind: 'event'; readonly id: string; readonly text: string }
   | { readonly kind: 'gap'; readonly after: string | null; readonly before: string | null }
-  | { readonly kind: 'ready'; readonly id: string };
+  | { readonly kind: 'ready'; readonly id: string }
+  /** The broker ended the stream, or refused it, and says what to come back with. */
+  | { readonly kind: 'closing'; readonly id: string };
 
 /** A subscriber that comes back whenever it loses its connection, with the id it got last. */
 export interface ResumingReader {
@@ -30,7 +32,7 @@ abstract class Recorder {
   }
 
   reached(id: string): Promise<void> {
-    return this.#until((one) => one.kind !== 'gap' && one.id === id);
+    return this.#until((one) => (one.kind === 'event' || one.kind === 'ready') && one.id === id);
   }
 
   protected record(type: string, id: string, data: string): void {
@@ -39,6 +41,8 @@ abstract class Recorder {
       this.seen.push({ kind: 'gap', after, before });
     } else if (type === 'sluice:ready') {
       this.seen.push({ kind: 'ready', id });
+    } else if (type === 'sluice:closing') {
+      if (id !== '') this.seen.push({ kind: 'closing', id });
     } else {
       this.seen.push({ kind: 'event', id, text: data.split(' ', 1)[0] ?? '' });
     }
@@ -69,7 +73,7 @@ export class EventSourceReader extends Recorder implements ResumingReader {
     this.name = name;
     this.#source = new EventSource(url);
     this.#source.addEventListener('open', () => this.connections++);
-    for (const type of ['message', 'sluice:gap', 'sluice:ready']) {
+    for (const type of ['message', 'sluice:gap', 'sluice:ready', 'sluice:closing']) {
       this.#source.addEventListener(type, (event) =>
         this.record(event.type, event.lastEventId, event.data as string),
       );
