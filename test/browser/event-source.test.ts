@@ -167,7 +167,7 @@ test('a gap reaches the page before anything else, and events still arrive', asy
   const [gap, ready, later] = await upTo('later');
   expect(gap).toEqual({
     type: 'sluice:gap',
-    id: '',
+    id: '0-0',
     data: JSON.stringify({ channel, after: null, before: null }),
   });
   expect(ready?.type).toBe('sluice:ready');
