@@ -17,14 +17,21 @@ export interface SignalActions {
  * without a drain.
  */
 export function handleSignals({ logger, stop, renew }: SignalActions): void {
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  process.on('SIGQUIT', stop);
+  let stopping = false;
+  const end = (signal: NodeJS.Signals): void => {
+    stopping = true;
+    stop(signal);
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+  process.on('SIGQUIT', end);
   const inTerminal = isatty(0);
   process.on('SIGHUP', (signal) => {
     // Whose terminal was closed does not want the broker to go on unseen. A terminal that is gone is none any more.
-    if (inTerminal && !isatty(0)) stop(signal);
-    else if (renew !== undefined) renew();
+    // It comes twice then, from the system and from the shell, and the second one must not cut the drain short.
+    if (inTerminal && !isatty(0)) {
+      if (!stopping) end(signal);
+    } else if (renew !== undefined) renew();
     else logger.info({ signal }, 'nothing to read anew: there is no TLS, and settings are read at the start');
   });
   process.on('SIGUSR2', debugSwitch(logger));

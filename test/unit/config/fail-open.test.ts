@@ -70,7 +70,7 @@ test.each(['SLUICE_JWT_ISSUER', 'SLUICE_JWT_AUDIENCE'])(
 
 describe('a secret that is none stops the start', () => {
   const templates = ['${X}', '$(X)', '{{.Values.key}}', '<your-key>', '%X%'];
-  test.each([...'019', 'null', 'undefined', 'None', 'nil', 'NaN', 'true', 'false', ...templates])(
+  test.each(['0', '1', '9', 'null', 'undefined', 'None', 'nil', 'NaN', 'true', 'false', ...templates])(
     'the publish key %s',
     (key) => {
       expect(() => loadConfig({ SLUICE_PUBLISH_KEYS: key })).toThrow(
