@@ -33,7 +33,7 @@ export function nameFaults(env: NodeJS.ProcessEnv): NameFaults {
     if (KNOWN.has(name)) continue;
     const misspelled = misspelling(name, env);
     if (misspelled !== undefined) problems.push(misspelled);
-    else if (hasLostPrefix(name, env)) {
+    else if (hasLostPrefix(name, env) && !isServiceLink(name, env)) {
       const line = `${name} is not read. Did you mean ${PREFIX}${name}?`;
       if (COMMON.has(withoutFile(name))) warnings.push(`${line} Otherwise it is another program's.`);
       else problems.push(`${line} If it is another program's, set ${PREFIX}${name} as well.`);

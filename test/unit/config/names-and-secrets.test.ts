@@ -109,6 +109,7 @@ describe('other names are not looked at', () => {
     ['of its neighbour sluice-metrics', link('SLUICE_METRICS', 9090)],
     // One of its variables has the name of a setting.
     ['of its neighbour sluice-admin', link('SLUICE_ADMIN', 9090)],
+    ['of its neighbour admin', link('ADMIN', 9090)],
     [
       'the links of Docker',
       {
