@@ -39,5 +39,5 @@ EXPOSE 3000
 # bring a Redis back, and would cut every stream for it.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["node", "src/main.ts", "healthcheck"]
 # Without a shell or npm in between: SIGTERM reaches the broker, which drains. Give it longer than SLUICE_DRAIN_WINDOW
-# (10 s) before it is killed, with docker run --stop-timeout 20.
-CMD ["node", "src/main.ts"]
+# (10 s) before it is killed, with docker run --stop-timeout 20. SIGUSR1 never opens Node's debugger.
+CMD ["node", "--disable-sigusr1", "src/main.ts"]

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +8,7 @@ import { CredentialGuard } from './auth/credential-guard.ts';
 import { FailedAttempts } from './auth/failed-attempts.ts';
 import { PublishKeys } from './auth/publish-keys.ts';
 import { Revocations } from './auth/revocations.ts';
+import { packageVersion } from './config.ts';
 import type { Config } from './config.ts';
 import type { RefuseReason } from './core/close-reason.ts';
 import { FairLoop } from './core/fair-loop.ts';
@@ -77,7 +77,9 @@ export async function createApp(
   const log = tracing?.around(events, config.redisUrl === undefined ? undefined : 'redis') ?? events;
 
   const loop = new FairLoop();
+  const version = packageVersion();
   const metrics: Metrics = new Metrics({
+    version,
     connections: () => connections.size,
     connectionsLimit: () => config.maxConnections,
     channels: () => hub.channelsFollowed,
@@ -197,7 +199,7 @@ export async function createApp(
       await app.register(tokenRoutes, { keys, publishers, issuer: tokens.issuer });
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
-      await app.register(apiDocument, { described, version: packageVersion() });
+      await app.register(apiDocument, { described, version });
     },
   });
   const sockets = new ListeningSockets(server.server);
@@ -272,9 +274,4 @@ export async function createApp(
 
 function tlsIdentity({ tlsCert: cert, tlsKey: key }: Config): TlsIdentity | undefined {
   return cert === undefined || key === undefined ? undefined : { cert, key };
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

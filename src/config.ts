@@ -1,10 +1,19 @@
-import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import type { TraceProtocol } from './core/trace-protocol.ts';
+import { emptyValueFaults, TOKEN_KEYS } from './settings/empty-values.ts';
+import { machineFaults } from './settings/machine-faults.ts';
+import { thisMachine } from './settings/machine.ts';
+import type { Machine } from './settings/machine.ts';
+import { networkShare } from './settings/network-share.ts';
+import { rawValue } from './settings/raw-values.ts';
+import { secretFaults } from './settings/secret-strength.ts';
+import { nameFaults } from './settings/setting-names.ts';
 import { SECRETS, SETTINGS } from './settings/settings.ts';
 import type { SettingName } from './settings/settings.ts';
 import { tlsProblems } from './settings/tls-settings.ts';
 import { readTracing } from './settings/tracing.ts';
+
+export { packageVersion } from './settings/package-version.ts';
 
 /** What stops the start: one line for each setting that cannot be read, each with the way out. */
 export class ConfigError extends Error {
@@ -17,27 +26,27 @@ export class ConfigError extends Error {
   }
 }
 
-/** What tokens may be verified with: at most one of these is set. */
-const TOKEN_KEYS = ['SLUICE_JWT_SECRET', 'SLUICE_JWT_PUBLIC_KEY', 'SLUICE_JWKS_URL'] as const;
-
 type Values = { readonly [N in SettingName]: z.output<(typeof SETTINGS)[N]['schema']> | Absent<N> };
 type Absent<N extends SettingName> = (typeof SETTINGS)[N]['fallback'] extends string ? never : undefined;
 
 /** What the environment said, frozen; only main and app see it. */
 export type Config = Readonly<ReturnType<typeof toConfig>>;
 
+/** Networks that hold a larger part of all addresses are hardly somebody's own proxies. */
+const LARGE_SHARE = 1 / 16;
+
 /**
  * Reads the environment (docs/protocol.md §9).
- * @throws ConfigError naming every setting that is unknown or cannot be read
+ * @throws ConfigError naming every setting that is unknown, cannot be read, or would open what is meant to be shut
  */
-export function loadConfig(env: NodeJS.ProcessEnv): Config {
+export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachine()): Config {
   const problems: string[] = [];
   const values: Partial<Record<SettingName, unknown>> = {};
-  const byDefault = new Set<SettingName>();
+  const raws = new Map<SettingName, string>();
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { schema, fallback, example } = SETTINGS[name];
     const raw = rawValue(name, env, problems);
-    if (raw === undefined) byDefault.add(name);
+    if (raw !== undefined) raws.set(name, raw);
     const given = raw ?? fallback;
     if (given === undefined) continue;
     const result = (schema as z.ZodType).safeParse(given);
@@ -46,15 +55,23 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   }
   // What cannot be read has been told; that it is missing beside another need not be.
   if (problems.length === 0) problems.push(...tlsProblems(values));
-  problems.push(...unknownNames(env));
+  const told = [
+    nameFaults(env),
+    emptyValueFaults(env, (name) => raws.has(name)),
+    secretFaults((name) => raws.get(name)),
+  ];
+  problems.push(...told.flatMap((faults) => faults.problems));
   const tokenKeys = TOKEN_KEYS.filter((name) => values[name] !== undefined);
   if (tokenKeys.length > 1)
     problems.push(`${tokenKeys.join(' and ')} are set; keep one of them: tokens are verified with one key.`);
   // Who gives out tokens does not mean that anybody may listen without one.
-  if (tokenKeys.length > 0 && byDefault.has('SLUICE_PUBLIC_CHANNELS')) values.SLUICE_PUBLIC_CHANNELS = [];
+  if (tokenKeys.length > 0 && !raws.has('SLUICE_PUBLIC_CHANNELS')) values.SLUICE_PUBLIC_CHANNELS = [];
   const tracing = readTracing(env, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze(toConfig(values as Values, tracing));
+  const warnings = told.flatMap((faults) => faults.warnings);
+  const config = toConfig(values as Values, tracing, warnings);
+  warnings.push(...sizeWarnings(config, machine));
+  return Object.freeze(config);
 }
 
 /** Whether tokens are taken, so that somebody may publish without a key. */
@@ -62,7 +79,7 @@ export function takesTokens({ jwtSecret, jwtPublicKey, jwksUrl }: Config): boole
   return jwtSecret !== undefined || jwtPublicKey !== undefined || jwksUrl !== undefined;
 }
 
-function toConfig(values: Values, tracing: TraceProtocol | undefined) {
+function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: readonly string[]) {
   return {
     port: values.PORT,
     host: values.HOST,
@@ -93,7 +110,7 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined) {
     maxConnections: values.SLUICE_MAX_CONNECTIONS ?? Infinity,
     maxConnectionsPerIp: values.SLUICE_MAX_CONNECTIONS_PER_IP ?? Infinity,
     maxConnectionsPerSubject: values.SLUICE_MAX_CONNECTIONS_PER_SUBJECT ?? Infinity,
-    maxConnectionAge: values.SLUICE_MAX_CONNECTION_AGE ?? Infinity,
+    maxConnectionAge: values.SLUICE_MAX_CONNECTION_AGE,
     maxBodyBytes: values.SLUICE_MAX_BODY_BYTES,
     maxHeaderBytes: values.SLUICE_MAX_HEADER_BYTES,
     headTimeout: values.SLUICE_HEAD_TIMEOUT,
@@ -107,23 +124,25 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined) {
     tlsKey: values.SLUICE_TLS_KEY,
     /** Undefined for none. */
     tracing,
+    /** What may be meant and is more likely a mistake: one line for each, without a secret. */
+    warnings,
   };
 }
 
-function rawValue(name: SettingName, env: NodeJS.ProcessEnv, problems: string[]): string | undefined {
-  const path = SECRETS.has(name) ? env[`${name}_FILE`] : undefined;
-  const direct = env[name];
-  if (path === undefined || path === '') return direct === '' ? undefined : direct;
-  if (direct !== undefined && direct !== '') {
-    problems.push(`${name} and ${name}_FILE are both set; keep one of them.`);
-    return undefined;
-  }
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    problems.push(`${name}_FILE names a file that cannot be read: ${(error as Error).message}.`);
-    return undefined;
-  }
+/** What is larger than the machine, or than a network of proxies is. */
+function sizeWarnings(
+  { redisUrl, memoryBytes, trustedProxies, ...config }: Config,
+  machine: Machine,
+): string[] {
+  const lines = machineFaults(
+    { ...config, memoryBytes: redisUrl === undefined ? memoryBytes : undefined },
+    machine,
+  );
+  if (networkShare(trustedProxies) > LARGE_SHARE)
+    lines.push(
+      'SLUICE_TRUSTED_PROXIES holds more than a sixteenth of all addresses: whoever has one of them may say that it is anybody.',
+    );
+  return lines;
 }
 
 function refusal(name: SettingName, given: string, error: z.ZodError, example: string): string {
@@ -132,40 +151,4 @@ function refusal(name: SettingName, given: string, error: z.ZodError, example: s
   const shown = SECRETS.has(name) ? 'a value that is not shown here' : `"${given}"`;
   const source = example.startsWith('/') ? `${name}_FILE` : name;
   return `${name} is ${shown}; expected ${expected}. Example: ${source}=${example}`;
-}
-
-function unknownNames(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set<string>([...Object.keys(SETTINGS), ...[...SECRETS].map((name) => `${name}_FILE`)]);
-  return Object.keys(env)
-    .filter((name) => name.startsWith('SLUICE_') && !known.has(name) && !isServiceLink(name))
-    .map((name) => {
-      const near = nearest(name, [...known]);
-      return `${name} is not a setting of this version.${near === undefined ? ' All settings are in the README.' : ` Did you mean ${near}?`}`;
-    });
-}
-
-/** What Kubernetes sets in every pod beside a Service called `sluice`. */
-function isServiceLink(name: string): boolean {
-  return name.startsWith('SLUICE_SERVICE_') || name.startsWith('SLUICE_PORT');
-}
-
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const scored = known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }));
-  scored.sort((a, b) => a.distance - b.distance);
-  const best = scored[0];
-  return best !== undefined && best.distance <= 4 ? best.candidate : undefined;
-}
-
-/** Levenshtein. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,11 +1,13 @@
 import { healthcheck } from './cli/healthcheck.ts';
 import { say } from './cli/say.ts';
-import { ConfigError, loadConfig } from './config.ts';
+import { ConfigError, loadConfig, packageVersion } from './config.ts';
 
 const USAGE = `usage: node src/main.ts [command]
 
   serve         run the broker (the default); settings come from the environment
   healthcheck   exit with 0 when the broker on this machine answers, for container health checks
+  version       say which version this is (also --version, -v)
+  help          say this (also --help, -h)
 `;
 
 async function main(command: string | undefined): Promise<void> {
@@ -18,11 +20,16 @@ async function main(command: string | undefined): Promise<void> {
       return;
     }
     case 'healthcheck': {
-      const { port, adminPort, tlsCert } = loadConfig(process.env);
-      const overTls = adminPort === undefined && tlsCert !== undefined;
-      process.exitCode = await healthcheck(adminPort ?? port, overTls);
+      const { host, port, adminPort, tlsCert } = loadConfig(process.env);
+      const tls = adminPort === undefined && tlsCert !== undefined;
+      process.exitCode = await healthcheck({ host, port: adminPort ?? port, tls });
       return;
     }
+    case 'version':
+    case '--version':
+    case '-v':
+      say('stdout', `sluice ${packageVersion()} (Node ${process.version})\n`);
+      return;
     case 'help':
     case '--help':
     case '-h':

@@ -9,6 +9,8 @@ import type { RefusedRequest } from './core/refused-request.ts';
 
 /** What the gauges ask for when they are scraped. */
 export interface Gauges {
+  /** Of the broker. */
+  readonly version: string;
   readonly connections: () => number;
   /** How many streams may be open; Infinity when nothing limits them. */
   readonly connectionsLimit: () => number;
@@ -98,6 +100,7 @@ export class Metrics {
   constructor(gauges: Gauges) {
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_PRECISION });
     for (const name of UNWANTED) this.#registry.removeSingleMetric(name);
+    this.#buildInfo(gauges.version);
     this.#gauge('sluice_connections', 'Open streams.', gauges.connections);
     this.#gauge(
       'sluice_connections_limit',
@@ -191,6 +194,16 @@ export class Metrics {
 
   #histogram(name: string, help: string): Histogram {
     return new Histogram({ name, help, buckets: LATENCY_BUCKETS, registers: [this.#registry] });
+  }
+
+  /** Its labels say what runs; joined to other metrics, these can be told apart by it. */
+  #buildInfo(version: string): void {
+    new Gauge({
+      name: 'sluice_build_info',
+      help: '1; the labels say which version of the broker runs, and on which Node.',
+      labelNames: ['version', 'node'],
+      registers: [this.#registry],
+    }).set({ version, node: process.version }, 1);
   }
 
   #logDown(log: Gauges['log']): void {

@@ -1,19 +1,21 @@
 import { createApp } from '../app.ts';
-import { loadConfig, takesTokens } from '../config.ts';
+import { loadConfig, packageVersion, takesTokens } from '../config.ts';
 import { brokerLogger } from './broker-logger.ts';
 import { generateKey } from './generated-key.ts';
 import { LogOutput } from './log-output.ts';
 import { logWarnings } from './log-warnings.ts';
+import { handleSignals } from './signals.ts';
 
 /** Not process.stdout.fd: Node would open it, as something that can fail on its own. */
 const STDOUT = 1;
 
-/** Runs the broker until SIGTERM or SIGINT; then drains it. A second signal does not wait. */
+/** Runs the broker until SIGTERM, SIGINT or SIGQUIT; then drains it. A second signal does not wait. */
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const given = loadConfig(env);
   const output = new LogOutput(STDOUT);
   const logger = brokerLogger(given.logLevel, output);
   logWarnings(logger);
+  for (const warning of given.warnings) logger.warn(warning);
   let config = given;
   if (given.publishKeys.length === 0 && !takesTokens(given)) {
     const { key, file } = generateKey();
@@ -45,21 +47,19 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
       },
     );
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
-  if (config.tlsCert !== undefined) {
-    process.on('SIGHUP', () => {
-      try {
-        app.renewCertificate(loadConfig(env));
-        logger.info('the TLS certificate and its key have been read anew');
-      } catch (error) {
-        logger.error({ reason: (error as Error).message }, 'the TLS certificate stays as it was');
-      }
-    });
-  }
+  const renew = (): void => {
+    try {
+      app.renewCertificate(loadConfig(env));
+      logger.info('the TLS certificate and its key have been read anew');
+    } catch (error) {
+      logger.error({ reason: (error as Error).message }, 'the TLS certificate stays as it was');
+    }
+  };
+  handleSignals({ logger, stop, renew: config.tlsCert === undefined ? undefined : renew });
 
   // Last: who reads this line may stop the broker at once.
   const log = config.redisUrl === undefined ? 'embedded' : 'redis';
   const { replica } = app;
-  logger.info({ url, adminUrl, replica, log, node: process.version }, 'sluice is listening');
+  const version = packageVersion();
+  logger.info({ version, url, adminUrl, replica, log, node: process.version }, 'sluice is listening');
 }

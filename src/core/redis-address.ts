@@ -34,7 +34,10 @@ export type RedisAddress =
 const A_URL = 'a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL';
 const A_DATABASE = 'the number of a database, such as /0 or /1, at the end of its path';
 const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/([^/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
-const HOST = /^(\[[\da-f:.]+\]|[^\s:[\]@]+)(?::(\d{1,5}))?$/i;
+const AN_IPV6_HOST = 'an address of IPv6 in brackets, such as [::1]:6379';
+const A_PORT = 'a port from 1 to 65535 behind the colon of each host';
+const ENCODED = 'a URL in whose user and password "/" is written %2F, "?" %3F, "#" %23, "@" %40 and "%" %25';
+const HOST = /^(\[[\da-f:.]+\]|[^\s:[\]@]+)(?::(\d+))?$/i;
 const DATABASE = /^\d{1,9}$/;
 /** What the query of a URL for Sentinels may hold; that of the others holds nothing. */
 const SENTINEL_OPTIONS = ['sentinelUsername', 'sentinelPassword', 'sentinelTls'];
@@ -45,6 +48,8 @@ const SENTINEL_OPTIONS = ['sentinelUsername', 'sentinelPassword', 'sentinelTls']
  * @throws Error whose message completes "expected …" and repeats nothing that may be a password
  */
 export function parseRedisAddress(url: string): RedisAddress {
+  // The first of these ends user, password and hosts, so with an "@" behind it it was one of the password's own.
+  if (/^[^/?#]+:\/\/[^/?#]*[/?#].*@/s.test(url)) throw new Error(ENCODED);
   const match = FORM.exec(url);
   if (match === null) throw new Error(A_URL);
   const [, scheme = '', form = 'single', authority = '', path = '', query = ''] = match;
@@ -76,15 +81,15 @@ export function parseRedisAddress(url: string): RedisAddress {
           'the name that the Sentinels have for the master after their hosts, as in /name or /name/0',
         );
       const options = parseQuery(query, SENTINEL_OPTIONS);
-      const sentinelTls = options.get('sentinelTls') ?? 'yes';
+      const sentinelTls = options.get('sentinelTls')?.toLowerCase() ?? 'yes';
       if (sentinelTls !== 'yes' && sentinelTls !== 'no') throw new Error('yes or no for sentinelTls');
       return {
         kind,
         sentinels,
         name: decode(name),
         db: parseDatabase(db),
-        sentinelUsername: options.get('sentinelUsername') ?? undefined,
-        sentinelPassword: options.get('sentinelPassword') ?? undefined,
+        sentinelUsername: options.get('sentinelUsername'),
+        sentinelPassword: options.get('sentinelPassword'),
         sentinelTls: access.tls && sentinelTls === 'yes',
         ...access,
       };
@@ -109,7 +114,8 @@ function parseHosts(hosts: string, defaultPort: number): HostAndPort[] {
   return hosts.split(',').map((one) => {
     const [, host = '', digits] = HOST.exec(one) ?? [];
     const port = digits === undefined ? defaultPort : Number(digits);
-    if (host === '' || port < 1 || port > 65_535) throw new Error(A_URL);
+    if (host === '') throw new Error(/^[^[\]]*:[^[\]]*:[^[\]]*$/.test(one) ? AN_IPV6_HOST : A_URL);
+    if (port < 1 || port > 65_535) throw new Error(A_PORT);
     return { host: host.replaceAll(/^\[|\]$/g, ''), port };
   });
 }
@@ -120,23 +126,32 @@ function parseDatabase(text: string): number {
   return Number(text);
 }
 
-function parseQuery(query: string, known: readonly string[]): URLSearchParams {
-  // Where a password has a "?" that is not encoded, what follows it is no option.
-  if (query.includes('@')) throw new Error('"?" in a password to be written %3F, and "@" in an option %40');
-  const options = new URLSearchParams(query);
-  for (const name of options.keys()) {
-    if (known.includes(name)) continue;
-    const shown = /^\w{1,40}$/.test(name) ? `the option ${name}` : 'an option that is not known';
-    const instead = known.length === 0 ? 'it has none' : `it may have ${known.join(', ')}`;
-    throw new Error(`a URL without ${shown}; ${instead}`);
+/** Names and values are decoded as the password before the "@" is: a "+" is one, and no blank as in a form. */
+function parseQuery(query: string, known: readonly string[]): ReadonlyMap<string, string> {
+  const options = new Map<string, string>();
+  for (const part of query.split('&')) {
+    if (part === '') continue;
+    const equals = part.indexOf('=');
+    const name = decode(equals < 0 ? part : part.slice(0, equals));
+    if (!known.includes(name)) throw new Error(withoutOption(name, known, options));
+    options.set(name, equals < 0 ? '' : decode(part.slice(equals + 1)));
   }
   return options;
+}
+
+function withoutOption(name: string, known: readonly string[], before: ReadonlyMap<string, string>): string {
+  // Behind a password it may be the rest of that.
+  if (before.has('sentinelPassword'))
+    return `known options only (${known.join(', ')}), and "&" in a password written %26`;
+  const shown = /^\w{1,40}$/.test(name) ? `the option ${name}` : 'an option that is not known';
+  const instead = known.length === 0 ? 'it has none' : `it may have ${known.join(', ')}`;
+  return `a URL without ${shown}; ${instead}`;
 }
 
 function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new Error('a URL in which every "%" that is meant as such is written %25');
+    throw new Error('a URL in which every "%" that is meant as such, say in a password, is written %25');
   }
 }

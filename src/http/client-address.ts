@@ -10,11 +10,11 @@ export function clientAddress(request: FastifyRequest): string {
   return countedAddress(request.ip) ?? countedAddress(request.socket.remoteAddress) ?? 'unknown';
 }
 
-/** Undefined for what is no address; some proxies add a port, which is taken off. */
+/** Undefined for what is no address. */
 export function countedAddress(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   if (isIPv4(text)) return text;
-  const bare = /^\[([^\]]*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
+  const bare = bareAddress(text);
   switch (isIP(bare)) {
     case 4:
       return bare;
@@ -24,6 +24,13 @@ export function countedAddress(text: string | undefined): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** Some proxies add a port to what they put into X-Forwarded-For, and quotes as in `Forwarded` (RFC 7239 §6): both are taken off. */
+export function bareAddress(text: string): string {
+  const [, quoted] = /^"([^"]*)"$/.exec(text) ?? [];
+  const entry = quoted ?? text;
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(entry)?.[1] ?? /^([\d.]+):\d+$/.exec(entry)?.[1] ?? entry;
 }
 
 /** RFC 4291 §2.2. A zone, and an IPv4 address in the last 32 bits, lie behind the part that is looked at. */

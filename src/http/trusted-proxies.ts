@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { bareAddress } from './client-address.ts';
 
 /**
  * Whether an address is one of these addresses and networks, whose X-Forwarded-For is believed. A stranger may put thousands of
@@ -12,7 +13,8 @@ export function trustedProxies(networks: readonly string[]): (address: string) =
     if (prefix === undefined) trusted.addAddress(address, family);
     else trusted.addSubnet(address, Number(prefix), family);
   }
-  return (address) => {
+  return (hop) => {
+    const address = bareAddress(hop);
     const family = isIP(address);
     return family !== 0 && trusted.check(address, family === 4 ? 'ipv4' : 'ipv6');
   };

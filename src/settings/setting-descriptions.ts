@@ -21,7 +21,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_REDIS_TLS_CERT: 'The certificate that the broker shows to Redis, in PEM, with its chain',
   SLUICE_REDIS_TLS_KEY: 'The key of that certificate, in PEM',
   SLUICE_PUBLISH_KEYS:
-    'Who has one of these may publish; without any, and without a key for tokens, one is made for each run',
+    'Who has one of these may publish; without any, and without a key for tokens, one is made for each run. Of 16 characters or more',
   SLUICE_JWT_SECRET:
     'Tokens are signed with this secret (HS256), of 32 bytes or more; also what `POST /tokens` signs with',
   SLUICE_JWT_PUBLIC_KEY:
@@ -32,7 +32,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_JWT_AUDIENCE: 'What the `aud` of a token must name',
   SLUICE_JWT_CLOCK_TOLERANCE: 'How far the clock of who signs tokens may be from this one',
   SLUICE_PUBLIC_CHANNELS:
-    'Channels that anyone may listen to: names, prefixes such as `public.*`, or `*`. Once a key for tokens is set, none by default; the others need a token',
+    'Channels that anyone may listen to: names, prefixes such as `public.*`, or `*`; a comma for none. Once a key for tokens is set, none by default; the others need a token',
   SLUICE_REVOCATION_TTL:
     'How long a revoked token is refused ([`POST /disconnect`](protocol.md#post-disconnect)): at least as long as any token lives. The same on all replicas',
   SLUICE_CORS_ORIGINS:
@@ -54,8 +54,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_MAX_CONNECTIONS_PER_IP: 'Streams at once from one address; an IPv6 client counts by its /64',
   SLUICE_MAX_CONNECTIONS_PER_SUBJECT: 'Streams at once for one token subject',
   SLUICE_MAX_CONNECTION_AGE:
-    'A stream is asked to reconnect at this age, give or take a fifth, so that a replica that was added gets its share',
-  SLUICE_MAX_BODY_BYTES: 'The largest publish',
+    'A stream is asked to reconnect at this age, give or take a fifth, so that a replica that was added gets its share, and a proxy that never lets go of a stream does not keep it for ever; `off` for no limit',
+  SLUICE_MAX_BODY_BYTES: 'The largest publish, 256 MiB at most',
   SLUICE_MAX_HEADER_BYTES: 'The largest request line and headers together',
   SLUICE_HEAD_TIMEOUT:
     'How long the request line and headers may take to arrive; 30 s at most, which is what a whole request has',

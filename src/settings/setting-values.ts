@@ -3,17 +3,21 @@ import { z } from 'zod';
 import { parseChannelPattern } from '../core/channel-pattern.ts';
 import type { Rate } from '../core/rate.ts';
 import { parseRedisAddress } from '../core/redis-address.ts';
+import { networkShare } from './network-share.ts';
 
 // The forms that values of settings take (docs/protocol.md §9). Each message completes "expected …".
 
 export const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const SIZE_UNITS = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+const SIZE_UNITS = { '': 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 } as const;
+/** Half of all addresses. */
+const MOST_TRUSTED = 0.5;
 /** setTimeout takes no more. */
 const MAX_TIMER = 2 ** 31 - 1;
 
 export const duration = (min: number, max = MAX_TIMER) =>
   z
     .string()
+    .toLowerCase()
     .regex(/^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/, 'a number with ms, s, m, h or d')
     .transform((text) => {
       const [, digits = '', unit = 'ms'] = /^([\d.]+)(.+)$/.exec(text) ?? [];
@@ -24,12 +28,38 @@ export const duration = (min: number, max = MAX_TIMER) =>
 export const size = (min: number, max = Number.MAX_SAFE_INTEGER) =>
   z
     .string()
-    .regex(/^\d+(?:KiB|MiB|GiB)?$/, 'a number of bytes, or one with KiB, MiB or GiB')
+    .toLowerCase()
+    .regex(/^\d+(?:kib|mib|gib)?$/, 'a number of bytes, or one with KiB, MiB or GiB')
     .transform((text) => {
       const [, digits = '', unit = ''] = /^(\d+)(.*)$/.exec(text) ?? [];
       return Number(digits) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
     })
-    .pipe(z.number().min(min, `at least ${min} bytes`).max(max, 'a smaller number'));
+    .pipe(z.number().min(min, `at least ${min} bytes`).max(max, `at most ${max} bytes`));
+
+/** Infinity for `off`. */
+export const durationOrOff = (min: number, max = MAX_TIMER) =>
+  z
+    .string()
+    .toLowerCase()
+    .regex(/^(?:off|\d+(?:\.\d+)?(?:ms|s|m|h|d))$/, 'a number with ms, s, m, h or d, or off')
+    .transform((text, context) => {
+      if (text === 'off') return Infinity;
+      const { data, error } = duration(min, max).safeParse(text);
+      if (data !== undefined) return data;
+      context.addIssue(error?.issues[0]?.message ?? '');
+      return z.NEVER;
+    });
+
+export const logLevel = z
+  .string()
+  .toLowerCase()
+  .pipe(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']));
+
+/** A URL has brackets around an address of IPv6, a socket has none. */
+export const listenHost = z
+  .string()
+  .min(1, 'an address to listen on')
+  .transform((text) => text.replace(/^\[(.*)\]$/, '$1'));
 
 export const count = (min: number, max: number) =>
   z
@@ -81,6 +111,7 @@ const A_RATE = 'a whole number of times a second, minute or hour, such as 100/s,
 
 export const rate = z
   .string()
+  .toLowerCase()
   .regex(/^[1-9]\d{0,8}\/[smh]$/, A_RATE)
   .transform((text): Rate => {
     const [limit = '', unit = 's'] = text.split('/');
@@ -89,12 +120,21 @@ export const rate = z
 
 export const rateOrOff = z
   .string()
+  .toLowerCase()
   .regex(/^(?:off|[1-9]\d{0,8}\/[smh])$/, `${A_RATE}, or off`)
   .transform((text): Rate => (text === 'off' ? { limit: Infinity, window: 0 } : rate.parse(text)));
 
-export const networks = list.pipe(
-  z.array(z.string().refine(isNetwork, 'IP addresses, and networks such as 10.0.0.0/8 or fd00::/8')),
-);
+export const networks = list
+  .pipe(z.array(z.string().refine(isNetwork, 'IP addresses, and networks such as 10.0.0.0/8 or fd00::/8')))
+  // Together they may be everybody, and then every X-Forwarded-For there is would be believed.
+  .pipe(
+    z
+      .array(z.string())
+      .refine(
+        (all) => networkShare(all) < MOST_TRUSTED,
+        'the addresses of your own proxies, and not half of all there are',
+      ),
+  );
 
 /** Kept as it is written, and taken apart again by who connects. */
 export const redisUrl = z.string().transform((text, context) => {

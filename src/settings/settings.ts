@@ -4,7 +4,10 @@ import {
   DURATION_UNITS,
   count,
   duration,
+  durationOrOff,
   keys,
+  listenHost,
+  logLevel,
   networks,
   origins,
   patterns,
@@ -35,8 +38,8 @@ function setting<S extends z.ZodType, F extends string | undefined>(
  */
 export const SETTINGS = {
   PORT: setting(count(0, 65_535), '3000', '3000'),
-  HOST: setting(z.string().min(1, 'an address to listen on'), '0.0.0.0', '127.0.0.1'),
-  LOG_LEVEL: setting(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info', 'warn'),
+  HOST: setting(listenHost, '0.0.0.0', '127.0.0.1'),
+  LOG_LEVEL: setting(logLevel, 'info', 'warn'),
   REDIS_URL: setting(redisUrl, undefined, 'redis://localhost:6379'),
   SLUICE_REDIS_PREFIX: setting(
     z.string().regex(/^[\x21-\x7a|~]{0,100}$/, 'up to 100 visible ASCII characters but { and }'),
@@ -71,8 +74,8 @@ export const SETTINGS = {
   SLUICE_MAX_CONNECTIONS: setting(count(1, 10_000_000), undefined, '20000'),
   SLUICE_MAX_CONNECTIONS_PER_IP: setting(count(1, 10_000_000), undefined, '100'),
   SLUICE_MAX_CONNECTIONS_PER_SUBJECT: setting(count(1, 10_000_000), undefined, '10'),
-  SLUICE_MAX_CONNECTION_AGE: setting(duration(1_000), undefined, '1h'),
-  SLUICE_MAX_BODY_BYTES: setting(size(1), '1MiB', '256KiB'),
+  SLUICE_MAX_CONNECTION_AGE: setting(durationOrOff(1_000), '1h', '30m'),
+  SLUICE_MAX_BODY_BYTES: setting(size(1, 256 * 1024 ** 2), '1MiB', '256KiB'),
   SLUICE_MAX_HEADER_BYTES: setting(size(1024, 1024 ** 2), '16KiB', '32KiB'),
   SLUICE_HEAD_TIMEOUT: setting(duration(100, 30_000), '15s', '10s'),
   SLUICE_PUBLISH_RATE_PER_KEY: setting(rate, undefined, '1000/s'),

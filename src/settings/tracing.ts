@@ -13,7 +13,8 @@ const SAMPLERS = ['always_on', 'always_off', 'traceidratio'];
  */
 export function readTracing(env: NodeJS.ProcessEnv, problems: string[]): TraceProtocol | undefined {
   const endpoint = firstSet(env, ENDPOINT);
-  const exporter = env['OTEL_TRACES_EXPORTER'] || 'otlp';
+  // Its names of choices are to be read in whatever case (OpenTelemetry's configuration, Enum).
+  const exporter = (env['OTEL_TRACES_EXPORTER'] || 'otlp').toLowerCase();
   if (endpoint === undefined || env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || exporter === 'none')
     return undefined;
   if (exporter !== 'otlp')
@@ -29,7 +30,7 @@ export function readTracing(env: NodeJS.ProcessEnv, problems: string[]): TracePr
       `OTEL_TRACES_SAMPLER is "${sampler}"; expected ${SAMPLERS.join(', ')}, or one of these behind parentbased_.`,
     );
   const protocol = firstSet(env, PROTOCOL);
-  switch (protocol?.value) {
+  switch (protocol?.value.toLowerCase()) {
     case undefined:
     case 'http/protobuf':
       return 'http/protobuf';

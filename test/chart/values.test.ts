@@ -42,10 +42,23 @@ describe('values.schema.json', () => {
   });
 
   test.each([
+    ['streams of any age', { SLUICE_MAX_CONNECTION_AGE: 'off' }],
+    ['a log level in capital letters', { LOG_LEVEL: 'INFO' }],
+    [
+      'public channels of a ConfigMap',
+      { SLUICE_PUBLIC_CHANNELS: { configMapKeyRef: { name: 'x', key: 'y' } } },
+    ],
+  ])('accepts %s', (_what, settings) => {
+    expect(accepts(withSettings(settings)), JSON.stringify(accepts.errors)).toBe(true);
+  });
+
+  test.each([
     ['a misspelled setting', withSettings({ SLUICE_HISTROY_SIZE: 5 })],
     ['a duration without a unit', withSettings({ SLUICE_HEARTBEAT: 15 })],
     ['a size of an unknown unit', withSettings({ SLUICE_MEMORY_BYTES: '1GB' })],
     ['a log level that is none', withSettings({ LOG_LEVEL: 'loud' })],
+    ['an age that is no time', withSettings({ SLUICE_MAX_CONNECTION_AGE: 'never' })],
+    ['nothing where it would stand for everything', withSettings({ SLUICE_PUBLIC_CHANNELS: '' })],
     ['publish keys in plain text', withSettings({ SLUICE_PUBLISH_KEYS: 'everybody-sees-it' })],
     ['a password in a REDIS_URL', withSettings({ REDIS_URL: 'redis://:password@redis:6379' })],
     ["a Sentinel's password", withSettings({ REDIS_URL: 'redis+sentinel://s:1/m?sentinelPassword=x' })],

@@ -26,6 +26,9 @@ function documentedLabels(cell: string): Record<string, string[]> {
   );
 }
 
+/** Its labels have other values in each version. */
+const BUILD_INFO = 'sluice_build_info';
+
 /** The metrics of an exposition whose names begin with `sluice_`. */
 export function exposedMetrics(exposition: string): Record<string, MetricDescription> {
   const types = [...exposition.matchAll(/^# TYPE (sluice_\w+) (\w+)$/gm)];
@@ -38,8 +41,9 @@ function exposedLabels(exposition: string, name: string): Record<string, string[
   const values = new Map<string, Set<string>>();
   for (const [, labels = ''] of exposition.matchAll(new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, 'gm'))) {
     for (const [, label = '', value = ''] of labels.matchAll(/(\w+)="([^"]*)"/g)) {
+      const known = values.get(label) ?? new Set();
       // A histogram's own label, which its type implies.
-      if (label !== 'le') values.set(label, (values.get(label) ?? new Set()).add(value));
+      if (label !== 'le') values.set(label, name === BUILD_INFO ? known : known.add(value));
     }
   }
   return Object.fromEntries([...values].map(([label, set]) => [label, [...set].toSorted()]));

@@ -52,6 +52,11 @@ describe('behind a trusted proxy each client has its own limit', () => {
     ],
     ['an IPv6 network', ['2001:db8:1:1::1', '2001:db8:1:1::2', '2001:db8:1:1:ffff::'], '2001:db8:1:2::1'],
     ['with a port behind it', ['198.51.100.7:1', '198.51.100.7:2', '198.51.100.7'], '198.51.100.8'],
+    [
+      'behind proxies that have one, too',
+      ['198.51.100.9:1, 10.1.1.1:51324', '198.51.100.9, [fd00::1]:443', '198.51.100.9, "10.2.2.2:9"'],
+      '198.51.100.10:1, 10.1.1.1:51324',
+    ],
   ])('%s', async (_what, [one = '', two = '', three = ''], other) => {
     expect(await served(trusting, one)).toBe(true);
     expect(await served(trusting, two)).toBe(true);

@@ -53,7 +53,10 @@ export const limitSettings: readonly SettingCase[] = [
     name: 'SLUICE_PUBLISH_RATE_PER_IP',
     key: 'publishRatePerIp',
     byDefault: undefined,
-    good: [['50/s', { limit: 50, window: 1_000 }]],
+    good: [
+      ['50/s', { limit: 50, window: 1_000 }],
+      ['50/S', { limit: 50, window: 1_000 }],
+    ],
     bad: ['50', 's/50'],
   },
   {
@@ -62,6 +65,7 @@ export const limitSettings: readonly SettingCase[] = [
     byDefault: { limit: 60, window: MINUTE },
     good: [
       ['off', { limit: Infinity, window: 0 }],
+      ['OFF', { limit: Infinity, window: 0 }],
       ['5/h', { limit: 5, window: 60 * MINUTE }],
     ],
     bad: ['0', '0/m', 'none', '60'],
@@ -74,12 +78,31 @@ export const limitSettings: readonly SettingCase[] = [
       ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
       ['192.0.2.1,::1', ['192.0.2.1', '::1']],
       ['::ffff:192.0.2.1', ['::ffff:192.0.2.1']],
+      // The private ones, of both families, together.
+      [
+        '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7',
+        ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'],
+      ],
+      // What is listed twice counts once.
+      ['32.0.0.0/3,32.0.0.0/3,32.0.0.0/4', ['32.0.0.0/3', '32.0.0.0/3', '32.0.0.0/4']],
     ],
     bad: [
       '10.0.0.0/33',
       'fd00::/129',
       '0.0.0.0/0',
       '::/0',
+      // Everybody, or half of everybody, in parts.
+      '0.0.0.0/1,128.0.0.0/1',
+      '::/1,8000::/1',
+      '0.0.0.0/1',
+      '0.0.0.0/2,64.0.0.0/2',
+      '192.0.0.0/2,10.0.0.0/8,128.0.0.0/2',
+      '::ffff:0:0/96',
+      '0.0.0.0/2,::ffff:64.0.0.0/98',
+      '2000::/3',
+      '2000::/4',
+      '::zz',
+      '::/x',
       '10.0.0.0/',
       '10.0.0.0/8/8',
       '10.0.0',

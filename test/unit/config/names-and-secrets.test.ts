@@ -13,6 +13,24 @@ function fileWith(content: string): string {
   return file;
 }
 
+/** What Kubernetes sets for one neighbour. */
+function link(name: string, port: number): Record<string, string> {
+  return {
+    [`${name}_SERVICE_HOST`]: '10.0.0.1',
+    [`${name}_SERVICE_PORT`]: String(port),
+    [`${name}_SERVICE_PORT_HTTP`]: String(port),
+    [`${name}_SERVICE_PORT_HTTP_2`]: String(port),
+    [`${name}_PORT`]: `tcp://10.0.0.1:${port}`,
+    [`${name}_PORT_${port}_TCP`]: `tcp://10.0.0.1:${port}`,
+    [`${name}_PORT_${port}_TCP_ADDR`]: '10.0.0.1',
+    [`${name}_PORT_${port}_TCP_PORT`]: String(port),
+    [`${name}_PORT_${port}_TCP_PROTO`]: 'tcp',
+    [`${name}_PORT_53_UDP`]: 'udp://[fd00::1]:53',
+    [`${name}_PORT_53_UDP_PROTO`]: 'udp',
+    [`${name}_PORT_9_SCTP`]: 'sctp://10.0.0.1:9',
+  };
+}
+
 describe('a name that begins with SLUICE_ and is no setting stops the start', () => {
   test.each([
     ['SLUICE_HEARBEAT', 'SLUICE_HEARTBEAT'],
@@ -23,6 +41,21 @@ describe('a name that begins with SLUICE_ and is no setting stops the start', ()
     ['SLUICE_MAX_BODY', undefined],
     ['SLUICE_COLOUR', undefined],
     ['SLUICE_', undefined],
+    // A prefix that is not theirs.
+    ['SLUICE_PORT', 'PORT'],
+    ['SLUICE_HOST', 'HOST'],
+    ['SLUICE_LOG_LEVEL', 'LOG_LEVEL'],
+    ['SLUICE_LOGLEVEL', 'LOG_LEVEL'],
+    ['SLUICE_REDIS_URL', 'REDIS_URL'],
+    ['SLUICE_REDIS_URL_FILE', 'REDIS_URL_FILE'],
+    ['SLUICE_PROT', 'PORT'],
+    // In the manner of other programs, or with a slip in the prefix.
+    ['sluice_publish_keys', 'SLUICE_PUBLISH_KEYS'],
+    ['Sluice_Retry', 'SLUICE_RETRY'],
+    ['sluice.jwt.secret', 'SLUICE_JWT_SECRET'],
+    ['SLUICE-PUBLISH-KEYS', 'SLUICE_PUBLISH_KEYS'],
+    ['SLUCIE_JWT_SECRET', 'SLUICE_JWT_SECRET'],
+    ['SLUCE_PUBLISH_KEYS_FILE', 'SLUICE_PUBLISH_KEYS_FILE'],
   ])('%s: did you mean %s?', (name, suggestion) => {
     const way = suggestion === undefined ? 'All settings are in the README.' : `Did you mean ${suggestion}?`;
     expect(() => loadConfig({ [name]: 'x' })).toThrow(`${name} is not a setting of this version. ${way}`);
@@ -37,24 +70,70 @@ describe('a name that begins with SLUICE_ and is no setting stops the start', ()
   });
 });
 
+describe('a setting that has lost its prefix', () => {
+  test.each(['PUBLISH_KEYS', 'PUBLISH_KEYS_FILE', 'HISTORY_SIZE', 'MAX_CONNECTIONS_PER_IP'])(
+    '%s stops the start where nobody else calls one so',
+    (name) => {
+      const start = (): unknown => loadConfig({ [name]: 'hunter2' });
+      expect(start).toThrow(`${name} is not read. Did you mean SLUICE_${name}?`);
+      expect(start).not.toThrow('hunter2');
+    },
+  );
+
+  test('but not when it is empty, or the right one is there as well', () => {
+    expect(() => loadConfig({ HISTORY_SIZE: '' })).not.toThrow();
+    expect(() => loadConfig({ HISTORY_SIZE: 'x', SLUICE_HISTORY_SIZE: '7' })).not.toThrow();
+    expect(() => loadConfig({ PUBLISH_KEYS: 'x', SLUICE_PUBLISH_KEYS_FILE: fileWith('one') })).not.toThrow();
+  });
+
+  test.each(['CORS_ORIGINS', 'TRUSTED_PROXIES', 'TLS_CERT_FILE', 'HEARTBEAT', 'JWT_AUDIENCE'])(
+    '%s, which others use, is a warning',
+    (name) => {
+      const { warnings, ...config } = loadConfig({ [name]: 'hunter2' });
+      expect(warnings).toEqual([
+        `${name} is not read. Did you mean SLUICE_${name}? Otherwise it is another program's.`,
+      ]);
+      expect({ ...config, warnings: [] }).toEqual(loadConfig({}));
+    },
+  );
+});
+
 describe('other names are not looked at', () => {
   test.each([
-    ['what others use', { PATH: '/bin', NODE_ENV: 'production', sluice_retry: 'x', SLUICEGATE: 'x' }],
     [
-      'the links that Kubernetes makes of a Service called sluice',
+      'what others use',
+      { PATH: '/bin', NODE_ENV: 'production', SLUICEGATE: 'x', sluice_home: 'x', REDIS_PORT: '1' },
+    ],
+    ['the links that Kubernetes makes of a Service called sluice', link('SLUICE', 3000)],
+    ['of its neighbour sluice-redis', link('SLUICE_REDIS', 6379)],
+    ['of its neighbour sluice-metrics', link('SLUICE_METRICS', 9090)],
+    // One of its variables has the name of a setting.
+    ['of its neighbour sluice-admin', link('SLUICE_ADMIN', 9090)],
+    ['of its neighbour admin', link('ADMIN', 9090)],
+    [
+      'the links of Docker',
       {
-        SLUICE_SERVICE_HOST: '10.0.0.1',
-        SLUICE_SERVICE_PORT: '3000',
-        SLUICE_SERVICE_PORT_HTTP: '3000',
-        SLUICE_PORT: 'tcp://10.0.0.1:3000',
-        SLUICE_PORT_3000_TCP: 'tcp://10.0.0.1:3000',
-        SLUICE_PORT_3000_TCP_ADDR: '10.0.0.1',
-        SLUICE_PORT_3000_TCP_PORT: '3000',
-        SLUICE_PORT_3000_TCP_PROTO: 'tcp',
+        ...link('SLUICE_REDIS', 6379),
+        SLUICE_REDIS_PORT_7000_TCP_START: 'tcp://172.17.0.2:7000',
+        SLUICE_REDIS_PORT_7000_TCP_PORT_START: '7000',
+        SLUICE_REDIS_PORT_7000_TCP_PORT_END: '7005',
+        SLUICE_REDIS_NAME: '/web/sluice-redis',
+        SLUICE_REDIS_ENV_REDIS_VERSION: '8.0.0',
+        SLUICE_REDIS_ENV_LANG: 'C',
       },
     ],
-  ])('%s', (_what, env) => {
+  ])('%s', (_what, env: NodeJS.ProcessEnv) => {
     expect(loadConfig(env)).toEqual(loadConfig({}));
+  });
+
+  test.each([
+    ['SLUICE_PORT', '8080'],
+    ['SLUICE_REDIS_PORT', '6379'],
+    ['SLUICE_REDIS_NAME', 'redis'],
+    ['SLUICE_REDIS_ENV_LANG', 'C'],
+    ['SLUICE_PORT_HTTP', '8080'],
+  ])('but %s=%s is no link', (name, value) => {
+    expect(() => loadConfig({ [name]: value })).toThrow(`${name} is not a setting`);
   });
 });
 
@@ -79,6 +158,11 @@ describe('a secret can come from a file', () => {
       /^SLUICE_PUBLISH_KEYS_FILE names a file that cannot be read: .*missing/,
     );
     expect(() => loadConfig({ SLUICE_PUBLISH_KEYS_FILE: folder })).toThrow('cannot be read');
+    // As a secret is that nobody has filled in.
+    for (const content of ['', '\n'])
+      expect(() => loadConfig({ SLUICE_PUBLISH_KEYS_FILE: fileWith(content) })).toThrow(
+        'SLUICE_PUBLISH_KEYS_FILE names a file that is empty.',
+      );
   });
 
   test('while what is no secret cannot', () => {
@@ -98,6 +182,11 @@ describe('a secret that cannot be read is not repeated', () => {
     ['REDIS_URL', 'redis://user:1/hunter2@redis'],
     ['REDIS_URL', 'redis://user:1#hunter2@redis'],
     ['REDIS_URL', 'redis://user:%hunter2@redis'],
+    ['REDIS_URL', 'redis://user:1@2/hunter2@redis'],
+    ['REDIS_URL', 'redis+sentinel://redis/name?sentinelPassword=1&hunter2'],
+    ['REDIS_URL', 'redis+sentinel://redis/name?sentinelPassword=1&hunter2=3'],
+    ['REDIS_URL', 'redis+sentinel://redis/name?sentinelPassword=hunter2%'],
+    ['REDIS_URL', 'redis+sentinel://redis/name?sentinelPassword=1@hunter2'],
   ])('%s=%s', (name, value) => {
     for (const env of [{ [name]: value }, { [`${name}_FILE`]: fileWith(value) }]) {
       expect(() => loadConfig(env)).toThrow(`${name} is a value that is not shown here`);

@@ -46,6 +46,19 @@ test.each([
       tls: true,
     },
   ],
+  [
+    'redis+sentinel://h/n?sentinelPassword=a+b%20c',
+    {
+      kind: 'sentinel',
+      sentinels: [{ host: 'h', port: 26_379 }],
+      name: 'n',
+      db: 0,
+      sentinelUsername: undefined,
+      sentinelPassword: 'a+b c',
+      sentinelTls: false,
+      ...nobody,
+    },
+  ],
 ])('%s is read', (url, address) => expect(parseRedisAddress(url)).toEqual(address));
 
 describe('the start is refused with a line that says what to change', () => {
@@ -58,6 +71,21 @@ describe('the start is refused with a line that says what to change', () => {
     ['redis://h/1.5', /the number of a database/],
     ['redis+sentinel://h/name/x', /the number of a database/],
     ['redis+cluster://h/1', /no database/],
+    ['redis://h:65536', /a port from 1 to 65535/],
+    ['redis://h:0', /a port from 1 to 65535/],
+    ['redis://h:999999', /a port from 1 to 65535/],
+    ['redis+cluster://a:1,b:65536', /a port from 1 to 65535/],
+    ['redis+sentinel://a,b:0/name', /a port from 1 to 65535/],
+    ['redis://::1:6379', /an address of IPv6 in brackets/],
+    ['redis://u:100%@h', /every "%" that is meant as such, say in a password, is written %25/],
+    ['redis+sentinel://h/name?sentinelPassword=100%', /every "%" .* is written %25/],
+    ['redis://u:a/b@h', /"\/" is written %2F, "\?" %3F, "#" %23, "@" %40/],
+    ['redis://u:a#b@h', /"#" %23/],
+    ['redis://u:a?b@h', /"\?" %3F/],
+    ['redis://u:a@b/c@h', /"@" %40/],
+    ['redis+cluster://:a@b/c@h1,h2', /"@" %40/],
+    ['redis+sentinel://:a@b/c@h1,h2/name', /"@" %40/],
+    ['redis+sentinel://h/n?sentinelPassword=a&b', /"&" in a password written %26/],
     ['redis+sentinel://h', /the name that the Sentinels have/],
   ])('%s', (REDIS_URL, line) => expect(() => loadConfig({ REDIS_URL })).toThrow(line));
 });

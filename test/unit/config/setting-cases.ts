@@ -35,6 +35,7 @@ export const settings: readonly SettingCase[] = [
     good: [
       ['127.0.0.1', '127.0.0.1'],
       ['::', '::'],
+      ['[::1]', '::1'],
     ],
     bad: [],
   },
@@ -42,8 +43,11 @@ export const settings: readonly SettingCase[] = [
     name: 'LOG_LEVEL',
     key: 'logLevel',
     byDefault: 'info',
-    good: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => [level, level]),
-    bad: ['verbose', 'INFO', '30'],
+    good: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].flatMap((level) => [
+      [level, level],
+      [level.toUpperCase(), level],
+    ]),
+    bad: ['verbose', 'warning', '30'],
   },
   {
     name: 'REDIS_URL',
@@ -178,8 +182,10 @@ export const settings: readonly SettingCase[] = [
       ['1.5m', 1.5 * MINUTE],
       ['24h', 1_440 * MINUTE],
       ['7d', 10_080 * MINUTE],
+      ['1H', 60 * MINUTE],
+      ['1500MS', 1_500],
     ],
-    bad: ['3600', '999ms', '1 h', '1H', 'h', '-1h', '1h30m', 'forever', '1.h', '.5h'],
+    bad: ['3600', '999ms', '1 h', 'h', '-1h', '1h30m', 'forever', '1.h', '.5h'],
   },
   {
     name: 'SLUICE_MEMORY_BYTES',
@@ -190,8 +196,10 @@ export const settings: readonly SettingCase[] = [
       ['64KiB', 65_536],
       ['2MiB', 2 * MIB],
       ['1GiB', 1_024 * MIB],
+      ['256mib', 256 * MIB],
+      ['64KIB', 65_536],
     ],
-    bad: ['65535', '1MB', '1 MiB', '1.5MiB', '64kib', '-1', 'lots'],
+    bad: ['65535', '1MB', '1 MiB', '1.5MiB', '-1', 'lots', '99999999999999GiB'],
   },
   {
     name: 'SLUICE_HEARTBEAT',
@@ -243,12 +251,14 @@ export const settings: readonly SettingCase[] = [
   {
     name: 'SLUICE_MAX_CONNECTION_AGE',
     key: 'maxConnectionAge',
-    byDefault: Infinity,
+    byDefault: 60 * MINUTE,
     good: [
       ['1s', 1_000],
-      ['1h', 60 * MINUTE],
+      ['2h', 120 * MINUTE],
+      ['off', Infinity],
+      ['OFF', Infinity],
     ],
-    bad: ['0s', '3600'],
+    bad: ['0s', '0', '3600', 'never', '25d'],
   },
   {
     name: 'SLUICE_MAX_BODY_BYTES',
@@ -257,8 +267,9 @@ export const settings: readonly SettingCase[] = [
     good: [
       ['1', 1],
       ['256KiB', 262_144],
+      ['256MiB', 256 * MIB],
     ],
-    bad: ['0', '1mb', '1M'],
+    bad: ['0', '1mb', '1M', '257MiB', '4GiB'],
   },
   {
     name: 'SLUICE_IDEMPOTENCY_TTL',

@@ -22,6 +22,12 @@ test.each([
   // Networks that are written that way.
   '172.16.1.1',
   '198.51.100.7',
+  // With the port that some proxies add.
+  '10.1.2.3:51324',
+  '[fd12::1]:443',
+  '[2001:db8::1]',
+  '"10.1.2.3"',
+  '"[fd12::1]:443"',
 ])('%s is trusted', (address) => {
   expect(trusts(address)).toBe(true);
 });
@@ -34,7 +40,11 @@ test.each([
   '::ffff:11.0.0.1',
   '',
   'unknown',
-  '10.1.2.3:80',
+  '11.1.2.3:80',
+  '[2001:db8::2]:443',
+  '10.1.2.3:',
+  '10.1.2.3:80:80',
+  '"10.1.2.3',
 ])('%o is not', (address) => {
   expect(trusts(address)).toBe(false);
 });

@@ -1,0 +1,87 @@
+import { isIPv4 } from 'node:net';
+
+/** A range of addresses of one family, its ends included. */
+interface Range {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+const IPV4: Range = { first: 0n, last: (1n << 32n) - 1n };
+/** 2000::/3, from which all public addresses of IPv6 are given out (RFC 4291). */
+const PUBLIC_IPV6: Range = { first: 0x2n << 124n, last: (0x4n << 124n) - 1n };
+/** ::ffff:0:0/96, by which a socket of both families names those of IPv4. */
+const MAPPED: Range = { first: 0xffffn << 32n, last: (0x10000n << 32n) - 1n };
+
+/**
+ * Which part of the IPv4 addresses, or of the public IPv6 ones, these networks hold together, whichever is more: 0 to 1. What is
+ * listed twice counts once.
+ *
+ * @param networks addresses, and networks such as 10.0.0.0/8
+ */
+export function networkShare(networks: readonly string[]): number {
+  const v4: Range[] = [];
+  const v6: Range[] = [];
+  for (const network of networks) {
+    const [address = '', prefix] = network.split('/');
+    if (isIPv4(address)) v4.push(rangeOf(ipv4Number(address), 32, prefix));
+    else {
+      const range = rangeOf(ipv6Number(address), 128, prefix);
+      v6.push(range);
+      const mapped = common(range, MAPPED);
+      if (mapped !== undefined)
+        v4.push({ first: mapped.first - MAPPED.first, last: mapped.last - MAPPED.first });
+    }
+  }
+  return Math.max(shareOf(v4, IPV4), shareOf(v6, PUBLIC_IPV6));
+}
+
+function rangeOf(address: bigint, bits: number, prefix: string | undefined): Range {
+  const free = BigInt(bits - (prefix === undefined ? bits : Number(prefix)));
+  const first = (address >> free) << free;
+  return { first, last: first + (1n << free) - 1n };
+}
+
+function common(a: Range, b: Range): Range | undefined {
+  const first = a.first > b.first ? a.first : b.first;
+  const last = a.last < b.last ? a.last : b.last;
+  return first <= last ? { first, last } : undefined;
+}
+
+function shareOf(ranges: readonly Range[], whole: Range): number {
+  const inside = ranges.map((range) => common(range, whole)).filter((range) => range !== undefined);
+  inside.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+  let covered = 0n;
+  let next = whole.first;
+  for (const { first, last } of inside) {
+    const from = first > next ? first : next;
+    if (last < from) continue;
+    covered += last - from + 1n;
+    next = last + 1n;
+  }
+  return Number(covered) / Number(whole.last - whole.first + 1n);
+}
+
+function ipv4Number(address: string): bigint {
+  return address.split('.').reduce((sum, part) => (sum << 8n) + BigInt(part), 0n);
+}
+
+/** RFC 4291 §2.2; the last 32 bits may be written as an IPv4 address. */
+function ipv6Number(address: string): bigint {
+  const [left = '', right] = address.split('::');
+  const before = groupsOf(left);
+  const after = groupsOf(right ?? '');
+  const zeros = right === undefined ? 0 : 8 - before.length - after.length;
+  return [...before, ...Array<bigint>(zeros).fill(0n), ...after].reduce(
+    (sum, group) => (sum << 16n) + group,
+    0n,
+  );
+}
+
+function groupsOf(part: string): bigint[] {
+  if (part === '') return [];
+  return part.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [BigInt(`0x${group}`)];
+    const last = ipv4Number(group);
+    return [last >> 16n, last & 0xffffn];
+  });
+}

@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { createAuthority } from '../../support/certificates.ts';
+import { freePort } from '../../support/free-port.ts';
+
+const MAIN = join(import.meta.dirname, '../../../src/main.ts');
+
+interface Check {
+  readonly code: number;
+  readonly said: string;
+}
+
+/** Runs the check as a container engine does: with the environment of the broker. */
+async function check(env: Record<string, string>): Promise<Check> {
+  const child = spawn(process.execPath, [MAIN, 'healthcheck'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit') as Promise<[number]>]);
+  return { code, said };
+}
+
+const WELL: Check = { code: 0, said: '' };
+let broker: Broker;
+afterEach(() => broker.kill());
+
+// A machine without IPv6 has nothing to listen on there.
+const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ address }) => address === '::1'),
+);
+const IPV6 = hasIpv6 ? ['::1', '[::1]', '::'] : [];
+
+describe('the health check asks where the broker listens', () => {
+  test.each(['127.0.0.1', '127.0.0.2', '0.0.0.0', 'localhost', ...IPV6])('HOST=%s', async (HOST) => {
+    broker = await startBroker({ HOST });
+    expect(await check({ HOST, PORT: String(broker.port) })).toEqual(WELL);
+  });
+
+  test('and nowhere else', async () => {
+    broker = await startBroker({ HOST: '127.0.0.2' });
+    const { code, said } = await check({ HOST: '127.0.0.3', PORT: String(broker.port) });
+    expect(code).toBe(1);
+    expect(said).toBe(`sluice: the broker does not answer (127.0.0.3 port ${broker.port}: ECONNREFUSED)\n`);
+  });
+
+  test('at the admin port of that address', async () => {
+    const SLUICE_ADMIN_PORT = String(await freePort());
+    broker = await startBroker({ HOST: '127.0.0.2', SLUICE_ADMIN_PORT });
+    expect(await check({ HOST: '127.0.0.2', PORT: '1', SLUICE_ADMIN_PORT })).toEqual(WELL);
+  });
+
+  test('over TLS, where the certificate is for a name', async () => {
+    const { cert, key } = createAuthority().issue(['broker.example']);
+    const env = { HOST: '127.0.0.2', SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key };
+    broker = await startBroker(env);
+    expect(await check({ ...env, PORT: String(broker.port) })).toEqual(WELL);
+  });
+
+  test('past a proxy that the environment names', async () => {
+    broker = await startBroker();
+    const env = {
+      NODE_USE_ENV_PROXY: '1',
+      HTTP_PROXY: 'http://127.0.0.1:1',
+      http_proxy: 'http://127.0.0.1:1',
+    };
+    expect(await check({ ...env, HOST: '127.0.0.1', PORT: String(broker.port) })).toEqual(WELL);
+  });
+
+  test('and says so where the port is one that it cannot know', async () => {
+    broker = await startBroker();
+    const { code, said } = await check({ HOST: '127.0.0.1', PORT: '0' });
+    expect(code).toBe(1);
+    expect(said).toMatch(/^sluice: the port is 0, .*\n$/);
+  });
+});

@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import { readMetrics } from '../../support/read-metrics.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+
+test.each(['--version', '-v', 'version'])(
+  '%s says which version this is, whatever is set',
+  async (argument) => {
+    const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), argument], {
+      env: { PORT: 'none' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    expect(await text(child.stdout)).toBe(`sluice ${version} (Node ${process.version})\n`);
+  },
+);
+
+test('a running broker has it in its first line and among its metrics', async () => {
+  const broker = await startBroker();
+  const [first = ''] = broker.log();
+  expect(JSON.parse(first)).toMatchObject({ msg: 'sluice is listening', version });
+  const series = `sluice_build_info{version="${version}",node="${process.version}"}`;
+  expect((await readMetrics(broker.url)).get(series)).toBe(1);
+  await broker.kill();
+});

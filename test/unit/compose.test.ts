@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { loadConfig } from '../../src/config.ts';
+
+const read = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+
+interface Compose {
+  readonly services: Readonly<
+    Record<string, { readonly environment?: Readonly<Record<string, string | number | null>> }>
+  >;
+}
+
+/** What a replica's environment is, as compose makes it of its file and of .env. */
+function environmentOf(dotEnv: NodeJS.Dict<string>): NodeJS.ProcessEnv {
+  const { services } = parse(read('docker-compose.yml'), { merge: true }) as Compose;
+  const given = Object.entries(services['sluice-1']?.environment ?? {});
+  expect(given.length).toBeGreaterThan(10);
+  return Object.fromEntries(
+    given
+      .map(([name, value]) => [name, value === null ? dotEnv[name] : interpolated(String(value), dotEnv)])
+      .filter(([, value]) => value !== undefined),
+  ) as NodeJS.ProcessEnv;
+}
+
+/** `${X:-default}` is the only form that the file has. */
+function interpolated(text: string, dotEnv: NodeJS.Dict<string>): string {
+  return text.replaceAll(
+    /\$\{(\w+):-([^}]*)\}/g,
+    (_, name: string, byDefault: string) => dotEnv[name] || byDefault,
+  );
+}
+
+const DEMO_KEY = 'a key of fewer than 16 characters';
+
+test.each([
+  ['without .env', {}],
+  ['with .env.example as .env', parseEnv(read('.env.example'))],
+])('docker-compose.yml starts %s, and warns of its key alone', (_what, dotEnv) => {
+  const config = loadConfig(environmentOf(dotEnv));
+  expect(config).toMatchObject({ publishKeys: ['demo-key'], publicChannels: ['*'], jwtSecret: undefined });
+  expect(config.warnings).toEqual([expect.stringContaining(DEMO_KEY)]);
+});
+
+test('what .env sets reaches the broker', () => {
+  const secret = 'q7'.repeat(16);
+  const env = environmentOf({ SLUICE_JWT_SECRET: secret, SLUICE_PUBLIC_CHANNELS: 'news' });
+  expect(loadConfig(env)).toMatchObject({ jwtSecret: secret, publicChannels: ['news'] });
+});
+
+test('a secret that .env has set to nothing stops the start', () => {
+  expect(() => loadConfig(environmentOf({ SLUICE_JWT_SECRET: '' }))).toThrow(
+    'SLUICE_JWT_SECRET is set, but empty',
+  );
+});
