@@ -2,6 +2,8 @@ import { BrokerError } from '../core/errors.ts';
 import type { TokenAccess } from './access.ts';
 import type { FailedAttempts } from './failed-attempts.ts';
 import type { TokenVerifier } from './token-verifier.ts';
+import { untimelyError } from './untimely-token.ts';
+import type { UntimelyToken } from './untimely-token.ts';
 
 export interface CredentialGuardOptions {
   readonly attempts: FailedAttempts;
@@ -19,19 +21,19 @@ export class CredentialGuard {
     this.#options = options;
   }
 
-  /** @throws BrokerError as the verifier does; `too-many-requests`, and then the token may have been a right one */
+  /**
+   * A token that is rightly signed and only not good at this time is refused, too, but not counted.
+   * @throws BrokerError as the verifier does; `too-many-requests`, and then the token may have been a right one
+   */
   async verify(
     verifier: Pick<TokenVerifier, 'verify'>,
     token: string,
     address: string,
   ): Promise<TokenAccess> {
     if (this.#options.attempts.blocked(address)) throw this.#tooMany(address);
-    try {
-      return await verifier.verify(token);
-    } catch (error) {
-      if (error instanceof BrokerError && error.code === 'unauthorized') throw this.wrong(error, address);
-      throw error;
-    }
+    const verdict = await this.#judge(verifier, token, address);
+    if (verdict.kind === 'untimely') throw untimelyError(verdict);
+    return verdict;
   }
 
   /** Counts a credential that is wrong, and says what it is answered with: the error, or that there are too many. */
@@ -41,6 +43,19 @@ export class CredentialGuard {
     onFailed();
     attempts.failed(address);
     return error;
+  }
+
+  async #judge(
+    verifier: Pick<TokenVerifier, 'verify'>,
+    token: string,
+    address: string,
+  ): Promise<TokenAccess | UntimelyToken> {
+    try {
+      return await verifier.verify(token);
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'unauthorized') throw this.wrong(error, address);
+      throw error;
+    }
   }
 
   #tooMany(address: string): BrokerError {

@@ -6,6 +6,7 @@ import type { CredentialGuard } from '../auth/credential-guard.ts';
 import type { Revocations } from '../auth/revocations.ts';
 import { cookieCounts, cookieToken } from '../auth/token-cookie.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
+import { untimelyError } from '../auth/untimely-token.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import { matchesAny } from '../core/channel-pattern.ts';
 import type { ChannelPattern } from '../core/channel-pattern.ts';
@@ -54,6 +55,7 @@ export class SubscriberAccess {
       throw new BrokerError('unauthorized', withoutToken(verifier !== undefined));
     }
     const known = verifier.known(token);
+    if (known?.kind === 'untimely') throw untimelyError(known);
     if (known !== undefined) return this.#granted(known, channels);
     return guard.verify(verifier, token, address).then((access) => this.#granted(access, channels));
   }
