@@ -80,6 +80,7 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined) {
     jwtIssuer: values.SLUICE_JWT_ISSUER,
     jwtAudience: values.SLUICE_JWT_AUDIENCE,
     jwtClockTolerance: values.SLUICE_JWT_CLOCK_TOLERANCE,
+    tokenCookie: values.SLUICE_TOKEN_COOKIE,
     publicChannels: values.SLUICE_PUBLIC_CHANNELS,
     revocationTtl: values.SLUICE_REVOCATION_TTL,
     corsOrigins: values.SLUICE_CORS_ORIGINS,

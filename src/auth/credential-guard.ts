@@ -13,6 +13,12 @@ export interface CredentialGuardOptions {
   readonly onTooMany: (address: string) => void;
 }
 
+/** A token that is wrong, with what is wrong. */
+interface WrongToken {
+  readonly kind: 'wrong';
+  readonly error: BrokerError;
+}
+
 /** Keeps wrong credentials cheap: counts them by address, and does not verify tokens for one that sent too many. */
 export class CredentialGuard {
   readonly #options: CredentialGuardOptions;
@@ -30,10 +36,28 @@ export class CredentialGuard {
     token: string,
     address: string,
   ): Promise<TokenAccess> {
-    if (this.#options.attempts.blocked(address)) throw this.#tooMany(address);
-    const verdict = await this.#judge(verifier, token, address);
+    const verdict = await this.judge(verifier, token, address);
     if (verdict.kind === 'untimely') throw untimelyError(verdict);
+    if (verdict.kind === 'wrong') throw this.wrong(verdict.error, address);
     return verdict;
+  }
+
+  /**
+   * The same without counting, for one of several tokens of a request: call {@link wrong} once when none of them will do.
+   * @throws BrokerError as {@link verify} does, but for tokens that are wrong
+   */
+  async judge(
+    verifier: Pick<TokenVerifier, 'verify'>,
+    token: string,
+    address: string,
+  ): Promise<TokenAccess | UntimelyToken | WrongToken> {
+    if (this.#options.attempts.blocked(address)) throw this.#tooMany(address);
+    try {
+      return await verifier.verify(token);
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'unauthorized') return { kind: 'wrong', error };
+      throw error;
+    }
   }
 
   /** Counts a credential that is wrong, and says what it is answered with: the error, or that there are too many. */
@@ -43,19 +67,6 @@ export class CredentialGuard {
     onFailed();
     attempts.failed(address);
     return error;
-  }
-
-  async #judge(
-    verifier: Pick<TokenVerifier, 'verify'>,
-    token: string,
-    address: string,
-  ): Promise<TokenAccess | UntimelyToken> {
-    try {
-      return await verifier.verify(token);
-    } catch (error) {
-      if (error instanceof BrokerError && error.code === 'unauthorized') throw this.wrong(error, address);
-      throw error;
-    }
   }
 
   #tooMany(address: string): BrokerError {

@@ -31,12 +31,14 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_JWT_ISSUER: 'What the `iss` of a token must be',
   SLUICE_JWT_AUDIENCE: 'What the `aud` of a token must name',
   SLUICE_JWT_CLOCK_TOLERANCE: 'How far the clock of who signs tokens may be from this one',
+  SLUICE_TOKEN_COOKIE:
+    "The cookie that a subscriber's token may come in. With a name that begins with `__Host-` no other host of its domain can set one",
   SLUICE_PUBLIC_CHANNELS:
     'Channels that anyone may listen to: names, prefixes such as `public.*`, or `*`. Once a key for tokens is set, none by default; the others need a token',
   SLUICE_REVOCATION_TTL:
     'How long a revoked token is refused ([`POST /disconnect`](protocol.md#post-disconnect)): at least as long as any token lives. The same on all replicas',
   SLUICE_CORS_ORIGINS:
-    'Other origins whose pages may subscribe and publish, such as `https://app.example.com`; or `*`. Not needed where the page comes from the same origin as the broker, say behind one proxy',
+    'Other origins whose pages may subscribe and publish, such as `https://app.example.com`, `https://*.example.com` or `capacitor://localhost`; or `*` alone, with which no cookie is taken. Not needed where the page comes from the same origin as the broker, say behind one proxy',
   SLUICE_HISTORY_SIZE:
     'Events kept for each channel. A subscriber that was away for longer than they last is told by a gap',
   SLUICE_HISTORY_TTL: 'How long an event is kept, and so how long a subscriber may be away',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { jwksUrl, jwtSecret, publicKeyPem } from './key-values.ts';
 import {
   DURATION_UNITS,
+  cookieName,
   count,
   duration,
   keys,
@@ -58,6 +59,7 @@ export const SETTINGS = {
   SLUICE_JWT_ISSUER: setting(z.string(), undefined, 'https://id.example.com'),
   SLUICE_JWT_AUDIENCE: setting(z.string(), undefined, 'sluice'),
   SLUICE_JWT_CLOCK_TOLERANCE: setting(duration(0, 10 * DURATION_UNITS.m), '5s', '5s'),
+  SLUICE_TOKEN_COOKIE: setting(cookieName, 'sluice_token', '__Host-sluice'),
   SLUICE_PUBLIC_CHANNELS: setting(patterns, '*', 'news,public.*'),
   SLUICE_REVOCATION_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '24h', '7d'),
   SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),

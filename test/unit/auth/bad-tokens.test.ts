@@ -166,7 +166,7 @@ describe('refused with an RSA key', () => {
   });
 });
 
-async function verdict(token: string): Promise<string> {
+async function kindOf(token: string): Promise<string> {
   try {
     return (await verifier().verify(token)).kind;
   } catch {
@@ -184,7 +184,7 @@ describe('a token that is not good at this time', () => {
     ['is not valid yet', early],
     ['was issued in the future', { ...right, iat: inSeconds(600) }],
   ])('is told from a wrong one: it %s', async (_what, claims) => {
-    expect(await verdict(signToken(claims, SECRET))).toBe('untimely');
+    expect(await kindOf(signToken(claims, SECRET))).toBe('untimely');
   });
 
   test.each([
@@ -194,6 +194,6 @@ describe('a token that is not good at this time', () => {
     ['another audience', signToken({ ...late, aud: 'x' }, SECRET)],
     ['another audience, and valid later', signToken({ ...early, aud: 'x' }, SECRET)],
   ])('but it is wrong with %s', async (_what, token) => {
-    expect(await verdict(token)).toBe('wrong');
+    expect(await kindOf(token)).toBe('wrong');
   });
 });
