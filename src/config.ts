@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import type { TraceProtocol } from './core/trace-protocol.ts';
+import { isQuoted } from './settings/is-quoted.ts';
 import { SECRETS, SETTINGS } from './settings/settings.ts';
 import type { SettingName } from './settings/settings.ts';
 import { tlsProblems } from './settings/tls-settings.ts';
@@ -58,8 +59,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 }
 
 /** Whether tokens are taken, so that somebody may publish without a key. */
-export function takesTokens({ jwtSecret, jwtPublicKey, jwksUrl }: Config): boolean {
-  return jwtSecret !== undefined || jwtPublicKey !== undefined || jwksUrl !== undefined;
+export function takesTokens({ jwtSecrets, jwtPublicKey, jwksUrl }: Config): boolean {
+  return jwtSecrets.length > 0 || jwtPublicKey !== undefined || jwksUrl !== undefined;
 }
 
 function toConfig(values: Values, tracing: TraceProtocol | undefined) {
@@ -74,7 +75,7 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined) {
     redisTlsCert: values.SLUICE_REDIS_TLS_CERT,
     redisTlsKey: values.SLUICE_REDIS_TLS_KEY,
     publishKeys: values.SLUICE_PUBLISH_KEYS ?? [],
-    jwtSecret: values.SLUICE_JWT_SECRET,
+    jwtSecrets: values.SLUICE_JWT_SECRET ?? [],
     jwtPublicKey: values.SLUICE_JWT_PUBLIC_KEY,
     jwksUrl: values.SLUICE_JWKS_URL,
     jwtIssuer: values.SLUICE_JWT_ISSUER,
@@ -111,9 +112,19 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined) {
   };
 }
 
+/** Without what stands around it by accident; undefined for none. */
 function rawValue(name: SettingName, env: NodeJS.ProcessEnv, problems: string[]): string | undefined {
-  const path = SECRETS.has(name) ? env[`${name}_FILE`] : undefined;
-  const direct = env[name];
+  const value = writtenValue(name, env, problems);
+  if (value === undefined || !isQuoted(value)) return value;
+  // A shell takes them off; the env files of docker and systemd units differ in that.
+  problems.push(`${name} is in quotes, which would be part of it; leave them out.`);
+  return undefined;
+}
+
+/** From the variable or its file, without blanks, line breaks and a byte order mark around it. */
+function writtenValue(name: SettingName, env: NodeJS.ProcessEnv, problems: string[]): string | undefined {
+  const path = SECRETS.has(name) ? env[`${name}_FILE`]?.trim() : undefined;
+  const direct = env[name]?.trim();
   if (path === undefined || path === '') return direct === '' ? undefined : direct;
   if (direct !== undefined && direct !== '') {
     problems.push(`${name} and ${name}_FILE are both set; keep one of them.`);

@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
+import type { JWTVerifyOptions, JWTVerifyResult } from 'jose';
 import { BrokerError } from '../core/errors.ts';
 import type { TokenAccess } from './access.ts';
 import { badToken } from './bad-token.ts';
 import { readGrants } from './grants.ts';
-import type { TokenKeys } from './token-keys.ts';
+import type { TokenKey, TokenKeys } from './token-keys.ts';
 import { readTokenHeader } from './token-header.ts';
 import { readTimes } from './token-times.ts';
 import type { UntimelyToken } from './untimely-token.ts';
@@ -47,20 +49,16 @@ export class TokenVerifier {
     if (found === undefined) throw badToken("is signed with a key that is not among this broker's");
     if (!found.algorithms.includes(algorithm))
       throw badToken(`is not signed with ${found.algorithms[0]}, which the key of this broker is for`);
-    const verdict = await this.#check(token, found.key, found.algorithms);
+    const verdict = await this.#check(token, found);
     if (verdict.kind === 'token') this.#verified.set(token, verdict);
     else this.#untimely.set(token, verdict);
     return verdict;
   }
 
-  async #check(
-    token: string,
-    key: Parameters<typeof jwtVerify>[1],
-    algorithms: readonly string[],
-  ): Promise<TokenAccess | UntimelyToken> {
+  async #check(token: string, { keys, algorithms }: TokenKey): Promise<TokenAccess | UntimelyToken> {
     const { issuer, audience, clockTolerance } = this.#options;
     try {
-      const { payload } = await jwtVerify(token, key, {
+      const { payload } = await verifyWithAny(token, keys, {
         algorithms: [...algorithms],
         requiredClaims: ['exp'],
         clockTolerance: clockTolerance / 1_000,
@@ -89,6 +87,24 @@ export class TokenVerifier {
       throw badToken(faultOf(error));
     }
   }
+}
+
+/** Tries the keys in their order: only a signature that is not that of one key may be that of the next. */
+async function verifyWithAny(
+  token: string,
+  keys: readonly KeyObject[],
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
+  let failed: unknown = new errors.JWSSignatureVerificationFailed();
+  for (const key of keys) {
+    try {
+      return await jwtVerify(token, key, options);
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      failed = error;
+    }
+  }
+  throw failed;
 }
 
 function untimely(fault: string, from: number): UntimelyToken {

@@ -23,7 +23,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_PUBLISH_KEYS:
     'Who has one of these may publish; without any, and without a key for tokens, one is made for each run',
   SLUICE_JWT_SECRET:
-    'Tokens are signed with this secret (HS256), of 32 bytes or more; also what `POST /tokens` signs with',
+    'Tokens are signed with this secret (HS256), of 32 bytes or more. Of several, separated by commas, the first is what `POST /tokens` signs with, and tokens of all are good ([how to change it](operations.md#changing-a-secret))',
   SLUICE_JWT_PUBLIC_KEY:
     'Or: tokens are signed with the private half of this PEM, the kind of which says how: RSA (RS256), P-256 (ES256), Ed25519 (EdDSA). Line breaks may be written `\\n`',
   SLUICE_JWKS_URL:

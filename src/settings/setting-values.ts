@@ -4,6 +4,7 @@ import { parseChannelPattern } from '../core/channel-pattern.ts';
 import { parseOriginPattern } from '../core/origin-pattern.ts';
 import type { Rate } from '../core/rate.ts';
 import { parseRedisAddress } from '../core/redis-address.ts';
+import { isQuoted } from './is-quoted.ts';
 
 // The forms that values of settings take (docs/protocol.md §9). Each message completes "expected …".
 
@@ -85,7 +86,14 @@ export const patterns = list.pipe(
 );
 
 export const keys = list.pipe(
-  z.array(z.string().regex(/^[\x21-\x7e]{1,512}$/, 'keys of visible ASCII characters, separated by commas')),
+  z.array(
+    z
+      .string()
+      .refine(
+        (key) => /^[\x21-\x7e]{1,512}$/.test(key) && !isQuoted(key),
+        'keys of visible ASCII characters, separated by commas and without quotes around them',
+      ),
+  ),
 );
 
 const RATE_UNITS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;

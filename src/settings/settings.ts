@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { jwksUrl, jwtSecret, publicKeyPem } from './key-values.ts';
+import { jwksUrl, jwtSecrets, publicKeyPem } from './key-values.ts';
 import {
   DURATION_UNITS,
   cookieName,
@@ -49,7 +49,7 @@ export const SETTINGS = {
   SLUICE_REDIS_TLS_CERT: setting(certificates, undefined, '/run/secrets/redis-client.crt'),
   SLUICE_REDIS_TLS_KEY: setting(privateKey, undefined, '/run/secrets/redis-client.key'),
   SLUICE_PUBLISH_KEYS: setting(keys, undefined, 'a-long-random-key,another-one'),
-  SLUICE_JWT_SECRET: setting(jwtSecret, undefined, 'a-long-random-text-of-32-bytes-or-more'),
+  SLUICE_JWT_SECRET: setting(jwtSecrets, undefined, 'a-long-random-text-of-32-bytes-or-more'),
   SLUICE_JWT_PUBLIC_KEY: setting(
     publicKeyPem,
     undefined,

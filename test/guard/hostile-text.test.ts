@@ -163,7 +163,7 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
     8_000,
     (text) => readTokenHeader(`${Buffer.from(text).toString('base64url').slice(0, 7_900)}.a.b`),
   ],
-  cookies: [HEAD, cookieToken],
+  cookies: [HEAD, (text) => cookieTokens(text, 'sluice_token')],
   'our cookie': [HEAD, (text) => cookieTokens(`sluice_token=${text}`, 'sluice_token')],
   'our cookie, in quotes': [HEAD, (text) => cookieTokens(`sluice_token="${text}"x`, 'sluice_token')],
   'an origin': [HEAD, (text) => cookieCounts({ origin: `https://${text}`, host: 'a' }, NO_ORIGINS)],

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { pemKey, secretKey, singleKey } from '../../../src/auth/token-keys.ts';
+import { pemKey, secretKeys, singleKey } from '../../../src/auth/token-keys.ts';
 import type { TokenKey } from '../../../src/auth/token-keys.ts';
 import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
 import { untimelyError } from '../../../src/auth/untimely-token.ts';
@@ -30,7 +30,7 @@ function withNumber(claim: string, number: string): string {
   return signText(`{"${claim}":${number},${rest.slice(1)}`, SECRET);
 }
 
-function verifier(key: TokenKey = secretKey(SECRET)): TokenVerifier {
+function verifier(key: TokenKey = secretKeys([SECRET])): TokenVerifier {
   return new TokenVerifier({
     keys: singleKey(key),
     issuer: 'https://id.example.com',
@@ -125,7 +125,7 @@ describe('refused with a secret', () => {
     ],
     ['a grant of **', signToken({ ...right, sluice: { publish: ['**'] } }, SECRET), 'sluice.publish[0]'],
   ])('%s', async (_what, token, fault) => {
-    const message = await refusal(token, secretKey(SECRET));
+    const message = await refusal(token, secretKeys([SECRET]));
     expect(message).toMatch(/^The token .+\.$/);
     expect(message).toContain(fault);
     expect(message).not.toContain('somebody');
@@ -139,7 +139,7 @@ test.each([
   ['nbf', ['-1e306', '-1e400']],
 ])('refused is an %s that is no date, such as %j', async (claim, numbers) => {
   for (const number of numbers)
-    expect(await refusal(withNumber(claim, number), secretKey(SECRET))).toContain(claim);
+    expect(await refusal(withNumber(claim, number), secretKeys([SECRET]))).toContain(claim);
 });
 
 describe('refused with an RSA key', () => {

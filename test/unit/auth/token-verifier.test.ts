@@ -1,7 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TokenAccess } from '../../../src/auth/access.ts';
-import { pemKey, secretKey, singleKey } from '../../../src/auth/token-keys.ts';
+import { TokenIssuer } from '../../../src/auth/token-issuer.ts';
+import { pemKey, secretKeys, singleKey } from '../../../src/auth/token-keys.ts';
 import type { TokenKey } from '../../../src/auth/token-keys.ts';
 import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
 import type { TokenVerifierOptions } from '../../../src/auth/token-verifier.ts';
@@ -17,7 +19,7 @@ const pairs = {
 
 type Settings = Partial<Omit<TokenVerifierOptions, 'keys'>>;
 
-function verifierWith(settings: Settings = {}, key: TokenKey = secretKey(SECRET)): TokenVerifier {
+function verifierWith(settings: Settings = {}, key: TokenKey = secretKeys([SECRET])): TokenVerifier {
   const defaults = { issuer: undefined, audience: undefined, clockTolerance: 5_000 };
   return new TokenVerifier({ keys: singleKey(key), ...defaults, ...settings });
 }
@@ -136,4 +138,38 @@ test('a token has one fingerprint, whichever of its possible signatures it has',
   expect(first?.fingerprint).toBe(second?.fingerprint);
   const other = await accessBy(verifier, signTokenWith({ ...claims, sub: '8' }, privateKey));
   expect(other.fingerprint).not.toBe(first?.fingerprint);
+});
+
+describe('of several secrets', () => {
+  const secrets = ['new', 'old', 'older'].map((name) => `the ${name} secret, which is long enough`);
+  const verifier = verifierWith({}, secretKeys(secrets));
+
+  test('tokens of each are good, whatever their kid says', async () => {
+    for (const secret of secrets) {
+      const token = signToken({ sub: secret }, secret, { kid: 'other' });
+      expect(await verifier.verify(token)).toMatchObject({ kind: 'token', subject: secret });
+      expect(await verifier.verify(signToken({ exp: 0 }, secret))).toMatchObject({ kind: 'untimely' });
+    }
+  });
+
+  test('the first signs', async () => {
+    const issuer = new TokenIssuer({ secret: secrets[0] ?? '', issuer: undefined, audience: undefined });
+    const { token } = await issuer.issue({ subscribe: [], publish: [], subject: 'x', ttl: 60 });
+    expect(await verifierWith({}, secretKeys(secrets.slice(0, 1))).verify(token)).toMatchObject({
+      subject: 'x',
+    });
+    await expect(verifierWith({}, secretKeys(secrets.slice(1))).verify(token)).rejects.toThrow('signature');
+  });
+
+  test('a token of none of them is refused, by property', async () => {
+    const near = fc.constantFrom(...secrets.flatMap((one) => [`${one} `, one.slice(1), one.toUpperCase()]));
+    const text = fc.oneof(fc.string(), near, fc.constant(secrets.join(',')));
+    await fc.assert(
+      fc.asyncProperty(text, fc.boolean(), async (secret, expired) => {
+        fc.pre(!secrets.includes(secret) && secret !== '');
+        const token = signToken(expired ? { exp: 0 } : {}, secret);
+        await expect(verifier.verify(token)).rejects.toThrow('signature');
+      }),
+    );
+  });
 });

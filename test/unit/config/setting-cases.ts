@@ -26,7 +26,7 @@ export const settings: readonly SettingCase[] = [
       ['8080', 8080],
       ['65535', 65_535],
     ],
-    bad: ['65536', '-1', '80.5', 'http', '0x50', ' 80', '1e3'],
+    bad: ['65536', '-1', '80.5', 'http', '0x50', '1e3'],
   },
   {
     name: 'HOST',
