@@ -108,13 +108,23 @@ describe('a cookie is taken', () => {
   });
 });
 
-describe('each of several cookies is tried', () => {
-  const cookies = (...tokens: readonly string[]): string =>
-    `Cookie: ${tokens.map((token) => `sluice_token=${token}`).join('; ')}`;
-  const fresh = (jti: string): string =>
-    signToken({ jti, sub: '7', sluice: { subscribe: ['orders.*'] } }, SECRET);
-  const forged = (jti: string): string => signToken({ jti, sluice: { subscribe: ['*'] } }, 'x');
+function cookies(...tokens: readonly string[]): string {
+  return `Cookie: ${tokens.map((token) => `sluice_token=${token}`).join('; ')}`;
+}
 
+function fresh(jti: string): string {
+  return signToken({ jti, sub: '7', sluice: { subscribe: ['orders.*'] } }, SECRET);
+}
+
+function forged(jti: string): string {
+  return signToken({ jti, sluice: { subscribe: ['*'] } }, 'x');
+}
+
+async function failures(): Promise<number> {
+  return (await readMetrics(broker.url)).get('sluice_failed_authentications_total') ?? 0;
+}
+
+describe('each of several cookies is tried', () => {
   test.each([
     ['an expired one', [expired, fresh('a')]],
     ['one that grants another channel', [grantsOther, fresh('b')]],
@@ -142,16 +152,14 @@ describe('each of several cookies is tried', () => {
   });
 
   test('and a request counts once as failed, and not at all when one is good', async () => {
-    const failed = async (): Promise<number> =>
-      (await readMetrics(broker.url)).get('sluice_failed_authentications_total') ?? 0;
-    const before = await failed();
+    const before = await failures();
     expect((await ask('orders.1', cookies(...Array.from('1234567', (jti) => forged(jti))))).status).toBe(401);
-    expect((await failed()) - before).toBe(1);
+    expect((await failures()) - before).toBe(1);
     expect((await ask('orders.1', cookies(forged('j'), grantsOther))).status).toBe(403);
-    expect((await failed()) - before).toBe(2);
+    expect((await failures()) - before).toBe(2);
     expect((await ask('orders.1', cookies(forged('k'), fresh('k')))).status).toBe(200);
     expect((await ask('orders.1', cookies(expired, grantsOther))).status).toBe(403);
-    expect((await failed()) - before).toBe(2);
+    expect((await failures()) - before).toBe(2);
   });
 });
 

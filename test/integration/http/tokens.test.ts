@@ -153,26 +153,29 @@ describe('a request that cannot be read is 400 and points to what is wrong', () 
   });
 });
 
+async function tokenOf(of: Broker): Promise<string> {
+  const response = await fetch(`${of.url}/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${of.key}`, 'content-type': 'application/json' },
+    body: '{"subscribe":["orders"]}',
+  });
+  return ((await response.json()) as { token: string }).token;
+}
+
+async function statuses(of: Broker, tokens: readonly string[]): Promise<number[]> {
+  return await Promise.all(
+    tokens.map(async (token) => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await fetch(`${of.url}/events/orders`, { method: 'HEAD', headers })).status;
+    }),
+  );
+}
+
 test('a secret is changed without a reader noticing', async () => {
   const [old, next] = [
     'the old secret of thirty-two bytes or so',
     'the next secret of thirty-two bytes or so',
   ];
-  const tokenOf = async (of: Broker): Promise<string> => {
-    const response = await fetch(`${of.url}/tokens`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${of.key}`, 'content-type': 'application/json' },
-      body: '{"subscribe":["orders"]}',
-    });
-    return ((await response.json()) as { token: string }).token;
-  };
-  const statuses = async (of: Broker, tokens: readonly string[]): Promise<number[]> =>
-    await Promise.all(
-      tokens.map(async (token) => {
-        const headers = { authorization: `Bearer ${token}` };
-        return (await fetch(`${of.url}/events/orders`, { method: 'HEAD', headers })).status;
-      }),
-    );
   const steps = [old, `${old},${next}`, `${next},${old}`, next];
   const [before, both, turned, after] = await Promise.all(
     steps.map((secrets) => startBroker({ SLUICE_JWT_SECRET: secrets })),
