@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { AllowedOrigins } from './auth/allowed-origins.ts';
 import { CredentialGuard } from './auth/credential-guard.ts';
 import { FailedAttempts } from './auth/failed-attempts.ts';
 import { PublishKeys } from './auth/publish-keys.ts';
@@ -134,6 +135,7 @@ export async function createApp(
     metrics.refusedRequest(reason);
     notice.note(reason, address);
   };
+  const allowedOrigins = new AllowedOrigins(config.corsOrigins);
   const attempts = new FailedAttempts(config.failedAuthLimit);
   // Fastify says in a line for each address what we say in one.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
@@ -153,7 +155,8 @@ export async function createApp(
     // They are asked to come back, and counted as such.
     guard: guard(() => undefined),
     publicChannels: config.publicChannels,
-    listedOrigins: config.corsOrigins,
+    origins: allowedOrigins,
+    tokenCookie: config.tokenCookie,
   });
   const identity = tlsIdentity(config);
   const tls = identity && new TlsServer(identity);
@@ -164,7 +167,7 @@ export async function createApp(
     maxHeaderBytes: config.maxHeaderBytes,
     headTimeout: config.headTimeout,
     trustedProxies: config.trustedProxies,
-    corsOrigins: config.corsOrigins,
+    corsOrigins: allowedOrigins,
     onRefused: onRefusedRequest,
     routes: async (app) => {
       const described = new DescribedRoutes();
@@ -199,7 +202,7 @@ export async function createApp(
       await app.register(tokenRoutes, { keys, publishers, issuer: tokens.issuer });
       await app.register(consolePage, { folder: fileURLToPath(new URL('console', import.meta.url)) });
       if (config.adminPort === undefined) await lookingIn(app);
-      await app.register(apiDocument, { described, version });
+      await app.register(apiDocument, { described, version, tokenCookie: config.tokenCookie });
     },
   });
   const sockets = new ListeningSockets(server.server);
@@ -227,7 +230,7 @@ export async function createApp(
           maxHeaderBytes: config.maxHeaderBytes,
           headTimeout: config.headTimeout,
           trustedProxies: [],
-          corsOrigins: [],
+          corsOrigins: new AllowedOrigins([]),
           onRefused: onRefusedRequest,
           routes: lookingIn,
         });

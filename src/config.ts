@@ -75,8 +75,8 @@ export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachin
 }
 
 /** Whether tokens are taken, so that somebody may publish without a key. */
-export function takesTokens({ jwtSecret, jwtPublicKey, jwksUrl }: Config): boolean {
-  return jwtSecret !== undefined || jwtPublicKey !== undefined || jwksUrl !== undefined;
+export function takesTokens({ jwtSecrets, jwtPublicKey, jwksUrl }: Config): boolean {
+  return jwtSecrets.length > 0 || jwtPublicKey !== undefined || jwksUrl !== undefined;
 }
 
 function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: readonly string[]) {
@@ -91,12 +91,13 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: 
     redisTlsCert: values.SLUICE_REDIS_TLS_CERT,
     redisTlsKey: values.SLUICE_REDIS_TLS_KEY,
     publishKeys: values.SLUICE_PUBLISH_KEYS ?? [],
-    jwtSecret: values.SLUICE_JWT_SECRET,
+    jwtSecrets: values.SLUICE_JWT_SECRET ?? [],
     jwtPublicKey: values.SLUICE_JWT_PUBLIC_KEY,
     jwksUrl: values.SLUICE_JWKS_URL,
     jwtIssuer: values.SLUICE_JWT_ISSUER,
     jwtAudience: values.SLUICE_JWT_AUDIENCE,
     jwtClockTolerance: values.SLUICE_JWT_CLOCK_TOLERANCE,
+    tokenCookie: values.SLUICE_TOKEN_COOKIE,
     publicChannels: values.SLUICE_PUBLIC_CHANNELS,
     revocationTtl: values.SLUICE_REVOCATION_TTL,
     corsOrigins: values.SLUICE_CORS_ORIGINS,

@@ -56,7 +56,7 @@ export class Metrics {
   );
   readonly #failedAuthentications = this.#counter(
     'sluice_failed_authentications_total',
-    'Requests with a credential that was wrong.',
+    'Requests with a credential that was wrong; a rightly signed token that has expired, or is not valid yet, is none.',
   );
   readonly #uncounted = this.#counter(
     'sluice_publish_rate_uncounted_total',

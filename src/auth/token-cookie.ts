@@ -1,24 +1,32 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { AllowedOrigins } from './allowed-origins.ts';
 
-export const TOKEN_COOKIE = 'sluice_token';
+/** Cookies of one request that are tried; nobody has so many paths with one of their own. */
+const MAX_TOKENS = 8;
 
-/** The token in a Cookie header (RFC 6265 §4.2); the first, should there be more: that of the nearest path. */
-export function cookieToken(cookie = ''): string | undefined {
+/**
+ * The tokens in a Cookie header (RFC 6265 §4.2), each once, in its order and up to eight. There are several when the name
+ * was set for several paths or domains, and which comes first is no sign of which is good: the longest path does, then
+ * the oldest.
+ */
+export function cookieTokens(cookie: string | undefined, name: string): readonly string[] {
+  const tokens = new Set<string>();
+  if (cookie === undefined) return [];
   // From one `;` to the next, without a list of thousands of cookies that are none of ours.
-  for (let start = 0; start < cookie.length;) {
+  for (let start = 0; start < cookie.length && tokens.size < MAX_TOKENS;) {
     const semicolon = cookie.indexOf(';', start);
     const end = semicolon < 0 ? cookie.length : semicolon;
-    const token = tokenIn(cookie.slice(start, end).trim());
-    if (token !== undefined) return token;
+    const token = tokenIn(cookie.slice(start, end).trim(), name);
+    if (token !== undefined) tokens.add(token);
     start = end + 1;
   }
-  return undefined;
+  return [...tokens];
 }
 
-function tokenIn(pair: string): string | undefined {
-  if (!pair.startsWith(TOKEN_COOKIE)) return undefined;
+function tokenIn(pair: string, name: string): string | undefined {
+  if (!pair.startsWith(name)) return undefined;
   const equals = pair.indexOf('=');
-  if (equals < 0 || pair.slice(0, equals).trimEnd() !== TOKEN_COOKIE) return undefined;
+  if (equals < 0 || pair.slice(0, equals).trimEnd() !== name) return undefined;
   const value = pair.slice(equals + 1).trimStart();
   // A value may stand in quotes, which are not part of it.
   const quoted = value.length > 1 && value.startsWith('"') && value.endsWith('"');
@@ -30,14 +38,14 @@ function tokenIn(pair: string): string | undefined {
  * Whether a cookie says what the page wants that sent the request. A browser sends it along whoever asks, so the page
  * must be our own or one that is listed (CWE-1385: otherwise any page could listen with its visitor's cookie).
  */
-export function cookieCounts(headers: IncomingHttpHeaders, listedOrigins: readonly string[]): boolean {
+export function cookieCounts(headers: IncomingHttpHeaders, origins: Pick<AllowedOrigins, 'lists'>): boolean {
   const { origin, host } = headers;
   const site = headers['sec-fetch-site'];
   // Only the browser can set it. It also knows what a proxy hides from us that gives us another Host.
   if (site === 'same-origin' || site === 'none') return true;
   // Without an origin there is no page, unless the browser says that it is another's: an image, a link.
   if (origin === undefined) return site === undefined;
-  return listedOrigins.includes(origin) || (host !== undefined && isOriginOf(origin, host));
+  return origins.lists(origin) || (host !== undefined && isOriginOf(origin, host));
 }
 
 function isOriginOf(origin: string, host: string): boolean {

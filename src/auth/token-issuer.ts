@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { Grants } from './grants.ts';
-import { secretKey } from './token-keys.ts';
 
 export interface TokenIssuerOptions {
   /** Also what tokens are verified with: this broker takes what it gives. */
@@ -24,12 +24,12 @@ export interface IssuedToken {
 
 /** Makes tokens for those who have a publish key, so that a backend needs no JWT library. */
 export class TokenIssuer {
-  readonly #key: ReturnType<typeof secretKey>;
+  readonly #key: KeyObject;
   readonly #issuer: string | undefined;
   readonly #audience: string | undefined;
 
   constructor({ secret, issuer, audience }: TokenIssuerOptions) {
-    this.#key = secretKey(secret);
+    this.#key = createSecretKey(secret, 'utf8');
     this.#issuer = issuer;
     this.#audience = audience;
   }
@@ -45,6 +45,6 @@ export class TokenIssuer {
     if (subject !== undefined) jwt.setSubject(subject);
     if (this.#issuer !== undefined) jwt.setIssuer(this.#issuer);
     if (this.#audience !== undefined) jwt.setAudience(this.#audience);
-    return { token: await jwt.sign(this.#key.key), expires };
+    return { token: await jwt.sign(this.#key), expires };
   }
 }

@@ -2,9 +2,10 @@ import { createPublicKey, createSecretKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { signatureAlgorithms } from '../core/signature-algorithm.ts';
 
-/** A key that tokens are verified with, and the algorithms that it is for. */
+/** What tokens are verified with, and the algorithms that it is for. */
 export interface TokenKey {
-  readonly key: KeyObject;
+  /** One, or several secrets while one takes the place of another: they are tried in this order. */
+  readonly keys: readonly KeyObject[];
   readonly algorithms: readonly string[];
 }
 
@@ -24,8 +25,8 @@ export function singleKey(key: TokenKey): TokenKeys {
   return { find: () => key };
 }
 
-export function secretKey(secret: string): TokenKey {
-  return { key: createSecretKey(secret, 'utf8'), algorithms: ['HS256'] };
+export function secretKeys(secrets: readonly string[]): TokenKey {
+  return { keys: secrets.map((secret) => createSecretKey(secret, 'utf8')), algorithms: ['HS256'] };
 }
 
 /** @throws Error when the text is no PEM of a public key that tokens can be signed with */
@@ -54,5 +55,5 @@ export function jwkKey(jwk: Readonly<Record<string, unknown>>): TokenKey | undef
 
 function publicKey(key: KeyObject): TokenKey | undefined {
   const algorithms = signatureAlgorithms(key);
-  return algorithms === undefined ? undefined : { key, algorithms };
+  return algorithms === undefined ? undefined : { keys: [key], algorithms };
 }

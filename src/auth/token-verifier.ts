@@ -1,12 +1,16 @@
 import { hash } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
+import type { JWTVerifyOptions, JWTVerifyResult } from 'jose';
 import { BrokerError } from '../core/errors.ts';
 import type { TokenAccess } from './access.ts';
 import { badToken } from './bad-token.ts';
 import { readGrants } from './grants.ts';
-import type { TokenKeys } from './token-keys.ts';
+import type { TokenKey, TokenKeys } from './token-keys.ts';
 import { readTokenHeader } from './token-header.ts';
 import { readTimes } from './token-times.ts';
+import type { UntimelyToken } from './untimely-token.ts';
+import { UntimelyTokens } from './untimely-tokens.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
 export interface TokenVerifierOptions {
@@ -22,38 +26,39 @@ export interface TokenVerifierOptions {
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
   readonly #verified = new VerifiedTokens();
+  readonly #untimely = new UntimelyTokens();
 
   constructor(options: TokenVerifierOptions) {
     this.#options = options;
   }
 
-  /** What a token allows that was found good a short while ago, at the price of a digest. */
-  known(token: string): TokenAccess | undefined {
-    return this.#verified.get(token);
+  /** What was found out about a rightly signed token a short while ago, at the price of a digest. */
+  known(token: string): TokenAccess | UntimelyToken | undefined {
+    return this.#verified.get(token) ?? this.#untimely.get(token);
   }
 
-  /** @throws BrokerError `unauthorized` saying what is wrong with the token, `keys-unavailable` */
-  async verify(token: string): Promise<TokenAccess> {
-    const known = this.#verified.get(token);
+  /**
+   * What a rightly signed token allows, or why it is not good at this time.
+   * @throws BrokerError `unauthorized` saying what is wrong with the token, `keys-unavailable`
+   */
+  async verify(token: string): Promise<TokenAccess | UntimelyToken> {
+    const known = this.known(token);
     if (known !== undefined) return known;
     const { algorithm, kid } = readTokenHeader(token);
     const found = await this.#options.keys.find(kid, token);
     if (found === undefined) throw badToken("is signed with a key that is not among this broker's");
     if (!found.algorithms.includes(algorithm))
       throw badToken(`is not signed with ${found.algorithms[0]}, which the key of this broker is for`);
-    const access = await this.#check(token, found.key, found.algorithms);
-    this.#verified.set(token, access);
-    return access;
+    const verdict = await this.#check(token, found);
+    if (verdict.kind === 'token') this.#verified.set(token, verdict);
+    else this.#untimely.set(token, verdict);
+    return verdict;
   }
 
-  async #check(
-    token: string,
-    key: Parameters<typeof jwtVerify>[1],
-    algorithms: readonly string[],
-  ): Promise<TokenAccess> {
+  async #check(token: string, { keys, algorithms }: TokenKey): Promise<TokenAccess | UntimelyToken> {
     const { issuer, audience, clockTolerance } = this.#options;
     try {
-      const { payload } = await jwtVerify(token, key, {
+      const { payload } = await verifyWithAny(token, keys, {
         algorithms: [...algorithms],
         requiredClaims: ['exp'],
         clockTolerance: clockTolerance / 1_000,
@@ -62,28 +67,64 @@ export class TokenVerifier {
       });
       const { sub } = payload;
       if (sub !== undefined && typeof sub !== 'string') throw badToken('has a sub that is no text');
+      const grants = readGrants(payload);
+      const times = readTimes(payload, clockTolerance);
+      // No revocation of today would reach it.
+      if (times.issuedAt > Date.now() + clockTolerance)
+        return untimely('was issued in the future, by its iat', times.issuedAt - clockTolerance);
       return {
         kind: 'token',
-        ...readGrants(payload),
+        ...grants,
         subject: sub,
-        ...readTimes(payload, clockTolerance),
+        ...times,
         // Without the signature, of which some algorithms have several for the same text.
         fingerprint: hash('sha256', token.slice(0, token.lastIndexOf('.')), 'base64url'),
       };
     } catch (error) {
       if (error instanceof BrokerError) throw error;
+      const verdict = untimelyVerdict(error, clockTolerance);
+      if (verdict !== undefined) return verdict;
       throw badToken(faultOf(error));
     }
   }
 }
 
+/** Tries the keys in their order: only a signature that is not that of one key may be that of the next. */
+async function verifyWithAny(
+  token: string,
+  keys: readonly KeyObject[],
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
+  let failed: unknown = new errors.JWSSignatureVerificationFailed();
+  for (const key of keys) {
+    try {
+      return await jwtVerify(token, key, options);
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      failed = error;
+    }
+  }
+  throw failed;
+}
+
+function untimely(fault: string, from: number): UntimelyToken {
+  return { kind: 'untimely', fault, from };
+}
+
+/** jose looks at the times last: when one of them refuses a token, its signature, issuer and audience are right. */
+function untimelyVerdict(error: unknown, tolerance: number): UntimelyToken | undefined {
+  if (error instanceof errors.JWTExpired) return untimely('has expired; get a new one', Infinity);
+  if (!(error instanceof errors.JWTClaimValidationFailed)) return undefined;
+  const { claim, reason, payload } = error;
+  if (claim !== 'nbf' || reason !== 'check_failed') return undefined;
+  return untimely('is not valid yet', Number(payload.nbf) * 1_000 - tolerance);
+}
+
 /** In our words and without the error itself, which holds the claims. */
 function faultOf(error: unknown): string {
-  if (error instanceof errors.JWTExpired) return 'has expired; get a new one';
   if (error instanceof errors.JWTClaimValidationFailed) {
     const { claim, reason } = error;
     if (reason === 'missing') return `has no ${claim}, which is required here`;
-    if (claim === 'nbf' && reason === 'check_failed') return 'is not valid yet';
     if (claim === 'iss') return 'is not from the issuer that SLUICE_JWT_ISSUER names (iss)';
     if (claim === 'aud') return 'is not for the audience that SLUICE_JWT_AUDIENCE names (aud)';
     return `has a claim ${claim} that cannot be read`;

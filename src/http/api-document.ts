@@ -6,16 +6,18 @@ import { API_DOCUMENT } from './api/page-operations.ts';
 export interface ApiDocumentOptions {
   readonly described: Pick<DescribedRoutes, 'list'>;
   readonly version: string;
+  /** The name of the cookie that may hold a token. */
+  readonly tokenCookie: string;
 }
 
 /** `/openapi.json`: made once, when all routes are there; the start fails when one of them is not described. */
 export async function apiDocument(
   app: FastifyInstance,
-  { described, version }: ApiDocumentOptions,
+  { described, version, tokenCookie }: ApiDocumentOptions,
 ): Promise<void> {
   let document = Buffer.alloc(0);
   app.addHook('onReady', async () => {
-    document = Buffer.from(JSON.stringify(describeApi(described.list(), version)));
+    document = Buffer.from(JSON.stringify(describeApi(described.list(), { version, tokenCookie })));
   });
   app.get(
     '/openapi.json',

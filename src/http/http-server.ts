@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyServerFactory } from 'fastify';
+import type { AllowedOrigins } from '../auth/allowed-origins.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { OnRefusedRequest } from '../core/refused-request.ts';
 import { clientAddress } from './client-address.ts';
@@ -23,7 +24,7 @@ export interface HttpServerOptions {
   readonly headTimeout: number;
   /** Addresses and networks whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
-  readonly corsOrigins: readonly string[];
+  readonly corsOrigins: AllowedOrigins;
   readonly onRefused: OnRefusedRequest;
   /** REQUEST_TIMEOUT but in tests. */
   readonly requestTimeout?: number;

@@ -3,6 +3,7 @@ import { bearerToken } from '../auth/bearer.ts';
 import type { CredentialGuard } from '../auth/credential-guard.ts';
 import type { PublishKeys } from '../auth/publish-keys.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
+import { untimelyError } from '../auth/untimely-token.ts';
 import { BrokerError } from '../core/errors.ts';
 
 export interface PublisherAccessOptions {
@@ -32,7 +33,7 @@ export class PublisherAccess {
       return new BrokerError('unauthorized', `This needs Authorization: Bearer <${what}>.`);
     }
     const access = keys.access(credential) ?? verifier?.known(credential);
-    if (access !== undefined) return access;
+    if (access !== undefined) return access.kind === 'untimely' ? untimelyError(access) : access;
     // What does not even look like a token was meant as a key.
     if (verifier !== undefined && credential.split('.').length === 3)
       return guard.verify(verifier, credential, address);

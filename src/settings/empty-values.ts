@@ -26,7 +26,7 @@ export function emptyValueFaults(
 ): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
   const problems: string[] = [];
   const isEmpty = (name: SettingName): boolean =>
-    !isGiven(name) && (env[name] === '' || env[`${name}_FILE`] === '');
+    !isGiven(name) && (env[name]?.trim() === '' || env[`${name}_FILE`]?.trim() === '');
   const withTokens = TOKEN_KEYS.some(isGiven);
   if (!withTokens && !isGiven('SLUICE_PUBLIC_CHANNELS')) {
     for (const name of TOKEN_KEYS) {

@@ -1,17 +1,24 @@
 import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { signatureAlgorithms } from '../core/signature-algorithm.ts';
+import { isQuoted } from './is-quoted.ts';
 
 // The forms of keys for tokens (docs/protocol.md §7). Each message completes "expected …".
 
 /** RFC 7518 §3.2: a key of the hash's size or larger. */
 const LEAST_SECRET_BYTES = 32;
 
-export const jwtSecret = z
+/** A token that none of them has signed is tried with each. */
+const MOST_SECRETS = 10;
+const SECRETS = `one secret of ${LEAST_SECRET_BYTES} bytes or more, such as the output of openssl rand -hex 32, or up to ${MOST_SECRETS} separated by commas; without quotes`;
+
+export const jwtSecrets = z
   .string()
+  .transform((text) => [...new Set(text.split(',').map((one) => one.trim()))].filter((one) => one !== ''))
+  .refine((secrets) => secrets.length > 0 && secrets.length <= MOST_SECRETS, SECRETS)
   .refine(
-    (text) => Buffer.byteLength(text) >= LEAST_SECRET_BYTES,
-    `${LEAST_SECRET_BYTES} bytes or more, such as the output of openssl rand -hex 32`,
+    (secrets) => secrets.every((one) => Buffer.byteLength(one) >= LEAST_SECRET_BYTES && !isQuoted(one)),
+    SECRETS,
   );
 
 /** In a variable the lines of a PEM are often joined by the two characters `\n`. */

@@ -23,7 +23,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_PUBLISH_KEYS:
     'Who has one of these may publish; without any, and without a key for tokens, one is made for each run. Of 16 characters or more',
   SLUICE_JWT_SECRET:
-    'Tokens are signed with this secret (HS256), of 32 bytes or more; also what `POST /tokens` signs with',
+    'Tokens are signed with this secret (HS256), of 32 bytes or more. Of several, separated by commas, the first is what `POST /tokens` signs with, and tokens of all are good ([how to change it](operations.md#changing-a-secret))',
   SLUICE_JWT_PUBLIC_KEY:
     'Or: tokens are signed with the private half of this PEM, the kind of which says how: RSA (RS256), P-256 (ES256), Ed25519 (EdDSA). Line breaks may be written `\\n`',
   SLUICE_JWKS_URL:
@@ -31,12 +31,14 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_JWT_ISSUER: 'What the `iss` of a token must be',
   SLUICE_JWT_AUDIENCE: 'What the `aud` of a token must name',
   SLUICE_JWT_CLOCK_TOLERANCE: 'How far the clock of who signs tokens may be from this one',
+  SLUICE_TOKEN_COOKIE:
+    "The cookie that a subscriber's token may come in. With a name that begins with `__Host-` no other host of its domain can set one",
   SLUICE_PUBLIC_CHANNELS:
     'Channels that anyone may listen to: names, prefixes such as `public.*`, or `*`; a comma for none. Once a key for tokens is set, none by default; the others need a token',
   SLUICE_REVOCATION_TTL:
     'How long a revoked token is refused ([`POST /disconnect`](protocol.md#post-disconnect)): at least as long as any token lives. The same on all replicas',
   SLUICE_CORS_ORIGINS:
-    'Other origins whose pages may subscribe and publish, such as `https://app.example.com`; or `*`. Not needed where the page comes from the same origin as the broker, say behind one proxy',
+    'Other origins whose pages may subscribe and publish, such as `https://app.example.com`, `https://*.example.com` or `capacitor://localhost`; or `*` alone, with which no cookie is taken. Not needed where the page comes from the same origin as the broker, say behind one proxy',
   SLUICE_HISTORY_SIZE:
     'Events kept for each channel. A subscriber that was away for longer than they last is told by a gap',
   SLUICE_HISTORY_TTL: 'How long an event is kept, and so how long a subscriber may be away',

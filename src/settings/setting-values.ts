@@ -1,8 +1,10 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseChannelPattern } from '../core/channel-pattern.ts';
+import { parseOriginPattern } from '../core/origin-pattern.ts';
 import type { Rate } from '../core/rate.ts';
 import { parseRedisAddress } from '../core/redis-address.ts';
+import { isQuoted } from './is-quoted.ts';
 import { networkShare } from './network-share.ts';
 
 // The forms that values of settings take (docs/protocol.md §9). Each message completes "expected …".
@@ -81,15 +83,26 @@ const list = z.string().transform((text) =>
 );
 
 export const origins = list.pipe(
-  z.array(
-    z
-      .string()
-      .refine(
-        (origin) => origin === '*' || isOrigin(origin),
-        'exact origins such as https://app.example.com, or *',
-      ),
-  ),
+  z
+    .array(
+      z
+        .string()
+        .refine(
+          (origin) => origin === '*' || parseOriginPattern(origin) !== undefined,
+          'origins such as https://app.example.com, https://*.example.com or capacitor://localhost; or * alone',
+        ),
+    )
+    // A list beside it would promise that the cookies of its pages are taken.
+    .refine(
+      (all) => !all.includes('*') || all.every((origin) => origin === '*'),
+      '* or other origins, not both: with * every page may read, and no page with a cookie. List the origins alone to have theirs taken',
+    ),
 );
+
+/** A name as RFC 6265 §4.1.1 has it. */
+export const cookieName = z
+  .string()
+  .regex(/^[\w!#$%&'*+\-.^`|~]{1,100}$/, 'the name of a cookie, such as __Host-sluice');
 
 export const patterns = list.pipe(
   z.array(
@@ -103,7 +116,14 @@ export const patterns = list.pipe(
 );
 
 export const keys = list.pipe(
-  z.array(z.string().regex(/^[\x21-\x7e]{1,512}$/, 'keys of visible ASCII characters, separated by commas')),
+  z.array(
+    z
+      .string()
+      .refine(
+        (key) => /^[\x21-\x7e]{1,512}$/.test(key) && !isQuoted(key),
+        'keys of visible ASCII characters, separated by commas and without quotes around them',
+      ),
+  ),
 );
 
 const RATE_UNITS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
@@ -146,16 +166,6 @@ export const redisUrl = z.string().transform((text, context) => {
     return z.NEVER;
   }
 });
-
-function isOrigin(text: string): boolean {
-  const url = URL.parse(text);
-  return (
-    url !== null &&
-    url.origin === text &&
-    !text.includes('*') &&
-    (url.protocol === 'http:' || url.protocol === 'https:')
-  );
-}
 
 function isNetwork(text: string): boolean {
   const [address = '', prefix, ...more] = text.split('/');

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { jwksUrl, jwtSecret, publicKeyPem } from './key-values.ts';
+import { jwksUrl, jwtSecrets, publicKeyPem } from './key-values.ts';
 import {
   DURATION_UNITS,
+  cookieName,
   count,
   duration,
   durationOrOff,
@@ -51,7 +52,7 @@ export const SETTINGS = {
   SLUICE_REDIS_TLS_CERT: setting(certificates, undefined, '/run/secrets/redis-client.crt'),
   SLUICE_REDIS_TLS_KEY: setting(privateKey, undefined, '/run/secrets/redis-client.key'),
   SLUICE_PUBLISH_KEYS: setting(keys, undefined, 'a-long-random-key,another-one'),
-  SLUICE_JWT_SECRET: setting(jwtSecret, undefined, 'a-long-random-text-of-32-bytes-or-more'),
+  SLUICE_JWT_SECRET: setting(jwtSecrets, undefined, 'a-long-random-text-of-32-bytes-or-more'),
   SLUICE_JWT_PUBLIC_KEY: setting(
     publicKeyPem,
     undefined,
@@ -61,6 +62,7 @@ export const SETTINGS = {
   SLUICE_JWT_ISSUER: setting(z.string(), undefined, 'https://id.example.com'),
   SLUICE_JWT_AUDIENCE: setting(z.string(), undefined, 'sluice'),
   SLUICE_JWT_CLOCK_TOLERANCE: setting(duration(0, 10 * DURATION_UNITS.m), '5s', '5s'),
+  SLUICE_TOKEN_COOKIE: setting(cookieName, 'sluice_token', '__Host-sluice'),
   SLUICE_PUBLIC_CHANNELS: setting(patterns, '*', 'news,public.*'),
   SLUICE_REVOCATION_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '24h', '7d'),
   SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { Jwks } from '../auth/jwks.ts';
 import { TokenIssuer } from '../auth/token-issuer.ts';
-import { pemKey, secretKey, singleKey } from '../auth/token-keys.ts';
+import { pemKey, secretKeys, singleKey } from '../auth/token-keys.ts';
 import type { TokenKeys } from '../auth/token-keys.ts';
 import { TokenVerifier } from '../auth/token-verifier.ts';
 import type { Config } from '../config.ts';
@@ -33,8 +33,8 @@ function jwksAt(url: string, logger: Logger): Jwks {
 }
 
 function tokenVerifier(config: Config, jwks: TokenKeys | undefined): TokenVerifier | undefined {
-  const { jwtSecret, jwtPublicKey, jwtIssuer, jwtAudience, jwtClockTolerance } = config;
-  const keys = jwks ?? configuredKey(jwtSecret, jwtPublicKey);
+  const { jwtSecrets, jwtPublicKey, jwtIssuer, jwtAudience, jwtClockTolerance } = config;
+  const keys = jwks ?? configuredKey(jwtSecrets, jwtPublicKey);
   if (keys === undefined) return undefined;
   return new TokenVerifier({
     keys,
@@ -44,12 +44,13 @@ function tokenVerifier(config: Config, jwks: TokenKeys | undefined): TokenVerifi
   });
 }
 
-function configuredKey(secret: string | undefined, pem: string | undefined): TokenKeys | undefined {
-  if (secret !== undefined) return singleKey(secretKey(secret));
+function configuredKey(secrets: readonly string[], pem: string | undefined): TokenKeys | undefined {
+  if (secrets.length > 0) return singleKey(secretKeys(secrets));
   return pem === undefined ? undefined : singleKey(pemKey(pem));
 }
 
-function tokenIssuer({ jwtSecret, jwtIssuer, jwtAudience }: Config): TokenIssuer | undefined {
-  if (jwtSecret === undefined) return undefined;
-  return new TokenIssuer({ secret: jwtSecret, issuer: jwtIssuer, audience: jwtAudience });
+function tokenIssuer({ jwtSecrets, jwtIssuer, jwtAudience }: Config): TokenIssuer | undefined {
+  const [secret] = jwtSecrets;
+  if (secret === undefined) return undefined;
+  return new TokenIssuer({ secret, issuer: jwtIssuer, audience: jwtAudience });
 }

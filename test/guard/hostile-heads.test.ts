@@ -13,7 +13,7 @@ beforeAll(async () => {
     SLUICE_MAX_HEADER_BYTES: '1MiB',
     SLUICE_JWT_SECRET: 'a secret of more than thirty-two bytes',
     SLUICE_TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8,::1',
-    SLUICE_CORS_ORIGINS: 'https://app.example.com',
+    SLUICE_CORS_ORIGINS: 'https://app.example.com,https://*.example.org',
     SLUICE_PUBLIC_CHANNELS: 'open',
   });
 });

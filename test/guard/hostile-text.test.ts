@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { bearerToken } from '../../src/auth/bearer.ts';
-import { cookieCounts, cookieToken } from '../../src/auth/token-cookie.ts';
+import { AllowedOrigins } from '../../src/auth/allowed-origins.ts';
+import { cookieCounts, cookieTokens } from '../../src/auth/token-cookie.ts';
 import { readTokenHeader } from '../../src/auth/token-header.ts';
 import { brokerLogger } from '../../src/cli/broker-logger.ts';
 import { parseChannelName } from '../../src/core/channel-name.ts';
 import { parseChannelPattern } from '../../src/core/channel-pattern.ts';
 import { BrokerError } from '../../src/core/errors.ts';
 import { parseEventId } from '../../src/core/event.ts';
+import { parseOriginPattern } from '../../src/core/origin-pattern.ts';
 import { countedAddress } from '../../src/http/client-address.ts';
 import { parseDisconnect } from '../../src/http/disconnect-body.ts';
 import { noProgress, readPlainPublish } from '../../src/http/plain-publish.ts';
@@ -121,6 +123,8 @@ const MAX_BYTES = 1024 ** 2;
 /** Of what stands in a head; more than the default limit lets in. */
 const HEAD = 64 * 1024;
 
+const NO_ORIGINS = new AllowedOrigins([]);
+const BELOW = new AllowedOrigins(['https://*.example.com', 'https://*.example.org:8443']);
 const news = parseChannelName('news');
 const trusts = trustedProxies(['10.0.0.0/8', '::1']);
 const logger = brokerLogger('info', { write: () => undefined });
@@ -159,11 +163,13 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
     8_000,
     (text) => readTokenHeader(`${Buffer.from(text).toString('base64url').slice(0, 7_900)}.a.b`),
   ],
-  cookies: [HEAD, cookieToken],
-  'our cookie': [HEAD, (text) => cookieToken(`sluice_token=${text}`)],
-  'our cookie, in quotes': [HEAD, (text) => cookieToken(`sluice_token="${text}"x`)],
-  'an origin': [HEAD, (text) => cookieCounts({ origin: `https://${text}`, host: 'a' }, [])],
-  'a host': [HEAD, (text) => cookieCounts({ origin: 'https://a', host: text }, [])],
+  cookies: [HEAD, (text) => cookieTokens(text, 'sluice_token')],
+  'our cookie': [HEAD, (text) => cookieTokens(`sluice_token=${text}`, 'sluice_token')],
+  'our cookie, in quotes': [HEAD, (text) => cookieTokens(`sluice_token="${text}"x`, 'sluice_token')],
+  'an origin': [HEAD, (text) => cookieCounts({ origin: `https://${text}`, host: 'a' }, NO_ORIGINS)],
+  'an origin, below a domain': [HEAD, (text) => BELOW.lists(`https://${text}.example.com`)],
+  'an origin, as a setting': [HEAD, parseOriginPattern],
+  'a host': [HEAD, (text) => cookieCounts({ origin: 'https://a', host: text }, NO_ORIGINS)],
   'an address': [HEAD, countedAddress],
   'an address in brackets': [HEAD, (text) => countedAddress(`[${text}]:80x`)],
   'an address with a zone': [HEAD, (text) => countedAddress(`fe80::1%${text}`)],

@@ -39,14 +39,14 @@ test.each([
   ['with .env.example as .env', parseEnv(read('.env.example'))],
 ])('docker-compose.yml starts %s, and warns of its key alone', (_what, dotEnv) => {
   const config = loadConfig(environmentOf(dotEnv));
-  expect(config).toMatchObject({ publishKeys: ['demo-key'], publicChannels: ['*'], jwtSecret: undefined });
+  expect(config).toMatchObject({ publishKeys: ['demo-key'], publicChannels: ['*'], jwtSecrets: [] });
   expect(config.warnings).toEqual([expect.stringContaining(DEMO_KEY)]);
 });
 
 test('what .env sets reaches the broker', () => {
   const secret = 'q7'.repeat(16);
   const env = environmentOf({ SLUICE_JWT_SECRET: secret, SLUICE_PUBLIC_CHANNELS: 'news' });
-  expect(loadConfig(env)).toMatchObject({ jwtSecret: secret, publicChannels: ['news'] });
+  expect(loadConfig(env)).toMatchObject({ jwtSecrets: [secret], publicChannels: ['news'] });
 });
 
 test('a secret that .env has set to nothing stops the start', () => {

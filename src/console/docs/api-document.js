@@ -58,6 +58,12 @@ export class ApiDocument {
     return { version: text(info['version']), description: text(info['description']) };
   }
 
+  /** The name of the cookie that may hold a token; the broker's operator may set it. */
+  get tokenCookie() {
+    const schemes = record(record(this.#root['components'])['securitySchemes']);
+    return text(record(schemes['tokenCookie'])['name']);
+  }
+
   /** @returns {Operation[]} */
   get operations() {
     return Object.entries(record(this.#root['paths'])).flatMap(([path, item]) =>

@@ -12,7 +12,6 @@ const CREDENTIALS = /** @type {Record<string, string>} */ ({
   none: 'nothing, for what is public',
   publishKey: 'a publish key',
   token: 'a token',
-  tokenCookie: 'a token in the cookie `sluice_token`',
   tokenQuery: 'a token as `?token=`',
 });
 
@@ -55,12 +54,21 @@ export function anchorOf(id) {
 
 /**
  * @param {ApiDocument} api
+ * @param {string} credential
+ */
+function credentialName(api, credential) {
+  if (credential === 'tokenCookie') return `a token in the cookie \`${api.tokenCookie}\``;
+  return CREDENTIALS[credential] ?? credential;
+}
+
+/**
+ * @param {ApiDocument} api
  * @param {Operation} operation
  * @param {() => string} credential
  */
 function contents(api, operation, credential) {
   const { description, credentials, body, answers } = operation;
-  const needs = credentials.map((one) => CREDENTIALS[one] ?? one).join(', or ');
+  const needs = credentials.map((one) => credentialName(api, one)).join(', or ');
   const parts = [...prose(description)];
   if (needs !== '') parts.push(element('p', 'needs', 'Needs ', ...inline(needs), '.'));
   parts.push(new TryForm(operation, credential).view);

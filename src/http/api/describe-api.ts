@@ -1,6 +1,6 @@
 import type { DescribedRoute } from '../described-routes.ts';
 import { ANSWER_HEADERS, headersOf } from './answer-headers.ts';
-import { SECURITY_SCHEMES, securityOf } from './credentials.ts';
+import { securityOf, securitySchemes } from './credentials.ts';
 import { TAGS } from './operation.ts';
 import type { Example, Operation, Parameter } from './operation.ts';
 import { PROBLEM_SCHEMA, problemAnswers, sharedProblems } from './problem-answers.ts';
@@ -14,7 +14,10 @@ const DESCRIPTION = [
 ].join('\n\n');
 
 /** The OpenAPI 3.1 document of these routes. */
-export function describeApi(routes: readonly DescribedRoute[], version: string): Json {
+export function describeApi(
+  routes: readonly DescribedRoute[],
+  { version, tokenCookie }: { readonly version: string; readonly tokenCookie: string },
+): Json {
   const paths = Map.groupBy(routes, ({ url }) => url.replaceAll(/:(\w+)/g, '{$1}'));
   return {
     openapi: '3.1.1',
@@ -30,7 +33,7 @@ export function describeApi(routes: readonly DescribedRoute[], version: string):
       schemas: { Problem: PROBLEM_SCHEMA, ...STREAM_EVENT_SCHEMAS },
       responses: sharedProblems(),
       headers: ANSWER_HEADERS,
-      securitySchemes: SECURITY_SCHEMES,
+      securitySchemes: securitySchemes(tokenCookie),
     },
   };
 }

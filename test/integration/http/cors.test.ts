@@ -7,6 +7,8 @@ import type { RawAnswer, RawRequest } from '../../support/raw-http.ts';
 
 const LISTED = 'https://allowed.example';
 const PORTED = 'http://localhost:5173';
+const APP = 'capacitor://localhost';
+const BELOW = 'https://a.b.below.example';
 
 let some: Broker;
 let any: Broker;
@@ -14,7 +16,7 @@ let none: Broker;
 beforeAll(async () => {
   const env = { SLUICE_PUBLIC_CHANNELS: 'news' };
   [some, any, none] = await Promise.all([
-    startBroker({ ...env, SLUICE_CORS_ORIGINS: `${LISTED}, ${PORTED}` }),
+    startBroker({ ...env, SLUICE_CORS_ORIGINS: [LISTED, PORTED, APP, 'https://*.below.example'].join(', ') }),
     startBroker({ ...env, SLUICE_CORS_ORIGINS: '*' }),
     startBroker(env),
   ]);
@@ -70,7 +72,7 @@ function corsOf(answer: RawAnswer): Record<string, string | undefined> {
 
 describe('a listed origin is echoed, with credentials', () => {
   test.each(cases)('$status: $what', async (one) => {
-    for (const origin of [LISTED, PORTED]) {
+    for (const origin of [LISTED, PORTED, APP, BELOW]) {
       const answer = await ask(some, one, `Origin: ${origin}`);
       expect(answer.status).toBe(one.status);
       expect(corsOf(answer)).toEqual({ origin, credentials: 'true' });
@@ -129,35 +131,60 @@ test.each(cases)('nothing where no origin is configured: $what', async (one) => 
   expect(answer.headers.filter(([name]) => name.toLowerCase().startsWith('access-control-'))).toEqual([]);
 });
 
-describe('a preflight is answered without credentials of its own', () => {
+describe('a preflight is answered without credentials of its own, whatever headers it asks for', () => {
   const rows = [
     { method: 'POST', path: '/publish', asked: 'authorization,content-type,idempotency-key' },
     { method: 'POST', path: '/publish/news', asked: 'authorization' },
     { method: 'GET', path: '/events/news', asked: 'authorization,last-event-id' },
     { method: 'GET', path: '/events/private', asked: 'last-event-id' },
+    { method: 'GET', path: '/events/news', asked: 'cache-control, traceparent,baggage ,sentry-trace' },
+    { method: 'GET', path: '/events/news', asked: 'x-requested-with' },
   ];
 
   test.each(rows)('$method $path, $asked', async ({ method, path, asked }) => {
     const headers = [`Access-Control-Request-Method: ${method}`, `Access-Control-Request-Headers: ${asked}`];
-    const answers = {
-      some: await exchange(some.port, {
-        method: 'OPTIONS',
-        path,
-        headers: [`Origin: ${LISTED}`, ...headers],
-      }),
-      any: await exchange(any.port, { method: 'OPTIONS', path, headers: ['Origin: null', ...headers] }),
-    };
-    for (const answer of Object.values(answers)) {
+    const preflight = async (broker: Broker, origin: string): Promise<RawAnswer> =>
+      await exchange(broker.port, { method: 'OPTIONS', path, headers: [`Origin: ${origin}`, ...headers] });
+    for (const [broker, origin, cors] of [
+      [some, LISTED, { origin: LISTED, credentials: 'true' }],
+      [some, APP, { origin: APP, credentials: 'true' }],
+      [some, BELOW, { origin: BELOW, credentials: 'true' }],
+      [any, 'null', { origin: '*' }],
+    ] as const) {
+      const answer = await preflight(broker, origin);
       expect(answer.status).toBe(204);
       expect(answer.header('access-control-allow-methods')?.split(', ')).toContain(method);
-      expect(answer.header('access-control-allow-headers')?.toLowerCase().split(', ').toSorted()).toEqual([
-        'authorization',
-        'content-type',
-        'idempotency-key',
-        'last-event-id',
-      ]);
+      expect(answer.header('access-control-allow-headers')).toBe(asked);
+      expect(answer.header('vary')?.toLowerCase()).toContain('access-control-request-headers');
+      expect(corsOf(answer)).toEqual(cors);
     }
-    expect(corsOf(answers.some)).toEqual({ origin: LISTED, credentials: 'true' });
-    expect(corsOf(answers.any)).toEqual({ origin: '*' });
+    // Who is not listed is told nothing.
+    const refused = await preflight(some, 'https://below.example');
+    expect(refused.header('access-control-allow-headers')).toBeUndefined();
+    expect(corsOf(refused)).toEqual({});
+  });
+
+  test.each([
+    ['', 'nothing'],
+    ['a b', 'a blank in a name'],
+    ['authorization,', 'an empty name'],
+    ['authorization;x', 'another separator'],
+    ['x: y', 'a value'],
+    ['<script>', 'markup'],
+    ['"x"', 'quotes'],
+    [`x${',x'.repeat(3_000)}`, '6,000 characters'],
+  ])('but what is no list of names is not repeated: %j (%s)', async (asked) => {
+    const headers = [
+      `Origin: ${LISTED}`,
+      'Access-Control-Request-Method: GET',
+      `Access-Control-Request-Headers: ${asked}`,
+    ];
+    for (const broker of [some, any]) {
+      const answer = await exchange(broker.port, { method: 'OPTIONS', path: '/events/news', headers });
+      expect(answer.status).toBe(204);
+      expect(answer.header('access-control-allow-headers')).toBe(
+        'Authorization, Last-Event-ID, Content-Type, Idempotency-Key',
+      );
+    }
   });
 });

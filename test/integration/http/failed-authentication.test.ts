@@ -7,6 +7,7 @@ import type { RawAnswer } from '../../support/raw-http.ts';
 import { readMetrics } from '../../support/read-metrics.ts';
 import { readProblem } from '../../support/read-problem.ts';
 import { readClosing } from '../../support/closing.ts';
+import { inSeconds, signToken } from '../../support/sign-token.ts';
 
 /** The limit as it is when nobody sets it. */
 const BY_DEFAULT = { SLUICE_FAILED_AUTH_LIMIT: '' };
@@ -32,6 +33,10 @@ async function tokenFor(sub: string): Promise<string> {
     .setProtectedHeader({ alg: 'HS256' })
     .setExpirationTime('1h')
     .sign(new TextEncoder().encode(SECRET));
+}
+
+function expiredLongAgo(jti: string): string[] {
+  return [`Authorization: Bearer ${signToken({ exp: 1_000, jti }, SECRET)}`];
 }
 
 async function publish(key: string, from: string): Promise<RawAnswer> {
@@ -144,4 +149,65 @@ describe('a subscriber', () => {
 test('a request without credentials is none of them: 401, however many', async () => {
   const request = { method: 'POST', path: '/publish/news', headers: ['Content-Length: 0'] };
   for (let i = 0; i < LIMIT + 5; i++) expect((await exchange(broker.port, request)).status).toBe(401);
+});
+
+describe('a token that is rightly signed is no wrong credential', () => {
+  const sluice = { subscribe: ['private', 'news'], publish: ['news'] };
+  const others = { subscribe: ['other'], publish: ['other'] };
+
+  const kinds: readonly (readonly [what: string, claims: object, publisher: number, subscriber: number])[] = [
+    ['that has expired', { exp: inSeconds(-60), sluice }, 401, 401],
+    ['that expired long ago', { exp: 0, sluice }, 401, 401],
+    ['that is not valid yet', { nbf: inSeconds(3_000), exp: inSeconds(3_600), sluice }, 401, 401],
+    ['that was issued in the future', { iat: inSeconds(3_000), exp: inSeconds(3_600), sluice }, 401, 401],
+    ['that is for other channels', { sluice: others }, 403, 403],
+    ['that was revoked', { sub: 'revoked', iat: inSeconds(-1), sluice }, 401, 401],
+  ];
+
+  test.each(kinds)('%s', async (what, claims, publisher, subscriber) => {
+    const revoked = await exchange(broker.port, {
+      method: 'POST',
+      path: '/disconnect',
+      headers: [
+        `Authorization: Bearer ${broker.key}`,
+        'Content-Type: application/json',
+        'Content-Length: 32',
+      ],
+      body: '{"sub":"revoked","revoke": true}',
+    });
+    expect(revoked.status).toBe(200);
+    const from = `198.51.100.${20 + kinds.findIndex(([one]) => one === what)}`;
+    const before = await readMetrics(broker.url);
+    // Each once, and again: remembered ones must not be counted either.
+    const tokens = Array.from({ length: LIMIT / 2 }, (_, i) => signToken({ ...claims, jti: `${i}` }, SECRET));
+    for (const token of [...tokens, ...tokens, ...tokens]) {
+      expect((await publish(token, from)).status).toBe(publisher);
+      expect((await subscribe(from, [`Authorization: Bearer ${token}`])).status).toBe(subscriber);
+    }
+    // Others behind the address are let in, whose tokens nobody has seen before.
+    const good = await tokenFor(what);
+    expect(
+      (await subscribe(from, [`Authorization: Bearer ${good}`])).header('content-length'),
+    ).toBeUndefined();
+    const after = await readMetrics(broker.url);
+    const failed = 'sluice_failed_authentications_total';
+    expect(after.get(failed)).toBe(before.get(failed));
+  });
+
+  test('but it is when it is signed by another, whatever its times say', async () => {
+    const from = '198.51.100.40';
+    const wrong = signToken({ exp: inSeconds(-60), sluice }, `${SECRET}!`);
+    for (let i = 0; i < LIMIT; i++) expect((await publish(wrong, from)).status).toBe(401);
+    expect((await publish(wrong, from)).status).toBe(429);
+  });
+
+  test('and one that was found expired lately is told so, also from an address that is not looked at', async () => {
+    const from = '198.51.100.41';
+    expect((await subscribe(from, expiredLongAgo('seen'))).status).toBe(401);
+    for (let i = 0; i < LIMIT; i++) await publish('wrong', from);
+    expect((await publish('wrong', from)).status).toBe(429);
+    expect((await subscribe(from, expiredLongAgo('seen'))).status).toBe(401);
+    // Nobody knows whether it is rightly signed.
+    expect((await subscribe(from, expiredLongAgo('not seen'))).status).toBe(200);
+  });
 });

@@ -12,6 +12,7 @@ import { connect as connectTls } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AllowedOrigins } from '../../../src/auth/allowed-origins.ts';
 import { createHttpServer } from '../../../src/http/http-server.ts';
 import { TlsServer } from '../../../src/http/tls-server.ts';
 import { createAuthority } from '../../support/certificates.ts';
@@ -48,7 +49,7 @@ beforeEach(async () => {
     headTimeout: LIMIT,
     requestTimeout: LIMIT,
     trustedProxies: [],
-    corsOrigins: [],
+    corsOrigins: new AllowedOrigins([]),
     onRefused: (reason) => {
       if (reason === 'slow') slow++;
     },

@@ -108,6 +108,61 @@ describe('a cookie is taken', () => {
   });
 });
 
+function cookies(...tokens: readonly string[]): string {
+  return `Cookie: ${tokens.map((token) => `sluice_token=${token}`).join('; ')}`;
+}
+
+function fresh(jti: string): string {
+  return signToken({ jti, sub: '7', sluice: { subscribe: ['orders.*'] } }, SECRET);
+}
+
+function forged(jti: string): string {
+  return signToken({ jti, sluice: { subscribe: ['*'] } }, 'x');
+}
+
+async function failures(): Promise<number> {
+  return (await readMetrics(broker.url)).get('sluice_failed_authentications_total') ?? 0;
+}
+
+describe('each of several cookies is tried', () => {
+  test.each([
+    ['an expired one', [expired, fresh('a')]],
+    ['one that grants another channel', [grantsOther, fresh('b')]],
+    ['one that is wrong', [forged('c'), fresh('c')]],
+    ['what is no token', ['x', '""', 'a.b.c', fresh('d')]],
+    ['seven wrong ones', Array.from('1234567', (jti) => forged(jti)).concat(fresh('e'))],
+    ['nothing, and others follow', [fresh('f'), expired, 'x']],
+  ])('first comes %s', async (_what, tokens) => {
+    // The second time it is known.
+    for (let time = 1; time <= 2; time++)
+      expect((await ask('orders.1', cookies(...tokens))).status).toBe(200);
+  });
+
+  test('but eight at most', async () => {
+    const nine = Array.from('12345678', (jti) => forged(jti)).concat(fresh('g'));
+    expect((await ask('orders.1', cookies(...nine))).status).toBe(401);
+  });
+
+  test.each([
+    ['all are wrong', 401, 'signature', [forged('h'), forged('i')]],
+    ['one has expired, and says more', 401, 'expired', [forged('h'), expired, forged('i')]],
+    ['one grants another channel, and says more', 403, 'orders.1', [expired, grantsOther, forged('h')]],
+  ] as const)('%s', async (_what, status, fault, tokens) => {
+    expect(await refused(status, 'orders.1', cookies(...tokens))).toContain(fault);
+  });
+
+  test('and a request counts once as failed, and not at all when one is good', async () => {
+    const before = await failures();
+    expect((await ask('orders.1', cookies(...Array.from('1234567', (jti) => forged(jti))))).status).toBe(401);
+    expect((await failures()) - before).toBe(1);
+    expect((await ask('orders.1', cookies(forged('j'), grantsOther))).status).toBe(403);
+    expect((await failures()) - before).toBe(2);
+    expect((await ask('orders.1', cookies(forged('k'), fresh('k')))).status).toBe(200);
+    expect((await ask('orders.1', cookies(expired, grantsOther))).status).toBe(403);
+    expect((await failures()) - before).toBe(2);
+  });
+});
+
 describe('401 is for who has no good token', () => {
   test.each([
     ['without one', 'orders.1', [], 'send a token'],
@@ -173,4 +228,25 @@ describe('a stream ends when its token expires', () => {
     expect((await lasting.next()).id).toBe(id);
     lasting.close();
   });
+});
+
+test('the cookie may have another name, which the refusal and the API document say', async () => {
+  const named = await startBroker({ SLUICE_JWT_SECRET: SECRET, SLUICE_TOKEN_COOKIE: '__Host-sluice' });
+  const head = async (cookie: string): Promise<number> =>
+    (
+      await exchange(named.port, {
+        method: 'HEAD',
+        path: '/events/orders.1',
+        headers: [`Cookie: ${cookie}`],
+      })
+    ).status;
+  expect(await head(`__Host-sluice=${grants}`)).toBe(200);
+  expect(await head(`sluice_token=${grants}`)).toBe(401);
+  const headers = [`Cookie: __Host-sluice=${grants}`, 'Origin: https://other.example'];
+  const refusal = await exchange(named.port, { path: '/events/orders.1', headers });
+  expect(readProblem(refusal, 403).detail).toContain('__Host-sluice');
+  const { body } = await exchange(named.port, { path: '/openapi.json' });
+  expect(body).toContain('"name":"__Host-sluice"');
+  expect(body).not.toContain('sluice_token');
+  await named.kill();
 });

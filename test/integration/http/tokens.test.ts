@@ -152,3 +152,40 @@ describe('a request that cannot be read is 400 and points to what is wrong', () 
     expect(get.header('allow')).toBe('POST, OPTIONS');
   });
 });
+
+async function tokenOf(of: Broker): Promise<string> {
+  const response = await fetch(`${of.url}/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${of.key}`, 'content-type': 'application/json' },
+    body: '{"subscribe":["orders"]}',
+  });
+  return ((await response.json()) as { token: string }).token;
+}
+
+async function statuses(of: Broker, tokens: readonly string[]): Promise<number[]> {
+  return await Promise.all(
+    tokens.map(async (token) => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await fetch(`${of.url}/events/orders`, { method: 'HEAD', headers })).status;
+    }),
+  );
+}
+
+test('a secret is changed without a reader noticing', async () => {
+  const [old, next] = [
+    'the old secret of thirty-two bytes or so',
+    'the next secret of thirty-two bytes or so',
+  ];
+  const steps = [old, `${old},${next}`, `${next},${old}`, next];
+  const [before, both, turned, after] = await Promise.all(
+    steps.map((secrets) => startBroker({ SLUICE_JWT_SECRET: secrets })),
+  );
+  if (!before || !both || !turned || !after) throw new Error('a broker is missing');
+  const [first = '', second = '', third = ''] = await Promise.all([before, both, turned].map(tokenOf));
+  // Replicas of two neighbouring steps take each other's tokens.
+  expect(await statuses(before, [first, second])).toEqual([200, 200]);
+  expect(await statuses(both, [first, second, third])).toEqual([200, 200, 200]);
+  expect(await statuses(turned, [first, second, third])).toEqual([200, 200, 200]);
+  expect(await statuses(after, [first, second, third])).toEqual([401, 401, 200]);
+  await Promise.all([before, both, turned, after].map((one) => one.kill()));
+});

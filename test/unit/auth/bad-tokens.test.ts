@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { pemKey, secretKey, singleKey } from '../../../src/auth/token-keys.ts';
+import { pemKey, secretKeys, singleKey } from '../../../src/auth/token-keys.ts';
 import type { TokenKey } from '../../../src/auth/token-keys.ts';
 import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
+import { untimelyError } from '../../../src/auth/untimely-token.ts';
 import { inSeconds, signText, signToken, signTokenWith } from '../../support/sign-token.ts';
 
 const SECRET = 'the secret of these tests is long enough';
@@ -29,16 +30,27 @@ function withNumber(claim: string, number: string): string {
   return signText(`{"${claim}":${number},${rest.slice(1)}`, SECRET);
 }
 
-async function refusal(token: string, key: TokenKey): Promise<string> {
-  const verifier = new TokenVerifier({
+function verifier(key: TokenKey = secretKeys([SECRET])): TokenVerifier {
+  return new TokenVerifier({
     keys: singleKey(key),
     issuer: 'https://id.example.com',
     audience: 'sluice',
     clockTolerance: 5_000,
   });
-  const error: unknown = await verifier.verify(token).catch((thrown: unknown) => thrown);
+}
+
+async function refusal(token: string, key: TokenKey): Promise<string> {
+  const tokens = verifier(key);
+  const verdict: unknown = await tokens.verify(token).catch((thrown: unknown) => thrown);
+  const untimely = tokens.known(token);
+  if (untimely !== undefined) {
+    // Rightly signed: it is remembered, so that it is not verified each time it comes.
+    expect(verdict).toBe(untimely);
+    expect(untimely.kind).toBe('untimely');
+    expect(await tokens.verify(token)).toBe(untimely);
+  }
+  const error = untimely?.kind === 'untimely' ? untimelyError(untimely) : verdict;
   expect(error).toMatchObject({ name: 'BrokerError', code: 'unauthorized', faults: [] });
-  expect(verifier.known(token)).toBeUndefined();
   // jose's errors hold the claims, and an error's cause is logged with it.
   expect((error as Error).cause).toBeUndefined();
   return (error as Error).message;
@@ -113,7 +125,7 @@ describe('refused with a secret', () => {
     ],
     ['a grant of **', signToken({ ...right, sluice: { publish: ['**'] } }, SECRET), 'sluice.publish[0]'],
   ])('%s', async (_what, token, fault) => {
-    const message = await refusal(token, secretKey(SECRET));
+    const message = await refusal(token, secretKeys([SECRET]));
     expect(message).toMatch(/^The token .+\.$/);
     expect(message).toContain(fault);
     expect(message).not.toContain('somebody');
@@ -127,7 +139,7 @@ test.each([
   ['nbf', ['-1e306', '-1e400']],
 ])('refused is an %s that is no date, such as %j', async (claim, numbers) => {
   for (const number of numbers)
-    expect(await refusal(withNumber(claim, number), secretKey(SECRET))).toContain(claim);
+    expect(await refusal(withNumber(claim, number), secretKeys([SECRET]))).toContain(claim);
 });
 
 describe('refused with an RSA key', () => {
@@ -151,5 +163,37 @@ describe('refused with an RSA key', () => {
     ],
   ])('%s', async (_what, token, fault) => {
     expect(await refusal(token, pemKey(PEM))).toContain(fault);
+  });
+});
+
+async function kindOf(token: string): Promise<string> {
+  try {
+    return (await verifier().verify(token)).kind;
+  } catch {
+    return 'wrong';
+  }
+}
+
+describe('a token that is not good at this time', () => {
+  const late = { ...right, exp: inSeconds(-60) };
+  const early = { ...right, nbf: inSeconds(600) };
+
+  test.each([
+    ['has expired', late],
+    ['expired in 1970', { ...right, exp: 0 }],
+    ['is not valid yet', early],
+    ['was issued in the future', { ...right, iat: inSeconds(600) }],
+  ])('is told from a wrong one: it %s', async (_what, claims) => {
+    expect(await kindOf(signToken(claims, SECRET))).toBe('untimely');
+  });
+
+  test.each([
+    ['another signature', signToken(late, `${SECRET}!`)],
+    ['another issuer', signToken({ ...late, iss: 'x' }, SECRET)],
+    ['no issuer', signToken({ ...late, iss: undefined }, SECRET)],
+    ['another audience', signToken({ ...late, aud: 'x' }, SECRET)],
+    ['another audience, and valid later', signToken({ ...early, aud: 'x' }, SECRET)],
+  ])('but it is wrong with %s', async (_what, token) => {
+    expect(await kindOf(token)).toBe('wrong');
   });
 });

@@ -1,29 +1,42 @@
 import { describe, expect, test } from 'vitest';
-import { cookieCounts, cookieToken } from '../../../src/auth/token-cookie.ts';
+import { AllowedOrigins } from '../../../src/auth/allowed-origins.ts';
+import { cookieCounts, cookieTokens } from '../../../src/auth/token-cookie.ts';
 
-describe('the token in a cookie', () => {
-  test.each([
-    [undefined, undefined],
-    ['', undefined],
-    ['a=b', undefined],
-    ['sluice_token', undefined],
-    ['sluice_token=', undefined],
-    ['sluice_token=a.b.c', 'a.b.c'],
-    ['a=b; sluice_token=a.b.c; c=d', 'a.b.c'],
-    ['a=b;sluice_token=a.b.c', 'a.b.c'],
-    ['sluice_token="a.b.c"', 'a.b.c'],
-    ['sluice_token=a=b', 'a=b'],
-    ['sluice_token=first; sluice_token=second', 'first'],
-    ['xsluice_token=a', undefined],
-    ['SLUICE_TOKEN=a', undefined],
-    ['a=sluice_token=b', undefined],
-  ])('%j is %j', (cookie, token) => {
-    expect(cookieToken(cookie)).toBe(token);
+describe('the tokens in a Cookie header', () => {
+  const eight = Array.from({ length: 8 }, (_, i) => `${i}`);
+
+  test.each<[string | undefined, readonly string[]]>([
+    [undefined, []],
+    ['', []],
+    ['a=b', []],
+    ['sluice_token', []],
+    ['sluice_token=', []],
+    ['sluice_token=a.b.c', ['a.b.c']],
+    ['a=b; sluice_token=a.b.c; c=d', ['a.b.c']],
+    ['a=b;sluice_token=a.b.c', ['a.b.c']],
+    ['sluice_token="a.b.c"', ['a.b.c']],
+    ['sluice_token=a=b', ['a=b']],
+    ['sluice_token=first; sluice_token=second', ['first', 'second']],
+    ['sluice_token=; sluice_token=second; a=b; sluice_token="third"', ['second', 'third']],
+    ['sluice_token=same; sluice_token=same', ['same']],
+    [[...eight, 'ninth'].map((token) => `sluice_token=${token}`).join('; '), eight],
+    ['xsluice_token=a', []],
+    ['sluice_tokenx=a', []],
+    ['SLUICE_TOKEN=a', []],
+    ['a=sluice_token=b', []],
+  ])('%j are %j', (cookie, tokens) => {
+    expect(cookieTokens(cookie, 'sluice_token')).toEqual(tokens);
+  });
+
+  test('under another name', () => {
+    const cookie = 'sluice_token=a; __Host-sluice=b; __host-sluice=c';
+    expect(cookieTokens(cookie, '__Host-sluice')).toEqual(['b']);
   });
 });
 
 describe('a cookie counts', () => {
-  const listed = ['https://app.example.com', '*'];
+  const listed = new AllowedOrigins(['https://app.example.com', 'https://*.example.org', 'app://-']);
+  const any = new AllowedOrigins(['*']);
   const host = 'sluice.example.com';
 
   test.each([
@@ -39,6 +52,8 @@ describe('a cookie counts', () => {
     ['on another port that is ours', { host: `${host}:8443`, origin: 'https://sluice.example.com:8443' }],
     ['over IPv6', { host: '[::1]:3000', origin: 'http://[::1]:3000' }],
     ['from a listed origin', { host, origin: 'https://app.example.com', 'sec-fetch-site': 'same-site' }],
+    ['from below a listed domain', { host, origin: 'https://a.b.example.org' }],
+    ['from a listed app', { host, origin: 'app://-', 'sec-fetch-site': 'cross-site' }],
   ])('%s', (_from, headers) => {
     expect(cookieCounts(headers, listed)).toBe(true);
   });
@@ -61,5 +76,6 @@ describe('a cookie counts', () => {
     ['a page, when there is no Host', { origin: 'https://sluice.example.com' }],
   ])('not from %s', (_from, headers) => {
     expect(cookieCounts(headers, listed)).toBe(false);
+    expect(cookieCounts(headers, any)).toBe(false);
   });
 });

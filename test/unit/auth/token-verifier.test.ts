@@ -1,6 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pemKey, secretKey, singleKey } from '../../../src/auth/token-keys.ts';
+import type { TokenAccess } from '../../../src/auth/access.ts';
+import { TokenIssuer } from '../../../src/auth/token-issuer.ts';
+import { pemKey, secretKeys, singleKey } from '../../../src/auth/token-keys.ts';
 import type { TokenKey } from '../../../src/auth/token-keys.ts';
 import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
 import type { TokenVerifierOptions } from '../../../src/auth/token-verifier.ts';
@@ -16,16 +19,23 @@ const pairs = {
 
 type Settings = Partial<Omit<TokenVerifierOptions, 'keys'>>;
 
-function verifierWith(settings: Settings = {}, key: TokenKey = secretKey(SECRET)): TokenVerifier {
+function verifierWith(settings: Settings = {}, key: TokenKey = secretKeys([SECRET])): TokenVerifier {
   const defaults = { issuer: undefined, audience: undefined, clockTolerance: 5_000 };
   return new TokenVerifier({ keys: singleKey(key), ...defaults, ...settings });
+}
+
+/** What a good token allows. */
+async function accessBy(verifier: TokenVerifier, token: string): Promise<TokenAccess> {
+  const verdict = await verifier.verify(token);
+  if (verdict.kind === 'token') return verdict;
+  throw new Error(verdict.fault);
 }
 
 describe('a good token', () => {
   test('says who it is for, what it grants and until when', async () => {
     const [exp, iat] = [inSeconds(60), inSeconds(-10)];
     const sluice = { subscribe: ['orders.*'], publish: ['news'] };
-    const access = await verifierWith().verify(signToken({ sub: '7', exp, iat, sluice }, SECRET));
+    const access = await accessBy(verifierWith(), signToken({ sub: '7', exp, iat, sluice }, SECRET));
     expect(access).toEqual({
       kind: 'token',
       subject: '7',
@@ -38,7 +48,7 @@ describe('a good token', () => {
   });
 
   test('may leave out all but exp', async () => {
-    const access = await verifierWith().verify(signToken({}, SECRET));
+    const access = await accessBy(verifierWith(), signToken({}, SECRET));
     expect(access).toMatchObject({ subject: undefined, subscribe: [], publish: [], issuedAt: 0 });
   });
 
@@ -62,15 +72,15 @@ describe('a good token', () => {
 
   test('may be issued within the tolerance of now, and end as late as a date can be', async () => {
     const [iat, exp] = [inSeconds(3), 8.64e12];
-    const access = await verifierWith().verify(signToken({ iat, exp, nbf: 0 }, SECRET));
+    const access = await accessBy(verifierWith(), signToken({ iat, exp, nbf: 0 }, SECRET));
     expect(access).toMatchObject({ issuedAt: iat * 1_000, expiresAt: 8.64e15 });
-    await expect(verifierWith({ clockTolerance: 1_000 }).verify(signToken({ iat }, SECRET))).rejects.toThrow(
-      'was issued in the future',
-    );
+    await expect(
+      accessBy(verifierWith({ clockTolerance: 1_000 }), signToken({ iat }, SECRET)),
+    ).rejects.toThrow('was issued in the future');
   });
 
   test('was issued in the millisecond that its iat falls into', async () => {
-    const access = await verifierWith().verify(signToken({ iat: 1_700_000_000.123_9 }, SECRET));
+    const access = await accessBy(verifierWith(), signToken({ iat: 1_700_000_000.123_9 }, SECRET));
     expect(access.issuedAt).toBe(1_700_000_000_123);
   });
 
@@ -82,12 +92,12 @@ describe('a good token', () => {
 
   test('within the tolerance of its end is good until the tolerance ends', async () => {
     const exp = inSeconds(-3);
-    const access = await verifierWith().verify(signToken({ exp }, SECRET));
+    const access = await accessBy(verifierWith(), signToken({ exp }, SECRET));
     expect(access.expiresAt).toBe((exp + 5) * 1_000);
     expect(await verifierWith().verify(signToken({ nbf: inSeconds(3) }, SECRET))).toBeDefined();
-    await expect(verifierWith({ clockTolerance: 1_000 }).verify(signToken({ exp }, SECRET))).rejects.toThrow(
-      'expired',
-    );
+    await expect(
+      accessBy(verifierWith({ clockTolerance: 1_000 }), signToken({ exp }, SECRET)),
+    ).rejects.toThrow('expired');
   });
 });
 
@@ -124,8 +134,42 @@ test('a token has one fingerprint, whichever of its possible signatures it has',
   const claims = { exp: inSeconds(60) };
   const tokens = [signTokenWith(claims, privateKey), signTokenWith(claims, privateKey)];
   expect(tokens[0]).not.toBe(tokens[1]);
-  const [first, second] = await Promise.all(tokens.map((token) => verifier.verify(token)));
+  const [first, second] = await Promise.all(tokens.map((token) => accessBy(verifier, token)));
   expect(first?.fingerprint).toBe(second?.fingerprint);
-  const other = await verifier.verify(signTokenWith({ ...claims, sub: '8' }, privateKey));
+  const other = await accessBy(verifier, signTokenWith({ ...claims, sub: '8' }, privateKey));
   expect(other.fingerprint).not.toBe(first?.fingerprint);
+});
+
+describe('of several secrets', () => {
+  const secrets = ['new', 'old', 'older'].map((name) => `the ${name} secret, which is long enough`);
+  const verifier = verifierWith({}, secretKeys(secrets));
+
+  test('tokens of each are good, whatever their kid says', async () => {
+    for (const secret of secrets) {
+      const token = signToken({ sub: secret }, secret, { kid: 'other' });
+      expect(await verifier.verify(token)).toMatchObject({ kind: 'token', subject: secret });
+      expect(await verifier.verify(signToken({ exp: 0 }, secret))).toMatchObject({ kind: 'untimely' });
+    }
+  });
+
+  test('the first signs', async () => {
+    const issuer = new TokenIssuer({ secret: secrets[0] ?? '', issuer: undefined, audience: undefined });
+    const { token } = await issuer.issue({ subscribe: [], publish: [], subject: 'x', ttl: 60 });
+    expect(await verifierWith({}, secretKeys(secrets.slice(0, 1))).verify(token)).toMatchObject({
+      subject: 'x',
+    });
+    await expect(verifierWith({}, secretKeys(secrets.slice(1))).verify(token)).rejects.toThrow('signature');
+  });
+
+  test('a token of none of them is refused, by property', async () => {
+    const near = fc.constantFrom(...secrets.flatMap((one) => [`${one} `, one.slice(1), one.toUpperCase()]));
+    const text = fc.oneof(fc.string(), near, fc.constant(secrets.join(',')));
+    await fc.assert(
+      fc.asyncProperty(text, fc.boolean(), async (secret, expired) => {
+        fc.pre(!secrets.includes(secret) && secret !== '');
+        const token = signToken(expired ? { exp: 0 } : {}, secret);
+        await expect(verifier.verify(token)).rejects.toThrow('signature');
+      }),
+    );
+  });
 });

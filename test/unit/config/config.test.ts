@@ -37,6 +37,11 @@ const bad = settings.flatMap(({ name, bad: values, beside }) =>
   values.map((given) => ({ name, given, beside })),
 );
 
+/** The line break at the end of a PEM is no part of it. */
+function trimmed(value: unknown): unknown {
+  return typeof value === 'string' ? value.trim() : value;
+}
+
 describe('a setting has a default', () => {
   test.each(settings)('$name', ({ name, key, byDefault }) => {
     expect(loadConfig({})[key]).toEqual(byDefault);
@@ -53,7 +58,7 @@ describe('a setting has a default', () => {
 
 describe('a setting is read', () => {
   test.each(good)('$name=$given', ({ name, key, given, value, beside }) => {
-    expect(loadConfig({ ...beside, [name]: given })[key]).toEqual(value);
+    expect(trimmed(loadConfig({ ...beside, [name]: given })[key])).toEqual(trimmed(value));
   });
 
   test('and cannot be changed afterwards', () => {

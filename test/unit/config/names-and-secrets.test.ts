@@ -172,6 +172,73 @@ describe('a secret can come from a file', () => {
   });
 });
 
+const SECRET = 'hunter2 of thirty-two bytes or more';
+
+describe('blanks and line breaks around a value are not part of it', () => {
+  const keys = ['one', 'two'];
+
+  test.each(['', ' ', '\n', '\r\n', '\r\n\r\n', '\t', '\ufeff', '\u00a0'])('%j', (blank) => {
+    const around = (value: string): string => `${blank}${value}${blank}`;
+    const secret = around(SECRET);
+    expect(loadConfig({ SLUICE_JWT_SECRET: secret }).jwtSecrets).toEqual([SECRET]);
+    expect(loadConfig({ SLUICE_JWT_SECRET_FILE: fileWith(secret) }).jwtSecrets).toEqual([SECRET]);
+    expect(loadConfig({ SLUICE_PUBLISH_KEYS: around('one,two') }).publishKeys).toEqual(keys);
+    expect(loadConfig({ SLUICE_PUBLISH_KEYS_FILE: fileWith(around('one,two')) }).publishKeys).toEqual(keys);
+    expect(loadConfig({ REDIS_URL: around('redis://redis') }).redisUrl).toBe('redis://redis');
+    expect(loadConfig({ SLUICE_JWT_ISSUER: around('https://id') }).jwtIssuer).toBe('https://id');
+    expect(loadConfig({ SLUICE_JWT_AUDIENCE: around('sluice') }).jwtAudience).toBe('sluice');
+    expect(loadConfig({ SLUICE_HEARTBEAT: around('1s'), PORT: around('80') })).toMatchObject({
+      heartbeat: 1_000,
+      port: 80,
+    });
+    // One of nothing else is none.
+    expect(loadConfig({ SLUICE_JWT_ISSUER: blank }).jwtIssuer).toBeUndefined();
+  });
+});
+
+describe('quotes around a value are refused, and said to be there', () => {
+  test.each([
+    ['SLUICE_JWT_SECRET', SECRET],
+    ['SLUICE_PUBLISH_KEYS', 'hunter2'],
+    ['SLUICE_PUBLISH_KEYS', 'hunter2,two'],
+    ['SLUICE_PUBLISH_KEYS', 'one","hunter2'],
+    ['REDIS_URL', 'redis://:hunter2@redis'],
+    ['SLUICE_JWT_ISSUER', 'https://id'],
+    ['SLUICE_JWT_AUDIENCE', 'sluice'],
+    ['SLUICE_TOKEN_COOKIE', 'name'],
+    ['SLUICE_CORS_ORIGINS', 'https://app.example.com'],
+    ['PORT', '3000'],
+  ])('%s', (name, value) => {
+    for (const quote of ['"', "'", '\n"', " '"]) {
+      const quoted = `${quote}${value}${quote.trim()}\n`;
+      const envs = [{ [name]: quoted }];
+      if (/SECRET|KEYS|REDIS/.test(name)) envs.push({ [`${name}_FILE`]: fileWith(quoted) });
+      for (const env of envs) {
+        expect(() => loadConfig(env)).toThrow(
+          new RegExp(`^${name} is in quotes, which would be part of it; leave them out\\.$`),
+        );
+      }
+    }
+  });
+
+  test.each([
+    ['SLUICE_PUBLISH_KEYS', 'one,"hunter2"'],
+    ['SLUICE_PUBLISH_KEYS', "'hunter2',one"],
+    ['SLUICE_JWT_SECRET', `a${SECRET},"${SECRET}"`],
+  ])('also around one of several: %s=%s', (name, value) => {
+    expect(() => loadConfig({ [name]: value })).toThrow('without quotes');
+    expect(() => loadConfig({ [name]: value })).not.toThrow('hunter2');
+  });
+
+  test('but not one that belongs to it', () => {
+    expect(loadConfig({ SLUICE_PUBLISH_KEYS: '"one,tw"o,thr\'ee' }).publishKeys).toEqual([
+      '"one',
+      'tw"o',
+      "thr'ee",
+    ]);
+  });
+});
+
 describe('a secret that cannot be read is not repeated', () => {
   test.each([
     ['SLUICE_PUBLISH_KEYS', 'hunter2 with blanks'],

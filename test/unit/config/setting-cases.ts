@@ -26,7 +26,7 @@ export const settings: readonly SettingCase[] = [
       ['8080', 8080],
       ['65535', 65_535],
     ],
-    bad: ['65536', '-1', '80.5', 'http', '0x50', ' 80', '1e3'],
+    bad: ['65536', '-1', '80.5', 'http', '0x50', '1e3'],
   },
   {
     name: 'HOST',
@@ -122,6 +122,16 @@ export const settings: readonly SettingCase[] = [
   },
   ...tokenSettings,
   {
+    name: 'SLUICE_TOKEN_COOKIE',
+    key: 'tokenCookie',
+    byDefault: 'sluice_token',
+    good: [
+      ['__Host-sluice', '__Host-sluice'],
+      ['a.b', 'a.b'],
+    ],
+    bad: ['a b', 'a=b', 'a;b', 'a,b', 'a"b', 'clé', 'n'.repeat(101)],
+  },
+  {
     name: 'SLUICE_PUBLIC_CHANNELS',
     key: 'publicChannels',
     byDefault: ['*'],
@@ -142,26 +152,7 @@ export const settings: readonly SettingCase[] = [
     ],
     bad: ['86400', '0s', '366d', 'never'],
   },
-  {
-    name: 'SLUICE_CORS_ORIGINS',
-    key: 'corsOrigins',
-    byDefault: [],
-    good: [
-      ['https://app.example.com', ['https://app.example.com']],
-      ['http://localhost:5173, https://b.example', ['http://localhost:5173', 'https://b.example']],
-      ['*', ['*']],
-    ],
-    bad: [
-      'app.example.com',
-      'https://app.example.com/',
-      'https://app.example.com/path',
-      'https://app.example.com:443',
-      'https://*.example.com',
-      'https://APP.example.com',
-      'null',
-      'ws://app.example.com',
-    ],
-  },
+
   {
     name: 'SLUICE_HISTORY_SIZE',
     key: 'historySize',

@@ -10,17 +10,31 @@ const ed = generateKeyPairSync('ed25519');
 
 export const publicKey = pem(ed.publicKey, 'spki');
 
+const ten = Array.from({ length: 10 }, (_, i) => String(i).repeat(32));
+
 export const tokenSettings: readonly SettingCase[] = [
   {
     name: 'SLUICE_JWT_SECRET',
-    key: 'jwtSecret',
-    byDefault: undefined,
+    key: 'jwtSecrets',
+    byDefault: [],
     good: [
-      ['s'.repeat(32), 's'.repeat(32)],
+      ['s'.repeat(32), ['s'.repeat(32)]],
       // Bytes are counted, not characters.
-      ['é'.repeat(16), 'é'.repeat(16)],
+      ['é'.repeat(16), ['é'.repeat(16)]],
+      [` ${'n'.repeat(32)} , ${'o'.repeat(40)},\n`, ['n'.repeat(32), 'o'.repeat(40)]],
+      [ten.join(','), ten],
     ],
-    bad: ['s'.repeat(31), 'secret'],
+    bad: [
+      's'.repeat(31),
+      'secret',
+      ',',
+      // Each has to be long enough, which shows whoever has a comma in an old secret.
+      `${'s'.repeat(20)},${'s'.repeat(20)}`,
+      `${'s'.repeat(32)},short`,
+      [...ten, 'x'.repeat(32)].join(','),
+      `"${'n'.repeat(32)}",x${'o'.repeat(40)}`,
+      `x${'n'.repeat(32)},'${'o'.repeat(40)}'`,
+    ],
   },
   {
     name: 'SLUICE_JWT_PUBLIC_KEY',
@@ -73,5 +87,30 @@ export const tokenSettings: readonly SettingCase[] = [
       ['1m', 60_000],
     ],
     bad: ['5', '-1s', '11m', 'none'],
+  },
+  {
+    name: 'SLUICE_CORS_ORIGINS',
+    key: 'corsOrigins',
+    byDefault: [],
+    good: [
+      ['https://app.example.com', ['https://app.example.com']],
+      ['http://localhost:5173, https://b.example', ['http://localhost:5173', 'https://b.example']],
+      ['*', ['*']],
+      ['https://*.example.com,https://example.com', ['https://*.example.com', 'https://example.com']],
+      ['capacitor://localhost, tauri://localhost', ['capacitor://localhost', 'tauri://localhost']],
+    ],
+    bad: [
+      '*,https://a.example',
+      'https://*.example.com,*',
+      'app.example.com',
+      'https://app.example.com/',
+      'https://app.example.com/path',
+      'https://app.example.com:443',
+      'https://*.com',
+      'file://',
+      'https://APP.example.com',
+      'null',
+      'ws://app.example.com',
+    ],
   },
 ];

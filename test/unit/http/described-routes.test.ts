@@ -8,7 +8,7 @@ test('a server with a route that nobody described does not start', async () => {
   const app = Fastify();
   const described = new DescribedRoutes();
   described.watch(app);
-  await app.register(apiDocument, { described, version: '1.0.0' });
+  await app.register(apiDocument, { described, version: '1.0.0', tokenCookie: 'sluice_token' });
   app.delete('/forgotten', () => 'x');
   await expect(app.ready()).rejects.toThrow(
     'The route DELETE /forgotten is not described: give it config.operation, or null there to leave it out of /openapi.json.',
@@ -19,7 +19,7 @@ test('a route is in the document as soon as it says how it is described, or nowh
   const app = Fastify();
   const described = new DescribedRoutes();
   described.watch(app);
-  await app.register(apiDocument, { described, version: '1.0.0' });
+  await app.register(apiDocument, { described, version: '1.0.0', tokenCookie: 'sluice_token' });
   app.route({
     method: ['GET', 'PUT'],
     url: '/new/:name',

@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { UntimelyTokens } from '../../../src/auth/untimely-tokens.ts';
+import type { UntimelyToken } from '../../../src/auth/untimely-token.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function goodFrom(from: number): UntimelyToken {
+  return { kind: 'untimely', fault: 'is not good now', from };
+}
+
+test('one that has expired is remembered for a minute, however often it comes', () => {
+  const tokens = new UntimelyTokens();
+  tokens.set('a', goodFrom(Infinity));
+  for (let i = 0; i < 59; i++) {
+    vi.advanceTimersByTime(1_000);
+    expect(tokens.get('a')).toBeDefined();
+  }
+  expect(tokens.get('b')).toBeUndefined();
+  vi.advanceTimersByTime(1_000);
+  expect(tokens.get('a')).toBeUndefined();
+});
+
+test('one that is not valid yet is forgotten when it may be', () => {
+  const tokens = new UntimelyTokens();
+  tokens.set('a', goodFrom(Date.now() + 10_000));
+  vi.advanceTimersByTime(9_999);
+  expect(tokens.get('a')).toBeDefined();
+  vi.advanceTimersByTime(1);
+  expect(tokens.get('a')).toBeUndefined();
+});
+
+test('1,000 are remembered: those that came last', () => {
+  const tokens = new UntimelyTokens();
+  for (let i = 0; i < 1_000; i++) tokens.set(`token ${i}`, goodFrom(Infinity));
+  expect(tokens.get('token 0')).toBeDefined();
+  tokens.set('one more', goodFrom(Infinity));
+  expect(tokens.get('token 0')).toBeDefined();
+  expect(tokens.get('token 1')).toBeUndefined();
+  expect(tokens.get('token 2')).toBeDefined();
+});
