@@ -1,3 +1,4 @@
+import { brokerUrl } from '../broker-url.js';
 import { element } from '../element.js';
 import { faultView } from '../problem.js';
 import { AnswerView } from './answer-view.js';
@@ -113,7 +114,7 @@ export class TryForm {
       if (place === 'path') path = path.replace(`{${name}}`, encodeURIComponent(value));
       if (place === 'query' && value !== '') query.append(name, value);
     }
-    const url = new URL(path, document.baseURI);
+    const url = brokerUrl(path);
     url.search = query.toString();
     return url;
   }
