@@ -5,12 +5,14 @@ import { AnswerView } from './answer-view.js';
 import { inline } from './prose.js';
 import { kindOf } from './schema-view.js';
 
+/** @typedef {import('./api-document.js').ApiDocument} ApiDocument */
 /** @typedef {import('./api-document.js').Operation} Operation */
 /** @typedef {import('./api-document.js').Parameter} Parameter */
 /** @typedef {import('./api-document.js').Example} Example */
 
 /** An operation's parameters and body to fill in, and what the broker answers. */
 export class TryForm {
+  #api;
   #operation;
   #credential;
   /** @type {Map<Parameter, HTMLInputElement>} */
@@ -23,10 +25,12 @@ export class TryForm {
   #running;
 
   /**
+   * @param {ApiDocument} api
    * @param {Operation} operation
    * @param {() => string} credential
    */
-  constructor(operation, credential) {
+  constructor(api, operation, credential) {
+    this.#api = api;
     this.#operation = operation;
     this.#credential = credential;
     this.#outcome.role = 'status';
@@ -75,14 +79,14 @@ export class TryForm {
     return labelled(
       input,
       name,
-      `${place}, ${required ? 'required' : 'optional'}; ${kindOf(schema)}`,
+      `${place}, ${required ? 'required' : 'optional'}; ${kindOf(this.#api, schema)}`,
       description,
     );
   }
 
   /** @param {Example} example */
   #fill({ parameters, body }) {
-    for (const [{ name }, input] of this.#fields) input.value = parameters[name] ?? '';
+    for (const [{ name, place }, input] of this.#fields) input.value = parameters[`${place} ${name}`] ?? '';
     this.#body.value =
       typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body, null, 2);
   }
