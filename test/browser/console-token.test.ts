@@ -59,7 +59,7 @@ async function placesOfToken(): Promise<string[]> {
     hash: location.href,
     links: [...document.querySelectorAll('a')].map(({ href }) => href).join(' '),
     shown: document.documentElement.outerHTML,
-    stored: JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+    stored: JSON.stringify([localStorage, sessionStorage, document.cookie]),
     state: JSON.stringify(history.state),
   }));
   const places = { title, hash, links, shown, stored, state, asked: asked.slice(1).join(' ') };

@@ -46,7 +46,7 @@ function nearObject({ properties }: Schema): fc.Arbitrary<unknown> {
   );
   return fc
     .tuple(fc.record(Object.fromEntries(fields), { requiredKeys: [] }), stranger)
-    .map(([known, strange]) => ({ ...strange, ...known }));
+    .map(([known, strange]) => Object.fromEntries([...Object.entries(strange), ...Object.entries(known)]));
 }
 
 function nearArray({ items, maxItems }: Schema): fc.Arbitrary<unknown> {
@@ -87,7 +87,7 @@ function nearString(schema: Schema): fc.Arbitrary<string> {
   const { maxLength } = schema;
   const patterns = [schema, ...((schema['allOf'] as Schema[] | undefined) ?? [])]
     // It has no words for what must not follow; whoever validates looks at that.
-    .map(({ pattern }) => (pattern === undefined ? '' : String(pattern).replaceAll(/\(\?![^)]*\)/g, '')))
+    .map(({ pattern }) => (typeof pattern === 'string' ? pattern.replaceAll(/\(\?![^)]*\)/g, '') : ''))
     .filter((pattern) => pattern !== '' && pattern !== '^');
   const matching = patterns.map((pattern) => fc.stringMatching(new RegExp(pattern, 'u')));
   const edges =
