@@ -94,6 +94,14 @@ test.each([
   expect(await page.locator('.event').count()).toBe(0);
 });
 
+test('what the page says about the connection fits on a phone', async () => {
+  answers = [whole(closing('draining', 600_000, '1763596800000-0'))];
+  await page.setViewportSize({ width: 360, height: 640 });
+  await page.goto(`${server.origin}/#news`);
+  await page.getByText('Reconnecting in 600.0 s').waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+});
+
 test.each([
   ['chunked', whole],
   ['close-delimited', closeDelimited],
