@@ -22,7 +22,7 @@ const PARAMETERS: readonly Parameter[] = [
     description: 'The cursor, where there is no such header.',
     schema: { type: 'string' },
   },
-  ...['lastEventId', 'lastEventID', 'Last-Event-ID', 'last-event-id'].map((name): Parameter => ({
+  ...['lastEventId', 'lastEventID', 'last-event-id', 'Last-Event-ID'].map((name): Parameter => ({
     name,
     in: 'query',
     description: 'The same as `last_event_id`, for clients that call it so. The first of them counts.',
