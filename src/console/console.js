@@ -1,8 +1,13 @@
+import { brokerUrl } from './broker-url.js';
+import { channelNameFault, isDotSegment } from './channel-name.js';
 import { ChannelStream } from './channel-stream.js';
+import { closingText } from './closing-notice.js';
 import { CodeSamples } from './code-samples.js';
-import { byId } from './element.js';
+import { byId, element } from './element.js';
 import { EventList } from './event-list.js';
-import { problemView } from './problem.js';
+import { record } from './json-value.js';
+import { fragmentOf, readLink } from './page-link.js';
+import { faultView, problemView } from './problem.js';
 import { PublishForm } from './publish-form.js';
 
 /** @typedef {import('./channel-stream.js').StreamState} StreamState */
@@ -10,6 +15,7 @@ import { PublishForm } from './publish-form.js';
 const form = byId('connect', HTMLFormElement);
 const channelField = byId('channel', HTMLInputElement);
 const startField = byId('start', HTMLSelectElement);
+const tokenField = byId('token', HTMLInputElement);
 const disconnect = byId('disconnect', HTMLButtonElement);
 const stateView = byId('state', HTMLElement);
 const refused = byId('refused', HTMLElement);
@@ -21,16 +27,27 @@ let stream;
 function connect() {
   const channel = channelField.value.trim();
   const start = startField.value;
+  const token = tokenField.value.trim();
+  const valid = channelNameFault(channel) === undefined;
   stream?.close();
   refused.replaceChildren();
   list.clear(`Nothing yet on ${channel}. What is published to it appears here.`);
-  code.about(channel);
-  document.title = `${channel} · Sluice`;
-  history.replaceState(null, '', fragmentOf(channel, start));
-  const url = new URL(`events/${encodeURIComponent(channel)}`, document.baseURI);
+  code.about(channel, token !== '');
+  document.title = valid ? `${channel} · Sluice` : 'Sluice console';
+  history.replaceState({ hadToken: token !== '' }, '', fragmentOf(channel, start));
+  if (isDotSegment(channel)) {
+    refuse('Not a channel', `"${channel}" cannot be a channel: a URL cannot carry it.`);
+    return;
+  }
+  if (/[^\x21-\x7e]/.test(token)) {
+    refuse('Not a token', 'A token has visible ASCII characters only: it was not sent.');
+    return;
+  }
+  const url = brokerUrl(`events/${encodeURIComponent(channel)}`);
   url.search = start;
   const opened = new ChannelStream(
     url,
+    token,
     (state) => showState(state, opened),
     (event) => {
       list.add(event);
@@ -42,6 +59,20 @@ function connect() {
 }
 
 /**
+ * For what the broker is not even asked.
+ *
+ * @param {string} title
+ * @param {string} detail
+ */
+function refuse(title, detail) {
+  stateView.dataset['state'] = 'refused';
+  stateView.textContent = 'Refused';
+  disconnect.disabled = true;
+  list.clear('This stream was not opened.');
+  refused.replaceChildren(faultView(title, detail));
+}
+
+/**
  * @param {StreamState} state
  * @param {ChannelStream} from
  */
@@ -50,16 +81,28 @@ function showState(state, from) {
   stateView.textContent = stateText(state);
   disconnect.disabled = state.name === 'closed' || state.name === 'refused' || state.name === 'ended';
   if (state.name === 'waiting') {
+    const why = state.closing === undefined ? 'The connection is gone.' : closingText(state.closing.reason);
     const next = from.lastEventId === '' ? 'Trying again' : `Going on after ${from.lastEventId}`;
-    list.note(`The connection is gone. ${next} in ${seconds(state.ms)}.`);
+    list.note(`${why} ${next} in ${seconds(state.ms)}.`);
   }
   if (state.name === 'ended') list.note('The channel has ended and there is nothing more to read.');
   if (state.name === 'refused') {
+    const { response } = state;
     list.clear('This stream was not opened.');
-    void problemView(state.response).then((view) => {
-      if (stream === from) refused.replaceChildren(view);
+    void problemView(response).then((view) => {
+      if (stream !== from) return;
+      if (response.status === 401) view.append(element('p', '', tokenHint()));
+      refused.replaceChildren(view);
     });
   }
+}
+
+/** What to do about a 401. */
+function tokenHint() {
+  if (tokenField.value !== '') return 'Put another token into the field above, and connect again.';
+  return tokenIsForgotten
+    ? 'This page keeps its token in memory only, so it is gone since the page was loaded anew: put it into the field above, or open the link that brought it.'
+    : 'Put a token that grants the channel into the field above, and connect again.';
 }
 
 /** @param {StreamState} state */
@@ -85,36 +128,24 @@ function seconds(ms) {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-/**
- * A link to the page as it is: after `#` stands what would follow `/events/`.
- *
- * @param {string} channel
- * @param {string} start
- */
-function fragmentOf(channel, start) {
-  return `#${encodeURIComponent(channel)}${start === '' ? '' : `?${start}`}`;
-}
-
 /** Opens what the link says; false when it says nothing. */
 function followLink() {
-  const [name = '', start = ''] = location.hash.slice(1).split('?', 2);
-  if (name === '') return false;
-  channelField.value = decoded(name);
+  const link = readLink(location.hash);
+  if (link === undefined) return false;
+  const { channel, start, token } = link;
+  if (token !== '') {
+    tokenField.value = token;
+    // At once: from here on it is in this page's memory and nowhere else.
+    history.replaceState(null, '', fragmentOf(channel, start));
+  }
+  if (channel === '') return false;
+  channelField.value = channel;
   // Such as `since=…`, which the list does not offer by itself.
   if (![...startField.options].some((option) => option.value === start))
     startField.add(new Option(start, start));
   startField.value = start;
   connect();
   return true;
-}
-
-/** @param {string} text */
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 form.addEventListener('submit', (submitted) => {
@@ -126,4 +157,6 @@ addEventListener('hashchange', followLink);
 new PublishForm(() => channelField.value.trim()).listen();
 // On a phone the events come first.
 byId('publish-card', HTMLDetailsElement).open = matchMedia('(min-width: 56rem)').matches;
-if (!followLink()) code.about('');
+/** The history remembers that there was a token, and not which. */
+const tokenIsForgotten = record(history.state)['hadToken'] === true;
+if (!followLink()) code.about('', false);

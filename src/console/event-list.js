@@ -135,7 +135,10 @@ function brokerRow(event) {
     case 'sluice:end':
       return noticeRow('end', new Date(), 'The channel has ended: no event will follow.');
     default:
-      return undefined;
+      // One that this page does not know yet is no application's event either.
+      return event.type.startsWith('sluice:')
+        ? noticeRow('note', new Date(), `${event.type}: ${event.data.slice(0, MAX_SHOWN)}`)
+        : undefined;
   }
 }
 

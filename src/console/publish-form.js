@@ -1,3 +1,4 @@
+import { brokerUrl } from './broker-url.js';
 import { byId, element } from './element.js';
 import { record, text } from './json-value.js';
 import { faultView, problemView } from './problem.js';
@@ -42,7 +43,7 @@ export class PublishForm {
   /** @param {string} body */
   async #send(body) {
     try {
-      const response = await fetch(new URL('publish', document.baseURI), {
+      const response = await fetch(brokerUrl('publish'), {
         method: 'POST',
         headers: { authorization: `Bearer ${this.#key.value.trim()}`, 'content-type': 'application/json' },
         body,

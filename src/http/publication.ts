@@ -5,6 +5,7 @@ import { parseEventId } from '../core/event.ts';
 import type { EventId, NewEvent } from '../core/event.ts';
 import { encodeFields, fits } from '../sse/frame.ts';
 import { CHANNEL_NAME_SCHEMA } from './api/channel-schemas.ts';
+import { WITHOUT_NUL } from './api/json-schema.ts';
 import { channelOf, checked, invalidBody } from './body-faults.ts';
 import { decodeUtf8, readJson } from './json-body.ts';
 
@@ -36,8 +37,9 @@ export const PublicationBody = z.strictObject(
     data: z
       .custom<unknown>((data) => data !== undefined, 'is required')
       .meta({
+        ...WITHOUT_NUL,
         description:
-          'A string is delivered as it is, any other JSON value as the JSON text that came, without the blanks between its parts. Nested 200 levels deep at most. `SLUICE_MAX_BODY_BYTES` limits it as it is delivered, too: each line after the first takes 6 bytes more.',
+          'A string is delivered as it is and must not hold NUL, any other JSON value as the JSON text that came, without the blanks between its parts. Nested 200 levels deep at most. `SLUICE_MAX_BODY_BYTES` limits it as it is delivered, too: each line after the first takes 6 bytes more.',
       }),
   },
   'must be a JSON object such as {"channel":"news","data":"hello"}',

@@ -90,8 +90,25 @@ test('a body and the events of a stream are described field by field', async () 
   ]);
   const subscribe = await open('subscribe');
   expect(await subscribe.locator('.event > code').allTextContents()).toEqual(
-    expect.arrayContaining(['sluice:ready', 'sluice:gap']),
+    expect.arrayContaining(['sluice:ready', 'sluice:gap', 'sluice:closing', 'sluice:heartbeat']),
   );
+});
+
+test.each([
+  ['disconnect', 'At least one of these is needed: sub, or channel.'],
+  ['makeToken', 'At least one of these is needed: subscribe, or publish, and not empty.'],
+])('which of several fields is needed is said: %s', async (id, words) => {
+  const operation = await open(id);
+  expect(await operation.locator('.choice').first().textContent()).toBe(words);
+});
+
+test('an example fills in the cursor where it belongs', async () => {
+  const subscribe = await open('subscribe');
+  await subscribe.getByLabel('Example').selectOption({ index: 2 });
+  const filled = await subscribe
+    .locator('.field input')
+    .evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value).filter(Boolean));
+  expect(filled).toEqual(['news', '1763596799000-0']);
 });
 
 test.each([390, 1280])('nothing is wider than a window of %d pixels', async (width) => {

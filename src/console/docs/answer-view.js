@@ -16,13 +16,14 @@ export class AnswerView {
     this.#status.textContent = `${response.status} ${response.statusText}`;
     this.#headers.textContent = [...response.headers].map(([name, value]) => `${name}: ${value}`).join('\n');
     if (response.body === null) return;
-    if (response.headers.get('content-type')?.endsWith('json')) {
+    const [type = ''] = (response.headers.get('content-type') ?? '').split(';');
+    if (type.trim().endsWith('json')) {
       this.#add(pretty(await response.text()));
       return;
     }
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) this.#add(part.value);
-    if (response.headers.get('content-type') === 'text/event-stream') this.note('The stream has ended.');
+    if (type.trim() === 'text/event-stream') this.note('The stream has ended.');
   }
 
   /** @param {string} remark */

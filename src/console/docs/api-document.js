@@ -16,7 +16,7 @@ import { record, text } from '../json-value.js';
  *
  * @typedef {object} Example
  * @property {string} summary
- * @property {Record<string, string>} parameters
+ * @property {Record<string, string>} parameters By place and name: the cursor has the same name in the query and in the head.
  * @property {unknown} body
  */
 
@@ -187,8 +187,9 @@ function examplesOf(parameters, bodies) {
     exampleOf(name, record(part)).body = record(part)['value'];
   }
   for (const parameter of parameters) {
+    const key = `${text(record(parameter)['in'])} ${text(record(parameter)['name'])}`;
     for (const [name, part] of Object.entries(record(record(parameter)['examples']))) {
-      exampleOf(name, record(part)).parameters[text(record(parameter)['name'])] = text(record(part)['value']);
+      exampleOf(name, record(part)).parameters[key] = text(record(part)['value']);
     }
   }
   return [...examples.values()];

@@ -1,3 +1,4 @@
+import { brokerUrl } from '../broker-url.js';
 import { byId, element } from '../element.js';
 import { faultView } from '../problem.js';
 import { ApiDocument } from './api-document.js';
@@ -52,7 +53,7 @@ function reveal(id) {
 
 async function load() {
   try {
-    const response = await fetch(new URL('openapi.json', document.baseURI));
+    const response = await fetch(brokerUrl('openapi.json'));
     show(new ApiDocument(await response.json()));
     reveal(location.hash.slice(1));
   } catch (error) {

@@ -1,7 +1,7 @@
 import { element } from '../element.js';
 import { record } from '../json-value.js';
 import { inline, prose } from './prose.js';
-import { fieldsView } from './schema-view.js';
+import { fieldsView, kindOf } from './schema-view.js';
 import { TryForm } from './try-form.js';
 
 /** @typedef {import('./api-document.js').ApiDocument} ApiDocument */
@@ -71,7 +71,7 @@ function contents(api, operation, credential) {
   const needs = credentials.map((one) => credentialName(api, one)).join(', or ');
   const parts = [...prose(description)];
   if (needs !== '') parts.push(element('p', 'needs', 'Needs ', ...inline(needs), '.'));
-  parts.push(new TryForm(operation, credential).view);
+  parts.push(new TryForm(api, operation, credential).view);
   const fields = body && fieldsView(api, body.schema);
   if (fields) parts.push(element('h3', '', 'Body'), fields);
   parts.push(
@@ -101,13 +101,15 @@ function answerView(api, { status, description, headers, mediaType, schema }) {
   if (fields) view.append(fields);
   for (const [type, data] of Object.entries(record(schema['x-events']))) {
     const inner = fieldsView(api, data);
+    // Where the data is no object, what it is instead.
+    const kind = inner ? '' : ` (${kindOf(api, data)})`;
     view.append(
       element(
         'p',
         'event',
         element('code', '', type),
         ' ',
-        ...inline(String(api.resolve(data)['description'])),
+        ...inline(`${String(api.resolve(data)['description'])}${kind}`),
       ),
     );
     if (inner) view.append(inner);

@@ -14,26 +14,62 @@ import { inline } from './prose.js';
  */
 export function fieldsView(api, value) {
   const schema = api.resolve(value);
-  const required = schema['required'];
+  const required = namesIn(schema['required']);
   const fields = Object.entries(record(schema['properties']));
   if (fields.length === 0) return undefined;
-  return element(
+  const list = element(
     'dl',
     'fields',
-    ...fields.flatMap(([name, field]) => {
-      const needed = Array.isArray(required) && required.includes(name);
-      return fieldView(name, needed, api.resolve(field), fieldsOf(api, field));
-    }),
+    ...fields.flatMap(([name, field]) =>
+      fieldView(api, name, required.includes(name), api.resolve(field), fieldsOf(api, field)),
+    ),
+  );
+  const choice = choiceOf(schema);
+  return choice === '' ? list : element('div', '', element('p', 'choice', ...inline(choice)), list);
+}
+
+/**
+ * Which of the fields are needed, where it is not simply each that is required.
+ *
+ * @param {Schema} schema
+ */
+function choiceOf({ anyOf, oneOf, minProperties }) {
+  const alternatives = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
+  const sets = alternatives
+    .map((one) => namesIn(record(one)['required']).map(code).join(' and '))
+    .filter(Boolean);
+  if (sets.length > 0) {
+    const much = Array.isArray(anyOf) ? 'At least one of these is needed' : 'Exactly one of these is needed';
+    return `${much}: ${sets.join(', or ')}${alternatives.some(wantsItems) ? ', and not empty' : ''}.`;
+  }
+  return typeof minProperties === 'number' && minProperties > 0
+    ? `At least ${minProperties} of these fields ${minProperties === 1 ? 'is' : 'are'} needed.`
+    : '';
+}
+
+/** @param {unknown} alternative */
+function wantsItems(alternative) {
+  return Object.values(record(record(alternative)['properties'])).some(
+    (field) => Number(record(field)['minItems']) > 0,
   );
 }
 
 /**
+ * @param {unknown} value
+ * @returns {string[]}
+ */
+function namesIn(value) {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+/**
+ * @param {ApiDocument} api
  * @param {string} name
  * @param {boolean} required
  * @param {Schema} schema
  * @param {HTMLElement} [inner]
  */
-function fieldView(name, required, schema, inner) {
+function fieldView(api, name, required, schema, inner) {
   const note = required ? element('span', 'required', 'required') : '';
   return [
     element(
@@ -41,7 +77,7 @@ function fieldView(name, required, schema, inner) {
       '',
       element('code', '', name),
       ' ',
-      element('span', 'kind', ...inline(kindOf(schema))),
+      element('span', 'kind', ...inline(kindOf(api, schema))),
       ' ',
       note,
     ),
@@ -61,24 +97,34 @@ function fieldsOf(api, field) {
 /**
  * What a schema takes, in words.
  *
- * @param {Schema} schema
+ * @param {ApiDocument} api
+ * @param {unknown} value
  * @returns {string}
  */
-export function kindOf(schema) {
-  const { const: only, enum: values, anyOf, type, maxItems } = schema;
+export function kindOf(api, value) {
+  const schema = api.resolve(value);
+  const { const: only, enum: values, type } = schema;
   if (only !== undefined) return code(only);
   if (Array.isArray(values)) return values.map(code).join(', ');
-  if (Array.isArray(anyOf)) {
-    const kinds = anyOf.map((one) => kindOf(record(one)));
-    return kinds.filter((kind, at) => kinds.indexOf(kind) === at).join(' or ');
+  const alternatives = schema['anyOf'] ?? schema['oneOf'];
+  // Beside a type they say which fields are needed.
+  if (Array.isArray(alternatives) && type === undefined) {
+    const kinds = alternatives.map((one) => kindOf(api, one));
+    return [...new Set(kinds)].join(' or ');
   }
-  if (type === 'array') {
-    const most = typeof maxItems === 'number' ? `, up to ${maxItems}` : '';
-    return `list${most}; each ${kindOf(record(schema['items']))}`;
-  }
-  const kind = typeof type === 'string' ? type : 'any JSON';
+  if (type === 'array') return `list${count(schema)}; each ${kindOf(api, schema['items'])}`;
+  const each = schema['additionalProperties'];
+  if (type === 'object' && typeof each === 'object') return `object; each value ${kindOf(api, each)}`;
+  const types = Array.isArray(type) ? type.join(' or ') : text(type) || 'any JSON';
+  const kind = schema['format'] === 'date-time' ? `${types}, RFC 3339 time` : types;
   const fallback = schema['default'] === undefined ? '' : `, by default ${code(schema['default'])}`;
   return `${kind}${limits(schema)}${fallback}`;
+}
+
+/** @param {Schema} schema */
+function count({ minItems, maxItems }) {
+  const least = typeof minItems === 'number' && minItems > 0 ? `, at least ${minItems}` : '';
+  return `${least}${typeof maxItems === 'number' ? `, up to ${maxItems}` : ''}`;
 }
 
 /** @param {Schema} schema */

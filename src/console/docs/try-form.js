@@ -1,15 +1,18 @@
+import { brokerUrl } from '../broker-url.js';
 import { element } from '../element.js';
 import { faultView } from '../problem.js';
 import { AnswerView } from './answer-view.js';
 import { inline } from './prose.js';
 import { kindOf } from './schema-view.js';
 
+/** @typedef {import('./api-document.js').ApiDocument} ApiDocument */
 /** @typedef {import('./api-document.js').Operation} Operation */
 /** @typedef {import('./api-document.js').Parameter} Parameter */
 /** @typedef {import('./api-document.js').Example} Example */
 
 /** An operation's parameters and body to fill in, and what the broker answers. */
 export class TryForm {
+  #api;
   #operation;
   #credential;
   /** @type {Map<Parameter, HTMLInputElement>} */
@@ -22,10 +25,12 @@ export class TryForm {
   #running;
 
   /**
+   * @param {ApiDocument} api
    * @param {Operation} operation
    * @param {() => string} credential
    */
-  constructor(operation, credential) {
+  constructor(api, operation, credential) {
+    this.#api = api;
     this.#operation = operation;
     this.#credential = credential;
     this.#outcome.role = 'status';
@@ -74,14 +79,14 @@ export class TryForm {
     return labelled(
       input,
       name,
-      `${place}, ${required ? 'required' : 'optional'}; ${kindOf(schema)}`,
+      `${place}, ${required ? 'required' : 'optional'}; ${kindOf(this.#api, schema)}`,
       description,
     );
   }
 
   /** @param {Example} example */
   #fill({ parameters, body }) {
-    for (const [{ name }, input] of this.#fields) input.value = parameters[name] ?? '';
+    for (const [{ name, place }, input] of this.#fields) input.value = parameters[`${place} ${name}`] ?? '';
     this.#body.value =
       typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body, null, 2);
   }
@@ -113,7 +118,7 @@ export class TryForm {
       if (place === 'path') path = path.replace(`{${name}}`, encodeURIComponent(value));
       if (place === 'query' && value !== '') query.append(name, value);
     }
-    const url = new URL(path, document.baseURI);
+    const url = brokerUrl(path);
     url.search = query.toString();
     return url;
   }

@@ -27,6 +27,8 @@ export function describeApi(
       description: DESCRIPTION,
       license: { name: 'Apache License 2.0', identifier: 'Apache-2.0' },
     },
+    // Relative to where the document is.
+    servers: [{ url: '/', description: 'The broker that this document comes from.' }],
     tags: Object.values(TAGS).map((name) => ({ name })),
     paths: Object.fromEntries([...paths].map(([path, methods]) => [path, describePath(methods)])),
     components: {
@@ -61,7 +63,7 @@ function describeOperation(operation: Operation): Json {
     summary,
     ...(description !== undefined && { description }),
     security: securityOf(credentials),
-    ...(parameters.length > 0 && { parameters: parameters.map((one) => describeParameter(one, good)) }),
+    ...(parameters.length > 0 && { parameters: describeParameters(parameters, good) }),
     ...(body !== undefined && {
       requestBody: {
         ...(body.description !== undefined && { description: body.description }),
@@ -71,6 +73,14 @@ function describeOperation(operation: Operation): Json {
     }),
     responses: describeResponses(operation),
   };
+}
+
+/** An example's value belongs to the first parameter of its name: the cursor has one in the head and one in the query. */
+function describeParameters(parameters: readonly Parameter[], examples: readonly Example[]): readonly Json[] {
+  return parameters.map((one, at) => {
+    const first = parameters.findIndex(({ name }) => name === one.name) === at;
+    return describeParameter(one, first ? examples : []);
+  });
 }
 
 function describeParameter(parameter: Parameter, examples: readonly Example[]): Json {

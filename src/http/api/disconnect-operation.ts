@@ -26,7 +26,11 @@ export const DISCONNECT: Operation = {
   description:
     'Ends the streams of a channel, of the tokens with a `sub`, or of both together, on every replica. With `revoke` the tokens that were issued until now are refused from then on, for `SLUICE_REVOCATION_TTL`. It takes a publish key, not a token.',
   credentials: ['publishKey'],
-  body: { required: true, ...jsonBodyOf(DisconnectBody) },
+  body: {
+    required: true,
+    description: 'At least one of `sub` and `channel`; with both, a stream has to match both.',
+    ...jsonBodyOf(DisconnectBody, { anyOf: [{ required: ['sub'] }, { required: ['channel'] }] }),
+  },
   answers: {
     200: {
       description: 'Done, on the replicas that are named.',
@@ -59,6 +63,22 @@ export const DISCONNECT: Operation = {
         replicas: [{ replica: 'web-1-5e0c81f2', disconnected: 1 }],
         complete: true,
       },
+    },
+    {
+      name: 'nothing',
+      summary: 'Neither a sub nor a channel',
+      body: { revoke: true },
+      status: 400,
+      answer: problemExample(
+        'invalid-body',
+        'The body names neither sub nor channel; send {"channel":"news"} or {"sub":"7","revoke":true}.',
+        [
+          {
+            pointer: '',
+            detail: 'names neither sub nor channel; send {"channel":"news"} or {"sub":"7","revoke":true}',
+          },
+        ],
+      ),
     },
     {
       name: 'invalidBody',

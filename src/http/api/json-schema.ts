@@ -9,10 +9,16 @@ export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return rest;
 }
 
-/** A body of JSON, of a request or an answer. */
-export function jsonBodyOf(schema: z.ZodType): { readonly mediaType: string; readonly schema: JsonSchema } {
-  return { mediaType: 'application/json', schema: jsonSchemaOf(schema) };
+/** A body of JSON, of a request or an answer; `more` says what zod cannot, such as which of two fields is needed. */
+export function jsonBodyOf(
+  schema: z.ZodType,
+  more: JsonSchema = {},
+): { readonly mediaType: string; readonly schema: JsonSchema } {
+  return { mediaType: 'application/json', schema: { ...jsonSchemaOf(schema), ...more } };
 }
+
+/** Text as it may be published. JSON Schema applies it to strings alone, so it can stand where any JSON may. */
+export const WITHOUT_NUL = { pattern: String.raw`^[^\u0000]*$` } as const;
 
 /** A string of this form. */
 export function textOf(form: RegExp): JsonSchema {

@@ -3,7 +3,7 @@ import type { BrokerErrorCode } from '../../core/errors.ts';
 import { EventType, IDEMPOTENCY_KEY, PublicationBody } from '../publication.ts';
 import { CHANNEL_PARAMETER } from './channel-parameter.ts';
 import { CHANNEL_NAME_SCHEMA, EVENT_ID_SCHEMA } from './channel-schemas.ts';
-import { jsonBodyOf, jsonSchemaOf, textOf } from './json-schema.ts';
+import { WITHOUT_NUL, jsonBodyOf, jsonSchemaOf, textOf } from './json-schema.ts';
 import { TAGS } from './operation.ts';
 import type { Operation, Parameter } from './operation.ts';
 import { OF_A_BODY, problemExample } from './problem-answers.ts';
@@ -43,7 +43,12 @@ export const PUBLISH: Operation = {
   summary: 'Publish an event, as JSON',
   credentials: ['publishKey', 'token'],
   parameters: [IDEMPOTENCY_KEY_PARAMETER],
-  body: { required: true, ...jsonBodyOf(PublicationBody) },
+  body: {
+    required: true,
+    description:
+      'Strict JSON in UTF-8. Of a field that comes twice the last counts. No string in it may hold half of a surrogate pair.',
+    ...jsonBodyOf(PublicationBody),
+  },
   answers: ANSWERS,
   refusals: REFUSALS,
   examples: [
@@ -87,6 +92,7 @@ export const PUBLISH_RAW: Operation = {
   id: 'publishRaw',
   tag: TAGS.publishing,
   summary: 'Publish an event, the body being its data',
+  description: 'A query parameter other than `event`, or `event` more than once, is a 400.',
   credentials: ['publishKey', 'token'],
   parameters: [
     CHANNEL_PARAMETER,
@@ -95,10 +101,10 @@ export const PUBLISH_RAW: Operation = {
   ],
   body: {
     description:
-      'Any UTF-8 text without NUL, delivered as it is, whatever its content type. Without a body the data is empty. `SLUICE_MAX_BODY_BYTES` limits what comes in and what is delivered, where each line after the first takes 6 bytes more.',
+      'Any text in UTF-8, delivered as it is, whatever its content type. NUL, and what is not UTF-8, is a 400. Without a body the data is empty. `SLUICE_MAX_BODY_BYTES` limits what comes in and what is delivered, where each line after the first takes 6 bytes more.',
     required: false,
     mediaType: '*/*',
-    schema: { type: 'string' },
+    schema: { type: 'string', ...WITHOUT_NUL },
   },
   answers: ANSWERS,
   refusals: ['invalid-event', 'invalid-query', ...REFUSALS],
@@ -118,6 +124,16 @@ export const PUBLISH_RAW: Operation = {
       body: '{"total":12}',
       status: 200,
       answer: acknowledged('orders.42'),
+    },
+    {
+      name: 'nul',
+      summary: 'A character that text must not have',
+      parameters: { channel: 'news' },
+      body: 'cut\u0000here',
+      status: 400,
+      answer: problemExample('invalid-body', 'data holds NUL, which text must not.', [
+        { pointer: '/data', detail: 'holds NUL, which text must not' },
+      ]),
     },
     {
       name: 'invalidChannel',

@@ -28,13 +28,45 @@ const Gap = z
   } satisfies Record<keyof GapNotice, z.ZodType>)
   .meta({
     description:
-      'Something may be missing: load the state anew from your own backend, and go on with the events that follow. `sluice:gap` has no id.',
+      'Something may be missing: load the state anew from your own backend, and go on with the events that follow. Its id is the cursor, where that could be read: a connection that breaks right after it is told again.',
   });
 
+/** Why the broker asks to come back, in the order of docs/protocol.md §5. */
+const CLOSING_REASONS = [
+  'draining',
+  'age',
+  'expired',
+  'disconnected',
+  'limit',
+  'address-limit',
+  'subject-limit',
+  'failed-authentication',
+  'keys',
+] as const;
+
+const Closing = z
+  .object({
+    reason: z.enum(CLOSING_REASONS).meta({ description: 'Why the stream ends, or was not opened.' }),
+    retry: z.int().min(0).meta({ description: 'Milliseconds after which to come back, as in `retry:`.' }),
+  })
+  .meta({
+    description:
+      'The broker ends this stream, or does not open it now, and asks to come back. Its id is the cursor to come back with.',
+  });
+
+/** By hand: zod's own form of a time is an expression that nobody can read. */
+const HEARTBEAT: JsonSchema = {
+  type: 'string',
+  format: 'date-time',
+  description: 'With `heartbeat=event`: the stream is alive. The data is the time itself, and not JSON.',
+};
+
 /** The data of the events that the broker itself sends in a stream, as the components of the document. */
-export const STREAM_EVENT_SCHEMAS: Readonly<Record<'Ready' | 'Gap', JsonSchema>> = {
+export const STREAM_EVENT_SCHEMAS: Readonly<Record<'Ready' | 'Gap' | 'Closing' | 'Heartbeat', JsonSchema>> = {
   Ready: jsonSchemaOf(Ready),
   Gap: jsonSchemaOf(Gap),
+  Closing: jsonSchemaOf(Closing),
+  Heartbeat: HEARTBEAT,
 };
 
 /** OpenAPI 3.1 has no words for the events of a stream: an extension names them, beside the text. */
@@ -42,7 +74,9 @@ export const STREAM_SCHEMA: JsonSchema = {
   type: 'string',
   description: 'Server-Sent Events (WHATWG HTML §9.2).',
   'x-events': {
-    'sluice:ready': { $ref: '#/components/schemas/Ready' },
     'sluice:gap': { $ref: '#/components/schemas/Gap' },
+    'sluice:ready': { $ref: '#/components/schemas/Ready' },
+    'sluice:closing': { $ref: '#/components/schemas/Closing' },
+    'sluice:heartbeat': { $ref: '#/components/schemas/Heartbeat' },
   },
 };

@@ -19,27 +19,35 @@ const PARAMETERS: readonly Parameter[] = [
   {
     name: 'last_event_id',
     in: 'query',
-    description: 'The cursor, where there is no `Last-Event-ID`.',
+    description: 'The cursor, where there is no such header.',
     schema: { type: 'string' },
   },
-  {
-    name: 'lastEventId',
+  ...['lastEventId', 'lastEventID', 'last-event-id', 'Last-Event-ID'].map((name): Parameter => ({
+    name,
     in: 'query',
-    description: 'The cursor, where there is neither of these.',
+    description: 'The same as `last_event_id`, for clients that call it so. The first of them counts.',
     schema: { type: 'string' },
-  },
+  })),
   {
     name: 'last',
     in: 'query',
-    description: 'Without a cursor: begin with the newest so many events. Not together with `since`.',
+    description:
+      'Without a cursor: begin with the newest so many events that are kept. Together with `since` it is a 400.',
     schema: textOf(COUNT),
   },
   {
     name: 'since',
     in: 'query',
     description:
-      'Without a cursor: begin with the first event at or after this time, RFC 3339 or milliseconds since 1970.',
-    schema: { anyOf: [textOf(RFC_3339), textOf(EPOCH_MS)] },
+      'Without a cursor: begin with the first event at or after this time, RFC 3339 or milliseconds since 1970. Together with `last` it is a 400.',
+    schema: { anyOf: [{ ...textOf(RFC_3339), format: 'date-time' }, textOf(EPOCH_MS)] },
+  },
+  {
+    name: 'heartbeat',
+    in: 'query',
+    description:
+      '`event`: heartbeats are `sluice:heartbeat` events, which a page can see, in place of comments. Anything else is a 400.',
+    schema: { type: 'string', const: 'event' },
   },
 ];
 
@@ -78,9 +86,10 @@ export const SUBSCRIBE: Operation = {
       '- `sluice:gap`, if something may be missing',
       '- the kept events after the cursor, oldest first; without one, none',
       '- `sluice:ready`: all that was kept has been sent',
-      '- events as they are published, each with its `id`; and a heartbeat, which is a comment, after `SLUICE_HEARTBEAT` (15 s) without anything else',
+      '- events as they are published, each with its `id`; and a heartbeat, which is a comment unless `heartbeat=event` asks for an event, after `SLUICE_HEARTBEAT` (15 s) without anything else',
     ].join('\n'),
-    'Who cannot be served now, for a reason that will pass, gets a 200 with a `retry:` of 5 to 15 s and the end of the stream: on any other status a browser gives up for good.',
+    'Before the broker ends a stream that may come back it sends `sluice:closing`, with the reason and the reconnection time. Who cannot be served now, for a reason that will pass, gets a 200 with `sluice:closing` and the end of the stream: on any other status a browser gives up for good.',
+    '`last` and `since` exclude each other. Beside a cursor, wherever it comes from, neither is looked at.',
     'Channels among `SLUICE_PUBLIC_CHANNELS` need no credentials, the others a token that grants them.',
   ].join('\n\n'),
   credentials: CREDENTIALS,
@@ -88,7 +97,7 @@ export const SUBSCRIBE: Operation = {
   answers: {
     200: {
       description:
-        'The stream. It has no length and is never compressed; the end of the connection is its end.',
+        'The stream, in UTF-8 (`charset=utf-8`). It is never compressed. Over HTTP/1.1 it is chunked: one that the broker ended on purpose has its last chunk, one that was cut has none. Over HTTP/1.0 the end of the connection is its end.',
       content: { mediaType: 'text/event-stream', schema: STREAM_SCHEMA },
     },
   },
@@ -116,6 +125,7 @@ export const SUBSCRIBE: Operation = {
       answer: [
         'retry: 2000',
         ':',
+        'id: 1763596799000-0',
         'event: sluice:gap',
         'data: {"channel":"news","after":"1763596799000-0","before":"1763596800000-0"}',
         '',

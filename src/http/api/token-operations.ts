@@ -19,7 +19,17 @@ export const MAKE_TOKEN: Operation = {
   description:
     'So that a backend needs no JWT library. It takes a publish key, not a token, and needs `SLUICE_JWT_SECRET`. At least one channel has to be granted.',
   credentials: ['publishKey'],
-  body: { required: true, ...jsonBodyOf(TokenBody) },
+  body: {
+    required: true,
+    description:
+      'At least one pattern in `subscribe` or `publish`. The token that it makes must have 8,192 characters at most: 100 patterns of 200 characters have more, and are a 400.',
+    ...jsonBodyOf(TokenBody, {
+      anyOf: ['subscribe', 'publish'].map((list) => ({
+        required: [list],
+        properties: { [list]: { minItems: 1 } },
+      })),
+    }),
+  },
   answers: {
     200: {
       description: 'The token.',
@@ -41,6 +51,17 @@ export const MAKE_TOKEN: Operation = {
       body: { publish: ['orders.*'] },
       status: 200,
       answer: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expires: 1763600400 },
+    },
+    {
+      name: 'nothing',
+      summary: 'No channel at all',
+      body: { sub: '7' },
+      status: 400,
+      answer: problemExample(
+        'invalid-body',
+        'The body grants nothing; give it a channel in subscribe or publish.',
+        [{ pointer: '', detail: 'grants nothing; give it a channel in subscribe or publish' }],
+      ),
     },
     {
       name: 'invalidBody',

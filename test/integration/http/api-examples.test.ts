@@ -68,6 +68,7 @@ function requestOf(
   refused: { readonly parameters?: Readonly<Record<string, string>>; readonly body?: unknown } | undefined,
 ): Sent {
   if (refused !== undefined) return { parameters: refused.parameters ?? {}, body: refused.body };
+  // A parameter of the same name somewhere else has no example of its own.
   const given = parameters.flatMap(({ name: parameter, examples = {} }) =>
     examples[name] === undefined ? [] : [[parameter, String(examples[name].value)] as const],
   );
@@ -82,7 +83,8 @@ function request({ path, operation, status, sent: { parameters, body } }: Case):
 } {
   const url = new URL(path.replace('{channel}', encodeURIComponent(parameters['channel'] ?? '')), broker.url);
   const headers: Record<string, string> = {};
-  for (const { name, in: place } of operation.parameters ?? []) {
+  for (const [at, { name, in: place }] of (operation.parameters ?? []).entries()) {
+    if (operation.parameters?.findIndex((one) => one.name === name) !== at) continue;
     const value = parameters[name];
     if (value !== undefined && place === 'query') url.searchParams.set(name, value);
     if (value !== undefined && place === 'header') headers[name] = value;

@@ -1,0 +1,186 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { launchChromium } from '../support/chromium.ts';
+import { startConsoleServer } from '../support/console-server.ts';
+import type { PageServer } from '../support/page-server.ts';
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+let browser: Browser;
+let server: PageServer;
+let page: Page;
+/** How the next streams are answered, the last one for ever. */
+let answers: Answer[];
+/** The cursor that each request came with. */
+let cursors: (string | undefined)[];
+
+beforeAll(async () => {
+  server = await startConsoleServer((request, response) => {
+    cursors.push(request.headers['last-event-id'] as string | undefined);
+    (answers.length > 1 ? answers.shift() : answers[0])?.(request, response);
+  });
+  browser = await launchChromium();
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+beforeEach(async () => {
+  cursors = [];
+  page = await browser.newPage();
+});
+afterEach(() => page.close());
+
+const HEAD = { 'content-type': 'text/event-stream; charset=utf-8' };
+
+/** Says all of it and ends: chunked, with its last chunk. */
+function whole(text: string): Answer {
+  return (_request, response) => {
+    response.writeHead(200, HEAD);
+    response.end(text);
+  };
+}
+
+/** The end of the connection is the end of the stream. */
+function closeDelimited(text: string): Answer {
+  return (_request, response) => {
+    response.removeHeader('transfer-encoding');
+    response.writeHead(200, { ...HEAD, connection: 'close' });
+    response.end(text);
+  };
+}
+
+/** Chunked, and cut without its last chunk once the page has read what came. */
+function cut(text: string, readBy: () => Promise<unknown>): Answer {
+  return (_request, response) => {
+    response.writeHead(200, HEAD);
+    response.write(text);
+    void readBy().then(() => response.destroy());
+  };
+}
+
+const open: Answer = (_request, response) => {
+  response.writeHead(200, HEAD);
+  response.write('id: 9-0\nevent: sluice:ready\ndata: {"channels":{"news":"9-0"}}\n\n');
+};
+
+const closing = (reason: string, retry: number, id = ''): string =>
+  `retry: ${retry}\n${id === '' ? '' : `id: ${id}\n`}event: sluice:closing\ndata: {"reason":"${reason}","retry":${retry}}\n\n`;
+
+const rows = async (): Promise<string[]> =>
+  await page
+    .locator('#events > li')
+    .evaluateAll((all) => all.map((row) => row.querySelector('p, .data')?.textContent ?? '').toReversed());
+
+test.each([
+  ['draining', 'it is shutting down'],
+  ['age', 'the connection is as old as connections may be'],
+  ['expired', 'the token has expired'],
+  ['disconnected', 'a backend has ended the stream'],
+  ['limit', 'it has as many connections as it takes'],
+  ['address-limit', 'this address has as many connections as it may have'],
+  ['subject-limit', "the token's subject has as many connections as it may have"],
+  ['failed-authentication', 'too many wrong credentials came from this address'],
+  ['keys', "the token's key cannot be fetched now"],
+])('who is asked to come back is told why: %s', async (reason, words) => {
+  answers = [whole(closing(reason, 7_000))];
+  await page.goto(`${server.origin}/#news`);
+  await page.getByText('Reconnecting in 7.0 s').waitFor();
+  await expect
+    .poll(rows)
+    .toEqual([`The broker asks to come back: ${words} (${reason}). Trying again in 7.0 s.`]);
+  expect(await page.locator('#count').textContent()).toBe('0 received');
+  expect(await page.locator('.event').count()).toBe(0);
+});
+
+test('what the page says about the connection fits on a phone', async () => {
+  answers = [whole(closing('draining', 600_000, '1763596800000-0'))];
+  await page.setViewportSize({ width: 360, height: 640 });
+  await page.goto(`${server.origin}/#news`);
+  await page.getByText('Reconnecting in 600.0 s').waitFor();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+});
+
+test.each([
+  ['chunked', whole],
+  ['close-delimited', closeDelimited],
+])(
+  'a stream that is ended goes on from its last id, after the time that was asked for: %s',
+  async (_how, ended) => {
+    answers = [
+      ended(`:\nid: 5-0\ndata: hello\n\n${closing('draining', 150, '6-0')}`),
+      // The answer to who may not come now has the cursor that was sent.
+      ended(closing('limit', 160, '6-0')),
+      open,
+    ];
+    await page.goto(`${server.origin}/#news`);
+    await page.getByText('Caught up').waitFor();
+    expect(cursors).toEqual([undefined, '6-0', '6-0']);
+    await expect
+      .poll(rows)
+      .toEqual([
+        'hello',
+        'The broker asks to come back: it is shutting down (draining). Going on after 6-0 in 0.1 s.',
+        'The broker asks to come back: it has as many connections as it takes (limit). Going on after 6-0 in 0.2 s.',
+        'Caught up with 9-0. From here on events arrive as they are published.',
+      ]);
+    expect(await page.locator('#count').textContent()).toBe('1 received');
+  },
+);
+
+test('a stream that is cut was not closed, whatever the one before said', async () => {
+  answers = [
+    whole(closing('age', 100, '1-0')),
+    cut('id: 5-0\ndata: hello\n\n', () => page.getByText('hello', { exact: true }).last().waitFor()),
+    open,
+  ];
+  await page.goto(`${server.origin}/#news`);
+  await page.getByText('Caught up').waitFor();
+  expect((await rows())[2]).toBe('The connection is gone. Going on after 5-0 in 0.1 s.');
+  expect(cursors).toEqual([undefined, '1-0', '5-0']);
+});
+
+test('heartbeats are not listed and move no cursor; a gap is resumed from its id', async () => {
+  const beat = 'event: sluice:heartbeat\ndata: 2026-01-31T12:00:00.000Z\n\n';
+  answers = [
+    whole(
+      `retry: 100\nid: 4-0\nevent: sluice:gap\ndata: {"channel":"news","after":"4-0","before":null}\n\n${beat}id: 4-0\n${beat}`,
+    ),
+    open,
+  ];
+  await page.goto(`${server.origin}/#news`);
+  await page.getByText('Caught up').waitFor();
+  expect(cursors).toEqual([undefined, '4-0']);
+  expect(await rows()).toEqual([
+    'Events may be missing after 4-0. An application loads its state anew here.',
+    'The connection is gone. Going on after 4-0 in 0.1 s.',
+    'Caught up with 9-0. From here on events arrive as they are published.',
+  ]);
+});
+
+test.each([
+  ['{"reason":"a reason of tomorrow","retry":1e300}', 'a reason of tomorrow', '600.0 s'],
+  ['{"reason":"__proto__","retry":7000}', '__proto__', '7.0 s'],
+  ['{"reason":7,"retry":-1}', undefined, '3.0 s'],
+  ['no JSON', undefined, '3.0 s'],
+  ['null', undefined, '3.0 s'],
+])('whatever stands in it, the page comes back at a time: %s', async (data, reason, time) => {
+  answers = [whole(`event: sluice:closing\ndata: ${data}\n\n`)];
+  await page.goto(`${server.origin}/#news`);
+  const why = reason === undefined ? '' : `: ${reason}`;
+  await expect.poll(rows).toEqual([`The broker asks to come back${why}. Trying again in ${time}.`]);
+});
+
+test('an event of the broker that the page does not know is no event of the application', async () => {
+  answers = [
+    (_request, response) => {
+      response.writeHead(200, HEAD);
+      response.write('id: 5-0\nevent: sluice:tomorrow\ndata: {}\n\nid: 6-0\ndata: hello\n\n');
+    },
+  ];
+  await page.goto(`${server.origin}/#news`);
+  await expect.poll(rows).toEqual(['sluice:tomorrow: {}', 'hello']);
+  expect(await page.locator('#count').textContent()).toBe('1 received');
+  expect(await page.locator('#page-code').textContent()).not.toContain('tomorrow');
+});

@@ -1,0 +1,195 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readApi, schemasOf } from '../../support/api-document.ts';
+import type { ApiDocument, ApiOperation } from '../../support/api-document.ts';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { nearSchema } from '../../support/near-schema.ts';
+import { exchange } from '../../support/raw-http.ts';
+import type { RawAnswer } from '../../support/raw-http.ts';
+
+// What the document calls right the broker takes, and what it calls wrong is a 400: for requests that are made of the
+// document's own schemas.
+
+const RUNS = Number(process.env['API_SCHEMA_RUNS'] ?? 150);
+
+type Json = Readonly<Record<string, unknown>>;
+
+let broker: Broker;
+let api: ApiDocument;
+let schemas: ReturnType<typeof schemasOf>;
+beforeAll(async () => {
+  broker = await startBroker({
+    SLUICE_JWT_SECRET: 'a secret of more than thirty-two bytes',
+    SLUICE_PUBLIC_CHANNELS: '*',
+  });
+  api = await readApi(broker.url);
+  schemas = schemasOf(api);
+});
+afterAll(() => broker?.kill());
+
+interface Route {
+  readonly path: string;
+  readonly method: string;
+  readonly operation: ApiOperation;
+  readonly place: readonly string[];
+}
+
+function routeOf(path: string, method: string): Route {
+  const operation = api.paths[path]?.[method];
+  if (operation === undefined) throw new Error(`the document has no ${method} ${path}`);
+  return { path, method: method.toUpperCase(), operation, place: ['paths', path, method] };
+}
+
+/** A request: the values of its parameters, in the order of the document, and its body. */
+interface Sent {
+  readonly values: readonly (string | undefined)[];
+  readonly body: unknown;
+}
+
+function sentTo({ operation }: Route): fc.Arbitrary<Sent> {
+  const values = (operation.parameters ?? []).map((parameter) => {
+    const text = nearSchema((parameter as unknown as { schema: Json }).schema).filter(
+      (value): value is string => typeof value === 'string' && fits(value, parameter.in),
+    );
+    return parameter.in === 'path' ? text : fc.option(text, { nil: undefined, freq: 1 });
+  });
+  const [content] = Object.values(operation.requestBody?.content ?? {});
+  const body = content === undefined ? fc.constant(undefined) : nearSchema(content.schema);
+  return fc.record({ values: fc.tuple(...values), body });
+}
+
+/** A path has no empty part, and a header no line breaks and nothing around it that is blank. */
+function fits(value: string, place: string): boolean {
+  if (place === 'path') return value !== '';
+  return place !== 'header' || (/^[\x20-\x7e]*$/.test(value) && value.trim() === value);
+}
+
+async function send({ path, method, operation }: Route, { values, body }: Sent): Promise<RawAnswer> {
+  let target = path;
+  const query: string[] = [];
+  const headers = [`Authorization: Bearer ${broker.key}`];
+  for (const [at, { name, in: place }] of (operation.parameters ?? []).entries()) {
+    const value = values[at];
+    if (value === undefined) continue;
+    if (place === 'path') target = target.replace(`{${name}}`, () => encodeURIComponent(value));
+    else if (place === 'query') query.push(`${name}=${encodeURIComponent(value)}`);
+    else headers.push(`${name}: ${value}`);
+  }
+  if (query.length > 0) target += `?${query.join('&')}`;
+  // Whoever subscribes brings no publish key.
+  if (target.startsWith('/events/')) headers.shift();
+  const [type] = Object.keys(operation.requestBody?.content ?? {});
+  if (type === undefined) return await exchange(broker.port, { method, path: target, headers });
+  const text = type === '*/*' ? String(body) : JSON.stringify(body);
+  headers.push(
+    `Content-Type: ${type === '*/*' ? 'text/plain' : type}`,
+    `Content-Length: ${Buffer.byteLength(text)}`,
+  );
+  return await exchange(broker.port, { method, path: target, headers, body: text });
+}
+
+/** What is wrong with a request by the document. */
+function faultsOf({ place, operation }: Route, { values, body }: Sent): readonly string[] {
+  const ofParameters = values.flatMap((value, at) =>
+    value === undefined ? [] : schemas.faults([...place, 'parameters', String(at), 'schema'], value),
+  );
+  const [type] = Object.keys(operation.requestBody?.content ?? {});
+  if (type === undefined) return ofParameters;
+  const content = [...place, 'requestBody', 'content', type, 'schema'];
+  return [...ofParameters, ...schemas.faults(content, type === '*/*' ? String(body) : body)];
+}
+
+async function expectAgreement(
+  route: Route,
+  {
+    requests = sentTo(route),
+    alsoWrong = () => false,
+  }: {
+    requests?: fc.Arbitrary<Sent>;
+    /** What the document says in words, because JSON Schema has none for it. */
+    alsoWrong?: (sent: Sent) => boolean;
+  } = {},
+): Promise<void> {
+  const seen = { right: 0, wrong: 0 };
+  await fc.assert(
+    fc.asyncProperty(requests, async (sent) => {
+      const faults = faultsOf(route, sent);
+      const wrong = faults.length > 0 || alsoWrong(sent);
+      seen[wrong ? 'wrong' : 'right']++;
+      const { status, body } = await send(route, sent);
+      expect({ status, faults, body }).toEqual({ status: wrong ? 400 : 200, faults, body });
+    }),
+    { numRuns: RUNS },
+  );
+  // A generator that makes but one kind shows nothing.
+  expect(Math.min(seen.right, seen.wrong)).toBeGreaterThan(0);
+}
+
+test('POST /publish', async () => {
+  await expectAgreement(routeOf('/publish', 'post'));
+});
+
+test('POST /publish/{channel}', async () => {
+  await expectAgreement(routeOf('/publish/{channel}', 'post'));
+});
+
+test('POST /tokens', async () => {
+  await expectAgreement(routeOf('/tokens', 'post'));
+});
+
+test('POST /disconnect', async () => {
+  await expectAgreement(routeOf('/disconnect', 'post'));
+});
+
+test('GET /events/{channel} with no cursor', async () => {
+  const route = { ...routeOf('/events/{channel}', 'get'), method: 'HEAD' };
+  const names = (route.operation.parameters ?? []).map(({ name, in: place }) => `${place} ${name}`);
+  const requests = sentTo(route).map(({ values, body }) => ({
+    body,
+    values: values.map((value, at) =>
+      isCursor(names[at]) || isWrongHeartbeat(names[at], value) ? undefined : value,
+    ),
+  }));
+  const both = ['query last', 'query since'].map((name) => names.indexOf(name));
+  await expectAgreement(route, {
+    requests,
+    alsoWrong: ({ values }) => both.every((at) => values[at] !== undefined),
+  });
+});
+
+test('GET /events/{channel} with a cursor, whatever it is and wherever it stands', async () => {
+  const route = { ...routeOf('/events/{channel}', 'get'), method: 'HEAD' };
+  const parameters = route.operation.parameters ?? [];
+  const cursors = parameters.flatMap(({ name, in: place }, at) => (isCursor(`${place} ${name}`) ? [at] : []));
+  expect(cursors.length).toBe(6);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...cursors),
+      fc.string({ minLength: 1, maxLength: 9 }),
+      async (at, text) => {
+        const { name, in: place } = parameters[at] ?? { name: '', in: '' };
+        if (!fits(text, place)) return;
+        const values = parameters.map((_one, index) =>
+          index === at
+            ? text
+            : index === parameters.findIndex((one) => one.in === 'path')
+              ? 'news'
+              : undefined,
+        );
+        expect([name, (await send(route, { values, body: undefined })).status]).toEqual([name, 200]);
+      },
+    ),
+    { numRuns: RUNS },
+  );
+});
+
+/** This property is about where a subscriber begins. */
+function isWrongHeartbeat(name = '', value: string | undefined): boolean {
+  return name === 'query heartbeat' && value !== 'event';
+}
+
+/** Any text will do for a cursor, and with one nothing else is looked at. */
+function isCursor(name = ''): boolean {
+  return /^(?:header|query) last.?event.?id$/i.test(name);
+}
