@@ -29,3 +29,17 @@ export const REFUSE_REASONS = [
   'keys',
 ] as const;
 export type RefuseReason = (typeof REFUSE_REASONS)[number];
+
+/** What the reader of a stream is told in `sluice:closing` (docs/protocol.md §5). */
+export const CLOSING_REASONS = [
+  'draining',
+  'age',
+  'expired',
+  'disconnected',
+  'limit',
+  'address-limit',
+  'subject-limit',
+  'failed-authentication',
+  'keys',
+] as const;
+export type ClosingReason = (typeof CLOSING_REASONS)[number];

@@ -1,5 +1,5 @@
 import type { ChannelName } from '../core/channel-name.ts';
-import type { EndReason, RefuseReason } from '../core/close-reason.ts';
+import type { ClosingReason, EndReason, RefuseReason } from '../core/close-reason.ts';
 import type { EventId } from '../core/event.ts';
 import type { LogTrouble } from '../core/log-trouble.ts';
 import type { GapNotice } from '../core/subscription.ts';
@@ -7,8 +7,8 @@ import type { GapNotice } from '../core/subscription.ts';
 /** Why a stream ends that may come back, or is not served now. */
 type CloseCause = EndReason | RefuseReason;
 
-/** What a reader is told of it (docs/protocol.md §5). */
-const CLOSING_REASONS: Readonly<Record<CloseCause, string>> = {
+/** What a reader is told of it. */
+const TOLD: Readonly<Record<CloseCause, ClosingReason>> = {
   drained: 'draining',
   draining: 'draining',
   aged: 'age',
@@ -78,7 +78,7 @@ export function encodeReady(channel: ChannelName, position: EventId): string {
  */
 export function encodeClosing(reason: CloseCause, retry: number, cursor: EventId | undefined): string {
   const ms = Math.round(retry);
-  return encodeRetry(ms) + controlEvent('closing', { reason: CLOSING_REASONS[reason], retry: ms }, cursor);
+  return encodeRetry(ms) + controlEvent('closing', { reason: TOLD[reason], retry: ms }, cursor);
 }
 
 /** For pages that want to see that the stream is alive. `time`: epoch ms. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CLOSING_REASONS } from '../../core/close-reason.ts';
 import type { GapNotice } from '../../core/subscription.ts';
 import { CHANNEL_NAME_SCHEMA, EVENT_ID_SCHEMA } from './channel-schemas.ts';
 import { jsonSchemaOf } from './json-schema.ts';
@@ -30,19 +31,6 @@ const Gap = z
     description:
       'Something may be missing: load the state anew from your own backend, and go on with the events that follow. Its id is the cursor, where that could be read: a connection that breaks right after it is told again.',
   });
-
-/** Why the broker asks to come back, in the order of docs/protocol.md §5. */
-const CLOSING_REASONS = [
-  'draining',
-  'age',
-  'expired',
-  'disconnected',
-  'limit',
-  'address-limit',
-  'subject-limit',
-  'failed-authentication',
-  'keys',
-] as const;
 
 const Closing = z
   .object({
