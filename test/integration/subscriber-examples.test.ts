@@ -6,7 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TestContext } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { findProgram } from '../support/find-program.ts';
@@ -29,7 +30,10 @@ const DATA: readonly (readonly [string, string])[] = [
   ['one\ntwo\r\nthree\rfour\n', 'one\ntwo\nthree\nfour\n'],
   ['  blanks before, and after  ', '  blanks before, and after  '],
   [': a colon, id: 7, data: x', ': a colon, id: 7, data: x'],
-  ['\u2028 \u2029 \u0085 \v \f \u001c are no ends of lines', '\u2028 \u2029 \u0085 \v \f \u001c are no ends of lines'],
+  [
+    '\u2028 \u2029 \u0085 \v \f \u001c are no ends of lines',
+    '\u2028 \u2029 \u0085 \v \f \u001c are no ends of lines',
+  ],
   ['Grüße 🎉 日本 \ufeff "\\" <b>&amp;', 'Grüße 🎉 日本 \ufeff "\\" <b>&amp;'],
   ['🎉'.repeat(50_000), '🎉'.repeat(50_000)],
   ['x'.repeat(1_000_000), 'x'.repeat(1_000_000)],
@@ -40,9 +44,9 @@ const folder = await mkdtemp(join(tmpdir(), 'sluice-examples-'));
 const commands: Readonly<Record<string, readonly string[] | undefined>> = {
   'subscribe.mjs': [process.execPath, join(FOLDER, 'subscribe.mjs')],
   'subscribe.py': found('python3', join(FOLDER, 'subscribe.py')),
-  // What `go run` starts would outlive it when it is killed.
-  'subscribe.go': findProgram('go') && [join(folder, 'subscribe')],
-  'Subscribe.java': found('java', join(FOLDER, 'Subscribe.java')),
+  // Compiled once. And what `go run` starts would outlive it when it is killed.
+  'subscribe.go': findProgram('go') === undefined ? undefined : [join(folder, 'subscribe')],
+  'Subscribe.java': findProgram('javac') === undefined ? undefined : ['java', '-cp', folder, 'Subscribe'],
 };
 const runnable = Object.entries(commands).flatMap(([file, command]) =>
   command === undefined ? [] : [{ file, command }],
@@ -59,8 +63,11 @@ beforeAll(async () => {
   const left = Object.keys(commands).filter((file) => commands[file] === undefined);
   if (left.length > 0)
     console.warn(`tests: NOT RUN, for want of their languages: ${left.join(', ')} in examples/.`);
-  if (findProgram('go') !== undefined)
-    await promisify(execFile)('go', ['build', '-o', join(folder, 'subscribe'), join(FOLDER, 'subscribe.go')]);
+  const compile = promisify(execFile);
+  if (commands['subscribe.go'] !== undefined)
+    await compile('go', ['build', '-o', join(folder, 'subscribe'), join(FOLDER, 'subscribe.go')]);
+  if (commands['Subscribe.java'] !== undefined)
+    await compile('javac', ['-Xlint:all', '-Werror', '-d', folder, join(FOLDER, 'Subscribe.java')]);
   redis = await startRedis();
   settings = {
     REDIS_URL: redis.url,
@@ -76,13 +83,20 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+type Finishing = Pick<TestContext, 'onTestFinished'>;
+
 interface Options {
   readonly url?: string;
   readonly token?: string;
   readonly after?: string;
 }
 
-function start(command: readonly string[], channel: string, options: Options = {}): RunningExample {
+function start(
+  { onTestFinished }: Finishing,
+  command: readonly string[],
+  channel: string,
+  options: Options = {},
+): RunningExample {
   const { url = broker.url, token = signToken({ sluice: { subscribe: ['*'] } }, SECRET), after } = options;
   const example = runExample([...command, channel, ...(after === undefined ? [] : [after])], {
     SLUICE_URL: url,
@@ -95,6 +109,7 @@ function start(command: readonly string[], channel: string, options: Options = {
 
 /** A server that answers the requests with these, in turn, and then with 204. */
 async function startScript(
+  { onTestFinished }: Finishing,
   ...answers: readonly ((response: ServerResponse) => void)[]
 ): Promise<{ url: string; requests: IncomingMessage[] }> {
   const requests: IncomingMessage[] = [];
@@ -117,57 +132,59 @@ test('the example of the language that Sluice needs itself can be run', () => {
   expect(runnable.map(({ file }) => file)).toContain('subscribe.mjs');
 });
 
-describe.each(runnable)('examples/$file', ({ file, command }) => {
-  test('prints each event once and in order while connections are cut and replicas end', async () => {
+// Each waits for most of its time, for the retry of the broker or for a silence.
+describe.concurrent.each(runnable)('examples/$file', ({ file, command }) => {
+  test('prints each event once and in order while connections are cut and replicas end', async (context) => {
     const channel = `examples.${file}.exact`;
     // Another replica takes what is published while the first one is down.
     const other = await startBroker(settings);
-    onTestFinished(() => void other.kill());
-    const relay = await startTcpRelay(broker.port);
-    onTestFinished(() => relay.close());
+    context.onTestFinished(() => void other.kill());
+    let replica = await startBroker(settings);
+    context.onTestFinished(() => void replica.kill());
+    const relay = await startTcpRelay(replica.port);
+    context.onTestFinished(() => relay.close());
     const first = await other.publish(channel, 'the first');
-    const example = start(command, channel, { url: relay.url, after: first });
+    const example = start(context, command, channel, { url: relay.url, after: first });
     const expected: unknown[] = [];
     const seen: unknown[] = [];
     const publishAll = async (event: string): Promise<void> => {
       for (const [sent, delivered] of DATA)
         expected.push({ id: await other.publish(channel, sent, event), event, data: delivered });
     };
-    const faults = [
-      () => relay.cut(),
-      async () => void (await broker.kill()),
-      async () => void (await broker.stop('SIGTERM')),
-    ];
-    await publishAll('at first');
-    for (const fault of faults) {
+    const readAll = async (): Promise<void> => {
       while (seen.length < expected.length) seen.push(await example.next());
-      await fault();
-      await publishAll('meanwhile');
-      // oxlint-disable-next-line no-await-in-loop
-      if (await ended(broker)) broker = await startBroker({ ...settings, PORT: String(broker.port) });
+    };
+    await publishAll('at first');
+    await readAll();
+    relay.cut();
+    await publishAll('after a cut');
+    await readAll();
+    for (const end of [() => replica.kill(), () => replica.stop('SIGTERM')]) {
+      await end();
+      await publishAll('while the replica is down');
+      replica = await startBroker({ ...settings, PORT: String(replica.port) });
+      await readAll();
     }
-    while (seen.length < expected.length) seen.push(await example.next());
     expect(seen).toEqual(expected);
     const last = await other.publish(channel, 'and nothing else');
     expect(await example.next()).toMatchObject({ id: last });
-    await other.kill();
   });
 
-  test('tells a gap, then goes on with what is kept', async () => {
+  test('tells a gap, then goes on with what is kept', async (context) => {
     const channel = `examples.${file}.gap`;
     const id = await broker.publish(channel, 'kept');
-    const example = start(command, channel, { after: '1-0' });
+    const example = start(context, command, channel, { after: '1-0' });
     expect(await example.next()).toEqual({ gap: { channel, after: '1-0', before: id } });
     expect(await example.next()).toEqual({ id, event: 'message', data: 'kept' });
   });
 
-  test('comes back when the connection has died without a word', async () => {
+  test('comes back when the connection has died without a word', async (context) => {
     const channel = `examples.${file}.silence`;
     const relay = await startTcpRelay(broker.port);
-    onTestFinished(() => relay.close());
+    context.onTestFinished(() => relay.close());
     const after = await broker.publish(channel, 'before');
     await broker.publish(channel, 'one');
-    const example = start(command, channel, { url: relay.url, after });
+    const example = start(context, command, channel, { url: relay.url, after });
     expect(await example.next()).toMatchObject({ data: 'one' });
     const before = relay.accepted;
     relay.abandonOpen();
@@ -176,9 +193,9 @@ describe.each(runnable)('examples/$file', ({ file, command }) => {
     expect(relay.accepted).toBeGreaterThan(before);
   });
 
-  test('stops, and says why, when it is refused for good', async () => {
+  test('stops, and says why, when it is refused for good', async (context) => {
     const relay = await startTcpRelay(broker.port);
-    onTestFinished(() => relay.close());
+    context.onTestFinished(() => relay.close());
     const expired = signToken({ exp: 1, sluice: { subscribe: ['*'] } }, SECRET);
     const others = signToken({ sluice: { subscribe: ['another'] } }, SECRET);
     for (const [token, status] of [
@@ -186,27 +203,29 @@ describe.each(runnable)('examples/$file', ({ file, command }) => {
       [others, '403'],
     ] as const) {
       const before = relay.accepted;
-      const example = start(command, 'news', { url: relay.url, token });
+      const example = start(context, command, 'news', { url: relay.url, token });
       expect(await example.exit).toBe(1);
       expect(example.stderr).toContain(status);
       expect(relay.accepted).toBe(before + 1);
     }
   });
 
-  test('comes back after a 503, a broken event and a refusal that will pass, and ends with a 204', async () => {
+  test('comes back after a 503, a broken event and a refusal that will pass, and ends with a 204', async (context) => {
     const closing = 'retry: 500\nid: 2-0\nevent: sluice:closing\ndata: {"reason":"limit","retry":500}\n\n';
     const script = await startScript(
+      context,
       (response) => response.writeHead(503).end('not now'),
-      (response) => response.writeHead(200, stream).end('retry: 500\n\nid: 1-0\ndata: whole\n\nid: 9-0\ndata: bro'),
+      (response) =>
+        response.writeHead(200, stream).end('retry: 500\n\nid: 1-0\ndata: whole\n\nid: 9-0\ndata: bro'),
       (response) => response.writeHead(200, stream).end(`id: 2-0\nevent: sluice:ready\ndata: {}\n\n`),
       (response) => response.writeHead(200, stream).end(closing),
       (response) => {
-        response.writeHead(200, stream).write('id: 3-0\ndata: an\n\nid: 4-0\ndata: other\n', () =>
-          response.destroy(),
-        );
+        response
+          .writeHead(200, stream)
+          .write('id: 3-0\ndata: an\n\nid: 4-0\ndata: other\n', () => response.destroy());
       },
     );
-    const example = start(command, 'news', { url: script.url, token: 'a.b.c' });
+    const example = start(context, command, 'news', { url: script.url, token: 'a.b.c' });
     expect(await example.next()).toEqual({ id: '1-0', event: 'message', data: 'whole' });
     expect(await example.next()).toEqual({ id: '3-0', event: 'message', data: 'an' });
     expect(await example.exit, example.stderr).toBe(0);
@@ -224,7 +243,3 @@ describe.each(runnable)('examples/$file', ({ file, command }) => {
     expect(example.stderr).toContain('"limit"');
   });
 });
-
-async function ended(one: Broker): Promise<boolean> {
-  return await Promise.race([one.exit.then(() => true), Promise.resolve(false)]);
-}
