@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterExit } from './after-exit.ts';
+
+/** A program of `examples/` that goes on until it is ended, and prints a JSON value a line. */
+export interface RunningExample {
+  /** The next value that was not taken yet; rejects, with all that it said, when the program ends before. */
+  next(): Promise<unknown>;
+  /** What it has written to stderr so far. */
+  readonly stderr: string;
+  /** Resolves with its exit code, null when it was killed. */
+  readonly exit: Promise<number | null>;
+  kill(): Promise<void>;
+}
+
+/** Starts `command` with `env` over the environment of the tests. Kill it after the test. */
+export function runExample(
+  [program = '', ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+): RunningExample {
+  const child = spawn(program, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const callOff = afterExit('kill -9 "$1"', String(child.pid));
+  const values: unknown[] = [];
+  const waiting = new Set<() => void>();
+  let taken = 0;
+  let ended = false;
+  let stderr = '';
+  const wake = (): void => waiting.forEach((look) => look());
+  // Not with node:readline: U+2028 in a JSON string is the end of a line for it.
+  let rest = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    values.push(...lines.map((line) => JSON.parse(line) as unknown));
+    wake();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const exit = once(child, 'close').then(([code]) => {
+    callOff();
+    ended = true;
+    wake();
+    return code as number | null;
+  });
+  return {
+    get stderr() {
+      return stderr;
+    },
+    exit,
+    next: () =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (taken < values.length) resolve(values[taken++]);
+          else if (ended) reject(new Error(`it ended and said:\n${stderr}`));
+          else return;
+          waiting.delete(look);
+        };
+        waiting.add(look);
+        look();
+      }),
+    async kill() {
+      child.kill('SIGKILL');
+      await exit;
+    },
+  };
+}
