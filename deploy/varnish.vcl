@@ -50,14 +50,10 @@ sub vcl_recv {
 			return (synth(200, "come back"));
 		}
 		# Not `hash`: readers of one URL would be one request. Not `pass`: the replica would not hear that a reader has left.
+		# Varnish asks for the end of the connection with the stream's (`Connection: close`), so nothing else follows it there.
 		return (pipe);
 	}
 	return (pass);
-}
-
-sub vcl_pipe {
-	# What follows a stream on its connection would reach the replica as it is, past all that stands here.
-	set bereq.http.Connection = "close";
 }
 
 sub vcl_synth {
@@ -69,8 +65,8 @@ sub vcl_synth {
 		if (req.http.Origin) {
 			set resp.http.Access-Control-Allow-Origin = req.http.Origin;
 		}
-		set resp.body = "retry: " + std.integer(real=std.random(5000, 15000)) + {"
-"};
+		set resp.body = "retry: " + std.integer(real=std.random(5000, 15000)) + """
+""";
 		return (deliver);
 	}
 }
@@ -80,6 +76,6 @@ sub vcl_backend_error {
 	set beresp.status = 503;
 	set beresp.http.Content-Type = "application/problem+json";
 	set beresp.http.Retry-After = "2";
-	set beresp.body = {"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"No replica can be reached. Try again with the same Idempotency-Key."}"};
+	set beresp.body = """{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"No replica can be reached. Try again with the same Idempotency-Key."}""";
 	return (deliver);
 }

@@ -3,9 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEdge } from '../support/edge.ts';
 import type { Edge, EdgeOptions } from '../support/edge.ts';
+import { edgeTraits } from '../support/edge-programs.ts';
 import type { EdgeName } from '../support/edge-programs.ts';
 import { openHttp2 } from '../support/http2-client.ts';
 import { startPageServer } from '../support/page-server.ts';
+import { openRaw, requestBytes } from '../support/raw-http.ts';
 import { readMetrics } from '../support/read-metrics.ts';
 import { EventSourceReader, RovingReader } from '../support/resuming-reader.ts';
 import { serverPorts } from '../support/server-ports.ts';
@@ -14,6 +16,7 @@ import { Stage } from '../support/stage.ts';
 
 /** What a proxy with the documented configuration leaves of the broker's promises: all of them. */
 export function edgeContract(name: EdgeName): void {
+  const { http2Streams, noticesLeaving } = edgeTraits[name];
   let stage: Stage;
   let adminPort = 0;
   let edge: Edge;
@@ -101,7 +104,9 @@ export function edgeContract(name: EdgeName): void {
 
     test('ends at the replica when its reader leaves', async () => {
       await expect.poll(connections).toBe(0);
-      const stream = await openStream(`${edge.url}/events/${newChannel()}`);
+      // Heartbeats are for those that have to write to notice, and for no others.
+      const { url } = noticesLeaving === 'at once' ? edge : await start({ replicas: replicas(2, 2) });
+      const stream = await openStream(`${url}/events/${newChannel()}`);
       await stream.until('sluice:ready');
       expect(await connections()).toBe(1);
       stream.close();
@@ -214,18 +219,48 @@ export function edgeContract(name: EdgeName): void {
     });
   });
 
-  test('eight streams and the publishes to them share one connection of HTTP/2', async () => {
-    const client = await openHttp2(edge.secureUrl);
-    expect(client.protocol).toBe('h2');
-    const names = Array.from({ length: 8 }, newChannel);
-    const streams = await Promise.all(names.map((channel) => client.stream(`/events/${channel}`)));
-    await Promise.all(streams.map((stream) => stream.received('sluice:ready')));
-    for (const [i, channel] of names.entries()) {
-      const answer = await client.post(`/publish/${channel}`, `for ${channel}`, stage.broker(0).key);
-      const { id } = JSON.parse(answer) as { id: string };
-      expect(await streams[i]?.received('message')).toMatchObject({ id, data: `for ${channel}` });
-    }
-    client.close();
+  test.runIf(http2Streams > 0)(
+    `${http2Streams} streams and the publishes to them share one connection of HTTP/2`,
+    async () => {
+      const client = await openHttp2(edge.secureUrl);
+      expect(client.protocol).toBe('h2');
+      const names = Array.from({ length: http2Streams }, newChannel);
+      const streams = await Promise.all(names.map((channel) => client.stream(`/events/${channel}`)));
+      await Promise.all(streams.map((stream) => stream.received('sluice:ready')));
+      for (const [i, channel] of names.entries()) {
+        const answer = await client.post(`/publish/${channel}`, `for ${channel}`, stage.broker(0).key);
+        const { id } = JSON.parse(answer) as { id: string };
+        expect(await streams[i]?.received('message')).toMatchObject({ id, data: `for ${channel}` });
+      }
+      client.close();
+    },
+  );
+
+  test('what follows a stream on its connection does not pass the proxy by', async () => {
+    const seen: IncomingMessage['headers'][] = [];
+    const listener = await startPageServer((incoming, response) => {
+      if (incoming.headers['idempotency-key'] !== undefined) seen.push(incoming.headers);
+      response.end();
+    });
+    const { host, port } = new URL(listener.origin);
+    const recorded = await start({ replicas: [host, host], adminPort: Number(port) });
+    const connection = await openRaw(Number(new URL(recorded.url).port));
+    const stream = { path: '/events/news', headers: ['Idempotency-Key: stream'] };
+    const next = {
+      method: 'POST',
+      path: '/publish/news',
+      headers: [
+        'X-Forwarded-For: 203.0.113.9',
+        'Idempotency-Key: next',
+        'Content-Length: 0',
+        'Connection: close',
+      ],
+    };
+    connection.send(Buffer.concat([requestBytes(stream), requestBytes(next)]));
+    await connection.ended;
+    await listener.close();
+    expect(seen.map((headers) => headers['x-forwarded-for'])).toEqual(seen.map(() => '127.0.0.1'));
+    expect(seen[0]).toMatchObject({ 'idempotency-key': 'stream' });
   });
 }
 

@@ -24,8 +24,26 @@ export const edgePrograms = { nginx, haproxy, caddy, apache, varnish, lighttpd }
 
 export type EdgeName = keyof typeof edgePrograms;
 
-/** Listens on one port alone: TLS, and HTTP/2 with it, are for something in front of it. */
-export const withoutTls: ReadonlySet<EdgeName> = new Set(['varnish']);
+/** Where proxies cannot do what others do. */
+interface EdgeTraits {
+  /** How many streams, and publishes beside them, one connection of HTTP/2 carries; 0: it has no TLS, and so no HTTP/2. */
+  readonly http2Streams: number;
+  /** Whether it looks at the reader's connection while the replica is silent, or learns only from a write that it is gone. */
+  readonly noticesLeaving: 'at once' | 'when it writes';
+}
+
+const able: EdgeTraits = { http2Streams: 8, noticesLeaving: 'at once' };
+
+export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
+  nginx: able,
+  haproxy: able,
+  caddy: able,
+  // Begins with six requests of a connection at a time, and takes more only when some of them are done.
+  apache: { http2Streams: 5, noticesLeaving: 'when it writes' },
+  varnish: { ...able, http2Streams: 0 },
+  // Takes eight requests of a connection at a time.
+  lighttpd: { ...able, http2Streams: 7 },
+};
 
 function nginx({ replicas, silence, compression, folder, port, securePort }: Place): EdgeProgram {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -141,8 +159,8 @@ function varnish({ replicas, silence, compression, folder, port }: Place): EdgeP
       ...(compression
         ? [
             [
-              'sub vcl_pipe {',
-              'sub vcl_backend_response {\n\tset beresp.do_gzip = true;\n}\n\nsub vcl_pipe {',
+              'sub vcl_synth {',
+              'sub vcl_backend_response {\n\tset beresp.do_gzip = true;\n}\n\nsub vcl_synth {',
             ] as const,
           ]
         : []),
@@ -181,6 +199,8 @@ function lighttpd({ replicas, silence, compression, folder, port, securePort }: 
     changes: [
       ['"host" => "sluice-1", "port" => 3000', named(replicas[0])],
       ['"host" => "sluice-2", "port" => 3000', named(replicas[1])],
+      // As whoever runs the tests: nobody else may write to the folder.
+      ['server.username = "www-data"\nserver.groupname = "www-data"\n', ''],
       ['server.port = 8080', `server.bind = "127.0.0.1"\nserver.port = ${port}`],
       ['":8443"', `"127.0.0.1:${securePort}"`],
       ['/etc/lighttpd/sluice.lua', join(folder, 'lighttpd.lua')],

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterExit } from './after-exit.ts';
 import { createAuthority } from './certificates.ts';
-import { edgePrograms, withoutTls } from './edge-programs.ts';
+import { edgePrograms, edgeTraits } from './edge-programs.ts';
 import type { EdgeName } from './edge-programs.ts';
 import { serverPorts } from './server-ports.ts';
 
@@ -74,7 +74,7 @@ export async function startEdge(name: EdgeName, options: EdgeOptions): Promise<E
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const ports = withoutTls.has(name) ? [port] : [port, securePort];
+    const ports = edgeTraits[name].http2Streams === 0 ? [port] : [port, securePort];
     await Promise.all(ports.map((one) => listening(one, gone.signal)));
   } catch (error) {
     const said = await readFile(join(folder, 'log'), 'utf8');
