@@ -7,11 +7,17 @@ if r.resp_header["Retry-After"] then return 0 end
 
 if r.req_attr["uri.path"]:sub(1, 8) == "/events/" then
 	-- A browser that gets a 503 never comes back: it is asked to, in 5 to 15 s.
-	r.resp_header["Content-Type"] = "text/event-stream"
+	r.resp_header["Content-Type"] = "text/event-stream; charset=utf-8"
 	r.resp_header["Cache-Control"] = "no-store"
 	r.resp_header["Access-Control-Allow-Origin"] = r.req_header["Origin"]
 	r.resp_header["Access-Control-Allow-Credentials"] = "true"
-	r.resp_body:set("retry: " .. math.random(5000, 15000) .. "\n")
+	local retry = math.random(5000, 15000)
+	-- Where the reader stands: some clients forget it when an event has no id.
+	local place = r.req_header["Last-Event-ID"]
+	r.resp_body:set(
+		"retry: " .. retry .. "\n" .. (place and "id: " .. place .. "\n" or "")
+		.. 'event: sluice:closing\ndata: {"reason":"unavailable","retry":' .. retry .. "}\n\n"
+	)
 	return 200
 end
 r.resp_header["Content-Type"] = "application/problem+json"

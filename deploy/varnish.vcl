@@ -59,14 +59,29 @@ sub vcl_recv {
 sub vcl_synth {
 	if (resp.reason == "come back") {
 		set resp.reason = "OK";
-		set resp.http.Content-Type = "text/event-stream";
+		set resp.http.Content-Type = "text/event-stream; charset=utf-8";
 		set resp.http.Cache-Control = "no-store";
 		set resp.http.Access-Control-Allow-Credentials = "true";
 		if (req.http.Origin) {
 			set resp.http.Access-Control-Allow-Origin = req.http.Origin;
 		}
-		set resp.body = "retry: " + std.integer(real=std.random(5000, 15000)) + """
+		set resp.http.Retry = std.integer(real=std.random(5000, 15000));
+		# With the id where the reader stands: some clients forget it when an event has none.
+		if (req.http.Last-Event-ID) {
+			set resp.body = "retry: " + resp.http.Retry + """
+id: """ + req.http.Last-Event-ID + """
+event: sluice:closing
+data: {"reason":"unavailable","retry":""" + resp.http.Retry + """}
+
 """;
+		} else {
+			set resp.body = "retry: " + resp.http.Retry + """
+event: sluice:closing
+data: {"reason":"unavailable","retry":""" + resp.http.Retry + """}
+
+""";
+		}
+		unset resp.http.Retry;
 		return (deliver);
 	}
 }

@@ -1,10 +1,12 @@
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Broker } from '../support/broker.ts';
 import { startEdge } from '../support/edge.ts';
 import type { Edge, EdgeOptions } from '../support/edge.ts';
 import { edgeTraits } from '../support/edge-programs.ts';
 import type { EdgeName } from '../support/edge-programs.ts';
+import { closingOf } from '../support/closing.ts';
 import { openHttp2 } from '../support/http2-client.ts';
 import { startPageServer } from '../support/page-server.ts';
 import { openRaw, requestBytes } from '../support/raw-http.ts';
@@ -33,8 +35,8 @@ export function edgeContract(name: EdgeName): void {
     new URL(stage.broker(other).url).host,
   ];
   const newChannel = (): string => `${name}.${++channels}`;
-  const connections = async (): Promise<number> => {
-    const all = await Promise.all(stage.brokers.map(({ adminUrl = '' }) => readMetrics(adminUrl)));
+  const connections = async (to: readonly Broker[]): Promise<number> => {
+    const all = await Promise.all(to.map(({ adminUrl = '' }) => readMetrics(adminUrl)));
     return all.reduce((sum, metrics) => sum + (metrics.get('sluice_connections') ?? 0), 0);
   };
 
@@ -103,14 +105,16 @@ export function edgeContract(name: EdgeName): void {
     });
 
     test('ends at the replica when its reader leaves', async () => {
-      await expect.poll(connections).toBe(0);
       // Heartbeats are for those that have to write to notice, and for no others.
-      const { url } = noticesLeaving === 'at once' ? edge : await start({ replicas: replicas(2, 2) });
+      const writes = noticesLeaving === 'when it writes';
+      const { url } = writes ? await start({ replicas: replicas(2, 2) }) : edge;
+      const behind = writes ? [stage.broker(2)] : stage.brokers;
+      await expect.poll(() => connections(behind)).toBe(0);
       const stream = await openStream(`${url}/events/${newChannel()}`);
       await stream.until('sluice:ready');
-      expect(await connections()).toBe(1);
+      expect(await connections(behind)).toBe(1);
       stream.close();
-      await expect.poll(connections).toBe(0);
+      await expect.poll(() => connections(behind)).toBe(0);
     });
 
     test('outlives the limit for silence by its heartbeats, and ends at it without', async () => {
@@ -162,10 +166,15 @@ export function edgeContract(name: EdgeName): void {
       replicas: [`127.0.0.1:${nobody}`, `127.0.0.2:${nobody}`],
       adminPort: noHealth,
     });
-    const stream = await openStream(`${abandoned.url}/events/${newChannel()}`, {
-      headers: { origin: 'https://app.example.com' },
-    });
+    const url = `${abandoned.url}/events/${newChannel()}`;
+    const stream = await openStream(url, { headers: { origin: 'https://app.example.com' } });
     await stream.ended;
+    expect(stream.retries).toHaveLength(1);
+    const [retry] = stream.retries;
+    expect(retry).toBeGreaterThanOrEqual(5_000);
+    expect(retry).toBeLessThanOrEqual(15_000);
+    const closing = { event: 'sluice:closing', data: JSON.stringify({ reason: 'unavailable', retry }) };
+    expect(stream.events).toEqual([{ id: undefined, ...closing }]);
     expect(stream.status).toBe(200);
     expect(stream.headers).toMatchObject({
       'content-type': 'text/event-stream; charset=utf-8',
@@ -173,10 +182,9 @@ export function edgeContract(name: EdgeName): void {
       'access-control-allow-origin': 'https://app.example.com',
       'access-control-allow-credentials': 'true',
     });
-    expect(stream.events).toEqual([]);
-    expect(stream.retries).toHaveLength(1);
-    expect(stream.retries[0]).toBeGreaterThanOrEqual(5_000);
-    expect(stream.retries[0]).toBeLessThanOrEqual(15_000);
+    const placed = await openStream(url, { headers: { 'last-event-id': '1763596800000-0' } });
+    await placed.ended;
+    expect(placed.events).toMatchObject([{ id: '1763596800000-0', event: 'sluice:closing' }]);
     const refused = await fetch(`${abandoned.url}/publish/news`, { method: 'POST', body: 'lost' });
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toBe('2');
@@ -191,7 +199,7 @@ export function edgeContract(name: EdgeName): void {
     await first.until('sluice:ready');
     const second = await openStream(channel, { headers: { 'x-forwarded-for': '203.0.113.9' } });
     await second.ended;
-    expect(second.events).toEqual([]);
+    expect(await closingOf(second)).toMatchObject({ reason: 'address-limit' });
     const other = await openStream(channel, { localAddress: '127.0.0.2' });
     await other.until('sluice:ready');
     for (const stream of [first, other]) stream.close();
