@@ -49,7 +49,8 @@ sub vcl_recv {
 		if (!std.healthy(req.backend_hint)) {
 			return (synth(200, "come back"));
 		}
-		# Not `hash`: readers of one URL would be one request. Not `pass`: the replica would not hear that a reader has left.
+		# Not `hash`, nor `pass`: the replica would hear only with its next heartbeat that a reader has left, and readers of one
+		# URL would wait for each other's heads.
 		# Varnish asks for the end of the connection with the stream's (`Connection: close`), so nothing else follows it there.
 		return (pipe);
 	}

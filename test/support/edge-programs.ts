@@ -30,16 +30,18 @@ interface EdgeTraits {
   readonly http2Streams: number;
   /** Whether it looks at the reader's connection while the replica is silent, or learns only from a write that it is gone. */
   readonly noticesLeaving: 'at once' | 'when it writes';
+  /** Whether a stream whose replica is lost ends without the last chunk, so that a reader can tell that from an end. */
+  readonly tellsLoss: boolean;
 }
 
-const able: EdgeTraits = { http2Streams: 8, noticesLeaving: 'at once' };
+const able: EdgeTraits = { http2Streams: 8, noticesLeaving: 'at once', tellsLoss: true };
 
 export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
   nginx: able,
   haproxy: able,
-  caddy: able,
+  caddy: { ...able, tellsLoss: false },
   // Begins with six requests of a connection at a time, and takes more only when some of them are done.
-  apache: { http2Streams: 5, noticesLeaving: 'when it writes' },
+  apache: { ...able, http2Streams: 5, noticesLeaving: 'when it writes' },
   varnish: { ...able, http2Streams: 0 },
   // Takes eight requests of a connection at a time.
   lighttpd: { ...able, http2Streams: 7 },
@@ -147,15 +149,17 @@ function apache({ replicas, silence, compression, folder, port, securePort }: Pl
 }
 
 function varnish({ replicas, silence, compression, folder, port }: Place): EdgeProgram {
-  const named = (replica: string): string => {
-    const { hostname, port: own } = new URL(`http://${replica}`);
-    return `.host = "${hostname}";\n\t.port = "${own}";`;
-  };
   return {
     files: ['varnish.vcl'],
     changes: [
-      ['.host = "sluice-1";\n\t.port = "3000";', named(replicas[0])],
-      ['.host = "sluice-2";\n\t.port = "3000";', named(replicas[1])],
+      [
+        '.host = "sluice-1";\n\t.port = "3000";',
+        parts(replicas[0], (host, own) => `.host = "${host}";\n\t.port = "${own}";`),
+      ],
+      [
+        '.host = "sluice-2";\n\t.port = "3000";',
+        parts(replicas[1], (host, own) => `.host = "${host}";\n\t.port = "${own}";`),
+      ],
       ...(compression
         ? [
             [
@@ -185,10 +189,6 @@ function varnish({ replicas, silence, compression, folder, port }: Place): EdgeP
 }
 
 function lighttpd({ replicas, silence, compression, folder, port, securePort }: Place): EdgeProgram {
-  const named = (replica: string): string => {
-    const { hostname, port: own } = new URL(`http://${replica}`);
-    return `"host" => "${hostname}", "port" => ${own}`;
-  };
   const deflate = [
     'server.modules += ( "mod_deflate" )',
     'deflate.mimetypes = ( "" )',
@@ -197,8 +197,14 @@ function lighttpd({ replicas, silence, compression, folder, port, securePort }: 
   return {
     files: ['lighttpd.conf', 'lighttpd.lua'],
     changes: [
-      ['"host" => "sluice-1", "port" => 3000', named(replicas[0])],
-      ['"host" => "sluice-2", "port" => 3000', named(replicas[1])],
+      [
+        '"host" => "sluice-1", "port" => 3000',
+        parts(replicas[0], (host, own) => `"host" => "${host}", "port" => ${own}`),
+      ],
+      [
+        '"host" => "sluice-2", "port" => 3000',
+        parts(replicas[1], (host, own) => `"host" => "${host}", "port" => ${own}`),
+      ],
       // As whoever runs the tests: nobody else may write to the folder.
       ['server.username = "www-data"\nserver.groupname = "www-data"\n', ''],
       ['server.port = 8080', `server.bind = "127.0.0.1"\nserver.port = ${port}`],
@@ -212,4 +218,9 @@ function lighttpd({ replicas, silence, compression, folder, port, securePort }: 
     ],
     command: ['lighttpd', '-D', '-f', join(folder, 'lighttpd.conf')],
   };
+}
+
+function parts(replica: string, say: (host: string, port: string) => string): string {
+  const { hostname, port } = new URL(`http://${replica}`);
+  return say(hostname, port);
 }

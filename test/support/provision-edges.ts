@@ -11,10 +11,12 @@ const PROXIES = {
   lighttpd: ['lighttpd', 'lighttpd-mod-openssl', 'lighttpd-mod-deflate', 'lighttpd-modules-lua'],
 } as const;
 
+function isMissing([program]: readonly [string, readonly string[]]): boolean {
+  return findProgram(program) === undefined;
+}
+
 /** Vitest's global set-up of the tests with proxies: brings those of them that the PATH has not. */
 export async function setup(): Promise<void> {
-  const isMissing = ([program]: readonly [string, readonly string[]]): boolean =>
-    findProgram(program) === undefined;
   for (const [program, packages] of Object.entries(PROXIES).filter(isMissing)) {
     if (canInstall()) await aptInstall(packages, `no ${program} on the PATH`);
   }
