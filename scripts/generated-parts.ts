@@ -12,7 +12,15 @@ interface GeneratedPart {
 export const generatedParts: readonly GeneratedPart[] = [
   { document: 'README.md', name: 'settings', make: shortSettingsTable },
   { document: 'docs/operations.md', name: 'settings', make: settingsTable },
-  ...['nginx.conf', 'haproxy.cfg', 'Caddyfile'].map((file) => ({
+  ...[
+    'nginx.conf',
+    'haproxy.cfg',
+    'Caddyfile',
+    'apache.conf',
+    'varnish.vcl',
+    'lighttpd.conf',
+    'lighttpd.lua',
+  ].map((file) => ({
     document: 'docs/proxies.md',
     name: `deploy/${file}`,
     make: () => `\`\`\`\n${readFileSync(new URL(`../deploy/${file}`, import.meta.url), 'utf8')}\`\`\``,

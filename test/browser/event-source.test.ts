@@ -214,3 +214,40 @@ test('a broker that is full does not make the browser give up', async () => {
     await full.stop();
   }
 });
+
+test('events of the types open and error fire the handlers of the same name, and differ by their data', async () => {
+  await page.evaluate((address) => {
+    const here = globalThis as Listening;
+    here.noted = [];
+    here.failures = [];
+    here.source = new EventSource(address);
+    // A connection's own `open` and `error` have neither data nor id.
+    const note = (event: Event): void => {
+      const { type, data = 'none', lastEventId = '' } = event as Partial<MessageEvent<string>>;
+      here.noted.push({ type: `${type} of ${event.constructor.name}`, data, id: lastEventId });
+    };
+    here.source.addEventListener('sluice:ready', note);
+    here.source.onopen = note;
+    here.source.onerror = note;
+    here.source.onmessage = note;
+  }, `${relay.url}/events/${channel}`);
+  await page.waitForFunction(() => (globalThis as Listening).noted.length === 2);
+  const ids = [
+    await broker.publish(channel, 'a published error', 'error'),
+    await broker.publish(channel, 'a published open', 'open'),
+    await broker.publish(channel, 'a published message', 'message'),
+  ];
+  await upTo('a published message');
+  expect(await page.evaluate(() => (globalThis as Listening).source.readyState)).toBe(1);
+  relay.cut();
+  await page.waitForFunction(() => (globalThis as Listening).noted.length >= 7);
+  const noted = await allNoted();
+  expect(noted.filter(({ type }) => !type.startsWith('sluice:'))).toEqual([
+    { type: 'open of Event', data: 'none', id: '' },
+    { type: 'error of MessageEvent', data: 'a published error', id: ids[0] },
+    { type: 'open of MessageEvent', data: 'a published open', id: ids[1] },
+    { type: 'message of MessageEvent', data: 'a published message', id: ids[2] },
+    { type: 'error of Event', data: 'none', id: '' },
+    { type: 'open of Event', data: 'none', id: '' },
+  ]);
+});

@@ -9,9 +9,10 @@ export function canInstall(): boolean {
   return process.getuid?.() === 0 && findProgram('apt-get') !== undefined;
 }
 
-/** Installs a package and says so in one line. */
-export async function aptInstall(name: string, why: string): Promise<void> {
-  console.log(`tests: ${why}: installing ${name} with apt-get.`);
+/** Installs a package, or several, and says so in one line. */
+export async function aptInstall(names: string | readonly string[], why: string): Promise<void> {
+  const packages = [names].flat();
+  console.log(`tests: ${why}: installing ${packages.join(' ')} with apt-get.`);
   const env = {
     ...process.env,
     DEBIAN_FRONTEND: 'noninteractive',
@@ -21,5 +22,5 @@ export async function aptInstall(name: string, why: string): Promise<void> {
   // Another apt-get at work is waited for.
   const options = ['-qq', '-o', 'DPkg::Lock::Timeout=300'];
   await run('apt-get', ['update', ...options], { env });
-  await run('apt-get', ['install', '-y', '--no-install-recommends', ...options, name], { env });
+  await run('apt-get', ['install', '-y', '--no-install-recommends', ...options, ...packages], { env });
 }

@@ -13,16 +13,39 @@ interface Place {
 }
 
 interface EdgeProgram {
-  /** In `deploy/`. */
-  readonly file: string;
+  /** In `deploy/`: its configuration, and what else it reads. */
+  readonly files: readonly [string, ...string[]];
   /** What its configuration says, and what it shall say in its place. */
   readonly changes: readonly (readonly [from: string, to: string])[];
   readonly command: readonly [string, ...string[]];
 }
 
-export const edgePrograms = { nginx, haproxy, caddy } as const;
+export const edgePrograms = { nginx, haproxy, caddy, apache, varnish, lighttpd } as const;
 
 export type EdgeName = keyof typeof edgePrograms;
+
+/** Where proxies cannot do what others do. */
+interface EdgeTraits {
+  /** How many streams, and publishes beside them, one connection of HTTP/2 carries; 0: it has no TLS, and so no HTTP/2. */
+  readonly http2Streams: number;
+  /** Whether it looks at the reader's connection while the replica is silent, or learns only from a write that it is gone. */
+  readonly noticesLeaving: 'at once' | 'when it writes';
+  /** Whether a stream whose replica is lost ends without the last chunk, so that a reader can tell that from an end. */
+  readonly tellsLoss: boolean;
+}
+
+const able: EdgeTraits = { http2Streams: 8, noticesLeaving: 'at once', tellsLoss: true };
+
+export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
+  nginx: able,
+  haproxy: able,
+  caddy: { ...able, tellsLoss: false },
+  // Begins with six requests of a connection at a time, and takes more only when some of them are done.
+  apache: { ...able, http2Streams: 5, noticesLeaving: 'when it writes' },
+  varnish: { ...able, http2Streams: 0 },
+  // Takes eight requests of a connection at a time.
+  lighttpd: { ...able, http2Streams: 7 },
+};
 
 function nginx({ replicas, silence, compression, folder, port, securePort }: Place): EdgeProgram {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -30,7 +53,7 @@ function nginx({ replicas, silence, compression, folder, port, securePort }: Pla
   );
   const gzip = compression ? ['gzip on;', 'gzip_proxied any;', 'gzip_types *;', 'gzip_min_length 1;'] : [];
   return {
-    file: 'nginx.conf',
+    files: ['nginx.conf'],
     changes: [
       ['http {', ['http {', ...temporary, ...gzip].join('\n')],
       ['sluice-1:3000', replicas[0]],
@@ -66,7 +89,7 @@ function haproxy({
   securePort,
 }: Place): EdgeProgram {
   return {
-    file: 'haproxy.cfg',
+    files: ['haproxy.cfg'],
     changes: [
       ['sluice-1:3000', replicas[0]],
       ['sluice-2:3000', replicas[1]],
@@ -84,7 +107,7 @@ function haproxy({
 
 function caddy({ replicas, adminPort, silence, compression, folder, port, securePort }: Place): EdgeProgram {
   return {
-    file: 'Caddyfile',
+    files: ['Caddyfile'],
     changes: [
       ['sluice-1:3000', replicas[0]],
       ['sluice-2:3000', replicas[1]],
@@ -96,4 +119,108 @@ function caddy({ replicas, adminPort, silence, compression, folder, port, secure
     ],
     command: ['caddy', 'run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')],
   };
+}
+
+function apache({ replicas, silence, compression, folder, port, securePort }: Place): EdgeProgram {
+  const deflate = [
+    'LoadModule filter_module modules/mod_filter.so',
+    'LoadModule deflate_module modules/mod_deflate.so',
+    'SetOutputFilter DEFLATE',
+  ];
+  return {
+    files: ['apache.conf'],
+    changes: [
+      ['ServerName localhost', ['ServerName localhost', ...(compression ? deflate : [])].join('\n')],
+      ['sluice-1:3000', replicas[0]],
+      ['sluice-2:3000', replicas[1]],
+      // Another address, and the port is free there, too.
+      ['127.0.0.1:8079', `127.0.0.5:${port}`],
+      ['Listen 8080', `Listen 127.0.0.1:${port}`],
+      ['Listen 8443', `Listen 127.0.0.1:${securePort}`],
+      ['*:8080', `127.0.0.1:${port}`],
+      ['*:8443', `127.0.0.1:${securePort}`],
+      ['/etc/apache2/sluice.', join(folder, 'sluice.')],
+      ['/var/log/apache2/', `${folder}/`],
+      ['/run/apache2', folder],
+      ['ProxyTimeout 60', `ProxyTimeout ${Number.parseInt(silence)}`],
+    ],
+    command: ['apache2', '-D', 'FOREGROUND', '-f', join(folder, 'apache.conf')],
+  };
+}
+
+function varnish({ replicas, silence, compression, folder, port }: Place): EdgeProgram {
+  return {
+    files: ['varnish.vcl'],
+    changes: [
+      [
+        '.host = "sluice-1";\n\t.port = "3000";',
+        parts(replicas[0], (host, own) => `.host = "${host}";\n\t.port = "${own}";`),
+      ],
+      [
+        '.host = "sluice-2";\n\t.port = "3000";',
+        parts(replicas[1], (host, own) => `.host = "${host}";\n\t.port = "${own}";`),
+      ],
+      ...(compression
+        ? [
+            [
+              'sub vcl_synth {',
+              'sub vcl_backend_response {\n\tset beresp.do_gzip = true;\n}\n\nsub vcl_synth {',
+            ] as const,
+          ]
+        : []),
+    ],
+    command: [
+      'varnishd',
+      '-F',
+      '-j',
+      'none',
+      '-n',
+      join(folder, 'work'),
+      '-a',
+      `127.0.0.1:${port}`,
+      '-f',
+      join(folder, 'varnish.vcl'),
+      '-s',
+      'malloc,16m',
+      '-p',
+      `pipe_timeout=${Number.parseInt(silence)}`,
+    ],
+  };
+}
+
+function lighttpd({ replicas, silence, compression, folder, port, securePort }: Place): EdgeProgram {
+  const deflate = [
+    'server.modules += ( "mod_deflate" )',
+    'deflate.mimetypes = ( "" )',
+    'deflate.allowed-encodings = ( "gzip" )',
+  ];
+  return {
+    files: ['lighttpd.conf', 'lighttpd.lua'],
+    changes: [
+      [
+        '"host" => "sluice-1", "port" => 3000',
+        parts(replicas[0], (host, own) => `"host" => "${host}", "port" => ${own}`),
+      ],
+      [
+        '"host" => "sluice-2", "port" => 3000',
+        parts(replicas[1], (host, own) => `"host" => "${host}", "port" => ${own}`),
+      ],
+      // As whoever runs the tests: nobody else may write to the folder.
+      ['server.username = "www-data"\nserver.groupname = "www-data"\n', ''],
+      ['server.port = 8080', `server.bind = "127.0.0.1"\nserver.port = ${port}`],
+      ['":8443"', `"127.0.0.1:${securePort}"`],
+      ['/etc/lighttpd/sluice.lua', join(folder, 'lighttpd.lua')],
+      ['/etc/lighttpd/sluice.', join(folder, 'sluice.')],
+      ['/var/log/lighttpd/', `${folder}/`],
+      ['/var/empty', folder],
+      ['"read-timeout" => 60', `"read-timeout" => ${Number.parseInt(silence)}`],
+      ...(compression ? [['proxy.balance =', [...deflate, 'proxy.balance ='].join('\n')] as const] : []),
+    ],
+    command: ['lighttpd', '-D', '-f', join(folder, 'lighttpd.conf')],
+  };
+}
+
+function parts(replica: string, say: (host: string, port: string) => string): string {
+  const { hostname, port } = new URL(`http://${replica}`);
+  return say(hostname, port);
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterExit } from './after-exit.ts';
 import { createAuthority } from './certificates.ts';
-import { edgePrograms } from './edge-programs.ts';
+import { edgePrograms, edgeTraits } from './edge-programs.ts';
 import type { EdgeName } from './edge-programs.ts';
 import { serverPorts } from './server-ports.ts';
 
@@ -17,7 +17,8 @@ const PATIENCE = 20_000;
 export interface Edge {
   /** `http://127.0.0.1:<port>`, where it speaks HTTP/1.1. */
   readonly url: string;
-  /** `https://localhost:<port>`, where it speaks HTTP/2; its certificate is signed by nobody known. */
+  /** `https://localhost:<port>`, where it speaks HTTP/2; its certificate is signed by nobody known. Nobody listens
+   *  there where the proxy has no TLS of its own. */
   readonly secureUrl: string;
   stop(): Promise<void>;
 }
@@ -39,10 +40,13 @@ export async function startEdge(name: EdgeName, options: EdgeOptions): Promise<E
   const [port = 0, securePort = 0] = await serverPorts(2);
   const { cert, key } = createAuthority().issue();
   const place = { silence: '60s', compression: false, ...options, folder, port, securePort };
-  const { file, changes, command } = edgePrograms[name](place);
-  const documented = await readFile(new URL(`../../deploy/${file}`, import.meta.url), 'utf8');
+  const { files, changes, command } = edgePrograms[name](place);
+  const documented = await Promise.all(
+    files.map((file) => readFile(new URL(`../../deploy/${file}`, import.meta.url), 'utf8')),
+  );
   await Promise.all([
-    writeFile(join(folder, file), changed(documented, changes)),
+    writeFile(join(folder, files[0]), changed(documented[0] ?? '', changes)),
+    ...files.slice(1).map((file, i) => writeFile(join(folder, file), documented[i + 1] ?? '')),
     writeFile(join(folder, 'sluice.crt'), cert),
     writeFile(join(folder, 'sluice.key'), key),
     writeFile(join(folder, 'sluice.pem'), cert + key),
@@ -70,7 +74,8 @@ export async function startEdge(name: EdgeName, options: EdgeOptions): Promise<E
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await Promise.all([listening(port, gone.signal), listening(securePort, gone.signal)]);
+    const ports = edgeTraits[name].http2Streams === 0 ? [port] : [port, securePort];
+    await Promise.all(ports.map((one) => listening(one, gone.signal)));
   } catch (error) {
     const said = await readFile(join(folder, 'log'), 'utf8');
     await stop();

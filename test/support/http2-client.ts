@@ -37,7 +37,13 @@ export async function openHttp2(origin: string): Promise<Http2Client> {
 }
 
 async function post(session: ClientHttp2Session, path: string, body: string, key: string): Promise<string> {
-  const stream = session.request({ ':method': 'POST', ':path': path, authorization: `Bearer ${key}` });
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': path,
+    authorization: `Bearer ${key}`,
+    // As browsers and curl do; some proxies take no body of unknown length.
+    'content-length': Buffer.byteLength(body),
+  });
   stream.end(body);
   await untilOk(stream);
   let answer = '';

@@ -1,16 +1,31 @@
 import { aptInstall, canInstall } from './apt-install.ts';
 import { findProgram } from './find-program.ts';
 
-const PROXIES = ['nginx', 'haproxy', 'caddy'] as const;
+/** Each program, and the packages that bring it with all that its configuration loads. */
+const PROXIES = {
+  nginx: ['nginx'],
+  haproxy: ['haproxy'],
+  caddy: ['caddy'],
+  apache2: ['apache2'],
+  varnishd: ['varnish'],
+  lighttpd: ['lighttpd', 'lighttpd-mod-openssl', 'lighttpd-mod-deflate', 'lighttpd-modules-lua'],
+} as const;
+
+function isMissing([program]: readonly [string, readonly string[]]): boolean {
+  return findProgram(program) === undefined;
+}
 
 /** Vitest's global set-up of the tests with proxies: brings those of them that the PATH has not. */
 export async function setup(): Promise<void> {
-  for (const proxy of PROXIES) {
-    if (findProgram(proxy) === undefined && canInstall()) await aptInstall(proxy, `no ${proxy} on the PATH`);
+  for (const [program, packages] of Object.entries(PROXIES).filter(isMissing)) {
+    if (canInstall()) await aptInstall(packages, `no ${program} on the PATH`);
   }
-  const missing = PROXIES.filter((proxy) => findProgram(proxy) === undefined).join(' ');
+  const missing = Object.entries(PROXIES)
+    .filter(isMissing)
+    .flatMap(([, packages]) => packages)
+    .join(' ');
   if (missing === '') return;
   throw new Error(
-    `These tests need nginx, HAProxy and Caddy: install what is missing (Debian, Ubuntu: apt-get install ${missing}), then run npm test again.`,
+    `These tests need nginx, HAProxy, Caddy, Apache httpd, Varnish and lighttpd: install what is missing (Debian, Ubuntu: apt-get install ${missing}), then run npm test again.`,
   );
 }

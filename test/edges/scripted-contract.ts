@@ -1,0 +1,93 @@
+import type { IncomingMessage } from 'node:http';
+import { expect, test } from 'vitest';
+import type { Edge, EdgeOptions } from '../support/edge.ts';
+import { edgeTraits } from '../support/edge-programs.ts';
+import type { EdgeName } from '../support/edge-programs.ts';
+import { startPageServer } from '../support/page-server.ts';
+import type { PageServer } from '../support/page-server.ts';
+import { openRaw, requestBytes } from '../support/raw-http.ts';
+import { openStream } from '../support/sse-reader.ts';
+
+/** What a proxy makes of requests and streams, as seen by a replica that does what the test says. */
+export function scriptedContract(
+  name: EdgeName,
+  start: (options: Partial<EdgeOptions>) => Promise<Edge>,
+): void {
+  const { tellsLoss } = edgeTraits[name];
+  const startBefore = async ({ origin }: PageServer): Promise<Edge> => {
+    const { host, port } = new URL(origin);
+    return await start({ replicas: [host, host], adminPort: Number(port) });
+  };
+
+  test('a publish has the address of its client with it, and not what the client says about itself', async () => {
+    const seen: IncomingMessage['headers'][] = [];
+    const listener = await startPageServer((incoming, response) => {
+      if (incoming.method === 'POST') seen.push(incoming.headers);
+      response.end();
+    });
+    const recorded = await startBefore(listener);
+    await fetch(`${recorded.url}/publish/news`, {
+      method: 'POST',
+      headers: { 'x-forwarded-for': '203.0.113.9', authorization: 'Bearer key', 'idempotency-key': 'once' },
+      body: 'hello',
+    });
+    await listener.close();
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toMatchObject({
+      'x-forwarded-for': '127.0.0.1',
+      authorization: 'Bearer key',
+      'idempotency-key': 'once',
+    });
+  });
+  test('the end of a stream arrives as an end, and a lost connection as a loss', async () => {
+    const lost = new AbortController();
+    const listener = await startPageServer((incoming, response) => {
+      if (incoming.url?.startsWith('/events/') !== true) {
+        response.end();
+        return;
+      }
+      response.setHeader('content-type', 'text/event-stream').write('data: first\n\n');
+      if (incoming.url.endsWith('.whole')) {
+        response.end('data: last\n\n');
+        return;
+      }
+      lost.signal.addEventListener('abort', () => incoming.socket.destroy());
+    });
+    const recorded = await startBefore(listener);
+    const whole = await openStream(`${recorded.url}/events/news.whole`);
+    await whole.ended;
+    const cut = await openStream(`${recorded.url}/events/news.cut`);
+    await cut.next();
+    lost.abort();
+    await cut.ended;
+    await listener.close();
+    expect(whole.events.map(({ data }) => data)).toEqual(['first', 'last']);
+    expect({ whole: whole.complete, cut: cut.complete }).toEqual({ whole: true, cut: !tellsLoss });
+  });
+
+  test('what follows a stream on its connection does not pass the proxy by', async () => {
+    const seen: IncomingMessage['headers'][] = [];
+    const listener = await startPageServer((incoming, response) => {
+      if (incoming.headers['idempotency-key'] !== undefined) seen.push(incoming.headers);
+      response.end();
+    });
+    const recorded = await startBefore(listener);
+    const connection = await openRaw(Number(new URL(recorded.url).port));
+    const stream = { path: '/events/news', headers: ['Idempotency-Key: stream'] };
+    const next = {
+      method: 'POST',
+      path: '/publish/news',
+      headers: [
+        'X-Forwarded-For: 203.0.113.9',
+        'Idempotency-Key: next',
+        'Content-Length: 0',
+        'Connection: close',
+      ],
+    };
+    connection.send(Buffer.concat([requestBytes(stream), requestBytes(next)]));
+    await connection.ended;
+    await listener.close();
+    expect(seen.map((headers) => headers['x-forwarded-for'])).toEqual(seen.map(() => '127.0.0.1'));
+    expect(seen[0]).toMatchObject({ 'idempotency-key': 'stream' });
+  });
+}

@@ -1,0 +1,4 @@
+import { describe } from 'vitest';
+import { edgeContract } from './edge-contract.ts';
+
+describe('varnish', () => edgeContract('varnish'));
