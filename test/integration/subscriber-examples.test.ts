@@ -19,7 +19,7 @@ import { signToken } from '../support/sign-token.ts';
 import { startTcpRelay } from '../support/tcp-relay.ts';
 
 const FOLDER = join(import.meta.dirname, '../../examples');
-const SECRET = 'a secret of the tests, long enough for HS256';
+const SECRET = 'a secret of the tests that is long enough for HS256';
 /** A cold Go compiles its standard library first. */
 const LIMIT = 120_000;
 
