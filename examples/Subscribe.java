@@ -3,6 +3,7 @@
 //   java examples/Subscribe.java <channel> [<the id to go on after>]
 import java.io.*;
 import java.net.URI;
+import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -27,7 +28,8 @@ public class Subscribe {
     volatile long heard;
 
     Subscribe(String channel, String lastId) {
-        this.uri = URI.create(env("SLUICE_URL", "http://localhost:3000") + "/events/" + channel);
+        this.uri = URI.create(env("SLUICE_URL", "http://localhost:3000") + "/events/"
+            + URLEncoder.encode(channel, StandardCharsets.UTF_8).replace("+", "%20"));
         this.lastId = lastId;
     }
 
@@ -159,6 +161,10 @@ public class Subscribe {
     }
 
     public static void main(String[] args) throws InterruptedException {
+        if (args.length == 0) {
+            System.err.println("usage: Subscribe <channel> [<the id to go on after>]");
+            System.exit(2);
+        }
         String refusal = new Subscribe(args[0], args.length > 1 ? args[1] : null).run();
         if (refusal != null) System.err.println("refused, " + refusal);
         System.exit(refusal == null ? 0 : 1);

@@ -40,8 +40,11 @@ async function post(event, idempotencyKey) {
 }
 
 const [channel, data, event] = process.argv.slice(2);
+if (!SLUICE_KEY || data === undefined) {
+  console.error('usage: SLUICE_KEY=<a publish key> publish.mjs <channel> <data> [<event>]');
+  process.exit(2);
+}
 try {
-  if (!SLUICE_KEY) throw new Error('SLUICE_KEY has to hold a publish key');
   console.log(JSON.stringify(await publish({ channel, data, event })));
 } catch (error) {
   console.error(error.message);

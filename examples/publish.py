@@ -57,8 +57,9 @@ def publish(channel, data, event=None):
 
 
 if __name__ == "__main__":
-    if not os.environ.get("SLUICE_KEY"):
-        sys.exit("SLUICE_KEY has to hold a publish key")
+    if not os.environ.get("SLUICE_KEY") or len(sys.argv) not in (3, 4):
+        print("usage: SLUICE_KEY=<a publish key> publish.py <channel> <data> [<event>]", file=sys.stderr)
+        sys.exit(2)
     try:
         print(json.dumps(publish(*sys.argv[1:])))
     except NotPublished as error:

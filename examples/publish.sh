@@ -6,7 +6,8 @@ set -eu
 
 url=${SLUICE_URL:-http://localhost:3000}
 key=${SLUICE_KEY:?holds a publish key: the one in .publish-key, or one of SLUICE_PUBLISH_KEYS}
-channel=$1 data=$2 event=${3:+?event=$3}
+usage='the usage is publish.sh <channel> <data> [<event>]'
+channel=${1:?$usage} data=${2?$usage} event=${3:+?event=$3}
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 

@@ -97,6 +97,10 @@ async function dispatch({ event, data, id }, state) {
 }
 
 const [channel, lastId] = process.argv.slice(2);
+if (!channel) {
+  console.error('usage: subscribe.mjs <channel> [<the id to go on after>]');
+  process.exit(2);
+}
 try {
   await subscribe(channel, {
     lastId,

@@ -122,6 +122,9 @@ def show_gap(gap):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        print("usage: subscribe.py <channel> [<the id to go on after>]", file=sys.stderr)
+        sys.exit(2)
     try:
         Subscriber(sys.argv[1], show, show_gap, *sys.argv[2:3]).run()
     except Refused as error:
