@@ -132,16 +132,12 @@ export const layers: readonly Snippet[] = [
     }),
   ),
   imports('src/wiring/snippet.ts', {
-    refused: [
-      ...parts('..', ['sse', 'http', 'cli']),
-      '../app.ts',
-      '../metrics.ts',
-      'ioredis',
-      'fastify',
-      OTEL,
-    ],
+    refused: [...parts('..', ['cli']), '../app.ts', 'ioredis', '@fastify/cors', OTEL],
     allowed: [
       './file.ts',
+      'fastify',
+      ...parts('..', ['sse', 'http']),
+      '../metrics.ts',
       '../config.ts',
       '../core/event.ts',
       '../auth/file.ts',
