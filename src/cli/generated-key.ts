@@ -1,32 +1,38 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 /** Where the key of this run is left for whoever works in the same folder. */
 const KEY_FILE = '.publish-key';
 
+/** Makes a publish key for this run, when none is set: publishing is never open. */
+export function generateKey(): string {
+  return randomBytes(24).toString('base64url');
+}
+
 /**
- * Makes a publish key for this run, when none is set: publishing is never open. It is left in a file that only this
- * user can read, so that a line such as `curl -H "Authorization: Bearer $(cat .publish-key)"` works as it stands;
- * where the folder cannot be written to, the log line has to do.
+ * Writes the key to a file that only this user can read, so that a line such as
+ * `curl -H "Authorization: Bearer $(cat .publish-key)"` works as it stands. Called once the broker listens: one that finds its port
+ * taken must not replace the key of the broker that has it. Gives the file's name; undefined where the folder cannot be written to.
  */
-export function generateKey(): { readonly key: string; readonly file: string | undefined } {
-  const key = randomBytes(24).toString('base64url');
+export function leaveKey(key: string): string | undefined {
+  const text = `${key}\n`;
   try {
     rmSync(KEY_FILE, { force: true });
-    writeFileSync(KEY_FILE, `${key}\n`, { mode: 0o600, flag: 'wx' });
-    process.once('exit', removeFile);
-    return { key, file: KEY_FILE };
+    writeFileSync(KEY_FILE, text, { mode: 0o600, flag: 'wx' });
+    process.once('exit', () => removeFile(text));
+    return KEY_FILE;
   } catch {
     // On a full disk there may be an empty one.
-    removeFile();
-    return { key, file: undefined };
+    removeFile('');
+    return undefined;
   }
 }
 
-function removeFile(): void {
+/** Removes the file if it holds this text, and not what another broker has written since. */
+function removeFile(text: string): void {
   try {
-    rmSync(KEY_FILE, { force: true });
+    if (readFileSync(KEY_FILE, 'utf8') === text) rmSync(KEY_FILE, { force: true });
   } catch {
-    // The folder cannot be written to any more.
+    // There is none, or the folder cannot be written to any more.
   }
 }

@@ -1,7 +1,7 @@
 import { createApp } from '../app.ts';
 import { loadConfig, packageVersion, takesTokens } from '../config.ts';
 import { brokerLogger } from './broker-logger.ts';
-import { generateKey } from './generated-key.ts';
+import { generateKey, leaveKey } from './generated-key.ts';
 import { LogOutput } from './log-output.ts';
 import { logWarnings } from './log-warnings.ts';
 import { handleSignals } from './signals.ts';
@@ -16,18 +16,16 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const logger = brokerLogger(given.logLevel, output);
   logWarnings(logger);
   for (const warning of given.warnings) logger.warn(warning);
-  let config = given;
-  if (given.publishKeys.length === 0 && !takesTokens(given)) {
-    const { key, file } = generateKey();
-    config = Object.freeze({ ...given, publishKeys: [key] });
-    logger.warn(
-      { publishKey: key, file },
-      'SLUICE_PUBLISH_KEYS is not set: this key is made for this run only',
-    );
-  }
+  const key = given.publishKeys.length === 0 && !takesTokens(given) ? generateKey() : undefined;
+  const config = key === undefined ? given : Object.freeze({ ...given, publishKeys: [key] });
 
   const app = await createApp(config, logger, output);
   const { url, adminUrl } = await app.listen();
+  if (key !== undefined)
+    logger.warn(
+      { publishKey: key, file: leaveKey(key) },
+      'SLUICE_PUBLISH_KEYS is not set: this key is made for this run only',
+    );
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) {

@@ -21,7 +21,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_REDIS_TLS_CERT: 'The certificate that the broker shows to Redis, in PEM, with its chain',
   SLUICE_REDIS_TLS_KEY: 'The key of that certificate, in PEM',
   SLUICE_PUBLISH_KEYS:
-    'Who has one of these may publish; without any, and without a key for tokens, one is made for each run. Of 16 characters or more',
+    'Who has one of these may publish; without any, and without a key for tokens, one is made for each run. One of fewer than 16 characters is a warning',
   SLUICE_JWT_SECRET:
     'Tokens are signed with this secret (HS256), of 32 bytes or more. Of several, separated by commas, the first is what `POST /tokens` signs with, and tokens of all are good ([how to change it](operations.md#changing-a-secret))',
   SLUICE_JWT_PUBLIC_KEY:
