@@ -73,8 +73,7 @@ export class Subscription implements PageConsumer, RewindConsumer, FairTask {
   /** What its reader would resume from; undefined while that is not known. */
   get cursor(): EventId | undefined {
     if (this.#start !== undefined) return this.#start.from === 'id' ? this.#start.id : undefined;
-    // How far back `last` leads has to be asked.
-    return this.#opening?.from === 'last' && this.position === ORIGIN ? undefined : this.position;
+    return leadsBack(this.#opening) ? undefined : this.position;
   }
 
   /** Where new events begin, for one who asked for nothing else: said once, as soon as the channel knows. */
@@ -240,6 +239,14 @@ export class Subscription implements PageConsumer, RewindConsumer, FairTask {
     this.#instruments.gap();
     this.#sink.gap({ channel: this.#channel.name, after, before }, this.position);
   }
+}
+
+/**
+ * Whether only the log can say where that leads. Until it has, the reader has seen nothing and comes back as it came: what stands
+ * for a moment is no event's id, and with an id of its own one who wants the newest would be told of what goes meanwhile.
+ */
+function leadsBack(start: Start | undefined): boolean {
+  return start?.from === 'time' || start?.from === 'last' || start?.from === 'earliest';
 }
 
 /** Whether an incomplete page means that somebody who began like this misses something. */

@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
@@ -20,6 +21,9 @@ const TOO_MANY = new BrokerError(
   { retryAfter: 1 },
 );
 
+/** The words of HTTP/1.1 with the version of another: Node reads it, and says that it was HTTP/2. */
+const OTHER_VERSION = new BrokerError('bad-request', 'This is not a valid HTTP/1.1 request.');
+
 /**
  * Bounds what one connection of HTTP/1.1 has under way. Node hands on whatever has come, which in one turn of the event
  * loop can be thousands of short requests, and looks at their answers only when it is done with that.
@@ -30,15 +34,17 @@ export function boundPipelining({ server }: FastifyInstance): void {
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    if (request.httpVersionMajor < 2) {
+    // Of HTTP/2 it is another class, whatever a request says of its version.
+    if (response instanceof ServerResponse) {
       // Came in one piece with the one that was refused.
       if (isRefused(socket)) return;
       const before = ahead.get(socket) ?? 0;
-      if (before === MAX_AHEAD) {
+      const fault = faultOf(request, before);
+      if (fault !== undefined) {
         markRefused(socket);
         stopParsing(socket);
         // In its turn, behind the answers to the requests before it.
-        endWithProblem(response, TOO_MANY);
+        endWithProblem(response, fault);
         return;
       }
       ahead.set(socket, before + 1);
@@ -46,6 +52,11 @@ export function boundPipelining({ server }: FastifyInstance): void {
     }
     for (const listener of listeners) listener.call(server, request, response);
   });
+}
+
+function faultOf({ httpVersionMajor }: IncomingMessage, ahead: number): BrokerError | undefined {
+  if (httpVersionMajor > 1) return OTHER_VERSION;
+  return ahead === MAX_AHEAD ? TOO_MANY : undefined;
 }
 
 /**

@@ -28,6 +28,7 @@ describe('what is no request of HTTP/1.1 is 400, and then the connection ends', 
     ['Redis', '*1\r\n$4\r\nPING\r\n'],
     ['an unknown method', 'BREW /livez HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['a version that there is not', 'GET /livez HTTP/3.7\r\nHost: a\r\n\r\n'],
+    ['HTTP/2 in words of HTTP/1.1', 'GET /events/a HTTP/2.0\r\nHost: a\r\n\r\n'],
     ['a space in the path', 'GET /events/a b HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['NUL in the path', 'GET /events/a\0 HTTP/1.1\r\nHost: a\r\n\r\n'],
     [
