@@ -79,7 +79,7 @@ export class Connections implements StreamContext {
     return clampRetry(this.#options.retry * (0.5 + Math.random()));
   }
 
-  /** For a stream that is refused for a reason that will pass: 5 to 15 s (docs/protocol.md §6). */
+  /** For a stream that is refused for a reason that will pass: 5 to 15 s (docs/protocol.md §5). */
   jitteredBackoff(): number {
     return 5_000 + Math.random() * 10_000;
   }
