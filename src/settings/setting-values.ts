@@ -52,10 +52,12 @@ export const durationOrOff = (min: number, max = MAX_TIMER) =>
       return z.NEVER;
     });
 
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
 export const logLevel = z
   .string()
   .toLowerCase()
-  .pipe(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']));
+  .pipe(z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`));
 
 /** A URL has brackets around an address of IPv6, a socket has none. */
 export const listenHost = z
