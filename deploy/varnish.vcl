@@ -68,7 +68,7 @@ sub vcl_synth {
 		}
 		set resp.http.Retry = std.integer(real=std.random(5000, 15000));
 		# With the id where the reader stands: some clients forget it when an event has none.
-		if (req.http.Last-Event-ID) {
+		if (req.http.Last-Event-ID ~ ".") {
 			set resp.body = "retry: " + resp.http.Retry + """
 id: """ + req.http.Last-Event-ID + """
 event: sluice:closing

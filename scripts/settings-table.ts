@@ -47,12 +47,10 @@ function refusal(schema: z.ZodType, given: string): string | undefined {
   return schema.safeParse(given).error?.issues[0]?.message;
 }
 
-/** Zod's own words about a choice, and milliseconds by the thousand, are for programs. */
+/** Milliseconds by the thousand are for programs. */
 function readable(message: string): string {
   return message
-    .replace(/^Invalid option: expected /, '')
     .replaceAll(/"([^"|]*)"/g, '`$1`')
-    .replaceAll('`|`', '`, `')
     .replaceAll('*', String.raw`\*`)
     .replace(/(\d+) ms$/, (_, digits: string) => `\`${inLargestUnit(Number(digits))}\``);
 }

@@ -32,6 +32,9 @@ type Absent<N extends SettingName> = (typeof SETTINGS)[N]['fallback'] extends st
 /** What the environment said, frozen; only main and app see it. */
 export type Config = Readonly<ReturnType<typeof toConfig>>;
 
+/** A URL's password stands before an `@`, a key that it takes behind a `?`. */
+const MAY_HOLD_SECRET = /[@?]/;
+
 /** Networks that hold a larger part of all addresses are hardly somebody's own proxies. */
 const LARGE_SHARE = 1 / 16;
 
@@ -149,7 +152,8 @@ function sizeWarnings(
 function refusal(name: SettingName, given: string, error: z.ZodError, example: string): string {
   const expected = error.issues[0]?.message ?? 'another value';
   // A secret is not repeated, not even a wrong one: it may be a right one with a typing error.
-  const shown = SECRETS.has(name) ? 'a value that is not shown here' : `"${given}"`;
+  const shown =
+    SECRETS.has(name) || MAY_HOLD_SECRET.test(given) ? 'a value that is not shown here' : `"${given}"`;
   const source = example.startsWith('/') ? `${name}_FILE` : name;
   return `${name} is ${shown}; expected ${expected}. Example: ${source}=${example}`;
 }

@@ -1,4 +1,5 @@
 import { healthcheck } from './cli/healthcheck.ts';
+import { holdSignals } from './cli/hold-signals.ts';
 import { say } from './cli/say.ts';
 import { ConfigError, loadConfig, packageVersion } from './config.ts';
 
@@ -14,6 +15,7 @@ async function main(command: string | undefined): Promise<void> {
   switch (command) {
     case undefined:
     case 'serve': {
+      holdSignals();
       // Loaded only here: a health check runs every few seconds and needs none of it.
       const { serve } = await import('./cli/serve.ts');
       await serve(process.env);

@@ -16,7 +16,7 @@ export function cookieTokens(cookie: string | undefined, name: string): readonly
   for (let start = 0; start < cookie.length && tokens.size < MAX_TOKENS;) {
     const semicolon = cookie.indexOf(';', start);
     const end = semicolon < 0 ? cookie.length : semicolon;
-    const token = tokenIn(cookie.slice(start, end).trim(), name);
+    const token = tokenIn(withoutBlanks(cookie.slice(start, end)), name);
     if (token !== undefined) tokens.add(token);
     start = end + 1;
   }
@@ -26,12 +26,28 @@ export function cookieTokens(cookie: string | undefined, name: string): readonly
 function tokenIn(pair: string, name: string): string | undefined {
   if (!pair.startsWith(name)) return undefined;
   const equals = pair.indexOf('=');
-  if (equals < 0 || pair.slice(0, equals).trimEnd() !== name) return undefined;
-  const value = pair.slice(equals + 1).trimStart();
+  if (equals < 0 || withoutBlanks(pair.slice(0, equals)) !== name) return undefined;
+  const value = withoutBlanks(pair.slice(equals + 1));
   // A value may stand in quotes, which are not part of it.
   const quoted = value.length > 1 && value.startsWith('"') && value.endsWith('"');
   const token = quoted ? value.slice(1, -1) : value;
   return token === '' ? undefined : token;
+}
+
+/**
+ * Blanks and tabs (RFC 6265 §5.2), and no others: a cookie called U+00A0 and then `__Host-sluice` is none of that prefix to a browser,
+ * which takes it from any host of the domain.
+ */
+function withoutBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text[start])) start++;
+  while (end > start && isBlank(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 /**

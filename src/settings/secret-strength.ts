@@ -5,8 +5,10 @@ type Secret = (typeof SECRETS)[number];
 
 /** What programs write for a value that is not there. */
 const NOTHING = /^(?:\d|null|nil|none|undefined|nan|true|false)$/i;
-/** What a template was to replace: ${X}, $(X), {{ x }}, <x>, %X%. */
-const TEMPLATE = /^(?:\$\{.*\}|\$\(.*\)|\{\{.*\}\}|<.*>|%\w+%)$/s;
+/** What a template was to replace: ${X}, $(X), $X, {{ x }}, <x>, %X%. */
+const TEMPLATE = /^(?:\$\{.*\}|\$\(.*\)|\$[A-Z_][A-Z\d_]*|\{\{.*\}\}|<.*>|%\w+%)$/s;
+/** A JSON array of secrets, whose brackets and quotes would be taken for a part of them. */
+const JSON_ARRAY = /^\s*\[.*\]\s*$/s;
 /** A shorter key can be guessed, at 60 tries a minute from each of many addresses. */
 const LEAST_KEY = 16;
 
@@ -28,6 +30,8 @@ export function secretFaults(raw: (name: Secret) => string | undefined): {
       problems.push(
         `${name} holds what a program writes for a value that is missing, such as null or 0. Give it a long random text, such as the output of openssl rand -hex 32.`,
       );
+    if (JSON_ARRAY.test(raw(name) ?? ''))
+      problems.push(`${name} is a JSON array. Write its items one after another, separated by commas.`);
     if (given.some((secret) => TEMPLATE.test(secret)))
       problems.push(
         `${name} holds a template that nothing has replaced, such as \${X}. Give it the value itself.`,

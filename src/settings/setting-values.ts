@@ -53,6 +53,7 @@ export const durationOrOff = (min: number, max = MAX_TIMER) =>
     });
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
 export const logLevel = z
   .string()
   .toLowerCase()

@@ -180,6 +180,15 @@ export function edgeContract(name: EdgeName): void {
     const placed = await openStream(url, { headers: { 'last-event-id': '1763596800000-0' } });
     await placed.ended;
     expect(placed.events).toMatchObject([{ id: '1763596800000-0', event: 'sluice:closing' }]);
+    // Whatever it is, it comes back as it was; an empty one would take the reader's place away.
+    const ids = ['a@1-0,b@2-0,c', '{env.PATH} %{env:PATH} %[env(PATH)] ${1} \\n "', ''];
+    const asked = ids.map((id) => openStream(url, { headers: { 'last-event-id': id } }));
+    for (const [i, reader] of (await Promise.all(asked)).entries()) {
+      await reader.ended;
+      expect(reader.events.map(({ id, event }) => [id, event])).toEqual([
+        [ids[i] || undefined, 'sluice:closing'],
+      ]);
+    }
     const refused = await fetch(`${abandoned.url}/publish/news`, { method: 'POST', body: 'lost' });
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).toBe('2');

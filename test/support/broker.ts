@@ -55,9 +55,12 @@ const DEFAULTS: Environment = {
 
 /**
  * Starts `src/main.ts` and resolves once it listens; rejects, with all it said, when it ends before. `env` comes over
- * the defaults above and is all of its environment. Stop it in `afterAll`.
+ * the defaults above and is all of its environment. Stop it in `afterAll`. `onSpawned` gets its process while it starts.
  */
-export async function startBroker(env: Environment = {}): Promise<Broker> {
+export async function startBroker(
+  env: Environment = {},
+  onSpawned: (pid: number) => void = () => undefined,
+): Promise<Broker> {
   const merged = { ...DEFAULTS, ...env };
   const folder = await mkdtemp(join(tmpdir(), 'sluice-broker-'));
   const child = spawn(process.execPath, [MAIN], {
@@ -66,6 +69,7 @@ export async function startBroker(env: Environment = {}): Promise<Broker> {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const callOff = afterExit('kill -9 "$1"; rm -rf "$2"', String(child.pid), folder);
+  onSpawned(child.pid ?? 0);
   const output = new Output(child);
   const exit = exitOf(child, async () => {
     callOff();

@@ -1,3 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
@@ -65,3 +71,30 @@ describe('the others do not end it', () => {
     await said(second);
   });
 });
+
+test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)(
+  '%s while the broker starts does nothing',
+  async (signal) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-signals-'));
+    const pipe = join(folder, 'keys');
+    execFileSync('mkfifo', [pipe]);
+    try {
+      let pid = 0;
+      // It starts for as long as it waits for its keys.
+      const started = startBroker(
+        { SLUICE_PUBLISH_KEYS: '', SLUICE_PUBLISH_KEYS_FILE: pipe },
+        (one) => (pid = one),
+      );
+      const writer = await open(pipe, 'w');
+      process.kill(pid, signal);
+      await delay(100);
+      await writer.writeFile('the-key-of-the-tests');
+      await writer.close();
+      broker = await started;
+      const said = broker.log().filter((line) => !line.startsWith('{') || line.includes('SIG'));
+      expect(said).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);

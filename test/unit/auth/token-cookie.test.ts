@@ -24,6 +24,7 @@ describe('the tokens in a Cookie header', () => {
     ['sluice_tokenx=a', []],
     ['SLUICE_TOKEN=a', []],
     ['a=sluice_token=b', []],
+    ['sluice_token = a ;\tsluice_token\t=\tb\t', ['a', 'b']],
   ])('%j are %j', (cookie, tokens) => {
     expect(cookieTokens(cookie, 'sluice_token')).toEqual(tokens);
   });
@@ -32,6 +33,15 @@ describe('the tokens in a Cookie header', () => {
     const cookie = 'sluice_token=a; __Host-sluice=b; __host-sluice=c';
     expect(cookieTokens(cookie, '__Host-sluice')).toEqual(['b']);
   });
+
+  // A browser lets any host of the domain set these: for it they do not begin with __Host-.
+  test.each(['\u00a0', '\u0085', '\u000b', '\u000c', '\ufeff', '\u2000', '\u00c2\u00a0', '=', '"', ',', '$'])(
+    'not with %j before it',
+    (before) => {
+      const cookie = `${before}__Host-sluice=evil; ${before} __Host-sluice=evil`;
+      expect(cookieTokens(cookie, '__Host-sluice')).toEqual([]);
+    },
+  );
 });
 
 describe('a cookie counts', () => {

@@ -69,7 +69,15 @@ test.each(['SLUICE_JWT_ISSUER', 'SLUICE_JWT_AUDIENCE'])(
 );
 
 describe('a secret that is none stops the start', () => {
-  const templates = ['${X}', '$(X)', '{{.Values.key}}', '<your-key>', '%X%'];
+  const templates = [
+    '${X}',
+    '$(X)',
+    '{{.Values.key}}',
+    '<your-key>',
+    '%X%',
+    '$KEYS',
+    '["a-key-of-one","a-key-of-two"]',
+  ];
   test.each(['0', '1', '9', 'null', 'undefined', 'None', 'nil', 'NaN', 'true', 'false', ...templates])(
     'the publish key %s',
     (key) => {
@@ -87,6 +95,11 @@ describe('a secret that is none stops the start', () => {
     const template = '${SLUICE_JWT_SECRET_OF_PRODUCTION}';
     expect(() => loadConfig({ SLUICE_JWT_SECRET: template })).toThrow('SLUICE_JWT_SECRET holds a template');
     expect(() => loadConfig({ SLUICE_JWT_SECRET: template })).not.toThrow(template);
+  });
+
+  test.each(['SLUICE_PUBLISH_KEYS', 'SLUICE_JWT_SECRET'])('a JSON array as %s', (name) => {
+    const array = JSON.stringify(['a'.repeat(40), 'b'.repeat(40)]);
+    expect(() => loadConfig({ [name]: array })).toThrow(`${name} is a JSON array`);
   });
 
   test('while one that holds such a word is fine', () => {

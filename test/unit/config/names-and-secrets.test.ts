@@ -261,3 +261,14 @@ describe('a secret that cannot be read is not repeated', () => {
     }
   });
 });
+
+test.each([
+  ['SLUICE_JWKS_URL', 'https://user:hunter2@id.example.com/jwks'],
+  ['SLUICE_JWKS_URL', 'https://user:hun/ter2@id.example.com/jwks'],
+  ['SLUICE_JWKS_URL', 'id.example.com/jwks?key=hunter2'],
+  ['SLUICE_CORS_ORIGINS', 'https://user:hunter2@app.example.com'],
+])('a password in %s is not repeated: %s', (name, given) => {
+  const start = (): unknown => loadConfig({ [name]: given });
+  expect(start).toThrow(`${name} is a value that is not shown here`);
+  expect(start).not.toThrow(/hun\/?ter2/);
+});

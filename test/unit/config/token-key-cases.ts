@@ -34,6 +34,12 @@ export const tokenSettings: readonly SettingCase[] = [
       [...ten, 'x'.repeat(32)].join(','),
       `"${'n'.repeat(32)}",x${'o'.repeat(40)}`,
       `x${'n'.repeat(32)},'${'o'.repeat(40)}'`,
+      // One to a line, as in a file: a comma is what parts them.
+      `${'n'.repeat(32)}\n${'o'.repeat(32)}`,
+      `${'n'.repeat(32)}\r\n${'o'.repeat(32)},${'p'.repeat(32)}`,
+      // Bytes that are no text, and would be another secret than the one in the file.
+      Buffer.alloc(48, 0xe9).toString('utf8'),
+      Buffer.from(`\ufeff${'n'.repeat(32)}`, 'utf16le').toString('utf8'),
     ],
   },
   {
