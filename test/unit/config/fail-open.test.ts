@@ -69,15 +69,7 @@ test.each(['SLUICE_JWT_ISSUER', 'SLUICE_JWT_AUDIENCE'])(
 );
 
 describe('a secret that is none stops the start', () => {
-  const templates = [
-    '${X}',
-    '$(X)',
-    '{{.Values.key}}',
-    '<your-key>',
-    '%X%',
-    '$KEYS',
-    '["a-key-of-one","a-key-of-two"]',
-  ];
+  const templates = ['${X}', '$(X)', '{{.Values.key}}', '<your-key>', '%X%', '$KEYS'];
   test.each(['0', '1', '9', 'null', 'undefined', 'None', 'nil', 'NaN', 'true', 'false', ...templates])(
     'the publish key %s',
     (key) => {
