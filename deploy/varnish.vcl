@@ -13,6 +13,8 @@ probe alive {
 	.timeout = 2s;
 	.window = 1;
 	.threshold = 1;
+	# Until the first answer a replica counts as one that is there: else whoever came right after the start were sent away.
+	.initial = 1;
 }
 
 backend sluice_1 {
