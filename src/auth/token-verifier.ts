@@ -6,12 +6,11 @@ import { BrokerError } from '../core/errors.ts';
 import type { TokenAccess } from './access.ts';
 import { badToken } from './bad-token.ts';
 import { readGrants } from './grants.ts';
+import { untimelyTokens, verifiedTokens } from './remembered-verdicts.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';
 import { readTokenHeader } from './token-header.ts';
 import { readTimes } from './token-times.ts';
 import type { UntimelyToken } from './untimely-token.ts';
-import { UntimelyTokens } from './untimely-tokens.ts';
-import { VerifiedTokens } from './verified-tokens.ts';
 
 export interface TokenVerifierOptions {
   readonly keys: TokenKeys;
@@ -25,8 +24,8 @@ export interface TokenVerifierOptions {
 /** Tells good tokens (RFC 7519) from bad ones, and what the good ones allow. */
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
-  readonly #verified = new VerifiedTokens();
-  readonly #untimely = new UntimelyTokens();
+  readonly #verified = verifiedTokens();
+  readonly #untimely = untimelyTokens();
 
   constructor(options: TokenVerifierOptions) {
     this.#options = options;
@@ -34,7 +33,7 @@ export class TokenVerifier {
 
   /** What was found out about a rightly signed token a short while ago, at the price of a digest. */
   known(token: string): TokenAccess | UntimelyToken | undefined {
-    return this.#verified.get(token) ?? this.#untimely.get(token);
+    return this.#remembered(digestOf(token));
   }
 
   /**
@@ -42,7 +41,8 @@ export class TokenVerifier {
    * @throws BrokerError `unauthorized` saying what is wrong with the token, `keys-unavailable`
    */
   async verify(token: string): Promise<TokenAccess | UntimelyToken> {
-    const known = this.known(token);
+    const digest = digestOf(token);
+    const known = this.#remembered(digest);
     if (known !== undefined) return known;
     const { algorithm, kid } = readTokenHeader(token);
     const found = await this.#options.keys.find(kid, token);
@@ -50,9 +50,13 @@ export class TokenVerifier {
     if (!found.algorithms.includes(algorithm))
       throw badToken(`is not signed with ${found.algorithms[0]}, which the key of this broker is for`);
     const verdict = await this.#check(token, found);
-    if (verdict.kind === 'token') this.#verified.set(token, verdict);
-    else this.#untimely.set(token, verdict);
+    if (verdict.kind === 'token') this.#verified.set(digest, verdict);
+    else this.#untimely.set(digest, verdict);
     return verdict;
+  }
+
+  #remembered(digest: string): TokenAccess | UntimelyToken | undefined {
+    return this.#verified.get(digest) ?? this.#untimely.get(digest);
   }
 
   async #check(token: string, { keys, algorithms }: TokenKey): Promise<TokenAccess | UntimelyToken> {
@@ -78,7 +82,7 @@ export class TokenVerifier {
         subject: sub,
         ...times,
         // Without the signature, of which some algorithms have several for the same text.
-        fingerprint: hash('sha256', token.slice(0, token.lastIndexOf('.')), 'base64url'),
+        fingerprint: digestOf(token.slice(0, token.lastIndexOf('.'))),
       };
     } catch (error) {
       if (error instanceof BrokerError) throw error;
@@ -87,6 +91,10 @@ export class TokenVerifier {
       throw badToken(faultOf(error));
     }
   }
+}
+
+function digestOf(text: string): string {
+  return hash('sha256', text, 'base64url');
 }
 
 /** Tries the keys in their order: only a signature that is not that of one key may be that of the next. */

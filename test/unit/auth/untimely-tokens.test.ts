@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { UntimelyTokens } from '../../../src/auth/untimely-tokens.ts';
+import { untimelyTokens } from '../../../src/auth/remembered-verdicts.ts';
 import type { UntimelyToken } from '../../../src/auth/untimely-token.ts';
 
 beforeEach(() => {
@@ -14,7 +14,7 @@ function goodFrom(from: number): UntimelyToken {
 }
 
 test('one that has expired is remembered for a minute, however often it comes', () => {
-  const tokens = new UntimelyTokens();
+  const tokens = untimelyTokens();
   tokens.set('a', goodFrom(Infinity));
   for (let i = 0; i < 59; i++) {
     vi.advanceTimersByTime(1_000);
@@ -26,7 +26,7 @@ test('one that has expired is remembered for a minute, however often it comes', 
 });
 
 test('one that is not valid yet is forgotten when it may be', () => {
-  const tokens = new UntimelyTokens();
+  const tokens = untimelyTokens();
   tokens.set('a', goodFrom(Date.now() + 10_000));
   vi.advanceTimersByTime(9_999);
   expect(tokens.get('a')).toBeDefined();
@@ -35,7 +35,7 @@ test('one that is not valid yet is forgotten when it may be', () => {
 });
 
 test('1,000 are remembered: those that came last', () => {
-  const tokens = new UntimelyTokens();
+  const tokens = untimelyTokens();
   for (let i = 0; i < 1_000; i++) tokens.set(`token ${i}`, goodFrom(Infinity));
   expect(tokens.get('token 0')).toBeDefined();
   tokens.set('one more', goodFrom(Infinity));

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { TokenAccess } from '../../../src/auth/access.ts';
-import { VerifiedTokens } from '../../../src/auth/verified-tokens.ts';
+import { verifiedTokens } from '../../../src/auth/remembered-verdicts.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -14,7 +14,7 @@ function until(expiresAt: number): TokenAccess {
 }
 
 test('a token is known until it expires', () => {
-  const tokens = new VerifiedTokens();
+  const tokens = verifiedTokens();
   tokens.set('a', until(Date.now() + 10_000));
   vi.advanceTimersByTime(9_999);
   expect(tokens.get('a')).toBeDefined();
@@ -23,7 +23,7 @@ test('a token is known until it expires', () => {
 });
 
 test('and not for longer than a minute, so that a key can be taken away', () => {
-  const tokens = new VerifiedTokens();
+  const tokens = verifiedTokens();
   tokens.set('a', until(8.64e15));
   for (let i = 0; i < 59; i++) {
     vi.advanceTimersByTime(1_000);
@@ -34,7 +34,7 @@ test('and not for longer than a minute, so that a key can be taken away', () => 
 });
 
 test('10,000 are known: those that were used last', () => {
-  const tokens = new VerifiedTokens();
+  const tokens = verifiedTokens();
   for (let i = 0; i < 10_000; i++) tokens.set(`token ${i}`, until(8.64e15));
   expect(tokens.get('token 0')).toBeDefined();
   tokens.set('one more', until(8.64e15));
@@ -44,7 +44,7 @@ test('10,000 are known: those that were used last', () => {
 });
 
 test('a clock that is put back does not make it known for longer', () => {
-  const tokens = new VerifiedTokens();
+  const tokens = verifiedTokens();
   tokens.set('a', until(8.64e15));
   vi.setSystemTime(Date.now() - 86_400_000);
   vi.advanceTimersByTime(59_999);
@@ -54,7 +54,7 @@ test('a clock that is put back does not make it known for longer', () => {
 });
 
 test('a clock that is put forward ends it when it has expired by it: that is wall time', () => {
-  const tokens = new VerifiedTokens();
+  const tokens = verifiedTokens();
   tokens.set('a', until(Date.now() + 3_600_000));
   vi.setSystemTime(Date.now() + 3_600_000);
   expect(tokens.get('a')).toBeUndefined();
