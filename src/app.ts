@@ -19,6 +19,7 @@ import { startTracing } from './wiring/start-tracing.ts';
 export interface App {
   /** The name of this replica, which no other has. */
   readonly replica: string;
+  readonly version: string;
   /** Listens; gives the URL of the broker, and of the admin port when there is one. */
   listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
   /** Not ready any more, ends every stream over the drain window, lets requests finish. */
@@ -87,6 +88,7 @@ export async function createApp(
 
   return {
     replica,
+    version,
     listen: () => servers.listen(),
     async drain() {
       const ended = connections.drain(config.drainWindow);

@@ -1,5 +1,5 @@
 import { createApp } from '../app.ts';
-import { loadConfig, packageVersion, takesTokens } from '../config.ts';
+import { loadConfig, takesTokens } from '../config.ts';
 import { brokerLogger } from './broker-logger.ts';
 import { generateKey, leaveKey } from './generated-key.ts';
 import { LogOutput } from './log-output.ts';
@@ -57,7 +57,6 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
 
   // Last: who reads this line may stop the broker at once.
   const log = config.redisUrl === undefined ? 'embedded' : 'redis';
-  const { replica } = app;
-  const version = packageVersion();
+  const { replica, version } = app;
   logger.info({ version, url, adminUrl, replica, log, node: process.version }, 'sluice is listening');
 }

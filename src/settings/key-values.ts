@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { signatureAlgorithms } from '../core/signature-algorithm.ts';
+import { commaList } from './comma-list.ts';
 import { isQuoted } from './is-quoted.ts';
 
 // The forms of keys for tokens (docs/protocol.md §7). Each message completes "expected …".
@@ -16,7 +17,7 @@ const NO_TEXT = /[\p{Cc}\u2028\u2029\ufffd]/u;
 
 export const jwtSecrets = z
   .string()
-  .transform((text) => [...new Set(text.split(',').map((one) => one.trim()))].filter((one) => one !== ''))
+  .transform((text) => [...new Set(commaList(text))])
   .refine((secrets) => secrets.length > 0 && secrets.length <= MOST_SECRETS, SECRETS)
   .refine((secrets) => secrets.every(isSecret), SECRETS);
 

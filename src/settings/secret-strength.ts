@@ -1,3 +1,4 @@
+import { commaList } from './comma-list.ts';
 import { SETTINGS } from './settings.ts';
 
 const SECRETS = ['SLUICE_PUBLISH_KEYS', 'SLUICE_JWT_SECRET'] as const;
@@ -24,8 +25,8 @@ export function secretFaults(raw: (name: Secret) => string | undefined): {
   const problems: string[] = [];
   const warnings: string[] = [];
   for (const name of SECRETS) {
-    const given = listOf(raw(name));
-    const documented = listOf(SETTINGS[name].example);
+    const given = commaList(raw(name) ?? '');
+    const documented = commaList(SETTINGS[name].example);
     if (given.some((secret) => NOTHING.test(secret)))
       problems.push(
         `${name} holds what a program writes for a value that is missing, such as null or 0. Give it a long random text, such as the output of openssl rand -hex 32.`,
@@ -44,11 +45,4 @@ export function secretFaults(raw: (name: Secret) => string | undefined): {
       warnings.push(`${name} holds an example of the documentation, which everybody knows.`);
   }
   return { problems, warnings };
-}
-
-function listOf(text: string | undefined): string[] {
-  return (text ?? '')
-    .split(',')
-    .map((one) => one.trim())
-    .filter((one) => one !== '');
 }

@@ -4,6 +4,7 @@ import { parseChannelPattern } from '../core/channel-pattern.ts';
 import { parseOriginPattern } from '../core/origin-pattern.ts';
 import type { Rate } from '../core/rate.ts';
 import { parseRedisAddress } from '../core/redis-address.ts';
+import { commaList } from './comma-list.ts';
 import { isQuoted } from './is-quoted.ts';
 import { networkShare } from './network-share.ts';
 
@@ -77,12 +78,7 @@ export const count = (min: number, max: number) =>
         .max(max, `a whole number from ${min} to ${max}`),
     );
 
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
+const list = z.string().transform(commaList);
 
 export const origins = list.pipe(
   z

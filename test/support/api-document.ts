@@ -1,6 +1,8 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { expect } from 'vitest';
+import { startBroker } from './broker.ts';
+import type { Broker } from './broker.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -68,4 +70,18 @@ export function schemasOf(document: ApiDocument): {
       return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
     },
   };
+}
+
+/** A broker that takes tokens and makes them, and what it says of its API. */
+export async function startDescribedBroker(publicChannels: string): Promise<{
+  readonly broker: Broker;
+  readonly api: ApiDocument;
+  readonly schemas: ReturnType<typeof schemasOf>;
+}> {
+  const broker = await startBroker({
+    SLUICE_JWT_SECRET: 'a secret of more than thirty-two bytes',
+    SLUICE_PUBLIC_CHANNELS: publicChannels,
+  });
+  const api = await readApi(broker.url);
+  return { broker, api, schemas: schemasOf(api) };
 }

@@ -1,6 +1,7 @@
 import { createParser } from 'eventsource-parser';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readApi, schemasOf } from '../../support/api-document.ts';
+import { startDescribedBroker } from '../../support/api-document.ts';
+import type { schemasOf } from '../../support/api-document.ts';
 import type { ApiDocument, ApiOperation } from '../../support/api-document.ts';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
@@ -12,12 +13,7 @@ let broker: Broker;
 let api: ApiDocument;
 let schemas: ReturnType<typeof schemasOf>;
 beforeAll(async () => {
-  broker = await startBroker({
-    SLUICE_JWT_SECRET: 'a secret of more than thirty-two bytes',
-    SLUICE_PUBLIC_CHANNELS: 'news',
-  });
-  api = await readApi(broker.url);
-  schemas = schemasOf(api);
+  ({ broker, api, schemas } = await startDescribedBroker('news'));
 });
 afterAll(() => broker?.kill());
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readApi, schemasOf } from '../../support/api-document.ts';
+import { startDescribedBroker } from '../../support/api-document.ts';
+import type { schemasOf } from '../../support/api-document.ts';
 import type { ApiDocument, ApiOperation } from '../../support/api-document.ts';
-import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { nearSchema } from '../../support/near-schema.ts';
 import { exchange } from '../../support/raw-http.ts';
@@ -19,12 +19,7 @@ let broker: Broker;
 let api: ApiDocument;
 let schemas: ReturnType<typeof schemasOf>;
 beforeAll(async () => {
-  broker = await startBroker({
-    SLUICE_JWT_SECRET: 'a secret of more than thirty-two bytes',
-    SLUICE_PUBLIC_CHANNELS: '*',
-  });
-  api = await readApi(broker.url);
-  schemas = schemasOf(api);
+  ({ broker, api, schemas } = await startDescribedBroker('*'));
 });
 afterAll(() => broker?.kill());
 
