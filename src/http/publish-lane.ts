@@ -72,6 +72,11 @@ export class PublishLane {
     for (const connection of this.#connections) connection.close();
   }
 
+  /** Cuts what is still open, also where the peer keeps its half: the server is closed only when all connections are. */
+  cut(): void {
+    for (const connection of this.#connections) connection.cut();
+  }
+
   #look(): void {
     const now = performance.now();
     for (const connection of this.#connections) connection.look(now);
@@ -111,6 +116,10 @@ class LaneConnection {
   close(): void {
     this.#closing = true;
     if (this.#state === 'reading') this.#socket.end();
+  }
+
+  cut(): void {
+    this.#socket.destroy();
   }
 
   /** Called now and then. */

@@ -88,6 +88,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
     },
     async close() {
       lane?.close();
+      lane?.cut();
       if (tls === undefined) server.server.closeAllConnections();
       else tls.closeAllConnections();
       admin?.server.closeAllConnections();

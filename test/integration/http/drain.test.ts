@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
@@ -97,4 +99,36 @@ describe('SIGTERM', () => {
     await (await fetch(`${broker.url}/livez`)).text();
     expect(await broker.stop()).toEqual({ code: 0, signal: null });
   });
+
+  test.each([
+    ['a publisher that keeps its half of the connection open', publishRequest],
+    ['a publisher that does so in the middle of a request', halfAPublish],
+    ['a reader that does so in the middle of a head', () => 'GET /livez HTTP/1.1\r\nHost: sluice\r\n'],
+  ])(
+    'does not wait for %s',
+    async (_who, request) => {
+      const broker = await startBroker();
+      const socket = connect({ port: broker.port, host: '127.0.0.1', allowHalfOpen: true });
+      // How the broker ends it does not matter here.
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      await new Promise<void>((resolve) => socket.write(request(broker), () => resolve()));
+      // The broker accepts connections in order, and reads what came before.
+      if (request === publishRequest) await once(socket, 'data');
+      socket.resume();
+      await broker.publish('drain', 'the broker has seen the other one');
+      expect(await broker.stop()).toEqual({ code: 0, signal: null });
+      socket.destroy();
+    },
+    15_000,
+  );
 });
+
+function publishRequest({ key }: Broker): string {
+  const head = ['POST /publish/drain HTTP/1.1', 'Host: sluice', `Authorization: Bearer ${key}`];
+  return [...head, 'Content-Length: 5', '', 'hello'].join('\r\n');
+}
+
+function halfAPublish(broker: Broker): string {
+  return publishRequest(broker).slice(0, -2);
+}
