@@ -2,39 +2,56 @@ import type { ChannelName } from './channel-name.ts';
 import type { EventId, NewEvent, StoredEvent } from './event.ts';
 import type { LogTrouble } from './log-trouble.ts';
 
+/** What a log keeps of one channel. */
+export interface HistoryPolicy {
+  /** Events. */
+  readonly size: number;
+  /** How long an event is kept, in ms. */
+  readonly ttl: number;
+}
+
 /** Where events are kept and announced. Its laws are the contract suite's, which every adapter passes. */
 export interface EventLog {
   /**
-   * Append and announce in one atomic step per channel: what a follower hears is already readable, in log order.
-   * @throws BrokerError `log-unavailable` in under a second when the log cannot be reached (the event may have been
-   *   appended all the same: only an idempotency key makes a retry safe), `log-full` when it has no room
+   * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step: what a follower hears is already readable,
+   * in log order, and nobody else's event is between them. Gives as many results, in the same order.
+   * @throws BrokerError `log-unavailable` in under a second when the log cannot be reached (the events may have been
+   *   appended all the same: only an idempotency key makes a retry safe), `log-full` when it has no room; then none of
+   *   them was appended
    */
-  append(channel: ChannelName, event: NewEvent, options?: AppendOptions): Promise<Appended>;
+  append(
+    channel: ChannelName,
+    events: readonly NewEvent[],
+    options: AppendOptions,
+  ): Promise<readonly Appended[]>;
 
   /**
-   * Events strictly after `after`, oldest first, at most `limit` and no more than {@link PAGE_BYTES} in all
+   * Events strictly after `after`, oldest first, at most `limit` and no more than {@link PAGE_BYTES} of records in all
    * (but at least one), and whether the log can prove that none is missing.
-   * @throws BrokerError `log-unavailable`
+   * @throws BrokerError `log-unavailable`; its trouble is `version` when the next event has an unknown form
    */
-  read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage>;
+  read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage>;
 
   /**
    * The id after which the newest `count` retained events lie.
    * @throws BrokerError `log-unavailable`
    */
-  rewind(channel: ChannelName, count: number): Promise<EventId>;
+  rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId>;
 
   /**
-   * Resolves once every later append is certain to reach the listener; gives the tail at that moment. Patient: while
-   * the log is away it goes on trying, until it is stopped. The listener may be called before it resolves.
+   * Tells the listener of every later append. Patient: while the log is away it goes on trying, until it is stopped.
+   * Gives the function that stops it.
    */
-  follow(channel: ChannelName, listener: LogListener): Following;
+  follow(channel: ChannelName, listener: LogListener): () => void;
 
   /** Whether the log takes events and its announcements arrive. Never rejects. */
   health(): Promise<LogHealth>;
 
   close(): Promise<void>;
 }
+
+/** Events that one append takes at the most. */
+export const MAX_APPENDED = 256;
 
 /** Bytes of events in a page at the most, but for a single event that is larger. */
 export const PAGE_BYTES = 256 * 1024;
@@ -43,7 +60,12 @@ export const PAGE_BYTES = 256 * 1024;
 export const TAIL_TTL = 86_400_000;
 
 export interface AppendOptions {
-  /** 1 to 200 visible ASCII characters; the same key on the same channel within the log's time-to-live appends once. */
+  /** What is kept of the channel from now on. */
+  readonly policy: HistoryPolicy;
+  /**
+   * 1 to 200 visible ASCII characters. The key counts with each event's position among `events`; the same key and position
+   * on the same channel within the log's time-to-live append once.
+   */
   readonly idempotencyKey?: string | undefined;
 }
 
@@ -63,21 +85,18 @@ export interface LogPage {
   readonly room: number;
 }
 
+/** What a follower is told. It may be called before {@link EventLog.follow} returns. */
 export interface LogListener {
+  /** Every later append is certain to be told; the tail was this at that moment. Once, and {@link onEvents} may come first. */
+  onFollowing(tail: EventId): void;
   /** In log order; an event may come twice. */
   onEvents(events: readonly StoredEvent[]): void;
   /** The channel cannot be followed now, which is tried again; `error` says why. */
   onTrouble?(error: unknown): void;
-  /** Announcements may be lost from here on. */
+  /** Announcements may be lost from here on. Only between {@link onFollowing} and {@link onResumed}. */
   onInterrupted(): void;
   /** Announcements arrive again; what was appended up to `tail` may have gone unheard. */
   onResumed(tail: EventId): void;
-}
-
-export interface Following {
-  /** The tail when following began. Rejects only when stopped before that. */
-  readonly started: Promise<EventId>;
-  stop(): void;
 }
 
 export interface LogHealth {

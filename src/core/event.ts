@@ -9,9 +9,15 @@ export type EventId = string & { readonly [brand]: 'EventId' };
 /** The tail of a channel that never had an event, and the predecessor of a first event. */
 export const ORIGIN = '0-0' as EventId;
 
-/** What a publisher hands in, already encoded: the SSE fields of the event but for its id, ending in a blank line. */
+/** What a publisher hands in, checked. */
 export interface NewEvent {
-  readonly fields: string;
+  /** No control characters, 1 to 200 characters. */
+  readonly type?: string | undefined;
+  /** The event is the newest value of this key: 1 to 200 visible ASCII characters. */
+  readonly key?: string | undefined;
+  /** No event follows it in its channel. */
+  readonly last?: boolean | undefined;
+  readonly data: string;
 }
 
 /** An event as the log keeps it. */
@@ -19,11 +25,11 @@ export interface StoredEvent {
   readonly id: EventId;
   /** The id of the event before this one in the channel: the chain by which loss is noticed. */
   readonly prev: EventId;
-  /** The bytes that go to every socket: `id: …`, then the fields the publisher's replica encoded. */
-  readonly frame: Buffer;
+  /** The event itself in the form of `record.ts`; its version is known to this broker. */
+  readonly record: Buffer;
 }
 
-/** What an event takes in memory besides its frame: its object, its ids, and what Node keeps for a buffer; on the high side. */
+/** What an event takes in memory besides its record: its object, its ids, and what Node keeps for a buffer; on the high side. */
 export const EVENT_OVERHEAD = 400;
 
 export const EVENT_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;

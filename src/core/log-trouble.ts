@@ -4,12 +4,14 @@
  * - `unreachable`: there is no connection
  * - `timeout`: no answer came in time
  * - `announcements`: it answers, but what is announced does not arrive
+ * - `version`: it holds events in a form that a newer release of the broker has written
  * - `other`: what none of these words stands for
  */
 export const LOG_TROUBLES = [
   'unreachable',
   'timeout',
   'announcements',
+  'version',
   'READONLY',
   'MISCONF',
   'NOREPLICAS',

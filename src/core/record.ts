@@ -1,0 +1,84 @@
+import { Buffer } from 'node:buffer';
+import { BrokerError } from './errors.ts';
+import type { NewEvent } from './event.ts';
+
+/**
+ * The form in which a log keeps and announces an event. The form is neutral: each replica makes of it what its
+ * subscribers read. It begins with its version, so that two releases of the broker can share a log:
+ *
+ *     record  = version-1 | version-0
+ *     version-1 = "1" LF *( field LF ) LF data
+ *     field   = "t" type | "k" key | "l"
+ *     version-0 = "0" SSE-fields
+ *
+ * `t` is the event's type, `k` its key, `l` says that it is the last of its channel. Neither a type nor a key holds a
+ * line break. Fields with other letters are skipped. The data reach to the end, as they were published.
+ *
+ * Version 0 is what the release before kept: the event's SSE fields without the id, ending in a blank line. It is read
+ * and never written.
+ */
+const VERSION_1 = 0x31;
+const VERSION_0 = 0x30;
+const LF = 0x0a;
+const TYPE = 0x74;
+const KEY = 0x6b;
+const LAST = 0x6c;
+
+/** A record of version 1, taken apart. */
+export interface RecordFields {
+  readonly version: 1;
+  readonly type: string | undefined;
+  readonly key: string | undefined;
+  readonly last: boolean;
+  /** A view of the record, not a copy. */
+  readonly data: Buffer;
+}
+
+/** A record of version 0. */
+export interface RecordedFrame {
+  readonly version: 0;
+  /** The SSE fields, without the id; a view of the record. */
+  readonly fields: Buffer;
+}
+
+/** The record of an event, as text that is to be encoded as UTF-8. */
+export function encodeRecord({ type, key, last, data }: NewEvent): string {
+  let head = '1\n';
+  if (type !== undefined) head += `t${type}\n`;
+  if (key !== undefined) head += `k${key}\n`;
+  if (last === true) head += 'l\n';
+  return `${head}\n${data}`;
+}
+
+/** @throws BrokerError `log-unavailable` (trouble `version`) for a version that this broker does not know */
+export function readRecord(record: Buffer): RecordFields | RecordedFrame {
+  if (record[0] === VERSION_0) return { version: 0, fields: record.subarray(1) };
+  if (record[0] !== VERSION_1 || record[1] !== LF) throw unknownVersion(record);
+  let type: string | undefined;
+  let key: string | undefined;
+  let last = false;
+  let start = 2;
+  while (record[start] !== LF) {
+    const end = record.indexOf(LF, start);
+    if (end < 0) throw unknownVersion(record);
+    if (record[start] === TYPE) type = record.toString('utf8', start + 1, end);
+    else if (record[start] === KEY) key = record.toString('latin1', start + 1, end);
+    else if (record[start] === LAST) last = true;
+    start = end + 1;
+  }
+  return { version: 1, type, key, last, data: record.subarray(start + 1) };
+}
+
+/** Whether {@link readRecord} knows the record's version. */
+export function isKnownVersion(record: Buffer): boolean {
+  return record[0] === VERSION_0 || (record[0] === VERSION_1 && record[1] === LF);
+}
+
+export function unknownVersion(record: Buffer): BrokerError {
+  const version = JSON.stringify(record.toString('latin1', 0, 8).split('\n', 1)[0]);
+  return new BrokerError(
+    'log-unavailable',
+    `The log holds an event in a form that this version of Sluice does not know (it begins with ${version}). Upgrade this replica.`,
+    { trouble: 'version' },
+  );
+}
