@@ -1,51 +1,72 @@
-import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from './channel-name.ts';
-import type { Following, LogListener } from './event-log.ts';
+import type { EventLog, HistoryPolicy, LogListener } from './event-log.ts';
+import { EventRun } from './event-run.ts';
 import { ORIGIN, compareEventIds } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
+import type { FairLoop } from './fair-loop.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
+import type { HeldBudget } from './held-events.ts';
+import type { Instruments } from './instruments.ts';
 import type { SharedPage } from './log-page.ts';
 import { PageReader } from './page-reader.ts';
 import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
-import { Retention } from './retention.ts';
 import { RecentEvents } from './recent-events.ts';
-import { joinFrames } from './shared-bytes.ts';
-import type { SharedBytes } from './shared-bytes.ts';
-import type { Subscription } from './subscription.ts';
+import type { RecentBudget } from './recent-events.ts';
+import { countWithin } from './record.ts';
+import { Retention } from './retention.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** Bytes of recent events that one run to a subscriber joins. */
+const MAX_RUN_BYTES = 256 * 1024;
+
+/** What all channels of a replica share. */
+export interface ChannelContext {
+  readonly log: EventLog;
+  readonly loop: FairLoop;
+  readonly instruments: Instruments;
+  readonly recentBudget: RecentBudget;
+  readonly heldBudget: HeldBudget;
+  readonly policy: HistoryPolicy;
+  /** The run of recent events that was made last, and for which channel. Kept once for all channels, it stays one buffer. */
+  readonly lastRun: { channel?: object | undefined; run?: EventRun | undefined };
+  /** The log could not be read, or followed. */
+  readonly onTrouble: (channel: ChannelName, error: unknown) => void;
+}
 
 /**
- * One followed channel on this replica. Events come in through {@link onEvents}, are checked against the chain of
- * predecessors, and go to the live subscribers in joined, sliced walks. Whatever is missing is read from the log, once
- * for all; where the log cannot say, every subscriber goes back to catching up and is told by itself.
+ * One followed channel on this replica. Events come in through {@link onEvents} and are checked against the chain of
+ * predecessors; the fan-out writes them to the live subscribers. Missing events are read from the log, once for all
+ * subscribers. Where the log cannot give them, every subscriber goes back to catching up, and is told of its own gap.
  */
 export class Channel implements LogListener, PageConsumer {
   readonly name: ChannelName;
   readonly #context: ChannelContext;
-  readonly #following: Following;
+  readonly #unfollow: () => void;
   readonly #reader: PageReader;
   readonly #recent: RecentEvents;
   readonly #retention: Retention;
   readonly #held: HeldEvents;
   readonly #fanOut: FanOut;
-  readonly #waiting = new Set<Subscription>();
+  readonly #waiting = new Set<Subscriber>();
   #state: 'starting' | 'following' | 'interrupted' = 'starting';
   #healing = false;
   #healAgain = false;
   /** The last event taken in. */
   #position: EventId = ORIGIN;
-  /** Bytes taken in since the live subscribers were last told. */
+  /** Bytes taken in since the fan-out was last told. */
   #takenBytes = 0;
   #size = 0;
 
   constructor(name: ChannelName, context: ChannelContext) {
     this.name = name;
     this.#context = context;
-    this.#retention = new Retention(context.history);
+    this.#retention = new Retention(context.policy);
     this.#reader = new PageReader({
       log: context.log,
       channel: name,
       loop: context.loop,
+      policy: context.policy,
       budget: context.recentBudget,
       retention: this.#retention,
       onFailed: (error) => this.onTrouble(error),
@@ -53,11 +74,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#recent = new RecentEvents(context.recentBudget, ORIGIN);
     this.#held = new HeldEvents(context.heldBudget);
     this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
-    this.#following = context.log.follow(name, this);
-    this.#following.started.then(
-      (tail) => this.#start(tail),
-      () => undefined, // stopped before it started: nobody is left to tell
-    );
+    this.#unfollow = context.log.follow(name, this);
   }
 
   /** Subscribers, live or not. */
@@ -69,36 +86,36 @@ export class Channel implements LogListener, PageConsumer {
     return this.#position;
   }
 
-  /** Whether events arrive, so that subscribers may be served; {@link wait} for it otherwise. */
+  /** Whether announcements arrive, so that subscribers can be served. Otherwise they {@link wait}. */
   get serving(): boolean {
     return this.#state === 'following';
   }
 
-  add(subscription: Subscription): void {
+  add(subscriber: Subscriber): void {
     this.#size++;
-    subscription.cameAt = this.#retention.taken;
+    subscriber.arrivedAt = this.#retention.taken;
     if (this.serving) {
-      subscription.anchor(this.#position);
-      subscription.schedule();
+      subscriber.anchor(this.#position);
+      subscriber.schedule();
     } else {
-      this.#waiting.add(subscription);
+      this.#waiting.add(subscriber);
     }
   }
 
-  remove(subscription: Subscription): void {
+  remove(subscriber: Subscriber): void {
     this.#size--;
-    this.#waiting.delete(subscription);
-    this.#fanOut.leave(subscription);
+    this.#waiting.delete(subscriber);
+    this.#fanOut.leave(subscriber);
   }
 
-  /** Wakes the subscription when the channel serves again. */
-  wait(subscription: Subscription): void {
-    this.#waiting.add(subscription);
+  /** Wakes the subscriber when the channel serves again. */
+  wait(subscriber: Subscriber): void {
+    this.#waiting.add(subscriber);
   }
 
-  /** Checks against the log whether anything went unheard; wakes the subscription afterwards. */
-  check(subscription: Subscription): void {
-    this.#waiting.add(subscription);
+  /** Reads from the log whether an announcement was missed; wakes the subscriber afterwards. */
+  check(subscriber: Subscriber): void {
+    this.#waiting.add(subscriber);
     this.#heal();
   }
 
@@ -108,45 +125,47 @@ export class Channel implements LogListener, PageConsumer {
 
   rewind(count: number, consumer: RewindConsumer): Withdraw {
     // More than all that is kept is as much as that.
-    return this.#reader.rewind(Math.min(count, this.#context.history.size), consumer);
+    return this.#reader.rewind(Math.min(count, this.#context.policy.size), consumer);
   }
 
   /**
-   * Everything from exactly `position` to the channel's own, as one buffer; undefined when only the log can tell. What had
-   * arrived before the subscriber came (`cameAt`, in events taken in) it only gets as long as the log keeps it, too.
+   * The recent events after `position`; undefined when only the log can give them. Of events that were taken in before the
+   * subscriber came (`arrivedAt`) only those are given that the log still keeps. A run of many bytes ends before
+   * {@link position}.
    */
-  recentAfter(
-    position: EventId,
-    cameAt: number,
-  ): { readonly bytes: SharedBytes; readonly count: number } | undefined {
+  recentAfter(position: EventId, arrivedAt: number): EventRun | undefined {
     const events = this.#recent.after(position);
     const [first] = events ?? [];
     if (events === undefined) return undefined;
-    const before = events.length - (this.#retention.taken - cameAt);
+    const before = events.length - (this.#retention.taken - arrivedAt);
     if (first !== undefined && before > 0 && !this.#stillKept(first.id, before)) return undefined;
-    const { lastJoin } = this.#context;
-    const { of: last } = lastJoin;
-    const to = this.#position;
-    if (last?.channel === this && last.from === position && last.to === to) return last;
-    const joined = { channel: this, from: position, to, bytes: joinFrames(events), count: events.length };
-    if (events.length > 1) lastJoin.of = joined;
-    return joined;
+    const count = countWithin(events, MAX_RUN_BYTES);
+    const to = events[count - 1]?.id ?? position;
+    const { lastRun } = this.#context;
+    const { channel, run: last } = lastRun;
+    if (channel === this && last !== undefined && last.from === position && last.to === to) return last;
+    const run = new EventRun(position, count < events.length ? events.slice(0, count) : events);
+    if (events.length > 1) {
+      lastRun.channel = this;
+      lastRun.run = run;
+    }
+    return run;
   }
 
   #stillKept(oldest: EventId, count: number): boolean {
     return this.#retention.holds(count) && !this.#retention.expired(oldest);
   }
 
-  /** From here on every event goes to the subscription as it arrives. It must stand at exactly {@link position}. */
-  join(subscription: Subscription): void {
-    this.#fanOut.join(subscription);
+  /** From here on every event goes to the subscriber as it arrives. It must stand at exactly {@link position}. */
+  join(subscriber: Subscriber): void {
+    this.#fanOut.join(subscriber);
   }
 
-  leaveLive(subscription: Subscription): void {
-    this.#fanOut.leave(subscription);
+  leaveLive(subscriber: Subscriber): void {
+    this.#fanOut.leave(subscriber);
   }
 
-  /** A page from the log can be ahead of what was announced; what was announced then comes as a repetition. */
+  /** A page from the log can hold events before they are announced. Their announcements then are repetitions. */
   offer(events: readonly StoredEvent[]): void {
     const last = events.at(-1);
     if (this.#state !== 'following' || this.#healing || last === undefined) return;
@@ -158,12 +177,23 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   stop(): void {
-    if (this.#context.lastJoin.of?.channel === this) this.#context.lastJoin.of = undefined;
-    this.#following.stop();
+    const { lastRun } = this.#context;
+    if (lastRun.channel === this) {
+      lastRun.channel = undefined;
+      lastRun.run = undefined;
+    }
+    this.#unfollow();
     this.#reader.stop();
     this.#recent.reset(this.#position);
     this.#held.take();
     this.#fanOut.restartAt(this.#position);
+  }
+
+  onFollowing(tail: EventId): void {
+    this.#state = 'following';
+    this.#restartAt(tail);
+    this.#anchor(tail);
+    this.#settle();
   }
 
   onEvents(events: readonly StoredEvent[]): void {
@@ -182,7 +212,7 @@ export class Channel implements LogListener, PageConsumer {
 
   onTrouble(error: unknown): void {
     this.#context.onTrouble(this.name, error);
-    for (const subscription of this.#waiting) subscription.onTrouble(error);
+    for (const subscriber of this.#waiting) subscriber.onTrouble(error);
   }
 
   onInterrupted(): void {
@@ -197,10 +227,10 @@ export class Channel implements LogListener, PageConsumer {
     else if (!this.#healing) this.#settle();
   }
 
-  /** The law Chain. False when events are missing before this one. */
+  /** Law 1, Chain. False when events are missing before this one. */
   #take(event: StoredEvent): boolean {
     if (compareEventIds(event.id, this.#position) <= 0) {
-      // A repetition, or a log that went back behind what we know: only the log can say which.
+      // Either a repetition, or the log has lost its newest events. Only the log can say which.
       if (!this.#recent.has(event.id)) this.#heal();
       return true;
     }
@@ -208,7 +238,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#recent.push(event);
     this.#retention.take(event);
     this.#position = event.id;
-    this.#takenBytes += event.frame.length;
+    this.#takenBytes += event.record.length;
     return true;
   }
 
@@ -218,16 +248,9 @@ export class Channel implements LogListener, PageConsumer {
     if (bytes > 0) this.#fanOut.announce(this.#position, bytes);
   }
 
-  #start(tail: EventId): void {
-    this.#state = 'following';
-    this.#restartAt(tail);
-    this.#anchor(tail);
-    this.#settle();
-  }
-
-  /** New events, for those who came while none arrived, are those after the moment when they arrive again. */
+  /** Subscribers that joined during an outage without a cursor start at the tail found on recovery. */
   #anchor(tail: EventId): void {
-    for (const subscription of this.#waiting) subscription.anchor(tail);
+    for (const subscriber of this.#waiting) subscriber.anchor(tail);
   }
 
   #restartAt(position: EventId): void {
@@ -242,7 +265,7 @@ export class Channel implements LogListener, PageConsumer {
   /** Reads the log from the channel's position, once for all subscribers. */
   #heal(): void {
     if (this.#healing) {
-      // What is being read was asked for before whatever gave rise to this.
+      // The read that is under way was asked for before the new reason to heal.
       this.#healAgain = true;
       return;
     }
@@ -256,7 +279,7 @@ export class Channel implements LogListener, PageConsumer {
       if (page.events.length > 0) this.#context.instruments.healed();
       this.#announce();
     } else {
-      // Each subscriber finds by itself, from its own position, what it can still get and what it must be told.
+      // Each subscriber reads on from its own position, and is told of its own gap.
       this.#fanOut.sendAllBack();
       this.#restartAt(page.tail);
     }
@@ -271,13 +294,13 @@ export class Channel implements LogListener, PageConsumer {
     this.#settle();
   }
 
-  /** Takes in what was held back, and lets those go on who waited. */
+  /** Takes in the events that were held back, and wakes the waiting subscribers. */
   #settle(): void {
     const { events, lost } = this.#held.take();
     if (lost) this.#heal();
     this.onEvents(events);
     if (this.#state !== 'following' || this.#waiting.size === 0) return;
-    for (const subscription of this.#waiting) subscription.schedule();
+    for (const subscriber of this.#waiting) subscriber.schedule();
     this.#waiting.clear();
   }
 }

@@ -1,39 +1,37 @@
+import { EventRun } from './event-run.ts';
 import { compareEventIds, eventTime } from './event.ts';
-import type { EventId, StoredEvent } from './event.ts';
+import type { EventId } from './event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
+import { countWithin } from './record.ts';
 import type { RecentEvents } from './recent-events.ts';
-import { joinFrames } from './shared-bytes.ts';
-import type { SharedBytes } from './shared-bytes.ts';
-import type { Subscription } from './subscription.ts';
+import type { Subscriber } from './subscriber.ts';
 
 /** Bytes that one write to each subscriber may join. */
-const MAX_WALK_BYTES = 256 * 1024;
-/** Bytes that may wait for their walk; beyond that live subscribers go back to the log, at their own pace. */
+const MAX_RUN_BYTES = 256 * 1024;
+/** Bytes that may wait to be written. Beyond that live subscribers go back to reading the log, at their own pace. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
-/** Events on their way to every live subscriber, as one write each. */
+/** A run on its way to every live subscriber. */
 interface Walk {
-  readonly from: EventId;
-  readonly to: EventId;
-  readonly events: readonly StoredEvent[];
-  readonly bytes: SharedBytes;
-  /** From the end of the list to its start, so that a subscriber that leaves can be replaced by the last one. */
+  readonly run: EventRun;
+  /** From the end of the list to its start, so that the last subscriber can take the place of one that leaves. */
   next: number;
   written: number;
 }
 
 /**
- * The live subscribers of one channel, and the walks that take events to them: what arrives in one turn of the event
- * loop, or during a walk, is joined and goes out as one write each. Nothing is done for a subscriber but that write.
+ * The live subscribers of one channel. What arrives in one turn of the event loop, or while subscribers are written to, is
+ * one run and goes out as one write to each. Nothing else is done for a subscriber.
  */
 export class FanOut implements FairTask {
   readonly #recent: RecentEvents;
   readonly #loop: FairLoop;
   readonly #instruments: Instruments;
-  readonly #live: Subscription[] = [];
-  /** Up to where walks have taken the live subscribers, and where the channel stands. */
+  readonly #live: Subscriber[] = [];
+  /** The position up to which the live subscribers have been written to. */
   #walked: EventId;
+  /** The channel's position. */
   #target: EventId;
   #pendingBytes = 0;
   #walk: Walk | undefined;
@@ -47,23 +45,23 @@ export class FanOut implements FairTask {
     this.#target = recent.floor;
   }
 
-  /** From here on the subscription gets what is announced. It must stand at exactly the channel's position. */
-  join(subscription: Subscription): void {
-    subscription.liveIndex = this.#live.length;
-    this.#live.push(subscription);
+  /** From here on the subscriber gets what is announced. It must stand at exactly the channel's position. */
+  join(subscriber: Subscriber): void {
+    subscriber.liveIndex = this.#live.length;
+    this.#live.push(subscriber);
   }
 
-  leave(subscription: Subscription): void {
-    const index = subscription.liveIndex;
+  leave(subscriber: Subscriber): void {
+    const index = subscriber.liveIndex;
     if (index < 0) return;
-    subscription.liveIndex = -1;
+    subscriber.liveIndex = -1;
     const last = this.#live.pop();
-    if (last === undefined || last === subscription) return;
+    if (last === undefined || last === subscriber) return;
     last.liveIndex = index;
     this.#live[index] = last;
   }
 
-  /** Recent memory now reaches up to `position`, `bytes` further than when it was last said. */
+  /** Recent memory now reaches up to `position`, `bytes` further than at the last call. */
   announce(position: EventId, bytes: number): void {
     this.#target = position;
     this.#pendingBytes += bytes;
@@ -80,15 +78,15 @@ export class FanOut implements FairTask {
 
   /** Every live subscriber goes back to catching up, from where it stands. */
   sendAllBack(): void {
-    for (const subscription of this.#live) {
-      subscription.liveIndex = -1;
-      subscription.catchUp();
+    for (const subscriber of this.#live) {
+      subscriber.liveIndex = -1;
+      subscriber.catchUp();
     }
     this.#live.length = 0;
     this.restartAt(this.#target);
   }
 
-  /** Nothing before `position` is on its way any more. */
+  /** Drops what was to be written before `position`. */
   restartAt(position: EventId): void {
     this.#walk = undefined;
     this.#walked = position;
@@ -96,22 +94,24 @@ export class FanOut implements FairTask {
     this.#pendingBytes = 0;
   }
 
-  /** One slice of a walk. */
+  /** Writes to some of the subscribers, until the time is over. */
   run(until: number): boolean {
     const walk = (this.#walk ??= this.#nextWalk());
     if (walk === undefined) {
       this.#scheduled = false;
       return false;
     }
+    const { run } = walk;
+    const { from, to } = run;
     const live = this.#live;
     let visited = 0;
     for (let i = Math.min(walk.next, live.length - 1); i >= 0; i = Math.min(i - 1, live.length - 1)) {
-      const subscription = live[i] as Subscription;
-      if (subscription.position === walk.from) {
+      const subscriber = live[i] as Subscriber;
+      if (subscriber.position === from) {
         walk.written++;
-        subscription.receive(walk.bytes, walk.to);
-      } else if (compareEventIds(subscription.position, walk.to) < 0) {
-        subscription.catchUp();
+        subscriber.deliver(run);
+      } else if (compareEventIds(subscriber.position, to) < 0) {
+        subscriber.catchUp();
       }
       if ((++visited & 15) === 0 && performance.now() >= until) {
         walk.next = i - 1;
@@ -125,28 +125,20 @@ export class FanOut implements FairTask {
 
   #nextWalk(): Walk | undefined {
     const pending = this.#recent.after(this.#walked) ?? [];
-    let bytes = 0;
-    let count = 0;
-    for (const event of pending) {
-      if (count > 0 && bytes + event.frame.length > MAX_WALK_BYTES) break;
-      bytes += event.frame.length;
-      count++;
-    }
+    if (pending.length === 0) return undefined;
+    const count = countWithin(pending, MAX_RUN_BYTES);
     const events = count === pending.length ? pending : pending.slice(0, count);
-    const last = events.at(-1);
-    if (last === undefined) return undefined;
-    return { from: this.#walked, to: last.id, events, bytes: joinFrames(events), next: Infinity, written: 0 };
+    return { run: new EventRun(this.#walked, events), next: Infinity, written: 0 };
   }
 
-  #finish(walk: Walk): void {
+  #finish({ run, written }: Walk): void {
     this.#walk = undefined;
-    this.#walked = walk.to;
-    this.#pendingBytes -= walk.bytes.plain.length;
+    this.#walked = run.to;
+    for (const { record } of run.events) this.#pendingBytes -= record.length;
     this.#recent.trim(this.#walked);
-    if (walk.written === 0) return;
-    this.#instruments.delivered(walk.written * walk.events.length);
+    if (written === 0) return;
+    this.#instruments.delivered(written * run.events.length);
     const now = Date.now();
-    for (const event of walk.events)
-      this.#instruments.fannedOut(Math.max(0, now - eventTime(event.id)) / 1000);
+    for (const { id } of run.events) this.#instruments.fannedOut(Math.max(0, now - eventTime(id)) / 1000);
   }
 }

@@ -4,13 +4,13 @@ import type { StoredEvent } from './event.ts';
 const MAX_EVENTS = 1_000;
 const MAX_BYTES = 1024 * 1024;
 
-/** What all channels of a process may hold back together, in bytes. */
+/** Bytes that all channels of a process may hold back together. */
 export interface HeldBudget {
   readonly limit: number;
   used: number;
 }
 
-/** What is announced while a channel cannot take it in. Bounded: beyond that the log is the memory. */
+/** Announced events that a channel cannot take in yet. Beyond the bounds they are dropped, and have to be read from the log. */
 export class HeldEvents {
   readonly #budget: HeldBudget;
   #events: StoredEvent[] = [];
@@ -24,7 +24,7 @@ export class HeldEvents {
   add(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (this.#lost) return;
-      const bytes = event.frame.length + EVENT_OVERHEAD;
+      const bytes = event.record.length + EVENT_OVERHEAD;
       this.#lost =
         this.#events.length === MAX_EVENTS ||
         this.#bytes + bytes > MAX_BYTES ||
@@ -39,7 +39,7 @@ export class HeldEvents {
     }
   }
 
-  /** Empties it. `lost` says that there was more than could be held, which now must be read. */
+  /** Empties it. `lost`: events were dropped, and have to be read from the log. */
   take(): { readonly events: readonly StoredEvent[]; readonly lost: boolean } {
     const taken = { events: this.#events, lost: this.#lost };
     this.#clear();

@@ -3,21 +3,21 @@ import type { SharedPage } from './log-page.ts';
 import type { RecentBudget } from './recent-events.ts';
 import type { Retention } from './retention.ts';
 
-/** Pages kept of a channel, for others who may come for them. */
+/** Pages kept of a channel. */
 const MAX_KEPT = 8;
-/** For how long, in ms: those who have lost a replica come within seconds. */
+/** How long pages are kept, in ms: subscribers that have lost their replica come back within seconds. */
 export const KEPT_FOR = 2_000;
 
 interface KeptPage {
   readonly page: SharedPage;
-  /** In the order of questions: which of them were asked of the log before somebody came, and which after. */
+  /** Its place in the order of questions: says whether the log was asked before or after a subscriber came. */
   readonly turn: number;
   /** Events that the channel had taken in when the log was asked. */
   readonly taken: number;
   readonly size: number;
 }
 
-/** What the log has answered a moment ago. */
+/** Pages that the log has given a moment ago. */
 export class KeptPages {
   readonly #budget: RecentBudget;
   readonly #retention: Retention;
@@ -32,13 +32,13 @@ export class KeptPages {
     return this.#kept.length === 0;
   }
 
-  /** The answer for somebody at `position` who came at `turn`, if it has been given already and still holds. */
+  /** The page for a subscriber at `position` that came at `turn`, if a kept page answers it and is still true. */
   answerTo(position: EventId, turn: number): SharedPage | undefined {
     for (const [index, kept] of this.#kept.entries()) {
       const fresh = kept.turn >= turn;
       const answer = kept.page.answerTo(position, fresh);
       if (answer === undefined || !(fresh || this.#stillKept(kept, answer))) continue;
-      // Those that were of use last stay longest.
+      // The page that was used last is dropped last.
       this.#kept.splice(index, 1);
       this.#kept.push(kept);
       return answer;

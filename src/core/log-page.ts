@@ -1,73 +1,64 @@
+import { EventRun } from './event-run.ts';
 import type { LogPage } from './event-log.ts';
 import { compareEventIds } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
-import { joinFrames, withoutChunk } from './shared-bytes.ts';
-import type { SharedBytes } from './shared-bytes.ts';
+import { countWithin } from './record.ts';
 
-/** The bytes of a page's events, joined once for all who read it, and where each event begins in them. */
-class JoinedFrames {
-  readonly #events: readonly StoredEvent[];
-  #bytes: SharedBytes | undefined;
+/** Bytes that the events of one page may be sent as: line breaks make events longer than their records. */
+const MAX_SENT_BYTES = 256 * 1024;
 
-  constructor(events: readonly StoredEvent[]) {
-    this.#events = events;
-  }
-
-  from(index: number): SharedBytes {
-    this.#bytes ??= joinFrames(this.#events);
-    if (index === 0) return this.#bytes;
-    let offset = 0;
-    for (let i = 0; i < index; i++) offset += (this.#events[i] as StoredEvent).frame.length;
-    return withoutChunk(this.#bytes.plain.subarray(offset));
-  }
-}
-
-/**
- * What the log has answered to one question, for everybody whose question it answers, too: who stands inside of the page
- * gets the rest of it, as a part of the same bytes.
- */
-export class SharedPage implements LogPage {
-  /** The position that was asked about. */
+interface PageParts {
+  /** The position that the log was asked about. */
   readonly asked: EventId;
-  readonly events: readonly StoredEvent[];
+  readonly run: EventRun;
   readonly tail: EventId;
   readonly complete: boolean;
   readonly room: number;
-  readonly #joined: JoinedFrames;
-  readonly #index: number;
+}
 
-  constructor(
-    asked: EventId,
-    page: LogPage,
-    part?: { readonly joined: JoinedFrames; readonly index: number },
-  ) {
+/**
+ * What the log has answered to one question. The page also answers those who stand inside of it: they get the rest of the
+ * same run.
+ */
+export class SharedPage {
+  readonly asked: EventId;
+  readonly run: EventRun;
+  /** As {@link LogPage} has them. */
+  readonly tail: EventId;
+  readonly complete: boolean;
+  readonly room: number;
+
+  constructor({ asked, run, tail, complete, room }: PageParts) {
     this.asked = asked;
-    this.events = page.events;
-    this.tail = page.tail;
-    this.complete = page.complete;
-    this.room = page.room;
-    this.#joined = part?.joined ?? new JoinedFrames(page.events);
-    this.#index = part?.index ?? 0;
+    this.run = run;
+    this.tail = tail;
+    this.complete = complete;
+    this.room = room;
   }
 
-  /** Bytes of all its frames. */
+  static of(asked: EventId, { events, tail, complete, room }: LogPage): SharedPage {
+    const count = countWithin(events, MAX_SENT_BYTES);
+    const from = complete ? asked : (events[0]?.prev ?? tail);
+    const run = new EventRun(from, count < events.length ? events.slice(0, count) : events);
+    return new SharedPage({ asked, run, tail, complete, room });
+  }
+
+  get events(): readonly StoredEvent[] {
+    return this.run.events;
+  }
+
+  /** Bytes of all its records. */
   get size(): number {
-    return this.events.reduce((sum, { frame }) => sum + frame.length, 0);
-  }
-
-  /** One buffer for all who read it. */
-  get bytes(): SharedBytes {
-    return this.#joined.from(this.#index);
+    return this.events.reduce((sum, { record }) => sum + record.length, 0);
   }
 
   /**
-   * What the log would have answered at the same moment to somebody at `position`; undefined where this page does not tell.
+   * What the log would have answered at the same moment to somebody at `position`; undefined where this page cannot say.
    *
-   * Its events follow on each other, so every position from the first one's predecessor to the last one is inside. A
-   * position before that which was asked about, and after which the page does not begin, lies before all that is kept,
-   * and so do all that are older than what the page begins with.
+   * The events follow on each other, so every position from the first event's predecessor to the last event is inside. When
+   * the log was asked about a position that lies before all that it keeps, all older positions get the same answer.
    *
-   * @param fresh the log was asked after `position` was, so that its tail counts for it
+   * @param fresh the log was asked after `position` came, so that the tail in its answer counts for it
    */
   answerTo(position: EventId, fresh: boolean): SharedPage | undefined {
     if (position === this.asked && (fresh || this.events.length > 0)) return this;
@@ -81,7 +72,7 @@ export class SharedPage implements LogPage {
       const known = index === 0 ? first.prev : this.events[index - 1]?.id;
       return this.#part(position, index, known === position);
     }
-    // Behind the page lies what it does not hold, or nothing.
+    // What lies behind the page is not in it, unless nothing does.
     return fresh && last.id === this.tail
       ? this.#part(position, this.events.length, position === last.id)
       : undefined;
@@ -90,15 +81,14 @@ export class SharedPage implements LogPage {
   #answerFromNothing(position: EventId, fresh: boolean): SharedPage | undefined {
     const nothingKept = compareEventIds(this.asked, this.tail) < 0;
     const behind = compareEventIds(position, this.tail) < 0;
-    // That nothing is left of what came before the tail stays true. What lies at the tail or beyond it may since have come.
-    const told = behind ? nothingKept : fresh;
-    return told ? this.#part(position, 0, position === this.tail) : undefined;
+    // Events before the tail that are gone stay gone. At the tail and beyond it events may have come since.
+    const known = behind ? nothingKept : fresh;
+    return known ? this.#part(position, 0, position === this.tail) : undefined;
   }
 
   #part(asked: EventId, index: number, complete: boolean): SharedPage {
     const { tail, room } = this;
-    const page = { events: this.events.slice(index), tail, complete, room: room + index };
-    return new SharedPage(asked, page, { joined: this.#joined, index: this.#index + index });
+    return new SharedPage({ asked, run: this.run.without(index), tail, complete, room: room + index });
   }
 
   #indexAfter(position: EventId): number {

@@ -1,5 +1,5 @@
 import type { ChannelName } from './channel-name.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog, HistoryPolicy } from './event-log.ts';
 import type { EventId } from './event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import { KEPT_FOR, KeptPages } from './kept-pages.ts';
@@ -12,7 +12,7 @@ import type { Retention } from './retention.ts';
 const PAGE_LIMIT = 256;
 
 interface Asker {
-  /** What it waits for cannot be had now, which is tried again. */
+  /** The log could not be read; it is asked again. */
   onTrouble(error: unknown): void;
 }
 
@@ -24,45 +24,45 @@ export interface RewindConsumer extends Asker {
   onRewound(after: EventId): void;
 }
 
-/** To be called by who has asked and does not want to know any more; not once there is an answer. */
+/** Takes a question back. Not to be called after the answer. */
 export type Withdraw = () => void;
 
 export interface PageReaderOptions {
   readonly log: EventLog;
   readonly channel: ChannelName;
   readonly loop: FairLoop;
+  readonly policy: HistoryPolicy;
   readonly budget: RecentBudget;
   readonly retention: Retention;
-  /** Hears of each attempt to read that came to nothing. */
+  /** Called for each read that failed. */
   readonly onFailed: (error: unknown) => void;
 }
 
-/** Those who stand at the same position and wait for the same page. */
+/** Subscribers at the same position that wait for the same page. */
 interface Question {
-  /** When the first of them came, in the order of questions. */
+  /** The place of the first of them in the order of questions. */
   readonly turn: number;
   readonly consumers: Set<PageConsumer>;
   asked: boolean;
 }
 
 /**
- * Reads one channel's log for many at once, one page at a time, in the order in which they came. Everybody whose question
- * a page answers that was read a moment ago is served from it; so a thousand who come with a thousand positions that lie
- * before all that is kept, or beyond the tail, cost one read and not a thousand. A log that is away is asked again until it
- * answers.
+ * Reads one channel's log for many subscribers, one page at a time, in the order in which they came. A page that was read a
+ * moment ago answers every subscriber it can. A thousand subscribers with a thousand positions before all that is kept, or
+ * beyond the tail, so cost one read. While the log is away it is asked again until it answers.
  */
 export class PageReader implements FairTask {
   readonly #options: PageReaderOptions;
   readonly #reads: PatientReads;
   readonly #kept: KeptPages;
-  /** By position, oldest first: a map keeps the order in which its keys were added. */
+  /** By position, the oldest question first: a map keeps the order in which its keys were added. */
   readonly #questions = new Map<EventId, Question>();
   readonly #rewinds = new Map<number, Set<RewindConsumer>>();
-  /** What was answered last, while somebody waits: it may answer others also where it is too large to be kept. */
+  /** The last page, while questions wait: it may answer them even if it is too large to be kept. */
   #latest: { readonly page: SharedPage; readonly turn: number } | undefined;
   #turn = 0;
   #reading = false;
-  /** How many events it is back to what the log is being asked for. */
+  /** The `count` of the rewind that the log is asked for now. */
   #rewinding: number | undefined;
   #pumping = false;
 
@@ -80,7 +80,7 @@ export class PageReader implements FairTask {
     this.#kept = new KeptPages(options.budget, options.retention);
   }
 
-  /** Hands the consumer the page after `after`: soon, when it was read a moment ago, or once the log has given it. */
+  /** Gives the consumer the page after `after`, from memory or from the log. Never before this returns. */
   read(after: EventId, consumer: PageConsumer): Withdraw {
     let question = this.#questions.get(after);
     if (question === undefined) {
@@ -92,24 +92,21 @@ export class PageReader implements FairTask {
     consumers.add(consumer);
     return () => {
       consumers.delete(consumer);
-      // So that nobody can have more asked than they have connections.
+      // One connection can so never have more than one question waiting.
       if (consumers.size === 0 && !question.asked) this.#questions.delete(after);
     };
   }
 
-  /**
-   * The same, asked of the log now: what others have asked, or were told a moment ago, may be older than what made the
-   * caller ask.
-   */
+  /** The same, but always asks the log, now: a page that was read before may be older than the caller's reason to ask. */
   readAnew(after: EventId, consumer: PageConsumer): void {
-    const { log, channel } = this.#options;
+    const { log, channel, policy } = this.#options;
     this.#reads.ask(
-      () => log.read(channel, after, PAGE_LIMIT),
-      (page) => consumer.onPage(new SharedPage(after, page)),
+      () => log.read(channel, after, PAGE_LIMIT, policy),
+      (page) => consumer.onPage(SharedPage.of(after, page)),
     );
   }
 
-  /** Hands over the id after which the newest `count` events lie. Who asks for as many as another gets the same answer. */
+  /** Gives the consumer the id after which the newest `count` events lie. Equal counts share one answer. */
   rewind(count: number, consumer: RewindConsumer): Withdraw {
     const consumers = this.#rewinds.get(count) ?? new Set();
     consumers.add(consumer);
@@ -121,7 +118,7 @@ export class PageReader implements FairTask {
     };
   }
 
-  /** What was read before this does not count any more. */
+  /** Drops the pages that were read before. */
   forget(): void {
     this.#kept.forget();
     this.#latest = undefined;
@@ -134,7 +131,7 @@ export class PageReader implements FairTask {
     this.forget();
   }
 
-  /** Answers what can be answered, in slices; then asks the log for the oldest question that is left. */
+  /** Answers from memory what it can, until the time is over; then asks the log the oldest question that is left. */
   run(until: number): boolean {
     this.#pumping = false;
     let visited = 0;
@@ -143,7 +140,7 @@ export class PageReader implements FairTask {
       const known = this.#answerTo(after, question.turn);
       if (known !== undefined) this.#hand(after, known);
       else if (!this.#reading) this.#ask(after, question);
-      // Whoever stands behind it waits for its turn.
+      // The log is busy with another question.
       else break;
       if ((++visited & 31) === 0 && performance.now() >= until) {
         this.#pumping = true;
@@ -167,21 +164,21 @@ export class PageReader implements FairTask {
   }
 
   #ask(after: EventId, question: Question): void {
-    const { log, channel, retention } = this.#options;
+    const { log, channel, policy, retention } = this.#options;
     question.asked = true;
     this.#reading = true;
     let turn = 0;
     let taken = 0;
     this.#reads.ask(
       () => {
-        // At each attempt anew: the answer is as old as the question.
+        // Noted anew at each attempt: the answer is as old as the attempt.
         turn = this.#turn;
         taken = retention.taken;
-        return log.read(channel, after, PAGE_LIMIT);
+        return log.read(channel, after, PAGE_LIMIT, policy);
       },
       (answer) => {
         this.#reading = false;
-        const page = new SharedPage(after, answer);
+        const page = SharedPage.of(after, answer);
         this.#latest = { page, turn };
         if (this.#kept.empty) this.#reads.after(KEPT_FOR, () => this.#kept.forget());
         this.#kept.keep(page, turn, taken);
@@ -202,9 +199,9 @@ export class PageReader implements FairTask {
     const [next] = this.#rewinds.keys();
     if (this.#rewinding !== undefined || next === undefined) return;
     this.#rewinding = next;
-    const { log, channel } = this.#options;
+    const { log, channel, policy } = this.#options;
     this.#reads.ask(
-      () => log.rewind(channel, next),
+      () => log.rewind(channel, next, policy),
       (after) => {
         this.#rewinding = undefined;
         const consumers = this.#rewinds.get(next) ?? [];

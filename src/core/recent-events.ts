@@ -4,15 +4,15 @@ import type { EventId, StoredEvent } from './event.ts';
 const MAX_EVENTS = 256;
 const MAX_BYTES = 256 * 1024;
 
-/** What all channels of a process may keep in recent memory together, beyond what is still on its way to sockets. */
+/** Bytes of recent memory that all channels of a process may keep together, without what still has to be written. */
 export interface RecentBudget {
   readonly limit: number;
   used: number;
 }
 
 /**
- * The newest events of one followed channel, so that somebody who is only a little behind need not ask the log. Covers
- * everything the channel accepted after {@link floor}; a position it does not know exactly is not its to judge.
+ * The newest events of one followed channel, so that a subscriber that is a little behind need not ask the log. Holds every
+ * event that the channel took in after {@link floor}.
  */
 export class RecentEvents {
   readonly #budget: RecentBudget;
@@ -35,7 +35,7 @@ export class RecentEvents {
     this.#budget.used += costOf(event);
   }
 
-  /** The events after exactly this position; undefined when the position is not among those covered. */
+  /** The events after this position; undefined for a position that is neither the floor nor one of the events. */
   after(position: EventId): readonly StoredEvent[] | undefined {
     const events = this.#events;
     for (let i = events.length; i > 0; i--) {
@@ -48,7 +48,7 @@ export class RecentEvents {
     return this.#events.some((event) => event.id === id);
   }
 
-  /** Lets go of the oldest beyond the limits, but of nothing after `keepAfter`. */
+  /** Drops the oldest events until the limits hold, but none after `keepAfter`. */
   trim(keepAfter: EventId): void {
     let drop = 0;
     let { used } = this.#budget;
@@ -68,7 +68,7 @@ export class RecentEvents {
     this.#budget.used = used;
   }
 
-  /** Forgets everything; what is pushed from here on follows `floor`. */
+  /** Drops all events. The next event that is pushed follows `floor`. */
   reset(floor: EventId): void {
     this.#budget.used -= this.#bytes;
     this.#events = [];
@@ -77,15 +77,15 @@ export class RecentEvents {
   }
 }
 
-function costOf({ frame }: StoredEvent): number {
-  return frame.length + EVENT_OVERHEAD;
+function costOf({ record }: StoredEvent): number {
+  return record.length + EVENT_OVERHEAD;
 }
 
-/** The events of a page may share a buffer: keeping one of them would keep all. What was announced owns its bytes. */
+/** The events of a page may share a buffer: keeping one of them would keep all. Announced events own their bytes. */
 function withOwnBytes(event: StoredEvent): StoredEvent {
-  const { frame } = event;
-  if (frame.buffer.byteLength === frame.length) return event;
-  const own = Buffer.allocUnsafeSlow(frame.length);
-  own.set(frame);
-  return { ...event, frame: own };
+  const { record } = event;
+  if (record.buffer.byteLength === record.length) return event;
+  const own = Buffer.allocUnsafeSlow(record.length);
+  own.set(record);
+  return { ...event, record: own };
 }

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { BrokerError } from './errors.ts';
-import type { NewEvent } from './event.ts';
+import type { NewEvent, StoredEvent } from './event.ts';
 
 /**
  * The form in which a log keeps and announces an event. The form is neutral: each replica makes of it what its
@@ -81,4 +81,34 @@ export function unknownVersion(record: Buffer): BrokerError {
     `The log holds an event in a form that this version of Sluice does not know (it begins with ${version}). Upgrade this replica.`,
     { trouble: 'version' },
   );
+}
+
+/** What a line break of the data can grow to in a form of the event that is sent: in SSE to `LF "data: "`. */
+const MAX_GROWTH = 7;
+const CR = 0x0d;
+
+/**
+ * How many of the events, from the first on, are sent as at most `maxBytes`; at least one. Line breaks are counted only
+ * when the records could become too large.
+ */
+export function countWithin(events: readonly StoredEvent[], maxBytes: number): number {
+  let bytes = 0;
+  for (const { record } of events) bytes += record.length;
+  if (bytes * MAX_GROWTH <= maxBytes) return events.length;
+  let left = maxBytes;
+  for (const [index, { record }] of events.entries()) {
+    left -= sentLength(record, left);
+    if (left < 0) return Math.max(1, index);
+  }
+  return events.length;
+}
+
+/** An upper bound of the bytes that a record is sent as; gives up above `enough`. */
+function sentLength(record: Buffer, enough: number): number {
+  let length = record.length;
+  for (const byte of [LF, CR]) {
+    for (let at = record.indexOf(byte); at >= 0 && length <= enough; at = record.indexOf(byte, at + 1))
+      length += MAX_GROWTH - 1;
+  }
+  return length;
 }

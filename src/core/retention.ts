@@ -1,34 +1,27 @@
 import { eventTime } from './event.ts';
+import type { HistoryPolicy } from './event-log.ts';
 import type { EventId, StoredEvent } from './event.ts';
 
-/** What the log keeps of each channel. */
-export interface HistoryLimits {
-  /** Events. */
-  readonly size: number;
-  /** How long an event is kept, in ms. */
-  readonly ttl: number;
-}
-
 /**
- * What the log still keeps of one channel, as far as this replica can tell without asking: so that nobody gets from its
- * memory what another replica, or this one a moment later, would call gone.
+ * What the log still keeps of one channel, as far as this replica knows without asking. A subscriber so gets nothing from
+ * this replica's memory that another replica would call gone.
  */
 export class Retention {
-  readonly #limits: HistoryLimits;
+  readonly #policy: HistoryPolicy;
   /** Events that this replica has taken in. */
   #taken = 0;
   #newest: EventId | undefined;
   #heardAt = 0;
 
-  constructor(limits: HistoryLimits) {
-    this.#limits = limits;
+  constructor(policy: HistoryPolicy) {
+    this.#policy = policy;
   }
 
   get taken(): number {
     return this.#taken;
   }
 
-  /** The log's newest event, of which this replica has just heard. */
+  /** This replica has just heard of the log's newest event. */
   heard(newest: EventId): void {
     this.#newest = newest;
     this.#heardAt = performance.now();
@@ -39,18 +32,18 @@ export class Retention {
     this.heard(event.id);
   }
 
-  /** Whether so many of the newest events are kept, but for those that are too old. */
+  /** Whether the log keeps so many events, if none of them is too old. */
   holds(count: number): boolean {
-    return count <= this.#limits.size;
+    return count <= this.#policy.size;
   }
 
   /**
-   * Whether an event is too old by the log's clock, which stood at the newest event's time when that was appended. Late by
-   * no more than that event took to get here.
+   * Whether an event is too old by the log's clock. That clock stood at the newest event's time when the event was appended;
+   * this replica's own clock says how long ago that was. The answer can be late by the time that event took to get here.
    */
   expired(id: EventId): boolean {
     if (this.#newest === undefined) return false;
     const now = eventTime(this.#newest) + performance.now() - this.#heardAt;
-    return eventTime(id) <= now - this.#limits.ttl;
+    return eventTime(id) <= now - this.#policy.ttl;
   }
 }

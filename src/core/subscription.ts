@@ -1,7 +1,7 @@
 import type { Channel } from './channel.ts';
-import type { ChannelName } from './channel-name.ts';
 import type { Start } from './cursor.ts';
 import { BrokerError } from './errors.ts';
+import type { EventRun } from './event-run.ts';
 import { ORIGIN, compareEventIds, eventTime, lastIdBefore } from './event.ts';
 import type { EventId } from './event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
@@ -9,58 +9,52 @@ import type { Instruments } from './instruments.ts';
 import type { SharedPage } from './log-page.ts';
 import type { LogTrouble } from './log-trouble.ts';
 import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
-import type { SharedBytes } from './shared-bytes.ts';
+import type { Sink } from './sink.ts';
+import type { Subscriber } from './subscriber.ts';
 
-/** Where a subscription's bytes go: one connection. It never blocks; it says when it has had enough. */
-export interface Sink {
-  /** False while what was written has not left the process. The owner calls {@link Subscription.resume} when it has. */
-  readonly writable: boolean;
-  write(bytes: SharedBytes): void;
-  /** Some events of the channel may be missing here, after `position`. */
-  gap(notice: GapNotice, position: EventId): void;
-  /** What follows has to wait, because the log refuses or is away; said once for each reason. */
-  waiting(reason: LogTrouble): void;
-  /** Everything up to `position` has been written; from now on events arrive as they are published. */
-  ready(channel: ChannelName, position: EventId): void;
-}
+/** docs/architecture.md has a table of the states and of what each waits for. */
+type State = 'waiting' | 'catching-up' | 'live' | 'ended';
 
-export interface GapNotice {
-  readonly channel: ChannelName;
-  /** What the subscriber saw last; null when that could not be read, or when it has seen nothing. */
-  readonly after: EventId | null;
-  /** The first id that follows, if any. */
-  readonly before: EventId | null;
-}
+/** What a subscription that catches up does next. */
+type Step =
+  /** Turn the start into a position. */
+  | { readonly do: 'begin' }
+  /** Go live, or read on from the position. */
+  | { readonly do: 'advance' }
+  /** Wait for the log's answer. */
+  | { readonly do: 'await-log'; readonly withdraw: Withdraw }
+  /** Write the page that the log has given. */
+  | { readonly do: 'deliver'; readonly page: SharedPage }
+  /** As `advance`, but the log has just said that nothing follows the position. */
+  | { readonly do: 'advance-from-end' };
+
+const BEGIN: Step = { do: 'begin' };
+const ADVANCE: Step = { do: 'advance' };
+const ADVANCE_FROM_END: Step = { do: 'advance-from-end' };
 
 /**
  * One subscriber of one channel, either catching up or live. Catching up, it reads pages at its socket's pace; live, the
- * channel hands it what arrives. Joining, resuming, a lost announcement, a restarted log and a slow reader are all the
- * same move: back to catching up from {@link position}.
+ * channel gives it what arrives. Joining, resuming, a lost announcement, a restarted log and a slow reader all are one move:
+ * back to catching up from {@link position}.
  */
-export class Subscription implements PageConsumer, RewindConsumer, FairTask {
-  /** The last event written, or where to begin. */
+export class Subscription implements Subscriber, PageConsumer, RewindConsumer, FairTask {
   position: EventId = ORIGIN;
-  /** How many events the channel had taken in when this came. The channel's to say. */
-  cameAt = 0;
-  /** Its place among the channel's live subscribers; -1 while it catches up. The channel's to keep. */
+  arrivedAt = 0;
   liveIndex = -1;
   readonly #channel: Channel;
   readonly #loop: FairLoop;
   readonly #sink: Sink;
   readonly #instruments: Instruments;
+  #state: State = 'waiting';
+  #step: Step = BEGIN;
+  /** Where to begin, until the first events of it are written, or there are none. */
   #start: Start | undefined;
-  /** What the log is asked for at the very first, while the start is being found. */
-  #opening: Start | undefined;
-  #page: SharedPage | undefined;
-  #atEnd = false;
-  /** Why the log cannot be read, while that has not been told. */
-  #trouble: LogTrouble | undefined;
-  #told: LogTrouble | undefined;
+  /** Whether the next step is in the loop's queue. */
   #queued = false;
-  /** What it waits for the log to say. */
-  #asked: Withdraw | undefined;
-  #ready = false;
-  #ended = false;
+  #readyWritten = false;
+  /** Why the log cannot be read, until that has been written. */
+  #trouble: LogTrouble | undefined;
+  #writtenTrouble: LogTrouble | undefined;
 
   constructor(channel: Channel, start: Start, sink: Sink, loop: FairLoop, instruments: Instruments) {
     this.#channel = channel;
@@ -70,132 +64,145 @@ export class Subscription implements PageConsumer, RewindConsumer, FairTask {
     this.#instruments = instruments;
   }
 
-  /** What its reader would resume from; undefined while that is not known. */
+  /** The id that the reader would resume from; undefined while that is not known. */
   get cursor(): EventId | undefined {
-    if (this.#start !== undefined) return this.#start.from === 'id' ? this.#start.id : undefined;
-    return leadsBack(this.#opening) ? undefined : this.position;
+    const start = this.#start;
+    if (this.#step.do === 'begin') return start?.from === 'id' ? start.id : undefined;
+    return needsLog(start) ? undefined : this.position;
   }
 
-  /** Where new events begin, for one who asked for nothing else: said once, as soon as the channel knows. */
   anchor(tail: EventId): void {
-    if (this.#start?.from === 'tail') this.#start = { from: 'id', id: tail };
+    if (this.#step.do === 'begin' && this.#start?.from === 'tail') this.#start = { from: 'id', id: tail };
   }
 
   /** The sink can take bytes again. */
   resume(): void {
-    if (this.liveIndex < 0) this.schedule();
+    if (this.#state !== 'live') this.schedule();
   }
 
-  /** Nothing more is wanted. */
+  /** Ends the subscription. Nothing is written any more. */
   end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#page = undefined;
-    this.#asked?.();
-    this.#asked = undefined;
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    if (this.#step.do === 'await-log') this.#step.withdraw();
+    this.#step = ADVANCE;
     this.#channel.remove(this);
   }
 
-  /** Live: events that follow exactly on {@link position}. */
-  receive(bytes: SharedBytes, to: EventId): void {
-    this.position = to;
-    this.#sink.write(bytes);
+  deliver(run: EventRun): void {
+    this.position = run.to;
+    this.#sink.deliver(run);
     if (!this.#sink.writable) this.catchUp();
   }
 
-  /** No longer live, if it was: goes on from its position as soon as the sink takes more. */
   catchUp(): void {
     this.#channel.leaveLive(this);
-    this.#atEnd = false;
+    this.#state = 'catching-up';
+    this.#step = ADVANCE;
     this.schedule();
   }
 
   schedule(): void {
-    if (this.#queued || this.#ended) return;
+    if (this.#queued || this.#state === 'ended') return;
     this.#queued = true;
     this.#loop.add(this);
   }
 
   onPage(page: SharedPage): void {
-    this.#asked = undefined;
-    this.#page = page;
+    this.#step = { do: 'deliver', page };
     this.schedule();
   }
 
   onRewound(after: EventId): void {
-    this.#asked = undefined;
+    this.#step = ADVANCE;
     this.position = after;
     this.schedule();
   }
 
-  /** In a step of its own: thousands may wait for the same. */
+  /** Written in a step of its own, because thousands of subscribers may wait for the same log. */
   onTrouble(error: unknown): void {
     const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
-    if (this.#told === reason) return;
-    this.#told = reason;
+    if (this.#writtenTrouble === reason) return;
+    this.#writtenTrouble = reason;
     this.#trouble = reason;
     this.schedule();
   }
 
-  /** One step of catching up; whoever holds it up (the log, the sink, the channel) schedules the next. */
+  /** Takes one step of catching up. The log, the sink or the channel schedules the next. */
   run(): boolean {
     this.#queued = false;
-    if (this.#ended || this.liveIndex >= 0 || !this.#sink.writable) return false;
+    if (this.#state === 'ended' || this.#state === 'live' || !this.#sink.writable) return false;
     if (this.#trouble !== undefined) this.#sink.waiting(this.#trouble);
     this.#trouble = undefined;
-    if (this.#asked !== undefined || !this.#sink.writable) return false;
+    if (this.#step.do === 'await-log' || !this.#sink.writable) return false;
     if (!this.#channel.serving) {
+      this.#state = 'waiting';
       this.#channel.wait(this);
       return false;
     }
-    if (this.#start !== undefined && !this.#begin(this.#start)) return false;
-    if (this.#page !== undefined) this.#deliver(this.#page);
+    this.#state = 'catching-up';
+    if (this.#step.do === 'begin' && !this.#begin()) return false;
+    if (this.#step.do === 'deliver') this.#deliver(this.#step.page);
     if (this.#sink.writable) this.#advance();
     return false;
   }
 
   /**
-   * The law Join: the last look at what came before and going live happen in one synchronous step. The channel goes on taking
-   * in events while pages are read, and keeps the newest; what it holds beyond our position is written here.
+   * Law 2, Join: the last look at what was missed and going live are one synchronous step. While pages are read the channel
+   * goes on taking in events, and keeps the newest of them; those after the position are written here.
    */
   #advance(): void {
-    const recent = this.#channel.recentAfter(this.position, this.cameAt);
-    if (recent === undefined) {
-      if (this.#atEnd) {
-        this.#atEnd = false;
-        this.#channel.check(this);
-      } else {
-        this.#asked = this.#channel.read(this.position, this);
-      }
+    const run = this.#channel.recentAfter(this.position, this.arrivedAt);
+    if (run === undefined) {
+      this.#readOn();
       return;
     }
-    this.#opening = undefined;
-    this.position = this.#channel.position;
-    if (recent.count > 0) {
-      this.#sink.write(recent.bytes);
-      this.#instruments.replayed(recent.count);
+    this.#start = undefined;
+    this.#step = ADVANCE;
+    this.position = run.to;
+    if (run.events.length > 0) {
+      this.#sink.deliver(run);
+      this.#instruments.replayed(run.events.length);
       if (!this.#sink.writable) return;
     }
+    if (this.position === this.#channel.position) this.#goLive();
+    // There is more than one run holds.
+    else this.schedule();
+  }
+
+  #readOn(): void {
+    if (this.#step.do === 'advance-from-end') {
+      this.#step = ADVANCE;
+      this.#state = 'waiting';
+      this.#channel.check(this);
+    } else {
+      const withdraw = this.#channel.read(this.position, this);
+      this.#step = { do: 'await-log', withdraw };
+    }
+  }
+
+  #goLive(): void {
+    this.#state = 'live';
     this.#channel.join(this);
-    this.#told = undefined;
-    if (this.#ready) return;
-    this.#ready = true;
+    this.#writtenTrouble = undefined;
+    if (this.#readyWritten) return;
+    this.#readyWritten = true;
     this.#sink.ready(this.#channel.name, this.position);
     if (!this.#sink.writable) this.catchUp();
   }
 
-  /** Turns the start into a position; false while the log has to be asked for it. */
-  #begin(start: Start): boolean {
-    this.#start = undefined;
-    this.#opening = start;
+  /** Turns the start into a position; false while the log is asked for it. */
+  #begin(): boolean {
+    const start = this.#start ?? { from: 'tail' };
     const tail = this.#channel.position;
+    this.#step = ADVANCE;
     switch (start.from) {
       case 'tail':
         this.position = tail;
         return true;
       case 'unreadable':
         this.position = tail;
-        this.#tellGap(null, null);
+        this.#writeGap(null, null);
         return true;
       case 'id':
         this.position = start.id;
@@ -209,52 +216,53 @@ export class Subscription implements PageConsumer, RewindConsumer, FairTask {
         return true;
       }
       case 'last':
-        this.#asked = this.#channel.rewind(start.count, this);
+        this.#step = { do: 'await-log', withdraw: this.#channel.rewind(start.count, this) };
         return false;
     }
   }
 
-  #deliver(page: SharedPage): void {
-    this.#page = undefined;
-    const opening = this.#opening;
-    this.#opening = undefined;
-    const last = page.events.at(-1);
-    if (!page.complete && isLoss(page, opening)) {
-      const sawNothing = opening?.from === 'time' || opening?.from === 'earliest';
-      this.#tellGap(sawNothing ? null : this.position, page.events[0]?.id ?? null);
+  #deliver({ run, complete, tail }: SharedPage): void {
+    const start = this.#start;
+    this.#start = undefined;
+    const { events } = run;
+    const [first] = events;
+    if (!complete && isLoss(first?.prev ?? tail, start)) {
+      const sawNothing = start?.from === 'time' || start?.from === 'earliest';
+      this.#writeGap(sawNothing ? null : this.position, first?.id ?? null);
     }
-    if (last === undefined) {
-      if (!page.complete) this.position = page.tail;
-      this.#atEnd = true;
+    if (first === undefined) {
+      if (!complete) this.position = tail;
+      this.#step = ADVANCE_FROM_END;
       return;
     }
-    this.#atEnd = false;
-    this.position = last.id;
-    this.#sink.write(page.bytes);
-    this.#instruments.replayed(page.events.length);
-    this.#channel.offer(page.events);
+    this.#step = ADVANCE;
+    this.position = run.to;
+    this.#sink.deliver(run);
+    this.#instruments.replayed(events.length);
+    this.#channel.offer(events);
   }
 
-  #tellGap(after: EventId | null, before: EventId | null): void {
+  #writeGap(after: EventId | null, before: EventId | null): void {
     this.#instruments.gap();
     this.#sink.gap({ channel: this.#channel.name, after, before }, this.position);
   }
 }
 
 /**
- * Whether only the log can say where that leads. Until it has, the reader has seen nothing and comes back as it came: what stands
- * for a moment is no event's id, and with an id of its own one who wants the newest would be told of what goes meanwhile.
+ * Whether only the log can turn this start into an id. Until the log has answered, the reader has seen nothing and has to
+ * come back with what it came with: a moment is no event's id, and an id would show a gap to a reader that wants the newest.
  */
-function leadsBack(start: Start | undefined): boolean {
+function needsLog(start: Start | undefined): boolean {
   return start?.from === 'time' || start?.from === 'last' || start?.from === 'earliest';
 }
 
-/** Whether an incomplete page means that somebody who began like this misses something. */
-function isLoss(page: SharedPage, opening: Start | undefined): boolean {
-  // The newest of what is kept: whatever went while it was looked up is not among them.
-  if (opening?.from === 'last') return false;
-  if (opening?.from !== 'time') return true;
-  // What went before the first event that is left (or, when none is left, the newest there was) decides.
-  const missing = page.events[0]?.prev ?? page.tail;
-  return missing !== ORIGIN && eventTime(missing) >= opening.ms;
+/**
+ * Whether an incomplete page means that a subscriber with this start misses an event.
+ * @param missing the newest event before the page, which the log has dropped
+ */
+function isLoss(missing: EventId, start: Start | undefined): boolean {
+  // `last` asks for what is kept. Events that were dropped while the log was asked are not part of it.
+  if (start?.from === 'last') return false;
+  if (start?.from !== 'time') return true;
+  return missing !== ORIGIN && eventTime(missing) >= start.ms;
 }

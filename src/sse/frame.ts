@@ -2,7 +2,7 @@ import type { ChannelName } from '../core/channel-name.ts';
 import type { ClosingReason, EndReason, RefuseReason } from '../core/close-reason.ts';
 import type { EventId } from '../core/event.ts';
 import type { LogTrouble } from '../core/log-trouble.ts';
-import type { GapNotice } from '../core/subscription.ts';
+import type { GapNotice } from '../core/sink.ts';
 
 /** Why a stream ends that may come back, or is not served now. */
 type CloseCause = EndReason | RefuseReason;

@@ -3,10 +3,11 @@ import type { CloseReason, EndReason } from '../core/close-reason.ts';
 import type { EventId } from '../core/event.ts';
 import type { FairLoop, FairTask } from '../core/fair-loop.ts';
 import type { LogTrouble } from '../core/log-trouble.ts';
-import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from '../core/shared-bytes.ts';
-import type { SharedBytes } from '../core/shared-bytes.ts';
-import type { GapNotice, Sink } from '../core/subscription.ts';
+import type { EventRun } from '../core/event-run.ts';
+import type { GapNotice, Sink } from '../core/sink.ts';
+import { EVENT_FRAMES } from './event-frames.ts';
 import { HEARTBEAT, encodeClosing, encodeGap, encodeHeartbeat, encodeReady, encodeWaiting } from './frame.ts';
+import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
 import type { Outlet, Wire } from './wire.ts';
 
 /** The time, in ms and only as exact as the sweep that keeps it: reading it costs nothing. */
@@ -127,8 +128,9 @@ export class SseConnection implements Sink, FairTask {
     return this.#closed ? 0 : this.#outlet.writableLength + (this.#rest?.length ?? 0);
   }
 
-  write({ plain, chunk }: SharedBytes): void {
+  deliver(run: EventRun): void {
     if (!this.#begin()) return;
+    const { plain, chunk } = run.as(EVENT_FRAMES);
     const bytes = this.#chunked ? chunk : plain;
     if (bytes === undefined) this.#handChunk(plain);
     else if (bytes.length <= PIECE) this.#hand(bytes);

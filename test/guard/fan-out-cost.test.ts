@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { afterEach, expect, test } from 'vitest';
-import type { SharedBytes } from '../../src/core/shared-bytes.ts';
-import type { Sink } from '../../src/core/subscription.ts';
+import type { Sink } from '../../src/core/sink.ts';
+import { EVENT_FRAMES } from '../../src/sse/event-frames.ts';
+import type { SharedBytes } from '../../src/sse/shared-bytes.ts';
 import { parseChannelName } from '../../src/core/channel-name.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -58,7 +59,7 @@ test('every subscriber is given the same bytes, not a copy of its own', async ()
     given.push(own);
     return {
       writable: true,
-      write: (bytes) => void own.push(bytes),
+      deliver: (run) => void own.push(run.as(EVENT_FRAMES)),
       gap: () => undefined,
       waiting: () => undefined,
       ready: () => undefined,
@@ -89,7 +90,10 @@ test('a delivery allocates next to nothing', async () => {
   let deliveries = 0;
   const sink: Sink = {
     writable: true,
-    write: () => void deliveries++,
+    deliver: (run) => {
+      run.as(EVENT_FRAMES);
+      deliveries++;
+    },
     gap: () => undefined,
     waiting: () => undefined,
     ready: () => undefined,

@@ -1,6 +1,7 @@
 import { parseChannelName } from '../../src/core/channel-name.ts';
 import type { ChannelName } from '../../src/core/channel-name.ts';
 import type { Start } from '../../src/core/cursor.ts';
+import type { Appended, HistoryPolicy } from '../../src/core/event-log.ts';
 import type { EventId } from '../../src/core/event.ts';
 import { FairLoop } from '../../src/core/fair-loop.ts';
 import { Hub } from '../../src/core/hub.ts';
@@ -28,12 +29,17 @@ class Counts implements Instruments {
   healed(): void {
     this.of.heals++;
   }
-  published(): void {}
   fannedOut(): void {}
+}
+
+interface HubFixtureOptions extends Partial<MemoryEventLogOptions> {
+  /** What is kept of each channel. */
+  readonly policy?: Partial<HistoryPolicy>;
 }
 
 /** A hub over an embedded log that can be shaken. Close it after the test. */
 export class HubFixture {
+  readonly policy: HistoryPolicy;
   readonly random: () => number;
   readonly memory: MemoryEventLog;
   readonly log: ShakyLog;
@@ -42,28 +48,32 @@ export class HubFixture {
   /** What the hub has said of a log that could not be read. */
   readonly troubles: unknown[] = [];
 
-  constructor(seed = 1, shakiness: Shakiness = {}, options: Partial<MemoryEventLogOptions> = {}) {
+  constructor(
+    seed = 1,
+    shakiness: Shakiness = {},
+    { policy: { size = 100_000, ttl = 3_600_000 } = {}, ...options }: HubFixtureOptions = {},
+  ) {
+    const policy = { size, ttl };
+    this.policy = policy;
     this.random = seededRandom(seed);
-    const { historySize = 100_000, historyTtl = 3_600_000 } = options;
     this.memory = new MemoryEventLog({
       idempotencyTtl: 60_000,
       maxBytes: 256 * 1024 * 1024,
       ...options,
-      historySize,
-      historyTtl,
     });
     this.log = new ShakyLog(this.memory, this.random, shakiness);
     this.hub = new Hub({
       log: this.log,
       loop: new FairLoop(),
       instruments: this.counts,
-      history: { size: historySize, ttl: historyTtl },
+      policy,
       onTrouble: (_channel, error) => this.troubles.push(error),
     });
   }
 
   async publish(text: string, channel: ChannelName = NEWS): Promise<EventId> {
-    return (await this.hub.publish(channel, { fields: `data: ${text}\n\n` })).id;
+    const [appended] = await this.log.append(channel, [{ data: text }], { policy: this.policy });
+    return (appended as Appended).id;
   }
 
   async publishMany(count: number): Promise<EventId[]> {

@@ -2,9 +2,10 @@ import { createParser } from 'eventsource-parser';
 import type { ChannelName } from '../../src/core/channel-name.ts';
 import type { EventId } from '../../src/core/event.ts';
 import type { LogTrouble } from '../../src/core/log-trouble.ts';
-import { asChunk } from '../../src/core/shared-bytes.ts';
-import type { SharedBytes } from '../../src/core/shared-bytes.ts';
-import type { GapNotice, Sink } from '../../src/core/subscription.ts';
+import type { EventRun } from '../../src/core/event-run.ts';
+import type { GapNotice, Sink } from '../../src/core/sink.ts';
+import { EVENT_FRAMES } from '../../src/sse/event-frames.ts';
+import { asChunk } from '../../src/sse/shared-bytes.ts';
 
 export type Received =
   | { readonly kind: 'event'; readonly id: string; readonly data: string }
@@ -52,7 +53,8 @@ export class RecordingSink implements Sink {
     return this.received.some(({ kind }) => kind === 'ready');
   }
 
-  write({ plain, chunk }: SharedBytes): void {
+  deliver(run: EventRun): void {
+    const { plain, chunk } = run.as(EVENT_FRAMES);
     if (this.#blocked) throw new Error('written to while not writable');
     this.writes++;
     if (chunk !== undefined && !chunk.equals(Buffer.from(asChunk(plain.toString()))))

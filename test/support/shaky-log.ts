@@ -5,7 +5,7 @@ import type {
   AppendOptions,
   Appended,
   EventLog,
-  Following,
+  HistoryPolicy,
   LogHealth,
   LogListener,
   LogPage,
@@ -22,6 +22,8 @@ export interface Shakiness {
   /** Share of reads that fail. */
   readonly failure?: number;
 }
+
+const KEEP_ALL: HistoryPolicy = { size: Infinity, ttl: Infinity };
 
 interface Wrapped {
   readonly channel: ChannelName;
@@ -49,53 +51,59 @@ export class ShakyLog implements EventLog {
     this.#shakiness = shakiness;
   }
 
-  append(channel: ChannelName, event: NewEvent, options?: AppendOptions): Promise<Appended> {
-    return this.#log.append(channel, event, options);
+  append(
+    channel: ChannelName,
+    events: readonly NewEvent[],
+    options: AppendOptions,
+  ): Promise<readonly Appended[]> {
+    return this.#log.append(channel, events, options);
   }
 
-  async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
+  async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
     this.reads++;
     await this.#wait();
     this.#mayFail();
-    const page = await this.#log.read(channel, after, limit);
+    const page = await this.#log.read(channel, after, limit, policy);
     await this.#wait();
     await this.#withheld?.promise;
     return page;
   }
 
-  async rewind(channel: ChannelName, count: number): Promise<EventId> {
+  async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
     this.rewinds++;
     await this.#wait();
     this.#mayFail();
-    return this.#log.rewind(channel, count);
+    return this.#log.rewind(channel, count, policy);
   }
 
-  follow(channel: ChannelName, listener: LogListener): Following {
+  follow(channel: ChannelName, listener: LogListener): () => void {
     this.follows++;
     const wrapped: Wrapped = { channel, listener };
     let stopped = false;
-    let inner: Following | undefined;
-    const started = (async () => {
+    let unfollow = (): void => undefined;
+    const onFollowing = async (tail: EventId): Promise<void> => {
       await this.#wait();
-      inner = this.#log.follow(channel, {
+      if (stopped) return;
+      this.#followers.add(wrapped);
+      listener.onFollowing(tail);
+    };
+    const start = async (): Promise<void> => {
+      await this.#wait();
+      if (stopped) return;
+      unfollow = this.#log.follow(channel, {
+        onFollowing: (tail) => void onFollowing(tail),
         onEvents: (events) => {
           if (!stopped) this.#announce(listener, events);
         },
         onInterrupted: () => listener.onInterrupted(),
         onResumed: (tail) => listener.onResumed(tail),
       });
-      const tail = await inner.started;
-      await this.#wait();
-      this.#followers.add(wrapped);
-      return tail;
-    })();
-    return {
-      started,
-      stop: () => {
-        stopped = true;
-        this.#followers.delete(wrapped);
-        inner?.stop();
-      },
+    };
+    void start();
+    return () => {
+      stopped = true;
+      this.#followers.delete(wrapped);
+      unfollow();
     };
   }
 
@@ -132,7 +140,7 @@ export class ShakyLog implements EventLog {
   async restore(): Promise<void> {
     this.#cut = false;
     for (const { channel, listener } of this.#followers) {
-      const { tail } = await this.#log.read(channel, '0-0' as EventId, 1);
+      const { tail } = await this.#log.read(channel, '0-0' as EventId, 1, KEEP_ALL);
       await this.#wait();
       listener.onResumed(tail);
     }

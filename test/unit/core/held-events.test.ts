@@ -35,7 +35,7 @@ async function readsAfterHoldingBack(text: string): Promise<number> {
   log.releasePages();
   await Promise.all(sinks.map((sink) => sink.until((one) => one.ids.length === 3)));
   for (const [i, name] of names.entries()) {
-    const { events } = await fixture.memory.read(name, ORIGIN, 10);
+    const { events } = await fixture.memory.read(name, ORIGIN, 10, fixture.policy);
     expect(sinks[i]?.gaps).toEqual([]);
     expect(new Set(sinks[i]?.ids).size).toBe(3);
     // A large event is a page by itself.

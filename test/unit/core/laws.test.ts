@@ -52,7 +52,7 @@ describe('the law Chain', () => {
   });
 
   test('a hole that the log cannot close is told to every subscriber', async () => {
-    const one = fixture(1, {}, { historySize: 3 });
+    const one = fixture(1, {}, { policy: { size: 3 } });
     const sinks = [one.subscribe().sink, one.subscribe().sink];
     await ready(...sinks);
     const first = await one.publish('first');

@@ -11,7 +11,7 @@ const NEWS = parseChannelName('news');
 let one: HubFixture;
 let ids: EventId[];
 beforeEach(async () => {
-  one = new HubFixture(1, {}, { historySize: 4 });
+  one = new HubFixture(1, {}, { policy: { size: 4 } });
   ids = await one.publishMany(4);
 });
 afterEach(() => one.close());

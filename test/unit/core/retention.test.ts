@@ -23,7 +23,7 @@ afterEach(async () => {
 
 describe('what this replica remembers of what the log has let go of is given to nobody', () => {
   test('more events than are kept', async () => {
-    const one = fixture(1, {}, { historySize: 5 });
+    const one = fixture(1, {}, { policy: { size: 5 } });
     const { sink: live } = one.subscribe();
     await ready(live);
     const ids = await one.publishMany(20);
@@ -37,12 +37,14 @@ describe('what this replica remembers of what the log has let go of is given to 
   });
 
   test('events that are too old', async () => {
-    const one = fixture(1, {}, { historyTtl: 1_000 });
+    const one = fixture(1, {}, { policy: { ttl: 1_000 } });
     const { sink: live } = one.subscribe();
     await ready(live);
     const ids = await one.publishMany(3);
     const news = parseChannelName('news');
-    await expect.poll(async () => (await one.memory.read(news, ORIGIN, 10)).events.length).toBe(0);
+    await expect
+      .poll(async () => (await one.memory.read(news, ORIGIN, 10, one.policy)).events.length)
+      .toBe(0);
     const { sink } = one.subscribe({ from: 'id', id: ids[0] as EventId });
     await ready(sink);
     expect(sink.gaps).toEqual([{ channel: 'news', after: ids[0], before: null }]);
@@ -50,7 +52,7 @@ describe('what this replica remembers of what the log has let go of is given to 
   });
 
   test('a page that was read for somebody else a moment ago', async () => {
-    const one = fixture(1, {}, { historySize: 5 });
+    const one = fixture(1, {}, { policy: { size: 5 } });
     const old = await one.publishMany(5);
     const { sink: before } = one.subscribe({ from: 'earliest' });
     await ready(before);
@@ -63,7 +65,7 @@ describe('what this replica remembers of what the log has let go of is given to 
 });
 
 test('who is there when they arrive gets more events than are kept', async () => {
-  const one = fixture(1, {}, { historySize: 1 });
+  const one = fixture(1, {}, { policy: { size: 1 } });
   const { sink: first } = one.subscribe();
   await ready(first);
   // The second comes, and before its turn more is published than is kept.

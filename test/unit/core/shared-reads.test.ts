@@ -33,7 +33,7 @@ describe('a thousand invented cursors', () => {
     ['in between', (i, ids) => `${(ids.at(-20) as EventId).split('-')[0]}-${1_000_000 + i}`],
   ];
   test.each(INVENTED)('%s cost a few reads, and an honest one waits for no more', async (_name, cursor) => {
-    const one = fixture(1, { delay: 3 }, { historySize: 50 });
+    const one = fixture(1, { delay: 3 }, { policy: { size: 50 } });
     const { sink: watcher } = one.subscribe();
     await ready(watcher);
     const ids = await one.publishMany(100);
@@ -57,11 +57,13 @@ describe('a thousand invented cursors', () => {
   });
 
   test('of a channel that keeps nothing any more', async () => {
-    const one = fixture(1, { delay: 3 }, { historyTtl: 1_000 });
+    const one = fixture(1, { delay: 3 }, { policy: { ttl: 1_000 } });
     const { sink: watcher } = one.subscribe();
     await ready(watcher);
     const ids = await one.publishMany(3);
-    await expect.poll(async () => (await one.memory.read(NEWS, '0-0' as EventId, 10)).events.length).toBe(0);
+    await expect
+      .poll(async () => (await one.memory.read(NEWS, '0-0' as EventId, 10, one.policy)).events.length)
+      .toBe(0);
     const readsBefore = one.log.reads;
     const liars = Array.from({ length: 1_000 }, (_, i) =>
       one.subscribe({ from: 'id', id: `1-${i}` as EventId }),
@@ -141,7 +143,7 @@ test('reads are served in the order in which they were asked for', async () => {
 });
 
 test('a thousand who ask for the newest events are told where these begin by a few looks at the log', async () => {
-  const one = fixture(1, { delay: 3 }, { historySize: 300 });
+  const one = fixture(1, { delay: 3 }, { policy: { size: 300 } });
   const ids = await one.publishMany(400);
   const readers = Array.from({ length: 1_000 }, (_, i) =>
     one.subscribe({ from: 'last', count: i % 2 === 0 ? 5 : 1_000 + i }),
@@ -156,7 +158,7 @@ test('a thousand who ask for the newest events are told where these begin by a f
 
 test('what a page answers to somebody else is what the log answers', async () => {
   const random = seededRandom(7);
-  const one = fixture(1, {}, { historySize: 40 });
+  const one = fixture(1, {}, { policy: { size: 40 } });
   const ids: EventId[] = ['0-0' as EventId];
   for (let i = 0; i < 60; i++) ids.push(await one.publish(String(i)));
   const aPosition = (): EventId => {
@@ -168,17 +170,22 @@ test('what a page answers to somebody else is what the log answers', async () =>
   let answered = 0;
   for (let i = 0; i < 3_000; i++) {
     const asked = aPosition();
-    const page = new SharedPage(asked, await one.memory.read(NEWS, asked, 1 + Math.floor(random() * 50)));
+    const page = SharedPage.of(
+      asked,
+      await one.memory.read(NEWS, asked, 1 + Math.floor(random() * 50), one.policy),
+    );
     const position = aPosition();
     const answer = page.answerTo(position, true);
     if (answer === undefined) continue;
     answered++;
-    const truth = await one.memory.read(NEWS, position, 1_000);
+    const truth = await one.memory.read(NEWS, position, 1_000, one.policy);
     expect([answer.tail, answer.complete]).toEqual([truth.tail, truth.complete]);
     expect(answer.events).toEqual(truth.events.slice(0, answer.events.length));
     expect(answer.events.length > 0).toBe(truth.events.length > 0);
     if (answer.events.length > 0) expect(answer.room).toBe(truth.room);
-    expect(answer.bytes.plain.toString()).toBe(answer.events.map(({ frame }) => frame.toString()).join(''));
+    const { plain } = answer.run.as(EVENT_FRAMES);
+    const { plain: own } = new EventRun(position, answer.events).as(EVENT_FRAMES);
+    expect(plain.toString()).toBe(own.toString());
   }
   expect(answered).toBeGreaterThan(500);
 });

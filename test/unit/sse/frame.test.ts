@@ -5,14 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { parseEventId } from '../../../src/core/event.ts';
 import type { EventId } from '../../../src/core/event.ts';
-import {
-  HEARTBEAT,
-  encodeFields,
-  encodeGap,
-  encodeReady,
-  encodeRetry,
-  fits,
-} from '../../../src/sse/frame.ts';
+import { HEARTBEAT, encodeGap, encodeReady, encodeRetry, fits } from '../../../src/sse/frame.ts';
 
 const channel = parseChannelName('news');
 const id = parseEventId('7-1') as EventId;
@@ -36,60 +29,6 @@ function read(wire: string): Read {
   parser.feed(wire);
   return found;
 }
-
-describe('the fields of an event', () => {
-  test.each([
-    ['data alone', undefined, 'a', 'data: a\n\n'],
-    ['a type first', 'created', 'a', 'event: created\ndata: a\n\n'],
-    ['empty data', undefined, '', 'data: \n\n'],
-    ['CRLF, CR and LF', undefined, 'a\r\nb\rc\nd', 'data: a\ndata: b\ndata: c\ndata: d\n\n'],
-    ['LF CR, which are two', undefined, 'a\n\rb', 'data: a\ndata: \ndata: b\n\n'],
-    ['a line break at the end', undefined, 'a\n', 'data: a\ndata: \n\n'],
-    ['a line break alone', undefined, '\r\n', 'data: \ndata: \n\n'],
-    [
-      'what other languages break lines at',
-      undefined,
-      'a\u2028b\u0085c\u000bd\fe',
-      'data: a\u2028b\u0085c\u000bd\fe\n\n',
-    ],
-    ['what replacing could take for a pattern', undefined, '$&\n$1', 'data: $&\ndata: $1\n\n'],
-  ])('%s', (_what, type, data, wire) => {
-    expect(encodeFields(type, data)).toBe(wire);
-  });
-
-  const text = fc.string({
-    unit: fc.oneof(
-      fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
-      fc.constantFrom('\r', '\n', '\r\n', ':', ' ', '\ufeff'),
-    ),
-  });
-
-  test('any text is read back as one event, its lines joined by LF', () => {
-    fc.assert(
-      fc.property(text, fc.option(text), (data, other) => {
-        const type = other?.replaceAll(/[\r\n\0]/g, '') || undefined;
-        const lines = data.replaceAll(/\r\n?/g, '\n');
-        expect(read(`id: 1-0\n${encodeFields(type, data)}`).events).toEqual([
-          { id: '1-0', event: type, data: lines },
-        ]);
-      }),
-    );
-  });
-
-  test('any text is followed by the next event, whatever it holds', () => {
-    fc.assert(
-      fc.property(text, (data) => {
-        const { events, comments, retries } = read(encodeFields(undefined, data) + encodeFields('next', 'x'));
-        expect(events.slice(1)).toEqual([{ id: undefined, event: 'next', data: 'x' }]);
-        expect([comments, retries]).toEqual([[], []]);
-      }),
-    );
-  });
-
-  test('no CR ever leaves', () => {
-    fc.assert(fc.property(text, (data) => !encodeFields(undefined, data).includes('\r')));
-  });
-});
 
 describe('what the broker says itself', () => {
   test('ready has a position as its id and in its data', () => {

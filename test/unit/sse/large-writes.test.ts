@@ -4,15 +4,16 @@ import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { FairLoop } from '../../../src/core/fair-loop.ts';
-import { asChunk, withoutChunk } from '../../../src/core/shared-bytes.ts';
-import type { SharedBytes } from '../../../src/core/shared-bytes.ts';
+import { EventRun } from '../../../src/core/event-run.ts';
+import { ORIGIN } from '../../../src/core/event.ts';
+import { asChunk } from '../../../src/sse/shared-bytes.ts';
 import { SocketWire } from '../../../src/sse/socket-wire.ts';
 import { SseConnection } from '../../../src/sse/sse-connection.ts';
 
 const sockets: Socket[] = [];
-const TEXT = 'abcdefg'.repeat(2 * 1024 * 1024);
-const PLAIN = Buffer.from(TEXT);
-const BEHIND = 'behind';
+const DATA = 'abcdefg'.repeat(2 * 1024 * 1024);
+const TEXT = frame(DATA);
+const BEHIND = frame('behind');
 const END = /^retry: 500\nevent: sluice:closing\ndata: \{"reason":"draining","retry":500\}\n\n$/;
 
 afterEach(() => {
@@ -50,16 +51,28 @@ async function read(reader: Socket, length: number): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-const CHUNK: SharedBytes = { plain: PLAIN, chunk: Buffer.from(asChunk(TEXT)) };
+function frame(data: string): string {
+  return `id: 0-0\ndata: ${data}\n\n`;
+}
 
-describe.each<[string, boolean, SharedBytes, string]>([
-  ['as it is', false, withoutChunk(PLAIN), TEXT],
-  ['as a chunk that is one buffer', true, CHUNK, asChunk(TEXT)],
-  ['as a chunk whose head and end are written for themselves', true, withoutChunk(PLAIN), asChunk(TEXT)],
-])('a large write, %s', (_how, chunked, bytes, wire) => {
+function runOf(...data: readonly string[]): EventRun {
+  const events = data.map((text) => ({ id: ORIGIN, prev: ORIGIN, record: Buffer.from(`1\n\n${text}`) }));
+  return new EventRun(ORIGIN, events);
+}
+
+/** The end of a longer run, which is no chunk by itself. */
+function endOfRun(data: string): EventRun {
+  return runOf('before', data).without(1);
+}
+
+describe.each<[string, boolean, EventRun, string]>([
+  ['as it is', false, runOf(DATA), TEXT],
+  ['as a chunk that is one buffer', true, runOf(DATA), asChunk(TEXT)],
+  ['as a chunk whose head and end are written for themselves', true, endOfRun(DATA), asChunk(TEXT)],
+])('a large write, %s', (_how, chunked, run, wire) => {
   test('waits in the socket piece by piece, and all of it arrives', async () => {
     const { stream, socket, reader } = await open(chunked);
-    stream.write(bytes);
+    stream.deliver(run);
     expect(stream.writable).toBe(false);
     expect(stream.bufferedBytes).toBeGreaterThan(1024 * 1024);
     // A piece, and the head of the chunk.
@@ -79,8 +92,8 @@ describe.each<[string, boolean, SharedBytes, string]>([
 
   test('has behind it what is written behind it, and its end', async () => {
     const { stream, reader } = await open(chunked);
-    stream.write(bytes);
-    stream.write(withoutChunk(Buffer.from(BEHIND)));
+    stream.deliver(run);
+    stream.deliver(endOfRun('behind'));
     stream.end('drained', 500);
     const received = await read(reader, Infinity);
     expect(received.subarray(0, wire.length).equals(Buffer.from(wire))).toBe(true);
@@ -101,8 +114,9 @@ describe.each<[string, boolean, SharedBytes, string]>([
 test('small chunks whose head and end are written for themselves leave at once, and leave the stream writable', async () => {
   const { stream, reader } = await open(true);
   for (const text of ['a', 'b', 'c']) {
-    stream.write(withoutChunk(Buffer.from(text)));
+    stream.deliver(endOfRun(text));
     expect(stream.writable).toBe(true);
   }
-  expect((await read(reader, 18)).toString()).toBe(['a', 'b', 'c'].map(asChunk).join(''));
+  const wire = ['a', 'b', 'c'].map((text) => asChunk(frame(text))).join('');
+  expect((await read(reader, wire.length)).toString()).toBe(wire);
 });
