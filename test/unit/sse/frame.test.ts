@@ -3,8 +3,11 @@ import type { EventSourceMessage } from 'eventsource-parser';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
-import { parseEventId } from '../../../src/core/event.ts';
+import { EventRun } from '../../../src/core/event-run.ts';
+import { ORIGIN, parseEventId } from '../../../src/core/event.ts';
 import type { EventId } from '../../../src/core/event.ts';
+import { encodeRecord } from '../../../src/core/record.ts';
+import { EVENT_FRAMES } from '../../../src/sse/event-frames.ts';
 import { HEARTBEAT, encodeGap, encodeReady, encodeRetry, fits } from '../../../src/sse/frame.ts';
 
 const channel = parseChannelName('news');
@@ -58,13 +61,18 @@ describe('what the broker says itself', () => {
   });
 });
 
+function frameOf(data: string): Buffer {
+  const record = Buffer.from(encodeRecord({ data }));
+  return new EventRun(ORIGIN, [{ id, prev: ORIGIN, record }]).as(EVENT_FRAMES).plain;
+}
+
 test('whether data fit in so many bytes as they are delivered is known before they are encoded', () => {
   const text = fc.string({
     unit: fc.oneof(fc.constantFrom('\r', '\n', '\r\n', 'é', '😀'), fc.string({ minLength: 1, maxLength: 1 })),
   });
   fc.assert(
     fc.property(text, (data) => {
-      const encoded = Buffer.byteLength(encodeFields(undefined, data)) - 'data: \n\n'.length;
+      const encoded = frameOf(data).length - frameOf('').length;
       const limits = [0, encoded - 1, encoded, encoded + 1, encoded * 10];
       expect(limits.map((limit) => fits(data, limit))).toEqual(limits.map((limit) => encoded <= limit));
     }),
