@@ -65,8 +65,11 @@ function frameLength({ headLength, data, linesLength: lines, end }: Frame): numb
 }
 
 /** Gives the position behind the frame. */
-function writeFrame({ head, data, linesLength: lines, end }: Frame, target: Buffer, start: number): number {
-  let at = start + target.write(head, start);
+function writeFrame(frame: Frame, target: Buffer, start: number): number {
+  const { head, headLength, data, linesLength: lines, end } = frame;
+  // Latin-1 is the quicker one, and the same where each character is a byte.
+  const encoding = headLength === head.length ? 'latin1' : 'utf8';
+  let at = start + target.write(head, start, encoding);
   at = lines < 0 ? at + data.copy(target, at) : writeLines(data, target, at);
   return at + target.write(end, at, 'latin1');
 }
