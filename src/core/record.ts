@@ -42,12 +42,17 @@ export interface RecordedFrame {
 }
 
 /** The record of an event, as text that is to be encoded as UTF-8. */
-export function encodeRecord({ type, key, last, data }: NewEvent): string {
+export function encodeRecord(event: NewEvent): string {
+  return recordHead(event) + event.data;
+}
+
+/** What stands before the data in an event's record. */
+export function recordHead({ type, key, last }: NewEvent): string {
   let head = '1\n';
   if (type !== undefined) head += `t${type}\n`;
   if (key !== undefined) head += `k${key}\n`;
   if (last === true) head += 'l\n';
-  return `${head}\n${data}`;
+  return `${head}\n`;
 }
 
 /** @throws BrokerError `log-unavailable` (trouble `version`) for a version that this broker does not know */
@@ -69,9 +74,17 @@ export function readRecord(record: Buffer): RecordFields | RecordedFrame {
   return { version: 1, type, key, last, data: record.subarray(start + 1) };
 }
 
-/** Whether {@link readRecord} knows the record's version. */
+/** Whether {@link readRecord} can read the record. */
 export function isKnownVersion(record: Buffer): boolean {
-  return record[0] === VERSION_0 || (record[0] === VERSION_1 && record[1] === LF);
+  if (record[0] === VERSION_0) return true;
+  if (record[0] !== VERSION_1 || record[1] !== LF) return false;
+  let start = 2;
+  while (record[start] !== LF) {
+    const end = record.indexOf(LF, start);
+    if (end < 0) return false;
+    start = end + 1;
+  }
+  return true;
 }
 
 export function unknownVersion(record: Buffer): BrokerError {

@@ -5,25 +5,22 @@ import type {
   AppendOptions,
   Appended,
   EventLog,
-  Following,
+  HistoryPolicy,
   LogHealth,
   LogListener,
   LogPage,
 } from '../core/event-log.ts';
-import type { EventId, NewEvent } from '../core/event.ts';
+import type { EventId, NewEvent, StoredEvent } from '../core/event.ts';
+import { recordHead } from '../core/record.ts';
 import { BlockStore, NONE } from './memory/block-store.ts';
 import { ChannelHistory } from './memory/channel-history.ts';
 import { ChannelRecords } from './memory/channel-records.ts';
 import { EventRecords } from './memory/event-records.ts';
+import type { EventHead } from './memory/event-records.ts';
 import { eventId, nextId } from './memory/id-parts.ts';
-import type { IdParts } from './memory/id-parts.ts';
 import { RememberedKeys } from './memory/remembered-keys.ts';
 
 export interface MemoryEventLogOptions {
-  /** Events kept a channel. */
-  readonly historySize: number;
-  /** How long an event is kept, in ms. */
-  readonly historyTtl: number;
   /** How long an idempotency key is remembered, in ms. */
   readonly idempotencyTtl: number;
   /** Bound over all channels; the oldest events go first. */
@@ -36,15 +33,26 @@ export interface MemoryEventLogOptions {
 
 /** Of the whole: what idempotency keys may take, and what the tails of channels without events may take. */
 const SHARE = 1 / 4;
-const SWEEP = 10_000;
-/** How long a sweep may hold the event loop before it lets others have their turn, in ms. */
-const SLICE = 5;
+const SWEEP_MS = 10_000;
+/** How long a sweep may hold the event loop before it lets others have their turn. */
+const SLICE_MS = 5;
+/** Events that a channel drops at the most for one that it gets, when its size was lowered. */
+const MAX_DROPPED = 64;
 /** Blocks that a channel with one small event takes. */
 const SMALL_CHANNEL = 2;
 /** Blocks that a channel takes besides its events, at the most. */
 const CHANNEL = 3;
-/** An id with its field takes up to so many bytes of a frame. */
-const ID_FIELD = 40;
+
+/** An event that is to be appended. */
+interface Fresh {
+  /** What its record begins with. */
+  readonly head: string;
+  readonly data: string;
+  /** Bytes of its record. */
+  readonly bytes: number;
+  /** The name under which its id is to be remembered. */
+  readonly key: string | undefined;
+}
 
 /**
  * The embedded log: everything in this process, bounded, gone with it. Serves one broker on its own.
@@ -79,7 +87,7 @@ export class MemoryEventLog implements EventLog {
     });
     this.#keys = new RememberedKeys(this.#blocks, maxBytes * SHARE);
     this.#fixed = this.#keys.fixedBytes + this.#channels.fixedBytes;
-    this.#sweep = setInterval(() => this.#expire(), SWEEP);
+    this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
     this.#sweep.unref();
   }
 
@@ -88,64 +96,58 @@ export class MemoryEventLog implements EventLog {
     return this.#fixed + this.#blocks.bytes - this.#channels.listeningBytes;
   }
 
-  async append(channel: ChannelName, event: NewEvent, options: AppendOptions = {}): Promise<Appended> {
+  async append(
+    channel: ChannelName,
+    events: readonly NewEvent[],
+    { policy, idempotencyKey }: AppendOptions,
+  ): Promise<readonly Appended[]> {
     const now = this.#steady();
-    const key = options.idempotencyKey === undefined ? undefined : `${channel} ${options.idempotencyKey}`;
-    const known = key === undefined ? undefined : this.#keys.get(key, now - this.#options.idempotencyTtl);
-    if (known !== undefined) return { id: eventId(known), replayed: true };
-
-    const bytes = Buffer.byteLength(event.fields);
-    this.#refuseTooLarge(bytes);
-    const record = this.#channels.open(channel, now);
-    const tail = this.#channels.tail(record);
-    const parts = nextId(tail, this.#wall());
-    const id = eventId(parts);
-    const head = `id: ${id}\n`;
-    const listeners = this.#listeners.get(channel);
-    const about = { channel: record, id: parts, at: now };
-    if (listeners === undefined) {
-      const added = this.#events.add(about, head, event.fields, head.length + bytes);
-      this.#channels.push(record, added, parts, now);
-      this.#keep(record, key, parts, now);
-    } else {
-      // It may stay in recent memory for long, so it must not be a slice of a shared buffer.
-      const frame = Buffer.allocUnsafeSlow(head.length + bytes);
-      frame.write(event.fields, frame.write(head, 'latin1'));
-      this.#channels.push(record, this.#events.addFrame(about, frame), parts, now);
-      this.#keep(record, key, parts, now);
-      for (const listener of listeners) listener.onEvents([{ id, prev: eventId(tail), frame }]);
+    const keys = idempotencyKey === undefined ? undefined : keysOf(channel, idempotencyKey, events.length);
+    const known = keys?.map((key) => this.#keys.get(key, now - this.#options.idempotencyTtl));
+    const fresh: Fresh[] = [];
+    for (const [index, event] of events.entries()) {
+      if (known?.[index] !== undefined) continue;
+      const head = recordHead(event);
+      const bytes = Buffer.byteLength(head) + Buffer.byteLength(event.data);
+      fresh.push({ head, data: event.data, bytes, key: keys?.[index] });
     }
-    return { id, replayed: false };
+    const ids = fresh.length === 0 ? [] : this.#appendFresh(channel, fresh, policy, now);
+    let next = 0;
+    return events.map((_, index) => {
+      const parts = known?.[index];
+      if (parts !== undefined) return { id: eventId(parts), replayed: true };
+      return { id: ids[next++] as EventId, replayed: false };
+    });
   }
 
-  async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
-    const history = this.#history(channel);
+  async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
+    const history = this.#history(channel, policy);
     if (history === undefined) {
       const known = eventId(this.#channels.forgotten);
       return { events: [], tail: known, complete: after === known, room: 0 };
     }
     const { events, tail, complete, left } = history.page(after, limit, PAGE_BYTES);
-    return { events, tail, complete, room: Math.max(0, this.#options.historySize - left) };
+    return { events, tail, complete, room: Math.max(0, policy.size - left) };
   }
 
-  async rewind(channel: ChannelName, count: number): Promise<EventId> {
-    return this.#history(channel)?.rewind(count) ?? eventId(this.#channels.forgotten);
+  async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
+    return this.#history(channel, policy)?.rewind(count) ?? eventId(this.#channels.forgotten);
   }
 
-  follow(channel: ChannelName, listener: LogListener): Following {
+  follow(channel: ChannelName, listener: LogListener): () => void {
     const now = this.#steady();
     const record = this.#channels.open(channel, now);
     let listeners = this.#listeners.get(channel);
     if (listeners === undefined) this.#listeners.set(channel, (listeners = new Set()));
     listeners.add(listener);
     this.#channels.setListeners(record, listeners.size, now);
-    return {
-      started: Promise.resolve(eventId(this.#channels.tail(record))),
-      stop: () => {
-        if (!listeners.delete(listener)) return;
-        if (listeners.size === 0) this.#listeners.delete(channel);
-        this.#channels.setListeners(record, listeners.size, this.#steady());
-      },
+    queueMicrotask(() => {
+      if (listeners.has(listener)) listener.onFollowing(eventId(this.#channels.tail(record)));
+    });
+    return () => {
+      if (!listeners.delete(listener)) return;
+      if (listeners.size === 0) this.#listeners.delete(channel);
+      this.#channels.setListeners(record, listeners.size, this.#steady());
     };
   }
 
@@ -158,32 +160,64 @@ export class MemoryEventLog implements EventLog {
     clearInterval(this.#sweep);
   }
 
-  #history(channel: ChannelName): ChannelHistory | undefined {
+  #history(channel: ChannelName, { size, ttl }: HistoryPolicy): ChannelHistory | undefined {
     const record = this.#channels.find(channel);
     if (record === NONE) return undefined;
-    return new ChannelHistory(
-      this.#channels,
-      this.#events,
-      record,
-      this.#steady() - this.#options.historyTtl,
-    );
+    const cutoff = this.#steady() - ttl;
+    return new ChannelHistory(this.#channels, this.#events, record, { size, cutoff });
   }
 
-  #refuseTooLarge(bytes: number): void {
-    const needed = this.#events.cost(bytes + ID_FIELD) + CHANNEL * this.#blocks.cost(1);
+  /** Appends all of them, or throws and appends none; then tells who listens. Gives their ids. */
+  #appendFresh(
+    channel: ChannelName,
+    fresh: readonly Fresh[],
+    policy: HistoryPolicy,
+    now: number,
+  ): readonly EventId[] {
+    this.#refuseTooLarge(fresh);
+    const record = this.#channels.open(channel, now);
+    this.#channels.setPolicy(record, policy);
+    const listeners = this.#listeners.get(channel);
+    const ids: EventId[] = [];
+    const heard: StoredEvent[] = [];
+    for (const event of fresh) {
+      const tail = this.#channels.tail(record);
+      const parts = nextId(tail, this.#wall());
+      const id = eventId(parts);
+      ids.push(id);
+      const about = { channel: record, id: parts, at: now };
+      if (listeners === undefined) {
+        const added = this.#events.add(about, event.head, event.data, event.bytes);
+        this.#channels.push(record, added, parts, now);
+      } else {
+        // The record may stay in recent memory for long, so it must not be a slice of a shared buffer.
+        const encoded = Buffer.allocUnsafeSlow(event.bytes);
+        encoded.write(event.data, encoded.write(event.head));
+        this.#channels.push(record, this.#events.addEncoded(about, encoded), parts, now);
+        heard.push({ id, prev: eventId(tail), record: encoded });
+      }
+      this.#keep(about, event.key, policy.size);
+    }
+    if (listeners !== undefined) for (const listener of listeners) listener.onEvents(heard);
+    return ids;
+  }
+
+  #refuseTooLarge(fresh: readonly Fresh[]): void {
+    let needed = CHANNEL * this.#blocks.cost(1);
+    for (const { bytes } of fresh) needed += this.#events.cost(bytes);
     if (this.#fixed + needed <= this.#options.maxBytes) return;
     throw new BrokerError(
       'log-full',
-      'The event is larger than SLUICE_MEMORY_BYTES, all that the embedded log may hold.',
+      'What is to be published is larger than SLUICE_MEMORY_BYTES, all that the embedded log may hold.',
     );
   }
 
-  /** After an append: the channel's own bound, then the one over all. */
-  #keep(channel: number, key: string | undefined, id: IdParts, now: number): void {
-    if (key !== undefined) this.#keys.set(key, id, now);
-    while (this.#channels.length(channel) > this.#options.historySize)
-      this.#channels.dropOldest(channel, now);
-    while (this.bytes > this.#options.maxBytes && this.#makeRoom(now));
+  /** After one event: remembers its key, and keeps to the channel's own bound, then to the one over all. */
+  #keep(about: EventHead, key: string | undefined, size: number): void {
+    if (key !== undefined) this.#keys.set(key, about.id, about.at);
+    for (let i = 0; i < MAX_DROPPED && this.#channels.length(about.channel) > size; i++)
+      this.#channels.dropOldest(about.channel, about.at);
+    while (this.bytes > this.#options.maxBytes && this.#makeRoom(about.at));
   }
 
   /** The oldest events go first. What has a share of its own goes only when a single event fills all the rest. */
@@ -194,27 +228,50 @@ export class MemoryEventLog implements EventLog {
     return true;
   }
 
-  /** A million events may be too old at once; so it goes in slices. */
+  /** Drops what has become too old. That can be a million events at once, so it is done in slices. */
   #expire(): void {
     if (this.#closed) return;
-    const until = performance.now() + SLICE;
+    const { shortest, longest } = this.#channels.ttlRange;
+    // With one time for all channels the oldest event of all is the first to become too old.
+    this.#expireSlice({ channels: shortest < longest ? this.#channels.busyCount : 0 });
+  }
+
+  /** `left` counts the channels whose own oldest event is still to be looked at in this sweep. */
+  #expireSlice(left: { channels: number }): void {
+    if (this.#closed) return;
+    const until = performance.now() + SLICE_MS;
     const now = this.#steady();
-    for (let count = 1; this.#expireOne(now); count++) {
+    for (let count = 1; this.#expireOne(left, now); count++) {
       if (count % 64 === 0 && performance.now() >= until) {
-        setImmediate(() => this.#expire());
+        setImmediate(() => this.#expireSlice(left));
         return;
       }
     }
   }
 
-  #expireOne(now: number): boolean {
+  #expireOne(left: { channels: number }, now: number): boolean {
+    const channels = this.#channels;
     const { oldest } = this.#events;
-    if (oldest !== NONE && this.#events.at(oldest) <= now - this.#options.historyTtl) {
-      this.#channels.dropOldest(this.#events.channel(oldest), now);
+    if (oldest !== NONE && channels.hasSurplus(this.#events.channel(oldest), now)) {
+      channels.dropOldest(this.#events.channel(oldest), now);
       return true;
     }
-    return (
-      this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || this.#channels.forgetIdle(now - TAIL_TTL)
-    );
+    if (left.channels > 0) {
+      const channel = channels.nextBusy();
+      if (channel !== NONE && channels.hasSurplus(channel, now)) {
+        channels.dropOldest(channel, now);
+        return true;
+      }
+      if (channel !== NONE) channels.turnBusy();
+      left.channels--;
+      return true;
+    }
+    return this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || channels.forgetIdle(now - TAIL_TTL);
   }
+}
+
+/** The names under which an append's events are remembered: the position is part of all but the first. */
+function keysOf(channel: ChannelName, key: string, count: number): string[] {
+  const first = `${channel} ${key}`;
+  return Array.from({ length: count }, (_, index) => (index === 0 ? first : `${first} ${index}`));
 }

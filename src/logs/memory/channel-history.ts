@@ -8,7 +8,7 @@ export interface ChannelPage {
   readonly events: readonly StoredEvent[];
   readonly tail: EventId;
   readonly complete: boolean;
-  /** How many events lie behind the position, these included. */
+  /** How many events lie after the position, these included. */
   readonly left: number;
 }
 
@@ -22,17 +22,24 @@ interface Place {
   readonly left: number;
 }
 
-/** What can be read of one channel: those of its events that were appended after `cutoff`. */
+/** What may be read of one channel: its newest `size` events, but only those that were appended after `cutoff`. */
 export class ChannelHistory {
   readonly #channels: ChannelRecords;
   readonly #events: EventRecords;
   readonly #channel: number;
+  readonly #size: number;
   readonly #cutoff: number;
 
-  constructor(channels: ChannelRecords, events: EventRecords, channel: number, cutoff: number) {
+  constructor(
+    channels: ChannelRecords,
+    events: EventRecords,
+    channel: number,
+    { size, cutoff }: { readonly size: number; readonly cutoff: number },
+  ) {
     this.#channels = channels;
     this.#events = events;
     this.#channel = channel;
+    this.#size = size;
     this.#cutoff = cutoff;
   }
 
@@ -56,8 +63,9 @@ export class ChannelHistory {
   #seek(isBehind: (event: number, ordinal: number) => boolean): Place {
     const events = this.#events;
     const appended = this.#channels.appended(this.#channel);
-    const behind = (one: number, ordinal: number): boolean =>
-      isBehind(one, ordinal) && events.at(one) > this.#cutoff;
+    const oldest = appended - this.#size;
+    const behind = (one: number, at: number): boolean =>
+      at >= oldest && isBehind(one, at) && events.at(one) > this.#cutoff;
     const mark = this.#channels
       .marks(this.#channel)
       ?.lastBefore((marked) => behind(marked.event, marked.ordinal));
@@ -74,7 +82,7 @@ export class ChannelHistory {
     return { event, prev: eventId(prev), left: appended - ordinal };
   }
 
-  /** The frames share one buffer, which is theirs alone. */
+  /** The records of these events share one buffer, which nothing else uses. */
   #copy(first: number, floor: EventId, limit: number, maxBytes: number): StoredEvent[] {
     const records = this.#events;
     let bytes = 0;
@@ -91,9 +99,9 @@ export class ChannelHistory {
     let prev = floor;
     for (let event = first; events.length < count; event = records.next(event)) {
       const end = start + records.length(event);
-      records.copyFrame(event, buffer, start);
+      records.copyRecord(event, buffer, start);
       const id = eventId(records.id(event));
-      events.push({ id, prev, frame: buffer.subarray(start, end) });
+      events.push({ id, prev, record: buffer.subarray(start, end) });
       start = end;
       prev = id;
     }

@@ -1,4 +1,5 @@
 import type { ChannelName } from '../../core/channel-name.ts';
+import type { HistoryPolicy } from '../../core/event-log.ts';
 import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
 import { ChannelMarks } from './channel-marks.ts';
@@ -11,11 +12,12 @@ import { TextTable } from './text-table.ts';
 /** Behind the words of table and order. The tail's id, and the id before the first retained event: */
 const TAIL_SEQ = 5;
 const FLOOR_SEQ = 6;
-/** The first and the last of its events, how many there are, and how many listen. */
+/** The first and the last of its events, how many there are, how many listen, and how many events it keeps. */
 const FIRST = 7;
 const LAST = 8;
 const LENGTH = 9;
 const LISTENERS = 10;
+const SIZE = 11;
 /** Doubles, each as long as two words. */
 const TAIL_MS = 6;
 const FLOOR_MS = 7;
@@ -23,7 +25,10 @@ const FLOOR_MS = 7;
 const APPENDED = 8;
 /** Since when it has been idle. */
 const IDLE_SINCE = 9;
-const HEAD = 80;
+/** How long it keeps an event, in ms. */
+const TTL = 10;
+const HEAD = 88;
+const MAX_SIZE = 2 ** 32 - 1;
 
 /**
  * The channels, by name. One without events and listeners is idle: all that is known of it is its tail. Idle channels
@@ -37,11 +42,16 @@ export class ChannelRecords {
   /** Those of which there is a tail to be told, and those that never had an event since they became known. */
   readonly #idle: RecordOrder;
   readonly #silent: RecordOrder;
+  /** All other channels, in the order in which {@link nextBusy} gives them. */
+  readonly #busy: RecordOrder;
   readonly #idleLimit: number;
   readonly #marks = new Map<number, ChannelMarks>();
   #forgotten: IdParts = { ms: 0, seq: 0 };
   #idleBytes = 0;
   #listeningBytes = 0;
+  #busyCount = 0;
+  #shortestTtl = Infinity;
+  #longestTtl = 0;
 
   /** @param idleLimit bytes that all idle channels together may take */
   constructor(
@@ -54,6 +64,7 @@ export class ChannelRecords {
     this.#table = new TextTable(blocks, HEAD, expected);
     this.#idle = new RecordOrder(blocks);
     this.#silent = new RecordOrder(blocks);
+    this.#busy = new RecordOrder(blocks);
     this.#idleLimit = idleLimit;
   }
 
@@ -74,6 +85,16 @@ export class ChannelRecords {
     return this.#forgotten;
   }
 
+  /** How many channels have events or listeners. */
+  get busyCount(): number {
+    return this.#busyCount;
+  }
+
+  /** The shortest and the longest time for which a channel was ever told to keep its events, in ms. */
+  get ttlRange(): { readonly shortest: number; readonly longest: number } {
+    return { shortest: this.#shortestTtl, longest: this.#longestTtl };
+  }
+
   /** NONE when nothing is known of it. */
   find(name: ChannelName): number {
     return this.#table.find(name);
@@ -85,13 +106,14 @@ export class ChannelRecords {
     if (known !== NONE) return known;
     const blocks = this.#blocks;
     const channel = this.#table.add(name);
-    for (let word = FIRST; word <= LISTENERS; word++) blocks.setWord(channel, word, 0);
+    for (let word = FIRST; word <= SIZE; word++) blocks.setWord(channel, word, 0);
     const { ms, seq } = this.#forgotten;
     blocks.setDouble(channel, TAIL_MS, ms);
     blocks.setWord(channel, TAIL_SEQ, seq);
     blocks.setDouble(channel, FLOOR_MS, ms);
     blocks.setWord(channel, FLOOR_SEQ, seq);
     blocks.setDouble(channel, APPENDED, 0);
+    blocks.setDouble(channel, TTL, 0);
     this.#beginIdle(channel, now);
     return channel;
   }
@@ -119,6 +141,34 @@ export class ChannelRecords {
 
   marks(channel: number): ChannelMarks | undefined {
     return this.#marks.get(channel);
+  }
+
+  /** Remembers what the channel keeps from now on. */
+  setPolicy(channel: number, { size, ttl }: HistoryPolicy): void {
+    this.#blocks.setWord(channel, SIZE, Math.min(size, MAX_SIZE));
+    this.#blocks.setDouble(channel, TTL, ttl);
+    if (ttl < this.#shortestTtl) this.#shortestTtl = ttl;
+    if (ttl > this.#longestTtl) this.#longestTtl = ttl;
+  }
+
+  /** Whether the channel's oldest event may be dropped, because it has become too old or is one too many. */
+  hasSurplus(channel: number, now: number): boolean {
+    const length = this.length(channel);
+    if (length === 0) return false;
+    if (length > this.#blocks.word(channel, SIZE)) return true;
+    return this.#events.at(this.first(channel)) <= now - this.#blocks.double(channel, TTL);
+  }
+
+  /** The channel with events or listeners whose turn it is; NONE when there is none. */
+  nextBusy(): number {
+    return this.#busy.oldest;
+  }
+
+  /** Puts that channel behind all others. */
+  turnBusy(): void {
+    const channel = this.#busy.oldest;
+    this.#busy.remove(channel);
+    this.#busy.add(channel);
   }
 
   push(channel: number, event: number, id: IdParts, now: number): void {
@@ -190,8 +240,14 @@ export class ChannelRecords {
     if (wasIdle && !this.#isIdle(channel)) {
       this.#orderOf(channel).remove(channel);
       this.#idleBytes -= cost;
+      this.#busy.add(channel);
+      this.#busyCount++;
     }
-    if (!wasIdle && this.#isIdle(channel)) this.#beginIdle(channel, now);
+    if (!wasIdle && this.#isIdle(channel)) {
+      this.#busy.remove(channel);
+      this.#busyCount--;
+      this.#beginIdle(channel, now);
+    }
   }
 
   #beginIdle(channel: number, now: number): void {

@@ -3,7 +3,7 @@ import type { BlockStore } from './block-store.ts';
 import type { IdParts } from './id-parts.ts';
 import { RecordOrder } from './record-order.ts';
 
-/** Words before an event's frame; the two after them are of its place in the order. */
+/** Words before an event's record. The two words after these three hold the event's place in the order. */
 const LENGTH = 0;
 const CHANNEL = 1;
 const NEXT = 2;
@@ -17,11 +17,11 @@ const HEAD = 40;
 const SCRATCH = 64 * 1024;
 const CHARACTERS = Math.floor(SCRATCH / 3);
 
-export interface EventRecord {
-  /** The record of its channel. */
+export interface EventHead {
+  /** The number of the event's channel. */
   readonly channel: number;
   readonly id: IdParts;
-  /** When it was appended, by the clock that ages go by. */
+  /** When the event was appended, in ms of the log's steady clock. */
   readonly at: number;
 }
 
@@ -44,30 +44,34 @@ export class EventRecords {
     return this.#order.newest;
   }
 
-  /** What an event takes whose frame has so many bytes. */
-  cost(frameLength: number): number {
-    return this.#blocks.cost(HEAD + frameLength);
+  /** Bytes that an event takes whose record has `length` bytes. */
+  cost(length: number): number {
+    return this.#blocks.cost(HEAD + length);
   }
 
-  /** The frame is `head`, which has one byte a character, and `fields`, which make `length` bytes together. */
-  add(record: EventRecord, head: string, fields: string, length: number): number {
-    const added = this.#add(record, length);
+  /**
+   * The event's record is `recordHead` and `data`, which have `length` bytes together. The two are not joined, because a
+   * joined text of a large event would be a large piece of garbage.
+   */
+  add(head: EventHead, recordHead: string, data: string, length: number): number {
+    const added = this.#add(head, length);
     const position = this.#blocks.position(added, HEAD);
-    const encoding = head.length + fields.length === length ? 'latin1' : 'utf8';
-    let used = this.#scratch.write(head, 'latin1');
+    // Plain ASCII has as many bytes as characters, and latin1 writes it faster.
+    const encoding = recordHead.length + data.length === length ? 'latin1' : 'utf8';
+    let used = this.#scratch.write(recordHead, encoding);
     if (length <= SCRATCH) {
-      used += this.#scratch.write(fields, used, encoding);
+      used += this.#scratch.write(data, used, encoding);
       this.#blocks.write(position, this.#scratch, used);
     } else {
-      this.#writeLong(this.#blocks.write(position, this.#scratch, used), fields, encoding);
+      this.#writeLong(this.#blocks.write(position, this.#scratch, used), data, encoding);
     }
     return added;
   }
 
-  /** The same, for a frame that is encoded already. */
-  addFrame(record: EventRecord, frame: Buffer): number {
-    const added = this.#add(record, frame.length);
-    this.#blocks.write(this.#blocks.position(added, HEAD), frame, frame.length);
+  /** Adds an event whose record is encoded already. */
+  addEncoded(head: EventHead, record: Buffer): number {
+    const added = this.#add(head, record.length);
+    this.#blocks.write(this.#blocks.position(added, HEAD), record, record.length);
     return added;
   }
 
@@ -97,17 +101,17 @@ export class EventRecords {
     return this.#blocks.double(event, AT);
   }
 
-  /** Of its frame. */
+  /** Bytes of the event's record. */
   length(event: number): number {
     return this.#blocks.word(event, LENGTH);
   }
 
-  /** Puts the frame into `target`, from `start` on. */
-  copyFrame(event: number, target: Buffer, start: number): void {
+  /** Copies the event's record into `target`, from `start` on. */
+  copyRecord(event: number, target: Buffer, start: number): void {
     this.#blocks.read(this.#blocks.position(event, HEAD), target, start, this.length(event));
   }
 
-  #add({ channel, id, at }: EventRecord, length: number): number {
+  #add({ channel, id, at }: EventHead, length: number): number {
     const blocks = this.#blocks;
     const event = blocks.allocate(HEAD + length);
     blocks.setWord(event, LENGTH, length);
