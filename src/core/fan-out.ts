@@ -108,8 +108,7 @@ export class FanOut implements FairTask {
     for (let i = Math.min(walk.next, live.length - 1); i >= 0; i = Math.min(i - 1, live.length - 1)) {
       const subscriber = live[i] as Subscriber;
       if (subscriber.position === from) {
-        walk.written++;
-        subscriber.deliver(run);
+        if (subscriber.deliver(run)) walk.written++;
       } else if (compareEventIds(subscriber.position, to) < 0) {
         subscriber.catchUp();
       }

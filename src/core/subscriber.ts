@@ -9,8 +9,8 @@ export interface Subscriber {
   arrivedAt: number;
   /** The subscriber's place among the live ones of its channel; -1 while it is not live. The fan-out sets it. */
   liveIndex: number;
-  /** Live: takes a run that begins at exactly {@link position}. */
-  deliver(run: EventRun): void;
+  /** Live: writes a run that begins at exactly {@link position}. False when the sink was full and nothing was written. */
+  deliver(run: EventRun): boolean;
   /** Not live any more: goes on from its position as soon as the sink takes more. */
   catchUp(): void;
   /** Where new events begin, for a subscriber that asked for nothing else. Counts once, as soon as the channel knows. */

@@ -89,10 +89,15 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     this.#channel.remove(this);
   }
 
-  deliver(run: EventRun): void {
-    this.position = run.to;
-    this.#sink.deliver(run);
+  deliver(run: EventRun): boolean {
+    // The sink may be full of what another subscription of the same connection has written.
+    const writable = this.#sink.writable;
+    if (writable) {
+      this.position = run.to;
+      this.#sink.deliver(run);
+    }
     if (!this.#sink.writable) this.catchUp();
+    return writable;
   }
 
   catchUp(): void {
