@@ -7,7 +7,7 @@ export type ChannelName = string & { readonly [brand]: 'ChannelName' };
 
 const MAX_CHANNEL_NAME_LENGTH = 200;
 
-/** All but the two dot segments, which are refused by themselves. */
+/** Matches all channel names, and the two dot segments, which are no names. */
 export const CHANNEL_NAME = /^[A-Za-z0-9._:~-]{1,200}$/;
 const FOREIGN = /[^A-Za-z0-9._:~-]/u;
 
@@ -17,8 +17,8 @@ const FOREIGN = /[^A-Za-z0-9._:~-]/u;
  */
 export function parseChannelName(text: string): ChannelName {
   if (CHANNEL_NAME.test(text)) {
-    // A URL cannot carry these two: RFC 3986 §5.2.4 takes them out of the path, and so does every browser, also
-    // when they are percent-encoded. A channel that can be published to but never opened would be a trap.
+    // Browsers remove dot segments from a URL's path (RFC 3986 §5.2.4), also percent-encoded ones. Such a channel could be
+    // published to but never opened.
     if (text === '.' || text === '..') {
       throw new BrokerError(
         'invalid-channel',

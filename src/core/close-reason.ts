@@ -1,24 +1,24 @@
 /**
  * Why a stream ended; also the label of a metric.
- * - `client`: the other side closed, or the network did
+ * - `client`: the client or the network closed the connection
  * - `drained`: this replica is shutting down
- * - `stalled`: its socket took nothing for too long
- * - `aged`: it reached the age at which connections are asked to spread anew
+ * - `stalled`: the socket took nothing for SLUICE_STALL_TIMEOUT
+ * - `aged`: it reached SLUICE_MAX_CONNECTION_AGE
  * - `expired`: the token that opened it has expired
- * - `disconnected`: a backend asked for its end, or the token that it was opened with was revoked
+ * - `disconnected`: a backend asked for it, or revoked the token that opened it
  */
 export type CloseReason = 'client' | 'stalled' | EndReason;
 
-/** Those for which the broker ends a stream that may come back, and says so in it. */
+/** The reasons for which the broker ends a stream that may come back. They are written into it as `sluice:closing`. */
 export type EndReason = 'drained' | 'aged' | 'expired' | 'disconnected';
 
 /**
- * Why a new stream is not served now; it is answered with 200 and asked to come back later.
+ * Why a new stream is not served now. It is answered with 200 and a `sluice:closing` that asks it to come back later.
  * - `draining`: this replica is shutting down
  * - `limit`: SLUICE_MAX_CONNECTIONS are open
- * - `ip-limit`, `subject-limit`: this address, or this token's subject, has as many as it may
- * - `failed-authentication`: a wrong credential from an address that has sent too many
- * - `keys`: it came with a token whose key is not known, and cannot be fetched now
+ * - `ip-limit`, `subject-limit`: the address, or the token's subject, has as many streams as it may
+ * - `failed-authentication`: the address has sent too many wrong credentials
+ * - `keys`: the token's key is not known and cannot be fetched now
  */
 export const REFUSE_REASONS = [
   'draining',
@@ -30,7 +30,7 @@ export const REFUSE_REASONS = [
 ] as const;
 export type RefuseReason = (typeof REFUSE_REASONS)[number];
 
-/** What the reader of a stream is told in `sluice:closing` (docs/protocol.md §5). */
+/** The reasons in `sluice:closing` (docs/protocol.md §5). */
 export const CLOSING_REASONS = [
   'draining',
   'age',

@@ -3,13 +3,13 @@ import { parseEventId } from './event.ts';
 import type { EventId } from './event.ts';
 
 /**
- * Where a subscriber of one channel wants to begin (docs/protocol.md §4).
+ * Where a subscriber of one channel begins (docs/protocol.md §4).
  * - `tail`: new events only
  * - `id`: after the event it saw last
  * - `earliest`: with the first event that the channel ever had
- * - `last`: that many events back, of those that are kept
+ * - `last`: with the newest `count` events that are kept
  * - `time`: with the first event at or after that moment (epoch ms)
- * - `unreadable`: it gave a cursor that no log can have issued; it is told so by a gap, then gets new events
+ * - `unreadable`: its cursor is none that a log can have issued; it gets a gap, then new events
  */
 export type Start =
   | { readonly from: 'tail' }
@@ -20,11 +20,11 @@ export type Start =
   | { readonly from: 'unreadable' };
 
 /**
- * Reads what came as Last-Event-ID, or in its place in the query. Nothing is an error here: a browser that is refused
- * with a status never comes back.
+ * Reads a cursor from Last-Event-ID or from the query. No text is an error: a browser that is refused with a status never
+ * comes back.
  *
- * Two forms are understood: a plain id, and the form of a connection with many channels, `a@1-0,b@2-0`, of which the
- * part for `channel` counts. A list that does not name the channel says nothing about it: it starts at the tail.
+ * Two forms are understood: an id, and the form of a connection with many channels, `a@1-0,b@2-0`, of which the part for
+ * `channel` counts. When the list does not name the channel, the subscriber starts at the tail.
  */
 export function parseCursor(text: string, channel: ChannelName): Start {
   if (text === '') return { from: 'tail' };

@@ -1,16 +1,16 @@
-/** Work that may take long and can be cut into slices. */
+/** Work that may take long and can be done in slices. */
 export interface FairTask {
-  /** Works until done or until `until` (on the `performance.now()` clock); true when there is more to do. */
+  /** Works until it is done, or until `until` (ms, `performance.now()`). True when there is more to do. */
   run(until: number): boolean;
 }
 
-/** How long one slice may hold the event loop, in ms. */
-const SLICE = 8;
+/** How long one slice may hold the event loop. */
+const SLICE_MS = 8;
 
 /**
- * Runs walks over many subscribers in slices, so that sockets are read, health is answered and timers fire in between
- * however many there are. Tasks take turns; a task added while a slice runs waits for the next turn of the event loop,
- * which is what joins the events of one turn into one write.
+ * Runs long work in slices. Between two slices sockets are read, health checks are answered and timers fire. Tasks take turns. A
+ * task that is added while a slice runs waits for the next turn of the event loop: that joins the events of one turn into
+ * one write.
  */
 export class FairLoop {
   #waiting: FairTask[] = [];
@@ -24,8 +24,8 @@ export class FairLoop {
   }
 
   /**
-   * Does a piece of work that takes some ms by itself, in its turn: what many ask for at once is spread over turns of the
-   * event loop. Rejects with what the work throws.
+   * Does a piece of work of some ms in its turn, so that many such pieces are spread over turns of the event loop. Rejects with
+   * what the work throws.
    */
   inTurn<T>(work: () => T): Promise<T> {
     return new Promise((resolve) => {
@@ -46,7 +46,7 @@ export class FairLoop {
 
   readonly #slice = (): void => {
     this.#scheduled = false;
-    const until = performance.now() + SLICE;
+    const until = performance.now() + SLICE_MS;
     if (this.#next >= this.#running.length) {
       const done = this.#running;
       done.length = 0;

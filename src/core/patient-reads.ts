@@ -1,19 +1,19 @@
-const FIRST_RETRY = 100;
-const LAST_RETRY = 2_000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 2_000;
 
-/** Outward a log that is away is an error at once; inward it is asked again until it answers. */
+/** Asks the log again until it answers. Publishers get an error at once; subscribers wait. */
 export class PatientReads {
   readonly #onFailed: (error: unknown) => void;
   readonly #timers = new Set<NodeJS.Timeout>();
   #stopped = false;
 
-  /** `onFailed` hears of each attempt that came to nothing. */
+  /** @param onFailed called for each attempt that failed */
   constructor(onFailed: (error: unknown) => void) {
     this.#onFailed = onFailed;
   }
 
-  /** Asks until there is an answer. */
-  ask<T>(question: () => Promise<T>, found: (answer: T) => void, delay = FIRST_RETRY): void {
+  /** Asks until there is an answer, then calls `found`. */
+  ask<T>(question: () => Promise<T>, found: (answer: T) => void, delay = FIRST_RETRY_MS): void {
     question().then(
       (answer) => {
         if (!this.#stopped) found(answer);
@@ -22,13 +22,13 @@ export class PatientReads {
         if (this.#stopped) return;
         this.#onFailed(error);
         this.after(delay * (0.5 + Math.random()), () =>
-          this.ask(question, found, Math.min(delay * 2, LAST_RETRY)),
+          this.ask(question, found, Math.min(delay * 2, LAST_RETRY_MS)),
         );
       },
     );
   }
 
-  /** Calls the action in so many ms, unless stopped before. */
+  /** Calls the action after so many ms, unless stopped before. */
   after(ms: number, action: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
@@ -38,7 +38,7 @@ export class PatientReads {
     this.#timers.add(timer);
   }
 
-  /** Nothing is asked or called any more. */
+  /** Asks and calls nothing any more. */
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);

@@ -3,23 +3,23 @@ import type { FairLoop, FairTask } from '../core/fair-loop.ts';
 import { HolderCounts } from './holder-counts.ts';
 import type { Expiry, Pulse, SseConnection, StreamContext } from './sse-connection.ts';
 
-/** Whom a stream counts against. */
+/** Whose limits a stream counts against. */
 export interface StreamHolder {
-  /** The client's address, or its network where that is what counts. */
+  /** The client's address, or its network for IPv6. */
   readonly address: string;
-  /** Of its token; undefined for a stream that needed none. */
+  /** The token's `sub`; undefined for a stream without a token. */
   readonly subject: string | undefined;
 }
 
 export interface ConnectionsOptions {
   readonly loop: FairLoop;
-  /** After so many ms without a byte a stream gets a comment. */
+  /** After so many ms without a byte a stream gets a heartbeat. */
   readonly heartbeat: number;
-  /** After so many ms in which a socket took nothing of what waits for it, it is closed. */
+  /** A stream is closed when its socket takes none of the waiting bytes for so many ms. */
   readonly stallTimeout: number;
-  /** Reconnection time given to clients, in ms; each gets its own between 0.5 and 1.5 times this. */
+  /** Reconnection time for clients, in ms. Each client gets its own, between 0.5 and 1.5 times this. */
   readonly retry: number;
-  /** Asked to reconnect at that age, in ms, give or take a fifth; Infinity for never. */
+  /** A stream is ended at this age in ms, give or take a fifth; Infinity for never. */
   readonly maxAge: number;
   /** Streams at once; Infinity for no limit. */
   readonly maxConnections: number;
@@ -30,7 +30,7 @@ export interface ConnectionsOptions {
 
 const NEVER: Expiry = { at: Infinity, reason: 'aged' };
 
-/** All streams of this replica, and the one timer that serves them all: heartbeats, stalls, age, the end of a token, and the drain. */
+/** All streams of this replica, and one timer for all of them: heartbeats, stalls, age, expired tokens, and the drain. */
 export class Connections implements StreamContext {
   readonly loop: FairLoop;
   readonly pulse: Pulse = { now: performance.now() };
@@ -66,7 +66,7 @@ export class Connections implements StreamContext {
     return this.#draining;
   }
 
-  /** Why a new stream cannot be served now, if so: it is answered all the same, and asked to come back. */
+  /** Why a new stream cannot be served now; undefined when it can. */
   refusal({ address, subject }: StreamHolder): RefuseReason | undefined {
     if (this.#draining) return 'draining';
     if (this.#open.size >= this.#options.maxConnections) return 'limit';
@@ -74,31 +74,31 @@ export class Connections implements StreamContext {
     return this.#bySubject.full(subject) ? 'subject-limit' : undefined;
   }
 
-  /** A reconnection time for one stream, in ms, different for each, so that they do not all come back at once. */
+  /** A reconnection time for one stream, in ms. Each differs, so that clients do not come back all at once. */
   jitteredRetry(): number {
     return clampRetry(this.#options.retry * (0.5 + Math.random()));
   }
 
-  /** For a stream that is refused for a reason that will pass: 5 to 15 s (docs/protocol.md §5). */
+  /** The reconnection time for a stream that is refused for now: 5 to 15 s, in ms (docs/protocol.md §5). */
   jitteredBackoff(): number {
     return 5_000 + Math.random() * 10_000;
   }
 
   /**
-   * When a new stream is to end: at its age, different for each, or when what admitted it expires.
-   * @param accessUntil epoch ms; Infinity for what does not expire
+   * When a new stream ends: at its age, which differs for each, or when its token expires.
+   * @param accessUntil epoch ms; Infinity for access that does not expire
    */
   expiry(accessUntil: number): Expiry {
     const { maxAge } = this.#options;
     if (maxAge === Infinity && accessUntil === Infinity) return NEVER;
-    // Not the pulse, which may be late: a stream does not end before its token does.
+    // The pulse may be late, and the stream would end before its token.
     const now = performance.now();
     const aged = now + maxAge * (0.8 + Math.random() * 0.4);
     const expired = now + accessUntil - Date.now();
     return expired < aged ? { at: expired, reason: 'expired' } : { at: aged, reason: 'aged' };
   }
 
-  /** From here on the stream gets heartbeats and is counted, until `onClose` is called. */
+  /** The stream gets heartbeats and counts against the limits until `onClose` is called. */
   add(connection: SseConnection, { address, subject }: StreamHolder, onClose: () => void): void {
     this.#open.add(connection);
     this.#byAddress.add(address);
@@ -112,7 +112,7 @@ export class Connections implements StreamContext {
     };
   }
 
-  /** Ends every stream, evenly over `window` ms, whole events only. Resolves when none is left. */
+  /** Ends every stream after a whole event, evenly over `window` ms. Resolves when no stream is left. */
   async drain(window: number): Promise<void> {
     this.#draining = true;
     const began = performance.now();
@@ -137,12 +137,12 @@ export class Connections implements StreamContext {
   }
 
   /**
-   * Ends the streams that match, whole events only, each with its own time to come back. Gives how many there were.
-   * One that is opened in the meantime may be passed over.
+   * Ends the streams that match, each after a whole event and with its own reconnection time. Resolves with their number.
+   * A stream that is opened in the meantime may be skipped.
    */
   endMatching(matches: (connection: SseConnection) => boolean): Promise<number> {
     const all = this.#open.values();
-    // The oldest come first: who is ended and comes back at once is not ended again, and the walk has an end.
+    // The oldest streams come first. A client that comes back at once is so not ended again, and the loop ends.
     let left = this.#open.size;
     let ended = 0;
     return new Promise((resolve) => {
@@ -164,7 +164,7 @@ export class Connections implements StreamContext {
     });
   }
 
-  /** Cuts what is still open. */
+  /** Cuts all open streams. */
   close(): void {
     clearInterval(this.#timer);
     for (const connection of this.#open) connection.cut();
@@ -179,7 +179,7 @@ export class Connections implements StreamContext {
       run: (until) => {
         let visited = 0;
         for (let next = all.next(); next.done !== true; next = all.next()) {
-          this.#look(next.value);
+          this.#sweepOne(next.value);
           if ((++visited & 63) === 0 && performance.now() >= until) return true;
         }
         this.#sweeping = false;
@@ -188,7 +188,7 @@ export class Connections implements StreamContext {
     });
   }
 
-  #look(connection: SseConnection): void {
+  #sweepOne(connection: SseConnection): void {
     const { heartbeat, stallTimeout } = this.#options;
     const { now } = this.pulse;
     if (connection.closeIfStalled(stallTimeout)) return;
@@ -197,7 +197,7 @@ export class Connections implements StreamContext {
   }
 }
 
-/** Node clients take 0 or more than 2^31−1 for "at once", again and again. */
+/** Node clients reconnect at once, again and again, when the time is 0 or more than 2^31−1. */
 function clampRetry(ms: number): number {
   return Math.min(600_000, Math.max(500, ms));
 }

@@ -4,10 +4,10 @@ import type { EventId } from '../core/event.ts';
 import type { LogTrouble } from '../core/log-trouble.ts';
 import type { GapNotice } from '../core/sink.ts';
 
-/** Why a stream ends that may come back, or is not served now. */
+/** Why the broker ends a stream that may come back, or does not serve it now. */
 type CloseCause = EndReason | RefuseReason;
 
-/** What a reader is told of it. */
+/** The word for it in `sluice:closing`. */
 const TOLD: Readonly<Record<CloseCause, ClosingReason>> = {
   drained: 'draining',
   draining: 'draining',
@@ -21,38 +21,24 @@ const TOLD: Readonly<Record<CloseCause, ClosingReason>> = {
   keys: 'keys',
 };
 
-const LINE_BREAKS = /\r\n|\r|\n/g;
+/** What a line break of the data becomes. */
 const NEXT_LINE = '\ndata: ';
-/** How much longer it is than a LF or a CR. */
+/** How many bytes longer it is than a LF or a CR. */
 const GROWTH = NEXT_LINE.length - 1;
 
 /**
- * The wire form of what goes to an EventSource (WHATWG HTML §9.2.5 and §9.2.6). Pure: text or bytes out, nothing else.
- *
- * Whoever calls {@link encodeFields} has checked that the type holds no CR, LF or NUL: a line break in it would let a
- * publisher write fields of its own (CWE-93).
- */
-export function encodeFields(type: string | undefined, data: string): string {
-  const head = type === undefined ? '' : `event: ${type}\n`;
-  // Each of CRLF, CR and LF ends a line for the reader, so each must begin a new data field.
-  const hasBreaks = data.includes('\n') || data.includes('\r');
-  const body = hasBreaks ? data.replaceAll(LINE_BREAKS, NEXT_LINE) : data;
-  return `${head}data: ${body}\n\n`;
-}
-
-/**
- * Whether {@link encodeFields} makes no more than `limit` bytes of these data, without the first `data: ` and the blank line.
- * What it makes of a million line breaks is not made to find that out, and not all of them are looked at.
+ * Whether these data take no more than `limit` bytes as SSE fields, without the first `data: ` and the blank line. Stops at the
+ * line break with which they no longer fit.
  */
 export function fits(data: string, limit: number): boolean {
-  // No character takes more room than a line break.
+  // No character grows more than a line break.
   if (data.length * NEXT_LINE.length <= limit) return true;
   let left = limit - Buffer.byteLength(data);
   let lf = data.indexOf('\n');
   let cr = data.indexOf('\r');
   while (left >= 0 && (lf >= 0 || cr >= 0)) {
     if (cr >= 0 && (lf < 0 || cr < lf)) {
-      // In front of a LF it goes with it.
+      // CRLF is one line break.
       left += lf === cr + 1 ? 1 : -GROWTH;
       cr = data.indexOf('\r', cr + 1);
     } else {
@@ -63,7 +49,7 @@ export function fits(data: string, limit: number): boolean {
   return left >= 0;
 }
 
-/** Its id is what the reader had seen before, so that one who comes back with it is told again. */
+/** The id is the position before the gap: a reader that comes back with it is told of the gap again. */
 export function encodeGap({ channel, after, before }: GapNotice, position: EventId): string {
   return controlEvent('gap', { channel, after, before }, position);
 }
@@ -73,37 +59,37 @@ export function encodeReady(channel: ChannelName, position: EventId): string {
 }
 
 /**
- * Why the stream ends, and in how many ms its reader may come back: said as `retry:` for an EventSource, which honours it only in a
- * block that has data, if it is Node's or one of several others; and in the data for whoever reads them.
+ * Says why the stream ends, and in how many ms the reader may come back: in `retry:` for an EventSource, and in the data for other
+ * readers. Node's EventSource and some others honour `retry:` only in an event that has data.
  */
 export function encodeClosing(reason: CloseCause, retry: number, cursor: EventId | undefined): string {
   const ms = Math.round(retry);
   return encodeRetry(ms) + controlEvent('closing', { reason: TOLD[reason], retry: ms }, cursor);
 }
 
-/** For pages that want to see that the stream is alive. `time`: epoch ms. */
+/** A heartbeat that a page can see. `time`: epoch ms. */
 export function encodeHeartbeat(time: number, cursor: EventId | undefined): string {
   return controlEvent('heartbeat', new Date(time).toISOString(), cursor);
 }
 
 /**
- * An event of the broker's own. Without an id some clients forget the one they have, and begin anew when they come back; so each has
- * one if there is any.
+ * An event of the broker itself. It has the stream's id if there is one: some clients forget the id that they have at an event without
+ * one, and then begin anew when they come back.
  */
 function controlEvent(type: string, data: object | string, id: EventId | undefined): string {
   const text = typeof data === 'string' ? data : JSON.stringify(data);
   return `${id === undefined ? '' : `id: ${id}\n`}event: sluice:${type}\ndata: ${text}\n\n`;
 }
 
-/** For whoever looks at the stream itself: a comment, which no client takes for an event. */
+/** A comment for people who look at the stream; clients skip it. */
 export function encodeWaiting(reason: LogTrouble): string {
   return `: waiting for the log (${reason})\n`;
 }
 
-/** No blank line after it: a block without data makes some clients fire an empty message. */
+/** Without a blank line behind it: an event without data makes some clients fire an empty message. */
 export function encodeRetry(ms: number): string {
   return `retry: ${Math.round(ms)}\n`;
 }
 
-/** A comment that keeps proxies and clients from giving up; no blank line, for the same reason. */
+/** A comment that keeps proxies and clients from giving up. No blank line, as above. */
 export const HEARTBEAT = ':\n';

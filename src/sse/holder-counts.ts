@@ -1,4 +1,4 @@
-/** Streams by whoever holds them; an entry for each that has one, so that there are never more entries than streams. */
+/** How many streams each holder has. Only holders with a stream have an entry, so there are never more entries than streams. */
 export class HolderCounts {
   readonly #most: number;
   readonly #open = new Map<string, number>();

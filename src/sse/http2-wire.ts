@@ -2,18 +2,18 @@ import { Buffer } from 'node:buffer';
 import { constants } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { LINGER } from './wire.ts';
+import { LINGER_MS } from './wire.ts';
 import type { Outlet, Wire } from './wire.ts';
 
-/** Bytes handed on at a time: the finest progress that can be seen of a reader that opens its window bit by bit. */
-const PIECE = 16 * 1024;
+/** Bytes that are written at a time. Progress of a reader that opens its window slowly is seen in such steps. */
+const PIECE_BYTES = 16 * 1024;
 
 /**
- * One stream among others of an HTTP/2 connection (RFC 9113). What streams of one connection write in a turn of the
- * event loop leaves together without our doing.
+ * One stream of an HTTP/2 connection (RFC 9113). Node sends what all streams of a connection write in one turn of the event
+ * loop together.
  */
 export class Http2Wire implements Wire, Outlet {
-  /** Frames of its own (RFC 9113 §8.1) take their place. */
+  /** HTTP/2 has frames instead (RFC 9113 §8.1). */
   readonly chunked = false;
   readonly #stream: ServerHttp2Stream;
   readonly #connection: Socket;
@@ -21,9 +21,9 @@ export class Http2Wire implements Wire, Outlet {
   constructor(stream: ServerHttp2Stream, connection: Socket) {
     this.#stream = stream;
     this.#connection = connection;
-    // Otherwise all that waits is handed on as one, and whether a reader takes any of it cannot be seen.
+    // With `_writev` Node would write all waiting pieces as one, and progress within it could not be seen.
     Object.defineProperty(stream, '_writev', { value: null });
-    // What the reader still sends is thrown away, so that its leaving is noticed.
+    // Bytes from the reader are dropped. Reading them is how its leaving is noticed.
     stream.resume();
     stream.setTimeout(0);
   }
@@ -37,11 +37,11 @@ export class Http2Wire implements Wire, Outlet {
   }
 
   write(bytes: Buffer | string): boolean {
-    if (bytes.length <= PIECE) return this.#stream.write(bytes);
+    if (bytes.length <= PIECE_BYTES) return this.#stream.write(bytes);
     const all = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     let more = true;
-    for (let from = 0; from < all.length; from += PIECE) {
-      more = this.#stream.write(all.subarray(from, from + PIECE));
+    for (let from = 0; from < all.length; from += PIECE_BYTES_BYTES) {
+      more = this.#stream.write(all.subarray(from, from + PIECE_BYTES));
     }
     return more;
   }
@@ -62,7 +62,7 @@ export class Http2Wire implements Wire, Outlet {
   }
 
   release(): void {
-    // Nothing is held back here.
+    // Nothing is held back over HTTP/2.
   }
 
   unsentBytes(): number {
@@ -72,16 +72,16 @@ export class Http2Wire implements Wire, Outlet {
   end(): void {
     if (this.#stream.destroyed) return;
     this.#stream.end();
-    this.#stream.setTimeout(LINGER, () => this.reset());
+    this.#stream.setTimeout(LINGER_MS, () => this.reset());
   }
 
   reset(): void {
     const stream = this.#stream;
     if (stream.destroyed) return;
     stream.close(constants.NGHTTP2_CANCEL);
-    // The frame that says so waits behind what a dead connection has not taken, together with all its streams.
-    const patience = setTimeout(() => this.#connection.resetAndDestroy(), LINGER).unref();
-    stream.once('close', () => clearTimeout(patience));
+    // RST_STREAM waits behind the bytes that the connection has not taken. If the connection is dead, all its streams are.
+    const resetting = setTimeout(() => this.#connection.resetAndDestroy(), LINGER_MS).unref();
+    stream.once('close', () => clearTimeout(resetting));
   }
 
   cut(): void {

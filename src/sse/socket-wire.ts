@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import { LINGER } from './wire.ts';
+import { LINGER_MS } from './wire.ts';
 import type { Wire } from './wire.ts';
 
-/** A stream with a connection of its own, over TLS or not, which ends with it: HTTP/1.1, or 1.0, which knows no chunks. */
+/** A stream of HTTP/1.1, or of HTTP/1.0 without chunks, with or without TLS. The connection ends with the stream. */
 export class SocketWire implements Wire {
   readonly outlet: Socket;
   readonly chunked: boolean;
@@ -15,7 +15,7 @@ export class SocketWire implements Wire {
   listen(onDrain: () => void, onClose: () => void): void {
     this.outlet.on('drain', onDrain);
     this.outlet.once('close', onClose);
-    // The error itself is of no use: "the reader left" has many names. 'close' follows it.
+    // The error says only that the reader left. 'close' follows it.
     this.outlet.on('error', () => undefined);
   }
 
@@ -30,12 +30,12 @@ export class SocketWire implements Wire {
   end(): void {
     const socket = this.outlet;
     socket.destroySoon();
-    if (socket.writableLength > 0) socket.setTimeout(LINGER, () => socket.destroy());
+    if (socket.writableLength > 0) socket.setTimeout(LINGER_MS, () => socket.destroy());
   }
 
   reset(): void {
-    // So that the kernel gives back what it holds for a reader that takes nothing. Only TCP can be reset; what encrypts
-    // for it goes with it.
+    // A reset makes the kernel free the bytes that it holds for the reader. Only the TCP socket can be reset; a TLS
+    // socket over it is closed with it.
     tcpSocketOf(this.outlet).resetAndDestroy();
   }
 
@@ -44,20 +44,20 @@ export class SocketWire implements Wire {
   }
 }
 
-/** What a socket keeps of the one that it encrypts for, and of its handle (node:net, node:tls; Node 24 to 26). */
+/** Undocumented properties of a socket: the TCP socket below a TLS socket, and the handle (node:net, node:tls; Node 24 to 26). */
 interface Inner {
   readonly _parent?: Socket | null;
   readonly _handle?: { readonly writeQueueSize?: number } | null;
 }
 
-/** The TCP socket itself: where there is TLS, the one beneath. */
+/** The TCP socket: with TLS, the socket below. */
 export function tcpSocketOf(socket: Socket): Socket {
   return (socket as Socket & Inner)._parent ?? socket;
 }
 
 /**
- * Node counts a write as waiting until the whole of it has left; a reader that takes 1 KiB/s of a large one would look
- * dead. The handle knows what the kernel has taken so far: with TLS, the one beneath, after what is being encrypted.
+ * Bytes that the kernel has not taken yet. Node's own count changes only when a whole write has left, so that a reader that
+ * takes a large write at 1 KiB/s would look dead; the handle's count is exact. With TLS the bytes wait in both sockets.
  */
 function unsentBytes(socket: Socket): number {
   const { _handle: handle, _parent: beneath } = socket as Socket & Inner;

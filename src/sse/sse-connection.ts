@@ -10,7 +10,7 @@ import { HEARTBEAT, encodeClosing, encodeGap, encodeHeartbeat, encodeReady, enco
 import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
 import type { Outlet, Wire } from './wire.ts';
 
-/** The time, in ms and only as exact as the sweep that keeps it: reading it costs nothing. */
+/** The time in ms, as of the last sweep over all streams. Reading it costs nothing. */
 export interface Pulse {
   now: number;
 }
@@ -21,51 +21,51 @@ export interface StreamContext {
   readonly loop: FairLoop;
 }
 
-/** When a stream is to end by itself. */
+/** When the broker ends a stream, and why. */
 export interface Expiry {
-  /** On the clock of its pulse; Infinity for never. */
+  /** In ms on the clock of the pulse; Infinity for never. */
   readonly at: number;
   readonly reason: EndReason;
 }
 
-/** Who has the stream written, and knows where it stands. */
+/** The subscription that writes to the stream. */
 export interface StreamSource {
-  /** What the reader would resume from; undefined where that is nothing. */
+  /** The id that the reader would resume from; undefined when there is none. */
   readonly cursor: EventId | undefined;
-  /** The wire has taken what it was given. */
+  /** The wire can take bytes again. */
   resume(): void;
 }
 
 const NOBODY: StreamSource = { cursor: undefined, resume: () => undefined };
 
-/** Who holds a stream, as far as ending it goes by that: what was accepted of their token. */
+/** The token that opened a stream, as far as it matters for ending the stream. */
 export interface Holder {
-  /** Undefined for a token that names nobody. */
+  /** Undefined for a token without `sub`. */
   readonly subject: string | undefined;
   /** Epoch ms. */
   readonly issuedAt: number;
 }
 
 /**
- * Bytes handed on at a time, so that a thousand who are given much take their turns with one who is given little. And
- * whatever of a write the kernel does not take at once, libuv writes as soon as it may, for every socket that takes more
- * in the same turn of the event loop: with hundreds of readers of large events that would be hundreds of MiB.
+ * Bytes that are written in one turn, so that readers of large events do not hold up readers of small ones. It also bounds
+ * what libuv writes in one turn: it goes on with the rest of every write whose socket takes more, which for hundreds of
+ * readers of large events would be hundreds of MiB.
  */
-const PIECE = 64 * 1024;
+const PIECE_BYTES = 64 * 1024;
 
 export interface SseConnectionOptions {
   readonly expiry: Expiry;
   readonly channel: ChannelName;
-  /** Undefined for who needed no token. One object may stand behind many streams. */
+  /** Undefined when no token was needed. Many streams may share one object. */
   readonly holder: Holder | undefined;
-  /** Heartbeats as events, for a page that wants to see them, and not as comments. */
+  /** Heartbeats are events that a page can see, and not comments. */
   readonly heartbeatEvents: boolean;
 }
 
 /**
- * One stream over one wire, after its head is out: whole events go straight to its outlet, without another copy. It
- * holds no queue of its own but the rest of what was written last; while that is on its way, it says so and the
- * subscription reads the log instead.
+ * One stream over one wire, after its head. Runs of whole events go to the outlet without another copy. The stream has no
+ * queue: it keeps only the rest of its last write. Until that has left, the stream is not writable, and the subscription
+ * goes back to reading the log.
  */
 export class SseConnection implements Sink, FairTask {
   readonly openedAt: number;
@@ -82,16 +82,16 @@ export class SseConnection implements Sink, FairTask {
   readonly #loop: FairLoop;
   readonly #chunked: boolean;
   readonly #heartbeatEvents: boolean;
-  /** What is left of the last write, shared with all who are written the same. */
+  /** The rest of the last write, in memory that all readers of the same run share. */
   #rest: Buffer | undefined;
-  /** The rest is the end of a chunk, which is not marked in it. */
+  /** The rest is the end of a chunk, and the chunk's own end is not in it. */
   #chunkOpen = false;
-  /** The outlet wants no more for now. */
+  /** The outlet wants no more bytes for now. */
   #full = false;
-  /** Waits for its turn to hand on the rest. */
+  /** Waits for its turn to write the rest. */
   #queued = false;
   #closed = false;
-  /** Bytes handed on so far, and how many of them had been taken when that was looked at last. */
+  /** Bytes given to the outlet, and how many of them the reader had taken at the last sweep. */
   #handed = 0;
   #taken = NaN;
   #progressAt = 0;
@@ -133,11 +133,11 @@ export class SseConnection implements Sink, FairTask {
     const { plain, chunk } = run.as(EVENT_FRAMES);
     const bytes = this.#chunked ? chunk : plain;
     if (bytes === undefined) this.#handChunk(plain);
-    else if (bytes.length <= PIECE) this.#hand(bytes);
+    else if (bytes.length <= PIECE_BYTES) this.#hand(bytes);
     else this.#handFirst(bytes);
   }
 
-  /** Hands on the next piece of what was written last. */
+  /** Writes the next piece of the last write. */
   run(): boolean {
     this.#queued = false;
     if (this.#closed) return false;
@@ -149,20 +149,20 @@ export class SseConnection implements Sink, FairTask {
   }
 
   gap(notice: GapNotice, position: EventId): void {
-    this.#say(encodeGap(notice, position));
+    this.#write(encodeGap(notice, position));
   }
 
   waiting(reason: LogTrouble): void {
-    this.#say(encodeWaiting(reason));
+    this.#write(encodeWaiting(reason));
   }
 
   ready(channel: ChannelName, position: EventId): void {
-    this.#say(encodeReady(channel, position));
+    this.#write(encodeReady(channel, position));
   }
 
   heartbeat(): void {
     if (!this.writable) return;
-    this.#say(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);
+    this.#write(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);
   }
 
   /** Ends the stream after the last whole event, says why, and asks the reader to come back after `retry` ms. */
@@ -174,7 +174,7 @@ export class SseConnection implements Sink, FairTask {
     this.#wire.end();
   }
 
-  /** At once, whatever was still on its way. */
+  /** Closes the connection at once; bytes that wait are lost. */
   cut(): void {
     this.#wire.cut();
   }
@@ -185,7 +185,7 @@ export class SseConnection implements Sink, FairTask {
       this.#taken = NaN;
       return false;
     }
-    // Not what waits, which may be as much as before although the reader has taken some and more has been handed on.
+    // The number of waiting bytes alone says nothing: the reader may have taken some while others were added.
     const taken = this.#handed - this.#wire.unsentBytes();
     if (taken !== this.#taken) {
       this.#taken = taken;
@@ -198,11 +198,11 @@ export class SseConnection implements Sink, FairTask {
     return true;
   }
 
-  #say(text: string): void {
+  #write(text: string): void {
     if (this.#begin()) this.#hand(this.#chunked ? asChunk(text) : text);
   }
 
-  /** Before anything is written. Whoever writes behind what was not taken yet writes behind all of it. */
+  /** Called before each write: what is left of the last write goes first. False when the stream is closed. */
   #begin(): boolean {
     if (this.#closed) return false;
     this.lastWriteAt = this.#pulse.now;
@@ -213,7 +213,7 @@ export class SseConnection implements Sink, FairTask {
     return true;
   }
 
-  /** As one chunk, whose head and end are written beside the bytes. */
+  /** Writes the bytes as one chunk, with the chunk's head and end in front of and behind them. */
   #handChunk(bytes: Buffer): void {
     this.#outlet.cork();
     this.#hand(chunkHead(bytes.length));
@@ -231,19 +231,19 @@ export class SseConnection implements Sink, FairTask {
     this.#hand(CHUNK_END);
   }
 
-  /** One piece now, and the others each in its turn, once the one before has left. */
+  /** Writes one piece now. Each other piece is written in a later turn, once the one before has left. */
   #handFirst(bytes: Buffer): void {
     if (this.#full) {
       this.#rest = bytes;
       return;
     }
-    if (bytes.length <= PIECE) {
+    if (bytes.length <= PIECE_BYTES) {
       this.#hand(bytes);
       this.#closeChunk();
       return;
     }
-    this.#hand(bytes.subarray(0, PIECE));
-    this.#rest = bytes.subarray(PIECE);
+    this.#hand(bytes.subarray(0, PIECE_BYTES));
+    this.#rest = bytes.subarray(PIECE_BYTES);
     if (!this.#full) this.#enqueue();
   }
 
@@ -255,7 +255,7 @@ export class SseConnection implements Sink, FairTask {
 
   #hand(bytes: Buffer | string): void {
     this.#handed += bytes.length;
-    // A write larger than the high-water mark answers false also when the kernel took all of it at once.
+    // For a write above the high-water mark the answer is false even when the kernel has taken all of it.
     if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#full = true;
   }
 

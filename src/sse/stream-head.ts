@@ -1,13 +1,13 @@
 import { validateHeaderValue } from 'node:http';
 
-/** What every stream's answer says of itself. */
+/** Headers of every stream's answer. */
 export const STREAM_HEADERS = {
   // Some clients take text without a charset for Latin-1.
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store, no-transform',
   'x-accel-buffering': 'no',
   'x-content-type-options': 'nosniff',
-  // Nothing of another origin may embed it; reading it by CORS is another matter.
+  // Other origins cannot embed the stream. CORS decides whether they can read it.
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
@@ -18,8 +18,8 @@ const FIXED = Object.entries(STREAM_HEADERS)
 type HeaderValue = string | number | readonly string[];
 
 /**
- * The head of a stream's answer over HTTP/1. The connection ends with the stream, chunked or not; without chunks, for clients of
- * HTTP/1.0, that is the only end there is (RFC 9112 §6.3).
+ * The head of a stream's answer over HTTP/1. The connection ends with the stream. Without chunks, for clients of HTTP/1.0, the end of
+ * the connection is the only end of the body (RFC 9112 §6.3).
  * @throws TypeError for a value that cannot stand in a header
  */
 export function streamHead(
