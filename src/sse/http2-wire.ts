@@ -40,7 +40,7 @@ export class Http2Wire implements Wire, Outlet {
     if (bytes.length <= PIECE_BYTES) return this.#stream.write(bytes);
     const all = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
     let more = true;
-    for (let from = 0; from < all.length; from += PIECE_BYTES_BYTES) {
+    for (let from = 0; from < all.length; from += PIECE_BYTES) {
       more = this.#stream.write(all.subarray(from, from + PIECE_BYTES));
     }
     return more;
