@@ -5,7 +5,7 @@ import { parsers, printers as markdownPrinters } from 'prettier/plugins/markdown
 // A Prettier plugin that prints the tables of Markdown documents with one blank around each cell. Prettier itself
 // pads every cell to the longest cell of its column: one long cell makes all rows as long and changes all of them.
 
-const DELIMITERS = { left: ':--', center: ':-:', right: '--:' } as const;
+const DELIMITERS = { left: ':---', center: ':---:', right: '---:' } as const;
 
 interface MarkdownNode {
   readonly type: string;
