@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { BrokerError } from '../../src/core/errors.ts';
 import type { BrokerErrorCode } from '../../src/core/errors.ts';
@@ -61,17 +62,7 @@ test('each test that SECURITY.md names is there', () => {
 });
 
 test('links between documents lead somewhere', () => {
-  for (const document of [
-    'README.md',
-    'CONTRIBUTING.md',
-    'SECURITY.md',
-    'docs/protocol.md',
-    'docs/operations.md',
-    'docs/proxies.md',
-    'docs/metrics.md',
-    'docs/architecture.md',
-    'helm/sluice/README.md',
-  ]) {
+  for (const document of documents()) {
     const base = new URL(`../../${document}`, import.meta.url);
     for (const [, target = ''] of read(document).matchAll(/\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(target)) continue;
@@ -82,6 +73,29 @@ test('links between documents lead somewhere', () => {
     }
   }
 });
+
+test('prose in documents is wrapped below 120 columns (else: npm run format)', () => {
+  const long = documents().flatMap((document) =>
+    proseLines(read(document))
+      .filter((line) => line.length >= 120)
+      .map((line) => `${document}: ${line}`),
+  );
+  expect(long).toEqual([]);
+});
+
+/** Every Markdown file of the project. */
+function documents(): string[] {
+  const cwd = fileURLToPath(new URL('../../', import.meta.url));
+  const found = globSync('**/*.md', { cwd, exclude: ['**/node_modules', '**/.git'] });
+  expect(found).toContain('docs/adr/0001-streams-end-by-closing.md');
+  return found.toSorted();
+}
+
+/** The lines that can be wrapped: not those of tables and code, nor those that are one word, such as a link. */
+function proseLines(text: string): string[] {
+  const withoutFences = text.replaceAll(/^( *)(`{3,})[^]*?^\1\2$/gm, '');
+  return withoutFences.split('\n').filter((line) => !/^(?:\|| {4}|\s*(?:[-*] |\d+\. )?\S+$)/.test(line));
+}
 
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
