@@ -23,7 +23,8 @@ local RECORDS = 7
 -- Events that one append lets go of, besides one for each that it appends, so that a lowered limit is no long stop.
 local MAX_DROPPED = 31
 -- Entries that one command may let go of. Redis frees whole nodes of a stream, of up to 100 small entries or one large.
-local MAX_TRIMMED = 128
+-- A text, as the other constant arguments of commands are: Redis takes a fifth of a microsecond to print a number.
+local MAX_TRIMMED = '128'
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
 local size, ttl = tonumber(ARGV[1]), ARGV[2]
@@ -50,10 +51,10 @@ local elements = {}
 if prev then
   -- What an older version of the broker has appended since is no part of the index yet. There is rarely any, and then
   -- this is cheaper from the stream's end.
-  local more = #redis.call('XREVRANGE', log, '+', '(' .. prev, 'COUNT', 1) > 0
+  local more = #redis.call('XREVRANGE', log, '+', '(' .. prev, 'COUNT', '1') > 0
   local last = prev
   for step = 0, more and MAX_STEPS or -1 do
-    local entry = redis.call('XRANGE', log, '(' .. last, '+', 'COUNT', 1)[1]
+    local entry = redis.call('XRANGE', log, '(' .. last, '+', 'COUNT', '1')[1]
     if not entry then break end
     if step == MAX_STEPS then
       -- Too many: the index begins anew.
@@ -76,7 +77,8 @@ if indexed == 0 then elements = {} end
 
 -- The first write, because Redis refuses it when it is out of memory, and no other that comes after one.
 local first_prev, dropping = prev, MAX_DROPPED + count
-local kept = math.max(size, indexed + count - 1 - dropping)
+local kept = indexed + count - 1 - dropping
+if kept <= size then kept = ARGV[1] end
 local function add(record)
   return redis.call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', MAX_TRIMMED, '*', 'p', prev, 'r', record)
 end
@@ -90,23 +92,26 @@ if not before(prev, id) then
   redis.call('XTRIM', log, 'MINID', id)
 end
 
-local message = {'a', id, '\n', first_prev, '\n'}
-for i, number in ipairs(fresh) do
+local texts = {}
+for i = 1, count do
+  local number = fresh[i]
   local record = ARGV[RECORDS - 1 + number]
   if i > 1 then
     prev = id
     id = add(record)
   end
   if KEYS[3 + number] then redis.call('SET', KEYS[3 + number], id, 'PX', ARGV[4]) end
-  elements[#elements + 1] = id .. ' ' .. #record
-  local at = #message
-  message[at + 1], message[at + 2], message[at + 3] = elements[#elements], '\n', record
+  local element = id .. ' ' .. #record
+  elements[#elements + 1] = element
+  -- Joined at once where it is the only one, so that a large record is copied once.
+  texts[i] = (count == 1 and 'a' .. id .. '\n' .. first_prev .. '\n' or '') .. element .. '\n' .. record
   result[2 * number - 1], result[2 * number] = id, 0
 end
-message[2] = id
+local message = texts[1]
+if count > 1 then message = 'a' .. id .. '\n' .. first_prev .. '\n' .. table.concat(texts) end
 
 if indexed == 0 then
-  redis.call('LTRIM', ids, 1, 0)
+  redis.call('LTRIM', ids, '1', '0')
   redis.call('RPUSH', ids, first_prev .. ' 0', unpack(elements))
   -- Of events, without their predecessor.
   indexed = count
@@ -119,7 +124,7 @@ local dropped = math.min(indexed - size, dropping)
 if dropped < 1 then
   -- The clock is asked only when the new id makes the oldest event look expired: ids can be ahead of the clock.
   local looks_expired = tonumber(string.match(id, '^%d+')) - tonumber(ttl)
-  local oldest = redis.call('LINDEX', ids, 1)
+  local oldest = redis.call('LINDEX', ids, '1')
   local expired = tonumber(string.match(oldest, '^%d+')) < looks_expired and last_expired(ttl)
   dropped = 0
   while expired and dropped < dropping and dropped < indexed - count and not before(expired, id_of(oldest)) do
@@ -128,10 +133,10 @@ if dropped < 1 then
   end
   if dropped > 0 then redis.call('XTRIM', log, 'MINID', '~', id_of(oldest), 'LIMIT', MAX_TRIMMED) end
 end
-if dropped > 0 then redis.call('LTRIM', ids, dropped, -1) end
+if dropped > 0 then redis.call('LTRIM', ids, dropped, '-1') end
 
 redis.call('PEXPIRE', log, ttl)
 redis.call('PEXPIRE', ids, ttl)
 redis.call('SET', tail_key, id, 'PX', ARGV[3])
-redis.call(ARGV[6], ARGV[5], table.concat(message))
+redis.call(ARGV[6], ARGV[5], message)
 return result
