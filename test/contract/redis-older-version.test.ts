@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { ORIGIN } from '../../src/core/event.ts';
 import type { EventId } from '../../src/core/event.ts';
 import type { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { POLICY } from '../support/append-one.ts';
 import { appendTexts, freshChannel } from '../support/redis-log-fixture.ts';
 import type { FreshChannel } from '../support/redis-log-fixture.ts';
 import { PREFIX } from '../support/redis-log-fixture.ts';
@@ -27,16 +28,16 @@ describe('beside a version that knows the stream alone', () => {
     (await appendTexts(log, keys.channel, [text]))[0] as EventId;
   /** Everything that a reader can ask for. */
   const expectEvents = async (ids: readonly EventId[]): Promise<void> => {
-    const { events, tail } = await log.read(keys.channel, ORIGIN, 256);
+    const { events, tail } = await log.read(keys.channel, ORIGIN, 256, POLICY);
     expect(events.map(({ id }) => id)).toEqual(ids);
     expect(events.map(({ prev }) => prev)).toEqual([ORIGIN, ...ids.slice(0, -1)]);
     expect(tail).toBe(ids.at(-1));
     for (const [index, id] of ids.entries()) {
-      const page = await log.read(keys.channel, id, 256);
+      const page = await log.read(keys.channel, id, 256, POLICY);
       expect([page.complete, page.events.map((event) => event.id)]).toEqual([true, ids.slice(index + 1)]);
-      expect(await log.rewind(keys.channel, ids.length - 1 - index)).toBe(id);
+      expect(await log.rewind(keys.channel, ids.length - 1 - index, POLICY)).toBe(id);
     }
-    expect(await log.rewind(keys.channel, ids.length)).toBe(ORIGIN);
+    expect(await log.rewind(keys.channel, ids.length, POLICY)).toBe(ORIGIN);
   };
 
   beforeAll(async () => {
@@ -48,8 +49,6 @@ describe('beside a version that knows the stream alone', () => {
     log = await openRedisLog({
       url: redis.url,
       prefix: PREFIX,
-      historySize: 100,
-      historyTtl: 60_000,
       idempotencyTtl: 60_000,
     });
   });
@@ -66,10 +65,10 @@ describe('beside a version that knows the stream alone', () => {
   test('a channel that it has left without events still knows its tail', async () => {
     const tail = await appendAsBefore('gone');
     await redis.cli('xtrim', keys.log, 'maxlen', '0');
-    expect(await log.rewind(keys.channel, 0)).toBe(tail);
-    expect(await log.read(keys.channel, tail, 10)).toMatchObject({ events: [], complete: true });
+    expect(await log.rewind(keys.channel, 0, POLICY)).toBe(tail);
+    expect(await log.read(keys.channel, tail, 10, POLICY)).toMatchObject({ events: [], complete: true });
     const id = await append('next');
-    expect(await log.read(keys.channel, tail, 10)).toMatchObject({
+    expect(await log.read(keys.channel, tail, 10, POLICY)).toMatchObject({
       events: [{ id, prev: tail }],
       complete: true,
     });
