@@ -123,7 +123,7 @@ describe('what no broker has written', () => {
     test('with a field that only looks like a predecessor is no event', async () => {
       const ids = await appendTexts(log, keys.channel, ['a']);
       for (const prev of ['', 'x', '01-1', '1-01', '1', '1-1-1', `${'9'.repeat(60)}-1`])
-        await redis.cli('xadd', keys.log, '*', 'p', prev, 'f', 'data: x\n\n');
+        for (const field of ['r', 'f']) await redis.cli('xadd', keys.log, '*', 'p', prev, field, '1\n\nx');
       expect(await idsAfter(ORIGIN)).toEqual(ids);
       expect(await log.rewind(keys.channel, 0, POLICY)).toBe(ids[0]);
     });
@@ -174,28 +174,50 @@ describe('what no broker has written', () => {
     const stop = log.follow(keys.channel, listener);
     await listener.following();
     const random = seededRandom(7);
-    const right = '1763596800000-0\nid: 1763596800001-0\ndata: x\n\n';
+    // An announcement of one event, in the present form and in that of the version before.
+    const right = 'a1763596800001-0\n1763596800000-0\n1763596800001-0 4\n1\n\nx';
+    const before = '1763596800000-0\nid: 1763596800001-0\ndata: x\n\n';
     const wrong = [
       '',
+      'a',
       '\n',
       '\n\n\n',
+      'a\n\n\n',
+      right.slice(0, right.indexOf('4\n')),
+      `${right}y`,
       right.slice(0, -1),
-      right.replace('id: ', 'id:'),
-      right.replace('id: ', 'ix: '),
-      right.replace('800001-0', '800001'),
-      right.replace('800001-0', '800001-00'),
-      right.replace('1763596800001', '18446744073709551616'),
-      right.replace('1763596800000-0', '01763596800000-0'),
-      right.replace('1763596800000-0', ''),
+      right.replace(' 4\n', '4\n'),
+      right.replace(' 4\n', ' 04\n'),
+      right.replace(' 4\n', ' -4\n'),
+      right.replace(' 4\n', ' 99999999999999999999\n'),
+      right.replace('a1763596800001', 'a1763596800002'),
+      right.replace('1763596800001-0 ', '1763596800001-00 '),
+      right.replaceAll('1763596800001', '18446744073709551616'),
+      'a1763596800000-0\n1763596800000-0\n',
+      'b\nx',
+      'b1763596800001\nx',
+      before.slice(0, -1),
+      before.replace('id: ', 'id:'),
+      before.replace('id: ', 'ix: '),
+      before.replace('800001-0', '800001'),
+      before.replace('800001-0', '800001-00'),
+      before.replace('1763596800001', '18446744073709551616'),
+      before.replace('1763596800000-0', '01763596800000-0'),
+      before.replace('1763596800000-0', ''),
       'x'.repeat(100_000),
     ];
-    // Cut, doubled, and with a byte of the two ids replaced.
+    // Cut, and with a byte before the event's own bytes replaced.
     for (let i = 0; i < 300; i++) {
-      const at = Math.floor(random() * 36);
-      const byte = 'abc:;/. \r\t'[Math.floor(random() * 10)] as string;
-      wrong.push(right.slice(0, at) + byte + right.slice(at + 1), right.slice(0, at));
+      for (const [message, length] of [
+        [right, right.indexOf('1\n\nx')],
+        [before, before.indexOf('data')],
+      ] as const) {
+        const at = Math.floor(random() * length);
+        const byte = 'abc:;/. \r\t'[Math.floor(random() * 10)] as string;
+        wrong.push(message.slice(0, at) + byte + message.slice(at + 1), message.slice(0, at));
+      }
     }
-    for (const message of wrong.filter((one) => one !== right))
+    for (const message of wrong.filter((one) => one !== right && one !== before))
       await redis.cli('publish', keys.live, message);
     const [id] = await appendTexts(log, keys.channel, ['own']);
     await listener.heard((heard) => heard === id);

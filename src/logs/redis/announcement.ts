@@ -64,7 +64,8 @@ function parseEvents(
     prev = id;
   }
   if (prev !== last) return undefined;
-  return isKnown ? events : { unknown: last };
+  if (!isKnown) return { unknown: last };
+  return events.length > 0 ? events : undefined;
 }
 
 function parseFormZero(message: Buffer): readonly StoredEvent[] | undefined {
