@@ -58,6 +58,21 @@ describe('the embedded log, bounded in all', () => {
     expect((await log.read(a, id, 10, POLICY)).complete).toBe(true);
   });
 
+  test('events that together can never fit are refused, and none of them is appended or remembered', async () => {
+    const log = open({});
+    const { id } = await appendOne(log, a, text);
+    const listener = new Listener();
+    log.follow(a, listener);
+    const many = Array.from({ length: 100 }, () => ({ data: text }));
+    const options = { policy: POLICY, idempotencyKey: 'k' };
+    await expect(log.append(a, many, options)).rejects.toMatchObject({ code: 'log-full' });
+    expect(await log.read(a, id, 10, POLICY)).toMatchObject({ events: [], tail: id, complete: true });
+    const fewer = await log.append(a, many.slice(0, 50), options);
+    expect(fewer.every(({ replayed }) => !replayed)).toBe(true);
+    expect(listener.announcements).toEqual([50]);
+    expect(log.bytes).toBeLessThanOrEqual(100_000);
+  });
+
   test.each([64 * 1024, 100_000, 1024 * 1024])(
     'the largest event that is taken fits into %d bytes',
     async (maxBytes) => {

@@ -82,6 +82,15 @@ describe('a Redis that refuses to be written to', () => {
   test('because it is out of memory', async () => {
     await redis.cli('config', 'set', 'maxmemory', '1');
     await expectReadable(urlOf(redis), { code: 'log-full', trouble: 'OOM' });
+    // Of many events none is appended, and no idempotency key is remembered.
+    const log = newRedisLog(urlOf(redis));
+    await expect.poll(() => log.rewind(keys.channel, 0, POLICY).catch(String)).toBe(ids[3]);
+    const many = Array.from({ length: 50 }, (_, i) => ({ data: String(i) }));
+    const options = { policy: POLICY, idempotencyKey: 'many' };
+    await expect(log.append(keys.channel, many, options)).rejects.toMatchObject({ code: 'log-full' });
+    expect(await redis.cli('exists', keys.idempotency('many'))).toBe('0');
+    expect(await redis.cli('xlen', keys.log)).toBe('4');
+    await log.close();
     await redis.cli('config', 'set', 'maxmemory', '0');
   });
 });
