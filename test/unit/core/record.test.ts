@@ -11,7 +11,7 @@ const event = fc.record({ type, key, last: fc.boolean(), data }, { requiredKeys:
 
 /** A line of a version 1 that has more fields than this broker knows. */
 const unknownField = fc
-  .tuple(fc.constantFrom(...'abcdefghijmnopqrsuvwxyzABC019-'), type)
+  .tuple(fc.constantFrom('a', 'd', 'm', 'u', 'z', 'A', '0', '1', '-'), type)
   .map(([letter, value]) => `${letter}${value}\n`);
 
 describe('the record of an event', () => {
