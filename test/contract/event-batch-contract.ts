@@ -9,15 +9,19 @@ import type { EventId } from '../../src/core/event.ts';
 import { encodeRecord } from '../../src/core/record.ts';
 import { Listener } from '../support/listener.ts';
 
+const LONG = 1_000;
+const POLICY: HistoryPolicy = { size: 1_000, ttl: 60_000 };
+
+const texts = (count: number, from = 0): string[] => Array.from({ length: count }, (_, i) => `t${from + i}`);
+const idsOf = (appended: readonly Appended[]): EventId[] => appended.map(({ id }) => id);
+const replays = (appended: readonly Appended[]): boolean[] => appended.map(({ replayed }) => replayed);
+const recordsOf = (all: readonly string[]): string[] => all.map((data) => encodeRecord({ data }));
+
 /** What every log promises of many events in one append, and of a policy that changes between calls. */
 export function eventBatchContract(create: () => Promise<EventLog>): void {
-  const LONG = 1_000;
-  const POLICY: HistoryPolicy = { size: 1_000, ttl: 60_000 };
   let log: EventLog;
   let channel: ChannelName;
 
-  const texts = (count: number, from = 0): string[] =>
-    Array.from({ length: count }, (_, i) => `t${from + i}`);
   const append = (
     all: readonly string[],
     { policy = POLICY, key }: { policy?: HistoryPolicy; key?: string } = {},
@@ -27,13 +31,10 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       all.map((data) => ({ data })),
       { policy, idempotencyKey: key },
     );
-  const idsOf = (appended: readonly Appended[]): EventId[] => appended.map(({ id }) => id);
-  const replays = (appended: readonly Appended[]): boolean[] => appended.map(({ replayed }) => replayed);
   const read = (after: EventId, policy = POLICY, limit = LONG): Promise<LogPage> =>
     log.read(channel, after, limit, policy);
   const records = async (): Promise<string[]> =>
     (await read(ORIGIN)).events.map(({ record }) => record.toString());
-  const recordsOf = (all: readonly string[]): string[] => all.map((data) => encodeRecord({ data }));
 
   beforeEach(async () => {
     channel = parseChannelName(`batch-${randomUUID()}`);

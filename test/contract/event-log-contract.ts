@@ -40,6 +40,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
     return ids;
   };
   const read = (after: EventId, limit = LONG): Promise<LogPage> => log.read(channel, after, limit, policy);
+  const room = async (after: EventId): Promise<number> => (await read(after, 3)).room;
   const rewind = (count: number): Promise<EventId> => log.rewind(channel, count, policy);
   const idsAfter = async (after: EventId): Promise<EventId[]> =>
     (await read(after)).events.map((event) => event.id);
@@ -169,7 +170,6 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
     test('says how many more events the channel takes before the first of a page is gone', async () => {
       policy = { size: 7, ttl: 60_000 };
       const ids = await appendMany(5);
-      const room = async (after: EventId): Promise<number> => (await read(after, 3)).room;
       expect([await room(ORIGIN), await room(ids[2] as EventId)]).toEqual([2, 5]);
       ids.push(...(await appendMany(20)));
       expect([await room(ORIGIN), await room(ids.at(-2) as EventId)]).toEqual([0, 6]);

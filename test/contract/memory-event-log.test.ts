@@ -21,7 +21,7 @@ describe('the embedded log, bounded in all', () => {
     logs.push(log);
     return log;
   };
-  const text = 'x'.repeat(1_000);
+  const kilobyte = 'x'.repeat(1_000);
   const [a, b] = [parseChannelName('a'), parseChannelName('b')];
 
   afterEach(async () => {
@@ -30,8 +30,8 @@ describe('the embedded log, bounded in all', () => {
 
   test('the oldest events go first, whichever channel they are of', async () => {
     const log = open({});
-    const first = await appendOne(log, a, text);
-    for (let i = 0; i < 200; i++) await appendOne(log, b, text);
+    const first = await appendOne(log, a, kilobyte);
+    for (let i = 0; i < 200; i++) await appendOne(log, b, kilobyte);
     expect(log.bytes).toBeLessThanOrEqual(100_000);
     expect(await log.read(a, ORIGIN, 10, POLICY)).toMatchObject({
       events: [],
@@ -51,19 +51,19 @@ describe('the embedded log, bounded in all', () => {
 
   test('an event that can never fit is refused and changes nothing', async () => {
     const log = open({});
-    const { id } = await appendOne(log, a, text);
+    const { id } = await appendOne(log, a, kilobyte);
     await expect(appendOne(log, a, 'x'.repeat(200_000))).rejects.toMatchObject({ code: 'log-full' });
     expect((await log.read(a, ORIGIN, 10, POLICY)).events.map((event) => event.id)).toEqual([id]);
-    expect((await appendOne(log, a, text)).id).not.toBe(id);
+    expect((await appendOne(log, a, kilobyte)).id).not.toBe(id);
     expect((await log.read(a, id, 10, POLICY)).complete).toBe(true);
   });
 
   test('events that together can never fit are refused, and none of them is appended or remembered', async () => {
     const log = open({});
-    const { id } = await appendOne(log, a, text);
+    const { id } = await appendOne(log, a, kilobyte);
     const listener = new Listener();
     log.follow(a, listener);
-    const many = Array.from({ length: 100 }, () => ({ data: text }));
+    const many = Array.from({ length: 100 }, () => ({ data: kilobyte }));
     const options = { policy: POLICY, idempotencyKey: 'k' };
     await expect(log.append(a, many, options)).rejects.toMatchObject({ code: 'log-full' });
     expect(await log.read(a, id, 10, POLICY)).toMatchObject({ events: [], tail: id, complete: true });
@@ -120,7 +120,7 @@ describe('the embedded log, bounded in all', () => {
     const log = open({});
     const listener = new Listener();
     log.follow(a, listener);
-    for (let i = 0; i < 10; i++) await appendOne(log, a, text);
+    for (let i = 0; i < 10; i++) await appendOne(log, a, kilobyte);
     for (const { record } of listener.events) expect(record.buffer.byteLength).toBe(record.length);
     const { events } = await log.read(a, ORIGIN, 5, POLICY);
     const bytes = events.reduce((sum, { record }) => sum + record.length, 0);

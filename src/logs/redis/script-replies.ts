@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { BrokerError } from '../../core/errors.ts';
 import type { Appended, LogPage } from '../../core/event-log.ts';
 import { parseEventId } from '../../core/event.ts';
