@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { BrokerError } from './errors.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
 

@@ -10,7 +10,7 @@ import { startRedis } from '../support/redis-server.ts';
 const HOUR = 3_600_000;
 
 const open = (url: string): Promise<RedisEventLog> =>
-  openRedisLog({ url, prefix: 'rates:', historySize: 10, historyTtl: HOUR, idempotencyTtl: HOUR });
+  openRedisLog({ url, prefix: 'rates:', idempotencyTtl: HOUR });
 
 describe.each([
   ['on one Redis', startRedis],

@@ -14,6 +14,7 @@ import type { RedisServer } from '../support/redis-server.ts';
 describe('a channel of large events', () => {
   const EVENTS = 100;
   const CALLS = 10;
+  const KEEPING = { size: 1_000, ttl: 600_000 };
   const large = 'x'.repeat(1_000_000);
   const big = freshChannel();
   const small = freshChannel();
@@ -44,16 +45,15 @@ describe('a channel of large events', () => {
     log = await openRedisLog({
       url: redis.url,
       prefix: PREFIX,
-      historySize: 1_000,
-      historyTtl: 600_000,
       idempotencyTtl: 600_000,
     });
     ids = await appendTexts(
       log,
       big.channel,
       Array.from({ length: EVENTS }, () => large),
+      KEEPING,
     );
-    await appendTexts(log, small.channel, Array.from({ length: EVENTS }, String));
+    await appendTexts(log, small.channel, Array.from({ length: EVENTS }, String), KEEPING);
     const look = `return #redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][2][4]`;
     oneEvent = await costOf(() => times(() => redis.cli('eval', look, '1', big.log)));
   });
@@ -63,15 +63,15 @@ describe('a channel of large events', () => {
   });
 
   test('rewinding copies none of them', async () => {
-    const cost = await costOf(() => times(() => log.rewind(big.channel, EVENTS)));
-    expect(await log.rewind(big.channel, EVENTS)).toBe(ORIGIN);
-    expect(await log.rewind(big.channel, EVENTS - 1)).toBe(ids[0]);
+    const cost = await costOf(() => times(() => log.rewind(big.channel, EVENTS, KEEPING)));
+    expect(await log.rewind(big.channel, EVENTS, KEEPING)).toBe(ORIGIN);
+    expect(await log.rewind(big.channel, EVENTS - 1, KEEPING)).toBe(ids[0]);
     expect(cost).toBeLessThan(oneEvent);
   });
 
   test('a page copies the one that it gives', async () => {
-    const cost = await costOf(() => times(() => log.read(big.channel, ORIGIN, 256)));
-    expect((await log.read(big.channel, ORIGIN, 256)).events.map(({ id }) => id)).toEqual([ids[0]]);
+    const cost = await costOf(() => times(() => log.read(big.channel, ORIGIN, 256, KEEPING)));
+    expect((await log.read(big.channel, ORIGIN, 256, KEEPING)).events.map(({ id }) => id)).toEqual([ids[0]]);
     // The event goes from the stream to the script and from there to the reader.
     expect(cost).toBeLessThan(8 * oneEvent);
   });
@@ -79,39 +79,34 @@ describe('a channel of large events', () => {
   test('a small event before a large one is a page of its own, and the large one is not copied', async () => {
     const { channel } = freshChannel();
     const [first] = await appendTexts(log, channel, ['small', large]);
-    const cost = await costOf(() => times(() => log.read(channel, ORIGIN, 256)));
-    expect((await log.read(channel, ORIGIN, 256)).events.map(({ id }) => id)).toEqual([first]);
+    const cost = await costOf(() => times(() => log.read(channel, ORIGIN, 256, KEEPING)));
+    expect((await log.read(channel, ORIGIN, 256, KEEPING)).events.map(({ id }) => id)).toEqual([first]);
     expect(cost).toBeLessThan(oneEvent);
   });
 
   test('an append after a large event copies none but its own', async () => {
     let cost = 0;
     for (let i = 0; i < CALLS; i++) {
-      ids.push(...(await appendTexts(log, big.channel, [large])));
-      cost += await costOf(async () => ids.push(...(await appendTexts(log, big.channel, ['small']))));
+      ids.push(...(await appendTexts(log, big.channel, [large], KEEPING)));
+      cost += await costOf(async () =>
+        ids.push(...(await appendTexts(log, big.channel, ['small'], KEEPING))),
+      );
     }
     expect(cost / CALLS).toBeLessThan(oneEvent);
   });
 
   test('a limit that was lowered is reached over several appends, while readers keep to it at once', async () => {
-    const lower = await openRedisLog({
-      url: redis.url,
-      prefix: PREFIX,
-      historySize: 5,
-      historyTtl: 600_000,
-      idempotencyTtl: 600_000,
-    });
+    const lower = { size: 5, ttl: 600_000 };
     const before = Number(await redis.cli('xlen', big.log));
-    ids.push(...(await appendTexts(lower, big.channel, ['small'])));
+    ids.push(...(await appendTexts(log, big.channel, ['small'], lower)));
     const after = Number(await redis.cli('xlen', big.log));
     expect(after).toBeLessThan(before);
     expect(after).toBeGreaterThan(before / 2);
-    expect(await lower.rewind(big.channel, EVENTS)).toBe(ids.at(-6));
-    expect((await lower.read(big.channel, ORIGIN, 256)).events[0]?.id).toBe(ids.at(-5));
-    for (let i = 0; i < 10; i++) ids.push(...(await appendTexts(lower, big.channel, ['small'])));
+    expect(await log.rewind(big.channel, EVENTS, lower)).toBe(ids.at(-6));
+    expect((await log.read(big.channel, ORIGIN, 256, lower)).events[0]?.id).toBe(ids.at(-5));
+    for (let i = 0; i < 10; i++) ids.push(...(await appendTexts(log, big.channel, ['small'], lower)));
     expect(Number(await redis.cli('llen', big.ids))).toBe(6);
     // Small events are let go of by a hundred.
     expect(Number(await redis.cli('xlen', big.log))).toBeLessThan(100);
-    await lower.close();
   });
 });

@@ -4,6 +4,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ORIGIN } from '../../src/core/event.ts';
 import type { LogHealth } from '../../src/core/event-log.ts';
+import { POLICY } from '../support/append-one.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, appendTexts, freshChannel, newRedisLog } from '../support/redis-log-fixture.ts';
 import { startRedis } from '../support/redis-server.ts';
@@ -49,7 +50,7 @@ afterAll(async () => {
 test('while a page is held up events are published and heard, and Redis is not taken for down', async () => {
   const [large, other] = [freshChannel(), freshChannel()];
   const direct = newRedisLog(redis.url);
-  await expect.poll(() => direct.rewind(large.channel, 0).catch(String)).toBe(ORIGIN);
+  await expect.poll(() => direct.rewind(large.channel, 0, POLICY).catch(String)).toBe(ORIGIN);
   await appendTexts(direct, large.channel, ['x'.repeat(1_000_000)]);
   await direct.close();
 
@@ -58,17 +59,15 @@ test('while a page is held up events are published and heard, and Redis is not t
   const log = await openRedisLog({
     url: `redis://127.0.0.1:${port}`,
     prefix: PREFIX,
-    historySize: 100,
-    historyTtl: 60_000,
     idempotencyTtl: 60_000,
   });
   // The connection for reads is there once something was read over it.
   const clients = async (): Promise<string> => {
-    await log.rewind(other.channel, 0);
+    await log.rewind(other.channel, 0, POLICY);
     return await redis.cli('client', 'list');
   };
   await expect.poll(clients).toMatch(/name=sluice-reads .* cmd=eval/);
-  const page = log.read(large.channel, ORIGIN, 10);
+  const page = log.read(large.channel, ORIGIN, 10, POLICY);
   const outcome = page.catch((error: unknown) => error);
   await expect.poll(() => held).toBe(1);
   const ids = await appendTexts(log, other.channel, Array.from({ length: 50 }, String));

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parseChannelName } from '../../src/core/channel-name.ts';
+import { MAX_APPENDED } from '../../src/core/event-log.ts';
+import { POLICY, appendOne } from '../support/append-one.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { Listener } from '../support/listener.ts';
@@ -63,25 +65,37 @@ test('what is announced is not made text of on its way through', async () => {
   const log = await openRedisLog({
     url: redis.url,
     prefix: 'guard:',
-    historySize: 100,
-    historyTtl: 60_000,
     idempotencyTtl: 60_000,
   });
   const channel = parseChannelName('news');
   const listener = new Listener();
-  const following = log.follow(channel, listener);
-  await following.started;
+  const stop = log.follow(channel, listener);
+  await listener.following();
 
   const size = 100_000;
   const events = 20;
   const decoded = countDecodedBytes();
   let last = '';
-  for (let i = 0; i < events; i++)
-    last = (await log.append(channel, { fields: `data: ${'x'.repeat(size)}\n\n` })).id;
+  for (let i = 0; i < events; i++) last = (await appendOne(log, channel, 'x'.repeat(size))).id;
   await listener.heard((id) => id === last);
   // Ids, the names of channels and of commands; a payload made text of would be all of it.
   expect(decoded.stop()).toBeLessThan(events * 1_000);
-  following.stop();
+  stop();
+  await log.close();
+});
+
+test('many events in one append are one command and one announcement', async () => {
+  const log = await openRedisLog({ url: redis.url, prefix: 'guard:', idempotencyTtl: 60_000 });
+  const channel = parseChannelName('many');
+  const events = Array.from({ length: MAX_APPENDED }, (_, i) => ({ data: String(i) }));
+  await redis.cli('config', 'resetstat');
+  await log.append(channel, events, { policy: POLICY });
+  expect((await calls()).script).toBe(1);
+  const stats = await redis.cli('info', 'commandstats');
+  expect(stats).toContain(`cmdstat_xadd:calls=${MAX_APPENDED},`);
+  // A probe, which announces and writes once, may come between.
+  for (const [, count] of stats.matchAll(/cmdstat_(?:publish|rpush):calls=(\d+)/g))
+    expect(Number(count)).toBeLessThanOrEqual(3);
   await log.close();
 });
 

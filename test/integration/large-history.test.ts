@@ -19,13 +19,12 @@ beforeAll(async () => {
   const log = await openRedisLog({
     url: redis.url,
     prefix: 'sluice:',
-    historySize: 1_000,
-    historyTtl: 3_600_000,
     idempotencyTtl: 60_000,
   });
   const channel = parseChannelName('large');
-  const fields = `data: ${'x'.repeat(1_000_000)}\n\n`;
-  for (let i = 0; i < EVENTS; i++) await log.append(channel, { fields });
+  const data = 'x'.repeat(1_000_000);
+  const policy = { size: 1_000, ttl: 3_600_000 };
+  for (let i = 0; i < EVENTS; i++) await log.append(channel, [{ data }], { policy });
   await log.close();
   broker = await startBroker({ REDIS_URL: redis.url });
   await broker.logged('redis: up');

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { parseChannelName } from '../../src/core/channel-name.ts';
 import type { ChannelName } from '../../src/core/channel-name.ts';
+import type { EventLog } from '../../src/core/event-log.ts';
 import type { EventId } from '../../src/core/event.ts';
 import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
 import type { RedisEventLogOptions } from '../../src/logs/redis/redis-event-log.ts';
+import { POLICY, appendOne } from './append-one.ts';
 
 /** What a test of the keys in Redis begins with: a channel that nobody else uses, and the names of its keys. */
 export interface FreshChannel {
@@ -35,20 +37,20 @@ export function newRedisLog(url: string, options: Partial<RedisEventLogOptions> 
   return new RedisEventLog({
     url,
     prefix: PREFIX,
-    historySize: 100,
-    historyTtl: 60_000,
     idempotencyTtl: 60_000,
     onHealth: () => undefined,
     ...options,
   });
 }
 
+/** Appends one event after the other. */
 export async function appendTexts(
-  log: RedisEventLog,
+  log: EventLog,
   channel: ChannelName,
   texts: readonly string[],
+  policy = POLICY,
 ): Promise<EventId[]> {
   const ids: EventId[] = [];
-  for (const text of texts) ids.push((await log.append(channel, { fields: `data: ${text}\n\n` })).id);
+  for (const text of texts) ids.push((await appendOne(log, channel, text, { policy })).id);
   return ids;
 }

@@ -1,33 +1,87 @@
 import { Buffer } from 'node:buffer';
 import { parseEventId } from '../../core/event.ts';
 import type { EventId, StoredEvent } from '../../core/event.ts';
+import { isKnownVersion } from '../../core/record.ts';
 
-const LF = 10;
-const DASH = 45;
-const ZERO = 48;
-const NINE = 57;
-const ID = Buffer.from('id: ');
-/** Digits that any number of so many makes a 64-bit one. */
+const LF = 0x0a;
+const BLANK = 0x20;
+const DASH = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+const FORM_A = 0x61;
+const LAST_FORM = 0x7a;
+const ID_FIELD = Buffer.from('id: ');
+const VERSION_0 = Buffer.from('0');
+/** Every number of so many digits fits in 64 bits. */
 const SAFE_DIGITS = 19;
+/** Digits of the largest length of a record. */
+const LENGTH_DIGITS = 10;
+
+/** An announcement that this broker cannot read, made by a newer release; `unknown` is the id of its last event. */
+export interface UnknownAnnouncement {
+  readonly unknown: EventId;
+}
 
 /**
- * Reads what append.lua announces: the predecessor's id, LF, then the event as it goes to the sockets. Undefined for what
- * no broker has written: whoever has the right can publish anything there.
+ * Reads what an append announces; undefined for what no broker has written, because anybody who has the right can
+ * publish anything there.
+ *
+ *     announcement = form-a | later-form | form-0
+ *     form-a       = "a" last-id LF prev LF 1*event
+ *     event        = id SP length LF record          ; length is the record's, in bytes
+ *     later-form   = %x62-7A last-id LF *OCTET       ; "b" to "z", of releases to come
+ *     form-0       = prev LF "id: " id LF SSE-fields ; of the release before, one event
  */
-export function parseAnnouncement(message: Buffer): StoredEvent | undefined {
+export function parseAnnouncement(message: Buffer): readonly StoredEvent[] | UnknownAnnouncement | undefined {
+  const [form = 0] = message;
+  if (form < FORM_A || form > LAST_FORM) return parseFormZero(message);
+  const headEnd = message.indexOf(LF);
+  const last = idAt(message, 1, headEnd);
+  if (last === undefined) return undefined;
+  return form === FORM_A ? parseEvents(message, headEnd + 1, last) : { unknown: last };
+}
+
+function parseEvents(
+  message: Buffer,
+  start: number,
+  last: EventId,
+): readonly StoredEvent[] | UnknownAnnouncement | undefined {
+  const prevEnd = message.indexOf(LF, start);
+  let prev = idAt(message, start, prevEnd);
+  const events: StoredEvent[] = [];
+  let isKnown = true;
+  for (let at = prevEnd + 1; at < message.length;) {
+    const idEnd = message.indexOf(BLANK, at);
+    const lengthEnd = message.indexOf(LF, idEnd);
+    const id = idAt(message, at, idEnd);
+    const length = numberAt(message, idEnd + 1, lengthEnd);
+    if (prev === undefined || id === undefined || length === undefined) return undefined;
+    at = lengthEnd + 1 + length;
+    if (at > message.length) return undefined;
+    const record = message.subarray(lengthEnd + 1, at);
+    isKnown &&= isKnownVersion(record);
+    if (isKnown) events.push({ id, prev, record: ownBytes(record) });
+    prev = id;
+  }
+  if (prev !== last) return undefined;
+  if (!isKnown) return { unknown: last };
+  return events.length > 0 ? events : undefined;
+}
+
+function parseFormZero(message: Buffer): readonly StoredEvent[] | undefined {
   const prevEnd = message.indexOf(LF);
-  const idStart = prevEnd + 1 + ID.length;
+  const idStart = prevEnd + 1 + ID_FIELD.length;
   const idEnd = message.indexOf(LF, idStart);
   if (prevEnd < 0 || idEnd < 0) return undefined;
-  if (message.compare(ID, 0, ID.length, prevEnd + 1, idStart) !== 0) return undefined;
+  if (message.compare(ID_FIELD, 0, ID_FIELD.length, prevEnd + 1, idStart) !== 0) return undefined;
   if (message.at(-1) !== LF || message.at(-2) !== LF) return undefined;
   const prev = idAt(message, 0, prevEnd);
   const id = idAt(message, idStart, idEnd);
   if (prev === undefined || id === undefined) return undefined;
-  return { prev, id, frame: ownBytes(message.subarray(prevEnd + 1)) };
+  return [{ prev, id, record: ownBytes(VERSION_0, message.subarray(idEnd + 1)) }];
 }
 
-/** As parseEventId, which takes ten times as long because it makes text of the parts. */
+/** As parseEventId, but ten times as fast, because it makes no text of the parts. Undefined when `end` is negative. */
 function idAt(bytes: Buffer, start: number, end: number): EventId | undefined {
   let dash = -1;
   for (let i = start; i < end; i++) {
@@ -45,9 +99,22 @@ function idAt(bytes: Buffer, start: number, end: number): EventId | undefined {
   return ms > SAFE_DIGITS || seq > SAFE_DIGITS ? parseEventId(text) : (text as EventId);
 }
 
+/** Undefined for anything but a number without leading zeros that a length can be. */
+function numberAt(bytes: Buffer, start: number, end: number): number | undefined {
+  const digits = end - start;
+  if (digits < 1 || digits > LENGTH_DIGITS || (digits > 1 && bytes[start] === ZERO)) return undefined;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte < ZERO || byte > NINE) return undefined;
+    value = value * 10 + byte - ZERO;
+  }
+  return value;
+}
+
 /**
- * The frame of an event, in memory of its own. What arrives is a window on the socket's read buffer, and small Buffers
- * of Node's are windows on a shared one: keeping one event would keep all of it.
+ * Copies the parts into memory of their own. A message is a window on the socket's read buffer, and a small Buffer of
+ * Node's is a window on a shared one: keeping one event would keep all of that buffer.
  */
 export function ownBytes(...parts: readonly Buffer[]): Buffer {
   let size = 0;

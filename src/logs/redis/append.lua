@@ -1,58 +1,93 @@
--- Appends one event to a channel and announces it, in one atomic step: whoever hears of it can read it, and no two
--- events can be announced in another order than they are read in. A repeated idempotency key changes nothing.
+-- Appends events to a channel and announces them, in one atomic step: whoever hears of an event can read it, no event of
+-- anybody else comes between them, and no two events can be announced in another order than they are read in. An event
+-- whose idempotency key is known is not appended again.
 --
--- KEYS[1]  the channel's stream
--- KEYS[2]  the channel's tail
--- KEYS[3]  the index of the stream
--- KEYS[4]  where the idempotency key is remembered; left out when there is none
--- ARGV[1]  the event's SSE fields, all but its id
--- ARGV[2]  events to keep
--- ARGV[3]  how long to keep an event, and the stream after its last append, ms
--- ARGV[4]  how long the tail outlives its last append, ms
--- ARGV[5]  how long to remember the idempotency key, ms
--- ARGV[6]  the pub/sub channel
--- ARGV[7]  PUBLISH, or SPUBLISH in a cluster
+-- KEYS[1]    the channel's stream
+-- KEYS[2]    the channel's tail
+-- KEYS[3]    the index of the stream
+-- KEYS[4…]   where each event's idempotency key is remembered; left out when there is none
+-- ARGV[1]    events to keep
+-- ARGV[2]    how long to keep an event, and the stream after its last append, ms
+-- ARGV[3]    how long the tail outlives its last append, ms
+-- ARGV[4]    how long to remember the idempotency keys, ms
+-- ARGV[5]    the pub/sub channel
+-- ARGV[6]    PUBLISH, or SPUBLISH in a cluster
+-- ARGV[7…]   each event's record
 --
--- Result   {id, 1 when the idempotency key was known and nothing was appended, else 0}
--- Announced: the predecessor's id, LF, then the event as it goes to the sockets.
+-- Result     {id, known, id, known, …}; known is 1 when the event's idempotency key was known and the event was not
+--            appended, else 0
+-- Announced  once for all events that were appended, in the form that announcement.ts reads
 
--- Events let go of in one append, so that a lowered limit is no long stop. More than one, so that it is reached.
-local MAX_DROPPED = 32
+-- Where the records begin.
+local RECORDS = 7
+-- Events that one append lets go of, besides one for each that it appends, so that a lowered limit is no long stop.
+local MAX_DROPPED = 31
 -- Entries that one command may let go of. Redis frees whole nodes of a stream, of up to 100 small entries or one large.
-local MAX_TRIMMED = 128
+-- A text, as the other constant arguments of commands are: Redis takes a fifth of a microsecond to print a number.
+local MAX_TRIMMED = '128'
+
+-- Texts that join24 joins.
+local WIDTH = 24
+
+-- One expression makes one text of them.
+local function join24(t, i)
+  return t[i] .. t[i + 1] .. t[i + 2] .. t[i + 3] .. t[i + 4] .. t[i + 5] .. t[i + 6] .. t[i + 7] .. t[i + 8]
+    .. t[i + 9] .. t[i + 10] .. t[i + 11] .. t[i + 12] .. t[i + 13] .. t[i + 14] .. t[i + 15] .. t[i + 16]
+    .. t[i + 17] .. t[i + 18] .. t[i + 19] .. t[i + 20] .. t[i + 21] .. t[i + 22] .. t[i + 23]
+end
+
+-- Redis hashes each text that a script makes, which takes a nanosecond a byte and more. table.concat makes many texts on
+-- its way; this makes one of all up to 24 texts, and two of all up to 576.
+local function join(texts)
+  while #texts > 1 do
+    while #texts % WIDTH > 0 do texts[#texts + 1] = '' end
+    local joined = {}
+    for i = 1, #texts, WIDTH do joined[#joined + 1] = join24(texts, i) end
+    texts = joined
+  end
+  return texts[1]
+end
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
-if KEYS[4] then
-  local known = redis.call('GET', KEYS[4])
+local size, ttl = tonumber(ARGV[1]), ARGV[2]
+-- `fresh` holds the numbers of the events to append.
+local result, fresh = {}, {}
+for number = 1, #ARGV - RECORDS + 1 do
+  local known = KEYS[3 + number] and redis.call('GET', KEYS[3 + number])
   if known then
-    -- Not to be trusted, and to publish anyway could be to publish twice.
+    -- Publishing in spite of a text that is no id could be publishing twice.
     if not is_id(known) then return redis.error_reply('WRONGTYPE an idempotency key holds no id') end
-    return {known, 1}
+    result[2 * number - 1], result[2 * number] = known, 1
+  else
+    fresh[#fresh + 1] = number
   end
 end
+local count = #fresh
+if count == 0 then return result end
 
 -- All keys are read before anything is written: a wrong type must not leave half of an append.
 local indexed = redis.call('LLEN', ids)
 local prev = stored_tail(tail_key)
-local missed = {}
+-- What the index gets: what it has missed, then the new events.
+local elements = {}
 if prev then
   -- What an older version of the broker has appended since is no part of the index yet. There is rarely any, and then
   -- this is cheaper from the stream's end.
-  local more = #redis.call('XREVRANGE', log, '+', '(' .. prev, 'COUNT', 1) > 0
+  local more = #redis.call('XREVRANGE', log, '+', '(' .. prev, 'COUNT', '1') > 0
   local last = prev
   for step = 0, more and MAX_STEPS or -1 do
-    local entry = redis.call('XRANGE', log, '(' .. last, '+', 'COUNT', 1)[1]
+    local entry = redis.call('XRANGE', log, '(' .. last, '+', 'COUNT', '1')[1]
     if not entry then break end
     if step == MAX_STEPS then
       -- Too many: the index begins anew.
-      indexed, missed = 0, {}
+      indexed = 0
       prev = newest_id(log, prev)
       break
     end
     last = entry[1]
-    local _, fields = event_of(entry)
-    if fields then
-      missed[#missed + 1] = last .. ' ' .. #fields
+    local _, record = event_of(entry)
+    if record then
+      elements[#elements + 1] = last .. ' ' .. #record
       prev = last
     end
   end
@@ -60,51 +95,77 @@ else
   prev = newest_id(log, nil)
   indexed = 0
 end
+if indexed == 0 then elements = {} end
 
 -- The first write, because Redis refuses it when it is out of memory, and no other that comes after one.
-local kept = math.max(tonumber(ARGV[2]), indexed - MAX_DROPPED)
-local function add()
-  return redis.call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', MAX_TRIMMED, '*', 'p', prev, 'f', ARGV[1])
+local first_prev, dropping = prev, MAX_DROPPED + count
+local kept = indexed + count - 1 - dropping
+if kept <= size then kept = ARGV[1] end
+local function add(record)
+  return redis.call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', MAX_TRIMMED, '*', 'p', prev, 'r', record)
 end
-local id = add()
+local id = add(ARGV[RECORDS - 1 + fresh[1]])
 if not before(prev, id) then
   -- The stream was gone and the clock has gone back since; but ids only increase. An entry at the tail's place lets the
   -- stream go on from there.
   redis.call('XTRIM', log, 'MAXLEN', 0)
-  if id ~= prev then redis.call('XADD', log, prev, 'p', '', 'f', '') end
-  id = add()
+  if id ~= prev then redis.call('XADD', log, prev, 'p', '', 'r', '') end
+  id = add(ARGV[RECORDS - 1 + fresh[1]])
   redis.call('XTRIM', log, 'MINID', id)
 end
 
-if indexed == 0 then
-  redis.call('LTRIM', ids, 1, 0)
-  redis.call('RPUSH', ids, prev .. ' 0', id .. ' ' .. #ARGV[1])
-  indexed = 1
-else
-  if #missed > 0 then redis.call('RPUSH', ids, unpack(missed)) end
-  redis.call('RPUSH', ids, id .. ' ' .. #ARGV[1])
-  -- Of events, without their predecessor.
-  indexed = indexed + #missed
+-- What is announced of many events, in pieces; the first is still to come.
+local pieces = {''}
+for i = 1, count do
+  local number = fresh[i]
+  local record = ARGV[RECORDS - 1 + number]
+  if i > 1 then
+    prev = id
+    id = add(record)
+  end
+  if KEYS[3 + number] then redis.call('SET', KEYS[3 + number], id, 'PX', ARGV[4]) end
+  local element = id .. ' ' .. #record
+  elements[#elements + 1] = element
+  if count > 1 then
+    pieces[2 * i], pieces[2 * i + 1] = element .. '\n', record
+  end
+  result[2 * number - 1], result[2 * number] = id, 0
 end
 
-local dropped = math.min(indexed - tonumber(ARGV[2]), MAX_DROPPED)
+if indexed == 0 then
+  redis.call('LTRIM', ids, '1', '0')
+  redis.call('RPUSH', ids, first_prev .. ' 0', unpack(elements))
+  -- Of events, without their predecessor.
+  indexed = count
+else
+  redis.call('RPUSH', ids, unpack(elements))
+  indexed = indexed - 1 + #elements
+end
+
+local dropped = math.min(indexed - size, dropping)
 if dropped < 1 then
   -- The clock is asked only when the new id makes the oldest event look expired: ids can be ahead of the clock.
-  local looks_expired = tonumber(string.match(id, '^%d+')) - tonumber(ARGV[3])
-  local oldest = redis.call('LINDEX', ids, 1)
-  local expired = tonumber(string.match(oldest, '^%d+')) < looks_expired and last_expired(ARGV[3])
+  local looks_expired = tonumber(string.match(id, '^%d+')) - tonumber(ttl)
+  local oldest = redis.call('LINDEX', ids, '1')
+  local expired = tonumber(string.match(oldest, '^%d+')) < looks_expired and last_expired(ttl)
   dropped = 0
-  while expired and dropped < MAX_DROPPED and dropped < indexed - 1 and not before(expired, id_of(oldest)) do
+  while expired and dropped < dropping and dropped < indexed - count and not before(expired, id_of(oldest)) do
     dropped = dropped + 1
     oldest = redis.call('LINDEX', ids, dropped + 1)
   end
   if dropped > 0 then redis.call('XTRIM', log, 'MINID', '~', id_of(oldest), 'LIMIT', MAX_TRIMMED) end
 end
-if dropped > 0 then redis.call('LTRIM', ids, dropped, -1) end
+if dropped > 0 then redis.call('LTRIM', ids, dropped, '-1') end
 
-redis.call('PEXPIRE', log, ARGV[3])
-redis.call('PEXPIRE', ids, ARGV[3])
-redis.call('SET', tail_key, id, 'PX', ARGV[4])
-if KEYS[4] then redis.call('SET', KEYS[4], id, 'PX', ARGV[5]) end
-redis.call(ARGV[7], ARGV[6], prev .. '\nid: ' .. id .. '\n' .. ARGV[1])
-return {id, 0}
+local announced = 'a' .. id .. '\n' .. first_prev .. '\n'
+if count > 1 then
+  pieces[1] = announced
+  announced = join(pieces)
+else
+  announced = announced .. elements[#elements] .. '\n' .. ARGV[RECORDS - 1 + fresh[1]]
+end
+redis.call('PEXPIRE', log, ttl)
+redis.call('PEXPIRE', ids, ttl)
+redis.call('SET', tail_key, id, 'PX', ARGV[3])
+redis.call(ARGV[6], ARGV[5], announced)
+return result

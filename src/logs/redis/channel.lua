@@ -1,9 +1,10 @@
 -- What the scripts of a channel share; it stands before each of them. A channel is three keys in one hash slot:
 --
--- log      a stream: each event's predecessor (p) and its SSE fields, all but the id (f)
+-- log      a stream: each event's predecessor (p) and its record (r). The version before wrote the event's SSE fields (f)
+--          instead, which are the rest of a record of version 0
 -- tail     the newest event's id. It outlives the events, so that "you missed nothing" can still be said
 -- ids      a list, the index of the stream: the id that precedes the oldest indexed event, then each event's id and how
---          many bytes its fields have. Redis copies an entry whole to show its id; the index spares that
+--          many bytes its record has. Redis copies an entry whole to show its id; the index spares that
 --
 -- The stream is the truth. The index and the tail can be behind it, when an older version of the broker has appended,
 -- and the stream can have entries that no broker has written, which are passed over.
@@ -28,12 +29,14 @@ local function before(a, b)
   return #a < #b
 end
 
--- Predecessor and fields of an entry that a broker has written; nil for any other. `expected` is an id that the predecessor
--- may be, and need not be looked at.
+-- Predecessor and record of an entry that a broker has written; nil for any other. A predecessor that equals `expected`
+-- is known to be an id and is not checked again.
 local function event_of(entry, expected)
   local fields = entry[2]
-  if fields[1] ~= 'p' or fields[3] ~= 'f' then return nil end
-  if fields[2] == expected or is_id(fields[2]) then return fields[2], fields[4] end
+  if fields[1] ~= 'p' then return nil end
+  if fields[2] ~= expected and not is_id(fields[2]) then return nil end
+  if fields[3] == 'r' then return fields[2], fields[4] end
+  if fields[3] == 'f' then return fields[2], '0' .. fields[4] end
 end
 
 -- The id in an element of the index.

@@ -12,7 +12,7 @@
 -- ARGV[4]  events kept: what is older is gone, whether or not it has been trimmed yet
 -- ARGV[5]  how long an event is kept, ms; the same
 --
--- Result   {tail, 1 when complete else 0, room, id, prev, fields, id, prev, fields, …}; room is how many more events
+-- Result   {tail, 1 when complete else 0, room, id, prev, record, id, prev, record, …}; room is how many more events
 --          the channel takes before the first of these is gone, 0 where that is not known
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
@@ -35,18 +35,18 @@ local result, count, bytes, chained = {tail, 0, 0}, 0, 0, nil
 -- Adds an entry of the stream to the page. False when the page ends before it.
 local function take(entry)
   last = entry[1]
-  local prev, fields = event_of(entry, chained)
+  local prev, record = event_of(entry, chained)
   if not prev then return true end
   if count == 0 then
     -- The position is proven when it is the predecessor of the oldest event after it.
     if prev == after then result[2] = 1 end
-  elseif prev ~= chained or count == limit or bytes + #fields > max_bytes then
+  elseif prev ~= chained or count == limit or bytes + #record > max_bytes then
     -- Where the chain is broken somebody has deleted: whoever reads on from here is told.
     return false
   end
-  chained, count, bytes = last, count + 1, bytes + #fields
+  chained, count, bytes = last, count + 1, bytes + #record
   local at = #result
-  result[at + 1], result[at + 2], result[at + 3] = last, prev, fields
+  result[at + 1], result[at + 2], result[at + 3] = last, prev, record
   return true
 end
 

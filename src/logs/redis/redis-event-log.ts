@@ -8,12 +8,14 @@ import type {
   AppendOptions,
   Appended,
   EventLog,
+  HistoryPolicy,
   Following,
   LogHealth,
   LogListener,
   LogPage,
 } from '../../core/event-log.ts';
 import type { EventId, NewEvent } from '../../core/event.ts';
+import { encodeRecord } from '../../core/record.ts';
 import type { LogTrouble } from '../../core/log-trouble.ts';
 import type { RateCounter } from '../../core/rate.ts';
 import { ClusterControlConnection } from './cluster-control-connection.ts';
@@ -51,10 +53,6 @@ export interface RedisEventLogOptions {
   /** For a URL that asks for TLS. */
   readonly tls?: RedisTls;
   readonly prefix: string;
-  /** Events kept a channel. */
-  readonly historySize: number;
-  /** How long an event is kept, in ms. */
-  readonly historyTtl: number;
   /** How long an idempotency key is remembered, in ms. */
   readonly idempotencyTtl: number;
   /** Replicas of Redis that must have confirmed an append before it is acknowledged. */
@@ -67,6 +65,8 @@ export interface RedisEventLogOptions {
   readonly onEviction?: (policy: string) => void;
 }
 
+/** For a look at the tail, which is there whatever is kept. */
+const NOTHING_KEPT: HistoryPolicy = { size: 0, ttl: 0 };
 /** How long what the probe writes outlives it, in ms. */
 const PROBE_TTL = 60_000;
 /** Revocations asked for at once. */
@@ -96,7 +96,7 @@ export class RedisEventLog implements EventLog, RateCounter {
     const keys = new RedisKeys(options.prefix, address.kind === 'cluster' ? 0 : address.db);
     this.#keys = keys;
     const { onHealth, onEviction = () => undefined, tls = {} } = options;
-    const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0);
+    const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0, NOTHING_KEPT);
     if (address.kind === 'cluster') {
       const cluster = connectCluster(address, tls);
       this.#announce = 'SPUBLISH';
@@ -168,29 +168,25 @@ export class RedisEventLog implements EventLog, RateCounter {
 
   async append(
     channel: ChannelName,
-    event: NewEvent,
-    { idempotencyKey }: AppendOptions = {},
-  ): Promise<Appended> {
-    const { historySize, historyTtl, idempotencyTtl } = this.#options;
+    events: readonly NewEvent[],
+    { policy: { size, ttl }, idempotencyKey }: AppendOptions,
+  ): Promise<readonly Appended[]> {
     const keys: [string, ...string[]] = [...this.#keys.channel(channel)];
-    if (idempotencyKey !== undefined) keys.push(this.#keys.idempotency(channel, idempotencyKey));
+    if (idempotencyKey !== undefined)
+      keys.push(...this.#keys.idempotency(channel, idempotencyKey, events.length));
     const live = this.#keys.live(channel);
-    const args = [event.fields, historySize, historyTtl, historyTtl + TAIL_TTL, idempotencyTtl, live];
-    return appendedOf(await this.#run('append', keys, [...args, this.#announce]));
+    const args = [size, ttl, ttl + TAIL_TTL, this.#options.idempotencyTtl, live, this.#announce];
+    return appendedOf(await this.#run('append', keys, [...args, ...events.map(encodeRecord)]));
   }
 
-  async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
-    const { historySize, historyTtl } = this.#options;
-    const args = [after, limit, PAGE_BYTES, historySize, historyTtl];
+  async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
+    const args = [after, limit, PAGE_BYTES, policy.size, policy.ttl];
     const keys = this.#keys.channel(channel);
     return pageOf(await this.#pages.take(() => this.#run('read', keys, args)));
   }
 
-  async rewind(channel: ChannelName, count: number): Promise<EventId> {
-    const { historySize, historyTtl } = this.#options;
-    return eventIdOf(
-      await this.#run('rewind', this.#keys.channel(channel), [count, historySize, historyTtl]),
-    );
+  async rewind(channel: ChannelName, count: number, { size, ttl }: HistoryPolicy): Promise<EventId> {
+    return eventIdOf(await this.#run('rewind', this.#keys.channel(channel), [count, size, ttl]));
   }
 
   follow(channel: ChannelName, listener: LogListener): Following {

@@ -200,8 +200,16 @@ export class RedisFollower {
   #onMessage(name: Buffer, message: Buffer): void {
     const topic = this.#topics.get(name.toString('latin1'));
     if (topic === undefined) return;
-    const event = parseAnnouncement(message);
-    if (event === undefined) return;
-    for (const { listener } of topic.followers) listener.onEvents([event]);
+    const announced = parseAnnouncement(message);
+    if (announced === undefined) return;
+    for (const follower of topic.followers) {
+      if (!('unknown' in announced)) {
+        follower.listener.onEvents(announced);
+      } else if (follower.hasStarted && !follower.interrupted) {
+        // As if the announcement were lost: the channel reads the log, which says why it cannot give the event.
+        follower.listener.onInterrupted();
+        follower.listener.onResumed(announced.unknown);
+      }
+    }
   }
 }

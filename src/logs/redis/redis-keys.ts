@@ -23,8 +23,10 @@ export class RedisKeys {
     return [`${name}:log`, `${name}:tail`, `${name}:ids`];
   }
 
-  idempotency(channel: ChannelName, key: string): string {
-    return `${this.#prefix}{${channel}}:idem:${key}`;
+  /** Where the idempotency key is remembered for each event of an append. No key has a blank. */
+  idempotency(channel: ChannelName, key: string, events: number): string[] {
+    const first = `${this.#prefix}{${channel}}:idem:${key}`;
+    return Array.from({ length: events }, (_, index) => (index === 0 ? first : `${first} ${index}`));
   }
 
   /** The pub/sub channel on which the channel's events are announced. */

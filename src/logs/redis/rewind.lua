@@ -28,9 +28,9 @@ local function walk(to, count)
     if count == 0 or bytes > MAX_WALKED_BYTES then break end
     local entry = redis.call('XREVRANGE', log, to, expired and '(' .. expired or '-', 'COUNT', 1)[1]
     if not entry then break end
-    local prev, fields = event_of(entry)
+    local prev, record = event_of(entry)
     if prev then
-      found, count, bytes = prev, count - 1, bytes + #fields
+      found, count, bytes = prev, count - 1, bytes + #record
     end
     to = '(' .. entry[1]
   end

@@ -1,31 +1,42 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { BrokerError } from '../../core/errors.ts';
 import type { Appended, LogPage } from '../../core/event-log.ts';
 import { parseEventId } from '../../core/event.ts';
 import type { EventId, StoredEvent } from '../../core/event.ts';
+import { isKnownVersion, unknownVersion } from '../../core/record.ts';
 import { ownBytes } from './announcement.ts';
 
-const ID = Buffer.from('id: ');
-const LF = Buffer.from('\n');
-
-/** Of append.lua. */
-export function appendedOf(reply: unknown): Appended {
-  const [id, replayed] = reply as [Buffer, number];
-  return { id: eventIdOf(id), replayed: replayed === 1 };
+/** Reads what append.lua answers. */
+export function appendedOf(reply: unknown): readonly Appended[] {
+  const flat = reply as (Buffer | number)[];
+  const appended: Appended[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2)
+    appended.push({ id: eventIdOf(flat[i]), replayed: flat[i + 1] === 1 });
+  return appended;
 }
 
-/** Of read.lua. */
+/**
+ * Reads what read.lua answers. A page ends before a record of an unknown version.
+ * @throws BrokerError `log-unavailable` (trouble `version`) when that is the first record
+ */
 export function pageOf(reply: unknown): LogPage {
   const [tail, complete, room, ...flat] = reply as [Buffer, number, number, ...Buffer[]];
   const events: StoredEvent[] = [];
   for (let i = 0; i + 2 < flat.length; i += 3) {
-    const [id, prev, fields] = flat.slice(i, i + 3) as [Buffer, Buffer, Buffer];
-    events.push({ id: eventIdOf(id), prev: eventIdOf(prev), frame: ownBytes(ID, id, LF, fields) });
+    const [id, prev, record] = flat.slice(i, i + 3) as [Buffer, Buffer, Buffer];
+    if (!isKnownVersion(record)) {
+      if (i === 0) throw unknownVersion(record);
+      break;
+    }
+    events.push({ id: eventIdOf(id), prev: eventIdOf(prev), record: ownBytes(record) });
   }
   return { events, tail: eventIdOf(tail), complete: complete === 1, room };
 }
 
-/** Of rewind.lua, and any other id. What is no id here, no broker has written. */
+/**
+ * Reads the id that a script answers.
+ * @throws BrokerError `log-unavailable` (trouble `WRONGTYPE`) for a text that is no id: no broker has written it
+ */
 export function eventIdOf(reply: unknown): EventId {
   const id = parseEventId((reply as Buffer).toString('latin1'));
   if (id !== undefined) return id;

@@ -1,0 +1,16 @@
+import type { ChannelName } from '../../src/core/channel-name.ts';
+import type { AppendOptions, Appended, EventLog, HistoryPolicy } from '../../src/core/event-log.ts';
+
+/** What is kept of a channel where a test does not say otherwise. */
+export const POLICY: HistoryPolicy = { size: 100, ttl: 60_000 };
+
+/** Appends one event that has nothing but its data. */
+export async function appendOne(
+  log: EventLog,
+  channel: ChannelName,
+  data: string,
+  options: Partial<AppendOptions> = {},
+): Promise<Appended> {
+  const [appended] = await log.append(channel, [{ data }], { policy: POLICY, ...options });
+  return appended as Appended;
+}
