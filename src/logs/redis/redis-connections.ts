@@ -3,18 +3,18 @@ import type { Socket } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import type { HostAndPort, RedisAccess, RedisAddress } from '../../core/redis-address.ts';
-import { troubleOf } from './redis-trouble.ts';
+import { saysNothing, troubleOf } from './redis-trouble.ts';
 
-/** A publish is refused after so many ms, so that the publisher has its 503 within a second. */
-const COMMAND_TIMEOUT = 800;
-/** A connection that owes us an answer and has been silent for so many ms is dead. */
-const SILENCE = 4_000;
-/** How often a server that takes no writes is left for another one that may have its name now, in ms. */
-const READONLY_PATIENCE = 5_000;
-/** How often a server that loads its data is asked whether it is done, in ms. */
-const LOADING_RETRY = 1_000;
-/** How often the layout of a cluster is looked at; a moved slot is also noticed by what it answers. */
-const SLOTS_REFRESH = 3_000;
+/** A command fails after this time, in ms, so that a publisher has its 503 within a second. */
+const COMMAND_TIMEOUT_MS = 800;
+/** A connection that owes an answer and was silent for this long is dead, in ms. */
+const SILENCE_MS = 4_000;
+/** Between two reconnections because the server takes no writes, in ms: another server may have its name by now. */
+const READONLY_PAUSE_MS = 5_000;
+/** Between two questions to a server that loads its data, in ms. */
+const LOADING_RETRY_MS = 1_000;
+/** Between two reads of a cluster's layout, in ms; a MOVED answer causes a further one. */
+const SLOTS_REFRESH_MS = 3_000;
 
 /**
  * ioredis listens to the first error of a connection only. A TLS connection that is given up during its handshake can have
@@ -47,9 +47,9 @@ const COMMON: Options = {
   // One right less that a broker needs, and nothing that its connections' names do not say.
   disableClientInfo: true,
   connectTimeout: 3_000,
-  socketTimeout: SILENCE,
+  socketTimeout: SILENCE_MS,
   keepAlive: 5_000,
-  maxLoadingRetryTime: LOADING_RETRY,
+  maxLoadingRetryTime: LOADING_RETRY_MS,
   retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000) * (0.75 + Math.random() / 2),
 };
 
@@ -57,7 +57,7 @@ const COMMON: Options = {
 const COMMANDS: Options = {
   connectionName: 'sluice-commands',
   maxRetriesPerRequest: 0,
-  commandTimeout: COMMAND_TIMEOUT,
+  commandTimeout: COMMAND_TIMEOUT_MS,
 };
 
 /**
@@ -66,29 +66,29 @@ const COMMANDS: Options = {
  */
 const READS: Options = { ...COMMANDS, connectionName: 'sluice-reads', commandTimeout: 10_000 };
 
-/** Patient; who subscribes to what after a reconnect is decided by the follower alone. */
+/** Reconnects for ever. SubscriberConnection alone decides what is subscribed after a reconnect. */
 const SUBSCRIBER: Options = { connectionName: 'sluice-subscriber', maxRetriesPerRequest: null };
 
+/** An address of one server at a time: one that stays the same, or the one that Sentinels name. */
+export type ServerAddress = Exclude<RedisAddress, { kind: 'cluster' }>;
+export type ClusterAddress = Extract<RedisAddress, { kind: 'cluster' }>;
+
 /** For commands to one server, or to the one that Sentinels name. */
-export function connectCommands(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Redis {
-  let left = -Infinity;
+export function connectCommands(address: ServerAddress, tls: RedisTls): Redis {
+  let reconnectedAt = -Infinity;
   // A failover leaves us connected to what is a replica now; connected anew, we find the master. Where there is no other
   // server, each publish would break the connection over which subscribers still read.
   const reconnectOnError = (error: Error): boolean => {
     const now = performance.now();
-    if (!error.message.startsWith('READONLY') || now - left < READONLY_PATIENCE) return false;
-    left = now;
+    if (!error.message.startsWith('READONLY') || now - reconnectedAt < READONLY_PAUSE_MS) return false;
+    reconnectedAt = now;
     return true;
   };
   return connect(address, tls, { ...COMMANDS, reconnectOnError });
 }
 
 /** For pages from the same server, which must not keep the answers to publishes waiting behind them. */
-export function connectReads(
-  address: Exclude<RedisAddress, { kind: 'cluster' }>,
-  tls: RedisTls,
-  commands: Redis,
-): Redis {
+export function connectReads(address: ServerAddress, tls: RedisTls, commands: Redis): Redis {
   const reads = connect(address, tls, READS);
   // Why it fails is told by the other connections.
   reads.on('error', () => undefined);
@@ -102,13 +102,13 @@ export function connectReads(
 }
 
 /** For announcements from one server, or from the one that Sentinels name. */
-export function connectSubscriber(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Redis {
+export function connectSubscriber(address: ServerAddress, tls: RedisTls): Redis {
   return connect(address, tls, SUBSCRIBER);
 }
 
 /** For commands to a cluster: each goes to the node that has its slot. */
 export function connectCluster(
-  address: Extract<RedisAddress, { kind: 'cluster' }>,
+  address: ClusterAddress,
   tls: RedisTls,
   purpose: 'commands' | 'reads' = 'commands',
 ): Cluster {
@@ -118,7 +118,7 @@ export function connectCluster(
     enableOfflineQueue: false,
     // A certificate is for the name of a node and not for the address that ioredis would look up first.
     dnsLookup: (name, done) => done(null, name),
-    slotsRefreshInterval: SLOTS_REFRESH,
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
     slotsRefreshTimeout: 1_000,
     // A command whose connection broke may have run: what is unknown is the publisher's to send again.
     retryDelayOnFailover: 0,
@@ -132,12 +132,23 @@ export function connectCluster(
 }
 
 /** For announcements from one node of a cluster. */
-export function connectNodeSubscriber(
-  address: Extract<RedisAddress, { kind: 'cluster' }>,
-  tls: RedisTls,
-  node: HostAndPort,
-): Redis {
+export function connectNodeSubscriber(address: ClusterAddress, tls: RedisTls, node: HostAndPort): Redis {
   return new Redis({ ...COMMON, ...SUBSCRIBER, ...accessOf(address, tls), ...node });
+}
+
+/** Why the last attempt to connect has failed; undefined while the connection is ready. Listens to errors from now on. */
+export function lastFailureOf(redis: Redis): () => Error | undefined {
+  let last: Error | undefined;
+  const onFailure = (error: Error): void => {
+    // One attempt may cause several errors, and the last of them tells the least.
+    if (last === undefined || !saysNothing(error)) last = error;
+  };
+  // ioredis writes errors to the console when nobody listens.
+  redis.on('error', onFailure);
+  // The answer of one of several Sentinels.
+  redis.on('sentinelError', onFailure);
+  redis.on('ready', () => (last = undefined));
+  return () => last;
 }
 
 /**
@@ -172,7 +183,7 @@ async function nodeFailure(redis: Redis): Promise<Error | undefined> {
   }
 }
 
-function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls, own: Options): Redis {
+function connect(address: ServerAddress, tls: RedisTls, own: Options): Redis {
   const common = { ...COMMON, ...own, db: address.db, ...accessOf(address, tls) };
   if (address.kind === 'single') {
     const { host, port } = address;

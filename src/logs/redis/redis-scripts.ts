@@ -7,8 +7,8 @@ import type { Cluster } from 'ioredis';
 export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
 /** Scripts that replicas have to confirm, where that is asked for. */
 const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'probe']);
-/** How long replicas have for that, in ms: less than a command may take. */
-const REPLICA_PATIENCE = 500;
+/** How long replicas have to confirm a write, in ms: less than a command may take. */
+const WAIT_MS = 500;
 
 /** The method that ioredis adds for each script, to clients and to their pipelines, in the twin that answers in bytes. */
 const METHODS = {
@@ -16,7 +16,7 @@ const METHODS = {
   read: 'sluice_readBuffer',
   rewind: 'sluice_rewindBuffer',
   hit: 'sluice_hitBuffer',
-  tell: 'sluice_tellBuffer',
+  broadcast: 'sluice_broadcastBuffer',
   probe: 'sluice_probeBuffer',
 } as const;
 export type ScriptName = keyof typeof METHODS;
@@ -100,7 +100,7 @@ export class RedisScripts {
     for (const { script, args } of calls) pipeline[METHODS[script]](...args);
     const appends = calls.some(({ script }) => WAITING.has(script));
     const waits = this.#waitReplicas > 0 && appends;
-    if (waits) pipeline.wait(this.#waitReplicas, REPLICA_PATIENCE);
+    if (waits) pipeline.wait(this.#waitReplicas, WAIT_MS);
     pipeline.exec().then(
       (results) => {
         const confirmed = waits ? Number(results?.at(-1)?.[1] ?? 0) : Infinity;
