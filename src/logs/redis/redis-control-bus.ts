@@ -100,16 +100,13 @@ export class RedisControlBus implements ControlBus {
 
   async ask(kind: string, payload: Json): Promise<Answers<Json>> {
     boundedJson(payload, MAX_QUESTION_BYTES);
-    const answerOf = (reply: ControlReply): Json | undefined =>
-      'answer' in reply ? reply.answer : undefined;
-    return this.#ask({ kind, payload }, [], answerOf);
+    return this.#ask({ kind, payload }, [], (reply) => ('answer' in reply ? reply.answer : undefined));
   }
 
   async request(command: ControlCommand): Promise<Answers<number>> {
     const { revocation } = command;
-    const answerOf = (reply: ControlReply): number | undefined =>
-      'closed' in reply ? reply.closed : undefined;
-    return this.#ask(command, revocation === undefined ? [] : [revocation], answerOf);
+    const revocations = revocation === undefined ? [] : [revocation];
+    return this.#ask(command, revocations, (reply) => ('closed' in reply ? reply.closed : undefined));
   }
 
   async *revocations(): AsyncIterable<readonly Revocation[]> {
