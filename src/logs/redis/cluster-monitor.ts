@@ -11,7 +11,7 @@ import { saysNothing } from './redis-trouble.ts';
 export interface ClusterMonitorOptions {
   readonly cluster: Cluster;
   readonly pubSub: Pick<ClusterPubSub, 'outageAt'>;
-  /** Does what an append does (probe.lua), in the hash slot of this tag. */
+  /** Does what an append does (probe.lua), in the hash slot of the tag. */
   readonly probe: (tag: string) => Promise<unknown>;
   /** Why one of the nodes cannot be connected to; undefined when it can. */
   readonly whyNot: () => Promise<Error | undefined>;
@@ -43,18 +43,18 @@ interface NodeSlots {
 type Outage = Trouble & NodeSlots;
 
 /**
- * Each master has channels of its own, and is tried out in one of its slots. The cluster is up while any of them takes
- * events: the channels of the others go on, and whoever sends readers elsewhere would find the same there.
+ * Knows which masters of a cluster take events. Probes each master in one of its slots. The cluster is up while one master
+ * takes events: its channels go on, and other replicas of the broker would find the same.
  */
 export class ClusterMonitor implements LogMonitor {
-  /** A node that does not answer is one of several: the others' commands need not suffer. */
+  /** Always false: when one node does not answer, commands to the other nodes go on. */
   readonly suspect = false;
   readonly #options: ClusterMonitorOptions;
   readonly #report: HealthReport;
   readonly #timer: NodeJS.Timeout;
-  /** For each node a tag in one of its slots. */
+  /** For each node, a tag in one of the node's slots. */
   readonly #tags = new Map<string, string>();
-  /** Why the last connection to each node could not be made, which is told rather than that there is none. */
+  /** For each node, why the last attempt to connect has failed: it says more than that there is no connection. */
   readonly #failures = new Map<string, Trouble>();
   readonly #own = randomBytes(4).toString('hex');
   #tried = 0;
@@ -65,7 +65,7 @@ export class ClusterMonitor implements LogMonitor {
   constructor(options: ClusterMonitorOptions) {
     this.#options = options;
     this.#report = new HealthReport(options.onHealth);
-    // ioredis says that no node could be used, and keeps the reason to itself.
+    // ioredis emits this when no node can be used, without the reason.
     options.cluster.on('error', () => void this.#explain());
     options.cluster.on('ready', () => void this.#check());
     options.cluster.on('node error', (error: Error, node: string) => {
@@ -97,7 +97,7 @@ export class ClusterMonitor implements LogMonitor {
       const { reason, detail } = troubleFrom(error);
       this.#setHealth(downFor({ reason, detail: `no node of the cluster can be used: ${detail}` }));
     } else if (this.#health.up) this.#setHealth(downFor(NO_NODE));
-    // The first attempt may just have begun; or what was wrong is over, and the cluster is being connected to.
+    // The first attempt may just have begun; or the outage is over, and ioredis is connecting.
     else this.#report.report(this.#health);
   }
 
@@ -128,7 +128,7 @@ export class ClusterMonitor implements LogMonitor {
     const connection = cluster
       .nodes('master')
       .find(({ options }) => `${options.host}:${options.port}` === node);
-    // A connection that is being made takes no command, and is no outage before that has failed.
+    // A connection that is being made takes no command. It is no outage until the attempt has failed.
     if (connection !== undefined && connection.status !== 'ready') await settled(connection);
     try {
       // A node with too few slots to find a tag in this check is tried in a later check.
@@ -165,7 +165,7 @@ export class ClusterMonitor implements LogMonitor {
   }
 }
 
-/** Resolves when an attempt to connect has come to something, or takes long. */
+/** Resolves when an attempt to connect has ended, or after CONNECTING_MS. */
 async function settled(connection: Redis): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, CONNECTING_MS);

@@ -14,7 +14,7 @@ export interface RedisMonitorOptions {
   readonly name: string;
   /** Does what an append does (probe.lua); gives how many connections heard of it. */
   readonly probe: () => Promise<number>;
-  /** Called when the answer changes, and now and then while it is bad. */
+  /** Called when the health changes, and now and then while it is not good. */
   readonly onHealth: (health: LogHealth) => void;
 }
 
@@ -35,7 +35,7 @@ const UNHEARD: Trouble = { reason: 'announcements', detail: 'announcements do no
 const SILENT: Trouble = { reason: 'timeout', detail: 'Redis does not answer in time' };
 const LOADING: Trouble = { reason: 'LOADING', detail: 'LOADING Redis is loading its data' };
 
-/** What Redis refuses a write with: the probe was announced before it. */
+/** Refusals of the probe's writes, which come after its announcement: the announcement was sent all the same. */
 const ANNOUNCED: ReadonlySet<LogTrouble> = new Set(['READONLY', 'MISCONF', 'NOREPLICAS', 'OOM', 'WRONGTYPE']);
 
 /**
@@ -46,7 +46,7 @@ export class RedisMonitor implements LogMonitor {
   readonly #options: RedisMonitorOptions;
   readonly #timer: NodeJS.Timeout;
   readonly #report: HealthReport;
-  /** When a probe was first sent that has not come back; undefined when none is on its way. */
+  /** When the first probe was sent whose announcement was not heard yet; undefined when no announcement is awaited. */
   #sentAt: number | undefined;
   /** Why nothing can be published; undefined when it can. */
   #refusal: Trouble | undefined = NOT_TRIED_YET;
@@ -102,7 +102,7 @@ export class RedisMonitor implements LogMonitor {
 
   async #check(): Promise<void> {
     const { commands } = this.#options;
-    // A connection that is still being made has had its time; the first attempt may just have begun, which is no outage.
+    // The first check comes 2 s after the first attempt to connect: a connection that is not ready by now is an outage.
     if (commands.status === 'ready') await this.#probe();
     else if (await isLoading(commands)) this.#setRefusal(LOADING);
     else this.#setRefusal(this.#whyNoCommands() ?? COMMANDS_CLOSED);
@@ -129,7 +129,7 @@ export class RedisMonitor implements LogMonitor {
       const trouble = troubleFrom(error as Error);
       // The next attempt to connect tells more than a connection that broke.
       if (trouble.reason === 'unreachable') return;
-      // A refusal is an answer.
+      // Redis that refuses answers in time.
       if (trouble.reason !== 'timeout') this.#suspect = false;
       if (ANNOUNCED.has(trouble.reason) && this.#deafness === undefined) this.#sent(now);
       this.#setRefusal(trouble);
@@ -172,7 +172,7 @@ export class RedisMonitor implements LogMonitor {
   }
 }
 
-/** Until its data is loaded Redis answers to little else, and ioredis does not call the connection ready. */
+/** Asks by INFO, which Redis answers while it loads its data. ioredis does not call the connection ready until then. */
 async function isLoading(commands: Redis): Promise<boolean> {
   if (commands.status !== 'connect') return false;
   try {
