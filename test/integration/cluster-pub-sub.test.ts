@@ -2,32 +2,11 @@ import { once } from 'node:events';
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { ClusterPubSub } from '../../src/logs/redis/cluster-pub-sub.ts';
-import type { PubSubListener } from '../../src/logs/redis/pub-sub.ts';
 import { parseRedisAddress } from '../../src/core/redis-address.ts';
 import { connectCluster, connectNodeSubscriber } from '../../src/logs/redis/redis-connections.ts';
+import { NotingSubscriber } from '../support/noting-subscriber.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import type { RedisCluster } from '../support/redis-cluster.ts';
-
-/** Writes down what it is told, in order. */
-class Notes implements PubSubListener {
-  readonly all: string[] = [];
-
-  onSubscribed(): void {
-    this.all.push('subscribed');
-  }
-
-  onInterrupted(): void {
-    this.all.push('interrupted');
-  }
-
-  onMessage(message: Buffer): void {
-    this.all.push(message.toString());
-  }
-
-  onRefused(error: Error): void {
-    this.all.push(error.message);
-  }
-}
 
 const NAME = 'pub-sub:{news}';
 
@@ -61,10 +40,10 @@ afterEach(() => {
 test('a node is away when its connection is lost, and not while the first one is being made', async () => {
   await cluster.connect();
   const nodeKey = `127.0.0.1:${(await servers.masterOf(NAME)).port}`;
-  const notes = new Notes();
-  pubSub.subscribe(NAME, notes);
+  const subscriber = new NotingSubscriber();
+  pubSub.subscribe(NAME, subscriber);
   expect(pubSub.outageAt(nodeKey)).toBeUndefined();
-  await expect.poll(() => notes.all).toEqual(['subscribed']);
+  await expect.poll(() => subscriber.notes).toEqual(['subscribed']);
   expect(pubSub.outageAt(nodeKey)).toBeUndefined();
 
   const [connection] = connections as [Redis];
@@ -75,24 +54,26 @@ test('a node is away when its connection is lost, and not while the first one is
   expect(pubSub.outageAt(nodeKey)).toBeDefined();
   await ready;
   expect(pubSub.outageAt(nodeKey)).toBeUndefined();
-  await expect.poll(() => notes.all).toEqual(['subscribed', 'interrupted', 'subscribed']);
+  await expect.poll(() => subscriber.notes).toEqual(['subscribed', 'interrupted', 'subscribed']);
 });
 
 test('who subscribes before the cluster is known hears what comes later, over a move of the slot, until it leaves', async () => {
-  const [notes, leaver] = [new Notes(), new Notes()];
-  pubSub.subscribe(NAME, notes);
+  const [subscriber, leaver] = [new NotingSubscriber(), new NotingSubscriber()];
+  pubSub.subscribe(NAME, subscriber);
   const leave = pubSub.subscribe(NAME, leaver);
   await cluster.connect();
-  await expect.poll(() => [notes.all, leaver.all]).toEqual([['subscribed'], ['subscribed']]);
+  await expect.poll(() => [subscriber.notes, leaver.notes]).toEqual([['subscribed'], ['subscribed']]);
   await cluster.spublish(NAME, 'one');
-  await expect.poll(() => leaver.all).toEqual(['subscribed', 'one']);
+  await expect.poll(() => leaver.notes).toEqual(['subscribed', 'one']);
   leave();
   await servers.moveSlot(NAME);
-  await expect.poll(() => notes.all).toEqual(['subscribed', 'one', 'interrupted', 'subscribed']);
+  await expect.poll(() => subscriber.notes).toEqual(['subscribed', 'one', 'interrupted', 'subscribed']);
   await cluster.spublish(NAME, 'two');
-  await expect.poll(() => notes.all).toEqual(['subscribed', 'one', 'interrupted', 'subscribed', 'two']);
-  const late = new Notes();
+  await expect
+    .poll(() => subscriber.notes)
+    .toEqual(['subscribed', 'one', 'interrupted', 'subscribed', 'two']);
+  const late = new NotingSubscriber();
   pubSub.subscribe(NAME, late);
-  await expect.poll(() => late.all).toEqual(['subscribed']);
-  expect(leaver.all).toEqual(['subscribed', 'one']);
+  await expect.poll(() => late.notes).toEqual(['subscribed']);
+  expect(leaver.notes).toEqual(['subscribed', 'one']);
 });

@@ -21,7 +21,7 @@ import { MAX_REVOCATIONS, revocationKey, revocationOf, revocationsFull } from '.
 import type { Revocation } from '../../core/revocation.ts';
 import { encodeQuestion, encodeReply, parseQuestion, parseReply } from './control-message.ts';
 import type { ControlQuestion, ControlReply } from './control-message.ts';
-import type { RedisClient } from './redis-client.ts';
+import type { FailureWords, RedisClient } from './redis-client.ts';
 import type { Refusal } from './redis-trouble.ts';
 
 export interface RedisControlBusOptions extends ControlBusOptions {
@@ -37,7 +37,12 @@ const REMEMBERED_MS = 600_000;
 /** How long the list of revocations outlives its last change beyond what its entries need, in ms. */
 const KEY_SLACK_MS = 60_000;
 
-const WORDS = {
+const QUESTION_WORDS: FailureWords = {
+  nothingDone: 'No replica was asked.',
+  next: 'Ask again.',
+  unknown: 'The replicas may have been asked all the same.',
+};
+const COMMAND_WORDS: FailureWords = {
   nothingDone: 'Nothing was revoked and nobody disconnected.',
   next: 'Ask again, which does no harm.',
   unknown: 'It may be done all the same; ask again, which does no harm.',
@@ -116,7 +121,7 @@ export class RedisControlBus implements ControlBus {
     let cursor = '0';
     do {
       let flat: string[];
-      [cursor, flat] = await client.zscan(key, cursor, WORDS);
+      [cursor, flat] = await client.zscan(key, cursor, COMMAND_WORDS);
       const page: Revocation[] = [];
       for (let i = 0; i + 1 < flat.length; i += 2) {
         const until = Number(flat[i + 1]);
@@ -127,7 +132,7 @@ export class RedisControlBus implements ControlBus {
   }
 
   async restore(revocations: readonly Revocation[]): Promise<void> {
-    await this.#broadcast('', '', revocations);
+    await this.#broadcast('', '', COMMAND_WORDS, revocations);
   }
 
   get #joined(): boolean {
@@ -151,7 +156,8 @@ export class RedisControlBus implements ControlBus {
     try {
       const question = encodeQuestion({ id, from: this.replica, about });
       const { keys } = this.#options.client;
-      pending.asked = await this.#broadcast(keys.commands(), question, revocations);
+      const words = 'payload' in about ? QUESTION_WORDS : COMMAND_WORDS;
+      pending.asked = await this.#broadcast(keys.commands(), question, words, revocations);
       timer = setTimeout(resolve, ANSWER_TIME_MS);
       if (missingOf(pending, this.replica) > 0) await promise;
     } finally {
@@ -175,7 +181,12 @@ export class RedisControlBus implements ControlBus {
   }
 
   /** Gives how many connections Redis has sent the message to. */
-  async #broadcast(name: string, message: string, revocations: readonly Revocation[]): Promise<number> {
+  async #broadcast(
+    name: string,
+    message: string,
+    words: FailureWords,
+    revocations: readonly Revocation[] = [],
+  ): Promise<number> {
     const { client, revocationTtl, maxRevocations = MAX_REVOCATIONS } = this.#options;
     const sent = (await client.run(
       'broadcast',
@@ -189,7 +200,7 @@ export class RedisControlBus implements ControlBus {
         revocationTtl + KEY_SLACK_MS,
         ...revocations.flatMap((one) => [one.until, revocationKey(one)]),
       ],
-      WORDS,
+      words,
     )) as number;
     if (sent < 0) throw revocationsFull(maxRevocations);
     return sent;
@@ -226,7 +237,7 @@ export class RedisControlBus implements ControlBus {
       about.kind === DISCONNECT ? { ...own, closed: answer as number } : { ...own, answer };
     const text = encodeReply(reply);
     if (from === this.replica) this.#onReply(parseReply(text));
-    else await this.#broadcast(this.#options.client.keys.answers(from), text, []);
+    else await this.#broadcast(this.#options.client.keys.answers(from), text, QUESTION_WORDS);
   }
 
   #onReply(reply: ControlReply | undefined): void {
