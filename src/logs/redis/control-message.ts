@@ -1,11 +1,12 @@
+import type { Buffer } from 'node:buffer';
 import { z } from 'zod';
 import { parseChannelName } from '../../core/channel-name.ts';
 import type { ChannelName } from '../../core/channel-name.ts';
-import { DISCONNECT } from '../../core/control-bus.ts';
+import { DISCONNECT, MAX_ANSWER_BYTES } from '../../core/control-bus.ts';
 import type { ControlCommand, Json } from '../../core/control-bus.ts';
 
-/** The largest message that is parsed, in UTF-16 units: an answer of the largest size, in its envelope. */
-const MAX_MESSAGE = 72 * 1024;
+/** The largest message that is parsed: an answer of the largest size, and the fields around it. */
+const MAX_MESSAGE_BYTES = MAX_ANSWER_BYTES + 8 * 1024;
 
 const Channel = z.string().transform((text, context): ChannelName => {
   try {
@@ -66,8 +67,8 @@ export function encodeReply(reply: ControlReply): string {
 }
 
 /** Undefined for what this release does not understand. */
-export function parseQuestion(text: string): ControlQuestion | undefined {
-  const json = parseJson(text);
+export function parseQuestion(message: Buffer): ControlQuestion | undefined {
+  const json = parseJson(message);
   const question = Question.safeParse(json).data;
   if (question === undefined) return undefined;
   const { id, from } = question;
@@ -93,14 +94,14 @@ export function parseQuestion(text: string): ControlQuestion | undefined {
 }
 
 /** Undefined for what this release does not understand. */
-export function parseReply(text: string): ControlReply | undefined {
-  return Reply.safeParse(parseJson(text)).data;
+export function parseReply(message: Buffer): ControlReply | undefined {
+  return Reply.safeParse(parseJson(message)).data;
 }
 
-function parseJson(text: string): unknown {
-  if (text.length > MAX_MESSAGE) return undefined;
+function parseJson(message: Buffer): unknown {
+  if (message.length > MAX_MESSAGE_BYTES) return undefined;
   try {
-    return JSON.parse(text);
+    return JSON.parse(message.toString());
   } catch {
     return undefined;
   }

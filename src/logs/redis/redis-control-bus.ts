@@ -1,4 +1,4 @@
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import {
   ANSWER_TIME_MS,
@@ -88,7 +88,7 @@ export class RedisControlBus implements ControlBus {
         onSubscribed: () => this.#onSubscribed(name),
         onInterrupted: () => this.#subscribed.delete(name),
         onMessage: (message) =>
-          name === commands ? this.#onQuestion(message) : this.#onReply(parseReply(message.toString())),
+          name === commands ? this.#onQuestion(message) : this.#onReply(parseReply(message)),
         onRefused: (error) => (this.#refusal = options.client.refusalOf(error)),
       });
     }
@@ -219,7 +219,7 @@ export class RedisControlBus implements ControlBus {
   }
 
   #onQuestion(message: Buffer): void {
-    const question = parseQuestion(message.toString());
+    const question = parseQuestion(message);
     if (question === undefined) return;
     this.#noteHeardOf(question.from);
     // An answer that fails or is lost counts as missing at the replica that asked.
@@ -236,7 +236,7 @@ export class RedisControlBus implements ControlBus {
     const reply: ControlReply =
       about.kind === DISCONNECT ? { ...own, closed: answer as number } : { ...own, answer };
     const text = encodeReply(reply);
-    if (from === this.replica) this.#onReply(parseReply(text));
+    if (from === this.replica) this.#onReply(parseReply(Buffer.from(text)));
     else await this.#broadcast(this.#options.client.keys.answers(from), text, QUESTION_WORDS);
   }
 
