@@ -11,17 +11,18 @@ export interface RevocationSyncOptions {
   readonly onLearned: () => void;
 }
 
-/** The whole list is compared so often, whatever was heard, in ms; and expired ones are forgotten. */
-const INTERVAL = 60_000;
-/** Before the list is asked for again that could not be had, in ms. */
-const RETRY = 1_000;
+/** Between two comparisons of the whole list, in ms, which also forget expired revocations. */
+const COMPARE_INTERVAL_MS = 60_000;
+/** Before a comparison that failed is tried again, in ms. */
+const RETRY_MS = 1_000;
+/** Revocations that are put back in one call. */
 const RESTORE_BATCH = 500;
-/** Revocations looked at in one turn of the event loop. */
+/** Revocations that are compared in one turn of the event loop. */
 const SLICE = 5_000;
 
 /**
- * Keeps this replica's revocations equal to the shared ones. What is heard is added as it comes; this reads the whole
- * list whenever something may have gone unheard. What the list has lost and this replica still knows is put back.
+ * Keeps this replica's revocations equal to the shared list. Reads the whole list whenever a revocation may have gone
+ * unheard; commands bring the others. Puts back revocations that the list has lost and this replica still has.
  */
 export class RevocationSync {
   readonly #options: RevocationSyncOptions;
@@ -33,11 +34,11 @@ export class RevocationSync {
 
   constructor(options: RevocationSyncOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.start(), INTERVAL * (0.9 + Math.random() / 5));
+    this.#timer = setInterval(() => this.start(), COMPARE_INTERVAL_MS * (0.9 + Math.random() / 5));
     this.#timer.unref();
   }
 
-  /** One comparison at a time; asked for during one, there is another after it. */
+  /** Compares the lists. Called during a comparison, it makes another one follow. */
   start(): void {
     if (this.#closed) return;
     clearTimeout(this.#retry);
@@ -48,7 +49,7 @@ export class RevocationSync {
       this.#running = false;
       if (this.#closed) return;
       if (this.#again) this.start();
-      else if (!done) this.#retry = setTimeout(() => this.start(), RETRY).unref();
+      else if (!done) this.#retry = setTimeout(() => this.start(), RETRY_MS).unref();
     });
   }
 
@@ -58,7 +59,7 @@ export class RevocationSync {
     clearTimeout(this.#retry);
   }
 
-  /** False when the list could not be had; what was read of it counts all the same. */
+  /** Gives false when the list could not be read to its end; the pages that were read count all the same. */
   async #compare(): Promise<boolean> {
     const { bus, revocations, onLearned } = this.#options;
     const shared = new Set<string>();
@@ -71,13 +72,13 @@ export class RevocationSync {
           shared.add(revocationKey(revocation));
           if (revocations.add(revocation)) learned = true;
         }
-        // Where the list is in this process nothing else lets others have their turn.
+        // The pages of a list in this process come without a turn of the event loop in between.
         await nextTurn();
       }
       await this.#putBack(shared);
       done = true;
     } catch {
-      // Redis is away, which its monitor reports, or the list is full, which whoever revokes is told.
+      // Redis is away, which its monitor reports; or the list is full, which whoever revokes gets as an error.
     }
     if (learned) onLearned();
     return done;

@@ -20,10 +20,10 @@ export async function disconnectRoute(app: FastifyInstance, options: DisconnectO
   );
 }
 
-function toJson({ answers, complete }: Answers): object {
+function toJson({ answers, missing }: Answers<number>): object {
   return {
-    disconnected: answers.reduce((sum, { closed }) => sum + closed, 0),
-    replicas: answers.map(({ replica, closed }) => ({ replica, disconnected: closed })),
-    complete,
+    disconnected: answers.reduce((sum, { answer }) => sum + answer, 0),
+    replicas: answers.map(({ replica, answer }) => ({ replica, disconnected: answer })),
+    complete: missing === 0,
   };
 }

@@ -9,7 +9,7 @@ export interface DisconnectorOptions {
   readonly control: ControlBus;
 }
 
-/** Carries out on this replica what was asked at any: ends streams, and refuses revoked tokens from then on. */
+/** Carries out on this replica the commands of all replicas: ends streams, and refuses revoked tokens from then on. */
 export class Disconnector implements ControlListener {
   readonly #connections: Connections;
   readonly #revocations: Revocations;
@@ -24,7 +24,7 @@ export class Disconnector implements ControlListener {
   }
 
   onCommand({ subject, channel, revocation }: ControlCommand): Promise<number> {
-    // First, so that nobody who is disconnected comes back with the same token in the meantime.
+    // Before the streams end, so that no subscriber comes back with the same token.
     if (revocation !== undefined) this.#revocations.hear(revocation);
     return this.#connections.endMatching(
       (stream) =>
@@ -41,7 +41,7 @@ export class Disconnector implements ControlListener {
     this.#sync.close();
   }
 
-  /** Revoked while this replica did not hear of it: their streams are open still. */
+  /** Ends the streams that revocations concern of which this replica has not heard in time. */
   #endRevoked(): Promise<number> {
     return this.#connections.endMatching(({ holder, channel }) => this.#revocations.refuses(holder, channel));
   }

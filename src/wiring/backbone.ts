@@ -4,10 +4,13 @@ import type { EventLog } from '../core/event-log.ts';
 import type { RateCounter } from '../core/rate.ts';
 import { MemoryControlBus } from '../logs/memory-control-bus.ts';
 import { MemoryEventLog } from '../logs/memory-event-log.ts';
+import { RedisClient } from '../logs/redis/redis-client.ts';
+import type { RedisClientOptions } from '../logs/redis/redis-client.ts';
+import { RedisControlBus } from '../logs/redis/redis-control-bus.ts';
 import { RedisEventLog } from '../logs/redis/redis-event-log.ts';
-import type { RedisEventLogOptions } from '../logs/redis/redis-event-log.ts';
+import { RedisRateCounter } from '../logs/redis/redis-rate-counter.ts';
 
-/** Where events are kept, and how the replicas talk to each other. */
+/** Where events are kept, and how the replicas talk to each other. Closing the log closes all of it. */
 export interface Backbone {
   readonly log: EventLog;
   readonly control: ControlBus;
@@ -15,8 +18,8 @@ export interface Backbone {
   readonly counter: RateCounter | undefined;
 }
 
-/** What is heard of Redis while it is used. */
-export type LogNotices = Required<Pick<RedisEventLogOptions, 'onHealth' | 'onRefused' | 'onEviction'>>;
+/** What is reported about Redis while it is used. */
+export type LogNotices = Required<Pick<RedisClientOptions, 'onHealth' | 'onRefused' | 'onEviction'>>;
 
 export function openBackbone(config: Config, replica: string, notices: LogNotices): Backbone {
   return config.redisUrl === undefined
@@ -26,8 +29,6 @@ export function openBackbone(config: Config, replica: string, notices: LogNotice
 
 function embedded(config: Config, replica: string): Backbone {
   const log = new MemoryEventLog({
-    historySize: config.historySize,
-    historyTtl: config.historyTtl,
     idempotencyTtl: config.idempotencyTtl,
     maxBytes: config.memoryBytes,
   });
@@ -36,17 +37,19 @@ function embedded(config: Config, replica: string): Backbone {
 }
 
 function inRedis(config: Config, url: string, replica: string, notices: LogNotices): Backbone {
-  const log = new RedisEventLog({
+  const client = new RedisClient({
     url,
     tls: { ca: config.redisTlsCa, cert: config.redisTlsCert, key: config.redisTlsKey },
     prefix: config.redisPrefix,
     waitReplicas: config.waitReplicas,
-    historySize: config.historySize,
-    historyTtl: config.historyTtl,
-    idempotencyTtl: config.idempotencyTtl,
     ...notices,
   });
-  return { log, control: log.controlBus(controlOptions(config, replica)), counter: log };
+  const log = new RedisEventLog({
+    client,
+    idempotencyTtl: config.idempotencyTtl,
+  });
+  const control = new RedisControlBus({ client, ...controlOptions(config, replica) });
+  return { log, control, counter: new RedisRateCounter(client) };
 }
 
 function controlOptions(config: Config, replica: string): ControlBusOptions {

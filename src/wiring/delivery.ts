@@ -22,7 +22,7 @@ export function openDelivery(
     log,
     loop,
     instruments: metrics.instruments,
-    history: { size: config.historySize, ttl: config.historyTtl },
+    policy: { size: config.historySize, ttl: config.historyTtl },
     onTrouble: logWatch.onTrouble,
   });
   const connections = new Connections({

@@ -6,12 +6,12 @@ import type { LogTrouble } from '../core/log-trouble.ts';
 import { RareNotice } from '../core/rare-notice.ts';
 import type { LogNotices } from './backbone.ts';
 
-/** How long a log may be away before this replica says that it is not ready: a failover takes less, in ms. */
-const READINESS_GRACE = 15_000;
-/** How often each refusal of a Redis that is well as a whole is said, in ms. */
-const NOTICE_INTERVAL = 60_000;
+/** How long the log may be away while this replica stays ready, in ms: a failover takes less. */
+const READINESS_GRACE_MS = 15_000;
+/** Between two lines about the same refusal of a Redis that is well as a whole, in ms. */
+const NOTICE_INTERVAL_MS = 60_000;
 
-/** Says in the broker's log how Redis is, and remembers for how long it has been away. */
+/** Writes to the broker's log how Redis is, and remembers since when Redis is away. */
 export class LogWatch implements LogNotices {
   readonly #logger: Logger;
   readonly #refusals: RareNotice<LogTrouble, string>;
@@ -25,7 +25,7 @@ export class LogWatch implements LogNotices {
     this.#refusals = new RareNotice(
       (reason, times, words) =>
         logger.warn({ reason, detail: words, times }, 'redis: refuses a command, and takes others'),
-      NOTICE_INTERVAL,
+      NOTICE_INTERVAL_MS,
     );
     this.#unreadable = new RareNotice(
       (reason, times, channel) =>
@@ -33,7 +33,7 @@ export class LogWatch implements LogNotices {
           { reason, channel, times },
           'a channel cannot be read, or followed; its subscribers wait, and it is tried again',
         ),
-      NOTICE_INTERVAL,
+      NOTICE_INTERVAL_MS,
     );
   }
 
@@ -53,7 +53,7 @@ export class LogWatch implements LogNotices {
 
   readonly onRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
 
-  /** For a channel that somebody listens to. That the log is away is said of the whole of it, and not here. */
+  /** For a channel that has subscribers. Skips an outage of the whole log, which onHealth reports. */
   readonly onTrouble = (channel: ChannelName, error: unknown): void => {
     const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
     if (reason !== 'unreachable' && reason !== 'timeout') this.#unreadable.note(reason, channel);
@@ -65,8 +65,8 @@ export class LogWatch implements LogNotices {
       'redis: its maxmemory-policy may evict events, which subscribers are told as gaps; set noeviction',
     );
 
-  /** Whether a log in this state is one that a replica can be ready with. */
+  /** Whether a replica is ready although the log is in this state. */
   isTolerable({ up }: LogHealth): boolean {
-    return up || (this.#everUp && performance.now() - this.#downSince < READINESS_GRACE);
+    return up || (this.#everUp && performance.now() - this.#downSince < READINESS_GRACE_MS);
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ControlBus, ControlCommand } from '../../src/core/control-bus.ts';
+import { MAX_ANSWER_BYTES, MAX_QUESTION_BYTES } from '../../src/core/control-bus.ts';
+import type { Answerer, ControlBus, ControlCommand, Json } from '../../src/core/control-bus.ts';
 import type { Revocation } from '../../src/core/revocation.ts';
 import { ObedientReplica } from '../support/obedient-replica.ts';
 
@@ -56,9 +57,15 @@ export function controlBusContract(createGroup: () => { open: OpenBus; close: ()
       ];
       for (const asked of commands) {
         const answers = await one.bus.request(asked);
-        expect(answers).toEqual({ answers: [{ replica: 'one', closed: 3 }], complete: true });
+        expect(answers).toEqual({ answers: [{ replica: 'one', answer: 3 }], missing: 0, silent: [] });
       }
       expect(one.commands).toEqual(commands);
+    });
+
+    test('that its listener fails is missed in the answer', async () => {
+      const one = await join();
+      one.closes = () => Promise.reject(new Error('the command fails'));
+      expect(await one.bus.request(command())).toEqual({ answers: [], missing: 1, silent: ['one'] });
     });
 
     test('twenty at once have their own answers', async () => {
@@ -67,9 +74,67 @@ export function controlBusContract(createGroup: () => { open: OpenBus; close: ()
       const all = await Promise.all(
         Array.from({ length: 20 }, (_, i) => one.bus.request({ ...command(), subject: String(i + 1) })),
       );
-      expect(all.map(({ answers }) => answers[0]?.closed)).toEqual(
+      expect(all.map(({ answers }) => answers[0]?.answer)).toEqual(
         Array.from({ length: 20 }, (_, i) => i + 1),
       );
+    });
+  });
+
+  describe('ask', () => {
+    test.each([
+      ['text', 'é "7"\n ☃'],
+      ['a number', 0],
+      ['nothing', null],
+      ['an object', { kind: 'disconnect', list: [1, [], {}], '': false }],
+    ] as const)('brings %s to the answerer, and the answer back', async (_what, json) => {
+      const { bus } = await join();
+      const asked: unknown[] = [];
+      bus.answer('echo', async (payload) => {
+        asked.push(payload);
+        return payload;
+      });
+      expect(await bus.ask('echo', json)).toEqual({
+        answers: [{ replica: 'one', answer: json }],
+        missing: 0,
+        silent: [],
+      });
+      expect(asked).toEqual([json]);
+    });
+
+    test('reaches the answerer of its kind alone, and no listener', async () => {
+      const one = await join();
+      one.bus.answer('a', async () => 'first');
+      one.bus.answer('b', async () => 'b');
+      one.bus.answer('a', async () => 'second');
+      expect((await one.bus.ask('a', null)).answers).toEqual([{ replica: 'one', answer: 'second' }]);
+      expect(one.commands).toEqual([]);
+    });
+
+    test.each([
+      ['nobody answers', undefined],
+      ['the answer fails', () => Promise.reject(new Error('no'))],
+      ['the answer comes too late', () => new Promise<Json>(() => undefined)],
+      ['the answer is too large', async () => 'x'.repeat(MAX_ANSWER_BYTES)],
+    ] satisfies [string, Answerer | undefined][])('says who is missing when %s', async (_why, answerer) => {
+      const { bus } = await join();
+      if (answerer !== undefined) bus.answer('state', answerer);
+      expect(await bus.ask('state', null)).toEqual({ answers: [], missing: 1, silent: ['one'] });
+    });
+
+    test('takes payloads up to a size', async () => {
+      const { bus } = await join();
+      bus.answer('length', async (payload) => (payload as string).length);
+      const largest = 'x'.repeat(MAX_QUESTION_BYTES - 2);
+      expect((await bus.ask('length', largest)).answers[0]?.answer).toBe(largest.length);
+      await expect(bus.ask('length', `${largest}x`)).rejects.toThrow(RangeError);
+    });
+
+    test('100 at once have their own answers', async () => {
+      const { bus } = await join();
+      bus.answer('double', async (payload) => 2 * Number(payload));
+      const numbers = Array.from({ length: 100 }, (_, i) => i);
+      const all = await Promise.all(numbers.map((i) => bus.ask('double', i)));
+      expect(all.map(({ answers }) => answers[0]?.answer)).toEqual(numbers.map((i) => 2 * i));
     });
   });
 
@@ -115,8 +180,8 @@ export function controlBusContract(createGroup: () => { open: OpenBus; close: ()
       expect(one.commands).toHaveLength(2);
       expect((await keptBy(one.bus)).toSorted((a, b) => Number(a.subject) - Number(b.subject))).toEqual(kept);
       // What needs no room is possible as before.
-      expect((await one.bus.request(command())).complete).toBe(true);
-      expect((await one.bus.request(command(revocationOf('2')))).complete).toBe(true);
+      expect((await one.bus.request(command())).missing).toBe(0);
+      expect((await one.bus.request(command(revocationOf('2')))).missing).toBe(0);
     });
 
     test('has room again once others have expired', async () => {

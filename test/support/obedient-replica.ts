@@ -22,19 +22,19 @@ export class ObedientReplica implements ControlListener {
 
   onJoined(): void {
     this.joins++;
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
   /** Resolves once it has joined so many times, and can speak as well as hear. */
   async joined(times = 1): Promise<void> {
     await new Promise<void>((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (this.joins < times) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
     // What is said goes over another connection than what is heard, and nothing announces that this one is there.
     while (!(await this.#speaks())) await delay(10);

@@ -3,9 +3,10 @@ import { parseChannelName } from '../../src/core/channel-name.ts';
 import type { ChannelName } from '../../src/core/channel-name.ts';
 import type { EventLog } from '../../src/core/event-log.ts';
 import type { EventId } from '../../src/core/event.ts';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
-import type { RedisEventLogOptions } from '../../src/logs/redis/redis-event-log.ts';
 import { POLICY, appendOne } from './append-one.ts';
+import { RedisClient } from '../../src/logs/redis/redis-client.ts';
+import type { RedisClientOptions } from '../../src/logs/redis/redis-client.ts';
+import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
 
 /** What a test of the keys in Redis begins with: a channel that nobody else uses, and the names of its keys. */
 export interface FreshChannel {
@@ -33,14 +34,9 @@ export function freshChannel(): FreshChannel {
 }
 
 /** A log that may have nobody to talk to: it is not waited for. */
-export function newRedisLog(url: string, options: Partial<RedisEventLogOptions> = {}): RedisEventLog {
-  return new RedisEventLog({
-    url,
-    prefix: PREFIX,
-    idempotencyTtl: 60_000,
-    onHealth: () => undefined,
-    ...options,
-  });
+export function newRedisLog(url: string, options: Partial<RedisClientOptions> = {}): RedisEventLog {
+  const client = new RedisClient({ url, prefix: PREFIX, onHealth: () => undefined, ...options });
+  return new RedisEventLog({ client, idempotencyTtl: 60_000 });
 }
 
 /** Appends one event after the other. */

@@ -4,15 +4,15 @@ import type { Redis } from 'ioredis';
 const POLICY = /^maxmemory_policy:([\w-]{1,40})\r?$/m;
 
 /**
- * Looks whenever a connection is ready whether Redis may evict what is kept, and says so when it finds another policy than
- * the last time. Where INFO may not be read it says nothing.
+ * Reads the maxmemory-policy by INFO whenever a connection is ready. Calls the function when Redis may evict what is kept and
+ * the policy has changed. Does nothing when the user may not call INFO.
  */
 export function watchEviction(redis: Redis | Cluster, onPolicy: (policy: string) => void): void {
   let last = 'noeviction';
   redis.on('ready', () => {
     const servers = redis instanceof Cluster ? redis.nodes('master') : [redis];
     void Promise.all(servers.map(policyOf)).then((policies) => {
-      // Masters may differ, and one of them that evicts is enough.
+      // Masters may have different policies; one that evicts is enough.
       const policy = policies.find((one) => one !== undefined && one !== 'noeviction');
       if (policy !== undefined && policy !== last) onPolicy(policy);
       if (policies.some((one) => one !== undefined)) last = policy ?? 'noeviction';

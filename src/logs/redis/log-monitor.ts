@@ -2,11 +2,12 @@ import type { LogHealth } from '../../core/event-log.ts';
 import type { LogTrouble } from '../../core/log-trouble.ts';
 import { troubleOf, wordsOf } from './redis-trouble.ts';
 
-/** Says how Redis is. */
+/** Knows how Redis is. */
 export interface LogMonitor {
   readonly health: LogHealth;
-  /** Redis has let a command time out: until it answers again, further ones are not worth the wait. */
+  /** Whether Redis has let a command time out and has not answered since. Further commands would only wait, too. */
   readonly suspect: boolean;
+  /** Call it when a command has timed out. */
   suspectNow(): void;
   close(): void;
 }
@@ -21,21 +22,21 @@ export function troubleFrom(error: Error): Trouble {
   return { reason: troubleOf(error), detail: wordsOf(error) };
 }
 
-/** What is said before the first attempt to connect has succeeded or failed. */
+/** The trouble until the first attempt to connect has succeeded or failed. */
 export const NOT_TRIED_YET: Trouble = { reason: 'unreachable', detail: 'not connected yet' };
 
-/** How often the same is said of a log that stays down, in ms. */
-const AGAIN = 60_000;
+/** Between two reports of the same trouble, in ms. */
+const REPEAT_MS = 60_000;
 
 /**
- * Reports health when it changes between good, partly good and bad; while it is not good, also another reason for that, each
- * at most once a minute. That the first connection is still being made is no change; that it failed is one.
+ * Reports health when it changes between good, partly good and bad. While it is not good, also reports each further reason, at
+ * most once a minute. Does not report that the first connection is still being made.
  */
 export class HealthReport {
   readonly #onHealth: (health: LogHealth) => void;
   #state: 'good' | 'partly' | 'bad' | undefined;
-  /** When each reason was told in this state; there is one for each word and number of slots at the most. */
-  readonly #told = new Map<string, number>();
+  /** When each trouble was reported in this state, by its reason and number of slots. */
+  readonly #reportedAt = new Map<string, number>();
 
   constructor(onHealth: (health: LogHealth) => void) {
     this.#onHealth = onHealth;
@@ -46,13 +47,13 @@ export class HealthReport {
     const good = health.reason === '' ? 'good' : 'partly';
     const state = health.up ? good : 'bad';
     const now = performance.now();
-    if (state !== this.#state) this.#told.clear();
+    if (state !== this.#state) this.#reportedAt.clear();
     else if (state === 'good') return;
-    const what = `${health.reason} ${health.slotsDown}`;
-    const told = this.#told.get(what);
-    if (told !== undefined && now - told < AGAIN) return;
+    const trouble = `${health.reason} ${health.slotsDown}`;
+    const reportedAt = this.#reportedAt.get(trouble);
+    if (reportedAt !== undefined && now - reportedAt < REPEAT_MS) return;
     this.#state = state;
-    this.#told.set(what, now);
+    this.#reportedAt.set(trouble, now);
     this.#onHealth(health);
   }
 }

@@ -3,33 +3,33 @@ import type { Socket } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
 import type { HostAndPort, RedisAccess, RedisAddress } from '../../core/redis-address.ts';
-import { troubleOf } from './redis-trouble.ts';
+import { saysNothing, troubleOf } from './redis-trouble.ts';
 
-/** A publish is refused after so many ms, so that the publisher has its 503 within a second. */
-const COMMAND_TIMEOUT = 800;
-/** A connection that owes us an answer and has been silent for so many ms is dead. */
-const SILENCE = 4_000;
-/** How often a server that takes no writes is left for another one that may have its name now, in ms. */
-const READONLY_PATIENCE = 5_000;
-/** How often a server that loads its data is asked whether it is done, in ms. */
-const LOADING_RETRY = 1_000;
-/** How often the layout of a cluster is looked at; a moved slot is also noticed by what it answers. */
-const SLOTS_REFRESH = 3_000;
+/** A command fails after this time, in ms, so that a publisher has its 503 within a second. */
+const COMMAND_TIMEOUT_MS = 800;
+/** A connection that owes an answer and was silent for this long is dead, in ms. */
+const SILENCE_MS = 4_000;
+/** Between two reconnections because the server takes no writes, in ms: another server may have its name by now. */
+const READONLY_PAUSE_MS = 5_000;
+/** Between two questions to a server that loads its data, in ms. */
+const LOADING_RETRY_MS = 1_000;
+/** Between two reads of a cluster's layout, in ms; a MOVED answer causes a further one. */
+const SLOTS_REFRESH_MS = 3_000;
 
 /**
- * ioredis listens to the first error of a connection only. A TLS connection that is given up during its handshake can have
- * two: it does not trust the server, and then hears that the server did not like how it left. A second one, that nobody
- * listens to, would end the process. ioredis makes some of its connections where no option of ours reaches, so this is
- * for all that this process makes; whoever listens hears of it as before.
+ * ioredis listens to the first error of a connection only. A TLS connection that is closed during its handshake can have two
+ * errors: it does not trust the server, and the server then rejects how the connection was closed. A second error without
+ * a listener would end the process. ioredis makes some connections where no option of ours reaches, so this listens on
+ * all connections that the process makes. Other listeners are called as before.
  */
 subscribe('net.client.socket', (message) => {
   (message as { readonly socket: Socket }).socket.on('error', () => undefined);
 });
 
-/** What TLS connections to Redis are made with, in PEM. Without a CA, those that Node knows are trusted. */
+/** Options of TLS connections to Redis, in PEM. Without a CA, connections trust the authorities that Node knows. */
 export interface RedisTls {
   readonly ca?: string | undefined;
-  /** Shown to servers that want to know who connects (tls-auth-clients). */
+  /** The client certificate, for servers that ask for one (tls-auth-clients). */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
 }
@@ -37,19 +37,19 @@ export interface RedisTls {
 /** ioredis types this one in a way that no value satisfies under exactOptionalPropertyTypes. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-/** Neither these nor any other connection is opened here, so that listeners can be attached first. */
+/** No connection is opened in this file, so that listeners can be attached first. */
 const COMMON: Options = {
   lazyConnect: true,
   enableOfflineQueue: false,
   // Sending again what was not answered could run an append twice.
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
-  // One right less that a broker needs, and nothing that its connections' names do not say.
+  // Spares the user a right. The names of connections tell the same.
   disableClientInfo: true,
   connectTimeout: 3_000,
-  socketTimeout: SILENCE,
+  socketTimeout: SILENCE_MS,
   keepAlive: 5_000,
-  maxLoadingRetryTime: LOADING_RETRY,
+  maxLoadingRetryTime: LOADING_RETRY_MS,
   retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000) * (0.75 + Math.random() / 2),
 };
 
@@ -57,43 +57,43 @@ const COMMON: Options = {
 const COMMANDS: Options = {
   connectionName: 'sluice-commands',
   maxRetriesPerRequest: 0,
-  commandTimeout: COMMAND_TIMEOUT,
+  commandTimeout: COMMAND_TIMEOUT_MS,
 };
 
 /**
- * A page can be large and the way to Redis narrow, and no request waits for it. A connection over which nothing comes at all
- * is noticed sooner, by its silence.
+ * A page may be large and the network slow, and no request waits for a page. A dead connection is closed sooner, after
+ * SILENCE_MS.
  */
 const READS: Options = { ...COMMANDS, connectionName: 'sluice-reads', commandTimeout: 10_000 };
 
-/** Patient; who subscribes to what after a reconnect is decided by the follower alone. */
+/** Reconnects for ever. SubscriberConnection alone decides what is subscribed after a reconnect. */
 const SUBSCRIBER: Options = { connectionName: 'sluice-subscriber', maxRetriesPerRequest: null };
 
+/** An address of one server at a time: one that stays the same, or the one that Sentinels name. */
+export type ServerAddress = Exclude<RedisAddress, { kind: 'cluster' }>;
+export type ClusterAddress = Extract<RedisAddress, { kind: 'cluster' }>;
+
 /** For commands to one server, or to the one that Sentinels name. */
-export function connectCommands(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Redis {
-  let left = -Infinity;
-  // A failover leaves us connected to what is a replica now; connected anew, we find the master. Where there is no other
-  // server, each publish would break the connection over which subscribers still read.
+export function connectCommands(address: ServerAddress, tls: RedisTls): Redis {
+  let reconnectedAt = -Infinity;
+  // After a failover this is a connection to a replica; a new connection finds the master. Not at each refusal: where there
+  // is no other server, each publish would close the connection that subscribers still read over.
   const reconnectOnError = (error: Error): boolean => {
     const now = performance.now();
-    if (!error.message.startsWith('READONLY') || now - left < READONLY_PATIENCE) return false;
-    left = now;
+    if (!error.message.startsWith('READONLY') || now - reconnectedAt < READONLY_PAUSE_MS) return false;
+    reconnectedAt = now;
     return true;
   };
   return connect(address, tls, { ...COMMANDS, reconnectOnError });
 }
 
-/** For pages from the same server, which must not keep the answers to publishes waiting behind them. */
-export function connectReads(
-  address: Exclude<RedisAddress, { kind: 'cluster' }>,
-  tls: RedisTls,
-  commands: Redis,
-): Redis {
+/** For pages from the same server, so that answers to publishes do not wait behind pages. */
+export function connectReads(address: ServerAddress, tls: RedisTls, commands: Redis): Redis {
   const reads = connect(address, tls, READS);
-  // Why it fails is told by the other connections.
+  // The other connections report why Redis is away.
   reads.on('error', () => undefined);
   commands.once('ready', () => {
-    // When those connect anew, it may be to another server.
+    // The commands may have reconnected to another server.
     commands.on('ready', () => {
       if (reads.status === 'ready') reads.disconnect(true);
     });
@@ -102,13 +102,13 @@ export function connectReads(
 }
 
 /** For announcements from one server, or from the one that Sentinels name. */
-export function connectSubscriber(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls): Redis {
+export function connectSubscriber(address: ServerAddress, tls: RedisTls): Redis {
   return connect(address, tls, SUBSCRIBER);
 }
 
 /** For commands to a cluster: each goes to the node that has its slot. */
 export function connectCluster(
-  address: Extract<RedisAddress, { kind: 'cluster' }>,
+  address: ClusterAddress,
   tls: RedisTls,
   purpose: 'commands' | 'reads' = 'commands',
 ): Cluster {
@@ -116,13 +116,13 @@ export function connectCluster(
   const cluster = new Cluster([...address.nodes], {
     lazyConnect: true,
     enableOfflineQueue: false,
-    // A certificate is for the name of a node and not for the address that ioredis would look up first.
+    // Keeps the name, which the node's certificate is for; ioredis would use the address.
     dnsLookup: (name, done) => done(null, name),
-    slotsRefreshInterval: SLOTS_REFRESH,
+    slotsRefreshInterval: SLOTS_REFRESH_MS,
     slotsRefreshTimeout: 1_000,
-    // A command whose connection broke may have run: what is unknown is the publisher's to send again.
+    // Does not repeat a command whose connection broke, and which may have run: the publisher decides.
     retryDelayOnFailover: 0,
-    // Nor is one kept back that the cluster refuses: its publisher has a second, and is told why.
+    // Does not delay a command that the cluster refuses: its publisher gets the reason within a second.
     retryDelayOnClusterDown: 0,
     clusterRetryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
     redisOptions: { ...withoutRetries(COMMON), ...own, ...accessOf(address, tls) },
@@ -132,25 +132,36 @@ export function connectCluster(
 }
 
 /** For announcements from one node of a cluster. */
-export function connectNodeSubscriber(
-  address: Extract<RedisAddress, { kind: 'cluster' }>,
-  tls: RedisTls,
-  node: HostAndPort,
-): Redis {
+export function connectNodeSubscriber(address: ClusterAddress, tls: RedisTls, node: HostAndPort): Redis {
   return new Redis({ ...COMMON, ...SUBSCRIBER, ...accessOf(address, tls), ...node });
 }
 
+/** Why the last attempt to connect has failed; undefined while the connection is ready. Listens to errors from now on. */
+export function lastFailureOf(redis: Redis): () => Error | undefined {
+  let last: Error | undefined;
+  const onFailure = (error: Error): void => {
+    // One attempt may cause several errors, and the last of them tells the least.
+    if (last === undefined || !saysNothing(error)) last = error;
+  };
+  // ioredis writes errors to the console when nobody listens.
+  redis.on('error', onFailure);
+  // The answer of one of several Sentinels.
+  redis.on('sentinelError', onFailure);
+  redis.on('ready', () => (last = undefined));
+  return () => last;
+}
+
 /**
- * Why a cluster cannot be used that is known by these nodes: tries a connection to each, and asks the cluster how it is. The
- * connections are not open yet, and are closed. Undefined when there is nothing that these say against it.
+ * Why a cluster cannot be used: opens these connections, one to each known node, asks for the state of the cluster, and closes
+ * the connections. Undefined when a node answers that all is well.
  */
 export async function clusterFailure(connections: readonly Redis[]): Promise<Error | undefined> {
   const failures = await Promise.all(connections.map(nodeFailure));
-  const told = failures.filter((error) => error !== undefined);
-  // A node that refuses says more than one that is not there; and while one has nothing to say, all is well.
+  const known = failures.filter((error) => error !== undefined);
+  // A refusal tells more than a node that cannot be reached. One node without a failure means that all is well.
   return (
-    told.find((error) => troubleOf(error) !== 'unreachable') ??
-    (told.length < failures.length ? undefined : told[0])
+    known.find((error) => troubleOf(error) !== 'unreachable') ??
+    (known.length < failures.length ? undefined : known[0])
   );
 }
 
@@ -172,7 +183,7 @@ async function nodeFailure(redis: Redis): Promise<Error | undefined> {
   }
 }
 
-function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: RedisTls, own: Options): Redis {
+function connect(address: ServerAddress, tls: RedisTls, own: Options): Redis {
   const common = { ...COMMON, ...own, db: address.db, ...accessOf(address, tls) };
   if (address.kind === 'single') {
     const { host, port } = address;
@@ -195,8 +206,8 @@ function connect(address: Exclude<RedisAddress, { kind: 'cluster' }>, tls: Redis
 }
 
 /**
- * When SELECT is refused ioredis tells of it and goes on, in database 0. While it connects it waits for the answer to this
- * command: one that never comes keeps the connection from ever being ready, and it is closed and tried again later.
+ * When Redis refuses SELECT, ioredis emits an error and goes on in database 0. It waits for the answer to SELECT before the
+ * connection is ready. So this gives no answer to a refused SELECT, closes the connection, and has ioredis try again later.
  */
 function insistOnDatabase(redis: Redis): Redis {
   const select: (db: number) => Promise<'OK'> = redis.select.bind(redis);
@@ -223,7 +234,7 @@ function accessOf({ username, password, tls: encrypted }: RedisAccess, tls: Redi
   };
 }
 
-/** The server's name is checked against its certificate, as it always is unless one says otherwise. */
+/** Node checks the server's name against its certificate unless an option says otherwise. */
 function optionsOf({ ca, cert, key }: RedisTls): NonNullable<Options['tls']> {
   return {
     ...(ca !== undefined && { ca }),
@@ -232,7 +243,7 @@ function optionsOf({ ca, cert, key }: RedisTls): NonNullable<Options['tls']> {
   };
 }
 
-/** A cluster's nodes are connected to anew by the cluster itself. */
+/** Without the options that a cluster does not take: it connects to its nodes again by itself. */
 function withoutRetries({
   retryStrategy: _retry,
   enableOfflineQueue: _queue,

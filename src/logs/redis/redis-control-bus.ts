@@ -1,136 +1,127 @@
 import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import {
+  ANSWER_TIME_MS,
+  DISCONNECT,
+  MAX_ANSWER_BYTES,
+  MAX_QUESTION_BYTES,
+  boundedJson,
+} from '../../core/control-bus.ts';
 import type {
+  Answerer,
   Answers,
   ControlBus,
   ControlBusOptions,
   ControlCommand,
   ControlListener,
+  Json,
 } from '../../core/control-bus.ts';
 import { BrokerError } from '../../core/errors.ts';
 import { MAX_REVOCATIONS, revocationKey, revocationOf, revocationsFull } from '../../core/revocation.ts';
 import type { Revocation } from '../../core/revocation.ts';
-import { encodeControl, parseReply, parseRequest } from './control-message.ts';
-import type { ControlReply } from './control-message.ts';
-import type { LogMonitor } from './log-monitor.ts';
-import type { RedisKeys } from './redis-keys.ts';
+import { encodeQuestion, encodeReply, parseQuestion, parseReply } from './control-message.ts';
+import type { ControlQuestion, ControlReply } from './control-message.ts';
+import type { FailureWords, RedisClient } from './redis-client.ts';
 import type { Refusal } from './redis-trouble.ts';
-import type { RedisScripts } from './redis-scripts.ts';
 
 export interface RedisControlBusOptions extends ControlBusOptions {
-  readonly scripts: Pick<RedisScripts, 'run'>;
-  /** One ZSCAN: the next cursor, then members and scores by turns. */
-  readonly scan: (key: string, cursor: string) => Promise<[string, string[]]>;
-  readonly monitor: Pick<LogMonitor, 'suspect' | 'suspectNow'>;
-  readonly explain: (error: Error) => Refusal;
-  readonly keys: RedisKeys;
-  /** By sharded pub/sub, as in a cluster. */
-  readonly sharded: boolean;
+  readonly client: RedisClient;
 }
 
-/** How long replicas have for their answers once Redis has told them, in ms. */
-const PATIENCE = 500;
-/** Requests that may wait for answers at once. */
+/** Questions that may wait for answers at once. */
 const MAX_PENDING = 100;
-/** Before a subscription is tried again that Redis refused, in ms. */
-const RETRY = 500;
-/** How long the list outlives its last change beyond what its entries need, in ms. */
-const KEY_SLACK = 60_000;
+/** Replicas that are remembered, and whose answers to one question are taken. */
+const MAX_REPLICAS = 1_000;
+/** How long a replica is remembered that nothing is heard of, in ms. */
+const REMEMBERED_MS = 600_000;
+/** How long the list of revocations outlives its last change beyond what its entries need, in ms. */
+const KEY_SLACK_MS = 60_000;
+
+const QUESTION_WORDS: FailureWords = {
+  nothingDone: 'No replica was asked.',
+  next: 'Ask again.',
+  unknown: 'The replicas may have been asked all the same.',
+};
+const COMMAND_WORDS: FailureWords = {
+  nothingDone: 'Nothing was revoked and nobody disconnected.',
+  next: 'Ask again, which does no harm.',
+  unknown: 'It may be done all the same; ask again, which does no harm.',
+};
 
 interface Pending {
-  readonly closed: Map<string, number>;
+  readonly isAnswer: (reply: ControlReply) => boolean;
+  readonly replies: Map<string, ControlReply>;
+  /** Called when all have answered. */
   readonly done: () => void;
-  /** How many connections Redis has told; undefined before it says. */
-  told: number | undefined;
+  /** How many connections Redis has sent the question to; undefined before Redis says. */
+  asked: number | undefined;
 }
 
 /**
- * Replicas tell each other by pub/sub, and each answers the one that asked. This replica hears its own commands like
- * those of the others, so that what Redis counts as told is what answers.
+ * Replicas ask each other by pub/sub, and each answers the replica that asked. This replica hears its own questions as the
+ * others do, so that all connections that Redis counts are replicas that answer.
  */
 export class RedisControlBus implements ControlBus {
   readonly replica: string;
   readonly #options: RedisControlBusOptions;
-  readonly #commands: Buffer;
-  readonly #answers: Buffer;
   readonly #pending = new Map<string, Pending>();
+  readonly #answerers = new Map<string, Answerer>();
+  /** When each replica was heard of last, by performance.now(); the replica that was silent for longest comes first. */
+  readonly #heardOf = new Map<string, number>();
+  /** The pub/sub channels that are subscribed now, of those that this replica listens on. */
+  readonly #subscribed = new Set<string>();
+  readonly #names: readonly string[];
   #listener: ControlListener | undefined;
-  /** The connection over which commands and answers arrive now. */
-  #joined: Redis | undefined;
   /** Why Redis has refused to let this replica hear the others. */
-  #notJoined: Refusal | undefined;
+  #refusal: Refusal | undefined;
 
   constructor(options: RedisControlBusOptions) {
     this.#options = options;
     this.replica = options.replica;
-    this.#commands = Buffer.from(options.keys.commands());
-    this.#answers = Buffer.from(options.keys.answers(options.replica));
+    const { pubSub, keys } = options.client;
+    const commands = keys.commands();
+    const answers = keys.answers(this.replica);
+    this.#names = [commands, answers];
+    for (const name of this.#names) {
+      pubSub.subscribe(name, {
+        separate: true,
+        onSubscribed: () => this.#onSubscribed(name),
+        onInterrupted: () => this.#subscribed.delete(name),
+        onMessage: (message) =>
+          name === commands ? this.#onQuestion(message) : this.#onReply(parseReply(message)),
+        onRefused: (error) => (this.#refusal = options.client.refusalOf(error)),
+      });
+    }
   }
 
   listen(listener: ControlListener): void {
     this.#listener = listener;
-    if (this.#joined !== undefined) listener.onJoined();
+    if (this.#joined) listener.onJoined();
   }
 
-  /** Listens on this connection, from when it is ready and whenever it is again. */
-  attach(subscriber: Redis): void {
-    const { sharded } = this.#options;
-    subscriber.on(sharded ? 'smessageBuffer' : 'messageBuffer', (name: Buffer, message: Buffer) => {
-      if (name.equals(this.#commands)) this.#onCommand(message.toString());
-      else if (name.equals(this.#answers)) this.#onReply(parseReply(message.toString()));
-    });
-    subscriber.on('ready', () => this.#join(subscriber));
-    subscriber.on('close', () => {
-      if (this.#joined === subscriber) this.#joined = undefined;
-    });
+  answer(kind: string, answerer: Answerer): void {
+    this.#answerers.set(kind, answerer);
   }
 
-  async request(command: ControlCommand): Promise<Answers> {
-    if (this.#joined === undefined || this.#options.monitor.suspect || this.#pending.size >= MAX_PENDING) {
-      const trouble = this.#notJoined?.reason;
-      const why = trouble === undefined ? '' : ` (${trouble})`;
-      throw new BrokerError(
-        'log-unavailable',
-        `The replicas cannot be told now${why}. Nothing was done; try again.`,
-        trouble === undefined ? {} : { trouble },
-      );
-    }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const pending: Pending = { closed: new Map(), done: resolve, told: undefined };
-    const id = randomUUID();
-    // Before anybody is told: an answer may be quicker than the one of Redis.
-    this.#pending.set(id, pending);
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      pending.told = await this.#tell(
-        this.#commands.toString(),
-        encodeControl({ id, from: this.replica, command }),
-        command.revocation === undefined ? [] : [command.revocation],
-      );
-      timer = setTimeout(resolve, PATIENCE);
-      if (!this.#isComplete(pending)) await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#pending.delete(id);
-    }
-    return {
-      answers: [...pending.closed].map(([replica, closed]) => ({ replica, closed })),
-      complete: this.#isComplete(pending),
-    };
+  async ask(kind: string, payload: Json): Promise<Answers<Json>> {
+    boundedJson(payload, MAX_QUESTION_BYTES);
+    return this.#ask({ kind, payload }, [], (reply) => ('answer' in reply ? reply.answer : undefined));
+  }
+
+  async request(command: ControlCommand): Promise<Answers<number>> {
+    const { revocation } = command;
+    const revocations = revocation === undefined ? [] : [revocation];
+    return this.#ask(command, revocations, (reply) => ('closed' in reply ? reply.closed : undefined));
   }
 
   async *revocations(): AsyncIterable<readonly Revocation[]> {
-    const key = this.#options.keys.revocations();
+    const { client } = this.#options;
+    const key = client.keys.revocations();
     const oldest = this.#oldest();
     let cursor = '0';
     do {
       let flat: string[];
-      try {
-        [cursor, flat] = await this.#options.scan(key, cursor);
-      } catch (error) {
-        throw this.#explain(error as Error);
-      }
+      [cursor, flat] = await client.zscan(key, cursor, COMMAND_WORDS);
       const page: Revocation[] = [];
       for (let i = 0; i + 1 < flat.length; i += 2) {
         const until = Number(flat[i + 1]);
@@ -141,32 +132,78 @@ export class RedisControlBus implements ControlBus {
   }
 
   async restore(revocations: readonly Revocation[]): Promise<void> {
-    await this.#tell('', '', revocations);
+    await this.#broadcast('', '', COMMAND_WORDS, revocations);
   }
 
-  /** Gives how many connections were told. */
-  async #tell(to: string, message: string, revocations: readonly Revocation[]): Promise<number> {
-    const { scripts, keys, sharded, revocationTtl, maxRevocations = MAX_REVOCATIONS } = this.#options;
-    let told: number;
+  get #joined(): boolean {
+    return this.#subscribed.size === this.#names.length;
+  }
+
+  async #ask<T>(
+    about: ControlQuestion['about'],
+    revocations: readonly Revocation[],
+    answerOf: (reply: ControlReply) => T | undefined,
+  ): Promise<Answers<T>> {
+    if (!this.#joined || this.#pending.size >= MAX_PENDING) throw this.#cannotAsk();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const replies = new Map<string, ControlReply>();
+    const isAnswer = (reply: ControlReply): boolean => answerOf(reply) !== undefined;
+    const pending: Pending = { isAnswer, replies, done: resolve, asked: undefined };
+    const id = randomUUID();
+    // Set before the question is sent: an answer may arrive before Redis has confirmed the question.
+    this.#pending.set(id, pending);
+    let timer: NodeJS.Timeout | undefined;
     try {
-      told = (await scripts.run(
-        'tell',
-        [keys.revocations()],
-        [
-          sharded ? 'SPUBLISH' : 'PUBLISH',
-          to,
-          message,
-          this.#oldest(),
-          maxRevocations,
-          revocationTtl + KEY_SLACK,
-          ...revocations.flatMap((one) => [one.until, revocationKey(one)]),
-        ],
-      )) as number;
-    } catch (error) {
-      throw this.#explain(error as Error);
+      const question = encodeQuestion({ id, from: this.replica, about });
+      const { keys } = this.#options.client;
+      const words = 'payload' in about ? QUESTION_WORDS : COMMAND_WORDS;
+      pending.asked = await this.#broadcast(keys.commands(), question, words, revocations);
+      timer = setTimeout(resolve, ANSWER_TIME_MS);
+      if (missingOf(pending, this.replica) > 0) await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#pending.delete(id);
     }
-    if (told < 0) throw revocationsFull(maxRevocations);
-    return told;
+    const answers: { replica: string; answer: T }[] = [];
+    for (const [replica, reply] of replies) answers.push({ replica, answer: answerOf(reply) as T });
+    const missing = missingOf(pending, this.replica);
+    // All replicas that there are have answered: others that were heard of have stopped.
+    if (missing === 0)
+      for (const name of this.#heardOf.keys()) if (!replies.has(name)) this.#heardOf.delete(name);
+    return { answers, missing, silent: missing === 0 ? [] : this.#silent(replies) };
+  }
+
+  #cannotAsk(): BrokerError {
+    const trouble = this.#refusal?.reason;
+    const why = trouble === undefined ? '' : ` (${trouble})`;
+    const detail = `The replicas cannot be asked now${why}. Nothing was done; try again.`;
+    return new BrokerError('log-unavailable', detail, trouble === undefined ? {} : { trouble });
+  }
+
+  /** Gives how many connections Redis has sent the message to. */
+  async #broadcast(
+    name: string,
+    message: string,
+    words: FailureWords,
+    revocations: readonly Revocation[] = [],
+  ): Promise<number> {
+    const { client, revocationTtl, maxRevocations = MAX_REVOCATIONS } = this.#options;
+    const sent = (await client.run(
+      'broadcast',
+      [client.keys.revocations()],
+      [
+        client.publish,
+        name,
+        message,
+        this.#oldest(),
+        maxRevocations,
+        revocationTtl + KEY_SLACK_MS,
+        ...revocations.flatMap((one) => [one.until, revocationKey(one)]),
+      ],
+      words,
+    )) as number;
+    if (sent < 0) throw revocationsFull(maxRevocations);
+    return sent;
   }
 
   /** Revocations up to this time have expired, epoch ms. */
@@ -174,65 +211,66 @@ export class RedisControlBus implements ControlBus {
     return Date.now() - this.#options.revocationTtl;
   }
 
-  #join(subscriber: Redis): void {
-    const { stream } = subscriber;
-    const { sharded } = this.#options;
-    const names = [this.#commands, this.#answers];
-    (sharded ? subscriber.ssubscribe(...names) : subscriber.subscribe(...names)).then(
-      () => {
-        if (subscriber.stream !== stream || subscriber.status !== 'ready') return;
-        this.#joined = subscriber;
-        this.#notJoined = undefined;
-        this.#listener?.onJoined();
-      },
-      (error: unknown) => {
-        if (subscriber.status === 'ready') this.#notJoined = this.#options.explain(error as Error);
-        // When the connection broke, the next 'ready' tries again; when the node refused, this does.
-        setTimeout(() => {
-          if (subscriber.stream === stream && subscriber.status === 'ready') this.#join(subscriber);
-        }, RETRY).unref();
-      },
-    );
+  #onSubscribed(name: string): void {
+    this.#subscribed.add(name);
+    if (!this.#joined) return;
+    this.#refusal = undefined;
+    this.#listener?.onJoined();
   }
 
-  #onCommand(text: string): void {
-    const request = parseRequest(text);
-    if (request === undefined || this.#listener === undefined) return;
-    const { id, from, command } = request;
-    void this.#listener.onCommand(command).then((closed) => {
-      const reply: ControlReply = { id, from: this.replica, closed };
-      if (from === this.replica) {
-        this.#onReply(reply);
-        return;
-      }
-      // One that is lost is one that the asker counts as missing.
-      this.#tell(this.#options.keys.answers(from), encodeControl(reply), []).catch(() => undefined);
-    });
+  #onQuestion(message: Buffer): void {
+    const question = parseQuestion(message);
+    if (question === undefined) return;
+    this.#noteHeardOf(question.from);
+    // An answer that fails or is lost counts as missing at the replica that asked.
+    this.#reply(question).catch(() => undefined);
+  }
+
+  async #reply({ id, from, about }: ControlQuestion): Promise<void> {
+    const answer = await ('payload' in about
+      ? this.#answerers.get(about.kind)?.(about.payload)
+      : this.#listener?.onCommand(about));
+    if (answer === undefined) return;
+    boundedJson(answer, MAX_ANSWER_BYTES);
+    const own = { id, from: this.replica };
+    const reply: ControlReply =
+      about.kind === DISCONNECT ? { ...own, closed: answer as number } : { ...own, answer };
+    const text = encodeReply(reply);
+    if (from === this.replica) this.#onReply(parseReply(Buffer.from(text)));
+    else await this.#broadcast(this.#options.client.keys.answers(from), text, QUESTION_WORDS);
   }
 
   #onReply(reply: ControlReply | undefined): void {
-    // An answer that is late finds nobody who waits for it.
-    const pending = reply === undefined ? undefined : this.#pending.get(reply.id);
-    if (reply === undefined || pending === undefined) return;
-    pending.closed.set(reply.from, reply.closed);
-    if (this.#isComplete(pending)) pending.done();
+    if (reply === undefined) return;
+    this.#noteHeardOf(reply.from);
+    // Nobody waits any more for an answer that is late.
+    const pending = this.#pending.get(reply.id);
+    if (pending?.isAnswer(reply) !== true || pending.replies.size >= MAX_REPLICAS) return;
+    pending.replies.set(reply.from, reply);
+    if (missingOf(pending, this.replica) === 0) pending.done();
   }
 
-  /** Whoever was told has answered; this replica has to be among them, or its own connection is dead and hears nobody. */
-  #isComplete({ told, closed }: Pending): boolean {
-    return told !== undefined && closed.has(this.replica) && closed.size >= told;
+  #noteHeardOf(replica: string): void {
+    if (replica === this.replica) return;
+    this.#heardOf.delete(replica);
+    this.#heardOf.set(replica, performance.now());
+    const [oldest] = this.#heardOf.keys();
+    if (this.#heardOf.size > MAX_REPLICAS && oldest !== undefined) this.#heardOf.delete(oldest);
   }
 
-  #explain(error: Error): BrokerError {
-    const { reason: trouble, detail } = this.#options.explain(error);
-    const because = { cause: error, trouble };
-    if (trouble === 'OOM')
-      return new BrokerError('log-full', `${detail} Nothing was revoked and nobody disconnected.`, because);
-    if (trouble === 'timeout') this.#options.monitor.suspectNow();
-    const done =
-      trouble === 'timeout'
-        ? 'It may be done all the same; ask again, which does no harm.'
-        : 'Ask again, which does no harm.';
-    return new BrokerError('log-unavailable', `${detail} ${done}`, because);
+  /** The replicas that were heard of lately and have sent none of these replies. */
+  #silent(replies: ReadonlyMap<string, unknown>): string[] {
+    const since = performance.now() - REMEMBERED_MS;
+    const names = [...this.#heardOf].filter(([, at]) => at >= since).map(([name]) => name);
+    return [this.replica, ...names].filter((name) => !replies.has(name));
   }
+}
+
+/**
+ * How many of those who were asked have not answered. This replica is among them in any case: when it has not heard its own
+ * question, its connection is dead and hears nobody.
+ */
+function missingOf({ asked, replies }: Pending, self: string): number {
+  if (asked === undefined) return Infinity;
+  return Math.max(asked - replies.size, replies.has(self) ? 0 : 1);
 }

@@ -7,8 +7,8 @@ import type { ChannelName } from '../../core/channel-name.ts';
 export class RedisKeys {
   readonly #prefix: string;
   /**
-   * Ends the names of pub/sub channels, which know no databases: whatever is announced in one of them is heard in all.
-   * Database 0 has none. No channel and no replica has an "@" in its name.
+   * Ends the names of pub/sub channels, because pub/sub ignores databases: a message of one database is heard in all. Empty for
+   * database 0. No channel and no replica has an "@" in its name.
    */
   readonly #database: string;
 
@@ -17,7 +17,7 @@ export class RedisKeys {
     this.#database = database === 0 ? '' : `@${database}`;
   }
 
-  /** What channel.lua tells of: the channel's stream, its tail and the index of the stream, as all scripts take them. */
+  /** The channel's stream, its tail and the index of the stream (channel.lua), in the order in which scripts take them. */
   channel(channel: ChannelName): readonly [log: string, tail: string, ids: string] {
     const name = `${this.#prefix}{${channel}}`;
     return [`${name}:log`, `${name}:tail`, `${name}:ids`];
@@ -34,33 +34,33 @@ export class RedisKeys {
     return `${this.#prefix}{${channel}}:live${this.#database}`;
   }
 
-  /** The revocations in force. This and the next two share a hash slot, whose tag is no channel's name. */
+  /** The revocations in force. This key and the next two names share a hash slot; no channel has the name of its tag. */
   revocations(): string {
     return `${this.#prefix}{@control}:revoked`;
   }
 
-  /** The pub/sub channel on which every replica hears what it is to do. */
+  /** The pub/sub channel on which every replica hears commands and other questions. */
   commands(): string {
     return `${this.#prefix}{@control}:commands${this.#database}`;
   }
 
-  /** The pub/sub channel on which one replica gets the answers to what it has asked. */
+  /** The pub/sub channel on which one replica gets the answers to its questions. */
   answers(replica: string): string {
     return `${this.#prefix}{@control}:answers:${replica}${this.#database}`;
   }
 
-  /** The pub/sub channel on which one replica listens for itself; the tag is one that it has made up. */
+  /** The pub/sub channel on which one replica hears its own probe. The tag is random. */
   probe(tag: string): string {
     return `${this.#prefix}probe:${tag}${this.#database}`;
   }
 
-  /** What an append is tried out on: a stream, a list and a string, in the hash slot that the tag decides. */
+  /** What the probe writes to: a stream, a list and a string, in the hash slot of the tag. */
   probed(tag: string): [stream: string, list: string, string: string] {
     const name = `${this.#prefix}{@probe:${tag}}`;
     return [`${name}:log`, `${name}:list`, `${name}:idem`];
   }
 
-  /** How often somebody has done something in a window; the name has no brace, and so meets no channel's. */
+  /** The counter of one name in its window. The key has no brace, and so differs from all keys of channels. */
   rate(name: string): string {
     return `${this.#prefix}rate:${name}`;
   }

@@ -4,23 +4,24 @@ import type { LogTrouble } from '../../core/log-trouble.ts';
 import type { Redis } from 'ioredis';
 import { HealthReport, NOT_TRIED_YET, troubleFrom } from './log-monitor.ts';
 import type { LogMonitor, Trouble } from './log-monitor.ts';
-import { saysNothing } from './redis-trouble.ts';
+import { lastFailureOf } from './redis-connections.ts';
+import type { SubscriberConnection } from './subscriber-connection.ts';
 
 export interface RedisMonitorOptions {
   readonly commands: Redis;
-  readonly subscriber: Redis;
+  readonly subscriber: SubscriberConnection;
   /** The pub/sub channel on which the probe is announced. */
   readonly name: string;
   /** Does what an append does (probe.lua); gives how many connections heard of it. */
   readonly probe: () => Promise<number>;
-  /** Called when the answer changes, and now and then while it is bad. */
+  /** Called when the health changes, and now and then while it is not good. */
   readonly onHealth: (health: LogHealth) => void;
 }
 
 /** Between two probes, in ms. */
-const INTERVAL = 2_000;
-/** A probe that Redis accepted and that has not come back after so many ms is lost. */
-const PATIENCE = 3_000;
+const PROBE_INTERVAL_MS = 2_000;
+/** A probe that Redis accepted and that was not heard after this time is lost, in ms. */
+const PROBE_LOST_MS = 3_000;
 
 const COMMANDS_CLOSED: Trouble = {
   reason: 'unreachable',
@@ -34,59 +35,48 @@ const UNHEARD: Trouble = { reason: 'announcements', detail: 'announcements do no
 const SILENT: Trouble = { reason: 'timeout', detail: 'Redis does not answer in time' };
 const LOADING: Trouble = { reason: 'LOADING', detail: 'LOADING Redis is loading its data' };
 
-/** What Redis refuses a write with: the probe was announced before it. */
+/** Refusals of the probe's writes, which come after its announcement: the announcement was sent all the same. */
 const ANNOUNCED: ReadonlySet<LogTrouble> = new Set(['READONLY', 'MISCONF', 'NOREPLICAS', 'OOM', 'WRONGTYPE']);
 
 /**
- * Says whether Redis takes what is published and whether announcements arrive. It tries that out now and then: Redis may
- * answer and refuse all the same, and a subscriber connection hears nothing when nothing is published, and just as little
- * when it is silently dead.
+ * Knows whether Redis takes what is published and whether announcements arrive. Tries that out every 2 s: Redis may answer
+ * and refuse all the same, and a subscriber connection that hears nothing may be silently dead.
  */
 export class RedisMonitor implements LogMonitor {
   readonly #options: RedisMonitorOptions;
   readonly #timer: NodeJS.Timeout;
   readonly #report: HealthReport;
-  /** When a probe was first sent that has not come back; undefined when none is on its way. */
+  /** When the first probe was sent whose announcement was not heard yet; undefined when no announcement is awaited. */
   #sentAt: number | undefined;
   /** Why nothing can be published; undefined when it can. */
   #refusal: Trouble | undefined = NOT_TRIED_YET;
   /** Why announcements do not arrive; undefined when they do. */
   #deafness: Trouble | undefined = NOT_TRIED_YET;
   #suspect = false;
-  /** Why the last attempt to connect has failed, which is told rather than that there is no connection. */
-  readonly #failures = new Map<Redis, Trouble>();
+  readonly #commandsFailure: () => Error | undefined;
 
   constructor(options: RedisMonitorOptions) {
     this.#options = options;
     this.#report = new HealthReport(options.onHealth);
-    const { commands, subscriber } = options;
-    const arrived = Buffer.from(options.name);
-    subscriber.on('messageBuffer', (channel: Buffer) => {
-      if (channel.equals(arrived)) this.#arrived();
-    });
-    for (const connection of [commands, subscriber]) {
-      // ioredis reports each failed attempt here; without a listener it would write to the console.
-      const failed = (error: Error): void => {
-        // One attempt may end in several errors, and the last of them says the least.
-        if (saysNothing(error) && this.#failures.has(connection)) return;
-        this.#failures.set(connection, troubleFrom(error));
-      };
-      connection.on('error', failed);
-      // What one of several Sentinels has answered.
-      connection.on('sentinelError', failed);
-      connection.on('ready', () => this.#failures.delete(connection));
-    }
+    const { commands, subscriber, name } = options;
+    this.#commandsFailure = lastFailureOf(commands);
     commands.on('ready', () => {
       this.#suspect = false;
       void this.#probe();
     });
-    subscriber.on('ready', () => void this.#listen());
     commands.on('close', () => this.#closed());
-    subscriber.on('close', () => {
-      this.#deafness = this.#failures.get(subscriber) ?? SUBSCRIBER_CLOSED;
-      this.#report.report(this.health);
+    subscriber.subscribe(name, {
+      separate: true,
+      onSubscribed: () => void this.#probe(),
+      onInterrupted: () => (this.#sentAt = undefined),
+      onMessage: () => this.#heard(),
+      onRefused: (error) => this.#setDeafness(troubleFrom(error)),
     });
-    this.#timer = setInterval(() => void this.#look(), INTERVAL);
+    subscriber.onClosed(() => {
+      const { failure } = subscriber;
+      this.#setDeafness(failure === undefined ? SUBSCRIBER_CLOSED : troubleFrom(failure));
+    });
+    this.#timer = setInterval(() => void this.#check(), PROBE_INTERVAL_MS);
     this.#timer.unref();
   }
 
@@ -110,82 +100,79 @@ export class RedisMonitor implements LogMonitor {
     clearInterval(this.#timer);
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { commands } = this.#options;
-    // Connecting has had its time; a first attempt that has just begun is no outage.
+    // The first check comes 2 s after the first attempt to connect: a connection that is not ready by now is an outage.
     if (commands.status === 'ready') await this.#probe();
-    else if (await isLoading(commands)) this.#refused(LOADING);
-    else this.#refused(this.#failures.get(commands) ?? COMMANDS_CLOSED);
-  }
-
-  async #listen(): Promise<void> {
-    const { subscriber, name } = this.#options;
-    this.#sentAt = undefined;
-    try {
-      await subscriber.subscribe(name);
-    } catch (error) {
-      // Where the connection broke, the next 'ready' tries again.
-      if (subscriber.status !== 'ready') return;
-      this.#deafness = troubleFrom(error as Error);
-      this.#report.report(this.health);
-    }
-    await this.#probe();
+    else if (await isLoading(commands)) this.#setRefusal(LOADING);
+    else this.#setRefusal(this.#whyNoCommands() ?? COMMANDS_CLOSED);
   }
 
   async #probe(): Promise<void> {
     const { commands, subscriber, probe } = this.#options;
     const now = performance.now();
-    if (this.#sentAt !== undefined && now - this.#sentAt > PATIENCE && subscriber.status === 'ready') {
+    if (this.#sentAt !== undefined && now - this.#sentAt > PROBE_LOST_MS && subscriber.ready) {
       this.#sentAt = undefined;
-      this.#deafness = UNHEARD;
-      this.#report.report(this.health);
-      subscriber.disconnect(true);
+      this.#setDeafness(UNHEARD);
+      subscriber.reconnect();
     }
-    // As soon as it is ready there is a probe.
+    // The 'ready' of the connection causes a probe.
     if (commands.status !== 'ready') return;
     try {
       const heard = await probe();
       this.#suspect = false;
       this.#refusal = undefined;
-      // What nobody has heard is not on its way: the subscription itself is missing or being made.
+      // A probe that nobody has heard is not on its way: the subscription is missing or being made.
       if (heard > 0 || this.#deafness === undefined) this.#sent(now);
       this.#report.report(this.health);
     } catch (error) {
       const trouble = troubleFrom(error as Error);
-      // A connection that broke says more by how it goes on.
+      // The next attempt to connect tells more than a connection that broke.
       if (trouble.reason === 'unreachable') return;
-      // A refusal is an answer.
+      // Redis that refuses answers in time.
       if (trouble.reason !== 'timeout') this.#suspect = false;
       if (ANNOUNCED.has(trouble.reason) && this.#deafness === undefined) this.#sent(now);
-      this.#refused(trouble);
+      this.#setRefusal(trouble);
     }
   }
 
   #sent(now: number): void {
-    if (this.#options.subscriber.status === 'ready') this.#sentAt ??= now;
+    if (this.#options.subscriber.ready) this.#sentAt ??= now;
   }
 
-  #arrived(): void {
+  /** The announcement of a probe has arrived. */
+  #heard(): void {
     this.#sentAt = undefined;
     this.#deafness = undefined;
     this.#report.report(this.health);
   }
 
-  /** A connection that worked, or an attempt to make one that failed. */
+  /** The connection for commands was closed, or an attempt to make it has failed. */
   #closed(): void {
-    const failure = this.#failures.get(this.#options.commands);
-    if (failure !== undefined) this.#refused(failure);
-    // Of one that refused everything it is told why, as long as it may come back at once: it was left to find another server.
-    else if (this.#refusal === undefined || this.#refusal === NOT_TRIED_YET) this.#refused(COMMANDS_CLOSED);
+    const failure = this.#whyNoCommands();
+    if (failure !== undefined) this.#setRefusal(failure);
+    // Keeps the reason of a server that refused everything: the connection was closed to find another server.
+    else if (this.#refusal === undefined || this.#refusal === NOT_TRIED_YET)
+      this.#setRefusal(COMMANDS_CLOSED);
   }
 
-  #refused(trouble: Trouble): void {
+  #whyNoCommands(): Trouble | undefined {
+    const failure = this.#commandsFailure();
+    return failure === undefined ? undefined : troubleFrom(failure);
+  }
+
+  #setRefusal(trouble: Trouble): void {
     this.#refusal = trouble;
+    this.#report.report(this.health);
+  }
+
+  #setDeafness(trouble: Trouble): void {
+    this.#deafness = trouble;
     this.#report.report(this.health);
   }
 }
 
-/** Until its data is loaded Redis answers to little else, and ioredis does not call the connection ready. */
+/** Asks by INFO, which Redis answers while it loads its data. ioredis does not call the connection ready until then. */
 async function isLoading(commands: Redis): Promise<boolean> {
   if (commands.status !== 'connect') return false;
   try {

@@ -3,25 +3,25 @@ import type { Writable } from 'node:stream';
 import { Redis } from 'ioredis';
 import type { Cluster } from 'ioredis';
 
-/** What a write that too few replicas have confirmed is refused with, in the form of Redis' own errors. */
+/** The error of a write that too few replicas of Redis have confirmed, in the form of Redis' own errors. */
 export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
-/** Scripts that replicas have to confirm, where that is asked for. */
+/** Scripts that replicas of Redis have to confirm when `waitReplicas` asks for it. */
 const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'probe']);
-/** How long replicas have for that, in ms: less than a command may take. */
-const REPLICA_PATIENCE = 500;
+/** How long replicas have to confirm a write, in ms: less than a command may take. */
+const WAIT_MS = 500;
 
-/** The method that ioredis adds for each script, to clients and to their pipelines, in the twin that answers in bytes. */
+/** The method that ioredis adds for each script to clients and pipelines, in its variant that gives Buffers. */
 const METHODS = {
   append: 'sluice_appendBuffer',
   read: 'sluice_readBuffer',
   rewind: 'sluice_rewindBuffer',
   hit: 'sluice_hitBuffer',
-  tell: 'sluice_tellBuffer',
+  broadcast: 'sluice_broadcastBuffer',
   probe: 'sluice_probeBuffer',
 } as const;
 export type ScriptName = keyof typeof METHODS;
 
-/** Those that begin with what they share. */
+/** Scripts that begin with the text of channel.lua. */
 const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>(['append', 'read', 'rewind']);
 
 type Methods<R> = Record<(typeof METHODS)[ScriptName], (...args: (string | number)[]) => R>;
@@ -38,22 +38,22 @@ interface Call {
 }
 
 /**
- * Runs this broker's Lua scripts. The calls of one turn of the event loop leave in one write to each node; unlike
- * ioredis' own auto-pipelining, a turn's calls do not wait for the answers to the turn before, so that a time-out is
- * one time-out. To one server they are plain commands over a corked connection, because a pipeline of ioredis costs some
- * 10 µs more for the same bytes.
+ * Runs this broker's Lua scripts. The calls of one turn of the event loop leave in one write to each node. Unlike in ioredis'
+ * auto-pipelining, the calls of a turn do not wait for the answers to the turn before, so that no call waits for two
+ * time-outs. To one server the calls are plain commands over a corked connection: a pipeline of ioredis costs some 10 µs
+ * more for the same bytes.
  */
 export class RedisScripts {
   readonly #redis: Redis | Cluster;
-  /** Where one connection takes all calls, and nothing has to follow them. */
+  /** The connection that takes all calls, when there is one for all and no WAIT has to follow them. */
   readonly #single: Redis | undefined;
   readonly #nodeOf: (key: string) => string;
   readonly #waitReplicas: number;
   readonly #calls = new Map<string, Call[]>();
 
   /**
-   * `nodeOf` says which keys live on the same server: only their calls can share a write. An append succeeds only when so
-   * many replicas have confirmed it (WAIT); 0 for not waiting.
+   * `nodeOf` gives the same text for keys on the same server: only their calls can share a write. An append succeeds when
+   * `waitReplicas` replicas of Redis have confirmed it (WAIT); 0 does not wait.
    */
   constructor(redis: Redis | Cluster, nodeOf: (key: string) => string, waitReplicas: number) {
     this.#waitReplicas = waitReplicas;
@@ -65,7 +65,7 @@ export class RedisScripts {
     }
   }
 
-  /** Whether there is a connection for them now. */
+  /** Whether there is a connection now. */
   get ready(): boolean {
     return this.#redis.status === 'ready';
   }
@@ -100,7 +100,7 @@ export class RedisScripts {
     for (const { script, args } of calls) pipeline[METHODS[script]](...args);
     const appends = calls.some(({ script }) => WAITING.has(script));
     const waits = this.#waitReplicas > 0 && appends;
-    if (waits) pipeline.wait(this.#waitReplicas, REPLICA_PATIENCE);
+    if (waits) pipeline.wait(this.#waitReplicas, WAIT_MS);
     pipeline.exec().then(
       (results) => {
         const confirmed = waits ? Number(results?.at(-1)?.[1] ?? 0) : Infinity;
@@ -133,7 +133,7 @@ function luaFile(name: string): string {
 
 function sendCorked(redis: Redis, calls: readonly Call[]): void {
   const methods = redis as unknown as Methods<Promise<unknown>>;
-  // There is none before the first attempt to connect; then each call says so.
+  // There is no stream before the first attempt to connect; then each call fails.
   const stream: Writable | undefined = redis.stream;
   stream?.cork();
   for (const { script, args, resolve, reject } of calls)

@@ -4,21 +4,18 @@ import type { LogTrouble } from '../../core/log-trouble.ts';
 
 const WORDS: ReadonlySet<string> = new Set(LOG_TROUBLES);
 const FIRST_WORD = /^-?([A-Z]{2,20})(?: |$)/;
-/** What ioredis says when it has no connection to give a command to, or has lost the one that had it. */
+/** Words of ioredis for a command without a connection, or whose connection was lost. */
 const NO_CONNECTION =
   /closed|connect|unreachable|ECONN|EPIPE|isn't writeable|isn't ready|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/;
-/** A right that is missing inside a script is told in other words, and has NOPERM as its first one from Redis 7.2 on only. */
+/** The error of a right that is missing inside a script. Begins with NOPERM from Redis 7.2 on only. */
 const NO_RIGHT = /^ERR (?=The user executing the script can't )/;
-/** What ioredis puts around the error of the last server that it has tried. */
+/** How ioredis reports the error of the last server that it has tried. */
 const LAST = /Last error: (?:[A-Za-z]*Error: )?(.+)$/;
-/** Where the words that matter end: a script's digest, or arguments, among which may be a password. */
+/** Where the useful words end: before a script's digest, or before arguments, which may hold a password. */
 const ASIDE = / script: [0-9a-f]{40}\b|,? with args beginning with|, on @user_script/;
 const MAX_WORDS = 200;
 
-/**
- * What an error of Redis or of ioredis means, in one word: the first of Redis' own words where that is one of the known
- * ones.
- */
+/** What an error of Redis or of ioredis means, in one word: the first word of Redis when it is a known one. */
 export function troubleOf({ message }: Pick<Error, 'message'>): LogTrouble {
   const word = FIRST_WORD.exec(message)?.[1];
   if (word !== undefined && WORDS.has(word)) return word as LogTrouble;
@@ -30,14 +27,14 @@ export function troubleOf({ message }: Pick<Error, 'message'>): LogTrouble {
   return 'other';
 }
 
-/** What it says, in one line that may be shown to anybody who looks in. */
+/** The text of an error in one line, without anything that is secret. */
 export function wordsOf({ message }: Pick<Error, 'message'>): string {
   const [line = ''] = message.split(/[\r\n]/, 1);
   const words = (line.replace(NO_RIGHT, 'NOPERM ').split(ASIDE, 1)[0] ?? '').trim();
   return words.length <= MAX_WORDS ? words : `${words.slice(0, MAX_WORDS - 1)}…`;
 }
 
-/** That there is no connection, and nothing about why. */
+/** Whether the error tells only that there is no connection, and not why. */
 export function saysNothing({ message }: Pick<Error, 'message'>): boolean {
   return /isn't writeable|^Connection is closed|^Command aborted|^All sentinels are unreachable[^:]*$/.test(
     message,
@@ -47,13 +44,13 @@ export function saysNothing({ message }: Pick<Error, 'message'>): boolean {
 /** Why a command was not carried out. */
 export interface Refusal {
   readonly reason: LogTrouble;
-  /** A sentence for whoever asked for it. */
+  /** A sentence for whoever sent the request. */
   readonly detail: string;
-  /** Whether this is no refusal of Redis, but the lack of an answer. */
+  /** Whether Redis has not answered at all, rather than refused. */
   readonly passes: boolean;
 }
 
-/** `health` is what is known of Redis besides: why there is no connection, or that there is one to other nodes. */
+/** `health` tells why there is no connection, or that other nodes have one. */
 export function refusalOf(error: Error, health: LogHealth): Refusal {
   const own = troubleOf(error);
   const reason = own === 'unreachable' && !health.up && health.reason !== '' ? health.reason : own;

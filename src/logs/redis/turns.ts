@@ -1,4 +1,4 @@
-/** Lets so many tasks be under way at once; the others wait, in the order in which they came. */
+/** Runs at most `limit` tasks at once. The others wait, in order of arrival. */
 export class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -13,7 +13,7 @@ export class Turns {
     try {
       return await task();
     } finally {
-      // The turn goes to the next one; nobody who comes now gets in between.
+      // Gives the turn to the task that waits longest, and not to one that comes now.
       const next = this.#waiting.shift();
       if (next === undefined) this.#free++;
       else next();

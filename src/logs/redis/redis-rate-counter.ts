@@ -1,0 +1,24 @@
+import type { RateCounter } from '../../core/rate.ts';
+import type { RedisClient } from './redis-client.ts';
+
+const WORDS = {
+  nothingDone: 'Nothing was counted.',
+  next: 'Try again.',
+  unknown: 'It may have been counted all the same.',
+};
+
+/** Counts for all replicas together, in a key for each name that expires with its window. */
+export class RedisRateCounter implements RateCounter {
+  readonly #client: RedisClient;
+
+  constructor(client: RedisClient) {
+    this.#client = client;
+  }
+
+  async hit(name: string, window: number): Promise<{ count: number; left: number }> {
+    const { keys } = this.#client;
+    const reply = await this.#client.run('hit', [keys.rate(name)], [window], WORDS);
+    const [count, left] = reply as [number, number];
+    return { count, left };
+  }
+}

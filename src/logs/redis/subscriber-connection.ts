@@ -1,0 +1,211 @@
+import type { Buffer } from 'node:buffer';
+import type { Redis } from 'ioredis';
+import type { PubSub, PubSubListener } from './pub-sub.ts';
+import { lastFailureOf } from './redis-connections.ts';
+
+export interface SubscriberConnectionOptions {
+  /** A connection that is not open yet; {@link SubscriberConnection} opens and closes it. */
+  readonly redis: Redis;
+  /** Whether the connection is to one node of a cluster, where pub/sub is sharded. */
+  readonly sharded?: boolean;
+}
+
+/** Names in one SUBSCRIBE. */
+const BATCH = 500;
+/** Before a subscription is tried again that Redis has refused, in ms; the wait varies by half of it. */
+const RETRY_MS = 500;
+
+/** One pub/sub channel. */
+interface Topic {
+  readonly name: string;
+  readonly separate: boolean;
+  readonly subscriptions: Set<Subscription>;
+  state: 'new' | 'requested' | 'confirmed';
+}
+
+interface Subscription {
+  readonly listener: PubSubListener;
+  /** Whether the listener was told that the subscription is confirmed, and not yet that it is interrupted. */
+  subscribed: boolean;
+}
+
+/**
+ * Pub/sub over one connection. The names of one turn of the event loop share a SUBSCRIBE. All names are subscribed anew
+ * whenever the connection is ready again.
+ */
+export class SubscriberConnection implements PubSub {
+  readonly #redis: Redis;
+  readonly #sharded: boolean;
+  readonly #topics = new Map<string, Topic>();
+  readonly #lastFailure: () => Error | undefined;
+  /** Topics with a listener that waits for its confirmation. */
+  #added = new Set<Topic>();
+  #removed = new Set<string>();
+  #flushScheduled = false;
+  #away = false;
+
+  constructor({ redis, sharded = false }: SubscriberConnectionOptions) {
+    this.#redis = redis;
+    this.#sharded = sharded;
+    this.#lastFailure = lastFailureOf(redis);
+    redis.on(sharded ? 'smessageBuffer' : 'messageBuffer', (name: Buffer, message: Buffer) => {
+      const topic = this.#topics.get(name.toString());
+      if (topic === undefined) return;
+      for (const { listener } of topic.subscriptions) listener.onMessage(message);
+    });
+    redis.on('ready', () => {
+      this.#away = false;
+      for (const topic of this.#topics.values()) this.#added.add(topic);
+      this.#scheduleFlush();
+    });
+    redis.on('close', () => {
+      this.#away = true;
+      this.#interruptAll();
+    });
+    // The connection is made anew until it is closed.
+    redis.connect().catch(() => undefined);
+  }
+
+  get ready(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
+  /** Whether the connection was lost or could not be made. A first attempt under way is no outage. */
+  get away(): boolean {
+    return this.#away;
+  }
+
+  /** Why the last attempt to connect has failed; undefined when that is not known, and while the connection is ready. */
+  get failure(): Error | undefined {
+    return this.#lastFailure();
+  }
+
+  /** Calls the function whenever the connection is closed, and whenever an attempt to connect has failed. */
+  onClosed(call: () => void): void {
+    this.#redis.on('close', call);
+  }
+
+  subscribe(name: string, listener: PubSubListener): () => void {
+    let topic = this.#topics.get(name);
+    if (topic === undefined) {
+      topic = { name, separate: listener.separate ?? false, subscriptions: new Set(), state: 'new' };
+      this.#topics.set(name, topic);
+    }
+    const { subscriptions } = topic;
+    const subscription: Subscription = { listener, subscribed: false };
+    subscriptions.add(subscription);
+    this.#added.add(topic);
+    this.#scheduleFlush();
+    return () => {
+      subscription.subscribed = false;
+      subscriptions.delete(subscription);
+      if (subscriptions.size > 0 || this.#topics.get(name)?.subscriptions !== subscriptions) return;
+      this.#topics.delete(name);
+      this.#removed.add(name);
+      this.#scheduleFlush();
+    };
+  }
+
+  /** A connection that is silently dead owes an answer from here on, and ioredis closes it when none comes. */
+  ping(): void {
+    if (this.ready) this.#redis.ping().catch(() => undefined);
+  }
+
+  reconnect(): void {
+    this.#redis.disconnect(true);
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      this.#flushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const removed = [...this.#removed].filter((name) => !this.#topics.has(name));
+    this.#removed.clear();
+    if (!this.ready) return;
+    const added = [...this.#added].filter((topic) => this.#isCurrent(topic));
+    this.#added.clear();
+    // In a cluster the names of one command share a slot, and each channel has its own.
+    const batch = this.#sharded ? 1 : BATCH;
+    for (let i = 0; i < removed.length; i += batch) {
+      const names = removed.slice(i, i + batch);
+      // A name that stays subscribed costs a message now and then, for which there is no topic.
+      const left = this.#sharded ? this.#redis.sunsubscribe(...names) : this.#redis.unsubscribe(...names);
+      left.catch(() => undefined);
+    }
+    const together: Topic[] = [];
+    for (const topic of added) {
+      if (topic.state === 'confirmed') this.#confirm(topic);
+      else if (topic.state === 'requested') continue;
+      else if (topic.separate) this.#request([topic]);
+      else together.push(topic);
+    }
+    for (let i = 0; i < together.length; i += batch) this.#request(together.slice(i, i + batch));
+  }
+
+  #request(topics: readonly Topic[]): void {
+    const { stream } = this.#redis;
+    const isSameConnection = (): boolean => this.#redis.stream === stream && this.ready;
+    for (const topic of topics) topic.state = 'requested';
+    const names = topics.map(({ name }) => name);
+    const done = this.#sharded ? this.#redis.ssubscribe(...names) : this.#redis.subscribe(...names);
+    done.then(
+      () => {
+        if (!isSameConnection()) return;
+        for (const topic of topics) if (this.#isCurrent(topic)) this.#confirm(topic);
+      },
+      (error: unknown) => {
+        // All names are subscribed anew once there is a connection again.
+        if (!isSameConnection()) return;
+        for (const topic of topics) topic.state = 'new';
+        // A slot that has moved is no refusal: ioredis has emitted 'moved', and the names go to another node.
+        if (!(error as Error).message.startsWith('MOVED')) refuse(topics, error as Error);
+        const retry = (): void => {
+          for (const topic of topics) this.#added.add(topic);
+          this.#flush();
+        };
+        setTimeout(retry, RETRY_MS * (0.5 + Math.random())).unref();
+      },
+    );
+  }
+
+  #confirm(topic: Topic): void {
+    topic.state = 'confirmed';
+    for (const subscription of topic.subscriptions) {
+      if (subscription.subscribed) continue;
+      subscription.subscribed = true;
+      subscription.listener.onSubscribed();
+    }
+  }
+
+  #interruptAll(): void {
+    for (const topic of this.#topics.values()) {
+      topic.state = 'new';
+      for (const subscription of topic.subscriptions) {
+        if (!subscription.subscribed) continue;
+        subscription.subscribed = false;
+        subscription.listener.onInterrupted();
+      }
+    }
+  }
+
+  /** Whether somebody is still subscribed to the topic: a topic that all have left is replaced by a new object. */
+  #isCurrent(topic: Topic): boolean {
+    return this.#topics.get(topic.name) === topic;
+  }
+}
+
+function refuse(topics: readonly Topic[], error: Error): void {
+  for (const { subscriptions } of topics) {
+    for (const { listener } of subscriptions) listener.onRefused(error);
+  }
+}
