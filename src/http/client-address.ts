@@ -1,13 +1,35 @@
 import { isIP, isIPv4 } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import ipaddr from 'ipaddr.js';
 
 /**
  * Whom a request counts against: an IPv4 address, or the /64 of an IPv6 one, because whoever has one address of it has
  * them all. Fastify has looked through SLUICE_TRUSTED_PROXIES, and through nobody else's X-Forwarded-For.
  */
 export function clientAddress(request: FastifyRequest): string {
-  // A proxy may have passed on what is no address: then it is the proxy itself that counts.
-  return countedAddress(request.ip) ?? countedAddress(request.socket.remoteAddress) ?? 'unknown';
+  return countedClient(request.ip, request.socket.remoteAddress);
+}
+
+/** The same where Fastify has no request: `forwardedFor` is the X-Forwarded-For, `trusts` knows SLUICE_TRUSTED_PROXIES. */
+export function forwardedClientAddress(
+  remote: string | undefined,
+  forwardedFor: string | undefined,
+  trusts: (address: string) => boolean,
+): string {
+  let client = remote;
+  // Each proxy adds the address that it was asked from, so the list is read from its end for as long as it can be believed.
+  for (const entry of forwardedFor?.split(',').toReversed() ?? []) {
+    const address = entry.trim();
+    if (address === '') continue;
+    if (client === undefined || !trusts(client)) break;
+    client = address;
+  }
+  return countedClient(client, remote);
+}
+
+/** A proxy may have passed on what is no address: then the proxy itself counts. */
+function countedClient(client: string | undefined, remote: string | undefined): string {
+  return countedAddress(client) ?? countedAddress(remote) ?? 'unknown';
 }
 
 /** Undefined for what is no address. */
@@ -18,9 +40,13 @@ export function countedAddress(text: string | undefined): string | undefined {
   switch (isIP(bare)) {
     case 4:
       return bare;
-    case 6:
+    case 6: {
+      const address = ipaddr.IPv6.parse(bare);
       // An IPv4 client of a socket that takes both kinds.
-      return /^::ffff:([\d.]+)$/i.exec(bare)?.[1] ?? prefix64(bare);
+      if (address.isIPv4MappedAddress()) return address.toIPv4Address().toString();
+      const network = address.parts.slice(0, 4).map((part) => part.toString(16));
+      return `${network.join(':')}::/64`;
+    }
     default:
       return undefined;
   }
@@ -31,20 +57,4 @@ export function bareAddress(text: string): string {
   const [, quoted] = /^"([^"]*)"$/.exec(text) ?? [];
   const entry = quoted ?? text;
   return /^\[([^\]]*)\](?::\d+)?$/.exec(entry)?.[1] ?? /^([\d.]+):\d+$/.exec(entry)?.[1] ?? entry;
-}
-
-/** RFC 4291 §2.2. A zone, and an IPv4 address in the last 32 bits, lie behind the part that is looked at. */
-function prefix64(address: string): string {
-  const [left = '', right] = address.split('::');
-  const before = groupsOf(left);
-  const after = groupsOf(right ?? '');
-  const width = after.length + (after.at(-1)?.includes('.') === true ? 1 : 0);
-  const zeros = right === undefined ? 0 : 8 - before.length - width;
-  const groups = [...before, ...Array<string>(Math.max(0, zeros)).fill('0'), ...after];
-  const prefix = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
-  return `${prefix.join(':')}::/64`;
-}
-
-function groupsOf(part: string): string[] {
-  return part === '' ? [] : part.split(':');
 }

@@ -1,4 +1,6 @@
-import { isIPv4 } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** A range of addresses of one family, its ends included. */
 interface Range {
@@ -22,22 +24,30 @@ export function networkShare(networks: readonly string[]): number {
   const v4: Range[] = [];
   const v6: Range[] = [];
   for (const network of networks) {
-    const [address = '', prefix] = network.split('/');
-    if (isIPv4(address)) v4.push(rangeOf(ipv4Number(address), 32, prefix));
-    else {
-      const range = rangeOf(ipv6Number(address), 128, prefix);
-      v6.push(range);
-      const mapped = common(range, MAPPED);
-      if (mapped !== undefined)
-        v4.push({ first: mapped.first - MAPPED.first, last: mapped.last - MAPPED.first });
+    const [address, bits] = parseNetwork(network);
+    const range = rangeOf(address, bits);
+    if (address.kind() === 'ipv4') {
+      v4.push(range);
+      continue;
     }
+    v6.push(range);
+    const mapped = common(range, MAPPED);
+    if (mapped !== undefined)
+      v4.push({ first: mapped.first - MAPPED.first, last: mapped.last - MAPPED.first });
   }
   return Math.max(shareOf(v4, IPV4), shareOf(v6, PUBLIC_IPV6));
 }
 
-function rangeOf(address: bigint, bits: number, prefix: string | undefined): Range {
-  const free = BigInt(bits - (prefix === undefined ? bits : Number(prefix)));
-  const first = (address >> free) << free;
+function parseNetwork(network: string): [Address, number] {
+  if (network.includes('/')) return ipaddr.parseCIDR(network);
+  const address = ipaddr.parse(network);
+  return [address, address.kind() === 'ipv4' ? 32 : 128];
+}
+
+function rangeOf(address: Address, bits: number): Range {
+  const bytes = address.toByteArray();
+  const free = BigInt(8 * bytes.length - bits);
+  const first = (BigInt(`0x${Buffer.from(bytes).toString('hex')}`) >> free) << free;
   return { first, last: first + (1n << free) - 1n };
 }
 
@@ -59,29 +69,4 @@ function shareOf(ranges: readonly Range[], whole: Range): number {
     next = last + 1n;
   }
   return Number(covered) / Number(whole.last - whole.first + 1n);
-}
-
-function ipv4Number(address: string): bigint {
-  return address.split('.').reduce((sum, part) => (sum << 8n) + BigInt(part), 0n);
-}
-
-/** RFC 4291 §2.2; the last 32 bits may be written as an IPv4 address. */
-function ipv6Number(address: string): bigint {
-  const [left = '', right] = address.split('::');
-  const before = groupsOf(left);
-  const after = groupsOf(right ?? '');
-  const zeros = right === undefined ? 0 : 8 - before.length - after.length;
-  return [...before, ...Array<bigint>(zeros).fill(0n), ...after].reduce(
-    (sum, group) => (sum << 16n) + group,
-    0n,
-  );
-}
-
-function groupsOf(part: string): bigint[] {
-  if (part === '') return [];
-  return part.split(':').flatMap((group) => {
-    if (!group.includes('.')) return [BigInt(`0x${group}`)];
-    const last = ipv4Number(group);
-    return [last >> 16n, last & 0xffffn];
-  });
 }
