@@ -1,15 +1,21 @@
-/** So many in so many ms, counted in windows that begin with their first. */
+/** At most `limit` hits per `window`; a window starts with its first hit. */
 export interface Rate {
   readonly limit: number;
   /** ms */
   readonly window: number;
 }
 
-/** Counts for all replicas together what each of them sees of somebody. */
+/** Counts hits over all replicas. */
 export interface RateCounter {
   /**
-   * One more for `name`; gives how many there are in its window by now, and in how many ms that window ends.
-   * @throws BrokerError `log-unavailable` where the count is kept and cannot be reached; it may take most of a second
+   * Adds one hit to `name`. Gives the hits in the current window, and in how many ms that window ends.
+   * @throws BrokerError `log-unavailable` when the count cannot be reached; this may take most of a second
    */
-  hit(name: string, window: number): Promise<{ readonly count: number; readonly left: number }>;
+  count(name: string, window: number): Promise<RateCount>;
+}
+
+export interface RateCount {
+  readonly count: number;
+  /** ms until the window ends */
+  readonly left: number;
 }

@@ -37,7 +37,7 @@ describe.each([
     const counts = await Promise.all(
       Array.from(
         { length: 50 },
-        async (_, i) => (await (counters[i % 2] as RedisRateCounter).hit(name, HOUR)).count,
+        async (_, i) => (await (counters[i % 2] as RedisRateCounter).count(name, HOUR)).count,
       ),
     );
     expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
@@ -46,19 +46,19 @@ describe.each([
   test('each name has its own count, wherever in a cluster it is kept', async () => {
     const names = Array.from({ length: 20 }, () => randomUUID());
     for (const expected of [1, 2]) {
-      const counts = await Promise.all(names.map(async (one) => (await counters[0].hit(one, HOUR)).count));
+      const counts = await Promise.all(names.map(async (one) => (await counters[0].count(one, HOUR)).count));
       expect(counts).toEqual(names.map(() => expected));
     }
   });
 
   test('a window begins with its first and is not made longer by the others; then all begins anew', async () => {
-    const first = await counters[0].hit(name, HOUR);
+    const first = await counters[0].count(name, HOUR);
     expect(first.left).toBeLessThanOrEqual(HOUR);
-    const second = await counters[1].hit(name, 2 * HOUR);
+    const second = await counters[1].count(name, 2 * HOUR);
     expect(second.left).toBeGreaterThan(0);
     expect(second.left).toBeLessThanOrEqual(first.left);
     const short = randomUUID();
-    await counters[0].hit(short, 50);
-    await expect.poll(async () => (await counters[1].hit(short, 50)).count).toBe(1);
+    await counters[0].count(short, 50);
+    await expect.poll(async () => (await counters[1].count(short, 50)).count).toBe(1);
   });
 });

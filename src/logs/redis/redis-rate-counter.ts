@@ -1,4 +1,4 @@
-import type { RateCounter } from '../../core/rate.ts';
+import type { RateCount, RateCounter } from '../../core/rate.ts';
 import type { RedisClient } from './redis-client.ts';
 
 const WORDS = {
@@ -15,9 +15,9 @@ export class RedisRateCounter implements RateCounter {
     this.#client = client;
   }
 
-  async hit(name: string, window: number): Promise<{ count: number; left: number }> {
+  async count(name: string, window: number): Promise<RateCount> {
     const { keys } = this.#client;
-    const reply = await this.#client.run('hit', [keys.rate(name)], [window], WORDS);
+    const reply = await this.#client.run('count', [keys.rate(name)], [window], WORDS);
     const [count, left] = reply as [number, number];
     return { count, left };
   }

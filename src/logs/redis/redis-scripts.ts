@@ -15,7 +15,7 @@ const METHODS = {
   append: 'sluice_appendBuffer',
   read: 'sluice_readBuffer',
   rewind: 'sluice_rewindBuffer',
-  hit: 'sluice_hitBuffer',
+  count: 'sluice_countBuffer',
   broadcast: 'sluice_broadcastBuffer',
   probe: 'sluice_probeBuffer',
 } as const;
