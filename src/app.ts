@@ -10,6 +10,7 @@ import { Metrics } from './metrics.ts';
 import { openBackbone } from './wiring/backbone.ts';
 import { openCredentials } from './wiring/credentials.ts';
 import { openDelivery } from './wiring/delivery.ts';
+import { openPublisher } from './wiring/publisher.ts';
 import { LogWatch } from './wiring/log-watch.ts';
 import { readinessOf } from './wiring/readiness.ts';
 import { RefusalNotices } from './wiring/refusal-notices.ts';
@@ -42,9 +43,8 @@ export async function createApp(
 ): Promise<App> {
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
   const logWatch = new LogWatch(logger);
-  const { log: events, control, counter } = openBackbone(config, replica, logWatch);
-  const tracing = await startTracing(config.tracing, logger);
-  const log = tracing?.around(events, config.redisUrl === undefined ? undefined : 'redis') ?? events;
+  const { log, control, counter } = openBackbone(config, replica, logWatch);
+  const tracing = await startTracing(config, logger);
 
   const version = packageVersion();
   const metrics: Metrics = new Metrics({
@@ -72,9 +72,19 @@ export async function createApp(
     onTooMany: (address) => refusals.onRequest('failed-authentication', address),
   });
 
-  const delivery = { hub, connections, loop, control, counter };
+  const publisher = openPublisher(config, {
+    log,
+    counter,
+    credentials,
+    revocations,
+    refusals,
+    metrics,
+    tracer: tracing?.requests,
+  });
+
+  const delivery = { publisher, hub, connections, loop, control };
   const access = { credentials, revocations, refusals };
-  const about = { metrics, readiness, tracing, version };
+  const about = { metrics, readiness, version };
   const servers = await openServers(config, logger, { ...delivery, ...access, ...about });
 
   const close = async (): Promise<void> => {

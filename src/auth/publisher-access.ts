@@ -1,9 +1,8 @@
-import type { Access } from '../auth/access.ts';
-import { bearerToken } from '../auth/bearer.ts';
-import type { CredentialGuard } from '../auth/credential-guard.ts';
-import type { PublishKeys } from '../auth/publish-keys.ts';
-import type { TokenVerifier } from '../auth/token-verifier.ts';
-import { untimelyError } from '../auth/untimely-token.ts';
+import type { Access } from './access.ts';
+import type { CredentialGuard } from './credential-guard.ts';
+import type { PublishKeys } from './publish-keys.ts';
+import type { TokenVerifier } from './token-verifier.ts';
+import { untimelyError } from './untimely-token.ts';
 import { BrokerError } from '../core/errors.ts';
 
 export interface PublisherAccessOptions {
@@ -24,10 +23,22 @@ export class PublisherAccess {
     this.#options = options;
   }
 
-  /** What a publish key, or a token, allows. A promise only for a token that has to be verified; it rejects with a BrokerError. */
-  of(authorization: string | undefined, address: string): Access | BrokerError | Promise<Access> {
+  /**
+   * What a publish key allows, or a token that was verified a short while ago and is good now. Counts nothing; undefined
+   * for everything else.
+   */
+  known(credential: string): Access | undefined {
+    const { keys, verifier } = this.#options;
+    const access = keys.access(credential) ?? verifier?.known(credential);
+    return access?.kind === 'untimely' ? undefined : access;
+  }
+
+  /**
+   * What a publish key, or a token, allows; undefined stands for a request without `Authorization: Bearer`. Gives a
+   * promise only for a token that has to be verified; it rejects with a BrokerError.
+   */
+  of(credential: string | undefined, address: string): Access | BrokerError | Promise<Access> {
     const { keys, verifier, guard } = this.#options;
-    const credential = bearerToken(authorization);
     if (credential === undefined) {
       const what = verifier === undefined ? 'publish key' : 'publish key or token';
       return new BrokerError('unauthorized', `This needs Authorization: Bearer <${what}>.`);

@@ -1,9 +1,12 @@
-/** Follows publish requests from where they come from to the log. What tracing needs is known to `tracing/` alone. */
+import type { ChannelName } from './channel-name.ts';
+import type { EventId } from './event.ts';
+
+/** Makes spans of publish requests and of their appends. Only `tracing/` knows how. */
 export interface RequestTracer {
   start(request: TracedRequest): RequestTrace;
 }
 
-/** What is known of a request once its head is there: nothing by which somebody could publish. */
+/** What the head of a request says, without anything that would let a reader of the span publish. */
 export interface TracedRequest {
   readonly method: string;
   /** `http` or `https`, as far as the broker knows. */
@@ -17,9 +20,16 @@ export interface TracedRequest {
   readonly tracestate: string | undefined;
 }
 
+/** The span of a request. */
 export interface RequestTrace {
-  /** Calls `next` at once; what the log appends because of it belongs to the trace. */
-  during(next: () => void): void;
-  /** @param status of the answer; undefined when the client did not get it all */
+  /** Starts the span of an append, below this one. */
+  append(channel: ChannelName): AppendTrace;
+  /** @param status of the answer; undefined when the client did not get all of it */
   end(status: number | undefined): void;
+}
+
+/** The span of an append. Call exactly one of its functions. */
+export interface AppendTrace {
+  appended(id: EventId, replayed: boolean): void;
+  failed(error: unknown): void;
 }

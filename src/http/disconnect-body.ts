@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { CHANNEL_NAME_SCHEMA } from '../core/channel-name.ts';
 import type { ControlCommand } from '../core/control-bus.ts';
-import { CHANNEL_NAME_SCHEMA } from './api/channel-schemas.ts';
-import { channelOf, checked, invalidBody } from './body-faults.ts';
-import { readJson, requireShort } from './json-body.ts';
+import { channelOf, checked, invalidBody } from '../publish/body-faults.ts';
+import { readJson, requireShort } from '../publish/json-body.ts';
 
 /** OpenID Connect Core §2 has 255 characters for a `sub` at the most, and what is kept of it is bounded by that. */
 const MAX_SUBJECT = 255;

@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import type { Answers, ControlBus } from '../core/control-bus.ts';
 import { DISCONNECT } from './api/disconnect-operation.ts';
 import { parseDisconnect } from './disconnect-body.ts';
-import { takeJsonBytes } from './json-body.ts';
 import { requirePublishKey } from './publish-key-check.ts';
 import type { PublishKeyCheckOptions } from './publish-key-check.ts';
+import { takeJsonBytes } from './take-json-bytes.ts';
 
 export interface DisconnectOptions extends PublishKeyCheckOptions {
   readonly control: Pick<ControlBus, 'request'>;

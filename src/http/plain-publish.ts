@@ -1,7 +1,5 @@
-import { parseChannelName } from '../core/channel-name.ts';
 import { bearerToken } from '../auth/bearer.ts';
-import type { Publication } from './publication.ts';
-import { IDEMPOTENCY_KEY, parsePublication, parseRawPublication } from './publication.ts';
+import { IDEMPOTENCY_KEY } from '../publish/publication.ts';
 
 /** The head of a publish in one of the plainest forms of HTTP/1.1, whole and beyond doubt. */
 export interface PlainHead {
@@ -14,6 +12,12 @@ export interface PlainHead {
   readonly channel: string | undefined;
   /** In bytes. */
   readonly bodyLength: number;
+  /** What proxies say about the client. */
+  readonly forwardedFor: string | undefined;
+  readonly forwardedProto: string | undefined;
+  /** The header fields of W3C Trace Context. */
+  readonly traceparent: string | undefined;
+  readonly tracestate: string | undefined;
 }
 
 /** How far a request has been read that comes in pieces: each byte is looked at once, however small they are. */
@@ -31,8 +35,8 @@ export function noProgress(): ReadProgress {
 /** The whole of such a publish. */
 export interface PlainPublish {
   readonly head: PlainHead;
-  /** Checks the body only now, because who may not publish does not get to make us parse. @throws BrokerError */
-  readonly publication: (maxBytes: number) => Publication;
+  /** Unread: whoever may not publish does not get to make the broker parse. */
+  readonly body: Buffer;
 }
 
 /** Of a request's head, in bytes and in lines; more is unusual. */
@@ -67,14 +71,17 @@ const UNUSUAL: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 /** Read here; one of them twice is unusual. */
-type Known = 'host' | 'authorization' | 'connection' | 'content-length' | 'content-type' | 'idempotency-key';
-const KNOWN: ReadonlySet<string> = new Set<Known>([
+const KNOWN: ReadonlySet<string> = new Set([
   'host',
   'authorization',
   'connection',
   'content-length',
   'content-type',
   'idempotency-key',
+  'traceparent',
+  'tracestate',
+  'x-forwarded-for',
+  'x-forwarded-proto',
 ]);
 
 /**
@@ -97,14 +104,7 @@ export function readPlainPublish(
   const whole = bodyStart + head.bodyLength;
   if (bytes.length > whole) return 'unusual';
   if (bytes.length < whole) return 'incomplete';
-  const body = bytes.subarray(bodyStart);
-  return {
-    head,
-    publication: (maxBytes) =>
-      head.channel === undefined
-        ? parsePublication(body, maxBytes)
-        : parseRawPublication(parseChannelName(head.channel), undefined, body, maxBytes),
-  };
+  return { head, body: bytes.subarray(bodyStart) };
 }
 
 function startsWith(bytes: Buffer, start: Buffer): boolean {
@@ -161,6 +161,10 @@ function parseHead(bytes: Buffer, end: number): PlainHead | 'unusual' {
     idempotencyKey,
     channel,
     bodyLength,
+    forwardedFor: fields.get('x-forwarded-for'),
+    forwardedProto: fields.get('x-forwarded-proto'),
+    traceparent: fields.get('traceparent'),
+    tracestate: fields.get('tracestate'),
   };
 }
 

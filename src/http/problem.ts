@@ -33,6 +33,9 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
 /** Seconds after which a request may be tried again when what it needs is away. */
 const RETRY_AFTER = 1;
 
+/** With every 401 (RFC 9110 §11.6.1). */
+const CHALLENGE = 'Bearer realm="sluice"';
+
 const PROBLEM_TYPE = 'application/problem+json';
 
 export interface Problem {
@@ -57,7 +60,7 @@ export function problemOf(error: BrokerError): Problem {
 
 export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyReply {
   const problem = problemOf(error);
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="sluice"');
+  if (problem.status === 401) reply.header('www-authenticate', CHALLENGE);
   const retryAfter = retryAfterOf(error, problem);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
   // Bytes, because Fastify adds a charset to text, which JSON types do not have (RFC 8259 §11).
@@ -75,14 +78,18 @@ const SECURITY_LINES = Object.entries(SECURITY_HEADERS)
   .map(([name, value]) => `${name}: ${value}\r\n`)
   .join('');
 
-/** A whole answer for a connection that no reply stands for. */
-export function rawProblem(error: BrokerError, close: boolean): string {
+/**
+ * A whole answer for a connection that no reply stands for.
+ * @param headers more header lines, each ending in CRLF
+ */
+export function rawProblem(error: BrokerError, close: boolean, headers = ''): string {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
   const retryAfter = retryAfterOf(error, problem);
   const retry = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
+  const authenticate = problem.status === 401 ? `WWW-Authenticate: ${CHALLENGE}\r\n` : '';
   return (
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n${retry}${SECURITY_LINES}` +
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n${retry}${authenticate}${headers}${SECURITY_LINES}` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n` +
     `Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n${body}`
   );

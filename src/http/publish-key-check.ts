@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { bearerToken } from '../auth/bearer.ts';
 import type { PublishKeys } from '../auth/publish-keys.ts';
+import type { PublisherAccess } from '../auth/publisher-access.ts';
 import { BrokerError } from '../core/errors.ts';
 import { clientAddress } from './client-address.ts';
 import { compressedBody } from './content-encoding.ts';
-import type { PublisherAccess } from './publisher-access.ts';
 
 export interface PublishKeyCheckOptions {
   readonly keys: Pick<PublishKeys, 'accepts'>;
@@ -21,16 +21,17 @@ export function requirePublishKey(app: FastifyInstance, { keys, publishers }: Pu
     const refusal =
       key !== undefined && keys.accepts(key)
         ? compressedBody(request.headers)
-        : await refusalOf(request, publishers);
+        : await refusalOf(request, key, publishers);
     if (refusal !== undefined) throw refusal;
   });
 }
 
 async function refusalOf(
   request: FastifyRequest,
+  credential: string | undefined,
   publishers: PublishKeyCheckOptions['publishers'],
 ): Promise<BrokerError> {
-  const access = await publishers.of(request.headers.authorization, clientAddress(request));
+  const access = await publishers.of(credential, clientAddress(request));
   if (access instanceof BrokerError) return access;
   return new BrokerError('forbidden', 'A token is not enough for this: send a publish key.');
 }

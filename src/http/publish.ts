@@ -1,80 +1,61 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Access } from '../auth/access.ts';
-import { revokedToken } from '../auth/bad-token.ts';
-import type { Revocations } from '../auth/revocations.ts';
+import { bearerToken } from '../auth/bearer.ts';
 import { parseChannelName } from '../core/channel-name.ts';
-import { matchesAny } from '../core/channel-pattern.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { FairLoop } from '../core/fair-loop.ts';
-import type { Hub } from '../core/hub.ts';
-import type { RequestTracer } from '../core/request-tracer.ts';
+import type { TracedRequest } from '../core/request-tracer.ts';
+import { IDEMPOTENCY_KEY } from '../publish/publication.ts';
+import type { PublishBody } from '../publish/publication.ts';
+import type { PublishAttempt, Publisher } from '../publish/publisher.ts';
 import { PUBLISH, PUBLISH_RAW } from './api/publish-operations.ts';
-import { invalidBody } from './body-faults.ts';
 import { clientAddress } from './client-address.ts';
 import { compressedBody } from './content-encoding.ts';
-import { takeJsonBytes } from './json-body.ts';
 import { LargeBodies } from './large-bodies.ts';
-import { limitPublishRates } from './publish-rates.ts';
-import type { PublishRateOptions } from './publish-rates.ts';
-import type { Publication } from './publication.ts';
-import { IDEMPOTENCY_KEY, acknowledgement, parsePublication, parseRawPublication } from './publication.ts';
-import type { PublisherAccess } from './publisher-access.ts';
-import { traceRequests } from './trace-requests.ts';
+import { takeJsonBytes } from './take-json-bytes.ts';
 
 export interface PublishOptions {
-  readonly hub: Pick<Hub, 'publish'>;
-  readonly publishers: Pick<PublisherAccess, 'of'>;
-  readonly revocations: Pick<Revocations, 'refuses'>;
-  readonly rates: PublishRateOptions;
-  /** Of a body, and of data as they are delivered. */
-  readonly maxBodyBytes: number;
+  readonly publisher: Publisher;
   readonly loop: Pick<FairLoop, 'inTurn'>;
-  /** Undefined where nothing is traced. */
-  readonly tracer: RequestTracer | undefined;
 }
 
 /** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(
   app: FastifyInstance,
-  { hub, publishers, revocations, rates, maxBodyBytes, loop, tracer }: PublishOptions,
+  { publisher, loop }: PublishOptions,
 ): Promise<void> {
-  if (tracer !== undefined) traceRequests(app, tracer);
-  const accesses = new WeakMap<FastifyRequest, Access>();
+  const attempts = new WeakMap<FastifyRequest, PublishAttempt>();
   const bodies = new LargeBodies(loop);
 
-  // Checked before the body is read: who may not publish does not get to make us parse.
-  app.addHook('onRequest', (request, _reply, done) => {
-    const admit = (access: Access): void => {
-      accesses.set(request, access);
-      done(refusalOf(request, access));
+  app.addHook('onRequest', (request, reply, done) => {
+    const attempt = publisher.begin(() => described(request));
+    attempts.set(request, attempt);
+    // Fastify's onResponse does not run for a client that leaves.
+    const { raw } = reply;
+    if (attempt.isTraced)
+      raw.once('close', () => attempt.end(raw.writableFinished ? raw.statusCode : undefined));
+
+    const proceed = (refusal: BrokerError | undefined): void => {
+      if (attempt.rateHeaders !== undefined) reply.headers({ ...attempt.rateHeaders });
+      done(refusal);
     };
-    const access = publishers.of(request.headers.authorization, clientAddress(request));
-    if (access instanceof BrokerError) done(access);
-    else if (access instanceof Promise) access.then(admit, done);
-    else admit(access);
+    const credential = bearerToken(request.headers.authorization);
+    const admitted = attempt.admit(credential, clientAddress(request), compressedBody(request.headers));
+    if (admitted instanceof Promise) admitted.then(proceed, done);
+    else proceed(admitted);
   });
-  await limitPublishRates(app, rates);
 
   const publish = async (
     request: FastifyRequest,
     reply: FastifyReply,
-    body: Buffer | undefined,
-    read: () => Publication,
+    body: PublishBody,
   ): Promise<FastifyReply> => {
-    const checked = bodies.read(request.raw.socket, body?.length ?? 0, read);
-    const publication = checked instanceof Promise ? await checked : checked;
-    const access = accesses.get(request);
-    if (access === undefined || !matchesAny(access.publish, publication.channel)) {
-      throw new BrokerError('forbidden', `The token does not grant publishing to ${publication.channel}.`);
-    }
-    // A publish key is taken back by taking it out of the settings.
-    if (access.kind === 'token' && revocations.refuses(access, publication.channel)) throw revokedToken();
-    const idempotencyKey = idempotencyKeyOf(request);
-    const { id, replayed } = await hub.publish(publication.channel, publication.event, {
-      idempotencyKey,
-    });
+    const attempt = attempts.get(request);
+    if (attempt === undefined) throw new Error('a publish has no attempt');
+    const read = bodies.read(request.raw.socket, body.bytes?.length ?? 0, () => publisher.read(body));
+    const publication = read instanceof Promise ? await read : read;
+    const { json, replayed } = await attempt.publish(publication, idempotencyKeyOf(request));
     if (replayed) reply.header('idempotent-replayed', 'true');
-    return answer(reply, acknowledgement(publication.channel, id));
+    return answer(reply, json);
   };
 
   await app.register(async (json) => {
@@ -82,14 +63,8 @@ export async function publishRoutes(
     json.post<{ Body: Buffer | undefined }>(
       '/publish',
       { config: { operation: PUBLISH } },
-      (request, reply) => {
-        if (request.body === undefined || request.body.length === 0) {
-          const detail = 'is empty; send {"channel":"news","data":"hello"}';
-          throw invalidBody([{ pointer: '', detail }]);
-        }
-        const { body } = request;
-        return publish(request, reply, body, () => parsePublication(body, maxBodyBytes));
-      },
+      (request, reply) =>
+        publish(request, reply, { channel: undefined, type: undefined, bytes: request.body }),
     );
   });
 
@@ -108,8 +83,7 @@ export async function publishRoutes(
     }>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, (request, reply) => {
       const channel = parseChannelName(request.params.channel);
       const type = eventTypeOf(request.url, request.query);
-      const { body } = request;
-      return publish(request, reply, body, () => parseRawPublication(channel, type, body, maxBodyBytes));
+      return publish(request, reply, { channel, type, bytes: request.body });
     });
   });
 }
@@ -130,11 +104,21 @@ function answer(reply: FastifyReply, json: string): FastifyReply {
   return reply;
 }
 
-/** Why this request may not publish, whatever is in it; undefined when it may. */
-function refusalOf({ headers }: FastifyRequest, access: Access): BrokerError | undefined {
-  if (access.publish.length === 0)
-    return new BrokerError('forbidden', 'The token does not grant publishing to any channel.');
-  return compressedBody(headers);
+function described(request: FastifyRequest): TracedRequest {
+  const { headers } = request;
+  return {
+    method: request.method,
+    scheme: request.protocol,
+    route: request.routeOptions.url ?? '',
+    path: request.url.split('?', 1)[0] ?? '',
+    traceparent: textOf(headers['traceparent']),
+    tracestate: textOf(headers['tracestate']),
+  };
+}
+
+/** Node joins a field that came twice, and then it is not valid. */
+function textOf(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function eventTypeOf(url: string, query: Record<string, string | string[]>): string | undefined {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { TokenRequest } from '../auth/token-issuer.ts';
 import { parseChannelPattern } from '../core/channel-pattern.ts';
+import { checked, invalidBody } from '../publish/body-faults.ts';
+import { readJson, requireShort } from '../publish/json-body.ts';
 import { CHANNEL_PATTERN_SCHEMA } from './api/channel-schemas.ts';
-import { checked, invalidBody } from './body-faults.ts';
-import { readJson, requireShort } from './json-body.ts';
 
 const HOUR = 3_600;
 const DAY = 24 * HOUR;

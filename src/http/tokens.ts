@@ -2,11 +2,11 @@ import type { FastifyInstance } from 'fastify';
 import { MAX_TOKEN_LENGTH } from '../auth/token-header.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import { BrokerError } from '../core/errors.ts';
+import { invalidBody } from '../publish/body-faults.ts';
 import { MAKE_TOKEN } from './api/token-operations.ts';
-import { invalidBody } from './body-faults.ts';
-import { takeJsonBytes } from './json-body.ts';
 import { requirePublishKey } from './publish-key-check.ts';
 import type { PublishKeyCheckOptions } from './publish-key-check.ts';
+import { takeJsonBytes } from './take-json-bytes.ts';
 import { parseTokenBody } from './token-body.ts';
 
 export interface TokenRoutesOptions extends PublishKeyCheckOptions {

@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
 import { BrokerError } from '../core/errors.ts';
 import { MAX_FAULTS, invalidBody } from './body-faults.ts';
 import { MAX_DEPTH, TooDeepJson, compactText, scanJson } from './json-scanner.ts';
@@ -16,14 +15,6 @@ import {
 
 /** Of a body that is no publication, in bytes. A token has room for a tenth of that. */
 const MAX_SHORT = 64 * 1024;
-
-/** The routes take `application/json` and nothing else, and are given its bytes: how they are read is theirs to say. */
-export function takeJsonBytes(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
-  );
-}
 
 /** @throws BrokerError `invalid-body` for what is not UTF-8 */
 export function decodeUtf8(body: Buffer): string {

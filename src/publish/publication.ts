@@ -1,11 +1,8 @@
 import { z } from 'zod';
+import { CHANNEL_NAME_SCHEMA } from '../core/channel-name.ts';
 import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
-import { parseEventId } from '../core/event.ts';
-import type { EventId, NewEvent } from '../core/event.ts';
-import { encodeFields, fits } from '../sse/frame.ts';
-import { CHANNEL_NAME_SCHEMA } from './api/channel-schemas.ts';
-import { WITHOUT_NUL } from './api/json-schema.ts';
+import type { NewEvent } from '../core/event.ts';
 import { channelOf, checked, invalidBody } from './body-faults.ts';
 import { decodeUtf8, readJson } from './json-body.ts';
 
@@ -13,6 +10,15 @@ import { decodeUtf8, readJson } from './json-body.ts';
 export interface Publication {
   readonly channel: ChannelName;
   readonly event: NewEvent;
+}
+
+/** The body of a publish request. */
+export interface PublishBody {
+  /** The channel that the path names; undefined where the body names it, as JSON. */
+  readonly channel: ChannelName | undefined;
+  /** The event's type, where the path names the channel. */
+  readonly type: string | undefined;
+  readonly bytes: Buffer | undefined;
 }
 
 /** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
@@ -29,6 +35,9 @@ export const EventType = z
     description:
       'What kind of event it is: what a page listens to with `addEventListener`. An event without one arrives as `message`. No control characters, and not beginning with `sluice:`, which is for events of the broker itself.',
   });
+
+/** A string as it may be published, in JSON Schema, which applies a pattern to strings alone. */
+export const WITHOUT_NUL = { pattern: String.raw`^[^\u0000]*$` } as const;
 
 export const PublicationBody = z.strictObject(
   {
@@ -51,7 +60,9 @@ const FIELDS = { names: ['channel', 'event', 'data'], deepest: '/data' };
  * Reads the JSON body of `POST /publish` (docs/protocol.md §2). The data may take `maxBytes` as it is delivered.
  * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`, `body-too-large`
  */
-export function parsePublication(body: Buffer, maxBytes: number): Publication {
+export function parsePublication(body: Buffer | undefined, maxBytes: number): Publication {
+  if (body === undefined || body.length === 0)
+    throw invalidBody([{ pointer: '', detail: 'is empty; send {"channel":"news","data":"hello"}' }]);
   const { value, more, loneSurrogate, textOf } = readJson(body, FIELDS);
   if (Array.isArray(value))
     throw invalidBody([{ pointer: '', detail: 'is a list; send one event in each request' }]);
@@ -83,16 +94,6 @@ export function parseRawPublication(
   return { channel, event: newEvent(type, body === undefined ? '' : decodeUtf8(body), maxBytes) };
 }
 
-/**
- * What a publisher is answered: neither a channel name nor an id has a character that JSON escapes.
- * @throws Error for an id that is none: whoever can write to the log's Redis may have put anything in its place
- */
-export function acknowledgement(channel: ChannelName, id: EventId): string {
-  if (parseEventId(id) === undefined)
-    throw new Error(`the log answered with an id that is none: ${JSON.stringify(id.slice(0, 100))}`);
-  return `{"channel":"${channel}","id":"${id}"}`;
-}
-
 function newEvent(type: string | undefined, data: string, maxBytes: number): NewEvent {
   // Browsers take a NUL, others cut the string there: nobody can mean it.
   if (data.includes('\0'))
@@ -103,5 +104,33 @@ function newEvent(type: string | undefined, data: string, maxBytes: number): New
       'body-too-large',
       'The data is larger than SLUICE_MAX_BODY_BYTES allows as it is delivered: each line break in it begins another "data: " line.',
     );
-  return { fields: encodeFields(type, data) };
+  return { type, data };
+}
+
+/** What a stream writes for a line break in the data, in UTF-8 bytes, and how much longer it is than LF or CR. */
+const LINE_BREAK_BYTES = '\ndata: '.length;
+const GROWTH_BYTES = LINE_BREAK_BYTES - 1;
+
+/**
+ * Whether the data take at most `limit` bytes in a stream, without the first `data: ` and the blank line: each of CRLF,
+ * CR and LF begins another `data: ` line. The delivered form is not made for that, and the search for line breaks ends
+ * at the limit.
+ */
+export function fits(data: string, limit: number): boolean {
+  // No character takes more room than a line break.
+  if (data.length * LINE_BREAK_BYTES <= limit) return true;
+  let left = limit - Buffer.byteLength(data);
+  let lf = data.indexOf('\n');
+  let cr = data.indexOf('\r');
+  while (left >= 0 && (lf >= 0 || cr >= 0)) {
+    if (cr >= 0 && (lf < 0 || cr < lf)) {
+      // CRLF is one line break of two bytes: the CR is gone, and the LF is counted by itself.
+      left += lf === cr + 1 ? 1 : -GROWTH_BYTES;
+      cr = data.indexOf('\r', cr + 1);
+    } else {
+      left -= GROWTH_BYTES;
+      lf = data.indexOf('\n', lf + 1);
+    }
+  }
+  return left >= 0;
 }

@@ -1,87 +1,163 @@
 import { hash } from 'node:crypto';
-import fastifyRateLimit from '@fastify/rate-limit';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { bearerToken } from '../auth/bearer.ts';
+import type { Access } from '../auth/access.ts';
 import { BrokerError } from '../core/errors.ts';
-import type { Rate, RateCounter } from '../core/rate.ts';
+import type { Rate, RateCount, RateCounter } from '../core/rate.ts';
 import type { OnRefusedRequest, RefusedRequest } from '../core/refused-request.ts';
-import { clientAddress } from './client-address.ts';
-import { sharedRateStore } from './shared-rate-store.ts';
 
-export interface PublishRateOptions {
+export interface PublishLimiterOptions {
   /** Undefined for no limit. */
   readonly perKey: Rate | undefined;
   readonly perAddress: Rate | undefined;
-  /** Counts for all replicas together; without one, this process counts what it sees itself. */
+  /** Counts for all replicas together. Without one, this process counts alone. */
   readonly counter: RateCounter | undefined;
-  /** A publish was let through without being counted. */
+  /** Called when a publish could not be counted; it is let through. */
   readonly onUncounted: () => void;
   readonly onRefused: OnRefusedRequest;
+}
+
+/** Who publishes: the credential was accepted and gave this access. */
+export interface CountedPublisher {
+  readonly credential: string;
+  readonly access: Access;
+  /** As `countedAddress` gives it. */
+  readonly address: string;
+}
+
+export interface CountedPublish {
+  /** To be sent with the answer, whatever it is (draft-ietf-httpapi-ratelimit-headers). */
+  readonly headers: RateHeaders;
+  /** `too-many-requests` when the publish is beyond a rate. */
+  readonly refusal: BrokerError | undefined;
+}
+
+export interface RateHeaders {
+  readonly 'ratelimit-policy': string;
+  readonly ratelimit: string;
 }
 
 interface Limit {
   readonly name: 'key' | 'ip';
   readonly rate: Rate;
   readonly reason: RefusedRequest;
-  readonly whose: (request: FastifyRequest) => string;
+  readonly whose: (publisher: CountedPublisher) => string;
+  /** Used where no counter is shared. */
+  readonly windows: RateWindows;
 }
 
-/**
- * Refuses publishes beyond the rates with 429, before their body is read, and says with every answer how much is left
- * (draft-ietf-httpapi-ratelimit-headers). For hooks that come behind the one that checks the credential: who may not
- * publish is not counted.
- */
-export async function limitPublishRates(app: FastifyInstance, options: PublishRateOptions): Promise<void> {
-  const limits = limitsOf(options);
-  if (limits.length === 0) return;
-  const { counter, onUncounted, onRefused } = options;
-  await app.register(fastifyRateLimit, {
-    global: false,
-    ...(counter !== undefined && { store: sharedRateStore(counter, onUncounted) }),
-  });
-  const counters = limits.map((limit) => ({
-    limit,
-    count: app.createRateLimit({
-      max: limit.rate.limit,
-      timeWindow: limit.rate.window,
-      keyGenerator: (request) => `${limit.name}:${limit.whose(request)}`,
-    }),
-  }));
-  const policies = limits
-    .map(({ name, rate }) => `"${name}";q=${rate.limit};w=${rate.window / 1_000}`)
-    .join(', ');
+/** How long a publish waits for the shared counter, in ms. With the log's own time-out, it stays within its second. */
+const COUNT_TIMEOUT_MS = 150;
+/** How long nobody is counted after such a time-out, in ms: a Redis that hangs is not asked again for each publish. */
+const PAUSE_MS = 1_000;
+const UNCOUNTED: RateCount = { count: 0, left: 0 };
 
-  app.addHook('onRequest', async (request, reply) => {
-    // At the same time: together they may take no longer than one.
-    const states = await Promise.all(
-      counters.map(async ({ limit, count }) => ({ limit, state: await count(request) })),
-    );
-    const left: string[] = [];
+/** Counts publishes by key and by address, and says which are too many. */
+export class PublishLimiter {
+  readonly #options: PublishLimiterOptions;
+  readonly #limits: readonly Limit[];
+  readonly #policies: string;
+  readonly #digests = new WeakMap<Access, string>();
+  #pausedUntil = 0;
+
+  constructor(options: PublishLimiterOptions) {
+    const { perKey, perAddress } = options;
+    const limits: Limit[] = [];
+    const add = (rate: Rate | undefined, limit: Pick<Limit, 'name' | 'reason' | 'whose'>): void => {
+      if (rate !== undefined) limits.push({ ...limit, rate, windows: new RateWindows(rate.window) });
+    };
+    add(perKey, { name: 'key', reason: 'key-rate', whose: (publisher) => this.#digestOf(publisher) });
+    add(perAddress, { name: 'ip', reason: 'ip-rate', whose: ({ address }) => address });
+    this.#options = options;
+    this.#limits = limits;
+    this.#policies = limits
+      .map(({ name, rate }) => `"${name}";q=${rate.limit};w=${rate.window / 1_000}`)
+      .join(', ');
+  }
+
+  /** Undefined where no rate is set. A promise only where the counter is shared; it never rejects. */
+  count(publisher: CountedPublisher): CountedPublish | Promise<CountedPublish> | undefined {
+    if (this.#limits.length === 0) return undefined;
+    const { counter } = this.#options;
+    if (counter === undefined)
+      return this.#judge(
+        publisher,
+        this.#limits.map(({ whose, windows }) => windows.count(whose(publisher))),
+      );
+    // All at the same time: together they take no longer than one.
+    return Promise.all(
+      this.#limits.map(({ name, rate, whose }) =>
+        this.#countShared(counter, `${name}:${whose(publisher)}`, rate.window),
+      ),
+    ).then((counts) => this.#judge(publisher, counts));
+  }
+
+  #judge({ address }: CountedPublisher, counts: readonly RateCount[]): CountedPublish {
+    let left = '';
     let refused: { limit: Limit; seconds: number } | undefined;
-    for (const { limit, state } of states) {
-      if (state.isAllowed) continue;
-      left.push(`"${limit.name}";r=${state.remaining};t=${state.ttlInSeconds}`);
-      if (state.isExceeded && state.ttlInSeconds >= (refused?.seconds ?? 0))
-        refused = { limit, seconds: Math.max(1, state.ttlInSeconds) };
+    for (const [i, limit] of this.#limits.entries()) {
+      const { count, left: ms } = counts[i] ?? UNCOUNTED;
+      const seconds = Math.ceil(ms / 1_000);
+      const remaining = Math.max(0, limit.rate.limit - count);
+      left += `${i === 0 ? '' : ', '}"${limit.name}";r=${remaining};t=${seconds}`;
+      if (count > limit.rate.limit && seconds >= (refused?.seconds ?? 0))
+        refused = { limit, seconds: Math.max(1, seconds) };
     }
-    reply.headers({ 'ratelimit-policy': policies, ratelimit: left.join(', ') });
-    if (refused === undefined) return;
-    onRefused(refused.limit.reason, clientAddress(request));
-    throw tooMany(refused.limit, refused.seconds);
-  });
+    const headers = { 'ratelimit-policy': this.#policies, ratelimit: left };
+    if (refused === undefined) return { headers, refusal: undefined };
+    this.#options.onRefused(refused.limit.reason, address);
+    return { headers, refusal: tooMany(refused.limit, refused.seconds) };
+  }
+
+  /** Lets everybody through when the shared counter fails: a limit must not refuse publishes that would be right. */
+  async #countShared(counter: RateCounter, name: string, window: number): Promise<RateCount> {
+    if (performance.now() >= this.#pausedUntil) {
+      try {
+        return await within(COUNT_TIMEOUT_MS, counter.count(name, window));
+      } catch {
+        this.#pausedUntil = performance.now() + PAUSE_MS;
+      }
+    }
+    this.#options.onUncounted();
+    return UNCOUNTED;
+  }
+
+  /** The same on every replica, and of no use to whoever can read it in Redis: keys are long and random. */
+  #digestOf({ access, credential }: CountedPublisher): string {
+    let digest = this.#digests.get(access);
+    if (digest === undefined) {
+      digest = hash('sha256', `publish-rate:${credential}`, 'base64url').slice(0, 22);
+      this.#digests.set(access, digest);
+    }
+    return digest;
+  }
 }
 
-function limitsOf({ perKey, perAddress }: PublishRateOptions): Limit[] {
-  const limits: Limit[] = [];
-  if (perKey !== undefined) limits.push({ name: 'key', rate: perKey, reason: 'key-rate', whose: keyDigest });
-  if (perAddress !== undefined)
-    limits.push({ name: 'ip', rate: perAddress, reason: 'ip-rate', whose: clientAddress });
-  return limits;
-}
+/** Names that one process counts at the most; the ones that published least recently are forgotten. */
+const MAX_WINDOWS = 5_000;
 
-/** The same on every replica, and of no use to whoever can read it in Redis: keys are long and random. */
-function keyDigest({ headers }: FastifyRequest): string {
-  return hash('sha256', `publish-rate:${bearerToken(headers.authorization) ?? ''}`, 'base64url').slice(0, 22);
+/** Hits by name, each in a window of its own that starts with its first hit. */
+class RateWindows {
+  readonly #window: number;
+  readonly #windows = new Map<string, { count: number; readonly ends: number }>();
+
+  /** @param window ms */
+  constructor(window: number) {
+    this.#window = window;
+  }
+
+  count(name: string): RateCount {
+    const now = performance.now();
+    let window = this.#windows.get(name);
+    // The map's order is that of use.
+    if (window !== undefined) this.#windows.delete(name);
+    if (window === undefined || window.ends <= now) window = { count: 0, ends: now + this.#window };
+    window.count++;
+    this.#windows.set(name, window);
+    if (this.#windows.size > MAX_WINDOWS) {
+      const [oldest = name] = this.#windows.keys();
+      this.#windows.delete(oldest);
+    }
+    return { count: window.count, left: window.ends - now };
+  }
 }
 
 function tooMany({ name, rate }: Limit, seconds: number): BrokerError {
@@ -91,4 +167,19 @@ function tooMany({ name, rate }: Limit, seconds: number): BrokerError {
     `More than ${rate.limit} publishes in ${rate.window / 1_000} s came from ${whose}. Nothing was published; try again in ${seconds} s.`,
     { retryAfter: seconds },
   );
+}
+
+/** @throws Error when the promise takes longer than `timeout` ms */
+async function within<T>(timeout: number, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  // The sockets are read once more first: the answer may be there already, and this process may be late.
+  const timer = setTimeout(() => setImmediate(() => reject(new Error('not counted in time'))), timeout);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+    // Nobody waits for the slower of the two any more.
+    promise.catch(() => undefined);
+    late.catch(() => undefined);
+  }
 }

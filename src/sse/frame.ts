@@ -21,34 +21,6 @@ const TOLD: Readonly<Record<CloseCause, ClosingReason>> = {
   keys: 'keys',
 };
 
-/** What a line break of the data becomes. */
-const NEXT_LINE = '\ndata: ';
-/** How many bytes longer it is than a LF or a CR. */
-const GROWTH = NEXT_LINE.length - 1;
-
-/**
- * Whether these data take no more than `limit` bytes as SSE fields, without the first `data: ` and the blank line. Stops at the
- * line break with which they no longer fit.
- */
-export function fits(data: string, limit: number): boolean {
-  // No character grows more than a line break.
-  if (data.length * NEXT_LINE.length <= limit) return true;
-  let left = limit - Buffer.byteLength(data);
-  let lf = data.indexOf('\n');
-  let cr = data.indexOf('\r');
-  while (left >= 0 && (lf >= 0 || cr >= 0)) {
-    if (cr >= 0 && (lf < 0 || cr < lf)) {
-      // CRLF is one line break.
-      left += lf === cr + 1 ? 1 : -GROWTH;
-      cr = data.indexOf('\r', cr + 1);
-    } else {
-      left -= GROWTH;
-      lf = data.indexOf('\n', lf + 1);
-    }
-  }
-  return left >= 0;
-}
-
 /** The id is the position before the gap: a reader that comes back with it is told of the gap again. */
 export function encodeGap({ channel, after, before }: GapNotice, position: EventId): string {
   return controlEvent('gap', { channel, after, before }, position);

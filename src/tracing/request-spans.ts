@@ -1,28 +1,32 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, defaultTextMapGetter, trace } from '@opentelemetry/api';
-import type { Context, Span, Tracer } from '@opentelemetry/api';
+import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
-import type { RequestTrace, RequestTracer, TracedRequest } from '../core/request-tracer.ts';
+import type { ChannelName } from '../core/channel-name.ts';
+import { BrokerError } from '../core/errors.ts';
+import type { AppendTrace, RequestTrace, RequestTracer, TracedRequest } from '../core/request-tracer.ts';
 
 /** More than any path with a valid channel name has, every character of it encoded. */
 const MAX_PATH = 700;
 
 /**
- * A server span for each request, as OpenTelemetry's semantic conventions for HTTP want it, below that of whoever asks
- * if they say so (W3C Trace Context).
+ * A server span for each request, as OpenTelemetry's semantic conventions for HTTP want it, below the span of the client
+ * if the request names one (W3C Trace Context); and below it a producer span for its append, as the conventions for
+ * messaging want it.
  */
 export class RequestSpans implements RequestTracer {
   readonly #tracer: Tracer;
   readonly #propagator = new W3CTraceContextPropagator();
-  readonly #current = new AsyncLocalStorage<Context>();
+  readonly #appendAttributes: Attributes;
 
-  constructor(tracer: Tracer) {
+  /** @param database the database behind the log, by its name in the semantic conventions; undefined for none */
+  constructor(tracer: Tracer, database: string | undefined) {
     this.#tracer = tracer;
-  }
-
-  /** Below which span new ones belong, at this point of the code. */
-  get current(): Context {
-    return this.#current.getStore() ?? ROOT_CONTEXT;
+    this.#appendAttributes = {
+      'messaging.system': 'sluice',
+      'messaging.operation.name': 'append',
+      'messaging.operation.type': 'send',
+      ...(database !== undefined && { 'db.system.name': database }),
+    };
   }
 
   start({ method, scheme, route, path, traceparent, tracestate }: TracedRequest): RequestTrace {
@@ -36,8 +40,25 @@ export class RequestSpans implements RequestTracer {
     const span = this.#tracer.startSpan(`${method} ${route}`, { kind: SpanKind.SERVER, attributes }, remote);
     const context = trace.setSpan(remote, span);
     return {
-      during: (next) => this.#current.run(context, next),
+      append: (channel) => this.#append(channel, context),
       end: (status) => endWith(span, status),
+    };
+  }
+
+  #append(channel: ChannelName, parent: Context): AppendTrace {
+    const attributes = { ...this.#appendAttributes, 'messaging.destination.name': channel };
+    // The conventions keep out of a span's name what has as many values as channels have names.
+    const span = this.#tracer.startSpan('append', { kind: SpanKind.PRODUCER, attributes }, parent);
+    return {
+      appended(id, replayed) {
+        span.setAttribute('messaging.message.id', id);
+        if (replayed) span.setAttribute('sluice.replayed', true);
+        span.end();
+      },
+      failed(error) {
+        failWith(span, error);
+        span.end();
+      },
     };
   }
 }
@@ -54,4 +75,11 @@ function endWith(span: Span, status: number | undefined): void {
     }
   }
   span.end();
+}
+
+/** The message of an error that nobody foresaw may hold anything, so it stays in the broker's own log. */
+function failWith(span: Span, error: unknown): void {
+  const known = error instanceof BrokerError ? error : undefined;
+  span.setAttribute('error.type', known?.code ?? 'internal');
+  span.setStatus({ code: SpanStatusCode.ERROR, ...(known !== undefined && { message: known.message }) });
 }

@@ -3,10 +3,10 @@ import { AllowedOrigins } from '../auth/allowed-origins.ts';
 import { CredentialGuard } from '../auth/credential-guard.ts';
 import { FailedAttempts } from '../auth/failed-attempts.ts';
 import { PublishKeys } from '../auth/publish-keys.ts';
+import { PublisherAccess } from '../auth/publisher-access.ts';
 import type { Revocations } from '../auth/revocations.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import type { Config } from '../config.ts';
-import { PublisherAccess } from '../http/publisher-access.ts';
 import { SubscriberAccess } from '../http/subscriber-access.ts';
 import { tokenServices } from './token-services.ts';
 

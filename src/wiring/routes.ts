@@ -5,7 +5,6 @@ import type { Config } from '../config.ts';
 import type { ControlBus } from '../core/control-bus.ts';
 import type { FairLoop } from '../core/fair-loop.ts';
 import type { Hub } from '../core/hub.ts';
-import type { RateCounter } from '../core/rate.ts';
 import { apiDocument } from '../http/api-document.ts';
 import { consolePage } from '../http/console-page.ts';
 import { DescribedRoutes } from '../http/described-routes.ts';
@@ -17,25 +16,23 @@ import { publishRoutes } from '../http/publish.ts';
 import { subscribeRoutes } from '../http/subscribe.ts';
 import { tokenRoutes } from '../http/tokens.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Publisher } from '../publish/publisher.ts';
 import type { Connections } from '../sse/connections.ts';
-import type { Tracing } from '../tracing/tracing.ts';
 import type { Credentials } from './credentials.ts';
 import type { RefusalNotices } from './refusal-notices.ts';
 
 /** What the routes are made of. */
 export interface RouteParts {
+  readonly publisher: Publisher;
   readonly hub: Hub;
   readonly connections: Connections;
   readonly loop: FairLoop;
   readonly control: ControlBus;
-  /** Counts publishes for all replicas; undefined where there is only one. */
-  readonly counter: RateCounter | undefined;
   readonly credentials: Credentials;
   readonly revocations: Revocations;
   readonly refusals: RefusalNotices;
   readonly metrics: Metrics;
   readonly readiness: () => Promise<Readiness>;
-  readonly tracing: Tracing | undefined;
   readonly version: string;
 }
 
@@ -43,25 +40,11 @@ const CONSOLE = fileURLToPath(new URL('../console', import.meta.url));
 
 /** Everything on the broker's port, in the order in which the API document lists it. */
 export async function brokerRoutes(app: FastifyInstance, config: Config, parts: RouteParts): Promise<void> {
-  const { hub, connections, loop, control, revocations, metrics, refusals, version } = parts;
+  const { publisher, hub, connections, loop, control, revocations, metrics, refusals, version } = parts;
   const { keys, publishers, subscribers, issuer } = parts.credentials;
   const described = new DescribedRoutes();
   described.watch(app);
-  await app.register(publishRoutes, {
-    hub,
-    publishers,
-    revocations,
-    rates: {
-      perKey: config.publishRatePerKey,
-      perAddress: config.publishRatePerIp,
-      counter: parts.counter,
-      onUncounted: metrics.uncounted,
-      onRefused: refusals.onRequest,
-    },
-    maxBodyBytes: config.maxBodyBytes,
-    loop,
-    tracer: parts.tracing?.requests,
-  });
+  await app.register(publishRoutes, { publisher, loop });
   await app.register(disconnectRoute, { control, keys, publishers });
   await app.register(subscribeRoutes, {
     hub,

@@ -8,6 +8,7 @@ import { ListeningSockets } from '../http/listening-sockets.ts';
 import { PublishLane } from '../http/publish-lane.ts';
 import { TlsServer } from '../http/tls-server.ts';
 import type { TlsIdentity } from '../http/tls-server.ts';
+import { trustedProxies } from '../http/trusted-proxies.ts';
 import { adminRoutes, brokerRoutes } from './routes.ts';
 import type { RouteParts } from './routes.ts';
 
@@ -97,18 +98,16 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
   };
 }
 
-/** Undefined where hooks of Fastify, which the lane bypasses, count rates or trace requests. The lane reads no TLS either. */
+/** The lane reads no TLS. */
 function publishLane(
   server: FastifyInstance,
   config: Config,
   logger: Logger,
-  { hub, loop, credentials, tracing }: RouteParts,
-): PublishLane | undefined {
-  const limited = config.publishRatePerKey !== undefined || config.publishRatePerIp !== undefined;
-  if (limited || tracing !== undefined) return undefined;
+  { publisher, loop }: RouteParts,
+): PublishLane {
   return new PublishLane(server.server, {
-    hub,
-    keys: credentials.keys,
+    publisher,
+    trusts: trustedProxies(config.trustedProxies),
     maxHeaderBytes: config.maxHeaderBytes,
     maxBodyBytes: config.maxBodyBytes,
     keepAlive: KEEP_ALIVE_TIMEOUT,

@@ -8,7 +8,7 @@ const NOTICE_INTERVAL = 10_000;
 
 /** Undefined where nothing is traced: then none of OpenTelemetry is loaded. */
 export async function startTracing(
-  protocol: Config['tracing'],
+  { tracing: protocol, redisUrl }: Config,
   logger: Logger,
 ): Promise<Tracing | undefined> {
   if (protocol === undefined) return undefined;
@@ -17,5 +17,9 @@ export async function startTracing(
     NOTICE_INTERVAL,
   );
   const tracing = await import('../tracing/tracing.ts');
-  return await tracing.startTracing({ protocol, onFailed: (reason) => notice.note('tracing', reason) });
+  return await tracing.startTracing({
+    protocol,
+    database: redisUrl === undefined ? undefined : 'redis',
+    onFailed: (reason) => notice.note('tracing', reason),
+  });
 }

@@ -9,15 +9,15 @@ import { parseChannelPattern } from '../../src/core/channel-pattern.ts';
 import { BrokerError } from '../../src/core/errors.ts';
 import { parseEventId } from '../../src/core/event.ts';
 import { parseOriginPattern } from '../../src/core/origin-pattern.ts';
-import { countedAddress } from '../../src/http/client-address.ts';
+import { countedAddress, forwardedClientAddress } from '../../src/http/client-address.ts';
 import { parseDisconnect } from '../../src/http/disconnect-body.ts';
 import { noProgress, readPlainPublish } from '../../src/http/plain-publish.ts';
-import { parsePublication, parseRawPublication } from '../../src/http/publication.ts';
 import { ReceivedBytes } from '../../src/http/received-bytes.ts';
 import { startPosition } from '../../src/http/start-position.ts';
 import { parseTokenBody } from '../../src/http/token-body.ts';
 import { trustedProxies } from '../../src/http/trusted-proxies.ts';
-import { encodeFields, fits } from '../../src/sse/frame.ts';
+import { fits, parsePublication, parseRawPublication } from '../../src/publish/publication.ts';
+import { encodeFields } from '../../src/sse/frame.ts';
 import { growth, isLinear } from '../support/growth.ts';
 
 /** Everything that reads what a stranger sends takes time that grows with its length, whatever it is. */
@@ -171,6 +171,11 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
   'an origin, as a setting': [HEAD, parseOriginPattern],
   'a host': [HEAD, (text) => cookieCounts({ origin: 'https://a', host: text }, NO_ORIGINS)],
   'an address': [HEAD, countedAddress],
+  'forwarded addresses in the lane': [HEAD, (text) => forwardedClientAddress('10.0.0.1', text, trusts)],
+  'forwarded addresses in the lane, all trusted': [
+    HEAD,
+    (text) => forwardedClientAddress('10.0.0.1', `${text}${',10.0.0.1'.repeat(text.length / 9)}`, trusts),
+  ],
   'an address in brackets': [HEAD, (text) => countedAddress(`[${text}]:80x`)],
   'an address with a zone': [HEAD, (text) => countedAddress(`fe80::1%${text}`)],
   'a proxy': [HEAD, trusts],

@@ -1,4 +1,4 @@
-import { parsePublication } from '../../src/http/publication.ts';
+import { parsePublication } from '../../src/publish/publication.ts';
 import { cost } from '../support/growth.ts';
 
 /**

@@ -11,7 +11,7 @@ const OTEL = '@opentelemetry/api';
 export const layers: readonly Snippet[] = [
   imports('src/core/snippet.ts', {
     refused: [
-      ...parts('..', ['sse', 'logs', 'logs/redis', 'http', 'auth', 'cli', 'tracing']),
+      ...parts('..', ['sse', 'logs', 'logs/redis', 'http', 'auth', 'publish', 'cli', 'tracing']),
       '../metrics.ts',
       '../config.ts',
       '../app.ts',
@@ -33,7 +33,9 @@ export const layers: readonly Snippet[] = [
       refused: [
         ...parts(
           '..',
-          ['sse', 'logs', 'http', 'auth', 'cli', 'tracing', 'newcomer'].filter((name) => name !== folder),
+          ['sse', 'logs', 'http', 'auth', 'publish', 'cli', 'tracing', 'newcomer'].filter(
+            (name) => name !== folder,
+          ),
         ),
         '../metrics.ts',
         '../config.ts',
@@ -53,7 +55,7 @@ export const layers: readonly Snippet[] = [
   ),
   imports('src/logs/redis/snippet.ts', {
     refused: [
-      ...parts('../..', ['sse', 'http', 'auth', 'cli']),
+      ...parts('../..', ['sse', 'http', 'auth', 'publish', 'cli']),
       '../../metrics.ts',
       '../../config.ts',
       '../../app.ts',
@@ -63,6 +65,20 @@ export const layers: readonly Snippet[] = [
       OTEL,
     ],
     allowed: ['./file.ts', '../memory-event-log.ts', '../../core/event.ts', 'ioredis', 'node:fs'],
+  }),
+  imports('src/publish/snippet.ts', {
+    refused: [
+      ...parts('..', ['sse', 'logs', 'logs/redis', 'http', 'cli', 'tracing', 'newcomer']),
+      '../metrics.ts',
+      '../config.ts',
+      '../app.ts',
+      'ioredis',
+      'fastify',
+      '@fastify/cors',
+      'prom-client',
+      OTEL,
+    ],
+    allowed: ['./file.ts', '../core/event.ts', '../auth/file.ts', 'node:crypto', 'zod'],
   }),
   imports('src/http/snippet.ts', {
     refused: [
@@ -79,6 +95,7 @@ export const layers: readonly Snippet[] = [
       '../core/event.ts',
       '../sse/frame.ts',
       '../auth/file.ts',
+      '../publish/file.ts',
       'fastify',
       '@fastify/cors',
     ],
@@ -98,12 +115,13 @@ export const layers: readonly Snippet[] = [
       '../../core/event.ts',
       '../../sse/frame.ts',
       '../../auth/file.ts',
+      '../../publish/file.ts',
       'fastify',
     ],
   }),
   imports('src/cli/snippet.ts', {
     refused: [
-      ...parts('..', ['sse', 'logs', 'http', 'auth']),
+      ...parts('..', ['sse', 'logs', 'http', 'auth', 'publish']),
       '../metrics.ts',
       '../main.ts',
       'ioredis',
@@ -115,7 +133,7 @@ export const layers: readonly Snippet[] = [
   ...['config', 'metrics', 'newcomer'].map((name) =>
     imports(`src/${name}.ts`, {
       refused: [
-        ...parts('.', ['sse', 'logs', 'http', 'auth', 'cli', 'tracing']),
+        ...parts('.', ['sse', 'logs', 'http', 'auth', 'publish', 'cli', 'tracing']),
         './app.ts',
         './main.ts',
         './other.ts',
@@ -136,7 +154,7 @@ export const layers: readonly Snippet[] = [
     allowed: [
       './file.ts',
       'fastify',
-      ...parts('..', ['sse', 'http']),
+      ...parts('..', ['sse', 'http', 'publish']),
       '../metrics.ts',
       '../config.ts',
       '../core/event.ts',
@@ -159,7 +177,7 @@ export const layers: readonly Snippet[] = [
   }),
   imports('src/main.ts', {
     refused: [
-      ...parts('.', ['sse', 'logs', 'logs/redis', 'http', 'auth', 'tracing']),
+      ...parts('.', ['sse', 'logs', 'logs/redis', 'http', 'auth', 'publish', 'tracing']),
       'ioredis',
       'fastify',
       'prom-client',

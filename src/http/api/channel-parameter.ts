@@ -1,4 +1,4 @@
-import { CHANNEL_NAME_SCHEMA } from './channel-schemas.ts';
+import { CHANNEL_NAME_SCHEMA } from '../../core/channel-name.ts';
 import type { Parameter } from './operation.ts';
 
 export const CHANNEL_PARAMETER: Parameter = {

@@ -17,9 +17,6 @@ export function jsonBodyOf(
   return { mediaType: 'application/json', schema: { ...jsonSchemaOf(schema), ...more } };
 }
 
-/** Text as it may be published. JSON Schema applies it to strings alone, so it can stand where any JSON may. */
-export const WITHOUT_NUL = { pattern: String.raw`^[^\u0000]*$` } as const;
-
 /** A string of this form. */
 export function textOf(form: RegExp): JsonSchema {
   return { type: 'string', pattern: form.source };

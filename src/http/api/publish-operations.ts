@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { CHANNEL_NAME_SCHEMA } from '../../core/channel-name.ts';
 import type { BrokerErrorCode } from '../../core/errors.ts';
-import { EventType, IDEMPOTENCY_KEY, PublicationBody } from '../publication.ts';
+import { EventType, IDEMPOTENCY_KEY, PublicationBody, WITHOUT_NUL } from '../../publish/publication.ts';
 import { CHANNEL_PARAMETER } from './channel-parameter.ts';
-import { CHANNEL_NAME_SCHEMA, EVENT_ID_SCHEMA } from './channel-schemas.ts';
-import { WITHOUT_NUL, jsonBodyOf, jsonSchemaOf, textOf } from './json-schema.ts';
+import { EVENT_ID_SCHEMA } from './channel-schemas.ts';
+import { jsonBodyOf, jsonSchemaOf, textOf } from './json-schema.ts';
 import { TAGS } from './operation.ts';
 import type { Operation, Parameter } from './operation.ts';
 import { OF_A_BODY, problemExample } from './problem-answers.ts';

@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readPlainPublish } from '../../../src/http/plain-publish.ts';
 import type { PlainPublish } from '../../../src/http/plain-publish.ts';
 
-const MAX_BYTES = 1024 ** 2;
 const BODY = '{"channel":"news","data":"x"}';
 const HOST = 'Host: broker.test';
 const KEY = 'Authorization: Bearer secret';
@@ -31,22 +30,31 @@ test('a whole request is read, whatever else its head says', () => {
   const extra = [
     'User-Agent: backend/1.0',
     'accept: */*',
-    'X-Forwarded-For: 10.0.0.1',
+    'X-Forwarded-For: 10.0.0.1, 10.0.0.2',
+    'X-Forwarded-Proto: https',
+    'traceparent: 00-a-b-01',
+    'tracestate: a=b',
     'Connection: keep-alive',
   ];
   const read = plain(request([...extra, ...PLAIN, 'idempotency-key:  k-1 ']));
   expect(read).toMatchObject({
-    head: { credential: 'secret', idempotencyKey: 'k-1', bodyLength: BODY.length },
+    head: {
+      credential: 'secret',
+      idempotencyKey: 'k-1',
+      bodyLength: BODY.length,
+      forwardedFor: '10.0.0.1, 10.0.0.2',
+      forwardedProto: 'https',
+      traceparent: '00-a-b-01',
+      tracestate: 'a=b',
+    },
   });
-  expect(read.publication(MAX_BYTES).channel).toBe('news');
+  expect(read.body.toString()).toBe(BODY);
 });
 
 test('a name in the path takes the body as it is, of whatever type', () => {
   const head = [HOST, KEY, 'Content-Type: text/plain', 'Content-Length: 5'];
-  const { channel, event } = plain(request(head, 'hello', 'POST /publish/a.b~c:1 HTTP/1.1')).publication(
-    MAX_BYTES,
-  );
-  expect([channel, event.fields]).toEqual(['a.b~c:1', 'data: hello\n\n']);
+  const read = plain(request(head, 'hello', 'POST /publish/a.b~c:1 HTTP/1.1'));
+  expect([read.head.channel, read.body.toString()]).toEqual(['a.b~c:1', 'hello']);
 });
 
 test('it is incomplete at every byte before the last', () => {
@@ -64,7 +72,7 @@ describe('after a request with the same head', () => {
     const read = readPlainPublish(request(PLAIN, body), undefined, head);
     if (typeof read === 'string') throw new Error(read);
     expect(read.head).toBe(head);
-    expect(read.publication(MAX_BYTES).event.fields).toBe('data: y\n\n');
+    expect(read.body.toString()).toBe(body);
   });
 
   test.each([
@@ -81,7 +89,7 @@ describe('after a request with the same head', () => {
     if (typeof known === 'string' || typeof anew === 'string') expect(known).toBe(anew);
     else {
       expect(known.head).toEqual(anew.head);
-      expect(known.publication(MAX_BYTES)).toEqual(anew.publication(MAX_BYTES));
+      expect(known.body).toEqual(anew.body);
     }
   });
 });
@@ -108,6 +116,11 @@ describe('is unusual:', () => {
     ['a length twice', request([...PLAIN, LENGTH])],
     ['a Host twice', request([...PLAIN, HOST])],
     ['a key twice', request([...PLAIN, KEY])],
+    [
+      'X-Forwarded-For twice',
+      request([...PLAIN, 'X-Forwarded-For: 192.0.2.1', 'X-Forwarded-For: 192.0.2.2']),
+    ],
+    ['traceparent twice', request([...PLAIN, 'traceparent: 00-a', 'traceparent: 00-b'])],
     ['Transfer-Encoding', request([...PLAIN, 'Transfer-Encoding: chunked'])],
     ['Expect', request([...PLAIN, 'Expect: 100-continue'])],
     ['Upgrade', request([...PLAIN, 'Upgrade: h2c'])],
@@ -182,6 +195,8 @@ describe("beside Node's own parser", () => {
       'X: a\n',
       ' folded',
       'Idempotency-Key: k',
+      'X-Forwarded-For: 192.0.2.1 ,\t192.0.2.2',
+      'Traceparent: 00-a-b-01',
     ),
     fc.string({ maxLength: 12, unit: 'binary-ascii' }),
     fc
@@ -209,6 +224,8 @@ describe("beside Node's own parser", () => {
         expect(first?.url).toMatch(/^\/publish(?:\/news)?$/);
         expect(first?.headers.authorization).toBe(`Bearer ${read.head.credential}`);
         expect(first?.headers['idempotency-key']).toBe(read.head.idempotencyKey);
+        expect(first?.headers['x-forwarded-for']).toBe(read.head.forwardedFor);
+        expect(first?.headers['traceparent']).toBe(read.head.traceparent);
         expect(first?.body).toHaveLength(read.head.bodyLength);
         expect(first?.body).toBe(input.toString('latin1', input.indexOf('\r\n\r\n') + 4));
       }),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { BrokerError } from '../../../src/core/errors.ts';
 import { parseDisconnect } from '../../../src/http/disconnect-body.ts';
-import { parsePublication } from '../../../src/http/publication.ts';
+import { parsePublication } from '../../../src/publish/publication.ts';
 import { parseTokenBody } from '../../../src/http/token-body.ts';
 
 const MAX_BYTES = 1024 ** 2;
@@ -83,7 +83,7 @@ describe.each(Object.entries(READERS))('in a body that should be a %s', (_what, 
 test('a field may be escaped, and of a field that comes twice the last counts', () => {
   const body = String.raw`{"ch\u0061nnel":"a","channel":"b","data":"first","d\u0061ta":[1]}`;
   const { channel, event } = parsePublication(Buffer.from(body), MAX_BYTES);
-  expect([channel, event.fields]).toEqual(['b', 'data: [1]\n\n']);
+  expect([channel, event.data]).toEqual(['b', '[1]']);
 });
 
 test('an escape that is no letter is no letter of a field', () => {

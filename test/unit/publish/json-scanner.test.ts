@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compactText, scanJson } from '../../../src/http/json-scanner.ts';
+import { compactText, scanJson } from '../../../src/publish/json-scanner.ts';
 
 function accepts(text: string): boolean {
   try {

@@ -1,11 +1,9 @@
-import { createParser } from 'eventsource-parser';
-import type { EventSourceMessage } from 'eventsource-parser';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
 import { BrokerError } from '../../../src/core/errors.ts';
-import { parsePublication, parseRawPublication } from '../../../src/http/publication.ts';
-import type { Publication } from '../../../src/http/publication.ts';
+import { fits, parsePublication, parseRawPublication } from '../../../src/publish/publication.ts';
+import type { Publication } from '../../../src/publish/publication.ts';
 
 const channel = parseChannelName('news');
 const MAX_BYTES = 1024 ** 2;
@@ -13,15 +11,6 @@ const MAX_BYTES = 1024 ** 2;
 const read = (body: Buffer | string): Publication => parsePublication(Buffer.from(body), MAX_BYTES);
 const readRaw = (type: string | undefined, body: Buffer | undefined): Publication =>
   parseRawPublication(channel, type, body, MAX_BYTES);
-
-/** What a subscriber's parser makes of a publication. */
-function received({ event }: Publication): EventSourceMessage {
-  const events: EventSourceMessage[] = [];
-  createParser({ onEvent: (one) => events.push(one) }).feed(event.fields);
-  const [first] = events;
-  if (first === undefined || events.length > 1) throw new Error(`${events.length} events, not one`);
-  return first;
-}
 
 function publish(publication: object): Publication {
   return read(JSON.stringify(publication));
@@ -52,21 +41,19 @@ const type = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
   .filter((one) => !/\p{Cc}/u.test(one) && !one.startsWith('sluice:'));
 
-describe('what is published is what is received', () => {
-  test('a string, its lines joined by LF', () => {
+describe('what is published is what the log is given', () => {
+  test('a string', () => {
     fc.assert(
       fc.property(text, fc.option(type, { nil: undefined }), (data, event) => {
-        const message = received(publish({ channel, event, data }));
-        expect(message).toEqual({ id: undefined, event, data: data.replaceAll(/\r\n?/g, '\n') });
+        expect(publish({ channel, event, data })).toEqual({ channel, event: { type: event, data } });
       }),
     );
   });
 
-  test('the bytes of a raw body, their lines joined by LF', () => {
+  test('the bytes of a raw body', () => {
     fc.assert(
       fc.property(text, fc.option(type, { nil: undefined }), (data, event) => {
-        const message = received(readRaw(event, Buffer.from(data)));
-        expect(message).toEqual({ id: undefined, event, data: data.replaceAll(/\r\n?/g, '\n') });
+        expect(readRaw(event, Buffer.from(data))).toEqual({ channel, event: { type: event, data } });
       }),
     );
   });
@@ -77,9 +64,7 @@ describe('what is published is what is received', () => {
       .filter((one) => typeof one !== 'string');
     fc.assert(
       fc.property(value, (data) => {
-        const message = received(publish({ channel, data }));
-        expect(message.data).not.toContain('\n');
-        expect(message.data).toBe(JSON.stringify(data));
+        expect(publish({ channel, data }).event.data).toBe(JSON.stringify(data));
       }),
     );
   });
@@ -89,7 +74,7 @@ describe('what is published is what is received', () => {
     fc.assert(
       fc.property(digits, (number) => {
         const body = Buffer.from(`{"channel":"news","data":[${number}]}`);
-        expect(received(read(body)).data).toBe(`[${number}]`);
+        expect(read(body).event.data).toBe(`[${number}]`);
       }),
     );
   });
@@ -212,4 +197,19 @@ test('every fault is pointed at, and told once', () => {
     ]);
     expect(message).toMatch(/\.$/);
   }
+});
+
+test('whether data fit in so many bytes as they are delivered is known before they are encoded', () => {
+  const unit = fc.oneof(
+    fc.constantFrom('\r', '\n', '\r\n', 'é', '😀'),
+    fc.string({ minLength: 1, maxLength: 1 }),
+  );
+  fc.assert(
+    fc.property(fc.string({ unit }), (data) => {
+      const delivered = data.split(/\r\n|\r|\n/).join('\ndata: ');
+      const bytes = Buffer.byteLength(delivered);
+      const limits = [0, bytes - 1, bytes, bytes + 1, bytes * 10];
+      expect(limits.map((limit) => fits(data, limit))).toEqual(limits.map((limit) => bytes <= limit));
+    }),
+  );
 });

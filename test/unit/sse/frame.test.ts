@@ -1,14 +1,10 @@
 import { createParser } from 'eventsource-parser';
 import type { EventSourceMessage } from 'eventsource-parser';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/core/channel-name.ts';
-import { EventRun } from '../../../src/core/event-run.ts';
-import { ORIGIN, parseEventId } from '../../../src/core/event.ts';
+import { parseEventId } from '../../../src/core/event.ts';
 import type { EventId } from '../../../src/core/event.ts';
-import { encodeRecord } from '../../../src/core/record.ts';
-import { EVENT_FRAMES } from '../../../src/sse/event-frames.ts';
-import { HEARTBEAT, encodeGap, encodeReady, encodeRetry, fits } from '../../../src/sse/frame.ts';
+import { HEARTBEAT, encodeGap, encodeReady, encodeRetry } from '../../../src/sse/frame.ts';
 
 const channel = parseChannelName('news');
 const id = parseEventId('7-1') as EventId;
@@ -59,22 +55,4 @@ describe('what the broker says itself', () => {
     expect(encodeRetry(1234.56)).toBe('retry: 1235\n');
     expect(read(encodeRetry(600_000))).toEqual({ events: [], comments: [], retries: [600_000] });
   });
-});
-
-function frameOf(data: string): Buffer {
-  const record = Buffer.from(encodeRecord({ data }));
-  return new EventRun(ORIGIN, [{ id, prev: ORIGIN, record }]).as(EVENT_FRAMES).plain;
-}
-
-test('whether data fit in so many bytes as they are delivered is known before they are encoded', () => {
-  const text = fc.string({
-    unit: fc.oneof(fc.constantFrom('\r', '\n', '\r\n', 'é', '😀'), fc.string({ minLength: 1, maxLength: 1 })),
-  });
-  fc.assert(
-    fc.property(text, (data) => {
-      const encoded = frameOf(data).length - frameOf('').length;
-      const limits = [0, encoded - 1, encoded, encoded + 1, encoded * 10];
-      expect(limits.map((limit) => fits(data, limit))).toEqual(limits.map((limit) => encoded <= limit));
-    }),
-  );
 });
