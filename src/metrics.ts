@@ -3,7 +3,8 @@ import { REFUSE_REASONS } from './core/close-reason.ts';
 import type { CloseReason, RefuseReason } from './core/close-reason.ts';
 import type { LogHealth } from './core/event-log.ts';
 import { LOG_TROUBLES } from './core/log-trouble.ts';
-import type { Instruments, PublishResult } from './core/instruments.ts';
+import type { Instruments } from './core/instruments.ts';
+import type { PublishInstruments, PublishResult } from './publish/publisher.ts';
 import { REFUSED_REQUESTS } from './core/refused-request.ts';
 import type { RefusedRequest } from './core/refused-request.ts';
 
@@ -156,7 +157,7 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  readonly instruments: Instruments = {
+  readonly instruments: Instruments & PublishInstruments = {
     delivered: (count) => this.#delivered.inc(count),
     replayed: (count) => this.#replayed.inc(count),
     gap: () => this.#gaps.inc(),

@@ -1,4 +1,4 @@
-/** What the core counts and measures. `metrics.ts` turns it into Prometheus series; a test may just count. */
+/** What delivery counts and measures. `metrics.ts` turns it into Prometheus series; a test may just count. */
 export interface Instruments {
   /** Events written to sockets as they arrived, summed over subscribers. */
   delivered(count: number): void;
@@ -8,9 +8,6 @@ export interface Instruments {
   gap(): void;
   /** A hole in what was announced was closed by reading the log. */
   healed(): void;
-  published(result: PublishResult, seconds: number): void;
   /** From the log's timestamp of an event to the moment its last live subscriber was written to. */
   fannedOut(seconds: number): void;
 }
-
-export type PublishResult = 'ok' | 'replayed' | 'unavailable' | 'full' | 'error';

@@ -1,7 +1,7 @@
 import type { Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
-import { asChunk } from '../core/shared-bytes.ts';
+import { asChunk } from '../sse/shared-bytes.ts';
 import { detachSocket } from '../sse/detach-socket.ts';
 import { Http2Wire } from '../sse/http2-wire.ts';
 import { SocketWire, tcpSocketOf } from '../sse/socket-wire.ts';

@@ -9,7 +9,7 @@ import type {
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { tcpSocketOf } from '../sse/socket-wire.ts';
-import { LINGER } from '../sse/wire.ts';
+import { LINGER_MS } from '../sse/wire.ts';
 import { Deadlines } from './deadlines.ts';
 import { Http2Bodies } from './http2-bodies.ts';
 
@@ -159,7 +159,7 @@ export class TlsServer {
       // HTTP/1.1, which has an answer for this; whoever writes it counts it.
       const error = Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
       this.#server?.emit('clientError', error, secure);
-      setTimeout(() => socket.destroy(), LINGER).unref();
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
       return;
     }
     onSlow(socket.remoteAddress);
@@ -173,5 +173,5 @@ function goAway(connection: Connection): void {
   const { session, socket } = connection;
   session?.close();
   // Its end waits for all that was written to leave, which a dead connection never takes.
-  setTimeout(() => connection.streams === 0 && socket.destroy(), LINGER).unref();
+  setTimeout(() => connection.streams === 0 && socket.destroy(), LINGER_MS).unref();
 }

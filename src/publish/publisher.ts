@@ -8,7 +8,6 @@ import { BrokerError } from '../core/errors.ts';
 import type { Appended, EventLog, HistoryPolicy } from '../core/event-log.ts';
 import { parseEventId } from '../core/event.ts';
 import type { EventId } from '../core/event.ts';
-import type { Instruments, PublishResult } from '../core/instruments.ts';
 import type { RequestTrace, RequestTracer, TracedRequest } from '../core/request-tracer.ts';
 import { parsePublication, parseRawPublication } from './publication.ts';
 import type { Publication, PublishBody } from './publication.ts';
@@ -23,10 +22,17 @@ export interface PublisherOptions {
   readonly limiter: Pick<PublishLimiter, 'count'>;
   /** Of a body, and of data as they are delivered. */
   readonly maxBodyBytes: number;
-  readonly instruments: Pick<Instruments, 'published'>;
+  readonly instruments: PublishInstruments;
   /** Undefined where nothing is traced. */
   readonly tracer: RequestTracer | undefined;
 }
+
+/** What the publisher counts and measures. */
+export interface PublishInstruments {
+  published(result: PublishResult, seconds: number): void;
+}
+
+export type PublishResult = 'ok' | 'replayed' | 'unavailable' | 'full' | 'error';
 
 /** What a publisher is answered when its event is in the log. */
 export interface PublishAnswer {

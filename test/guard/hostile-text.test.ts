@@ -7,8 +7,10 @@ import { brokerLogger } from '../../src/cli/broker-logger.ts';
 import { parseChannelName } from '../../src/core/channel-name.ts';
 import { parseChannelPattern } from '../../src/core/channel-pattern.ts';
 import { BrokerError } from '../../src/core/errors.ts';
-import { parseEventId } from '../../src/core/event.ts';
+import { EventRun } from '../../src/core/event-run.ts';
+import { ORIGIN, parseEventId } from '../../src/core/event.ts';
 import { parseOriginPattern } from '../../src/core/origin-pattern.ts';
+import { encodeRecord } from '../../src/core/record.ts';
 import { countedAddress, forwardedClientAddress } from '../../src/http/client-address.ts';
 import { parseDisconnect } from '../../src/http/disconnect-body.ts';
 import { noProgress, readPlainPublish } from '../../src/http/plain-publish.ts';
@@ -17,7 +19,7 @@ import { startPosition } from '../../src/http/start-position.ts';
 import { parseTokenBody } from '../../src/http/token-body.ts';
 import { trustedProxies } from '../../src/http/trusted-proxies.ts';
 import { fits, parsePublication, parseRawPublication } from '../../src/publish/publication.ts';
-import { encodeFields } from '../../src/sse/frame.ts';
+import { EVENT_FRAMES } from '../../src/sse/event-frames.ts';
 import { growth, isLinear } from '../support/growth.ts';
 
 /** Everything that reads what a stranger sends takes time that grows with its length, whatever it is. */
@@ -215,7 +217,7 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
     HEAD,
     (text) => parseDisconnect(Buffer.from(JSON.stringify({ sub: text })), 0),
   ],
-  'the fields of an event': [MAX_BYTES / 8, (text) => encodeFields('a', text)],
+  'the frame of an event': [MAX_BYTES / 8, (text) => frameOf(text)],
   'whether an event fits': [MAX_BYTES / 8, (text) => fits(text, text.length * 2)],
 };
 
@@ -260,3 +262,8 @@ describe('a request in packets of one byte', () => {
     expect(grown).toSatisfy(isLinear);
   });
 });
+
+function frameOf(data: string): unknown {
+  const record = Buffer.from(encodeRecord({ type: 'a', data }));
+  return new EventRun(ORIGIN, [{ id: ORIGIN, prev: ORIGIN, record }]).as(EVENT_FRAMES);
+}
