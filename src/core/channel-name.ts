@@ -8,7 +8,7 @@ export type ChannelName = string & { readonly [brand]: 'ChannelName' };
 const MAX_CHANNEL_NAME_LENGTH = 200;
 
 /** Matches all channel names, and the two dot segments, which are no names. */
-export const CHANNEL_NAME = /^[A-Za-z0-9._:~-]{1,200}$/;
+const CHANNEL_NAME = /^[A-Za-z0-9._:~-]{1,200}$/;
 /** {@link parseChannelName} in the words of JSON Schema. A URL cannot carry `.` and `..`, so both are refused. */
 export const CHANNEL_NAME_SCHEMA = {
   description:

@@ -1,6 +1,6 @@
 import type { ChannelName } from './channel-name.ts';
 import type { EventLog, HistoryPolicy, LogListener } from './event-log.ts';
-import { EventRun } from './event-run.ts';
+import type { EventRun } from './event-run.ts';
 import { ORIGIN, compareEventIds } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
 import type { FairLoop } from './fair-loop.ts';
@@ -12,13 +12,9 @@ import type { SharedPage } from './log-page.ts';
 import { PageReader } from './page-reader.ts';
 import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
 import { RecentEvents } from './recent-events.ts';
-import type { RecentBudget } from './recent-events.ts';
-import { countWithin } from './record.ts';
+import type { LastRun, RecentBudget } from './recent-events.ts';
 import { Retention } from './retention.ts';
 import type { Subscriber } from './subscriber.ts';
-
-/** Bytes of recent events that one run to a subscriber joins. */
-const MAX_RUN_BYTES = 256 * 1024;
 
 /** What all channels of a replica share. */
 export interface ChannelContext {
@@ -28,8 +24,7 @@ export interface ChannelContext {
   readonly recentBudget: RecentBudget;
   readonly heldBudget: HeldBudget;
   readonly policy: HistoryPolicy;
-  /** The run of recent events that was made last, and for which channel. Kept once for all channels, it stays one buffer. */
-  readonly lastRun: { channel?: object | undefined; run?: EventRun | undefined };
+  readonly lastRun: LastRun;
   /** The log could not be read, or followed. */
   readonly onTrouble: (channel: ChannelName, error: unknown) => void;
 }
@@ -139,17 +134,7 @@ export class Channel implements LogListener, PageConsumer {
     if (events === undefined) return undefined;
     const before = events.length - (this.#retention.taken - arrivedAt);
     if (first !== undefined && before > 0 && !this.#stillKept(first.id, before)) return undefined;
-    const count = countWithin(events, MAX_RUN_BYTES);
-    const to = events[count - 1]?.id ?? position;
-    const { lastRun } = this.#context;
-    const { channel, run: last } = lastRun;
-    if (channel === this && last !== undefined && last.from === position && last.to === to) return last;
-    const run = new EventRun(position, count < events.length ? events.slice(0, count) : events);
-    if (events.length > 1) {
-      lastRun.channel = this;
-      lastRun.run = run;
-    }
-    return run;
+    return this.#context.lastRun.of(this, position, events);
   }
 
   #stillKept(oldest: EventId, count: number): boolean {
@@ -177,11 +162,7 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   stop(): void {
-    const { lastRun } = this.#context;
-    if (lastRun.channel === this) {
-      lastRun.channel = undefined;
-      lastRun.run = undefined;
-    }
+    this.#context.lastRun.forget(this);
     this.#unfollow();
     this.#reader.stop();
     this.#recent.reset(this.#position);

@@ -5,6 +5,7 @@ import type { Start } from './cursor.ts';
 import type { EventLog, HistoryPolicy } from './event-log.ts';
 import type { FairLoop } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
+import { LastRun } from './recent-events.ts';
 import type { Sink } from './sink.ts';
 import { Subscription } from './subscription.ts';
 
@@ -40,7 +41,16 @@ export class Hub {
     this.#instruments = instruments;
     const recentBudget = { limit: RECENT_BYTES, used: 0 };
     const heldBudget = { limit: HELD_BYTES, used: 0 };
-    this.#context = { log, loop, instruments, policy, onTrouble, recentBudget, heldBudget, lastRun: {} };
+    this.#context = {
+      log,
+      loop,
+      instruments,
+      policy,
+      onTrouble,
+      recentBudget,
+      heldBudget,
+      lastRun: new LastRun(),
+    };
     this.#sweep = setInterval(() => this.#stopIdle(), LINGER_MS / 5);
     this.#sweep.unref();
   }

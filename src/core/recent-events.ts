@@ -1,5 +1,7 @@
+import { EventRun } from './event-run.ts';
 import { EVENT_OVERHEAD } from './event.ts';
 import type { EventId, StoredEvent } from './event.ts';
+import { countWithin } from './record.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 256 * 1024;
@@ -74,6 +76,38 @@ export class RecentEvents {
     this.#events = [];
     this.#bytes = 0;
     this.#floor = floor;
+  }
+}
+
+/** Bytes that one run to a subscriber may be sent as. */
+const MAX_RUN_BYTES = 256 * 1024;
+
+/**
+ * The run of recent events that was made last, of whichever channel. Subscribers that come together need the same run, and
+ * one run for all channels is a bounded amount of memory.
+ */
+export class LastRun {
+  #channel: object | undefined;
+  #run: EventRun | undefined;
+
+  /** The events after `from`, or the first of them when they are many bytes. */
+  of(channel: object, from: EventId, events: readonly StoredEvent[]): EventRun {
+    const count = countWithin(events, MAX_RUN_BYTES);
+    const to = events[count - 1]?.id ?? from;
+    const last = this.#channel === channel ? this.#run : undefined;
+    if (last?.from === from && last.to === to) return last;
+    const run = new EventRun(from, count < events.length ? events.slice(0, count) : events);
+    if (events.length > 1) {
+      this.#channel = channel;
+      this.#run = run;
+    }
+    return run;
+  }
+
+  forget(channel: object): void {
+    if (this.#channel !== channel) return;
+    this.#channel = undefined;
+    this.#run = undefined;
   }
 }
 

@@ -263,7 +263,7 @@ describe('a request in packets of one byte', () => {
   });
 });
 
-function frameOf(data: string): unknown {
-  const record = Buffer.from(encodeRecord({ type: 'a', data }));
+function frameOf(text: string): unknown {
+  const record = Buffer.from(encodeRecord({ type: 'a', data: text }));
   return new EventRun(ORIGIN, [{ id: ORIGIN, prev: ORIGIN, record }]).as(EVENT_FRAMES);
 }

@@ -80,7 +80,7 @@ export class ShakyLog implements EventLog {
     this.follows++;
     const wrapped: Wrapped = { channel, listener };
     let stopped = false;
-    let unfollow = (): void => undefined;
+    let unfollow: (() => void) | undefined;
     const onFollowing = async (tail: EventId): Promise<void> => {
       await this.#wait();
       if (stopped) return;
@@ -103,7 +103,7 @@ export class ShakyLog implements EventLog {
     return () => {
       stopped = true;
       this.#followers.delete(wrapped);
-      unfollow();
+      unfollow?.();
     };
   }
 
