@@ -1,6 +1,8 @@
+import Fastify from 'fastify';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { countedAddress } from '../../../src/http/client-address.ts';
+import { clientAddress, countedAddress, forwardedClientAddress } from '../../../src/http/client-address.ts';
+import { trustedProxies } from '../../../src/http/trusted-proxies.ts';
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],
@@ -62,5 +64,29 @@ test('whatever is given, the answer is short', () => {
     fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6()), (address) => {
       expect((countedAddress(address) ?? '').length).toBeLessThan(30);
     }),
+  );
+});
+
+test('X-Forwarded-For is read as Fastify reads it', async () => {
+  const trusts = trustedProxies(['10.0.0.0/8', '::1']);
+  const app = Fastify({ trustProxy: trusts });
+  app.get('/', (request) => clientAddress(request));
+  const entry = fc.oneof(
+    fc.constantFrom('10.1.2.3', '10.1.2.3:80', '"10.1.2.3"', '::1', '[::1]:9', '', ' ', '\t', '10.1.2.3 x'),
+    fc.ipV4(),
+    fc.ipV6(),
+  );
+  const separator = fc.constantFrom(',', ', ', ' ,\t', ',,');
+  const forwardedFor = fc
+    .array(fc.tuple(entry, separator), { maxLength: 6 })
+    .map((parts) => parts.flat().slice(0, -1).join(''));
+  const remote = fc.constantFrom('10.9.9.9', '::1', '::ffff:10.9.9.9', '192.0.2.1', '2001:db8::1');
+  await fc.assert(
+    fc.asyncProperty(remote, fc.option(forwardedFor, { nil: undefined }), async (remoteAddress, text) => {
+      const headers = text === undefined ? {} : { 'x-forwarded-for': text };
+      const { body } = await app.inject({ url: '/', remoteAddress, headers });
+      expect(forwardedClientAddress(remoteAddress, text, trusts)).toBe(body);
+    }),
+    { numRuns: 500 },
   );
 });
