@@ -59,9 +59,11 @@ export class LaneConnection {
   /** What has come of a request, or behind one. */
   readonly #received = new ReceivedBytes();
   #progress = noProgress();
-  /** Of the request before, and what its credential allows. */
+  /** The head of the request before, and what its credential allows. */
   #head: PlainHead | undefined;
   #access: Access | undefined;
+  /** Of the client that sent {@link #head}; undefined until it is asked for. */
+  #address: string | undefined;
   #since = performance.now();
   #ended = false;
   #closing = false;
@@ -122,6 +124,7 @@ export class LaneConnection {
       return;
     }
     const { head } = request;
+    if (head !== this.#head) this.#address = undefined;
     this.#head = head;
     this.#access = admissible.access;
     this.#received.clear();
@@ -156,12 +159,12 @@ export class LaneConnection {
 
   async #publish(head: PlainHead, { access, publication }: Admissible): Promise<void> {
     const { publisher, trusts } = this.#lane;
+    this.#address ??= forwardedClientAddress(this.#socket.remoteAddress, head.forwardedFor, trusts);
     const attempt = publisher.begin(() => this.#described(head));
     let status = 200;
     let text: string;
     try {
-      const address = forwardedClientAddress(this.#socket.remoteAddress, head.forwardedFor, trusts);
-      const admitted = attempt.admitKnown(access, head.credential, address);
+      const admitted = attempt.admitKnown(access, head.credential, this.#address);
       const refusal = admitted instanceof Promise ? await admitted : admitted;
       if (refusal !== undefined) throw refusal;
       text = this.#success(await attempt.publish(publication, head.idempotencyKey), attempt.rateHeaders);

@@ -2,8 +2,9 @@ import { BlockList, isIP } from 'node:net';
 import { bareAddress } from './client-address.ts';
 
 /**
- * Whether an address is one of these addresses and networks, whose X-Forwarded-For is believed. A stranger may put thousands of
- * addresses into that header, each of which is asked about: Fastify's own way to tell takes some 10 µs for one of IPv6.
+ * Whether an address is one of these addresses and networks, whose X-Forwarded-For is believed. A stranger may put
+ * thousands of addresses into that header, and each may have to be checked. Node's BlockList takes under 1 µs for one;
+ * Fastify's own check takes some 10 µs for an IPv6 address.
  */
 export function trustedProxies(networks: readonly string[]): (address: string) => boolean {
   const trusted = new BlockList();
