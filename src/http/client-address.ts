@@ -41,7 +41,8 @@ export function countedAddress(text: string | undefined): string | undefined {
     case 4:
       return bare;
     case 6: {
-      const address = ipaddr.IPv6.parse(bare);
+      // Node takes any text as a zone, ipaddr.js does not. The network does not depend on it.
+      const address = ipaddr.IPv6.parse(bare.split('%', 1)[0] ?? '');
       // An IPv4 client of a socket that takes both kinds.
       if (address.isIPv4MappedAddress()) return address.toIPv4Address().toString();
       const network = address.parts.slice(0, 4).map((part) => part.toString(16));
