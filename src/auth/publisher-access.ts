@@ -13,8 +13,8 @@ export interface PublisherAccessOptions {
 }
 
 /**
- * Who publishes (docs/protocol.md §7). Only the Authorization header says so: what a browser sends by itself, such as a
- * cookie, must not publish, or any page could in the name of its visitors.
+ * Checks the credentials of publishers (docs/protocol.md §7). They come in the Authorization header alone: if a cookie,
+ * which browsers send by themselves, could publish, any page could publish in the name of its visitors.
  */
 export class PublisherAccess {
   readonly #options: PublisherAccessOptions;
@@ -45,7 +45,7 @@ export class PublisherAccess {
     }
     const access = keys.access(credential) ?? verifier?.known(credential);
     if (access !== undefined) return access.kind === 'untimely' ? untimelyError(access) : access;
-    // What does not even look like a token was meant as a key.
+    // A credential that does not look like a token was meant as a key.
     if (verifier !== undefined && credential.split('.').length === 3)
       return guard.verify(verifier, credential, address);
     const what =

@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import ipaddr from 'ipaddr.js';
 
 /**
- * Whom a request counts against: an IPv4 address, or the /64 of an IPv6 one, because whoever has one address of it has
- * them all. Fastify has looked through SLUICE_TRUSTED_PROXIES, and through nobody else's X-Forwarded-For.
+ * The address that a request counts against: an IPv4 address, or the /64 network of an IPv6 address, because a client
+ * that has one address of a /64 has all of them. Fastify has skipped SLUICE_TRUSTED_PROXIES in X-Forwarded-For.
  */
 export function clientAddress(request: FastifyRequest): string {
   return countedClient(request.ip, request.socket.remoteAddress);
@@ -32,7 +32,7 @@ function countedClient(client: string | undefined, remote: string | undefined): 
   return countedAddress(client) ?? countedAddress(remote) ?? 'unknown';
 }
 
-/** Undefined for what is no address. */
+/** Undefined when the text is no address. */
 export function countedAddress(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   if (isIPv4(text)) return text;
@@ -43,7 +43,7 @@ export function countedAddress(text: string | undefined): string | undefined {
     case 6: {
       // Node takes any text as a zone, ipaddr.js does not. The network does not depend on it.
       const address = ipaddr.IPv6.parse(bare.split('%', 1)[0] ?? '');
-      // An IPv4 client of a socket that takes both kinds.
+      // An IPv4 client of a socket that takes both families.
       if (address.isIPv4MappedAddress()) return address.toIPv4Address().toString();
       const network = address.parts.slice(0, 4).map((part) => part.toString(16));
       return `${network.join(':')}::/64`;
@@ -53,7 +53,7 @@ export function countedAddress(text: string | undefined): string | undefined {
   }
 }
 
-/** Some proxies add a port to what they put into X-Forwarded-For, and quotes as in `Forwarded` (RFC 7239 §6): both are taken off. */
+/** Removes the port, the brackets and the quotes (as in RFC 7239 §6) that some proxies add in X-Forwarded-For. */
 export function bareAddress(text: string): string {
   const [, quoted] = /^"([^"]*)"$/.exec(text) ?? [];
   const entry = quoted ?? text;

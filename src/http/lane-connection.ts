@@ -14,13 +14,13 @@ import type { PlainHead, PlainPublish } from './plain-publish.ts';
 import { STATUS, UNFORESEEN, brokerErrorOf, rawProblem } from './problem.ts';
 import { ReceivedBytes } from './received-bytes.ts';
 
-/** A connection that takes longer for a request, in ms, is handed to the HTTP server, which has time-outs for all of it. */
+/** A connection that needs longer for a request, in ms, is handed to the HTTP server, which has time-outs for every case. */
 export const FIRST_REQUEST_MS = 1_000;
 
-/** How a request begins that opens a stream. */
+/** The first bytes of a request that opens a stream. */
 const SUBSCRIBE = Buffer.from('GET /events');
 
-/** A peer that went away is noticed by 'close'. */
+/** An error of the socket is followed by 'close'. */
 function ignore(): void {}
 
 /** What all connections of a lane share. */
@@ -28,14 +28,14 @@ export interface LaneContext {
   readonly publisher: Pick<Publisher, 'begin' | 'known' | 'read' | 'refusalOf'>;
   /** Whether an address is one of SLUICE_TRUSTED_PROXIES. */
   readonly trusts: (address: string) => boolean;
-  /** Of a request line and the headers together, in bytes. */
+  /** Limit of the request line and the headers together, in bytes. */
   readonly maxHeaderBytes: number;
-  /** Of a body, in bytes. */
+  /** Limit of a body, in bytes. */
   readonly maxBodyBytes: number;
-  /** How long a connection is kept after an answer, in ms. */
+  /** How long a connection may be idle after an answer, in ms. */
   readonly keepAlive: number;
   readonly loop: Pick<FairLoop, 'add'>;
-  /** Called with what nobody foresaw. */
+  /** Called with errors that are not BrokerErrors. */
   readonly onError: (error: unknown) => void;
   readonly date: DateHeader;
   /** The connections of the lane. */
@@ -44,19 +44,19 @@ export interface LaneContext {
   readonly handOver: (socket: Socket) => void;
 }
 
-/** What a request that is answered here needs besides its head. */
+/** What the lane found out about a request that it will answer itself. */
 interface Admissible {
   readonly access: Access;
   readonly publication: Publication;
 }
 
-/** A connection as long as it is in the lane: one request at a time, and the next one only when the answer is out. */
+/** A connection while it is in the lane. Requests are answered one after the other. */
 export class LaneConnection {
   readonly #socket: Socket;
   readonly #lane: LaneContext;
-  /** `reading` a request, `answering` one, or `leaving` in its turn: until that is done, nothing more is read. */
+  /** `reading` a request, `answering` one, or `leaving` as soon as it is its turn. Bytes are read only while `reading`. */
   #state: 'reading' | 'answering' | 'leaving' = 'reading';
-  /** What has come of a request, or behind one. */
+  /** The bytes of the next request so far. */
   readonly #received = new ReceivedBytes();
   #progress = noProgress();
   /** The head of the request before, and what its credential allows. */
@@ -99,7 +99,7 @@ export class LaneConnection {
   readonly #onData = (chunk: Buffer): void => {
     this.#received.add(chunk);
     if (this.#state === 'reading') this.#read();
-    // Pipelined: it waits here for the answer to the request before, and there is no more than a read of it.
+    // A pipelined request waits for the answer to the one before. Not more than one chunk of it is read.
     else this.#socket.pause();
   };
 
@@ -134,7 +134,7 @@ export class LaneConnection {
     void this.#publish(head, admissible);
   }
 
-  /** Undefined for what the HTTP server will refuse. Counts nothing. */
+  /** Undefined for a request that the HTTP server will refuse. Counts nothing. */
   #check({ head, body }: PlainPublish): Admissible | undefined {
     const { publisher, maxBodyBytes } = this.#lane;
     const access = this.#accessOf(head);
@@ -151,7 +151,7 @@ export class LaneConnection {
   }
 
   #accessOf(head: PlainHead): Access | undefined {
-    // A connection brings the same key again and again, and a key stays good. A token may expire between two requests.
+    // A publish key stays good, so the same one is not looked up again. A token may expire between two requests.
     return this.#access?.kind === 'publish-key' && head.credential === this.#head?.credential
       ? this.#access
       : this.#lane.publisher.known(head.credential);
@@ -178,9 +178,9 @@ export class LaneConnection {
     this.#answer(text);
   }
 
-  /** Past Node's HTTP server: head and text leave as one string. */
+  /** Head and body are one string, so they leave in one write. */
   #success({ json, replayed }: PublishAnswer, rateHeaders: RateHeaders | undefined): string {
-    // Neither a channel name nor an id takes more than a byte a character.
+    // The JSON is ASCII, so its length is its size in bytes.
     return (
       `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\nX-Content-Type-Options: nosniff\r\n` +
       `${headerLines(rateHeaders)}${replayed ? 'Idempotent-Replayed: true\r\n' : ''}Date: ${this.#lane.date.value}\r\n` +
@@ -193,7 +193,7 @@ export class LaneConnection {
     const proxied = forwardedProto !== undefined && this.#lane.trusts(remoteAddress);
     return {
       method: 'POST',
-      // The proxy that is nearest adds to the end.
+      // The nearest proxy adds its value at the end.
       scheme: (proxied && forwardedProto.split(',').at(-1)?.trim()) || 'http',
       route: channel === undefined ? '/publish' : '/publish/:channel',
       path: channel === undefined ? '/publish' : `/publish/${channel}`,
@@ -208,7 +208,7 @@ export class LaneConnection {
     const flushed = socket.write(text);
     if (this.#closing || this.#ended) socket.end();
     else if (flushed) this.#next();
-    // Who sends but does not read is not read from either.
+    // Nothing is read from a client that does not read its answers.
     else socket.once('drain', this.#next);
   }
 
@@ -221,8 +221,8 @@ export class LaneConnection {
   };
 
   /**
-   * When thousands come in one turn of the event loop, opening their streams takes some tenth of a second. So they are let in
-   * in slices, and whoever wants something else, a probe above all, does not wait for all of them.
+   * When thousands of subscribers come in one turn of the event loop, it takes some tenths of a second to open their
+   * streams. So the loop hands them over in slices, and other requests, such as probes, do not wait for all of them.
    */
   #leaveInTurn(): void {
     this.#state = 'leaving';
@@ -236,7 +236,7 @@ export class LaneConnection {
     });
   }
 
-  /** From here on the connection is the HTTP server's, as if all that it sent came only now. */
+  /** Gives the connection to the HTTP server, which sees the bytes so far as if they came only now. */
   #leave(): void {
     const socket = this.#socket;
     const received = this.#received.bytes;

@@ -1,16 +1,16 @@
 import { bearerToken } from '../auth/bearer.ts';
 import { IDEMPOTENCY_KEY } from '../publish/publication.ts';
 
-/** The head of a publish in one of the plainest forms of HTTP/1.1, whole and beyond doubt. */
+/** The head of a publish in one of the plainest forms of HTTP/1.1. It is whole, and leaves no doubt about its meaning. */
 export interface PlainHead {
-  /** With the empty line that ends it. */
+  /** The bytes of the head, with the empty line that ends it. */
   readonly bytes: Buffer;
-  /** What `Authorization: Bearer` carries; nobody has looked at it yet. */
+  /** The credential of `Authorization: Bearer`, not yet checked. */
   readonly credential: string;
   readonly idempotencyKey: string | undefined;
-  /** Undefined where the body names the channel. */
+  /** The channel in the path; undefined where the body names it. */
   readonly channel: string | undefined;
-  /** In bytes. */
+  /** bytes */
   readonly bodyLength: number;
   /** What proxies say about the client. */
   readonly forwardedFor: string | undefined;
@@ -20,9 +20,9 @@ export interface PlainHead {
   readonly tracestate: string | undefined;
 }
 
-/** How far a request has been read that comes in pieces: each byte is looked at once, however small they are. */
+/** How far a request that comes in pieces has been read. With it, each byte is searched once. */
 export interface ReadProgress {
-  /** The end of the head is not in so many bytes. */
+  /** The first bytes, in which the head does not end. */
   searched: number;
   /** The head, once it is whole. */
   head: PlainHead | undefined;
@@ -32,33 +32,33 @@ export function noProgress(): ReadProgress {
   return { searched: 0, head: undefined };
 }
 
-/** The whole of such a publish. */
+/** A whole publish. */
 export interface PlainPublish {
   readonly head: PlainHead;
   /** Unread: whoever may not publish does not get to make the broker parse. */
   readonly body: Buffer;
 }
 
-/** Of a request's head, in bytes and in lines; more is unusual. */
-const MAX_HEAD = 8 * 1024;
+/** Larger heads are unusual. */
+const MAX_HEAD_BYTES = 8 * 1024;
 const MAX_LINES = 64;
-/** Of a whole request, in bytes. */
-const MAX_REQUEST = 64 * 1024;
+/** Larger requests, with their head, are unusual. */
+const MAX_REQUEST_BYTES = 64 * 1024;
 
 const START = 'POST /publish';
 const HEAD_END = '\r\n\r\n';
 const REQUEST_LINE = /^POST \/publish(?:\/([A-Za-z0-9._:~-]{1,200}))? HTTP\/1\.1$/;
 /**
- * RFC 9110 §5.1 and §5.5, without `obs-text`; no line of this form folds (RFC 9112 §5.2), or holds CR or LF. One class of
- * characters each, so that a search costs the length of the line: what is matched by several repetitions next to each
- * other is tried in every division.
+ * RFC 9110 §5.1 and §5.5, without `obs-text`. A line of this form does not fold (RFC 9112 §5.2) and holds no CR or LF.
+ * Each expression is one repetition of one class of characters, so that it takes linear time: two adjacent repetitions
+ * are tried in every division.
  */
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const FIELD_VALUE = /^[\t\x20-\x7e]*$/;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 const CONTENT_LENGTH = /^\d{1,6}$/;
 
-/** What changes the framing or the meaning of a request, or what its answer has to be: left to those who know all of it. */
+/** Fields that change the framing, the meaning or the answer of a request. The HTTP server handles all of them. */
 const UNUSUAL: ReadonlySet<string> = new Set([
   'content-encoding',
   'cookie',
@@ -70,7 +70,7 @@ const UNUSUAL: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
-/** Read here; one of them twice is unusual. */
+/** Fields that are read here. A request that has one of them twice is unusual. */
 const KNOWN: ReadonlySet<string> = new Set([
   'host',
   'authorization',
@@ -85,14 +85,15 @@ const KNOWN: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads a request from the start of a connection's bytes: `incomplete` while it may still become a plain publish,
- * `unusual` for everything else, which includes all that is wrong. It never has to be right about what is wrong. Who
- * publishes again and again sends the same head again and again: with the head of the request before as `last`, the same
- * bytes are not read twice. With the `progress` of the calls before, neither are the bytes that have come already.
+ * Reads a request from the start of a connection's bytes. Gives `incomplete` while the bytes may still become a plain
+ * publish, and `unusual` for everything else, wrong requests included: the HTTP server says what is wrong with them.
+ *
+ * A publisher sends the same head again and again. With the head of its last request as `last`, an equal head is not
+ * parsed again. With the `progress` of the calls before, the bytes that were already searched are not searched again.
  */
 export function readPlainPublish(
   bytes: Buffer,
-  maxHead = MAX_HEAD,
+  maxHead = MAX_HEAD_BYTES,
   last?: PlainHead,
   progress: ReadProgress = noProgress(),
 ): PlainPublish | 'incomplete' | 'unusual' {
@@ -119,9 +120,9 @@ function readHead(
   const end = bytes.indexOf(HEAD_END, progress.searched);
   const length = end < 0 ? bytes.length : end;
   const start = bytes.toString('latin1', 0, Math.min(length, START.length));
-  if (!START.startsWith(start) || length > Math.min(maxHead, MAX_HEAD)) return 'unusual';
+  if (!START.startsWith(start) || length > Math.min(maxHead, MAX_HEAD_BYTES)) return 'unusual';
   if (end < 0) {
-    // Its last bytes may be the beginning of the end.
+    // The last bytes may be the first ones of HEAD_END.
     progress.searched = Math.max(0, length - HEAD_END.length + 1);
     return 'incomplete';
   }
@@ -149,10 +150,10 @@ function parseHead(bytes: Buffer, end: number): PlainHead | 'unusual' {
   const headLength = end + HEAD_END.length;
   const bodyLength = Number(contentLength);
   const channel = target[1];
-  if (headLength + bodyLength > MAX_REQUEST) return 'unusual';
+  if (headLength + bodyLength > MAX_REQUEST_BYTES) return 'unusual';
   if (channel === undefined && (contentLength === '0' || !JSON_TYPE.test(fields.get('content-type') ?? '')))
     return 'unusual';
-  // A copy of its own, because a part of what was read, or of Node's pool, would hold all of it.
+  // Copied: a slice would keep the whole chunk, or a slab of Node's buffer pool, in memory.
   const head = Buffer.allocUnsafeSlow(headLength);
   bytes.copy(head, 0, 0, headLength);
   return {
@@ -176,7 +177,7 @@ function readFields(lines: readonly string[]): ReadonlyMap<string, string> | und
     if (!FIELD_NAME.test(line.slice(0, Math.max(colon, 0))) || !FIELD_VALUE.test(value)) return undefined;
     const name = line.slice(0, colon).toLowerCase();
     if (UNUSUAL.has(name) || fields.has(name)) return undefined;
-    // Of what `trim` takes, a value of these characters can only hold blanks and tabs.
+    // FIELD_VALUE allows no white space but blanks and tabs, so `trim` removes nothing else.
     if (KNOWN.has(name)) fields.set(name, value.trim());
   }
   return fields;

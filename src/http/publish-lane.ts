@@ -36,14 +36,14 @@ export class PublishLane {
     this.#sweep.unref();
   }
 
-  /** Ends the connections once their answers are out. New ones are the HTTP server's. */
+  /** Ends each connection once its answer is out. New connections go to the HTTP server. */
   close(): void {
     this.#closing = true;
     clearInterval(this.#sweep);
     for (const connection of this.#connections) connection.close();
   }
 
-  /** Cuts what is still open, also where the peer keeps its half: the server is closed only when all connections are. */
+  /** Cuts the connections that are still open, even if the peer keeps its half: a server closes only after its connections. */
   cut(): void {
     for (const connection of this.#connections) connection.cut();
   }

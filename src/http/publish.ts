@@ -29,7 +29,7 @@ export async function publishRoutes(
   app.addHook('onRequest', (request, reply, done) => {
     const attempt = publisher.begin(() => described(request));
     attempts.set(request, attempt);
-    // Fastify's onResponse does not run for a client that leaves.
+    // Fastify's onResponse does not run when the client leaves early.
     const { raw } = reply;
     if (attempt.isTraced)
       raw.once('close', () => attempt.end(raw.writableFinished ? raw.statusCode : undefined));
@@ -69,7 +69,7 @@ export async function publishRoutes(
   });
 
   await app.register(async (raw) => {
-    // Fastify refuses a type that it cannot read, also where the type does not matter.
+    // Fastify refuses a content type that it cannot parse. Here the type does not matter.
     raw.addHook('onRequest', (request, _reply, done) => {
       request.raw.headers['content-type'] = 'application/octet-stream';
       done();
@@ -88,7 +88,7 @@ export async function publishRoutes(
   });
 }
 
-/** Past Fastify's serializing and its hooks, in one write: head and text leave as one string. */
+/** Bypasses Fastify's serializer and its hooks: head and body leave in one write. */
 function answer(reply: FastifyReply, json: string): FastifyReply {
   const { raw } = reply;
   reply.hijack();
@@ -123,7 +123,7 @@ function textOf(value: string | string[] | undefined): string | undefined {
 
 function eventTypeOf(url: string, query: Record<string, string | string[]>): string | undefined {
   try {
-    // The parser leaves as it is what it cannot decode.
+    // The query parser keeps what it cannot decode as it is.
     decodeURIComponent(url);
   } catch {
     throw new BrokerError('invalid-query', 'The query is not percent-encoded UTF-8.');

@@ -13,54 +13,55 @@ import {
   unitAt,
 } from './json-tokens.ts';
 
-/** Of a body that is no publication, in bytes. A token has room for a tenth of that. */
-const MAX_SHORT = 64 * 1024;
+/** The largest body of a request that is not a publish, in bytes. A token has room for a tenth of that. */
+const MAX_SHORT_BYTES = 64 * 1024;
 
-/** @throws BrokerError `invalid-body` for what is not UTF-8 */
+/** @throws BrokerError `invalid-body` when the body is not UTF-8 */
 export function decodeUtf8(body: Buffer): string {
   requireUtf8(body);
   return body.toString('utf8');
 }
 
 /**
- * For a request that says little: what is more than any that could be granted is not read.
+ * Refuses a body that is larger than any right request of its route, before the body is read.
  * @throws BrokerError `body-too-large`
  */
 export function requireShort(body: Buffer): void {
-  if (body.length > MAX_SHORT)
+  if (body.length > MAX_SHORT_BYTES)
     throw new BrokerError(
       'body-too-large',
-      `The body has ${body.length} bytes; ${MAX_SHORT} are allowed here.`,
+      `The body has ${body.length} bytes; ${MAX_SHORT_BYTES} are allowed here.`,
     );
 }
 
-/** A body that is JSON, as far as the fields are concerned that it may have. */
+/** A JSON body, reduced to the fields that its route knows. */
 export interface JsonBody {
   /**
-   * For a schema: of an object these fields, and some of those that it may not have; of a list an empty one, null for
-   * everything else. In a field an empty object stands for any object, and for any list unless `lists` are read.
+   * What a schema checks. An object has its known fields and up to {@link MAX_FAULTS} + 1 unknown ones; a list is an
+   * empty list; everything else is null. In a field, an empty object stands for any object, and for any list unless
+   * `lists` are read.
    */
   readonly value: unknown;
-  /** How many fields it has besides that it may not have. */
+  /** How many more unknown fields the object has. */
   readonly more: number;
-  /** Whether a string anywhere, a name included, holds half of a surrogate pair. */
+  /** Whether any string or name in the body holds half of a surrogate pair. */
   readonly loneSurrogate: boolean;
-  /** The JSON text of a field that it has, without blanks between its parts. */
+  /** The JSON text of a known field, without blanks between its tokens. */
   readonly textOf: (field: string) => string;
 }
 
 export interface JsonFields {
-  /** In ASCII. */
+  /** The known fields, in ASCII. */
   readonly names: readonly string[];
-  /** Pointer to the field that takes any JSON, if there is one. */
+  /** RFC 6901 pointer to the field that takes any JSON; a body that is nested too deep is reported there. */
   readonly deepest?: string;
-  /** Whether lists are read, too: for bodies of a bounded size. */
+  /** Whether `value` holds the items of lists: only for bodies of a bounded size. */
   readonly lists?: boolean;
 }
 
 /**
- * Reads JSON in time that grows with its length alone, whatever is in it: no value is made of what no field needs. Of a
- * field that comes twice the last counts, as for JSON.parse.
+ * Reads JSON in time linear in its length, whatever it holds: values are made of the known fields alone. When a field
+ * comes twice, the last one counts, as with JSON.parse.
  * @throws BrokerError `invalid-body`
  */
 export function readJson(body: Buffer, { names, deepest = '', lists = false }: JsonFields): JsonBody {
@@ -89,7 +90,7 @@ export function readJson(body: Buffer, { names, deepest = '', lists = false }: J
     const start = starts[i];
     if (start !== undefined) fields[name] = valueAt(body, start, ends[i] as number, lists);
   }
-  // As JSON.parse does: one called __proto__ is a field like any other.
+  // A field called __proto__ is a field like any other, as with JSON.parse.
   for (const name of strange) Object.defineProperty(fields, name, { value: null, enumerable: true });
   return {
     value: kind === OPEN_OBJECT ? fields : kind === OPEN_LIST ? [] : null,
@@ -123,24 +124,24 @@ function requireUtf8(body: Buffer): void {
 }
 
 function valueAt(body: Buffer, start: number, end: number, lists: boolean): unknown {
-  // Not an empty list, which has a length that a schema would look at.
+  // Not an empty list: a schema would check its length.
   if (body[start] === OPEN_OBJECT || (body[start] === OPEN_LIST && !lists)) return {};
   if (body[start] === QUOTE) return textAt(body, start, end);
   return JSON.parse(body.toString('utf8', start, end));
 }
 
-/** Of a string, with its quotes. */
+/** The text of a string; `start` and `end` include its quotes. */
 function textAt(body: Buffer, start: number, end: number): string {
   const text = body.toString('utf8', start, end);
   return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
 }
 
-/** Compared where it stands: of 200,000 names, nearly all differ from these in the first character. */
+/** Compares the bytes in place: in a body with 200,000 names, nearly all differ in the first character. */
 function isName(body: Buffer, quote: number, name: string): boolean {
   let at = quote + 1;
   for (let i = 0; i < name.length; i++) {
     if (body[at] === BACKSLASH) {
-      // Whatever else is escaped is no letter.
+      // Only \u can stand for a letter.
       if (body[at + 1] !== LETTER_U) return false;
       if (unitAt(body, at + 2) !== name.charCodeAt(i)) return false;
       at += 6;

@@ -15,38 +15,38 @@ import {
 } from './json-tokens.ts';
 import type { JsonNotes } from './json-tokens.ts';
 
-/** Deeper nesting than anybody means. */
+/** Nesting beyond this many levels is refused. */
 export const MAX_DEPTH = 200;
 
 export class TooDeepJson extends Error {
   override readonly name = 'TooDeepJson';
 }
 
-/** Hears of each member of the object that the text is: where its name begins, and where its value stands. */
+/** Called for each member of the outermost object, with the offsets of its name and of the start and end of its value. */
 export type OnMember = (name: number, value: number, end: number) => void;
 
 export interface JsonScan extends Readonly<JsonNotes> {
-  /** The first byte of the value, which says what it is. */
+  /** The first byte of the value: it tells an object, a list, a string and so on apart. */
   readonly kind: number;
 }
 
 /**
- * Reads JSON text in UTF-8 without making values of it: one walk over the bytes takes some milliseconds for 1 MiB whatever
- * is in it. What JSON.parse makes of `[{},{},{}…` takes a multiple of that, and to look at it the same again.
+ * Checks JSON text in UTF-8 without making values: one pass over the bytes takes some milliseconds for 1 MiB, whatever it
+ * holds. JSON.parse takes several times as long for `[{},{},{}…`, and a check of its result as long again.
  * @throws MalformedJson, TooDeepJson
  */
 export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
   const notes: JsonNotes = { loneSurrogate: false, blanks: false };
-  /** What closes each of the brackets that are open. */
+  /** The closing bracket of each bracket that is open. */
   const open: number[] = [];
   let at = blanksEnd(bytes, 0, notes);
   const kind = bytes[at] ?? 0;
-  /** Of the member of the outermost object that is being read. */
+  /** Offsets of the name and the value of the current member of the outermost object. */
   let name = 0;
   let value = 0;
 
   for (;;) {
-    // Here a value begins.
+    // A value begins here.
     const byte = bytes[at];
     if (open.length === 1) value = at;
     if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
@@ -64,7 +64,7 @@ export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
     } else {
       at = byte === QUOTE ? stringEnd(bytes, at, notes) : wordEnd(bytes, at);
     }
-    // Here a value is over, and with it perhaps what it is the last part of.
+    // A value ended here. It may be the last one in its object or list, which then ends too.
     for (;;) {
       if (open.length === 1 && kind === OPEN_OBJECT) onMember(name, value, at);
       at = blanksEnd(bytes, at, notes);
@@ -86,7 +86,7 @@ export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
   }
 }
 
-/** The text of a value without the blanks outside of its strings; all else is as it came. */
+/** The text of a value without the blanks outside its strings. All other bytes stay as they came. */
 export function compactText(bytes: Buffer, start: number, end: number): string {
   const compact = Buffer.allocUnsafe(end - start);
   let length = 0;
@@ -96,13 +96,13 @@ export function compactText(bytes: Buffer, start: number, end: number): string {
     if (!inString && isBlank(byte)) continue;
     compact[length++] = byte;
     if (byte === QUOTE) inString = !inString;
-    // What is escaped, a quote above all, ends no string.
+    // An escaped quote does not end the string.
     else if (byte === BACKSLASH) compact[length++] = bytes[++at] as number;
   }
   return compact.toString('utf8', 0, length);
 }
 
-/** Where the value begins that the name at `at` is for. */
+/** The offset of the value that belongs to the name at `at`. */
 function nameEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
   if (bytes[at] !== QUOTE) throw new MalformedJson();
   const colon = blanksEnd(bytes, stringEnd(bytes, at, notes), notes);

@@ -1,6 +1,6 @@
 /**
- * The tokens of JSON text (RFC 8259) in UTF-8. Each function gives where the token ends that begins at `at`, and looks at
- * each of its bytes once.
+ * The tokens of JSON text (RFC 8259) in UTF-8. Each function takes the offset of a token and gives the offset behind it.
+ * Each byte is read once.
  */
 
 export const QUOTE = 0x22;
@@ -18,18 +18,18 @@ const ZERO = 0x30;
 const NINE = 0x39;
 export const LETTER_U = 0x75;
 
-/** What may stand behind a backslash, but for `u`. */
+/** The characters that may follow a backslash, except `u`. */
 const ESCAPED: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'));
 
 export class MalformedJson extends Error {
   override readonly name = 'MalformedJson';
 }
 
-/** What has been noticed on the way. */
+/** What the scan noticed. */
 export interface JsonNotes {
-  /** Half of a surrogate pair in a string: as an escape, because the bytes themselves are UTF-8. */
+  /** A string holds half of a surrogate pair, written as an escape: the bytes themselves are UTF-8. */
   loneSurrogate: boolean;
-  /** Blanks outside of strings. */
+  /** There are blanks outside strings. */
   blanks: boolean;
 }
 
@@ -57,7 +57,7 @@ export function stringEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
   throw new MalformedJson();
 }
 
-/** Of a value that is neither a string nor has brackets. @throws MalformedJson */
+/** For true, false, null and numbers. @throws MalformedJson */
 export function wordEnd(bytes: Buffer, at: number): number {
   switch (bytes[at]) {
     case 0x74:
@@ -71,7 +71,7 @@ export function wordEnd(bytes: Buffer, at: number): number {
   }
 }
 
-/** `at` is behind the backslash. */
+/** `at` is the offset behind the backslash. */
 function escapeEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
   const byte = bytes[at];
   if (byte !== LETTER_U) {

@@ -6,7 +6,7 @@ import type { NewEvent } from '../core/event.ts';
 import { channelOf, checked, invalidBody } from './body-faults.ts';
 import { decodeUtf8, readJson } from './json-body.ts';
 
-/** What a publisher asked for, checked. */
+/** A checked publish: the channel and its new event. */
 export interface Publication {
   readonly channel: ChannelName;
   readonly event: NewEvent;
@@ -28,7 +28,7 @@ export const EventType = z
   .string('must be a string')
   .min(1, 'must have 1 to 200 characters')
   .max(200, 'must have 1 to 200 characters')
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  // oxlint-disable-next-line no-control-regex -- the expression is there to find control characters
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, 'must not hold control characters')
   .regex(/^(?!sluice:)/, 'must not begin with "sluice:", which is for events of the broker itself')
   .meta({
@@ -57,7 +57,7 @@ export const PublicationBody = z.strictObject(
 const FIELDS = { names: ['channel', 'event', 'data'], deepest: '/data' };
 
 /**
- * Reads the JSON body of `POST /publish` (docs/protocol.md §2). The data may take `maxBytes` as it is delivered.
+ * Reads the JSON body of `POST /publish` (docs/protocol.md §2). As it is delivered, the data may take `maxBytes`.
  * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`, `body-too-large`
  */
 export function parsePublication(body: Buffer | undefined, maxBytes: number): Publication {
@@ -76,7 +76,7 @@ export function parsePublication(body: Buffer | undefined, maxBytes: number): Pu
 }
 
 /**
- * Reads the body of `POST /publish/:channel`, which is the data itself.
+ * Reads the body of `POST /publish/:channel`: the body is the data.
  * @throws BrokerError `invalid-body`, `invalid-event`, `body-too-large`
  */
 export function parseRawPublication(
@@ -95,10 +95,10 @@ export function parseRawPublication(
 }
 
 function newEvent(type: string | undefined, data: string, maxBytes: number): NewEvent {
-  // Browsers take a NUL, others cut the string there: nobody can mean it.
+  // Browsers take a NUL, other clients cut the string there, so no publisher can mean it.
   if (data.includes('\0'))
     throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which text must not' }]);
-  // What is kept and sent counts, and not only what came in.
+  // The limit holds for the data as a stream sends it, not only for the body.
   if (!fits(data, maxBytes))
     throw new BrokerError(
       'body-too-large',

@@ -2,7 +2,7 @@ import ipaddr from 'ipaddr.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** A range of addresses of one family, its ends included. */
+/** A range of addresses of one family; `first` and `last` belong to it. */
 interface Range {
   readonly first: bigint;
   readonly last: bigint;
@@ -15,8 +15,8 @@ const PUBLIC_IPV6: Range = { first: 0x2n << 124n, last: (0x4n << 124n) - 1n };
 const MAPPED: Range = { first: 0xffffn << 32n, last: (0x10000n << 32n) - 1n };
 
 /**
- * Which part of the IPv4 addresses, or of the public IPv6 ones, these networks hold together, whichever is more: 0 to 1. What is
- * listed twice counts once.
+ * The share of all IPv4 addresses that these networks hold together, or their share of the public IPv6 addresses,
+ * whichever is larger: 0 to 1. An address that is listed twice counts once.
  *
  * @param networks addresses, and networks such as 10.0.0.0/8
  */

@@ -5,7 +5,7 @@ import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { AppendTrace, RequestTrace, RequestTracer, TracedRequest } from '../core/request-tracer.ts';
 
-/** More than any path with a valid channel name has, every character of it encoded. */
+/** In characters. A path with a valid channel name is shorter, even with every character percent-encoded. */
 const MAX_PATH = 700;
 
 /**
@@ -68,7 +68,7 @@ function endWith(span: Span, status: number | undefined): void {
     span.setAttribute('error.type', 'client_disconnected');
   } else {
     span.setAttribute('http.response.status_code', status);
-    // What a client did wrong is no error of the server, by the conventions.
+    // By the conventions, a 4xx is not an error of the server.
     if (status >= 500) {
       span.setAttribute('error.type', String(status));
       span.setStatus({ code: SpanStatusCode.ERROR });

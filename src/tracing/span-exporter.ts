@@ -3,9 +3,9 @@ import type { SpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { TraceProtocol } from '../core/trace-protocol.ts';
 
 /**
- * Sends spans to where OTEL_EXPORTER_OTLP_* say.
+ * Sends spans to the endpoint that OTEL_EXPORTER_OTLP_* names.
  *
- * @param onFailed called with the reason, which holds no secret, when spans are given up
+ * @param onFailed called with the reason, which holds no secret, when an export failed and its spans are dropped
  */
 export async function spanExporter(
   protocol: TraceProtocol,
@@ -37,7 +37,7 @@ async function exporterFor(protocol: TraceProtocol) {
   }
 }
 
-/** An error's code, or the status of the answer: messages may quote headers, and these have credentials. */
+/** The error's code, or the status of the answer. Messages are not used: they may quote headers with credentials. */
 function reasonOf(error: (Error & { readonly code?: string | number }) | undefined): string {
   const { code } = error ?? {};
   return code === undefined ? 'no success in time' : typeof code === 'number' ? `HTTP ${code}` : code;

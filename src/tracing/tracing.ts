@@ -16,16 +16,16 @@ export interface TracingOptions {
 
 export interface Tracing {
   readonly requests: RequestTracer;
-  /** Sends what is left, for a short time at most. */
+  /** Sends the spans that are left, for {@link FLUSH_TIMEOUT_MS} at most. */
   close(): Promise<void>;
 }
 
-/** How long the last spans may take to leave, in ms: a collector that hangs does not keep us. */
-const FLUSH = 2_000;
+/** How long a shutdown waits for the last spans to be sent, in ms. */
+const FLUSH_TIMEOUT_MS = 2_000;
 
 /**
- * OpenTelemetry, set up by its own environment variables. Nothing is registered globally: whoever is to be traced is
- * given what it needs. Spans wait in a queue of OTEL_BSP_MAX_QUEUE_SIZE, and those beyond it are dropped.
+ * Sets OpenTelemetry up from its own environment variables. Nothing is registered globally: the publisher gets the
+ * tracer as an option. Spans wait in a queue of OTEL_BSP_MAX_QUEUE_SIZE; more spans are dropped.
  */
 export async function startTracing({ protocol, database, onFailed }: TracingOptions): Promise<Tracing> {
   const provider = new BasicTracerProvider({
@@ -37,10 +37,10 @@ export async function startTracing({ protocol, database, onFailed }: TracingOpti
   return {
     requests: new RequestSpans(provider.getTracer('sluice'), database),
     async close() {
-      const patience = Promise.withResolvers<void>();
-      const timer = setTimeout(patience.resolve, FLUSH);
-      // A failure has been told to onFailed.
-      await Promise.race([provider.shutdown().catch(() => undefined), patience.promise]);
+      const timeout = Promise.withResolvers<void>();
+      const timer = setTimeout(timeout.resolve, FLUSH_TIMEOUT_MS);
+      // onFailed was called with the reason of a failure.
+      await Promise.race([provider.shutdown().catch(() => undefined), timeout.promise]);
       clearTimeout(timer);
     },
   };

@@ -98,7 +98,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
   };
 }
 
-/** The lane reads no TLS. */
+/** For a broker without TLS: the lane reads plain text only. */
 function publishLane(
   server: FastifyInstance,
   config: Config,

@@ -3,10 +3,10 @@ import type { Config } from '../config.ts';
 import { RareNotice } from '../core/rare-notice.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 
-/** How often it is said that spans could not be delivered, in ms. */
-const NOTICE_INTERVAL = 10_000;
+/** At most one log line in this time says that spans could not be delivered. */
+const NOTICE_INTERVAL_MS = 10_000;
 
-/** Undefined where nothing is traced: then none of OpenTelemetry is loaded. */
+/** Undefined where nothing is traced; then no module of OpenTelemetry is loaded. */
 export async function startTracing(
   { tracing: protocol, redisUrl }: Config,
   logger: Logger,
@@ -14,7 +14,7 @@ export async function startTracing(
   if (protocol === undefined) return undefined;
   const notice = new RareNotice<'tracing', string>(
     (_kind, times, reason) => logger.warn({ reason, times }, 'tracing: spans could not be delivered'),
-    NOTICE_INTERVAL,
+    NOTICE_INTERVAL_MS,
   );
   const tracing = await import('../tracing/tracing.ts');
   return await tracing.startTracing({
