@@ -7,21 +7,22 @@ import type { Revocations } from './revocations.ts';
 export interface RevocationSyncOptions {
   readonly bus: Pick<ControlBus, 'revocations' | 'restore'>;
   readonly revocations: Revocations;
-  /** Called when revocations were found of which this replica had not heard. */
+  /** Called when the shared list held revocations that this replica did not know. */
   readonly onLearned: () => void;
 }
 
-/** The whole list is compared so often, whatever was heard, in ms; and expired ones are forgotten. */
-const INTERVAL = 60_000;
-/** Before the list is asked for again that could not be had, in ms. */
-const RETRY = 1_000;
-const RESTORE_BATCH = 500;
-/** Revocations looked at in one turn of the event loop. */
-const SLICE = 5_000;
+/** How often the whole list is compared, and expired revocations are removed. */
+const INTERVAL_MS = 60_000;
+/** How long to wait after the list could not be read. */
+const RETRY_DELAY_MS = 1_000;
+const RESTORE_BATCH_ITEMS = 500;
+/** How many revocations are visited in one turn of the event loop. */
+const SLICE_ITEMS = 5_000;
 
 /**
- * Keeps this replica's revocations equal to the shared ones. What is heard is added as it comes; this reads the whole
- * list whenever something may have gone unheard. What the list has lost and this replica still knows is put back.
+ * Keeps this replica's revocations equal to the shared list. Announced revocations are added elsewhere, as they arrive. This
+ * class reads the whole list whenever an announcement may have been lost. It puts back what the shared list has lost and this
+ * replica still knows.
  */
 export class RevocationSync {
   readonly #options: RevocationSyncOptions;
@@ -33,11 +34,11 @@ export class RevocationSync {
 
   constructor(options: RevocationSyncOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.start(), INTERVAL * (0.9 + Math.random() / 5));
+    this.#timer = setInterval(() => this.start(), INTERVAL_MS * (0.9 + Math.random() / 5));
     this.#timer.unref();
   }
 
-  /** One comparison at a time; asked for during one, there is another after it. */
+  /** Starts a comparison. When one is running, another starts after it. */
   start(): void {
     if (this.#closed) return;
     clearTimeout(this.#retry);
@@ -48,7 +49,7 @@ export class RevocationSync {
       this.#running = false;
       if (this.#closed) return;
       if (this.#again) this.start();
-      else if (!done) this.#retry = setTimeout(() => this.start(), RETRY).unref();
+      else if (!done) this.#retry = setTimeout(() => this.start(), RETRY_DELAY_MS).unref();
     });
   }
 
@@ -58,7 +59,7 @@ export class RevocationSync {
     clearTimeout(this.#retry);
   }
 
-  /** False when the list could not be had; what was read of it counts all the same. */
+  /** Returns false when the list could not be read to its end. Keeps what was read before the error. */
   async #compare(): Promise<boolean> {
     const { bus, revocations, onLearned } = this.#options;
     const shared = new Set<string>();
@@ -71,13 +72,13 @@ export class RevocationSync {
           shared.add(revocationKey(revocation));
           if (revocations.add(revocation)) learned = true;
         }
-        // Where the list is in this process nothing else lets others have their turn.
+        // The list in memory gives its pages without waiting, so this loop has to yield by itself.
         await nextTurn();
       }
       await this.#putBack(shared);
       done = true;
     } catch {
-      // Redis is away, which its monitor reports, or the list is full, which whoever revokes is told.
+      // Redis is down, which its monitor logs; or the list is full, which the next revocation request is answered with.
     }
     if (learned) onLearned();
     return done;
@@ -89,10 +90,10 @@ export class RevocationSync {
     let visited = 0;
     for (const revocation of revocations.all()) {
       if (!shared.has(revocationKey(revocation))) lost.push(revocation);
-      if (lost.length === RESTORE_BATCH) {
+      if (lost.length === RESTORE_BATCH_ITEMS) {
         await bus.restore(lost);
         lost = [];
-      } else if (++visited % SLICE === 0) await nextTurn();
+      } else if (++visited % SLICE_ITEMS === 0) await nextTurn();
     }
     if (lost.length > 0) await bus.restore(lost);
   }
