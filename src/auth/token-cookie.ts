@@ -54,7 +54,10 @@ function isBlank(character: string | undefined): boolean {
  * Whether the cookie of a request is accepted. A browser sends cookies with the requests of any page, so the page must have
  * the broker's origin or a listed one. Otherwise any page could subscribe with its visitor's cookie (CWE-1385).
  */
-export function cookieCounts(headers: IncomingHttpHeaders, origins: Pick<AllowedOrigins, 'lists'>): boolean {
+export function isCookieAccepted(
+  headers: IncomingHttpHeaders,
+  origins: Pick<AllowedOrigins, 'lists'>,
+): boolean {
   const { origin, host } = headers;
   const site = headers['sec-fetch-site'];
   // Only the browser can set Sec-Fetch-Site. It is right even when a proxy changes the Host header.

@@ -9,7 +9,7 @@ export interface DisconnectorOptions {
   readonly control: ControlBus;
 }
 
-/** Carries out on this replica what was asked at any: ends streams, and refuses revoked tokens from then on. */
+/** Carries out disconnect commands on this replica, whichever replica received the request: ends streams and revokes tokens. */
 export class Disconnector implements ControlListener {
   readonly #connections: Connections;
   readonly #revocations: Revocations;
@@ -24,7 +24,7 @@ export class Disconnector implements ControlListener {
   }
 
   onCommand({ subject, channel, revocation }: ControlCommand): Promise<number> {
-    // First, so that nobody who is disconnected comes back with the same token in the meantime.
+    // Revokes first, so that a client whose stream ends cannot come back with the revoked token.
     if (revocation !== undefined) this.#revocations.addNew(revocation);
     return this.#connections.endMatching(
       (stream) =>
@@ -41,7 +41,7 @@ export class Disconnector implements ControlListener {
     this.#sync.close();
   }
 
-  /** Revoked while this replica did not hear of it: their streams are open still. */
+  /** Ends streams whose tokens were revoked while this replica missed the announcement. */
   #endRevoked(): Promise<number> {
     return this.#connections.endMatching(({ holder, channel }) => this.#revocations.refuses(holder, channel));
   }

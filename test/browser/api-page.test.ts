@@ -40,7 +40,7 @@ async function open(id: string): Promise<ReturnType<Page['locator']>> {
 
 test('the page shows every operation of the document, and loads nothing from elsewhere', async () => {
   await page.goto(`${broker.url}/docs`);
-  await page.getByRole('heading', { name: 'Looking in' }).last().waitFor();
+  await page.getByRole('heading', { name: 'Health, metrics and pages' }).last().waitFor();
   const response = await fetch(`${broker.url}/openapi.json`);
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const shown = await page.locator('.operation .path').allTextContents();

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 
-/** JSON Schema 2020-12, which is what OpenAPI 3.1 speaks. */
+/** JSON Schema 2020-12, which OpenAPI 3.1 uses. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** What a zod schema takes. What it cannot say in JSON Schema, such as a refinement, belongs into a description. */
+/** Describes the input of a zod schema. Refinements have no JSON Schema: put them into a description. */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return rest;
 }
 
-/** A body of JSON, of a request or an answer; `more` says what zod cannot, such as which of two fields is needed. */
+/** @param more adds keywords that zod cannot give, such as which of two fields is required */
 export function jsonBodyOf(
   schema: z.ZodType,
   more: JsonSchema = {},
@@ -17,10 +17,10 @@ export function jsonBodyOf(
   return { mediaType: 'application/json', schema: { ...jsonSchemaOf(schema), ...more } };
 }
 
-/** Text as it may be published. JSON Schema applies it to strings alone, so it can stand where any JSON may. */
+/** Allows no NUL in a string. JSON Schema applies `pattern` only to strings, so a schema for any JSON can use it too. */
 export const WITHOUT_NUL = { pattern: String.raw`^[^\u0000]*$` } as const;
 
-/** A string of this form. */
+/** Describes a string that matches the expression. */
 export function textOf(form: RegExp): JsonSchema {
   return { type: 'string', pattern: form.source };
 }
