@@ -29,7 +29,9 @@ test('the script of helm test publishes an event and reads it back', async () =>
 });
 
 test('it fails, and says why, when it may not publish', async () => {
-  await expect(attempt({ URL: broker.url, PUBLISH_KEYS: 'wrong' })).rejects.toThrow('POST /publish failed: 401');
+  await expect(attempt({ URL: broker.url, PUBLISH_KEYS: 'wrong' })).rejects.toThrow(
+    'POST /publish failed: 401',
+  );
   await expect(attempt({ URL: broker.url })).rejects.toThrow('There is no publish key');
 });
 
