@@ -7,22 +7,22 @@ import type { Revocations } from './revocations.ts';
 export interface RevocationSyncOptions {
   readonly bus: Pick<ControlBus, 'revocations' | 'restore'>;
   readonly revocations: Revocations;
-  /** Called when the shared list held revocations that this replica did not know. */
+  /** Called when revocations were found of which this replica had not heard. */
   readonly onLearned: () => void;
 }
 
-/** How often the whole list is compared, and expired revocations are removed. */
-const INTERVAL_MS = 60_000;
-/** How long to wait after the list could not be read. */
-const RETRY_DELAY_MS = 1_000;
-const RESTORE_BATCH_ITEMS = 500;
-/** How many revocations are visited in one turn of the event loop. */
-const SLICE_ITEMS = 5_000;
+/** Between two comparisons of the whole list, in ms, which also forget expired revocations. */
+const COMPARE_INTERVAL_MS = 60_000;
+/** Before a comparison that failed is tried again, in ms. */
+const RETRY_MS = 1_000;
+/** Revocations that are put back in one call. */
+const RESTORE_BATCH = 500;
+/** Revocations that are compared in one turn of the event loop. */
+const SLICE = 5_000;
 
 /**
- * Keeps this replica's revocations equal to the shared list. Announced revocations are added elsewhere, as they arrive. This
- * class reads the whole list whenever an announcement may have been lost. It puts back what the shared list has lost and this
- * replica still knows.
+ * Keeps this replica's revocations equal to the shared list. Reads the whole list whenever a revocation may have gone
+ * unheard; commands bring the others. Puts back revocations that the list has lost and this replica still has.
  */
 export class RevocationSync {
   readonly #options: RevocationSyncOptions;
@@ -34,11 +34,11 @@ export class RevocationSync {
 
   constructor(options: RevocationSyncOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.start(), INTERVAL_MS * (0.9 + Math.random() / 5));
+    this.#timer = setInterval(() => this.start(), COMPARE_INTERVAL_MS * (0.9 + Math.random() / 5));
     this.#timer.unref();
   }
 
-  /** Starts a comparison. When one is running, another starts after it. */
+  /** Compares the lists. Called during a comparison, it makes another one follow. */
   start(): void {
     if (this.#closed) return;
     clearTimeout(this.#retry);
@@ -49,7 +49,7 @@ export class RevocationSync {
       this.#running = false;
       if (this.#closed) return;
       if (this.#again) this.start();
-      else if (!done) this.#retry = setTimeout(() => this.start(), RETRY_DELAY_MS).unref();
+      else if (!done) this.#retry = setTimeout(() => this.start(), RETRY_MS).unref();
     });
   }
 
@@ -59,7 +59,7 @@ export class RevocationSync {
     clearTimeout(this.#retry);
   }
 
-  /** Returns false when the list could not be read to its end. Keeps what was read before the error. */
+  /** Gives false when the list could not be read to its end; the pages that were read count all the same. */
   async #compare(): Promise<boolean> {
     const { bus, revocations, onLearned } = this.#options;
     const shared = new Set<string>();
@@ -72,13 +72,13 @@ export class RevocationSync {
           shared.add(revocationKey(revocation));
           if (revocations.add(revocation)) learned = true;
         }
-        // The list in memory gives its pages without waiting, so this loop has to yield by itself.
+        // The pages of a list in this process come without a turn of the event loop in between.
         await nextTurn();
       }
       await this.#putBack(shared);
       done = true;
     } catch {
-      // Redis is down, which its monitor logs; or the list is full, which the next revocation request is answered with.
+      // Redis is away, which its monitor reports; or the list is full, which whoever revokes gets as an error.
     }
     if (learned) onLearned();
     return done;
@@ -90,10 +90,10 @@ export class RevocationSync {
     let visited = 0;
     for (const revocation of revocations.all()) {
       if (!shared.has(revocationKey(revocation))) lost.push(revocation);
-      if (lost.length === RESTORE_BATCH_ITEMS) {
+      if (lost.length === RESTORE_BATCH) {
         await bus.restore(lost);
         lost = [];
-      } else if (++visited % SLICE_ITEMS === 0) await nextTurn();
+      } else if (++visited % SLICE === 0) await nextTurn();
     }
     if (lost.length > 0) await bus.restore(lost);
   }

@@ -9,7 +9,7 @@ export interface DisconnectorOptions {
   readonly control: ControlBus;
 }
 
-/** Carries out disconnect commands on this replica, whichever replica received the request: ends streams and revokes tokens. */
+/** Carries out on this replica the commands of all replicas: ends streams, and refuses revoked tokens from then on. */
 export class Disconnector implements ControlListener {
   readonly #connections: Connections;
   readonly #revocations: Revocations;
@@ -24,8 +24,8 @@ export class Disconnector implements ControlListener {
   }
 
   onCommand({ subject, channel, revocation }: ControlCommand): Promise<number> {
-    // Revokes first, so that a client whose stream ends cannot come back with the revoked token.
-    if (revocation !== undefined) this.#revocations.addNew(revocation);
+    // Before the streams end, so that no subscriber comes back with the same token.
+    if (revocation !== undefined) this.#revocations.hear(revocation);
     return this.#connections.endMatching(
       (stream) =>
         (channel === undefined || stream.channel === channel) &&
@@ -41,7 +41,7 @@ export class Disconnector implements ControlListener {
     this.#sync.close();
   }
 
-  /** Ends streams whose tokens were revoked while this replica missed the announcement. */
+  /** Ends the streams that revocations concern of which this replica has not heard in time. */
   #endRevoked(): Promise<number> {
     return this.#connections.endMatching(({ holder, channel }) => this.#revocations.refuses(holder, channel));
   }

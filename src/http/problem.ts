@@ -30,8 +30,8 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'revocations-full': 503,
 };
 
-/** The default `Retry-After` of a 503. */
-const RETRY_AFTER_S = 1;
+/** Seconds after which a request may be tried again when what it needs is away. */
+const RETRY_AFTER = 1;
 
 const PROBLEM_TYPE = 'application/problem+json';
 
@@ -68,14 +68,14 @@ export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyRep
 }
 
 function retryAfterOf({ retryAfter }: BrokerError, { status }: Problem): number | undefined {
-  return retryAfter ?? (status === 503 ? RETRY_AFTER_S : undefined);
+  return retryAfter ?? (status === 503 ? RETRY_AFTER : undefined);
 }
 
 const SECURITY_LINES = Object.entries(SECURITY_HEADERS)
   .map(([name, value]) => `${name}: ${value}\r\n`)
   .join('');
 
-/** Makes a whole HTTP/1.1 answer as text, for a connection without a response object. */
+/** A whole answer for a connection that no reply stands for. */
 export function rawProblem(error: BrokerError, close: boolean): string {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);

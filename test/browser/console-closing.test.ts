@@ -169,7 +169,9 @@ test.each([
   answers = [whole(`event: sluice:closing\ndata: ${data}\n\n`)];
   await page.goto(`${server.origin}/#news`);
   const why = reason === undefined ? '' : `: ${reason}`;
-  await expect.poll(rows).toEqual([`The broker asks to come back${why}. Trying again in ${time}.`]);
+  await expect
+    .poll(rows)
+    .toEqual([`The broker asks the client to come back${why}. Trying again in ${time}.`]);
 });
 
 test('an event of the broker that the page does not know is no event of the application', async () => {

@@ -2,14 +2,14 @@ import { CHANNEL_NAME } from '../../core/channel-name.ts';
 import { CHANNEL_PATTERN } from '../../core/channel-pattern.ts';
 import { EVENT_ID } from '../../core/event.ts';
 
-/** Refuses `.` and `..`, because clients remove them from the path of a URL. */
+/** A URL cannot carry `.` and `..`, so they are refused. */
 const NO_DOT_SEGMENT = String.raw`^(?!\.{1,2}$)`;
 
-// JSON Schemas for strings that the functions of core/ check. zod cannot derive these.
+// What zod cannot see of a string that core/ checks, in the words of JSON Schema.
 
 export const CHANNEL_NAME_SCHEMA = {
   description:
-    '1 to 200 characters of `A-Z a-z 0-9 . _ : ~ -`. The names `.` and `..` are not allowed. The first use of a channel creates it.',
+    '1 to 200 characters of `A-Z a-z 0-9 . _ : ~ -`, but neither `.` nor `..`. A channel exists by being used.',
   pattern: NO_DOT_SEGMENT + CHANNEL_NAME.source.slice(1),
 } as const;
 

@@ -17,10 +17,10 @@ export function jsonBodyOf(
   return { mediaType: 'application/json', schema: { ...jsonSchemaOf(schema), ...more } };
 }
 
-/** Allows no NUL in a string. JSON Schema applies `pattern` only to strings, so a schema for any JSON can use it too. */
+/** Text as it may be published. JSON Schema applies it to strings alone, so it can stand where any JSON may. */
 export const WITHOUT_NUL = { pattern: String.raw`^[^\u0000]*$` } as const;
 
-/** Describes a string that matches the expression. */
+/** A string of this form. */
 export function textOf(form: RegExp): JsonSchema {
   return { type: 'string', pattern: form.source };
 }
