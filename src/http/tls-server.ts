@@ -171,6 +171,6 @@ export class TlsServer {
 function goAway(connection: Connection): void {
   const { session, socket } = connection;
   session?.close();
-  // `close` waits until all data is sent, which never happens on a dead connection.
+  // Its end waits for all that was written to leave, which a dead connection never takes.
   setTimeout(() => connection.streams === 0 && socket.destroy(), LINGER).unref();
 }
