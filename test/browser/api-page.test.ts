@@ -74,7 +74,7 @@ test('a visitor publishes with a key, and reads it in a stream until it is stopp
 
 test('another example fills in the form, and a refusal is shown as it came', async () => {
   const raw = await open('publishRaw');
-  await raw.getByLabel('Example').selectOption('JSON text with an event type');
+  await raw.getByLabel('Example').selectOption('JSON text with a type');
   expect(await raw.getByLabel('event', { exact: false }).first().inputValue()).toBe('created');
   await raw.getByRole('button', { name: 'Send' }).click();
   await raw.getByText('urn:sluice:problem:unauthorized').waitFor();

@@ -119,7 +119,7 @@ export const PUBLISH_RAW: Operation = {
     },
     {
       name: 'typed',
-      summary: 'JSON text with an event type',
+      summary: 'JSON text with a type',
       parameters: { channel: 'orders.42', event: 'created', 'Idempotency-Key': 'order-42-created-again' },
       body: '{"total":12}',
       status: 200,
