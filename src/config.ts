@@ -15,7 +15,7 @@ import { readTracing } from './settings/tracing.ts';
 
 export { packageVersion } from './settings/package-version.ts';
 
-/** What stops the start: one line for each setting that cannot be read, each with the way out. */
+/** Stops the start. Has one line for each invalid setting, and each line says how to fix it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
@@ -29,18 +29,18 @@ export class ConfigError extends Error {
 type Values = { readonly [N in SettingName]: z.output<(typeof SETTINGS)[N]['schema']> | Absent<N> };
 type Absent<N extends SettingName> = (typeof SETTINGS)[N]['fallback'] extends string ? never : undefined;
 
-/** What the environment said, frozen; only main and app see it. */
+/** The settings as read from the environment, frozen. Only main, app, wiring and cli use this type. */
 export type Config = Readonly<ReturnType<typeof toConfig>>;
 
-/** A URL's password stands before an `@`, a key that it takes behind a `?`. */
+/** A URL can hold a password before an `@`, or a key behind a `?`. */
 const MAY_HOLD_SECRET = /[@?]/;
 
-/** Networks that hold a larger part of all addresses are hardly somebody's own proxies. */
+/** A warning is given when the trusted networks hold more than this share of all addresses. */
 const LARGE_SHARE = 1 / 16;
 
 /**
  * Reads the environment (docs/protocol.md §9).
- * @throws ConfigError naming every setting that is unknown, cannot be read, or would open what is meant to be shut
+ * @throws ConfigError naming every setting that is unknown, is invalid, or would make channels public by mistake
  */
 export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachine()): Config {
   const problems: string[] = [];
@@ -56,28 +56,28 @@ export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachin
     if (result.success) values[name] = result.data;
     else problems.push(refusal(name, given, result.error, example));
   }
-  // What cannot be read has been told; that it is missing beside another need not be.
+  // Skips pair checks when a value was already reported as invalid.
   if (problems.length === 0) problems.push(...tlsProblems(values));
-  const told = [
+  const faults = [
     nameFaults(env),
     emptyValueFaults(env, (name) => raws.has(name)),
     secretFaults((name) => raws.get(name)),
   ];
-  problems.push(...told.flatMap((faults) => faults.problems));
+  problems.push(...faults.flatMap((fault) => fault.problems));
   const tokenKeys = TOKEN_KEYS.filter((name) => values[name] !== undefined);
   if (tokenKeys.length > 1)
-    problems.push(`${tokenKeys.join(' and ')} are set; keep one of them: tokens are verified with one key.`);
-  // Who gives out tokens does not mean that anybody may listen without one.
+    problems.push(`${tokenKeys.join(' and ')} are set. Keep only one: it verifies all tokens.`);
+  // With a token key, channels are no longer public by default.
   if (tokenKeys.length > 0 && !raws.has('SLUICE_PUBLIC_CHANNELS')) values.SLUICE_PUBLIC_CHANNELS = [];
   const tracing = readTracing(env, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  const warnings = told.flatMap((faults) => faults.warnings);
+  const warnings = faults.flatMap((fault) => fault.warnings);
   const config = toConfig(values as Values, tracing, warnings);
   warnings.push(...sizeWarnings(config, machine));
   return Object.freeze(config);
 }
 
-/** Whether tokens are taken, so that somebody may publish without a key. */
+/** Whether the broker accepts tokens. With tokens, a publisher needs no publish key. */
 export function takesTokens({ jwtSecrets, jwtPublicKey, jwksUrl }: Config): boolean {
   return jwtSecrets.length > 0 || jwtPublicKey !== undefined || jwksUrl !== undefined;
 }
@@ -126,14 +126,14 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: 
     adminPort: values.SLUICE_ADMIN_PORT,
     tlsCert: values.SLUICE_TLS_CERT,
     tlsKey: values.SLUICE_TLS_KEY,
-    /** Undefined for none. */
+    /** Undefined when tracing is off. */
     tracing,
-    /** What may be meant and is more likely a mistake: one line for each, without a secret. */
+    /** One line for each likely mistake that does not stop the start. No line holds a secret. */
     warnings,
   };
 }
 
-/** What is larger than the machine, or than a network of proxies is. */
+/** Warns of sizes that exceed the machine, and of trusted networks that are too large. */
 function sizeWarnings(
   { redisUrl, memoryBytes, trustedProxies, ...config }: Config,
   machine: Machine,
@@ -144,16 +144,15 @@ function sizeWarnings(
   );
   if (networkShare(trustedProxies) > LARGE_SHARE)
     lines.push(
-      'SLUICE_TRUSTED_PROXIES holds more than a sixteenth of all addresses: whoever has one of them may say that it is anybody.',
+      'SLUICE_TRUSTED_PROXIES holds more than a sixteenth of all addresses. Any client in these networks can claim any address in X-Forwarded-For.',
     );
   return lines;
 }
 
 function refusal(name: SettingName, given: string, error: z.ZodError, example: string): string {
   const expected = error.issues[0]?.message ?? 'another value';
-  // A secret is not repeated, not even a wrong one: it may be a right one with a typing error.
-  const shown =
-    SECRETS.has(name) || MAY_HOLD_SECRET.test(given) ? 'a value that is not shown here' : `"${given}"`;
+  // Never shows a secret, even an invalid one: it may be the real secret with a typing error.
+  const shown = SECRETS.has(name) || MAY_HOLD_SECRET.test(given) ? 'a hidden value' : `"${given}"`;
   const source = example.startsWith('/') ? `${name}_FILE` : name;
   return `${name} is ${shown}; expected ${expected}. Example: ${source}=${example}`;
 }

@@ -8,37 +8,38 @@ import type { PublishInstruments, PublishResult } from './publish/publisher.ts';
 import { REFUSED_REQUESTS } from './core/refused-request.ts';
 import type { RefusedRequest } from './core/refused-request.ts';
 
-/** What the gauges ask for when they are scraped. */
+/** The values that each scrape reads. */
 export interface Gauges {
-  /** Of the broker. */
+  /** The version of the broker. */
   readonly version: string;
   readonly connections: () => number;
-  /** How many streams may be open; Infinity when nothing limits them. */
+  /** How many streams may be open at once; Infinity without a limit. */
   readonly connectionsLimit: () => number;
   readonly channels: () => number;
   readonly bufferedBytes: () => number;
   readonly revocations: () => number;
-  /** Since the start: this only grows. */
+  /** Counted since the start. */
   readonly logLinesDropped: () => number;
   readonly log: () => Promise<LogHealth>;
   readonly ready: () => Promise<boolean>;
 }
 
 /**
- * Defaults of prom-client that are left out: each scrape would walk over every open socket for them, several times, and
- * three of them are gauges with the ending of a counter.
+ * Default metrics of prom-client that are removed. For them each scrape would loop over all open sockets several times, and
+ * three of them are gauges whose names end in `_total` like a counter's.
  */
 const UNWANTED = ['handles', 'requests', 'resources'].flatMap((kind) => [
   `nodejs_active_${kind}`,
   `nodejs_active_${kind}_total`,
 ]);
 
+/** In seconds. */
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** How often the event loop is asked whether it is late, in ms: an idle broker need not wake up a hundred times a second. */
-const LAG_PRECISION = 50;
+/** How often the lag of the event loop is sampled. The default of 10 ms would wake an idle broker 100 times a second. */
+const LAG_SAMPLE_INTERVAL_MS = 50;
 
-/** Every instrument of the broker, by name. No label takes a channel's name, or anything else that users make up. */
+/** Every metric of the broker. No label holds a channel name or another text from users, so the number of series is bounded. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #opened = this.#counter('sluice_connections_opened_total', 'Streams opened.');
@@ -47,7 +48,7 @@ export class Metrics {
   ]);
   readonly #refused = this.#counter(
     'sluice_connections_refused_total',
-    'Streams answered with a request to come back later, by reason.',
+    'Streams that were refused and asked to come back later, by reason.',
     ['reason'],
   );
   readonly #refusedRequests = this.#counter(
@@ -57,39 +58,39 @@ export class Metrics {
   );
   readonly #failedAuthentications = this.#counter(
     'sluice_failed_authentications_total',
-    'Requests with a credential that was wrong; a rightly signed token that has expired, or is not valid yet, is none.',
+    'Requests with a wrong credential. A correctly signed token that is expired or not yet valid does not count.',
   );
   readonly #uncounted = this.#counter(
     'sluice_publish_rate_uncounted_total',
-    'Times that a publish was not counted against a rate, because Redis did not answer in time.',
+    'Publishes that were not counted against a rate limit, because Redis did not answer in time.',
   );
   readonly #published = this.#counter('sluice_published_total', 'Publishes, by result.', ['result']);
   readonly #delivered = this.#counter(
     'sluice_events_delivered_total',
-    'Events written to streams as they arrived, summed over subscribers.',
+    'Events written to live streams, summed over subscribers.',
   );
   readonly #replayed = this.#counter(
     'sluice_events_replayed_total',
-    'Events written to streams out of the log, summed over subscribers.',
+    'Events written to streams that were catching up from the log, summed over subscribers.',
   );
   readonly #gaps = this.#counter(
     'sluice_gaps_total',
-    'Times that a subscriber was told that events may be missing.',
+    'Gap notices sent to subscribers: events may be missing.',
   );
   readonly #heals = this.#counter(
     'sluice_heals_total',
-    'Times that a hole in the announcements was closed from the log.',
+    'Times that missed announcements were read from the log.',
   );
   readonly #publishSeconds = this.#histogram(
     'sluice_publish_duration_seconds',
-    'From an event accepted to its append answered.',
+    'Time from accepting a publish to the answer of the log.',
   );
   readonly #fanOutSeconds = this.#histogram(
     'sluice_publish_to_write_seconds',
-    "From an event's timestamp in the log to its last write to a live subscriber.",
+    "Time from an event's timestamp in the log to the write to the last live subscriber.",
   );
 
-  /** Looked up once: a publish is counted often. */
+  /** Label lookups are done once here, because every publish counts. */
   readonly #publishedBy: Readonly<Record<PublishResult, { inc(count?: number): void }>> = {
     ok: this.#published.labels('ok'),
     replayed: this.#published.labels('replayed'),
@@ -99,7 +100,7 @@ export class Metrics {
   };
 
   constructor(gauges: Gauges) {
-    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_PRECISION });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_SAMPLE_INTERVAL_MS });
     for (const name of UNWANTED) this.#registry.removeSingleMetric(name);
     this.#buildInfo(gauges.version);
     this.#gauge('sluice_connections', 'Open streams.', gauges.connections);
@@ -111,13 +112,13 @@ export class Metrics {
     this.#gauge('sluice_channels', 'Channels that this replica follows.', gauges.channels);
     this.#gauge(
       'sluice_buffered_bytes',
-      'Bytes that wait for slow readers, summed over them: what several are written is one buffer, and counts for each.',
+      'Bytes that wait for slow readers, summed over readers. A buffer that several readers share counts once for each reader.',
       gauges.bufferedBytes,
     );
     this.#gauge('sluice_revocations', 'Revocations that this replica knows.', gauges.revocations);
     this.#gauge(
       'sluice_log_up',
-      '1 when the log takes events and its announcements arrive; in a cluster, for any of its slots.',
+      '1 when the log accepts events and announcements arrive. In a cluster: for at least one hash slot.',
       async () => ((await gauges.log()).up ? 1 : 0),
     );
     this.#gauge(
@@ -126,16 +127,18 @@ export class Metrics {
       async () => (await gauges.log()).slotsDown,
     );
     this.#logDown(gauges.log);
-    this.#gauge('sluice_ready', '1 when this replica takes new streams: what /readyz answers.', async () =>
-      (await gauges.ready()) ? 1 : 0,
+    this.#gauge(
+      'sluice_ready',
+      '1 when this replica accepts new streams and /readyz answers 200.',
+      async () => ((await gauges.ready()) ? 1 : 0),
     );
     this.#counted(
       'sluice_log_lines_dropped_total',
-      'Log lines that could not be written: a full disk, a closed pipe, or a reader who takes none.',
+      'Log lines that could not be written: the disk is full, the pipe is closed, or its reader is too slow.',
       gauges.logLinesDropped,
     );
     for (const published of Object.values(this.#publishedBy)) published.inc(0);
-    // A series that appears only with its first event cannot be alerted on.
+    // Starts each series at 0. An alert cannot see the first increase of a series that did not exist before.
     for (const reason of [
       'client',
       'drained',
@@ -180,7 +183,7 @@ export class Metrics {
     return new Counter({ name, help, labelNames, registers: [this.#registry] });
   }
 
-  /** A counter of what somebody else counts. */
+  /** A counter whose value is read from elsewhere at each scrape. */
   #counted(name: string, help: string, value: () => number): Counter {
     return new Counter({
       name,
@@ -197,11 +200,11 @@ export class Metrics {
     return new Histogram({ name, help, buckets: LATENCY_BUCKETS, registers: [this.#registry] });
   }
 
-  /** Its labels say what runs; joined to other metrics, these can be told apart by it. */
+  /** A metric whose labels hold the versions. Queries can join it to other metrics. */
   #buildInfo(version: string): void {
     new Gauge({
       name: 'sluice_build_info',
-      help: '1; the labels say which version of the broker runs, and on which Node.',
+      help: 'Always 1. The labels hold the versions of the broker and of Node.',
       labelNames: ['version', 'node'],
       registers: [this.#registry],
     }).set({ version, node: process.version }, 1);
@@ -210,7 +213,7 @@ export class Metrics {
   #logDown(log: Gauges['log']): void {
     const gauge = new Gauge({
       name: 'sluice_log_down',
-      help: '1 for the reason why the log, or a part of it, cannot be used.',
+      help: '1 for the reason why the log, or a part of it, is down.',
       labelNames: ['reason'],
       registers: [this.#registry],
       async collect() {

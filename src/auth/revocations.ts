@@ -5,20 +5,20 @@ import { MAX_REVOCATIONS, revocationKey } from '../core/revocation.ts';
 import type { Revocation } from '../core/revocation.ts';
 import type { TokenAccess } from './access.ts';
 
-/** With the time that a revocation counts: no token may live longer. */
+/** The lifetime in these options must be at least the longest lifetime of a token. */
 export interface RevocationsOptions extends RevocationListOptions {
-  /** MAX_REVOCATIONS but in tests. */
+  /** Default: MAX_REVOCATIONS. Only tests set it. */
   readonly limit?: number;
 }
 
-/** The tokens that are refused although they are valid: this replica's copy of the shared list, in memory. */
+/** This replica's copy of the shared list of revocations. It refuses tokens that are otherwise valid. */
 export class Revocations {
   readonly #limit: number;
   readonly #list: RevocationList;
 
   constructor({ limit = MAX_REVOCATIONS, ...options }: RevocationsOptions) {
-    // The shared list has room for `limit`. More can only be here when it was lost, and filled anew, and those are
-    // refused all the same, as far as there is room for as many again.
+    // The shared list holds up to `limit` revocations. There can be more here only when Redis lost the list and it was
+    // filled again. Keeping twice as many makes the old revocations still count then.
     this.#limit = 2 * limit;
     this.#list = new RevocationList(options);
   }
@@ -27,7 +27,7 @@ export class Revocations {
     return this.#list.size;
   }
 
-  /** Whether a token may not be used on the channel. Without a token there is nothing to refuse. */
+  /** Whether a revocation refuses the token on the channel. False when there is no token. */
   refuses(access: Pick<TokenAccess, 'subject' | 'issuedAt'> | undefined, channel: ChannelName): boolean {
     if (access === undefined || this.#list.size === 0) return false;
     const { subject, issuedAt } = access;
@@ -38,24 +38,24 @@ export class Revocations {
     );
   }
 
-  /** One that was read. True when this refuses more than before. */
+  /** Adds a revocation from the shared list. Returns true when the list here refuses more than before. */
   add(revocation: Revocation): boolean {
     this.#makeRoom(revocation);
     return this.#list.add(revocation);
   }
 
-  /** One that is being made now: it counts for its whole time, also when the clock here says that this is over. */
+  /** Adds a revocation that is made now. It counts for its whole lifetime, even when this replica's wall clock is wrong. */
   hear(revocation: Revocation): void {
     this.#makeRoom(revocation);
     this.#list.addNew(revocation);
   }
 
-  /** Those in force. */
+  /** The revocations in force. */
   all(): Iterable<Revocation> {
     return this.#list.all();
   }
 
-  /** Forgets those that no token can be older than. */
+  /** Removes expired revocations: every token that they refuse has expired too. */
   sweep(): void {
     this.#list.sweep();
   }

@@ -2,18 +2,18 @@ import type { BrokerError } from '../core/errors.ts';
 import { badToken } from './bad-token.ts';
 
 /**
- * A token that is rightly signed, by the right issuer and for the right audience, and only not good at this time: it has
- * expired, or is not valid yet. Whoever sends it has been given it by someone who holds the key, so it is no guess.
+ * A token whose signature, issuer and audience are correct, but which is expired or not yet valid. A holder of the key has
+ * issued it, so it is not an attempt to guess a token.
  */
 export interface UntimelyToken {
   readonly kind: 'untimely';
   /** Completes "The token …". */
   readonly fault: string;
-  /** Epoch ms from which it may be good; Infinity for a token that has expired. */
+  /** When the token becomes valid, in epoch ms. Infinity for an expired token. */
   readonly from: number;
 }
 
-/** How the token is refused: like a wrong one, but it is not counted. */
+/** The error for the answer. It is the same as for a wrong token, but the caller does not count it. */
 export function untimelyError({ fault }: UntimelyToken): BrokerError {
   return badToken(fault);
 }

@@ -1,19 +1,19 @@
 import { pino, stdSerializers } from 'pino';
 import type { DestinationStream, Level, Logger } from 'pino';
 
-/** The value of `token=` in a URL, up to where it ends there or in JSON. */
+/** The value of `token=` in a URL. It ends at the end of the parameter or of the JSON text. */
 const PARAMETER = /((?:^|[?&])token=)[^&#\s"'\\]+/gi;
-/** A whole word of what a token is made of. A search for the token itself would begin anew at each `eyJ` of a long word. */
+/** A word of the characters that a token has. A regex for the token itself would start again at each `eyJ`: O(n²). */
 const WORD = /[\w.-]+/g;
-const BEGINNING = /eyJ/i;
+const TOKEN_START = /eyJ/i;
 
-/** JSON lines, without credentials, whatever part of the process has something to say. */
+/** Makes a logger that writes JSON lines and removes credentials from them. */
 export function brokerLogger(level: Level | 'silent', destination: DestinationStream): Logger {
   return pino(
     {
       level,
       serializers: { req: request, err: error },
-      // Also in messages that we do not write: Fastify's, which quote the URL.
+      // Works on the whole line, because messages of Fastify quote the URL.
       hooks: { streamWrite: withoutTokens },
     },
     destination,
@@ -24,20 +24,20 @@ function withoutTokens(line: string): string {
   return line.replaceAll(PARAMETER, '$1[redacted]').replaceAll(WORD, withoutToken);
 }
 
-/** What looks like a token, wherever it is, is left out from where it begins: three parts, the first a JSON object. */
+/** Replaces a token in the word: three parts, of which the first is a JSON object. */
 function withoutToken(word: string): string {
-  const start = word.search(BEGINNING);
+  const start = word.search(TOKEN_START);
   if (start < 0) return word;
   const secondPart = word.indexOf('.', start + 4);
   return secondPart < 0 || !word.includes('.', secondPart + 1) ? word : `${word.slice(0, start)}[redacted]`;
 }
 
-/** Neither query nor headers: both can hold credentials. */
+/** Leaves out query and headers, because both can hold credentials. */
 function request({ method, url }: { method?: string; url?: string }): object {
   return { method, path: url?.split('?', 1)[0] };
 }
 
-/** Of what errors carry besides, Redis' hold the command, with its arguments: a password, an event. */
+/** Leaves out other properties. Errors of ioredis hold the command with its arguments, such as a password or an event. */
 function error(thrown: unknown): object {
   if (!(thrown instanceof Error)) return { message: String(thrown) };
   const { type, message, stack } = stdSerializers.err(thrown);

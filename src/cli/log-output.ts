@@ -2,35 +2,35 @@ import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { hostname } from 'node:os';
 
-/** What may wait for a reader who is slow; the next line is dropped, in bytes. */
-const MOST_WAITING = 256 * 1024;
-/** How often what waits is tried again, in ms. */
-const RETRY = 50;
-/** How often it is tried whether lines can be written again, after an error, in ms. */
-const PROBE = 1_000;
-/** How long the end of the process waits for the last lines to be taken, in ms. */
-const LAST_WORDS = 500;
+/** How much may wait for a slow reader. Further lines are dropped. */
+const MAX_WAITING_BYTES = 256 * 1024;
+/** How often waiting lines are tried again. */
+const RETRY_INTERVAL_MS = 50;
+/** After a write error: how often a write is tried again. */
+const PROBE_INTERVAL_MS = 1_000;
+/** How long the end of the process waits for a slow reader. */
+const LAST_FLUSH_MS = 500;
 
-/** An open file, and what keeps it as it is. */
+/** A file descriptor, and the socket object that keeps it non-blocking. */
 interface Target {
   readonly fd: number;
   readonly holder?: Socket;
 }
 
 /**
- * Where log lines go. Each is written at once, in order, before the call returns, so that the last ones before an exit are there.
- * A log that cannot be written to is no reason to stop: on a full disk and behind a closed pipe lines are dropped and counted,
- * and for a pipe that nobody reads they wait, up to a limit. Nothing blocks but a write to a file. When lines can be written
- * again, one says how many are missing.
+ * Writes log lines. Each line is written in order and before the call returns, so that the last lines before an exit are not
+ * lost. The broker goes on when the log cannot be written: on a full disk and on a closed pipe, lines are dropped and counted.
+ * For a slow reader, lines wait up to a limit. Only a write to a file can block. When writing works again, one line says how
+ * many lines were lost.
  */
 export class LogOutput {
   readonly #target: Target;
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #dropped = 0;
-  /** Dropped ones of which no line has told. */
-  #untold = 0;
-  /** The last write ended within a line, whose rest was given up. */
+  /** Dropped lines that no log line has reported yet. */
+  #unreported = 0;
+  /** Whether the last write ended within a line, and the rest of that line was dropped. */
   #torn = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -39,7 +39,7 @@ export class LogOutput {
     process.on('exit', () => this.#flushLast());
   }
 
-  /** Lines that were not written, since the start. */
+  /** How many lines were lost since the start. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -48,18 +48,18 @@ export class LogOutput {
   write(line: string): void {
     const bytes = Buffer.from(line);
     if (this.#waiting.length === 0) {
-      if (!this.#tell() || !this.#put(bytes)) this.#drop();
+      if (!this.#reportLost() || !this.#put(bytes)) this.#drop();
       return;
     }
-    // Once one is dropped so are the others until all that waits is gone: what is missing is missing in one place.
-    const room = this.#untold === 0 && this.#waitingBytes + bytes.length <= MOST_WAITING;
+    // After a dropped line, drops all further lines until the waiting ones are written, so that there is only one hole.
+    const room = this.#unreported === 0 && this.#waitingBytes + bytes.length <= MAX_WAITING_BYTES;
     if (room) this.#wait(bytes);
     else this.#drop();
   }
 
-  /** Writes a line, or as much of it as is taken now, and lets the rest wait. False when it cannot be written. */
+  /** Writes a line. If the reader takes only a part, the rest waits. Returns false on a write error. */
   #put(bytes: Buffer): boolean {
-    // The line that says what is missing may be waiting itself.
+    // `#reportLost` may have left a part of its own line waiting.
     if (this.#waiting.length > 0) {
       this.#wait(bytes);
       return true;
@@ -73,7 +73,7 @@ export class LogOutput {
     }
   }
 
-  /** Gives how many bytes were taken; fewer than all when a reader takes no more just now. @throws the write's error */
+  /** Returns how many bytes were written: fewer than all when the reader is slow. @throws the write's error */
   #writeSome(bytes: Buffer): number {
     let from = 0;
     const { fd } = this.#target;
@@ -94,37 +94,37 @@ export class LogOutput {
   #wait(bytes: Buffer): void {
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
-    this.#later(RETRY);
+    this.#flushLater(RETRY_INTERVAL_MS);
   }
 
   #drop(lines = 1): void {
     this.#dropped += lines;
-    this.#untold += lines;
-    this.#later(PROBE);
+    this.#unreported += lines;
+    this.#flushLater(PROBE_INTERVAL_MS);
   }
 
-  /** Says how many lines are missing, if any are. False when that cannot be said. */
-  #tell(): boolean {
-    if (this.#untold === 0) return true;
-    const lost = this.#untold;
+  /** Writes a line with the number of lost lines, if there are any. Returns false on a write error. */
+  #reportLost(): boolean {
+    if (this.#unreported === 0) return true;
+    const lost = this.#unreported;
     const line = { level: 40, time: Date.now(), pid: process.pid, hostname: hostname(), lost };
     const msg = 'log lines could not be written, and are lost';
     if (!this.#put(Buffer.from(`${JSON.stringify({ ...line, msg })}\n`))) return false;
-    this.#untold = 0;
+    this.#unreported = 0;
     return true;
   }
 
-  #later(delay: number): void {
+  #flushLater(delay: number): void {
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#flush();
-      if (this.#waiting.length > 0) this.#later(RETRY);
-      else if (this.#untold > 0) this.#later(PROBE);
+      if (this.#waiting.length > 0) this.#flushLater(RETRY_INTERVAL_MS);
+      else if (this.#unreported > 0) this.#flushLater(PROBE_INTERVAL_MS);
     }, delay).unref();
   }
 
-  /** Writes what waits, as far as it is taken, and then says what is missing. */
+  /** Writes waiting lines until the reader takes no more. Then reports lost lines. */
   #flush(): void {
     while (this.#waiting.length > 0) {
       const [bytes = Buffer.alloc(0)] = this.#waiting;
@@ -132,7 +132,7 @@ export class LogOutput {
       try {
         written = this.#writeSome(bytes);
       } catch {
-        this.#giveUp();
+        this.#dropWaiting();
         return;
       }
       this.#waitingBytes -= written;
@@ -142,19 +142,19 @@ export class LogOutput {
       }
       this.#waiting.shift();
     }
-    this.#tell();
+    this.#reportLost();
   }
 
-  /** Nobody will ever read what waits. */
-  #giveUp(): void {
+  /** Counts the waiting lines as lost: the pipe is closed or the disk is full. */
+  #dropWaiting(): void {
     const lines = this.#waiting.splice(0);
     this.#waitingBytes = 0;
     this.#drop(lines.length);
   }
 
-  /** At the end of the process; a reader who is only slow gets a moment. */
+  /** At the end of the process, waits a moment for a slow reader. */
   #flushLast(): void {
-    const until = performance.now() + LAST_WORDS;
+    const until = performance.now() + LAST_FLUSH_MS;
     const sleep = new Int32Array(new SharedArrayBuffer(4));
     this.#flush();
     while (this.#waiting.length > 0 && performance.now() < until) {
@@ -165,8 +165,8 @@ export class LogOutput {
 }
 
 /**
- * A descriptor whose writes do not wait for a reader: a pipe's and a terminal's of its own, opened anew, because how one writes
- * is a matter of the open file, which others may share. Files never wait for a reader.
+ * Returns a descriptor whose writes never wait for a reader. Opens pipes and terminals again, because O_NONBLOCK belongs to the
+ * open file, and other processes may share the given one. Writes to files never wait for a reader.
  */
 function nonBlocking(fd: number): Target {
   try {
@@ -177,15 +177,15 @@ function nonBlocking(fd: number): Target {
       return { fd: openSync(`/proc/self/fd/${fd}`, flags) };
     }
   } catch {
-    // Not on this system, or not ours to open.
+    // The system has no /proc, or the file may not be opened.
   }
   try {
-    // Node makes it non-blocking, as it does for process.stdout, and puts that back at the end. Nothing is ever written by it.
+    // Node makes the descriptor of a Socket non-blocking and restores the mode at the end. The Socket itself writes nothing.
     const holder = new Socket({ fd, readable: false, writable: true });
     holder.on('error', () => undefined).unref();
     return { fd, holder };
   } catch {
-    // Neither a pipe nor a socket; then writing waits as it always has.
+    // Neither a pipe nor a socket. Writes to it may block.
   }
   return { fd };
 }

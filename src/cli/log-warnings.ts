@@ -1,17 +1,14 @@
 import type { Logger } from 'pino';
 import { RareNotice } from '../core/rare-notice.ts';
 
-/** How often a warning of one name is said, in ms. */
-const INTERVAL = 10_000;
+/** Logs warnings of one name at most once in this time. */
+const INTERVAL_MS = 10_000;
 
-/**
- * Puts Node's warnings, and those of packages, into the log. Node itself would write each to stderr, and wait for whoever should
- * be reading it.
- */
+/** Writes warnings of Node and of packages to the log. Node would write them to stderr, and block on a slow reader. */
 export function logWarnings(logger: Logger): void {
   const notice = new RareNotice<string, Error>(
     (name, times, { message }) => logger.warn({ warning: name, times }, message),
-    INTERVAL,
+    INTERVAL_MS,
   );
   process.removeAllListeners('warning');
   process.on('warning', (warning) => notice.note(warning.name, warning));

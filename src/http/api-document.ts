@@ -10,7 +10,7 @@ export interface ApiDocumentOptions {
   readonly tokenCookie: string;
 }
 
-/** `/openapi.json`: made once, when all routes are there; the start fails when one of them is not described. */
+/** `/openapi.json`. Made once, after all routes are registered. The start fails when a route has no description. */
 export async function apiDocument(
   app: FastifyInstance,
   { described, version, tokenCookie }: ApiDocumentOptions,

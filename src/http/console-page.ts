@@ -2,7 +2,7 @@ import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import { API_PAGE, CONSOLE } from './api/page-operations.ts';
 
-/** The page may talk to this broker and to nothing else, and nobody may frame it. */
+/** The page may send requests only to this broker, and no other page may frame it. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -12,12 +12,12 @@ const CONTENT_SECURITY_POLICY = [
   "form-action 'none'",
   "base-uri 'none'",
   "frame-ancestors 'none'",
-  // No text becomes markup by accident: nothing here is made of strings.
+  // The browser refuses to turn strings into markup. The page builds all elements with DOM methods.
   "require-trusted-types-for 'script'",
   "trusted-types 'none'",
 ].join('; ');
 
-/** The console at `/` and the API's description at `/docs`: plain files from `folder`. */
+/** Serves the console at `/` and the API page at `/docs`, from the files in `folder`. */
 export async function consolePage(app: FastifyInstance, { folder }: { folder: string }): Promise<void> {
   app.addHook('onRoute', (route) => {
     route.config = { operation: route.url === '/' ? CONSOLE : null, ...route.config };

@@ -1,4 +1,4 @@
-/** The `Date` of an answer (RFC 9110 §6.6.1), made anew once a second. */
+/** The `Date` of an answer (RFC 9110 §6.6.1). Formats it once a second, not for each answer. */
 export class DateHeader {
   #second = 0;
   #value = '';

@@ -3,12 +3,12 @@ import type { Operation } from './api/operation.ts';
 
 export interface DescribedRoute {
   readonly method: string;
-  /** As Fastify writes it: `/events/:channel`. */
+  /** In Fastify's form: `/events/:channel`. */
   readonly url: string;
   readonly operation: Operation;
 }
 
-/** Remembers each route that is added from now on, and how it is described. */
+/** Remembers each route that is added from now on, with its description. */
 export class DescribedRoutes {
   readonly #routes: RouteOptions[] = [];
 
@@ -17,8 +17,8 @@ export class DescribedRoutes {
   }
 
   /**
-   * All that have a description, in the order in which they were added.
-   * @throws Error for a route that has none, and does not say that it needs none
+   * Returns all routes that have a description, in the order in which they were added.
+   * @throws Error for a route whose `operation` is missing (null leaves a route out)
    */
   list(): readonly DescribedRoute[] {
     return this.#routes.flatMap(({ method, url, config }) => {
@@ -26,7 +26,7 @@ export class DescribedRoutes {
       if (operation === null) return [];
       if (operation === undefined) {
         throw new Error(
-          `The route ${String(method)} ${url} is not described: give it config.operation, or null there to leave it out of /openapi.json.`,
+          `The route ${String(method)} ${url} has no description. Set config.operation. Null leaves the route out of /openapi.json.`,
         );
       }
       return [method].flat().map((one) => ({ method: one, url, operation }));

@@ -4,7 +4,7 @@ import type { ControlCommand } from '../core/control-bus.ts';
 import { channelOf, checked, invalidBody } from '../publish/body-faults.ts';
 import { readJson, requireShort } from '../publish/json-body.ts';
 
-/** OpenID Connect Core §2 has 255 characters for a `sub` at the most, and what is kept of it is bounded by that. */
+/** In characters. OpenID Connect Core §2 limits `sub` to this, and it bounds the memory of a revocation. */
 const MAX_SUBJECT = 255;
 
 const EXAMPLE = '{"channel":"news"} or {"sub":"7","revoke":true}';
@@ -24,7 +24,7 @@ export const DisconnectBody = z
   )
   .refine(
     ({ sub, channel }) => sub !== undefined || channel !== undefined,
-    `names neither sub nor channel; send ${EXAMPLE}`,
+    `needs sub or channel, such as ${EXAMPLE}`,
   );
 
 const FIELDS = { names: ['sub', 'channel', 'revoke'] };
@@ -34,7 +34,7 @@ const FIELDS = { names: ['sub', 'channel', 'revoke'] };
  * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`, `body-too-large`
  */
 export function parseDisconnect(body: Buffer, now: number): ControlCommand {
-  if (body.length === 0) throw invalidBody([{ pointer: '', detail: `is empty; send ${EXAMPLE}` }]);
+  if (body.length === 0) throw invalidBody([{ pointer: '', detail: `is empty. Send ${EXAMPLE}` }]);
   requireShort(body);
   const { value, more, loneSurrogate } = readJson(body, FIELDS);
   const {
@@ -43,7 +43,9 @@ export function parseDisconnect(body: Buffer, now: number): ControlCommand {
     revoke = false,
   } = checked(DisconnectBody, value, 'this request', more);
   if (loneSurrogate)
-    throw invalidBody([{ pointer: '/sub', detail: 'holds half of a surrogate pair, which is no character' }]);
+    throw invalidBody([
+      { pointer: '/sub', detail: 'holds half of a surrogate pair, which is not a character' },
+    ]);
   const channel = name === undefined ? undefined : channelOf(name);
   return {
     kind: 'disconnect',

@@ -3,7 +3,7 @@ import { LIVENESS, readinessAt } from './api/health-operations.ts';
 
 export interface Readiness {
   readonly ready: boolean;
-  /** One line for each thing that was looked at. */
+  /** The result of each check, by its name. */
   readonly checks: Readonly<Record<string, string>>;
 }
 
@@ -12,7 +12,7 @@ export async function healthRoutes(
   app: FastifyInstance,
   { readiness }: { readiness: () => Promise<Readiness> },
 ): Promise<void> {
-  // That it answers is the answer: the event loop turns. Redis has no say in it.
+  // An answer shows that the event loop runs. Redis does not matter here, because a restart would not repair Redis.
   app.get('/livez', { exposeHeadRoute: true, config: { operation: LIVENESS } }, (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'live' }),
   );

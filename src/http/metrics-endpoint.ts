@@ -6,16 +6,16 @@ export interface Exposition {
   metrics(): Promise<string>;
 }
 
-/** `/metrics`, in Prometheus' text format. */
+/** Serves `/metrics` in Prometheus' text format. */
 export async function metricsRoute(
   app: FastifyInstance,
   { exposition }: { exposition: Exposition },
 ): Promise<void> {
-  // It takes some milliseconds: whoever asks meanwhile gets the same.
-  let underWay: Promise<string> | undefined;
+  // Collecting takes some milliseconds. Requests that arrive meanwhile share the result.
+  let pending: Promise<string> | undefined;
   const metrics = (): Promise<string> =>
-    (underWay ??= exposition.metrics().finally(() => {
-      underWay = undefined;
+    (pending ??= exposition.metrics().finally(() => {
+      pending = undefined;
     }));
 
   app.get('/metrics', { config: { operation: METRICS } }, async (_request, reply) =>

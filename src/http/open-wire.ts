@@ -9,8 +9,8 @@ import { STREAM_HEADERS, streamHead } from '../sse/stream-head.ts';
 import type { Wire } from '../sse/wire.ts';
 
 /**
- * Answers with the head of a stream and its first bytes, past Fastify, and gives `begin` what carries the rest: at
- * once, but behind another request on the same connection. Never, if the reader has left.
+ * Writes the head of a stream and its first bytes without Fastify, and passes the wire for the rest to `begin`. Calls `begin` at
+ * once, or after the answers to earlier requests on the same connection. Never calls it when the client has left.
  */
 export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire) => void): void {
   reply.hijack();
@@ -23,7 +23,7 @@ export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire)
   const chunked = raw.req.httpVersionMinor === 1;
   const take = (socket: Socket): void => {
     if (socket.destroyed) return;
-    // Hijacking skips the hooks that would write what plugins have set, CORS above all.
+    // `hijack` skips the hooks that write the headers of plugins, such as CORS, so they are written here.
     const head = streamHead(reply.getHeaders(), chunked);
     detachSocket(socket, raw);
     socket.cork();
@@ -31,7 +31,7 @@ export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire)
     socket.setTimeout(0);
     begin(new SocketWire(socket, chunked));
   };
-  // Behind another request on the same connection it is given the socket once that one has been answered.
+  // With an earlier request on the same connection, the response gets the socket after that request is answered.
   if (raw.socket === null) raw.once('socket', take);
   else take(raw.socket);
 }

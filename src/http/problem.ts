@@ -5,7 +5,7 @@ import { BrokerError } from '../core/errors.ts';
 import type { BrokerErrorCode } from '../core/errors.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
-/** The one place where an error gets its status. */
+/** The HTTP status of each error code. */
 export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'bad-request': 400,
   'invalid-channel': 400,
@@ -46,7 +46,7 @@ export interface Problem {
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
-/** An error as a problem document, RFC 9457. */
+/** Makes a problem document (RFC 9457). */
 export function problemOf(error: BrokerError): Problem {
   const status = STATUS[error.code];
   return {
@@ -63,7 +63,7 @@ export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyRep
   if (problem.status === 401) reply.header('www-authenticate', CHALLENGE);
   const retryAfter = retryAfterOf(error, problem);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
-  // Bytes, because Fastify adds a charset to text, which JSON types do not have (RFC 8259 §11).
+  // Sends bytes, because Fastify adds a charset to text, and JSON types have no charset (RFC 8259 §11).
   return reply
     .code(problem.status)
     .header('content-type', PROBLEM_TYPE)
@@ -95,7 +95,7 @@ export function rawProblem(error: BrokerError, close: boolean, headers = ''): st
   );
 }
 
-/** The same, where Node has a response for it and Fastify has not; the connection ends with it. */
+/** Answers with a problem without Fastify, and ends the connection. */
 export function endWithProblem(response: ServerResponse, error: BrokerError): void {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
@@ -112,10 +112,10 @@ export function endWithProblem(response: ServerResponse, error: BrokerError): vo
 
 export const UNFORESEEN = new BrokerError(
   'internal',
-  'Something went wrong in the broker; its log says what.',
+  "The broker failed with an unexpected error. The broker's log has the cause.",
 );
 
-/** What Fastify and Node throw, in our words. Undefined for what nobody foresaw. */
+/** Translates an error of Fastify or Node. Returns undefined for an unexpected error. */
 export function brokerErrorOf(error: unknown): BrokerError | undefined {
   if (error instanceof BrokerError) return error;
   const { code, statusCode } = error as { code?: string; statusCode?: number };
@@ -128,12 +128,12 @@ export function brokerErrorOf(error: unknown): BrokerError | undefined {
         'Send Content-Type: application/json, or the bare data to /publish/<channel>.',
       );
     case 'FST_ERR_BAD_URL':
-      return new BrokerError('bad-request', 'The path is not valid percent-encoding.');
+      return new BrokerError('bad-request', 'The percent-encoding of the path is invalid.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new BrokerError('bad-request', 'The body is not as long as its Content-Length says.');
     default:
       return statusCode !== undefined && statusCode >= 400 && statusCode < 500
-        ? new BrokerError('bad-request', 'The request could not be read.')
+        ? new BrokerError('bad-request', 'The request is invalid.')
         : undefined;
   }
 }

@@ -33,8 +33,8 @@ interface SubscribeRoute {
   Querystring: Query;
 }
 
-/** Who asks for which stream. */
-interface Asked {
+/** What the client requested. */
+interface StreamRequest {
   readonly channel: ChannelName;
   readonly address: string;
   readonly start: Start;
@@ -45,15 +45,15 @@ interface Asked {
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
   const { hub, connections, subscribers, revocations } = options;
 
-  /** 200, because a browser that gets any other status never tries again. */
+  /** Answers with 200, because a browser that gets any other status never tries again. */
   const refuse = (
     request: FastifyRequest<SubscribeRoute>,
     reply: FastifyReply,
     reason: RefuseReason,
-    { address, start }: Asked,
+    { address, start }: StreamRequest,
   ): void => {
     options.onRefused(reason, address);
-    // Over HTTP/2 the connection has other streams, and no such header.
+    // HTTP/2 forbids this header, and the connection carries other streams.
     if (request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
     const cursor = start.from === 'id' ? start.id : undefined;
     void reply.headers(STREAM_HEADERS).send(encodeClosing(reason, connections.jitteredBackoff(), cursor));
@@ -65,7 +65,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     async (request, reply) => {
       const channel = parseChannelName(request.params.channel);
       await subscribers.of(request, [channel], clientAddress(request));
-      readAsked(request, channel);
+      readStreamRequest(request, channel);
       return reply.headers(STREAM_HEADERS).send();
     },
   );
@@ -74,34 +74,34 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     const channel = parseChannelName(request.params.channel);
     const access = subscribers.of(request, [channel], clientAddress(request));
     if (!(access instanceof Promise)) {
-      stream(request, reply, readAsked(request, channel), access);
+      stream(request, reply, readStreamRequest(request, channel), access);
       return undefined;
     }
     return access.then(
-      (granted) => stream(request, reply, readAsked(request, channel), granted),
+      (granted) => stream(request, reply, readStreamRequest(request, channel), granted),
       (error: unknown) => {
-        const reason = passingReason(error);
+        const reason = temporaryReason(error);
         if (reason === undefined) throw error;
-        refuse(request, reply, reason, readAsked(request, channel));
+        refuse(request, reply, reason, readStreamRequest(request, channel));
       },
     );
   });
 
-  /** @param access undefined for who needed no token */
+  /** @param access undefined when the client needs no token and sent none */
   const stream = (
     request: FastifyRequest<SubscribeRoute>,
     reply: FastifyReply,
-    asked: Asked,
+    requested: StreamRequest,
     access: TokenAccess | undefined,
   ): void => {
-    const { channel, address, start, heartbeatEvents } = asked;
+    const { channel, address, start, heartbeatEvents } = requested;
     const holder: StreamHolder = { address, subject: access?.subject };
     const refusal = connections.refusal(holder);
     if (refusal !== undefined) {
-      refuse(request, reply, refusal, asked);
+      refuse(request, reply, refusal, requested);
       return;
     }
-    // The head and the first bytes, before the log has been asked anything.
+    // Sends the head and the first bytes at once, before the log is read.
     openWire(reply, `${encodeRetry(connections.jitteredRetry())}:\n`, (wire) => {
       const connection = new SseConnection(wire, connections, {
         expiry: connections.expiry(access?.expiresAt ?? Infinity),
@@ -113,17 +113,17 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
       const subscription = hub.subscribe(channel, start, connection);
       connection.source = subscription;
       connections.add(connection, holder, () => hub.unsubscribe(channel, subscription));
-      // Revoked while it waited for its turn on the connection.
+      // The token may have been revoked while the request waited behind others on the same connection.
       if (revocations.refuses(access, channel)) connection.end('disconnected', connections.jitteredRetry());
-      // In this turn of the event loop still, with or without a log; where the channel is known already, what it has to
-      // say first leaves in the same write.
+      // Sends the corked bytes at the end of this turn of the event loop. For a channel that is already followed, its first
+      // events leave in the same write.
       setImmediate(release, wire);
     });
   };
 }
 
 /** @throws BrokerError `invalid-query` */
-function readAsked(request: FastifyRequest<SubscribeRoute>, channel: ChannelName): Asked {
+function readStreamRequest(request: FastifyRequest<SubscribeRoute>, channel: ChannelName): StreamRequest {
   const { headers, query } = request;
   return {
     channel,
@@ -133,8 +133,8 @@ function readAsked(request: FastifyRequest<SubscribeRoute>, channel: ChannelName
   };
 }
 
-/** Why the credentials of a subscriber cannot be judged now, where that will pass. */
-function passingReason(error: unknown): RefuseReason | undefined {
+/** Returns why the broker cannot check the credential now, if the reason is temporary. */
+function temporaryReason(error: unknown): RefuseReason | undefined {
   if (!(error instanceof BrokerError)) return undefined;
   if (error.code === 'keys-unavailable') return 'keys';
   return error.code === 'too-many-requests' ? 'failed-authentication' : undefined;
@@ -150,6 +150,6 @@ function wantsHeartbeatEvents({ heartbeat }: Query): boolean {
   if (heartbeat === 'event') return true;
   throw new BrokerError(
     'invalid-query',
-    'heartbeat= takes event, or is left out: then heartbeats are comments.',
+    'heartbeat= may only be event. Without it, heartbeats are comments.',
   );
 }

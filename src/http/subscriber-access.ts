@@ -5,7 +5,7 @@ import { revokedToken } from '../auth/bad-token.ts';
 import { bearerToken } from '../auth/bearer.ts';
 import type { CredentialGuard } from '../auth/credential-guard.ts';
 import type { Revocations } from '../auth/revocations.ts';
-import { cookieCounts, cookieTokens } from '../auth/token-cookie.ts';
+import { isCookieAccepted, cookieTokens } from '../auth/token-cookie.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
 import { untimelyError } from '../auth/untimely-token.ts';
 import type { UntimelyToken } from '../auth/untimely-token.ts';
@@ -16,12 +16,12 @@ import { BrokerError } from '../core/errors.ts';
 import type { Query } from './start-position.ts';
 
 export interface SubscriberAccessOptions {
-  /** Undefined where no token key is configured: then there is nothing but public channels. */
+  /** Undefined when no key for tokens is set. Then only public channels can be subscribed to. */
   readonly verifier: Pick<TokenVerifier, 'known' | 'verify'> | undefined;
   readonly guard: Pick<CredentialGuard, 'judge' | 'wrong'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly publicChannels: readonly ChannelPattern[];
-  /** Other origins whose pages may use their visitors' cookies. */
+  /** Other origins whose pages may use cookies. */
   readonly origins: Pick<AllowedOrigins, 'lists'>;
   /** The name of the cookie that may hold a token. */
   readonly tokenCookie: string;
@@ -29,12 +29,12 @@ export interface SubscriberAccessOptions {
 
 type Verifier = NonNullable<SubscriberAccessOptions['verifier']>;
 
-interface Asked {
+interface CredentialSource {
   readonly headers: IncomingHttpHeaders;
   readonly query: Query;
 }
 
-/** Who subscribes, and whether they may (docs/protocol.md §7). */
+/** Decides whether a request may subscribe, and with which token (docs/protocol.md §7). */
 export class SubscriberAccess {
   readonly #options: SubscriberAccessOptions;
 
@@ -43,13 +43,13 @@ export class SubscriberAccess {
   }
 
   /**
-   * What the request's token allows, all of the channels included; undefined for a request that needs none and has none; a
-   * promise only where a token has to be verified.
-   * @throws BrokerError `unauthorized`, `forbidden`, `invalid-query`, `keys-unavailable`, `too-many-requests`; also as a
-   * rejection
+   * Returns the access of a token that grants all of the channels. Returns undefined when no token is needed and none was sent.
+   * Returns a promise only when a token has to be verified.
+   * @throws BrokerError `unauthorized`, `forbidden`, `invalid-query`, `keys-unavailable`, `too-many-requests`; the promise
+   *   rejects with the same errors
    */
   of(
-    request: Asked,
+    request: CredentialSource,
     channels: readonly ChannelName[],
     address: string,
   ): TokenAccess | undefined | Promise<TokenAccess> {
@@ -62,7 +62,7 @@ export class SubscriberAccess {
     }
     let refusal: BrokerError | undefined;
     const unknown: string[] = [];
-    // Those that are known first: a good one of them makes it needless to verify another.
+    // Tries remembered tokens first: if one of them grants the channels, no other token needs to be verified.
     for (const token of tokens) {
       const known = verifier.known(token);
       if (known === undefined) {
@@ -71,33 +71,33 @@ export class SubscriberAccess {
       }
       const fault = this.#faultOf(known, channels);
       if (fault === undefined && known.kind === 'token') return known;
-      refusal = moreTelling(refusal, fault);
+      refusal = moreUseful(refusal, fault);
     }
     if (unknown.length === 0) throw refusal ?? new BrokerError('unauthorized', withoutToken(true));
     return this.#verified(verifier, unknown, channels, address, refusal);
   }
 
-  /** The tokens that the request brings: one, but for cookies, of which there may be several of the same name. */
-  #tokensOf({ headers, query }: Asked, open: boolean): readonly string[] {
+  /** Returns the tokens of the request: one, or several when it has several cookies of the same name. */
+  #tokensOf({ headers, query }: CredentialSource, open: boolean): readonly string[] {
     const { origins, tokenCookie } = this.#options;
     const bearer = bearerToken(headers.authorization);
     if (bearer !== undefined) return [bearer];
-    // Browsers send it unasked: where none is needed, one that has expired must not shut anybody out.
+    // Browsers send cookies by themselves, so an expired cookie must not keep anybody out of a public channel.
     const cookies = open ? [] : cookieTokens(headers.cookie, tokenCookie);
-    if (cookies.length > 0 && cookieCounts(headers, origins)) return cookies;
+    if (cookies.length > 0 && isCookieAccepted(headers, origins)) return cookies;
     const { token } = query;
     if (Array.isArray(token)) throw new BrokerError('invalid-query', 'The query has token= more than once.');
     if (token !== undefined && token !== '') return [token];
     if (cookies.length === 0) return [];
     throw new BrokerError(
       'forbidden',
-      `The cookie ${tokenCookie} is not taken from a page of another origin that is not among SLUICE_CORS_ORIGINS.`,
+      `The broker does not accept the cookie ${tokenCookie} from this page, because SLUICE_CORS_ORIGINS does not list its origin.`,
     );
   }
 
   /**
-   * The first of the tokens that is good and grants the channels. Where none does, the request counts as one wrong credential
-   * when any of them was wrong, however many there are.
+   * Returns the first token that is valid and grants the channels. When there is none and any token was wrong, the request counts
+   * as one wrong credential.
    */
   async #verified(
     verifier: Verifier,
@@ -118,33 +118,33 @@ export class SubscriberAccess {
         }
         const fault = this.#faultOf(verdict, channels);
         if (fault === undefined && verdict.kind === 'token') return verdict;
-        refusal = moreTelling(refusal, fault);
+        refusal = moreUseful(refusal, fault);
       } catch (error) {
         if (!(error instanceof BrokerError)) throw error;
-        refusal = moreTelling(refusal, error);
-        // No further one would be looked at either.
+        refusal = moreUseful(refusal, error);
+        // The guard would not check further tokens either.
         if (error.code === 'too-many-requests') break;
       }
     }
-    if (wrong !== undefined) refusal = moreTelling(refusal, guard.wrong(wrong, address));
+    if (wrong !== undefined) refusal = moreUseful(refusal, guard.wrong(wrong, address));
     throw refusal ?? new BrokerError('unauthorized', withoutToken(true));
   }
 
-  /** Why a rightly signed token does not let its holder subscribe to the channels; undefined when it does. */
+  /** Returns why a correctly signed token does not allow subscribing to the channels, or undefined when it does. */
   #faultOf(token: TokenAccess | UntimelyToken, channels: readonly ChannelName[]): BrokerError | undefined {
     if (token.kind === 'untimely') return untimelyError(token);
     const { publicChannels, revocations } = this.#options;
     for (const channel of channels) {
       if (revocations.refuses(token, channel)) return revokedToken();
       if (matchesAny(token.subscribe, channel) || matchesAny(publicChannels, channel)) continue;
-      return new BrokerError('forbidden', `The token does not grant subscribing to ${channel}.`);
+      return new BrokerError('forbidden', `The token does not allow subscribing to ${channel}.`);
     }
     return undefined;
   }
 }
 
-/** Of the refusals of several tokens: that one may be good by and by, then that one is good, then the first. */
-function moreTelling(one: BrokerError | undefined, other: BrokerError | undefined): BrokerError | undefined {
+/** Picks one of two refusals. A temporary one wins, then `forbidden`, whose token is valid, then the first one. */
+function moreUseful(one: BrokerError | undefined, other: BrokerError | undefined): BrokerError | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return weight(other) > weight(one) ? other : one;
 }
@@ -154,7 +154,7 @@ function weight({ code }: BrokerError): number {
   return code === 'forbidden' ? 1 : 2;
 }
 
-function withoutToken(tokensAreTaken: boolean): string {
-  const way = tokensAreTaken ? ': send a token that grants it' : '';
-  return `This channel is not public: it is not among SLUICE_PUBLIC_CHANNELS${way}.`;
+function withoutToken(tokensAreAccepted: boolean): string {
+  const advice = tokensAreAccepted ? ' Send a token that grants it.' : '';
+  return `This channel is not public (SLUICE_PUBLIC_CHANNELS does not list it).${advice}`;
 }

@@ -5,12 +5,12 @@ import { checked, invalidBody } from '../publish/body-faults.ts';
 import { readJson, requireShort } from '../publish/json-body.ts';
 import { CHANNEL_PATTERN_SCHEMA } from './api/channel-schemas.ts';
 
-const HOUR = 3_600;
-const DAY = 24 * HOUR;
+const HOUR_S = 3_600;
+const DAY_S = 24 * HOUR_S;
 const MAX_PATTERNS = 100;
 const TOO_MANY = `must not have more than ${MAX_PATTERNS} patterns`;
 
-const TTL = `must be a whole number of seconds from 1 to ${30 * DAY}`;
+const TTL = `must be a whole number of seconds from 1 to ${30 * DAY_S}`;
 const SUB = 'must have 1 to 200 characters';
 
 const Patterns = z
@@ -32,29 +32,29 @@ const Patterns = z
 export const TokenBody = z
   .strictObject(
     {
-      subscribe: Patterns.meta({ description: 'The channels that its bearer may subscribe to.' }),
-      publish: Patterns.meta({ description: 'The channels that its bearer may publish to.' }),
+      subscribe: Patterns.meta({ description: 'The channels that the token allows subscribing to.' }),
+      publish: Patterns.meta({ description: 'The channels that the token allows publishing to.' }),
       ttl: z
         .int(TTL)
         .min(1, TTL)
-        .max(30 * DAY, TTL)
-        .default(HOUR)
-        .meta({ description: 'How long it is good for, in seconds.' }),
+        .max(30 * DAY_S, TTL)
+        .default(HOUR_S)
+        .meta({ description: 'How long the token is valid, in seconds.' }),
       sub: z
         .string('must be a string')
         .min(1, SUB)
         .max(200, SUB)
-        // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+        // oxlint-disable-next-line no-control-regex -- the expression refuses control characters
         .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, 'must not hold control characters')
-        .refine((sub) => sub.isWellFormed(), 'holds half of a surrogate pair, which is no character')
+        .refine((sub) => sub.isWellFormed(), 'holds half of a surrogate pair, which is not a character')
         .optional()
-        .meta({ description: 'Who it is for: the `sub` of the token. No control characters.' }),
+        .meta({ description: 'The `sub` of the token: who the token is for. No control characters.' }),
     },
     'must be a JSON object such as {"subscribe":["user.7"],"ttl":300}',
   )
   .refine(
     ({ subscribe, publish }) => subscribe.length + publish.length > 0,
-    'grants nothing; give it a channel in subscribe or publish',
+    'grants nothing. Add a channel to subscribe or publish',
   );
 
 const FIELDS = { names: ['subscribe', 'publish', 'ttl', 'sub'], lists: true };
@@ -71,7 +71,7 @@ export function parseTokenBody(body: Buffer): TokenRequest {
   return { subscribe, publish, ttl, subject: sub };
 }
 
-/** Before any of them is looked at: the schema counts them when it has checked each. */
+/** Runs before the schema, because the schema checks each pattern before it counts them. */
 function requireFewPatterns(value: unknown): void {
   const fields = value as Partial<Record<string, unknown>> | null;
   const faults = ['subscribe', 'publish']

@@ -10,11 +10,11 @@ import { takeJsonBytes } from './take-json-bytes.ts';
 import { parseTokenBody } from './token-body.ts';
 
 export interface TokenRoutesOptions extends PublishKeyCheckOptions {
-  /** Undefined where this broker has no secret to sign with. */
+  /** Undefined when SLUICE_JWT_SECRET is not set. */
   readonly issuer: Pick<TokenIssuer, 'issue'> | undefined;
 }
 
-/** `POST /tokens` (docs/protocol.md §7): with a publish key, never with a token, or tokens could renew themselves. */
+/** `POST /tokens` (docs/protocol.md §7). Needs a publish key. With a token, a token could renew itself forever. */
 export async function tokenRoutes(app: FastifyInstance, options: TokenRoutesOptions): Promise<void> {
   const { issuer } = options;
   requirePublishKey(app, options);
@@ -24,21 +24,21 @@ export async function tokenRoutes(app: FastifyInstance, options: TokenRoutesOpti
     '/tokens',
     {
       config: { operation: MAKE_TOKEN },
-      // Before the body is read.
+      // Refuses before the body is read.
       onRequest: async () => {
         if (issuer === undefined) {
           throw new BrokerError(
             'tokens-unavailable',
-            'This broker has no secret to sign with: set SLUICE_JWT_SECRET, or have tokens made where their private key is.',
+            'This broker has no secret to sign tokens with. Set SLUICE_JWT_SECRET, or make tokens where their private key is.',
           );
         }
       },
     },
     async (request, reply) => {
-      const asked = parseTokenBody(request.body ?? Buffer.alloc(0));
-      const issued = await issuer?.issue(asked);
+      const tokenRequest = parseTokenBody(request.body ?? Buffer.alloc(0));
+      const issued = await issuer?.issue(tokenRequest);
       if (issued === undefined || issued.token.length > MAX_TOKEN_LENGTH) {
-        const detail = `makes a token of more than ${MAX_TOKEN_LENGTH} characters; grant fewer channels, or a prefix`;
+        const detail = `makes a token of more than ${MAX_TOKEN_LENGTH} characters. Grant fewer channels, or use prefixes`;
         throw invalidBody([{ pointer: '', detail }]);
       }
       return reply

@@ -4,14 +4,15 @@ import type { ChannelName } from '../core/channel-name.ts';
 import { BrokerError } from '../core/errors.ts';
 import type { BodyFault } from '../core/errors.ts';
 
-/** In one answer; who has made more mistakes has made one kind of them. */
+/** How many faults one answer lists. */
 export const MAX_FAULTS = 20;
-/** Of what somebody sent, in an answer. */
+/** How many characters of a field name an answer quotes. */
 const MAX_QUOTED = 100;
 
 /**
- * What a schema has made of a body; `what` is what the body is, such as `a publication`. With `more`, faults that have been
- * counted and not kept.
+ * Checks a body against a schema and returns the result.
+ * @param what names the body in messages, such as `a publication`
+ * @param more how many faults were counted but not kept in `value`
  * @throws BrokerError `invalid-body` with a pointer to each fault
  */
 export function checked<S extends z.ZodType>(schema: S, value: unknown, what: string, more = 0): z.output<S> {
@@ -35,12 +36,13 @@ export function channelOf(name: string): ChannelName {
   }
 }
 
-/** With as many faults as an answer may have; of the others, and of `more` that were not kept, it says how many they are. */
+/** Lists up to MAX_FAULTS faults. Says how many others there are, with the `more` that were not kept. */
 export function invalidBody(faults: readonly BodyFault[], more = 0): BrokerError {
   const [first] = faults;
   const where = first === undefined || first.pointer === '' ? 'The body' : first.pointer.slice(1);
-  const untold = Math.max(0, faults.length - MAX_FAULTS) + more;
-  const others = untold === 0 ? '' : `; the first ${MAX_FAULTS} faults are listed, there are ${untold} more`;
+  const unlisted = Math.max(0, faults.length - MAX_FAULTS) + more;
+  const others =
+    unlisted === 0 ? '' : `; the first ${MAX_FAULTS} faults are listed, and there are ${unlisted} more`;
   return new BrokerError('invalid-body', `${where} ${first?.detail ?? 'is not valid'}${others}.`, {
     faults: faults.slice(0, MAX_FAULTS),
   });
@@ -56,7 +58,7 @@ function faultsOf(issue: z.core.$ZodIssue, what: string): readonly BodyFault[] {
   return [{ pointer: pointerTo(issue.path), detail: issue.message }];
 }
 
-/** RFC 6901 §3; of a name that is very long the beginning. */
+/** RFC 6901 §3. Shortens very long names. */
 function pointerTo(path: readonly PropertyKey[]): string {
   return path.map((part) => `/${escaped(String(part))}`).join('');
 }

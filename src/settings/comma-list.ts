@@ -1,4 +1,4 @@
-/** The items of a list that is separated by commas, without blanks around them and without empty ones. */
+/** Splits a text at its commas, trims the items, and leaves out empty ones. */
 export function commaList(text: string): string[] {
   return text
     .split(',')

@@ -1,24 +1,24 @@
 import type { SettingName } from './settings.ts';
 
-/** What tokens may be verified with: at most one of these is set. */
+/** The settings that hold the key for tokens. At most one of them may be set. */
 export const TOKEN_KEYS = ['SLUICE_JWT_SECRET', 'SLUICE_JWT_PUBLIC_KEY', 'SLUICE_JWKS_URL'] as const;
 
-/** What narrows which tokens are good, and is not looked at unless it is set. */
+/** Settings that restrict which tokens are valid. An unset one is not checked. */
 const CLAIMS = ['SLUICE_JWT_ISSUER', 'SLUICE_JWT_AUDIENCE'] as const;
 
-/** What is less safe, or less lasting, when one of these is passed on empty than its owner may think. */
+/** What happens when one of these settings is set but empty. */
 const CONSEQUENCES: Readonly<Partial<Record<SettingName, string>>> = {
   HOST: 'the broker listens on every address of the machine',
-  REDIS_URL: 'events are kept in this process alone, and are gone with it',
-  SLUICE_ADMIN_PORT: 'health and metrics are on PORT, for everybody who reaches it',
-  SLUICE_TLS_CERT: 'the broker speaks no TLS',
+  REDIS_URL: 'events are kept only in this process, and are lost when the process ends',
+  SLUICE_ADMIN_PORT: 'health and metrics are on PORT, and everybody who reaches PORT can read them',
+  SLUICE_TLS_CERT: 'the broker does not use TLS',
 };
 
 /**
- * Faults of settings that are set and empty, as `SLUICE_JWT_SECRET: ${SLUICE_JWT_SECRET}` in a compose file is while nobody
- * has set that variable. An empty value counts as none, which is mostly right; here it would open what is meant to be shut.
+ * Reports settings that are set but empty, for example by `SLUICE_JWT_SECRET: ${SLUICE_JWT_SECRET}` in a compose file when
+ * that variable is unset. An empty value counts as unset. For these settings that would make channels public by mistake.
  *
- * @param isGiven whether a setting has a value, from wherever
+ * @param isGiven whether a setting has a value, from its variable or its file
  */
 export function emptyValueFaults(
   env: NodeJS.ProcessEnv,
@@ -32,22 +32,22 @@ export function emptyValueFaults(
     for (const name of TOKEN_KEYS) {
       if (isEmpty(name))
         problems.push(
-          `${name} is set, but empty: without a key for tokens every channel would be public. Give it a value; or, if everybody may listen, leave it out or set SLUICE_PUBLIC_CHANNELS=*.`,
+          `${name} is set, but empty. Without a key for tokens, every channel would be public. Give it a value. If everybody may subscribe, remove it or set SLUICE_PUBLIC_CHANNELS=*.`,
         );
       else if (strayKey(name, env) !== undefined)
         problems.push(
-          `${strayKey(name, env)} is not read: without ${name} every channel would be public. Did you mean ${name}? Otherwise set SLUICE_PUBLIC_CHANNELS, to * if everybody may listen.`,
+          `${strayKey(name, env)} is not read. Without ${name}, every channel would be public. Did you mean ${name}? Otherwise set SLUICE_PUBLIC_CHANNELS: * lets everybody subscribe.`,
         );
     }
     if (isEmpty('SLUICE_PUBLIC_CHANNELS'))
       problems.push(
-        'SLUICE_PUBLIC_CHANNELS is set, but empty, and there is no key for tokens: every channel would be public. Leave it out or set it to * if that is meant, or to a comma for none.',
+        'SLUICE_PUBLIC_CHANNELS is set, but empty, and there is no key for tokens. Every channel would be public. If you want that, remove it or set it to *. For no public channels, set it to a comma.',
       );
   }
   for (const name of CLAIMS)
     if (withTokens && isEmpty(name))
       problems.push(
-        `${name} is set, but empty: tokens of everybody who has the key would be good. Give it a value, or leave it out.`,
+        `${name} is set, but empty. The broker would accept every token that is signed with the key. Give it a value, or remove it.`,
       );
   const warnings = (Object.keys(CONSEQUENCES) as SettingName[])
     .filter(isEmpty)
@@ -55,7 +55,7 @@ export function emptyValueFaults(
   return { problems, warnings };
 }
 
-/** The name without its prefix, where that has a value: JWT_SECRET. */
+/** Returns the name without its prefix, such as JWT_SECRET, when a variable of that name has a value. */
 function strayKey(name: string, env: NodeJS.ProcessEnv): string | undefined {
   const bare = name.slice('SLUICE_'.length);
   return [bare, `${bare}_FILE`].find((one) => (env[one] ?? '') !== '');

@@ -1,22 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 
-/** What a process may take of the machine that it runs on. */
+/** The limits that the machine or container sets for this process. */
 export interface Machine {
-  /** Bytes of memory: all of it, or what the container may have. */
+  /** In bytes: the memory of the machine, or the limit of the container. */
   readonly memory: number;
-  /** Files and connections that may be open; undefined where that is not known. */
+  /** How many files and connections may be open. Undefined when unknown. */
   readonly openFiles: number | undefined;
 }
 
 export function thisMachine(): Machine {
-  // 0 for a system without such a limit, and some enormous number for none.
+  // 0 when the system cannot say, and a huge number when there is no limit.
   const limit = process.constrainedMemory();
   const memory = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
   return { memory, openFiles: openFiles() };
 }
 
-/** The hard limit, to which Node raises the soft one at the start. */
+/** Reads the hard limit. Node raises the soft limit to the hard one when it starts. */
 function openFiles(): number | undefined {
   try {
     const [, digits] = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];

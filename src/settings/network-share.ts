@@ -2,21 +2,21 @@ import ipaddr from 'ipaddr.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
-/** A range of addresses of one family; `first` and `last` belong to it. */
+/** A range of addresses of one family. Both ends belong to the range. */
 interface Range {
   readonly first: bigint;
   readonly last: bigint;
 }
 
 const IPV4: Range = { first: 0n, last: (1n << 32n) - 1n };
-/** 2000::/3, from which all public addresses of IPv6 are given out (RFC 4291). */
+/** 2000::/3 holds all public IPv6 addresses (RFC 4291). */
 const PUBLIC_IPV6: Range = { first: 0x2n << 124n, last: (0x4n << 124n) - 1n };
-/** ::ffff:0:0/96, by which a socket of both families names those of IPv4. */
+/** ::ffff:0:0/96: a dual-stack socket shows IPv4 addresses in this form. */
 const MAPPED: Range = { first: 0xffffn << 32n, last: (0x10000n << 32n) - 1n };
 
 /**
- * The share of all IPv4 addresses that these networks hold together, or their share of the public IPv6 addresses,
- * whichever is larger: 0 to 1. An address that is listed twice counts once.
+ * Computes the share (0 to 1) of all IPv4 addresses and of all public IPv6 addresses that these networks cover, and returns
+ * the larger one. An address that is listed twice counts once.
  *
  * @param networks addresses, and networks such as 10.0.0.0/8
  */

@@ -4,19 +4,19 @@ import { SETTINGS } from './settings.ts';
 const SECRETS = ['SLUICE_PUBLISH_KEYS', 'SLUICE_JWT_SECRET'] as const;
 type Secret = (typeof SECRETS)[number];
 
-/** What programs write for a value that is not there. */
-const NOTHING = /^(?:\d|null|nil|none|undefined|nan|true|false)$/i;
-/** What a template was to replace: ${X}, $(X), $X, {{ x }}, <x>, %X%. */
+/** What programs write for a missing value. */
+const PLACEHOLDER = /^(?:\d|null|nil|none|undefined|nan|true|false)$/i;
+/** A template variable that was not replaced: ${X}, $(X), $X, {{ x }}, <x>, %X%. */
 const TEMPLATE = /^(?:\$\{.*\}|\$\(.*\)|\$[A-Z_][A-Z\d_]*|\{\{.*\}\}|<.*>|%\w+%)$/s;
-/** A JSON array of secrets, whose brackets and quotes would be taken for a part of them. */
+/** A JSON array of secrets. Its brackets and quotes would become part of the secrets. */
 const JSON_ARRAY = /^\s*\[.*\]\s*$/s;
-/** A shorter key can be guessed, at 60 tries a minute from each of many addresses. */
-const LEAST_KEY = 16;
+/** In characters. Somebody could guess a shorter key with 60 tries a minute from each of many addresses. */
+const MIN_KEY_LENGTH = 16;
 
 /**
- * Faults of keys and secrets that anybody could guess, or find in the documentation. None is repeated, nor said how long it is.
+ * Reports keys and secrets that are easy to guess, or that stand in the documentation. No message shows a secret or its length.
  *
- * @param raw the value of a setting as it was given; undefined for none
+ * @param raw returns the value of a setting as it was given; undefined when unset
  */
 export function secretFaults(raw: (name: Secret) => string | undefined): {
   readonly problems: readonly string[];
@@ -27,22 +27,24 @@ export function secretFaults(raw: (name: Secret) => string | undefined): {
   for (const name of SECRETS) {
     const given = commaList(raw(name) ?? '');
     const documented = commaList(SETTINGS[name].example);
-    if (given.some((secret) => NOTHING.test(secret)))
+    if (given.some((secret) => PLACEHOLDER.test(secret)))
       problems.push(
-        `${name} holds what a program writes for a value that is missing, such as null or 0. Give it a long random text, such as the output of openssl rand -hex 32.`,
+        `${name} holds a placeholder for a missing value, such as null or 0. Give it a long random text, such as the output of openssl rand -hex 32.`,
       );
     if (JSON_ARRAY.test(raw(name) ?? ''))
-      problems.push(`${name} is a JSON array. Write its items one after another, separated by commas.`);
+      problems.push(
+        `${name} is a JSON array. Write the items separated by commas, without brackets and quotes.`,
+      );
     if (given.some((secret) => TEMPLATE.test(secret)))
       problems.push(
-        `${name} holds a template that nothing has replaced, such as \${X}. Give it the value itself.`,
+        `${name} holds a template variable that was not replaced, such as \${X}. Give it the value itself.`,
       );
-    if (name === 'SLUICE_PUBLISH_KEYS' && given.some((secret) => secret.length < LEAST_KEY))
+    if (name === 'SLUICE_PUBLISH_KEYS' && given.some((secret) => secret.length < MIN_KEY_LENGTH))
       warnings.push(
-        `${name} holds a key of fewer than ${LEAST_KEY} characters, which can be guessed: make one with openssl rand -hex 32.`,
+        `${name} holds a key of fewer than ${MIN_KEY_LENGTH} characters, which somebody could guess. Make a new key with openssl rand -hex 32.`,
       );
     if (given.some((secret) => documented.includes(secret)))
-      warnings.push(`${name} holds an example of the documentation, which everybody knows.`);
+      warnings.push(`${name} holds an example from the documentation, which everybody knows.`);
   }
   return { problems, warnings };
 }

@@ -6,25 +6,25 @@ const KNOWN: ReadonlySet<string> = new Set([
   ...Object.keys(SETTINGS),
   ...[...SECRETS].map((name) => `${name}_FILE`),
 ]);
-/** What every tool calls so, and belongs to Sluice only behind its prefix: these may be another program's. */
+/** Names without the prefix that other programs use too. One of these gives a warning and does not stop the start. */
 const COMMON = new Set(
   [
     'JWT_SECRET JWT_PUBLIC_KEY JWKS_URL JWT_ISSUER JWT_AUDIENCE CORS_ORIGINS TRUSTED_PROXIES MAX_CONNECTIONS',
     'ADMIN_PORT HEARTBEAT RETRY TLS_CERT TLS_KEY REDIS_PREFIX REDIS_TLS_CA REDIS_TLS_CERT REDIS_TLS_KEY',
   ].flatMap((line) => line.split(' ')),
 );
-/** How many letters of a name may be wrong for it to be taken for another. */
-const MOST_EDITS = 4;
+/** A name counts as a misspelled setting up to this edit distance. */
+const MAX_EDITS = 4;
 
 export interface NameFaults {
-  /** Each stops the start. */
+  /** Each problem stops the start. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
 }
 
 /**
- * What is wrong with the names in an environment: settings that are misspelled, have a prefix that is not theirs, or have lost
- * theirs. No value is repeated, because it may be a secret.
+ * Reports variables whose names are misspelled settings, have the prefix wrongly, or lack the prefix. No message shows a value,
+ * because it may be a secret.
  */
 export function nameFaults(env: NodeJS.ProcessEnv): NameFaults {
   const problems: string[] = [];
@@ -33,31 +33,31 @@ export function nameFaults(env: NodeJS.ProcessEnv): NameFaults {
     if (KNOWN.has(name)) continue;
     const misspelled = misspelling(name, env);
     if (misspelled !== undefined) problems.push(misspelled);
-    else if (hasLostPrefix(name, env) && !isServiceLink(name, env)) {
+    else if (lacksPrefix(name, env) && !isServiceLink(name, env)) {
       const line = `${name} is not read. Did you mean ${PREFIX}${name}?`;
-      if (COMMON.has(withoutFile(name))) warnings.push(`${line} Otherwise it is another program's.`);
-      else problems.push(`${line} If it is another program's, set ${PREFIX}${name} as well.`);
+      if (COMMON.has(withoutFile(name))) warnings.push(`${line} Ignore this if it is for another program.`);
+      else problems.push(`${line} If it is for another program, set ${PREFIX}${name} as well.`);
     }
   }
   return { problems, warnings };
 }
 
-/** A line about a name that is meant for Sluice and is no setting. */
+/** Returns a problem for a name that is meant for Sluice and is not a setting. */
 function misspelling(name: string, env: NodeJS.ProcessEnv): string | undefined {
   if (name.startsWith(PREFIX)) {
     if (isServiceLink(name, env)) return undefined;
     const near = nearest(name);
-    const way = near === undefined ? 'All settings are in the README.' : `Did you mean ${near}?`;
-    return `${name} is not a setting of this version. ${way}`;
+    const advice = near === undefined ? 'The README lists all settings.' : `Did you mean ${near}?`;
+    return `${name} is not a setting of this version. ${advice}`;
   }
-  // Names are case-sensitive, and have neither hyphens nor dots, as they have in files of YAML and Java.
+  // Finds names in lower case, or with hyphens and dots as in YAML and Java properties.
   const usual = name.toUpperCase().replaceAll(/[-.]/g, '_');
   const near =
     usual !== name && usual.startsWith(PREFIX) && KNOWN.has(usual) ? usual : misspelledPrefix(name);
   return near === undefined ? undefined : `${name} is not a setting of this version. Did you mean ${near}?`;
 }
 
-/** SLUCIE_PUBLISH_KEYS */
+/** Finds a misspelled prefix, as in SLUCIE_PUBLISH_KEYS. */
 function misspelledPrefix(name: string): string | undefined {
   const end = name.indexOf('_') + 1;
   const meant = PREFIX + name.slice(end);
@@ -66,8 +66,8 @@ function misspelledPrefix(name: string): string | undefined {
     : undefined;
 }
 
-/** Who sets the right name as well means something else by the other; who leaves it empty means nothing. */
-function hasLostPrefix(name: string, env: NodeJS.ProcessEnv): boolean {
+/** Whether a setting is given without its prefix. False when the right name is set too, or the variable is empty. */
+function lacksPrefix(name: string, env: NodeJS.ProcessEnv): boolean {
   const meant = PREFIX + withoutFile(name);
   const isSet = (one: string): boolean => (env[one] ?? '') !== '';
   return (
@@ -82,19 +82,19 @@ function withoutFile(name: string): string {
 function nearest(name: string): string | undefined {
   const bare = name.slice(PREFIX.length);
   if (KNOWN.has(bare)) return bare;
-  // PORT, HOST, LOG_LEVEL and REDIS_URL have no prefix; who gives them one may misspell them, too.
+  // Also finds PORT, HOST, LOG_LEVEL and REDIS_URL when they are misspelled behind a prefix that they do not have.
   const scored = [...KNOWN].map((candidate) => {
     const one = candidate.startsWith(PREFIX) ? candidate.slice(PREFIX.length) : candidate;
     return { candidate, distance: editDistance(bare, one) };
   });
   scored.sort((a, b) => a.distance - b.distance);
   const [best] = scored;
-  // Of a short name most letters could be another's.
-  const most = Math.min(MOST_EDITS, bare.length / 2);
-  return best !== undefined && best.distance <= most ? best.candidate : undefined;
+  // Four edits of a short name could give any other short name.
+  const max = Math.min(MAX_EDITS, bare.length / 2);
+  return best !== undefined && best.distance <= max ? best.candidate : undefined;
 }
 
-/** Levenshtein. */
+/** The Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

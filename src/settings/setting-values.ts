@@ -8,16 +8,17 @@ import { commaList } from './comma-list.ts';
 import { isQuoted } from './is-quoted.ts';
 import { networkShare } from './network-share.ts';
 
-// The forms that values of settings take (docs/protocol.md §9). Each message completes "expected …".
+// Formats of setting values (docs/protocol.md §9). Each message completes "expected …".
 
+/** In ms. */
 export const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SIZE_UNITS = { '': 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 } as const;
-/** Half of all addresses. */
-const MOST_TRUSTED = 0.5;
-/** setTimeout takes no more. */
-const MAX_TIMER = 2 ** 31 - 1;
+/** Trusted networks must hold less than this share of all addresses. */
+const MAX_TRUSTED_SHARE = 0.5;
+/** The longest delay that setTimeout accepts. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export const duration = (min: number, max = MAX_TIMER) =>
+export const duration = (min: number, max = MAX_TIMER_MS) =>
   z
     .string()
     .toLowerCase()
@@ -39,8 +40,8 @@ export const size = (min: number, max = Number.MAX_SAFE_INTEGER) =>
     })
     .pipe(z.number().min(min, `at least ${min} bytes`).max(max, `at most ${max} bytes`));
 
-/** Infinity for `off`. */
-export const durationOrOff = (min: number, max = MAX_TIMER) =>
+/** Gives Infinity for `off`. */
+export const durationOrOff = (min: number, max = MAX_TIMER_MS) =>
   z
     .string()
     .toLowerCase()
@@ -60,7 +61,7 @@ export const logLevel = z
   .toLowerCase()
   .pipe(z.enum(LOG_LEVELS, `one of ${LOG_LEVELS.join(', ')}`));
 
-/** A URL has brackets around an address of IPv6, a socket has none. */
+/** Removes the brackets that a URL has around an IPv6 address. */
 export const listenHost = z
   .string()
   .min(1, 'an address to listen on')
@@ -90,14 +91,14 @@ export const origins = list.pipe(
           'origins such as https://app.example.com, https://*.example.com or capacitor://localhost; or * alone',
         ),
     )
-    // A list beside it would promise that the cookies of its pages are taken.
+    // With * no cookie is accepted, so origins listed beside it would suggest wrongly that their cookies are.
     .refine(
       (all) => !all.includes('*') || all.every((origin) => origin === '*'),
-      '* or other origins, not both: with * every page may read, and no page with a cookie. List the origins alone to have theirs taken',
+      '* or a list of origins, not both: with * every page may read, but no page may use a cookie. List origins without * to accept their cookies',
     ),
 );
 
-/** A name as RFC 6265 §4.1.1 has it. */
+/** RFC 6265 §4.1.1. */
 export const cookieName = z
   .string()
   .regex(/^[\w!#$%&'*+\-.^`|~]{1,100}$/, 'the name of a cookie, such as __Host-sluice');
@@ -144,17 +145,17 @@ export const rateOrOff = z
 
 export const networks = list
   .pipe(z.array(z.string().refine(isNetwork, 'IP addresses, and networks such as 10.0.0.0/8 or fd00::/8')))
-  // Together they may be everybody, and then every X-Forwarded-For there is would be believed.
+  // Two networks of half of all addresses each would trust every X-Forwarded-For.
   .pipe(
     z
       .array(z.string())
       .refine(
-        (all) => networkShare(all) < MOST_TRUSTED,
-        'the addresses of your own proxies, and not half of all there are',
+        (all) => networkShare(all) < MAX_TRUSTED_SHARE,
+        'only the addresses of your own proxies, and less than half of all addresses',
       ),
   );
 
-/** Kept as it is written, and taken apart again by who connects. */
+/** Checks the URL and keeps its text. The code that connects parses the text again. */
 export const redisUrl = z.string().transform((text, context) => {
   try {
     parseRedisAddress(text);
@@ -168,9 +169,9 @@ export const redisUrl = z.string().transform((text, context) => {
 function isNetwork(text: string): boolean {
   const [address = '', prefix, ...more] = text.split('/');
   const family = isIP(address);
-  // A zone belongs to one machine's interfaces; whoever writes it means something else.
+  // A zone (%eth0) names an interface of one machine, and cannot be part of a network.
   if (family === 0 || address.includes('%') || more.length > 0) return false;
   if (prefix === undefined) return true;
-  // A network of everybody would believe every X-Forwarded-For there is.
+  // Refuses /0, which would trust every X-Forwarded-For.
   return /^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }

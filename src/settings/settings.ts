@@ -34,8 +34,8 @@ function setting<S extends z.ZodType, F extends string | undefined>(
 }
 
 /**
- * Every setting: its form, its default, and an example for whoever got it wrong. Where that is a path, the value has
- * several lines, and is best kept in a file.
+ * Every setting: its format, its default, and an example for error messages. An example that is a path means that the value
+ * has several lines and is best kept in a file.
  */
 export const SETTINGS = {
   PORT: setting(count(0, 65_535), '3000', '3000'),
@@ -43,7 +43,7 @@ export const SETTINGS = {
   LOG_LEVEL: setting(logLevel, 'info', 'warn'),
   REDIS_URL: setting(redisUrl, undefined, 'redis://localhost:6379'),
   SLUICE_REDIS_PREFIX: setting(
-    z.string().regex(/^[\x21-\x7a|~]{0,100}$/, 'up to 100 visible ASCII characters but { and }'),
+    z.string().regex(/^[\x21-\x7a|~]{0,100}$/, 'up to 100 visible ASCII characters other than { and }'),
     'sluice:',
     'staging:',
   ),
@@ -92,7 +92,7 @@ export const SETTINGS = {
 
 export type SettingName = keyof typeof SETTINGS;
 
-/** Those that may come from a file: `<name>_FILE` holds its path. */
+/** Settings whose value may come from a file. `<name>_FILE` holds its path. */
 export const SECRETS: ReadonlySet<string> = new Set<SettingName>([
   'SLUICE_PUBLISH_KEYS',
   'SLUICE_JWT_SECRET',

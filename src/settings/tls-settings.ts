@@ -1,11 +1,11 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 
-// What TLS is given (docs/operations.md): text in PEM. No message repeats any of it.
+// Formats of the TLS settings (docs/operations.md): text in PEM. No message shows any part of a value.
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** One certificate or more; a chain begins with the server's own. */
+/** One or more certificates. A chain begins with the server's own. */
 export const certificates = z
   .string()
   .refine(
@@ -20,10 +20,10 @@ export const privateKey = z
     'a private key in PEM (-----BEGIN PRIVATE KEY-----) without a passphrase',
   );
 
-/** What could be read, by the name of its setting. */
+/** The valid values, by the name of the setting. */
 type Given = Readonly<Record<string, unknown>>;
 
-/** What is wrong with TLS settings that are right each by itself: one line for each. */
+/** Checks that TLS settings fit together. Each of them is valid by itself. Returns one line for each problem. */
 export function tlsProblems(values: Given): string[] {
   const problems = [
     pairProblem(values, 'SLUICE_TLS_CERT', 'SLUICE_TLS_KEY'),
@@ -31,9 +31,9 @@ export function tlsProblems(values: Given): string[] {
   ].filter((problem) => problem !== undefined);
   const { REDIS_URL: url } = values;
   for (const name of ['SLUICE_REDIS_TLS_CA', 'SLUICE_REDIS_TLS_CERT']) {
-    // Who sets one of them means a connection that is encrypted.
+    // Refuses to start, because the connection would not be encrypted although these settings ask for TLS.
     if (values[name] !== undefined && !(typeof url === 'string' && /^rediss/i.test(url)))
-      problems.push(`${name} is set, but REDIS_URL does not ask for TLS: begin it with rediss.`);
+      problems.push(`${name} is set, but REDIS_URL does not use TLS. Begin REDIS_URL with rediss.`);
   }
   return problems;
 }
@@ -41,12 +41,12 @@ export function tlsProblems(values: Given): string[] {
 function pairProblem(values: Given, certName: string, keyName: string): string | undefined {
   const { [certName]: cert, [keyName]: key } = values;
   if (cert === undefined && key === undefined) return undefined;
-  if (typeof key !== 'string') return `${certName} is set without ${keyName}; set both or none.`;
-  if (typeof cert !== 'string') return `${keyName} is set without ${certName}; set both or none.`;
+  if (typeof key !== 'string') return `${certName} is set without ${keyName}. Set both or none.`;
+  if (typeof cert !== 'string') return `${keyName} is set without ${certName}. Set both or none.`;
   const [own] = certificatesIn(cert) ?? [];
   const privateOne = privateKeyIn(key);
   if (own === undefined || privateOne === undefined || own.checkPrivateKey(privateOne)) return undefined;
-  return `${keyName} is not the key of the first certificate in ${certName}; give the two that belong together.`;
+  return `${keyName} is not the key of the first certificate in ${certName}. Set a key and a certificate that belong together.`;
 }
 
 function certificatesIn(pem: string): X509Certificate[] | undefined {

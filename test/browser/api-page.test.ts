@@ -40,7 +40,7 @@ async function open(id: string): Promise<ReturnType<Page['locator']>> {
 
 test('the page shows every operation of the document, and loads nothing from elsewhere', async () => {
   await page.goto(`${broker.url}/docs`);
-  await page.getByRole('heading', { name: 'Looking in' }).last().waitFor();
+  await page.getByRole('heading', { name: 'Health, metrics and pages' }).last().waitFor();
   const response = await fetch(`${broker.url}/openapi.json`);
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const shown = await page.locator('.operation .path').allTextContents();
@@ -74,7 +74,7 @@ test('a visitor publishes with a key, and reads it in a stream until it is stopp
 
 test('another example fills in the form, and a refusal is shown as it came', async () => {
   const raw = await open('publishRaw');
-  await raw.getByLabel('Example').selectOption('JSON text, with a type');
+  await raw.getByLabel('Example').selectOption('JSON text with a type');
   expect(await raw.getByLabel('event', { exact: false }).first().inputValue()).toBe('created');
   await raw.getByRole('button', { name: 'Send' }).click();
   await raw.getByText('urn:sluice:problem:unauthorized').waitFor();

@@ -94,7 +94,7 @@ test.each([
     expect(sample).toBe('');
   }
   await page.getByText('In your own code').click();
-  await page.locator('#code-card').getByText('cannot be a channel').waitFor();
+  await page.locator('#code-card').getByText('is not a valid channel name').waitFor();
   expect(await page.title()).toBe('Sluice console');
 });
 

@@ -75,21 +75,21 @@ const rows = async (): Promise<string[]> =>
 
 test.each([
   ['draining', 'it is shutting down'],
-  ['age', 'the connection is as old as connections may be'],
+  ['age', 'the connection has reached its maximum age'],
   ['expired', 'the token has expired'],
   ['disconnected', 'a backend has ended the stream'],
-  ['limit', 'it has as many connections as it takes'],
-  ['address-limit', 'this address has as many connections as it may have'],
-  ['subject-limit', "the token's subject has as many connections as it may have"],
-  ['failed-authentication', 'too many wrong credentials came from this address'],
-  ['keys', "the token's key cannot be fetched now"],
+  ['limit', 'it has reached its limit of connections'],
+  ['address-limit', 'this address has reached its limit of connections'],
+  ['subject-limit', "the token's subject has reached its limit of connections"],
+  ['failed-authentication', 'this address has sent too many wrong credentials'],
+  ['keys', "it cannot fetch the token's key now"],
 ])('who is asked to come back is told why: %s', async (reason, words) => {
   answers = [whole(closing(reason, 7_000))];
   await page.goto(`${server.origin}/#news`);
   await page.getByText('Reconnecting in 7.0 s').waitFor();
   await expect
     .poll(rows)
-    .toEqual([`The broker asks to come back: ${words} (${reason}). Trying again in 7.0 s.`]);
+    .toEqual([`The broker asks the client to come back: ${words} (${reason}). Trying again in 7.0 s.`]);
   expect(await page.locator('#count').textContent()).toBe('0 received');
   expect(await page.locator('.event').count()).toBe(0);
 });
@@ -121,9 +121,9 @@ test.each([
       .poll(rows)
       .toEqual([
         'hello',
-        'The broker asks to come back: it is shutting down (draining). Going on after 6-0 in 0.1 s.',
-        'The broker asks to come back: it has as many connections as it takes (limit). Going on after 6-0 in 0.2 s.',
-        'Caught up with 9-0. From here on events arrive as they are published.',
+        'The broker asks the client to come back: it is shutting down (draining). Resuming after 6-0 in 0.1 s.',
+        'The broker asks the client to come back: it has reached its limit of connections (limit). Resuming after 6-0 in 0.2 s.',
+        'Caught up with 9-0. From here on, events arrive as they are published.',
       ]);
     expect(await page.locator('#count').textContent()).toBe('1 received');
   },
@@ -137,7 +137,7 @@ test('a stream that is cut was not closed, whatever the one before said', async 
   ];
   await page.goto(`${server.origin}/#news`);
   await page.getByText('Caught up').waitFor();
-  expect((await rows())[2]).toBe('The connection is gone. Going on after 5-0 in 0.1 s.');
+  expect((await rows())[2]).toBe('The connection was lost. Resuming after 5-0 in 0.1 s.');
   expect(cursors).toEqual([undefined, '1-0', '5-0']);
 });
 
@@ -153,9 +153,9 @@ test('heartbeats are not listed and move no cursor; a gap is resumed from its id
   await page.getByText('Caught up').waitFor();
   expect(cursors).toEqual([undefined, '4-0']);
   expect(await rows()).toEqual([
-    'Events may be missing after 4-0. An application loads its state anew here.',
-    'The connection is gone. Going on after 4-0 in 0.1 s.',
-    'Caught up with 9-0. From here on events arrive as they are published.',
+    'Events may be missing after 4-0. An application has to load its state again.',
+    'The connection was lost. Resuming after 4-0 in 0.1 s.',
+    'Caught up with 9-0. From here on, events arrive as they are published.',
   ]);
 });
 
@@ -169,7 +169,9 @@ test.each([
   answers = [whole(`event: sluice:closing\ndata: ${data}\n\n`)];
   await page.goto(`${server.origin}/#news`);
   const why = reason === undefined ? '' : `: ${reason}`;
-  await expect.poll(rows).toEqual([`The broker asks to come back${why}. Trying again in ${time}.`]);
+  await expect
+    .poll(rows)
+    .toEqual([`The broker asks the client to come back${why}. Trying again in ${time}.`]);
 });
 
 test('an event of the broker that the page does not know is no event of the application', async () => {

@@ -108,7 +108,7 @@ test('after a reload the page says that it is gone, and takes it in a field', as
   await caughtUp();
   await page.reload();
   await page.getByText('401 Unauthorized').waitFor();
-  await page.getByText('it is gone since the page was loaded anew').waitFor();
+  await page.getByText('reloading the page removed it').waitFor();
   await page.getByLabel('Token').fill(token);
   await page.keyboard.press('Enter');
   await caughtUp();

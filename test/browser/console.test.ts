@@ -193,7 +193,7 @@ test('a link opens a channel where it says, and a reload keeps to it', async () 
 test('a gap says what may be missing', async () => {
   const id = await broker.publish(channel, 'kept');
   await openConsole(`${channel}?last_event_id=1-1`);
-  await shown(`Events may be missing after 1-1; what follows begins with ${id}`);
+  await shown(`Events may be missing after 1-1; the next event is ${id}`);
   expect(await typesAndData()).toEqual(['message kept']);
 });
 

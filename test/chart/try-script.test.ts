@@ -25,11 +25,13 @@ const attempt = async (env: Readonly<Record<string, string>>): Promise<string> =
 test('the script of helm test publishes an event and reads it back', async () => {
   const said = await attempt({ URL: broker.url, PUBLISH_KEYS: `${broker.key},another` });
   expect(said).toMatch(/published: .*"channel":"helm-test\.[^"]+"/);
-  expect(said).toContain('received it');
+  expect(said).toContain('received the event');
 });
 
 test('it fails, and says why, when it may not publish', async () => {
-  await expect(attempt({ URL: broker.url, PUBLISH_KEYS: 'wrong' })).rejects.toThrow('POST /publish: 401');
+  await expect(attempt({ URL: broker.url, PUBLISH_KEYS: 'wrong' })).rejects.toThrow(
+    'POST /publish failed: 401',
+  );
   await expect(attempt({ URL: broker.url })).rejects.toThrow('There is no publish key');
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bearerToken } from '../../src/auth/bearer.ts';
 import { AllowedOrigins } from '../../src/auth/allowed-origins.ts';
-import { cookieCounts, cookieTokens } from '../../src/auth/token-cookie.ts';
+import { isCookieAccepted, cookieTokens } from '../../src/auth/token-cookie.ts';
 import { readTokenHeader } from '../../src/auth/token-header.ts';
 import { brokerLogger } from '../../src/cli/broker-logger.ts';
 import { parseChannelName } from '../../src/core/channel-name.ts';
@@ -168,10 +168,10 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
   cookies: [HEAD, (text) => cookieTokens(text, 'sluice_token')],
   'our cookie': [HEAD, (text) => cookieTokens(`sluice_token=${text}`, 'sluice_token')],
   'our cookie, in quotes': [HEAD, (text) => cookieTokens(`sluice_token="${text}"x`, 'sluice_token')],
-  'an origin': [HEAD, (text) => cookieCounts({ origin: `https://${text}`, host: 'a' }, NO_ORIGINS)],
+  'an origin': [HEAD, (text) => isCookieAccepted({ origin: `https://${text}`, host: 'a' }, NO_ORIGINS)],
   'an origin, below a domain': [HEAD, (text) => BELOW.lists(`https://${text}.example.com`)],
   'an origin, as a setting': [HEAD, parseOriginPattern],
-  'a host': [HEAD, (text) => cookieCounts({ origin: 'https://a', host: text }, NO_ORIGINS)],
+  'a host': [HEAD, (text) => isCookieAccepted({ origin: 'https://a', host: text }, NO_ORIGINS)],
   'an address': [HEAD, countedAddress],
   'forwarded addresses in the lane': [HEAD, (text) => forwardedClientAddress('10.0.0.1', text, trusts)],
   'forwarded addresses in the lane, all trusted': [

@@ -4,11 +4,11 @@ import { EVENT_ID } from '../../core/event.ts';
 // What zod cannot see of a string that core/ checks, in the words of JSON Schema.
 
 export const CHANNEL_PATTERN_SCHEMA = {
-  description: "A channel's name, a prefix followed by `*`, or `*` for every channel.",
+  description: 'A channel name, a prefix followed by `*`, or `*` for every channel.',
   pattern: CHANNEL_PATTERN.source,
 } as const;
 
 export const EVENT_ID_SCHEMA = {
-  description: '`<ms>-<seq>`: strictly increasing within a channel.',
+  description: '`<ms>-<seq>`, strictly increasing within a channel.',
   pattern: EVENT_ID.source,
 } as const;

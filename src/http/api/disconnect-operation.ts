@@ -8,14 +8,14 @@ import { OF_A_BODY, problemExample } from './problem-answers.ts';
 const Disconnected = z.object({
   disconnected: z
     .int()
-    .meta({ description: 'Streams that were ended, over all replicas that have answered.' }),
+    .meta({ description: 'How many streams were ended, summed over the replicas that answered.' }),
   replicas: z.array(
     z.object({
-      replica: z.string().meta({ description: 'As it calls itself in the log line of its start.' }),
+      replica: z.string().meta({ description: "The replica's name, which it logs when it starts." }),
       disconnected: z.int(),
     }),
   ),
-  complete: z.boolean().meta({ description: 'Whether every replica has answered within half a second.' }),
+  complete: z.boolean().meta({ description: 'Whether every replica answered within half a second.' }),
 });
 
 /** `POST /disconnect` */
@@ -24,16 +24,16 @@ export const DISCONNECT: Operation = {
   tag: TAGS.credentials,
   summary: 'End streams, and revoke tokens',
   description:
-    'Ends the streams of a channel, of the tokens with a `sub`, or of both together, on every replica. With `revoke` the tokens that were issued until now are refused from then on, for `SLUICE_REVOCATION_TTL`. It takes a publish key, not a token.',
+    'Ends the streams of a channel, of a token subject (`sub`), or of this subject on this channel, on every replica. With `revoke`, the broker also refuses the tokens that were issued until now. It refuses them for `SLUICE_REVOCATION_TTL`. This needs a publish key; a token is not enough.',
   credentials: ['publishKey'],
   body: {
     required: true,
-    description: 'At least one of `sub` and `channel`; with both, a stream has to match both.',
+    description: 'Needs `sub` or `channel`. If both are given, a stream has to match both.',
     ...jsonBodyOf(DisconnectBody, { anyOf: [{ required: ['sub'] }, { required: ['channel'] }] }),
   },
   answers: {
     200: {
-      description: 'Done, on the replicas that are named.',
+      description: 'The listed replicas have ended the streams.',
       content: jsonBodyOf(Disconnected),
     },
   },
@@ -55,7 +55,7 @@ export const DISCONNECT: Operation = {
     },
     {
       name: 'revoke',
-      summary: 'A visitor who may no longer listen',
+      summary: 'A visitor who may no longer subscribe',
       body: { sub: '7', revoke: true },
       status: 200,
       answer: {
@@ -71,18 +71,18 @@ export const DISCONNECT: Operation = {
       status: 400,
       answer: problemExample(
         'invalid-body',
-        'The body names neither sub nor channel; send {"channel":"news"} or {"sub":"7","revoke":true}.',
+        'The body needs sub or channel, such as {"channel":"news"} or {"sub":"7","revoke":true}.',
         [
           {
             pointer: '',
-            detail: 'names neither sub nor channel; send {"channel":"news"} or {"sub":"7","revoke":true}',
+            detail: 'needs sub or channel, such as {"channel":"news"} or {"sub":"7","revoke":true}',
           },
         ],
       ),
     },
     {
       name: 'invalidBody',
-      summary: 'A sub that is no text',
+      summary: 'A sub that is not a string',
       body: { sub: 7 },
       status: 400,
       answer: problemExample('invalid-body', 'sub must be a string.', [

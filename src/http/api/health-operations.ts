@@ -7,9 +7,7 @@ const LivenessDocument = z.object({ status: z.literal('live') });
 
 const ReadinessDocument = z.object({
   status: z.enum(['ready', 'not ready']),
-  checks: z
-    .record(z.string(), z.string())
-    .meta({ description: 'One line for each thing that was looked at.' }),
+  checks: z.record(z.string(), z.string()).meta({ description: 'The result of each check, by its name.' }),
 });
 
 const ready = jsonBodyOf(ReadinessDocument);
@@ -17,37 +15,37 @@ const ready = jsonBodyOf(ReadinessDocument);
 /** `GET /livez` */
 export const LIVENESS: Operation = {
   id: 'liveness',
-  tag: TAGS.lookingIn,
-  summary: 'Whether the process lives',
-  description: 'Whatever becomes of Redis.',
+  tag: TAGS.monitoring,
+  summary: 'Whether the process is alive',
+  description: 'Does not depend on Redis.',
   answers: {
     200: {
-      description: 'The process turns its event loop.',
+      description: 'The event loop of the process is running.',
       content: jsonBodyOf(LivenessDocument),
     },
   },
-  examples: [{ name: 'live', summary: 'It lives', status: 200, answer: { status: 'live' } }],
+  examples: [{ name: 'live', summary: 'The process is alive', status: 200, answer: { status: 'live' } }],
 };
 
 /** `GET /readyz` and `GET /healthz` */
 export function readinessAt(path: 'readyz' | 'healthz'): Operation {
   return {
     id: path === 'readyz' ? 'readiness' : 'health',
-    tag: TAGS.lookingIn,
-    summary: path === 'readyz' ? 'Whether this replica can serve' : 'The same as `/readyz`',
+    tag: TAGS.monitoring,
+    summary: path === 'readyz' ? 'Whether this replica is ready' : 'The same as `/readyz`',
     description:
-      'A log that goes away is forgiven for 15 s; one in a cluster counts as there while any channel can be published to.',
+      'The replica stays ready while the log is down for up to 15 s. In a Redis Cluster the log counts as up while at least one channel accepts publishes.',
     answers: {
       200: {
-        description: 'The log takes events, announcements arrive, and the replica is not shutting down.',
+        description: 'The log accepts events, announcements arrive, and the replica is not draining.',
         content: ready,
       },
-      503: { description: 'Something of this is not so.', content: ready },
+      503: { description: 'The log is down, or the replica is draining.', content: ready },
     },
     examples: [
       {
         name: 'ready',
-        summary: 'It can',
+        summary: 'The replica is ready',
         status: 200,
         answer: { status: 'ready', checks: { log: 'up', draining: 'false' } },
       },
@@ -58,9 +56,9 @@ export function readinessAt(path: 'readyz' | 'healthz'): Operation {
 /** `GET /metrics` */
 export const METRICS: Operation = {
   id: 'metrics',
-  tag: TAGS.lookingIn,
+  tag: TAGS.monitoring,
   summary: 'Metrics for Prometheus',
-  description: 'Names of channels are never labels.',
+  description: 'No label holds a channel name.',
   answers: {
     200: {
       description: "Prometheus' text format.",

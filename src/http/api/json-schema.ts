@@ -1,15 +1,15 @@
 import { z } from 'zod';
 
-/** JSON Schema 2020-12, which is what OpenAPI 3.1 speaks. */
+/** JSON Schema 2020-12, which OpenAPI 3.1 uses. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** What a zod schema takes. What it cannot say in JSON Schema, such as a refinement, belongs into a description. */
+/** Describes the input of a zod schema. Refinements have no JSON Schema: put them into a description. */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return rest;
 }
 
-/** A body of JSON, of a request or an answer; `more` says what zod cannot, such as which of two fields is needed. */
+/** @param more adds keywords that zod cannot give, such as which of two fields is required */
 export function jsonBodyOf(
   schema: z.ZodType,
   more: JsonSchema = {},

@@ -6,25 +6,25 @@ const PAGE = { mediaType: 'text/html', schema: { type: 'string' } } as const;
 /** `GET /` */
 export const CONSOLE: Operation = {
   id: 'console',
-  tag: TAGS.lookingIn,
+  tag: TAGS.monitoring,
   summary: 'The console',
-  description: 'A page that shows what arrives on a channel, and publishes. `/#<channel>` opens a channel.',
+  description: 'A page that shows the events of a channel and can publish. `/#<channel>` opens a channel.',
   answers: { 200: { description: 'The page.', content: PAGE } },
 };
 
 /** `GET /docs` */
 export const API_PAGE: Operation = {
   id: 'apiPage',
-  tag: TAGS.lookingIn,
-  summary: 'This description as a page, to try it',
+  tag: TAGS.monitoring,
+  summary: 'This document as a page that can send requests',
   answers: { 200: { description: 'The page.', content: PAGE } },
 };
 
 /** `GET /openapi.json` */
 export const API_DOCUMENT: Operation = {
   id: 'apiDocument',
-  tag: TAGS.lookingIn,
-  summary: 'This description',
+  tag: TAGS.monitoring,
+  summary: 'This document',
   answers: {
     200: {
       description: 'OpenAPI 3.1.',

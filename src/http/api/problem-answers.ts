@@ -7,7 +7,7 @@ import type { AnswerHeader } from './answer-headers.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { PROBLEM_ADVICE } from './problem-advice.ts';
 
-/** What any request may be answered, whatever it asks for. */
+/** Errors that any request may get. */
 const OF_ANY_REQUEST: ReadonlySet<BrokerErrorCode> = new Set([
   'bad-request',
   'request-timeout',
@@ -15,7 +15,7 @@ const OF_ANY_REQUEST: ReadonlySet<BrokerErrorCode> = new Set([
   'headers-too-large',
   'internal',
 ]);
-/** What any request may be answered that brings credentials and a body. */
+/** Errors that any request with a credential and a body may get. */
 export const OF_A_BODY: readonly BrokerErrorCode[] = [
   'invalid-body',
   'unauthorized',
@@ -25,7 +25,7 @@ export const OF_A_BODY: readonly BrokerErrorCode[] = [
   'too-many-requests',
   'keys-unavailable',
 ];
-/** What is answered where there is no operation: on another path, and with another method. */
+/** Errors of requests that match no operation: an unknown path, or an unknown method of a path. */
 const OF_NO_OPERATION: ReadonlySet<BrokerErrorCode> = new Set(['not-found', 'method-not-allowed']);
 
 const HEADERS: Readonly<Record<number, readonly AnswerHeader[]>> = {
@@ -43,19 +43,19 @@ export const PROBLEM_SCHEMA: JsonSchema = {
   description: 'A problem document, RFC 9457.',
   properties: {
     type: { enum: CODES.map(typeOf) },
-    title: { type: 'string', description: "The status in HTTP's words." },
+    title: { type: 'string', description: 'The reason phrase of the HTTP status.' },
     status: { enum: [...new Set(Object.values(STATUS))] },
-    detail: { type: 'string', description: 'What is wrong and what to do about it, for people.' },
+    detail: { type: 'string', description: 'What is wrong and what to do about it, written for people.' },
     errors: {
       type: 'array',
-      description: 'Where a body is at fault: each thing that is wrong with it.',
+      description: 'Present for an invalid body: the faults in it, 20 at most.',
       items: {
         type: 'object',
         properties: {
           pointer: {
             type: 'string',
             format: 'json-pointer',
-            description: 'RFC 6901; empty for the body as a whole.',
+            description: 'RFC 6901. Empty for the whole body.',
           },
           detail: { type: 'string' },
         },
@@ -72,7 +72,7 @@ export interface ProblemAnswer {
   readonly response: Readonly<Record<string, unknown>>;
 }
 
-/** The problem documents of a route, those of any request included: one for each status. */
+/** Describes the problem documents of a route, with those that any request may get. Returns one for each status. */
 export function problemAnswers(
   refusals: readonly BrokerErrorCode[],
   examplesOf: (status: number) => object,
@@ -92,7 +92,7 @@ export function problemAnswers(
   });
 }
 
-/** Those that stand in the document once: what is the same for every operation, and what belongs to none. */
+/** The problem documents that operations refer to, because they are the same everywhere, and those of no operation. */
 export function sharedProblems(): Readonly<Record<string, object>> {
   const codes = CODES.filter((code) => OF_ANY_REQUEST.has(code) || OF_NO_OPERATION.has(code));
   return Object.fromEntries(
@@ -102,7 +102,7 @@ export function sharedProblems(): Readonly<Record<string, object>> {
   );
 }
 
-/** What an example of a refusal is answered with. */
+/** Makes the answer of an example. */
 export function problemExample(
   code: BrokerErrorCode,
   detail: string,

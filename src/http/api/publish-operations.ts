@@ -18,13 +18,13 @@ const IDEMPOTENCY_KEY_PARAMETER: Parameter = {
   name: 'Idempotency-Key',
   in: 'header',
   description:
-    'Makes the publish safe to repeat: the same key again on the same channel within `SLUICE_IDEMPOTENCY_TTL` (10 minutes) publishes nothing and answers with the id of the first time. 1 to 200 visible ASCII characters.',
+    'Makes the publish safe to repeat. When the same key comes again on the same channel within `SLUICE_IDEMPOTENCY_TTL` (10 minutes), the broker publishes nothing and returns the id of the first publish. 1 to 200 visible ASCII characters.',
   schema: textOf(IDEMPOTENCY_KEY),
 };
 
 const ANSWERS: Operation['answers'] = {
   200: {
-    description: 'The event is in the log: every subscriber will get it, on every replica, now or later.',
+    description: 'The event is in the log. Every subscriber on every replica will get it, now or later.',
     headers: ['Idempotent-Replayed', 'RateLimit', 'RateLimit-Policy'],
     content: jsonBodyOf(Acknowledgement),
   },
@@ -47,7 +47,7 @@ export const PUBLISH: Operation = {
   body: {
     required: true,
     description:
-      'Strict JSON in UTF-8. Of a field that comes twice the last counts. No string in it may hold half of a surrogate pair.',
+      'Strict JSON in UTF-8. If a field comes twice, the last one counts. No string may hold half of a surrogate pair.',
     ...jsonBodyOf(PublicationBody),
   },
   answers: ANSWERS,
@@ -62,7 +62,7 @@ export const PUBLISH: Operation = {
     },
     {
       name: 'json',
-      summary: 'JSON, with a type; safe to repeat',
+      summary: 'JSON with an event type, safe to repeat',
       parameters: { 'Idempotency-Key': 'order-42-created' },
       body: { channel: 'orders.42', event: 'created', data: { total: 12 } },
       status: 200,
@@ -70,7 +70,7 @@ export const PUBLISH: Operation = {
     },
     {
       name: 'invalidBody',
-      summary: 'A field that is mistyped, and one that is missing for it',
+      summary: 'A mistyped field, so that another is missing',
       body: { channel: 'news', dat: 'hello' },
       status: 400,
       answer: problemExample('invalid-body', 'data is required.', [
@@ -92,7 +92,7 @@ export const PUBLISH: Operation = {
 export const PUBLISH_RAW: Operation = {
   id: 'publishRaw',
   tag: TAGS.publishing,
-  summary: 'Publish an event, the body being its data',
+  summary: 'Publish the body as an event',
   description: 'A query parameter other than `event`, or `event` more than once, is a 400.',
   credentials: ['publishKey', 'token'],
   parameters: [
@@ -102,7 +102,7 @@ export const PUBLISH_RAW: Operation = {
   ],
   body: {
     description:
-      'Any text in UTF-8, delivered as it is, whatever its content type. NUL, and what is not UTF-8, is a 400. Without a body the data is empty. `SLUICE_MAX_BODY_BYTES` limits what comes in and what is delivered, where each line after the first takes 6 bytes more.',
+      'Any text in UTF-8. The broker ignores its content type and delivers it unchanged. A body with NUL, or a body that is not UTF-8, is a 400. Without a body the data is empty. `SLUICE_MAX_BODY_BYTES` limits the body and also the delivered form, in which each line after the first takes 6 bytes more.',
     required: false,
     mediaType: '*/*',
     schema: { type: 'string', ...WITHOUT_NUL },
@@ -120,7 +120,7 @@ export const PUBLISH_RAW: Operation = {
     },
     {
       name: 'typed',
-      summary: 'JSON text, with a type',
+      summary: 'JSON text with a type',
       parameters: { channel: 'orders.42', event: 'created', 'Idempotency-Key': 'order-42-created-again' },
       body: '{"total":12}',
       status: 200,
@@ -128,7 +128,7 @@ export const PUBLISH_RAW: Operation = {
     },
     {
       name: 'nul',
-      summary: 'A character that text must not have',
+      summary: 'A character that is not allowed in text',
       parameters: { channel: 'news' },
       body: 'cut\u0000here',
       status: 400,
@@ -138,7 +138,7 @@ export const PUBLISH_RAW: Operation = {
     },
     {
       name: 'invalidChannel',
-      summary: 'A name with a character that does not belong',
+      summary: 'A channel name with a character that is not allowed',
       parameters: { channel: 'orders,42' },
       body: 'hello',
       status: 400,

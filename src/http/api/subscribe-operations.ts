@@ -13,40 +13,41 @@ const PARAMETERS: readonly Parameter[] = [
     name: 'Last-Event-ID',
     in: 'header',
     description:
-      'The cursor: the id of the last event that was seen; or `earliest`, for all that is kept. Browsers send it by themselves when they reconnect. Never refused: one that means nothing gets a `sluice:gap`.',
+      'The cursor: the id of the last event that the client has seen, or `earliest` for all kept events. Browsers send this header when they reconnect. A cursor is never refused: an invalid or unknown one gets a `sluice:gap`.',
     schema: { type: 'string' },
   },
   {
     name: 'last_event_id',
     in: 'query',
-    description: 'The cursor, where there is no such header.',
+    description: 'The cursor, for clients that cannot send the header. The header wins over it.',
     schema: { type: 'string' },
   },
   ...['lastEventId', 'lastEventID', 'last-event-id', 'Last-Event-ID'].map((name): Parameter => ({
     name,
     in: 'query',
-    description: 'The same as `last_event_id`, for clients that call it so. The first of them counts.',
+    description:
+      'The same as `last_event_id`, for clients that use this name. If there are several, the first in this list counts.',
     schema: { type: 'string' },
   })),
   {
     name: 'last',
     in: 'query',
     description:
-      'Without a cursor: begin with the newest so many events that are kept. Together with `since` it is a 400.',
+      'Without a cursor: start with the newest N kept events. `last` and `since` together are a 400.',
     schema: textOf(COUNT),
   },
   {
     name: 'since',
     in: 'query',
     description:
-      'Without a cursor: begin with the first event at or after this time, RFC 3339 or milliseconds since 1970. Together with `last` it is a 400.',
+      'Without a cursor: start with the first event at or after this time (RFC 3339, or milliseconds since 1970). `last` and `since` together are a 400.',
     schema: { anyOf: [{ ...textOf(RFC_3339), format: 'date-time' }, textOf(EPOCH_MS)] },
   },
   {
     name: 'heartbeat',
     in: 'query',
     description:
-      '`event`: heartbeats are `sluice:heartbeat` events, which a page can see, in place of comments. Anything else is a 400.',
+      'With `event`, heartbeats are `sluice:heartbeat` events, which a page can see, instead of comments. Any other value is a 400.',
     schema: { type: 'string', const: 'event' },
   },
 ];
@@ -80,24 +81,24 @@ export const SUBSCRIBE: Operation = {
   tag: TAGS.subscribing,
   summary: 'Subscribe to a channel',
   description: [
-    'A stream for an `EventSource`, which reconnects by itself and says what it saw last. In this order:',
+    'Opens a stream for an `EventSource`, which reconnects by itself and sends the id of the last event it saw. The stream holds, in this order:',
     [
       '- `retry:` with the reconnection time of this connection, and a comment, at once',
-      '- `sluice:gap`, if something may be missing',
-      '- the kept events after the cursor, oldest first; without one, none',
-      '- `sluice:ready`: all that was kept has been sent',
-      '- events as they are published, each with its `id`; and a heartbeat, which is a comment unless `heartbeat=event` asks for an event, after `SLUICE_HEARTBEAT` (15 s) without anything else',
+      '- `sluice:gap`, if events may be missing',
+      '- the kept events after the cursor, oldest first (none without a cursor)',
+      '- `sluice:ready`, when all kept events have been sent',
+      '- events as they are published, each with its `id`; and a heartbeat after `SLUICE_HEARTBEAT` (15 s) without other data. The heartbeat is a comment, or an event with `heartbeat=event`',
     ].join('\n'),
-    'Before the broker ends a stream that may come back it sends `sluice:closing`, with the reason and the reconnection time. Who cannot be served now, for a reason that will pass, gets a 200 with `sluice:closing` and the end of the stream: on any other status a browser gives up for good.',
-    '`last` and `since` exclude each other. Beside a cursor, wherever it comes from, neither is looked at.',
-    'Channels among `SLUICE_PUBLIC_CHANNELS` need no credentials, the others a token that grants them.',
+    'Before the broker ends a stream that may come back, it sends `sluice:closing` with the reason and the reconnection time. If it cannot serve a client now, for a reason that will pass, it answers with 200 and only `sluice:closing`. On any other status a browser gives up for good.',
+    '`last` and `since` cannot be used together. If the request has a cursor, both are ignored.',
+    'The channels in `SLUICE_PUBLIC_CHANNELS` need no credential. Other channels need a token that grants them.',
   ].join('\n\n'),
   credentials: CREDENTIALS,
   parameters: PARAMETERS,
   answers: {
     200: {
       description:
-        'The stream, in UTF-8 (`charset=utf-8`). It is never compressed. Over HTTP/1.1 it is chunked: one that the broker ended on purpose has its last chunk, one that was cut has none. Over HTTP/1.0 the end of the connection is its end.',
+        'The stream, in UTF-8 (`charset=utf-8`). It is never compressed. Over HTTP/1.1 it is chunked: the broker sends the last chunk only when it ends the stream on purpose, so a lost connection can be told from an end. Over HTTP/1.0 the stream ends with the connection.',
       content: { mediaType: 'text/event-stream', schema: STREAM_SCHEMA },
     },
   },
@@ -105,21 +106,21 @@ export const SUBSCRIBE: Operation = {
   examples: [
     {
       name: 'kept',
-      summary: 'Beginning with the newest event',
+      summary: 'Start with the newest event',
       parameters: { channel: 'news', last: '1' },
       status: 200,
       answer: STREAM,
     },
     {
       name: 'since',
-      summary: 'Beginning at a time',
+      summary: 'Start at a time',
       parameters: { channel: 'news', since: '2025-11-20T00:00:00Z' },
       status: 200,
       answer: STREAM,
     },
     {
       name: 'resumed',
-      summary: 'After a cursor; one that this broker does not know, so that something may be missing',
+      summary: 'Resume from a cursor that this broker does not know: events may be missing',
       parameters: { channel: 'news', 'Last-Event-ID': '1763596799000-0' },
       status: 200,
       answer: [
@@ -139,15 +140,15 @@ export const SUBSCRIBE: Operation = {
       status: 401,
       answer: problemExample(
         'unauthorized',
-        'This channel is not public: it is not among SLUICE_PUBLIC_CHANNELS: send a token that grants it.',
+        'This channel is not public (SLUICE_PUBLIC_CHANNELS does not list it). Send a token that grants it.',
       ),
     },
     {
       name: 'invalidQuery',
-      summary: 'A number that is none',
+      summary: 'A value that is not a number',
       parameters: { channel: 'news', last: 'all' },
       status: 400,
-      answer: problemExample('invalid-query', 'last= takes a number of events, such as last=10.'),
+      answer: problemExample('invalid-query', 'last= needs a number of events, such as last=10.'),
     },
   ],
 };
@@ -158,9 +159,9 @@ export const SUBSCRIBE_HEAD: Operation = {
   tag: TAGS.subscribing,
   summary: 'Ask whether a subscription would be allowed',
   description:
-    'The head of what `GET` would answer. It subscribes nobody; and what passes is a 429 or a 503 here, because there is no stream to end.',
+    'Sends the headers that `GET` would send, and opens no stream. Where `GET` answers with `sluice:closing` because of a credential, `HEAD` answers with 429 or 503.',
   credentials: CREDENTIALS,
   parameters: PARAMETERS,
-  answers: { 200: { description: 'The head of the stream.' } },
+  answers: { 200: { description: 'The headers of the stream.' } },
   refusals: [...REFUSALS, 'too-many-requests', 'keys-unavailable'],
 };

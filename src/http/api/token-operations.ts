@@ -8,7 +8,7 @@ import { OF_A_BODY, problemExample } from './problem-answers.ts';
 
 const Issued = z.object({
   token: z.string().meta({ description: 'A JWT, signed with `SLUICE_JWT_SECRET`.' }),
-  expires: z.int().meta({ description: 'Its `exp`: seconds since 1970.' }),
+  expires: z.int().meta({ description: 'The `exp` of the token, in seconds since 1970.' }),
 } satisfies Record<keyof IssuedToken, z.ZodType>);
 
 /** `POST /tokens` */
@@ -17,12 +17,12 @@ export const MAKE_TOKEN: Operation = {
   tag: TAGS.credentials,
   summary: 'Make a token',
   description:
-    'So that a backend needs no JWT library. It takes a publish key, not a token, and needs `SLUICE_JWT_SECRET`. At least one channel has to be granted.',
+    'Makes a token, so that a backend needs no JWT library. This needs a publish key; a token is not enough. The broker needs `SLUICE_JWT_SECRET`. The token has to grant at least one channel.',
   credentials: ['publishKey'],
   body: {
     required: true,
     description:
-      'At least one pattern in `subscribe` or `publish`. The token that it makes must have 8,192 characters at most: 100 patterns of 200 characters have more, and are a 400.',
+      'Needs at least one pattern in `subscribe` or `publish`. The token may have at most 8,192 characters. A request for a longer token, such as one with 100 patterns of 200 characters, is a 400.',
     ...jsonBodyOf(TokenBody, {
       anyOf: ['subscribe', 'publish'].map((list) => ({
         required: [list],
@@ -40,32 +40,32 @@ export const MAKE_TOKEN: Operation = {
   examples: [
     {
       name: 'subscriber',
-      summary: 'For a visitor, five minutes',
+      summary: 'For a visitor, valid for five minutes',
       body: { subscribe: ['user.7'], ttl: 300, sub: '7' },
       status: 200,
       answer: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expires: 1763600400 },
     },
     {
       name: 'publisher',
-      summary: 'For a publisher, an hour',
+      summary: 'For a publisher, valid for an hour',
       body: { publish: ['orders.*'] },
       status: 200,
       answer: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expires: 1763600400 },
     },
     {
       name: 'nothing',
-      summary: 'No channel at all',
+      summary: 'Without a channel',
       body: { sub: '7' },
       status: 400,
       answer: problemExample(
         'invalid-body',
-        'The body grants nothing; give it a channel in subscribe or publish.',
-        [{ pointer: '', detail: 'grants nothing; give it a channel in subscribe or publish' }],
+        'The body grants nothing. Add a channel to subscribe or publish.',
+        [{ pointer: '', detail: 'grants nothing. Add a channel to subscribe or publish' }],
       ),
     },
     {
       name: 'invalidBody',
-      summary: 'A star where none can be',
+      summary: 'A star that is not at the end',
       body: { subscribe: ['user.*.inbox'] },
       status: 400,
       answer: problemExample(

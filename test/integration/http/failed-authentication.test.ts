@@ -159,7 +159,7 @@ describe('a token that is rightly signed is no wrong credential', () => {
     ['that has expired', { exp: inSeconds(-60), sluice }, 401, 401],
     ['that expired long ago', { exp: 0, sluice }, 401, 401],
     ['that is not valid yet', { nbf: inSeconds(3_000), exp: inSeconds(3_600), sluice }, 401, 401],
-    ['that was issued in the future', { iat: inSeconds(3_000), exp: inSeconds(3_600), sluice }, 401, 401],
+    ['that has an iat in the future', { iat: inSeconds(3_000), exp: inSeconds(3_600), sluice }, 401, 401],
     ['that is for other channels', { sluice: others }, 403, 403],
     ['that was revoked', { sub: 'revoked', iat: inSeconds(-1), sluice }, 401, 401],
   ];

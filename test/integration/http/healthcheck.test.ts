@@ -73,6 +73,6 @@ describe('the health check asks where the broker listens', () => {
     broker = await startBroker();
     const { code, said } = await check({ HOST: '127.0.0.1', PORT: '0' });
     expect(code).toBe(1);
-    expect(said).toMatch(/^sluice: the port is 0, .*\n$/);
+    expect(said).toMatch(/^sluice: PORT is 0, .*\n$/);
   });
 });

@@ -68,7 +68,7 @@ test('as long as it has none, publishers get a 503, and subscribers are asked to
   server.answer = { status: 500, body: '' };
   const broker = await startBroker({ SLUICE_JWKS_URL: url });
   const line = await broker.logged('SLUICE_JWKS_URL');
-  expect(JSON.parse(line)).toMatchObject({ level: 40, reason: 'it answers with status 500' });
+  expect(JSON.parse(line)).toMatchObject({ level: 40, reason: 'the status is 500' });
   const answer = await publish(broker.port);
   expect(readProblem(answer, 503).code).toBe('keys-unavailable');
   expect(answer.header('retry-after')).toBe('1');

@@ -42,7 +42,7 @@ describe('the others do not end it', () => {
   test('SIGHUP without TLS says that there is nothing to read anew', async () => {
     broker = await startBroker();
     process.kill(broker.pid, 'SIGHUP');
-    expect(parsed(await broker.logged('nothing to read anew'))).toMatchObject({
+    expect(parsed(await broker.logged('nothing to reload'))).toMatchObject({
       level: 30,
       signal: 'SIGHUP',
     });
@@ -66,7 +66,7 @@ describe('the others do not end it', () => {
     await said(first);
     // A line of info is written now, whichever of the two it is.
     process.kill(broker.pid, 'SIGHUP');
-    await broker.logged('nothing to read anew');
+    await broker.logged('nothing to reload');
     process.kill(broker.pid, 'SIGUSR2');
     await said(second);
   });

@@ -260,7 +260,7 @@ test('a session without a request is closed after its idle time, whatever it sen
   const limits = { maxHeaderBytes: 16_384, headTimeout: 60_000, requestTimeout: 60_000 };
   const listening = idle.create((_request, response) => response.end('hello'), {
     ...limits,
-    latestNotice: 50,
+    checkInterval: 50,
     keepAliveTimeout: 500,
     onSlow: () => slow++,
   });

@@ -165,8 +165,8 @@ describe('each of several cookies is tried', () => {
 
 describe('401 is for who has no good token', () => {
   test.each([
-    ['without one', 'orders.1', [], 'send a token'],
-    ['with an empty one', 'orders.1?token=', ['Cookie: sluice_token='], 'send a token'],
+    ['without one', 'orders.1', [], 'Send a token'],
+    ['with an empty one', 'orders.1?token=', ['Cookie: sluice_token='], 'Send a token'],
     ['with one that has expired', 'orders.1', [`Authorization: Bearer ${expired}`], 'expired'],
     ['with one that has expired, in the cookie', 'orders.1', [`Cookie: sluice_token=${expired}`], 'expired'],
     ['with one that has expired, in the query', `orders.1?token=${expired}`, [], 'expired'],

@@ -119,7 +119,7 @@ describe('a certificate and its key', () => {
     [
       'of which one is cut short',
       { ...TLS, SLUICE_TLS_KEY: identity.key.slice(0, 80) },
-      'SLUICE_TLS_KEY is a value that is not shown here; expected a private key in PEM',
+      'SLUICE_TLS_KEY is a hidden value; expected a private key in PEM',
     ],
     [
       'of which one is missing',
@@ -151,12 +151,12 @@ describe('a certificate and its key', () => {
 
     await put({ ...authority.issue(), key: identity.key });
     process.kill(broker.pid, 'SIGHUP');
-    expect(await broker.logged('stays as it was')).toContain('SLUICE_TLS_KEY is not the key');
+    expect(await broker.logged('keeping the old one')).toContain('SLUICE_TLS_KEY is not the key');
     expect(await shownBy(broker)).toBe(first);
 
     await put(authority.issue());
     process.kill(broker.pid, 'SIGHUP');
-    await broker.logged('read anew');
+    await broker.logged('reloaded the TLS certificate');
     expect(await shownBy(broker)).not.toBe(first);
     const id = await broker.publish('news', 'still there');
     expect(await stream.next()).toMatchObject({ id });

@@ -60,18 +60,18 @@ const right = { iss: 'https://id.example.com', aud: 'sluice', sub: 'somebody' };
 
 describe('refused with a secret', () => {
   test.each([
-    ['nothing', '', 'is no JWT'],
-    ['one part', header, 'is no JWT'],
-    ['two parts', `${header}.${payload}`, 'is no JWT'],
-    ['three dots', `${good}.`, 'is no JWT'],
-    ['only dots', '..', 'is no JWT'],
-    ['four parts', `${good}.${signature}`, 'is no JWT'],
-    ['no signature', `${header}.${payload}.`, 'is no JWT'],
-    ['padding', `${good}=`, 'is no JWT'],
-    ['a blank at the end', `${good} `, 'is no JWT'],
-    ['a line break at the end', `${good}\n`, 'is no JWT'],
-    ['plain base64', good.replace(/.$/, '+'), 'is no JWT'],
-    ['a NUL', `${good}\0`, 'is no JWT'],
+    ['nothing', '', 'is not a JWT'],
+    ['one part', header, 'is not a JWT'],
+    ['two parts', `${header}.${payload}`, 'is not a JWT'],
+    ['three dots', `${good}.`, 'is not a JWT'],
+    ['only dots', '..', 'is not a JWT'],
+    ['four parts', `${good}.${signature}`, 'is not a JWT'],
+    ['no signature', `${header}.${payload}.`, 'is not a JWT'],
+    ['padding', `${good}=`, 'is not a JWT'],
+    ['a blank at the end', `${good} `, 'is not a JWT'],
+    ['a line break at the end', `${good}\n`, 'is not a JWT'],
+    ['plain base64', good.replace(/.$/, '+'), 'is not a JWT'],
+    ['a NUL', `${good}\0`, 'is not a JWT'],
     ['a character more', `${good}A`, 'signature'],
     ['four characters more', `${good}AAAA`, 'signature'],
     ['the signature spelled in another way', `${header}.${payload}.${respelled(signature)}`, 'base64url'],
@@ -80,7 +80,7 @@ describe('refused with a secret', () => {
     ['a header that is a list', `${encode('[]')}.${payload}.${signature}`, 'not signed'],
     ['a header that is null', `${encode('null')}.${payload}.${signature}`, 'header'],
     ['a header without alg', `${encode('{}')}.${payload}.${signature}`, 'not signed'],
-    ['alg none and no signature', `${encode('{"alg":"none"}')}.${payload}.`, 'is no JWT'],
+    ['alg none and no signature', `${encode('{"alg":"none"}')}.${payload}.`, 'is not a JWT'],
     ['alg none and a signature', `${encode('{"alg":"none"}')}.${payload}.${signature}`, 'not signed'],
     ['alg None', `${encode('{"alg":"None"}')}.${payload}.${signature}`, 'HS256'],
     ['alg HS512', signToken(right, SECRET, { alg: 'HS512' }), 'HS256'],
@@ -107,11 +107,19 @@ describe('refused with a secret', () => {
     [
       'an iat that is to come',
       signToken({ ...right, iat: inSeconds(60) }, SECRET),
-      'was issued in the future',
+      'has an iat in the future',
     ],
     ['an iat in a thousand years', signToken({ ...right, iat: inSeconds(3e10) }, SECRET), 'in the future'],
-    ['an iat that is negative', signToken({ ...right, iat: -1 }, SECRET), 'has an iat that is no date'],
-    ['an nbf that is negative', signToken({ ...right, nbf: -1 }, SECRET), 'has an nbf that is no date'],
+    [
+      'an iat that is negative',
+      signToken({ ...right, iat: -1 }, SECRET),
+      'has an iat that is not a valid date',
+    ],
+    [
+      'an nbf that is negative',
+      signToken({ ...right, nbf: -1 }, SECRET),
+      'has an nbf that is not a valid date',
+    ],
     ['another issuer', signToken({ ...right, iss: 'https://id.example.com/' }, SECRET), 'SLUICE_JWT_ISSUER'],
     ['no issuer', signToken({ ...right, iss: undefined }, SECRET), 'has no iss'],
     ['another audience', signToken({ ...right, aud: 'other' }, SECRET), 'SLUICE_JWT_AUDIENCE'],
@@ -137,7 +145,7 @@ test.each([
   ['exp', ['1e306', '1e308', '1e400', '8640000000000.001', '9007199254740993']],
   ['iat', ['1e306', '-1e306', '1e400', '-1e400', '-0.5']],
   ['nbf', ['-1e306', '-1e400']],
-])('refused is an %s that is no date, such as %j', async (claim, numbers) => {
+])('refused is an %s that is not a valid date, such as %j', async (claim, numbers) => {
   for (const number of numbers)
     expect(await refusal(withNumber(claim, number), secretKeys([SECRET]))).toContain(claim);
 });
@@ -182,7 +190,7 @@ describe('a token that is not good at this time', () => {
     ['has expired', late],
     ['expired in 1970', { ...right, exp: 0 }],
     ['is not valid yet', early],
-    ['was issued in the future', { ...right, iat: inSeconds(600) }],
+    ['has an iat in the future', { ...right, iat: inSeconds(600) }],
   ])('is told from a wrong one: it %s', async (_what, claims) => {
     expect(await kindOf(signToken(claims, SECRET))).toBe('untimely');
   });

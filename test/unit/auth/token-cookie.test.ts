@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AllowedOrigins } from '../../../src/auth/allowed-origins.ts';
-import { cookieCounts, cookieTokens } from '../../../src/auth/token-cookie.ts';
+import { isCookieAccepted, cookieTokens } from '../../../src/auth/token-cookie.ts';
 
 describe('the tokens in a Cookie header', () => {
   const eight = Array.from({ length: 8 }, (_, i) => `${i}`);
@@ -65,7 +65,7 @@ describe('a cookie counts', () => {
     ['from below a listed domain', { host, origin: 'https://a.b.example.org' }],
     ['from a listed app', { host, origin: 'app://-', 'sec-fetch-site': 'cross-site' }],
   ])('%s', (_from, headers) => {
-    expect(cookieCounts(headers, listed)).toBe(true);
+    expect(isCookieAccepted(headers, listed)).toBe(true);
   });
 
   test.each([
@@ -85,7 +85,7 @@ describe('a cookie counts', () => {
     ['a page of our site, by an image or a link', { host, 'sec-fetch-site': 'same-site' }],
     ['a page, when there is no Host', { origin: 'https://sluice.example.com' }],
   ])('not from %s', (_from, headers) => {
-    expect(cookieCounts(headers, listed)).toBe(false);
-    expect(cookieCounts(headers, any)).toBe(false);
+    expect(isCookieAccepted(headers, listed)).toBe(false);
+    expect(isCookieAccepted(headers, any)).toBe(false);
   });
 });

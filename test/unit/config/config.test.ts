@@ -76,7 +76,7 @@ describe('a setting that cannot be read stops the start', () => {
     expect(problem).not.toMatch(/invalid/i);
     // Also what may have a password, or a key, in a URL.
     const isSecret = SECRET.has(name) || /[@?]/.test(given);
-    expect(shown).toBe(isSecret ? 'a value that is not shown here' : `"${given}"`);
+    expect(shown).toBe(isSecret ? 'a hidden value' : `"${given}"`);
     // Whoever copies the example gets a broker that starts.
     const [exampleName = '', exampleValue = ''] = example.split(/=(.*)/);
     if (PEM.includes(name)) {
@@ -111,7 +111,7 @@ describe('tokens are verified with one key', () => {
       expect(more).toEqual([]);
       expect(problem).toContain(name);
       expect(problem).toContain(other);
-      expect(problem).toContain('keep one of them');
+      expect(problem).toContain('Keep only one');
       expect(problem).not.toContain('xxxx');
     }
   });

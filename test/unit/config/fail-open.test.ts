@@ -20,7 +20,7 @@ const names = Object.keys(TOKEN_KEYS) as (keyof typeof TOKEN_KEYS)[];
 describe('a key for tokens that is set, but empty, opens nothing', () => {
   test.each([...names, 'SLUICE_JWT_SECRET_FILE', 'SLUICE_JWT_PUBLIC_KEY_FILE'])('%s', (name) => {
     expect(() => loadConfig({ [name]: '' })).toThrow(
-      `${name.replace('_FILE', '')} is set, but empty: without a key for tokens every channel would be public.`,
+      `${name.replace('_FILE', '')} is set, but empty. Without a key for tokens, every channel would be public.`,
     );
     expect(() => loadConfig({ [name]: '', SLUICE_PUBLIC_CHANNELS: '' })).toThrow('is set, but empty');
   });
@@ -36,7 +36,7 @@ describe('a key for tokens that is set, but empty, opens nothing', () => {
     const bare = name.replace('SLUICE_', '');
     const start = (more: object = {}): unknown => loadConfig({ [bare]: 'hunter2', ...more });
     expect(start).toThrow(
-      `${bare} is not read: without ${name.replace('_FILE', '')} every channel would be public.`,
+      `${bare} is not read. Without ${name.replace('_FILE', '')}, every channel would be public.`,
     );
     expect(start).not.toThrow('hunter2');
     // It is another program's.
@@ -62,7 +62,7 @@ test.each(['SLUICE_JWT_ISSUER', 'SLUICE_JWT_AUDIENCE'])(
   '%s that is set, but empty, allows nobody',
   (name) => {
     expect(() => loadConfig({ [name]: '', SLUICE_JWT_SECRET: SECRET })).toThrow(
-      `${name} is set, but empty: tokens of everybody who has the key would be good.`,
+      `${name} is set, but empty. The broker would accept every token that is signed with the key.`,
     );
     expect(() => loadConfig({ [name]: '' })).not.toThrow();
   },
@@ -74,7 +74,7 @@ describe('a secret that is none stops the start', () => {
     'the publish key %s',
     (key) => {
       expect(() => loadConfig({ SLUICE_PUBLISH_KEYS: key })).toThrow(
-        /^SLUICE_PUBLISH_KEYS holds (?:what|a t)/,
+        /^SLUICE_PUBLISH_KEYS holds a (?:placeholder|template)/,
       );
       expect(() => loadConfig({ SLUICE_PUBLISH_KEYS: `a-good-key-of-some-length,${key}` })).toThrow();
       const file = join(folder, 'key');

@@ -57,7 +57,7 @@ describe('a name that begins with SLUICE_ and is no setting stops the start', ()
     ['SLUCIE_JWT_SECRET', 'SLUICE_JWT_SECRET'],
     ['SLUCE_PUBLISH_KEYS_FILE', 'SLUICE_PUBLISH_KEYS_FILE'],
   ])('%s: did you mean %s?', (name, suggestion) => {
-    const way = suggestion === undefined ? 'All settings are in the README.' : `Did you mean ${suggestion}?`;
+    const way = suggestion === undefined ? 'The README lists all settings.' : `Did you mean ${suggestion}?`;
     expect(() => loadConfig({ [name]: 'x' })).toThrow(`${name} is not a setting of this version. ${way}`);
   });
 
@@ -91,7 +91,7 @@ describe('a setting that has lost its prefix', () => {
     (name) => {
       const { warnings, ...config } = loadConfig({ [name]: 'hunter2' });
       expect(warnings).toEqual([
-        `${name} is not read. Did you mean SLUICE_${name}? Otherwise it is another program's.`,
+        `${name} is not read. Did you mean SLUICE_${name}? Ignore this if it is for another program.`,
       ]);
       expect({ ...config, warnings: [] }).toEqual(loadConfig({}));
     },
@@ -161,7 +161,7 @@ describe('a secret can come from a file', () => {
     // As a secret is that nobody has filled in.
     for (const content of ['', '\n'])
       expect(() => loadConfig({ SLUICE_PUBLISH_KEYS_FILE: fileWith(content) })).toThrow(
-        'SLUICE_PUBLISH_KEYS_FILE names a file that is empty.',
+        'SLUICE_PUBLISH_KEYS_FILE names an empty file.',
       );
   });
 
@@ -215,7 +215,7 @@ describe('quotes around a value are refused, and said to be there', () => {
       if (/SECRET|KEYS|REDIS/.test(name)) envs.push({ [`${name}_FILE`]: fileWith(quoted) });
       for (const env of envs) {
         expect(() => loadConfig(env)).toThrow(
-          new RegExp(`^${name} is in quotes, which would be part of it; leave them out\\.$`),
+          new RegExp(`^${name} is in quotes, and the quotes would be part of the value\\. Remove them\\.$`),
         );
       }
     }
@@ -256,7 +256,7 @@ describe('a secret that cannot be read is not repeated', () => {
     ['REDIS_URL', 'redis+sentinel://redis/name?sentinelPassword=1@hunter2'],
   ])('%s=%s', (name, value) => {
     for (const env of [{ [name]: value }, { [`${name}_FILE`]: fileWith(value) }]) {
-      expect(() => loadConfig(env)).toThrow(`${name} is a value that is not shown here`);
+      expect(() => loadConfig(env)).toThrow(`${name} is a hidden value`);
       expect(() => loadConfig(env)).not.toThrow('hunter2');
     }
   });
@@ -269,6 +269,6 @@ test.each([
   ['SLUICE_CORS_ORIGINS', 'https://user:hunter2@app.example.com'],
 ])('a password in %s is not repeated: %s', (name, given) => {
   const start = (): unknown => loadConfig({ [name]: given });
-  expect(start).toThrow(`${name} is a value that is not shown here`);
+  expect(start).toThrow(`${name} is a hidden value`);
   expect(start).not.toThrow(/hun\/?ter2/);
 });

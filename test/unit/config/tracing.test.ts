@@ -31,7 +31,7 @@ const wrong = [
   ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'expected http/protobuf or http/json'],
   ['OTEL_TRACES_EXPORTER', 'zipkin', 'expected otlp'],
   ['OTEL_TRACES_SAMPLER', 'jaeger_remote', 'expected always_on'],
-  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'collector:4317', 'no http:// or https:// URL'],
+  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'collector:4317', 'not an http:// or https:// URL'],
 ] as const;
 
 describe('what cannot be followed stops the start', () => {

@@ -30,17 +30,17 @@ describe('keys', () => {
   test('an example of the documentation is known to everybody', () => {
     const example = { SLUICE_JWT_SECRET: 'a-long-random-text-of-32-bytes-or-more' };
     expect(warningsOf(example)).toEqual([
-      'SLUICE_JWT_SECRET holds an example of the documentation, which everybody knows.',
+      'SLUICE_JWT_SECRET holds an example from the documentation, which everybody knows.',
     ]);
   });
 });
 
 test.each([
   ['HOST', 'the broker listens on every address'],
-  ['REDIS_URL', 'events are kept in this process alone'],
+  ['REDIS_URL', 'events are kept only in this process'],
   ['SLUICE_ADMIN_PORT', 'health and metrics are on PORT'],
-  ['SLUICE_TLS_CERT', 'the broker speaks no TLS'],
-  ['SLUICE_TLS_CERT_FILE', 'the broker speaks no TLS'],
+  ['SLUICE_TLS_CERT', 'the broker does not use TLS'],
+  ['SLUICE_TLS_CERT_FILE', 'the broker does not use TLS'],
 ])('%s that is set, but empty', (name, consequence) => {
   expect(warningsOf({ [name]: '' })).toEqual([expect.stringContaining(`is set, but empty: ${consequence}`)]);
 });
@@ -55,7 +55,7 @@ describe('sizes beyond the machine', () => {
   test('SLUICE_MEMORY_BYTES, and a third more, beside the process itself', () => {
     const small = { memory: GIB, openFiles: undefined };
     expect(warningsOf({ SLUICE_MEMORY_BYTES: '1GiB' }, small)).toEqual([
-      'SLUICE_MEMORY_BYTES is 1024 MiB, and the process may have 1024 MiB: it takes up to a third more, and 150 MiB for itself.',
+      'SLUICE_MEMORY_BYTES is 1024 MiB, and the process may use 1024 MiB. The log uses up to a third more than SLUICE_MEMORY_BYTES, and the process 150 MiB besides.',
     ]);
     expect(warningsOf({ SLUICE_MEMORY_BYTES: '700MiB' }, small)).toHaveLength(1);
     expect(warningsOf({ SLUICE_MEMORY_BYTES: '600MiB' }, small)).toEqual([]);
@@ -65,17 +65,17 @@ describe('sizes beyond the machine', () => {
 
   test('SLUICE_MAX_BODY_BYTES', () => {
     const env = { SLUICE_MAX_BODY_BYTES: '200MiB', SLUICE_MEMORY_BYTES: '100MiB' };
-    expect(warningsOf(env)).toEqual([expect.stringContaining('the largest events cannot be kept')]);
+    expect(warningsOf(env)).toEqual([expect.stringContaining('The log has no room for the largest events')]);
     const small = { ...LARGE, memory: GIB / 2 };
     expect(warningsOf({ ...env, REDIS_URL: 'redis://h' }, small)).toEqual([
-      expect.stringContaining('a few publishes at once would use it up'),
+      expect.stringContaining('A few large publishes at once would use all of it'),
     ]);
   });
 
   test('SLUICE_MAX_CONNECTIONS, of which each is an open file', () => {
     const env = { SLUICE_MAX_CONNECTIONS: '20000' };
     expect(warningsOf(env, { ...LARGE, openFiles: 20_000 })).toEqual([
-      'SLUICE_MAX_CONNECTIONS is 20000, and the process may open 20000 files, one a stream: raise ulimit -n.',
+      'SLUICE_MAX_CONNECTIONS is 20000, and the process may open 20000 files. Each stream needs one. Raise ulimit -n.',
     ]);
     expect(warningsOf(env, { ...LARGE, openFiles: 20_100 })).toEqual([]);
   });

@@ -11,7 +11,7 @@ test('a server with a route that nobody described does not start', async () => {
   await app.register(apiDocument, { described, version: '1.0.0', tokenCookie: 'sluice_token' });
   app.delete('/forgotten', () => 'x');
   await expect(app.ready()).rejects.toThrow(
-    'The route DELETE /forgotten is not described: give it config.operation, or null there to leave it out of /openapi.json.',
+    'The route DELETE /forgotten has no description. Set config.operation. Null leaves the route out of /openapi.json.',
   );
 });
 

@@ -32,7 +32,7 @@ test('a body with 100,000 unknown fields is answered with 20 faults, and how man
   expect(faults[0]).toEqual({ pointer: '/channel', detail: 'must be a channel name' });
   // All of these, and the two that are missing.
   expect(message).toBe(
-    'channel must be a channel name; the first 20 faults are listed, there are 99982 more.',
+    'channel must be a channel name; the first 20 faults are listed, and there are 99982 more.',
   );
 });
 
@@ -42,7 +42,7 @@ describe.each(Object.entries(READERS))('in a body that should be a %s', (_what, 
     expect(faults).toHaveLength(20);
     expect(new Set(faults.map(({ pointer }) => pointer)).size).toBe(20);
     expect(faults.at(-1)?.pointer).toMatch(/^\/\w+~0~1$/);
-    expect(message).toMatch(/; the first 20 faults are listed, there are \d{4} more\.$/);
+    expect(message).toMatch(/; the first 20 faults are listed, and there are \d{4} more\.$/);
   });
 
   test('up to 20 are all told', () => {

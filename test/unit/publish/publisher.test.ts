@@ -6,9 +6,8 @@ import { PublisherAccess } from '../../../src/auth/publisher-access.ts';
 import { BrokerError } from '../../../src/core/errors.ts';
 import type { Appended, EventLog } from '../../../src/core/event-log.ts';
 import type { EventId } from '../../../src/core/event.ts';
-import type { PublishResult } from '../../../src/core/instruments.ts';
 import { Publisher } from '../../../src/publish/publisher.ts';
-import type { PublishAnswer } from '../../../src/publish/publisher.ts';
+import type { PublishAnswer, PublishResult } from '../../../src/publish/publisher.ts';
 
 const POLICY = { size: 7, ttl: 1_000 };
 const ID = '5-0' as EventId;
