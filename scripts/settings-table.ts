@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { SETTING_DESCRIPTIONS } from '../src/settings/setting-descriptions.ts';
-import { SECRETS, SETTINGS } from '../src/settings/settings.ts';
-import type { SettingName } from '../src/settings/settings.ts';
+import { SETTING_DESCRIPTIONS } from '../src/config/setting-descriptions.ts';
+import { SECRETS, SETTINGS } from '../src/config/settings.ts';
+import type { SettingName } from '../src/config/settings.ts';
 
 /** Makes a Markdown table of all settings: name, default, format (from the schema's messages) and description. */
 export function settingsTable(): string {

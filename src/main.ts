@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { healthcheck } from './cli/healthcheck.ts';
-import { ConfigError, loadConfig, packageVersion } from './config.ts';
+import { ConfigError, loadConfig, packageVersion } from './config/config.ts';
 
 const USAGE = `usage: node src/main.ts [command]
 

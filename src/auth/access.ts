@@ -1,4 +1,4 @@
-import type { ChannelPattern } from '../core/channel-pattern.ts';
+import type { ChannelPattern } from '../events/channel-pattern.ts';
 
 /** What an accepted credential allows. Check `kind` to tell keys from tokens, never another property. */
 export type Access = KeyAccess | TokenAccess;

@@ -1,5 +1,5 @@
-import { isBelow, parseOriginPattern } from '../core/origin-pattern.ts';
-import type { OriginPattern } from '../core/origin-pattern.ts';
+import { isBelow, parseOriginPattern } from './origin-pattern.ts';
+import type { OriginPattern } from './origin-pattern.ts';
 
 /**
  * The origins of `SLUICE_CORS_ORIGINS` (docs/protocol.md §7). CORS and cookies both use this class, so that they always agree on

@@ -1,4 +1,4 @@
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 
 /** @param fault completes "The token …". It says what is wrong and shows no part of the token. */
 export function badToken(fault: string): BrokerError {

@@ -1,4 +1,4 @@
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import type { TokenAccess } from './access.ts';
 import type { FailedAttempts } from './failed-attempts.ts';
 import type { TokenVerifier } from './token-verifier.ts';

@@ -1,4 +1,4 @@
-import type { Rate } from '../core/rate.ts';
+import type { Rate } from './rate.ts';
 
 /** How many addresses are remembered. Beyond that, the address with the oldest last failure is forgotten. */
 const MAX_ADDRESSES = 10_000;

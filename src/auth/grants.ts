@@ -1,5 +1,5 @@
-import { parseChannelPattern } from '../core/channel-pattern.ts';
-import type { ChannelPattern } from '../core/channel-pattern.ts';
+import { parseChannelPattern } from '../events/channel-pattern.ts';
+import type { ChannelPattern } from '../events/channel-pattern.ts';
 import { badToken } from './bad-token.ts';
 
 /** The channels that a token allows. */

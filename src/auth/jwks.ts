@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import { badToken } from './bad-token.ts';
 import { jwkKey } from './token-keys.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';

@@ -1,5 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { EVERY_CHANNEL } from '../core/channel-pattern.ts';
+import { EVERY_CHANNEL } from '../events/channel-pattern.ts';
 import type { KeyAccess } from './access.ts';
 
 interface Known {

@@ -3,7 +3,7 @@ import type { CredentialGuard } from './credential-guard.ts';
 import type { PublishKeys } from './publish-keys.ts';
 import type { TokenVerifier } from './token-verifier.ts';
 import { untimelyError } from './untimely-token.ts';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 
 export interface PublisherAccessOptions {
   readonly keys: Pick<PublishKeys, 'access'>;

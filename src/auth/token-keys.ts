@@ -1,6 +1,6 @@
 import { createPublicKey, createSecretKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { signatureAlgorithms } from '../core/signature-algorithm.ts';
+import { signatureAlgorithms } from './signature-algorithm.ts';
 
 /** A key that verifies tokens, with its algorithms. */
 export interface TokenKey {

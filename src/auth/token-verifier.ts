@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import type { JWTVerifyOptions, JWTVerifyResult } from 'jose';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import type { TokenAccess } from './access.ts';
 import { badToken } from './bad-token.ts';
 import { readGrants } from './grants.ts';

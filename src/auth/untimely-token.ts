@@ -1,4 +1,4 @@
-import type { BrokerError } from '../core/errors.ts';
+import type { BrokerError } from '../events/errors.ts';
 import { badToken } from './bad-token.ts';
 
 /**

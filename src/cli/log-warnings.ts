@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { RareNotice } from '../core/rare-notice.ts';
+import { RareNotice } from '../observe/rare-notice.ts';
 
 /** Logs warnings of one name at most once in this time. */
 const INTERVAL_MS = 10_000;

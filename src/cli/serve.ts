@@ -1,8 +1,8 @@
-import { createApp } from '../app.ts';
-import { loadConfig, takesTokens } from '../config.ts';
-import { brokerLogger } from './broker-logger.ts';
+import { createApp } from '../broker/app.ts';
+import { loadConfig, takesTokens } from '../config/config.ts';
+import { brokerLogger } from '../observe/broker-logger.ts';
 import { generateKey, writeKeyFile } from './generated-key.ts';
-import { LogOutput } from './log-output.ts';
+import { LogOutput } from '../observe/log-output.ts';
 import { logWarnings } from './log-warnings.ts';
 import { handleSignals } from './signals.ts';
 

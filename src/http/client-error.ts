@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { BrokerError } from '../core/errors.ts';
-import type { OnRefusedRequest } from '../core/refused-request.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { OnRequestRefused } from '../events/request-refusal.ts';
 import { rawProblem } from './problem.ts';
 
 interface HttpSocket extends Socket {
@@ -29,14 +29,14 @@ export function isRefused(socket: Socket): boolean {
 export function answerClientError(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  onRefused: OnRefusedRequest,
+  onRefused: OnRequestRefused,
 ): void {
   if (!REFUSED.has(socket)) refuse(error, socket, onRefused);
   // Node reports every further packet too. A client that sends more after its last answer is cut off once that is sent.
   else if (socket.writableEnded) socket.destroySoon();
 }
 
-function refuse(error: NodeJS.ErrnoException, socket: Socket, onRefused: OnRefusedRequest): void {
+function refuse(error: NodeJS.ErrnoException, socket: Socket, onRefused: OnRequestRefused): void {
   const { _httpMessage: pending, parser } = socket as HttpSocket;
   if (error.code === 'ECONNRESET' || !socket.writable || !parser) {
     // After a failed TLS handshake there is no parser, and no client that could read an answer. A stream has no parser

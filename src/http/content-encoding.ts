@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 
 /** Returns the error for a compressed body, or undefined when the body is not compressed. */
 export function compressedBody(headers: IncomingHttpHeaders): BrokerError | undefined {

@@ -2,8 +2,8 @@ import type { Server } from 'node:http';
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyInstance, FastifyServerFactory } from 'fastify';
 import type { AllowedOrigins } from '../auth/allowed-origins.ts';
-import { BrokerError } from '../core/errors.ts';
-import type { OnRefusedRequest } from '../core/refused-request.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { OnRequestRefused } from '../events/request-refusal.ts';
 import { clientAddress } from './client-address.ts';
 import { answerClientError } from './client-error.ts';
 import { allowOrigins, originHeaders } from './cors.ts';
@@ -25,7 +25,7 @@ export interface HttpServerOptions {
   /** Addresses and networks whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[];
   readonly corsOrigins: AllowedOrigins;
-  readonly onRefused: OnRefusedRequest;
+  readonly onRefused: OnRequestRefused;
   /** In ms. Default: REQUEST_TIMEOUT_MS. Only tests set it. */
   readonly requestTimeout?: number;
   /** Undefined without TLS. */

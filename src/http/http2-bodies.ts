@@ -1,6 +1,6 @@
 import { constants } from 'node:http2';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import { Deadlines } from './deadlines.ts';
 
 /** nghttp2_stream_proto_state: the client has sent its whole request. */

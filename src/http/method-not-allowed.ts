@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import { sendProblem } from './problem.ts';
 
 /** Remembers the methods of each path as routes are added. */

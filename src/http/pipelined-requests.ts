@@ -2,8 +2,8 @@ import { ServerResponse } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { BrokerError } from '../core/errors.ts';
-import { STOP_PARSING } from '../sse/detach-socket.ts';
+import { BrokerError } from '../events/errors.ts';
+import { STOP_PARSING } from '../stream/detach-socket.ts';
 import { isRefused, markRefused } from './client-error.ts';
 import { endWithProblem } from './problem.ts';
 

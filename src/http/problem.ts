@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import { BrokerError } from '../core/errors.ts';
-import type { BrokerErrorCode } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { BrokerErrorCode } from '../events/errors.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** The HTTP status of each error code. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { STREAM_HEADERS } from '../sse/stream-head.ts';
+import { STREAM_HEADERS } from '../stream/stream-head.ts';
 
 /**
  * The security headers of every answer. The answer to a publish has only the first, and a stream the first two, because a

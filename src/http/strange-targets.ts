@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 
 /**
  * Answers requests that are valid HTTP but that no route can answer: without Host (RFC 9112 §3.2), with the target `*` (§3.2.4),

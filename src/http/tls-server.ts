@@ -8,8 +8,8 @@ import type {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { tcpSocketOf } from '../sse/socket-wire.ts';
-import { LINGER_MS } from '../sse/wire.ts';
+import { tcpSocketOf } from '../stream/socket-wire.ts';
+import { LINGER_MS } from '../stream/wire.ts';
 import { Deadlines } from './deadlines.ts';
 import { Http2Bodies } from './http2-bodies.ts';
 

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { parseChannelName } from '../core/channel-name.ts';
-import type { ChannelName } from '../core/channel-name.ts';
-import { BrokerError } from '../core/errors.ts';
-import type { BodyFault } from '../core/errors.ts';
+import { parseChannelName } from '../events/channel-name.ts';
+import type { ChannelName } from '../events/channel-name.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { BodyFault } from '../events/errors.ts';
 
 /** How many faults one answer lists. */
 export const MAX_FAULTS = 20;

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import { MAX_FAULTS, invalidBody } from './body-faults.ts';
 import { MAX_DEPTH, TooDeepJson, compactText, scanJson } from './json-scanner.ts';
 import {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { CHANNEL_NAME_SCHEMA } from '../core/channel-name.ts';
-import type { ChannelName } from '../core/channel-name.ts';
-import { BrokerError } from '../core/errors.ts';
-import type { NewEvent } from '../core/event.ts';
+import { CHANNEL_NAME_SCHEMA } from '../events/channel-name.ts';
+import type { ChannelName } from '../events/channel-name.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { NewEvent } from '../events/event.ts';
 import { channelOf, checked, invalidBody } from './body-faults.ts';
 import { decodeUtf8, readJson } from './json-body.ts';
 

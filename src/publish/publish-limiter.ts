@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Access } from '../auth/access.ts';
-import { BrokerError } from '../core/errors.ts';
-import type { Rate, RateCount, RateCounter } from '../core/rate.ts';
-import type { OnRefusedRequest, RefusedRequest } from '../core/refused-request.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { Rate, RateCount, RateCounter } from '../auth/rate.ts';
+import type { OnRequestRefused, RequestRefusal } from '../events/request-refusal.ts';
 
 export interface PublishLimiterOptions {
   /** Undefined for no limit. */
@@ -12,7 +12,7 @@ export interface PublishLimiterOptions {
   readonly counter: RateCounter | undefined;
   /** Called when a publish could not be counted; it is let through. */
   readonly onUncounted: () => void;
-  readonly onRefused: OnRefusedRequest;
+  readonly onRefused: OnRequestRefused;
 }
 
 /** Who publishes: the credential was accepted and gave this access. */
@@ -38,7 +38,7 @@ export interface RateHeaders {
 interface Limit {
   readonly name: 'key' | 'ip';
   readonly rate: Rate;
-  readonly reason: RefusedRequest;
+  readonly reason: RequestRefusal;
   readonly whose: (publisher: CountedPublisher) => string;
   /** Used where no counter is shared. */
   readonly windows: RateWindows;

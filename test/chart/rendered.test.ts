@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
-import { SECRETS, SETTINGS } from '../../src/settings/settings.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { SECRETS, SETTINGS } from '../../src/config/settings.ts';
 import { helm, lint, render } from '../support/helm.ts';
 import type { Manifest } from '../support/helm.ts';
 import { startKubernetesApi } from '../support/kubernetes-api.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { SECRETS, SETTINGS } from '../../src/settings/settings.ts';
+import { SECRETS, SETTINGS } from '../../src/config/settings.ts';
 import { CHART } from '../support/helm.ts';
 
 const read = (...path: readonly string[]): string => readFileSync(join(CHART, ...path), 'utf8');

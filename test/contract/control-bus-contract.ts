@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import { MAX_ANSWER_BYTES, MAX_QUESTION_BYTES } from '../../src/core/control-bus.ts';
-import type { Answerer, ControlBus, ControlCommand, Json } from '../../src/core/control-bus.ts';
-import type { Revocation } from '../../src/core/revocation.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import { MAX_ANSWER_BYTES, MAX_QUESTION_BYTES } from '../../src/replicas/control-bus.ts';
+import type { Answerer, ControlBus, ControlCommand, Json } from '../../src/replicas/control-bus.ts';
+import type { Revocation } from '../../src/replicas/revocation.ts';
 import { ObedientReplica } from '../support/obedient-replica.ts';
 
 export interface BusOptions {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { MAX_ANSWER_BYTES } from '../../src/core/control-bus.ts';
-import type { ControlBus } from '../../src/core/control-bus.ts';
+import { MAX_ANSWER_BYTES } from '../../src/replicas/control-bus.ts';
+import type { ControlBus } from '../../src/replicas/control-bus.ts';
 import { ObedientReplica } from '../support/obedient-replica.ts';
 import { DEFAULTS, command, keptBy, revocationOf } from './control-bus-contract.ts';
 import type { BusOptions, OpenBus } from './control-bus-contract.ts';

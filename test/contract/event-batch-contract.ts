@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import { MAX_APPENDED } from '../../src/core/event-log.ts';
-import type { Appended, EventLog, HistoryPolicy, LogPage } from '../../src/core/event-log.ts';
-import { ORIGIN, compareEventIds } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { encodeRecord } from '../../src/core/record.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import { MAX_APPENDED } from '../../src/log/event-log.ts';
+import type { Appended, EventLog, HistoryPolicy, LogPage } from '../../src/log/event-log.ts';
+import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { encodeRecord } from '../../src/events/record.ts';
 import { Listener } from '../support/listener.ts';
 
 const LONG = 1_000;

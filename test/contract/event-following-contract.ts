@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { EventLog } from '../../src/core/event-log.ts';
-import { ORIGIN, compareEventIds } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { encodeRecord } from '../../src/core/record.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { EventLog } from '../../src/log/event-log.ts';
+import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { encodeRecord } from '../../src/events/record.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
 import { Listener } from '../support/listener.ts';
 

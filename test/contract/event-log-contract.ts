@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { Appended, EventLog, HistoryPolicy, LogPage } from '../../src/core/event-log.ts';
-import { ORIGIN, compareEventIds, lastIdBefore, parseEventId } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { readRecord } from '../../src/core/record.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { Appended, EventLog, HistoryPolicy, LogPage } from '../../src/log/event-log.ts';
+import { ORIGIN, compareEventIds, lastIdBefore, parseEventId } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { readRecord } from '../../src/events/record.ts';
 import { eventBatchContract } from './event-batch-contract.ts';
 import { eventFollowingContract } from './event-following-contract.ts';
 

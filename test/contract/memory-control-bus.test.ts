@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { MemoryControlBus } from '../../src/logs/memory-control-bus.ts';
+import { MemoryControlBus } from '../../src/replicas/memory-control-bus.ts';
 import { command, controlBusContract, keptBy, revocationOf } from './control-bus-contract.ts';
 
 describe('the control bus of one process', () => {

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { HistoryPolicy } from '../../src/core/event-log.ts';
-import { ORIGIN, compareEventIds } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
-import type { MemoryEventLogOptions } from '../../src/logs/memory-event-log.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { HistoryPolicy } from '../../src/log/event-log.ts';
+import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { MemoryEventLog } from '../../src/log/embedded/memory-event-log.ts';
+import type { MemoryEventLogOptions } from '../../src/log/embedded/memory-event-log.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
 import { DEFAULTS } from './event-log-contract.ts';
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import { ORIGIN, compareEventIds } from '../../src/core/event.ts';
-import type { Appended } from '../../src/core/event-log.ts';
-import type { EventId, NewEvent } from '../../src/core/event.ts';
-import { encodeRecord } from '../../src/core/record.ts';
-import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
+import type { Appended } from '../../src/log/event-log.ts';
+import type { EventId, NewEvent } from '../../src/events/event.ts';
+import { encodeRecord } from '../../src/events/record.ts';
+import { MemoryEventLog } from '../../src/log/embedded/memory-event-log.ts';
 import { Listener } from '../support/listener.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { RedisClient } from '../../src/logs/redis/redis-client.ts';
-import { RedisRateCounter } from '../../src/logs/redis/redis-rate-counter.ts';
+import type { RedisClient } from '../../src/redis/redis-client.ts';
+import { RedisRateCounter } from '../../src/publish/redis-rate-counter.ts';
 import { openRedisClient } from '../support/open-redis-log.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';

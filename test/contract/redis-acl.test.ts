@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EventLog } from '../../src/core/event-log.ts';
+import type { EventLog } from '../../src/log/event-log.ts';
 import { asUser, documentedUser } from '../support/documented-user.ts';
 import type { DocumentedUser } from '../support/documented-user.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';

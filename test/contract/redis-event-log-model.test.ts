@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { HistoryPolicy } from '../../src/core/event-log.ts';
-import { ORIGIN } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { encodeRecord } from '../../src/core/record.ts';
-import type { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import type { HistoryPolicy } from '../../src/log/event-log.ts';
+import { ORIGIN } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { encodeRecord } from '../../src/events/record.ts';
+import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, freshChannel } from '../support/redis-log-fixture.ts';
 import type { FreshChannel } from '../support/redis-log-fixture.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import { ORIGIN } from '../../src/core/event.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import { ORIGIN } from '../../src/events/event.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
 import { Listener } from '../support/listener.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';

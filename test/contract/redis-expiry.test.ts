@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { HistoryPolicy } from '../../src/core/event-log.ts';
-import { ORIGIN, compareEventIds } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import type { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import type { HistoryPolicy } from '../../src/log/event-log.ts';
+import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, appendTexts, freshChannel } from '../support/redis-log-fixture.ts';
 import type { FreshChannel } from '../support/redis-log-fixture.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ORIGIN } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import type { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { ORIGIN } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, appendTexts, freshChannel } from '../support/redis-log-fixture.ts';
 import { startRedis } from '../support/redis-server.ts';

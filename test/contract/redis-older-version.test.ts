@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ORIGIN } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { readRecord } from '../../src/core/record.ts';
-import type { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { ORIGIN } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { readRecord } from '../../src/events/record.ts';
+import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import { POLICY } from '../support/append-one.ts';
 import { appendTexts, freshChannel } from '../support/redis-log-fixture.ts';
 import type { FreshChannel } from '../support/redis-log-fixture.ts';

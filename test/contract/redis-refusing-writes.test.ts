@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ORIGIN } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import type { LogTrouble } from '../../src/core/log-trouble.ts';
+import { ORIGIN } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import type { LogTrouble } from '../../src/events/log-trouble.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
 import { Listener } from '../support/listener.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';

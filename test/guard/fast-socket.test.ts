@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInThisContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { detachSocket } from '../../src/sse/detach-socket.ts';
+import { detachSocket } from '../../src/stream/detach-socket.ts';
 
 /** Whether V8 keeps the object's properties at fixed places; else it looks each of them up in a dictionary. */
 function hasFastProperties(object: object): boolean {

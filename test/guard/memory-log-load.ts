@@ -1,5 +1,5 @@
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import { MemoryEventLog } from '../../src/log/embedded/memory-event-log.ts';
 
 /**
  * A process of its own that publishes one kind of load to an embedded log, and prints what that did to its resident

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import { MAX_APPENDED } from '../../src/core/event-log.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import { MAX_APPENDED } from '../../src/log/event-log.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';

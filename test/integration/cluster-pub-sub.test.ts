@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { ClusterPubSub } from '../../src/logs/redis/cluster-pub-sub.ts';
-import { parseRedisAddress } from '../../src/core/redis-address.ts';
-import { connectCluster, connectNodeSubscriber } from '../../src/logs/redis/redis-connections.ts';
+import { ClusterPubSub } from '../../src/redis/cluster-pub-sub.ts';
+import { parseRedisAddress } from '../../src/redis/redis-address.ts';
+import { connectCluster, connectNodeSubscriber } from '../../src/redis/redis-connections.ts';
 import { NotingSubscriber } from '../support/noting-subscriber.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import type { RedisCluster } from '../support/redis-cluster.ts';

@@ -1,8 +1,8 @@
 import { errorMonitor } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseRedisAddress } from '../../src/core/redis-address.ts';
-import { connectCommands } from '../../src/logs/redis/redis-connections.ts';
+import { parseRedisAddress } from '../../src/redis/redis-address.ts';
+import { connectCommands } from '../../src/redis/redis-connections.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
 import { startRedis } from '../support/redis-server.ts';

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { RedisKeys } from '../../src/logs/redis/redis-keys.ts';
-import { parseRedisAddress } from '../../src/core/redis-address.ts';
-import { connectCommands, connectSubscriber } from '../../src/logs/redis/redis-connections.ts';
-import { RedisMonitor } from '../../src/logs/redis/redis-monitor.ts';
-import { RedisScripts } from '../../src/logs/redis/redis-scripts.ts';
-import { SubscriberConnection } from '../../src/logs/redis/subscriber-connection.ts';
+import { RedisKeys } from '../../src/redis/redis-keys.ts';
+import { parseRedisAddress } from '../../src/redis/redis-address.ts';
+import { connectCommands, connectSubscriber } from '../../src/redis/redis-connections.ts';
+import { RedisMonitor } from '../../src/redis/redis-monitor.ts';
+import { RedisScripts } from '../../src/redis/redis-scripts.ts';
+import { SubscriberConnection } from '../../src/redis/subscriber-connection.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 

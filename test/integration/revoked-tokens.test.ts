@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { ControlGroup } from '../support/control-group.ts';

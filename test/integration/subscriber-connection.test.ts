@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { parseRedisAddress } from '../../src/core/redis-address.ts';
-import { connectSubscriber } from '../../src/logs/redis/redis-connections.ts';
-import { SubscriberConnection } from '../../src/logs/redis/subscriber-connection.ts';
+import { parseRedisAddress } from '../../src/redis/redis-address.ts';
+import { connectSubscriber } from '../../src/redis/redis-connections.ts';
+import { SubscriberConnection } from '../../src/redis/subscriber-connection.ts';
 import { NotingSubscriber } from '../support/noting-subscriber.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';

@@ -1,5 +1,5 @@
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { AppendOptions, Appended, EventLog, HistoryPolicy } from '../../src/core/event-log.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { AppendOptions, Appended, EventLog, HistoryPolicy } from '../../src/log/event-log.ts';
 
 /** What is kept of a channel where a test does not say otherwise. */
 export const POLICY: HistoryPolicy = { size: 100, ttl: 60_000 };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { ControlBus, ControlBusOptions } from '../../src/core/control-bus.ts';
-import { RedisClient } from '../../src/logs/redis/redis-client.ts';
-import { RedisControlBus } from '../../src/logs/redis/redis-control-bus.ts';
+import type { ControlBus, ControlBusOptions } from '../../src/replicas/control-bus.ts';
+import { RedisClient } from '../../src/redis/redis-client.ts';
+import { RedisControlBus } from '../../src/replicas/redis-control-bus.ts';
 
 /** Control buses over one Redis, under a prefix that nobody else has: each as a replica of its own has it. */
 export class ControlGroup {

@@ -1,5 +1,5 @@
-import type { LogListener } from '../../src/core/event-log.ts';
-import type { EventId, StoredEvent } from '../../src/core/event.ts';
+import type { LogListener } from '../../src/log/event-log.ts';
+import type { EventId, StoredEvent } from '../../src/events/event.ts';
 
 /** Remembers what a log tells it, and lets a test wait for it. */
 export class Listener implements LogListener {

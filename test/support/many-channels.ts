@@ -1,15 +1,15 @@
 import { createParser } from 'eventsource-parser';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import { parseCursor } from '../../src/core/cursor.ts';
-import type { Start } from '../../src/core/cursor.ts';
-import { EventRun } from '../../src/core/event-run.ts';
-import type { RunView } from '../../src/core/event-run.ts';
-import { ORIGIN } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import type { Hub } from '../../src/core/hub.ts';
-import type { GapNotice, Sink } from '../../src/core/sink.ts';
-import type { Subscription } from '../../src/core/subscription.ts';
-import { EVENT_FRAMES } from '../../src/sse/event-frames.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import { parseCursor } from '../../src/events/cursor.ts';
+import type { Start } from '../../src/events/cursor.ts';
+import { EventRun } from '../../src/events/event-run.ts';
+import type { RunView } from '../../src/events/event-run.ts';
+import { ORIGIN } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import type { Hub } from '../../src/delivery/hub.ts';
+import type { GapNotice, Sink } from '../../src/delivery/sink.ts';
+import type { Subscription } from '../../src/delivery/subscription.ts';
+import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
 
 /**
  * A prototype of one connection with many channels, over nothing but `Sink` and `EventRun`. It is here to prove that the

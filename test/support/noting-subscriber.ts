@@ -1,4 +1,4 @@
-import type { PubSubListener } from '../../src/logs/redis/pub-sub.ts';
+import type { PubSubListener } from '../../src/redis/pub-sub.ts';
 
 /** Writes down what pub/sub tells it, in order. */
 export class NotingSubscriber implements PubSubListener {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ControlBus, ControlCommand, ControlListener } from '../../src/core/control-bus.ts';
+import type { ControlBus, ControlCommand, ControlListener } from '../../src/replicas/control-bus.ts';
 
 /** Stands for what a replica does when it is told something: remembers it, and answers as it is bid. */
 export class ObedientReplica implements ControlListener {

@@ -1,7 +1,7 @@
-import { RedisClient } from '../../src/logs/redis/redis-client.ts';
-import type { RedisClientOptions } from '../../src/logs/redis/redis-client.ts';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
-import type { RedisEventLogOptions } from '../../src/logs/redis/redis-event-log.ts';
+import { RedisClient } from '../../src/redis/redis-client.ts';
+import type { RedisClientOptions } from '../../src/redis/redis-client.ts';
+import { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
+import type { RedisEventLogOptions } from '../../src/log/redis/redis-event-log.ts';
 
 /** A log and the client below it, which closes with the log. */
 export type RedisLogOptions = Omit<RedisEventLogOptions, 'client'> & RedisClientOptions;

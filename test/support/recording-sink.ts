@@ -1,11 +1,11 @@
 import { createParser } from 'eventsource-parser';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { EventId } from '../../src/core/event.ts';
-import type { LogTrouble } from '../../src/core/log-trouble.ts';
-import type { EventRun } from '../../src/core/event-run.ts';
-import type { GapNotice, Sink } from '../../src/core/sink.ts';
-import { EVENT_FRAMES } from '../../src/sse/event-frames.ts';
-import { asChunk } from '../../src/sse/shared-bytes.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { EventId } from '../../src/events/event.ts';
+import type { LogTrouble } from '../../src/events/log-trouble.ts';
+import type { EventRun } from '../../src/events/event-run.ts';
+import type { GapNotice, Sink } from '../../src/delivery/sink.ts';
+import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
+import { asChunk } from '../../src/stream/shared-bytes.ts';
 
 export type Received =
   | { readonly kind: 'event'; readonly id: string; readonly data: string }

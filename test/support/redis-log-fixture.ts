@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { EventLog } from '../../src/core/event-log.ts';
-import type { EventId } from '../../src/core/event.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { EventLog } from '../../src/log/event-log.ts';
+import type { EventId } from '../../src/events/event.ts';
 import { POLICY, appendOne } from './append-one.ts';
-import { RedisClient } from '../../src/logs/redis/redis-client.ts';
-import type { RedisClientOptions } from '../../src/logs/redis/redis-client.ts';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import { RedisClient } from '../../src/redis/redis-client.ts';
+import type { RedisClientOptions } from '../../src/redis/redis-client.ts';
+import { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 
 /** What a test of the keys in Redis begins with: a channel that nobody else uses, and the names of its keys. */
 export interface FreshChannel {

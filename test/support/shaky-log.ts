@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import { BrokerError } from '../../src/core/errors.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import { BrokerError } from '../../src/events/errors.ts';
 import type {
   AppendOptions,
   Appended,
@@ -9,8 +9,8 @@ import type {
   LogHealth,
   LogListener,
   LogPage,
-} from '../../src/core/event-log.ts';
-import type { EventId, NewEvent, StoredEvent } from '../../src/core/event.ts';
+} from '../../src/log/event-log.ts';
+import type { EventId, NewEvent, StoredEvent } from '../../src/events/event.ts';
 
 export interface Shakiness {
   /** Turns of the event loop that any answer may take longer. */

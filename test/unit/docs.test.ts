@@ -1,8 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { BrokerError } from '../../src/core/errors.ts';
-import type { BrokerErrorCode } from '../../src/core/errors.ts';
+import { BrokerError } from '../../src/events/errors.ts';
+import type { BrokerErrorCode } from '../../src/events/errors.ts';
 import { PROBLEM_ADVICE } from '../../src/http/api/problem-advice.ts';
 import { problemOf } from '../../src/http/problem.ts';
 
@@ -22,7 +22,7 @@ function listed(path: string, form: RegExp): string[][] {
 }
 
 test('docs/protocol.md lists every error code, with its status, and no other', () => {
-  const codes = listed('src/core/errors.ts', /^ {2}\| '([a-z-]+)'/gm).map(
+  const codes = listed('src/events/errors.ts', /^ {2}\| '([a-z-]+)'/gm).map(
     ([code]) => code as BrokerErrorCode,
   );
   const documented = [...rows('docs/protocol.md')].filter(([, status]) => /^[45]\d\d$/.test(status));
@@ -42,10 +42,10 @@ test('/openapi.json says the same of every error code as docs/protocol.md', () =
 
 test('the README lists every setting, with its default, and no other', () => {
   const settings = listed(
-    'src/settings/settings.ts',
+    'src/config/settings.ts',
     /^ {2}([A-Z_]+): setting\([^;]*?,\s*('[^']*'|undefined),\s*'[^']*',?\s*\),$/gm,
   );
-  const names = listed('src/settings/settings.ts', /^ {2}([A-Z_]+): setting\(/gm).flat();
+  const names = listed('src/config/settings.ts', /^ {2}([A-Z_]+): setting\(/gm).flat();
   expect(settings.map(([name]) => name)).toEqual(names);
   const expected = settings.map(([name, fallback = '']) => [
     name,

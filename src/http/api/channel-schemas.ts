@@ -1,5 +1,5 @@
-import { CHANNEL_PATTERN } from '../../core/channel-pattern.ts';
-import { EVENT_ID } from '../../core/event.ts';
+import { CHANNEL_PATTERN } from '../../events/channel-pattern.ts';
+import { EVENT_ID } from '../../events/event.ts';
 
 // What zod cannot see of a string that core/ checks, in the words of JSON Schema.
 

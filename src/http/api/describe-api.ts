@@ -1,4 +1,4 @@
-import type { DescribedRoute } from '../described-routes.ts';
+import type { DescribedRoute } from './described-routes.ts';
 import { ANSWER_HEADERS, headersOf } from './answer-headers.ts';
 import { securityOf, securitySchemes } from './credentials.ts';
 import { TAGS } from './operation.ts';

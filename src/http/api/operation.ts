@@ -1,4 +1,4 @@
-import type { BrokerErrorCode } from '../../core/errors.ts';
+import type { BrokerErrorCode } from '../../events/errors.ts';
 import type { Credential } from './credentials.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { AnswerHeader } from './answer-headers.ts';

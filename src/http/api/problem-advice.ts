@@ -1,4 +1,4 @@
-import type { BrokerErrorCode } from '../../core/errors.ts';
+import type { BrokerErrorCode } from '../../events/errors.ts';
 
 /** What to do about each error. docs/protocol.md §6 has the same texts, and a test compares them. CommonMark. */
 export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {

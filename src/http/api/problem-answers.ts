@@ -1,5 +1,5 @@
-import type { BodyFault, BrokerErrorCode } from '../../core/errors.ts';
-import { BrokerError } from '../../core/errors.ts';
+import type { BodyFault, BrokerErrorCode } from '../../events/errors.ts';
+import { BrokerError } from '../../events/errors.ts';
 import { STATUS, problemOf } from '../problem.ts';
 import type { Problem } from '../problem.ts';
 import { headersOf } from './answer-headers.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { CHANNEL_NAME_SCHEMA } from '../../core/channel-name.ts';
-import { CLOSING_REASONS } from '../../core/close-reason.ts';
-import type { GapNotice } from '../../core/sink.ts';
+import { CHANNEL_NAME_SCHEMA } from '../../events/channel-name.ts';
+import { CLOSING_REASONS } from '../../events/close-reason.ts';
+import type { GapNotice } from '../../delivery/sink.ts';
 import { EVENT_ID_SCHEMA } from './channel-schemas.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 import type { JsonSchema } from './json-schema.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AllowedOrigins } from '../../../src/auth/allowed-origins.ts';
-import { parseOriginPattern } from '../../../src/core/origin-pattern.ts';
+import { parseOriginPattern } from '../../../src/auth/origin-pattern.ts';
 
 const EXACT = [
   'https://app.example.com',

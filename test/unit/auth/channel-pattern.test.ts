@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../../src/core/channel-name.ts';
-import { matchesAny, parseChannelPattern } from '../../../src/core/channel-pattern.ts';
-import type { ChannelPattern } from '../../../src/core/channel-pattern.ts';
+import { parseChannelName } from '../../../src/events/channel-name.ts';
+import { matchesAny, parseChannelPattern } from '../../../src/events/channel-pattern.ts';
+import type { ChannelPattern } from '../../../src/events/channel-pattern.ts';
 
 function patterns(...texts: readonly string[]): ChannelPattern[] {
   return texts.map((text) => {

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
-import { RevocationSync } from '../../../src/auth/revocation-sync.ts';
-import { Revocations } from '../../../src/auth/revocations.ts';
-import { BrokerError } from '../../../src/core/errors.ts';
-import type { Revocation } from '../../../src/core/revocation.ts';
-import { MemoryControlBus } from '../../../src/logs/memory-control-bus.ts';
+import { RevocationSync } from '../../../src/replicas/revocation-sync.ts';
+import { Revocations } from '../../../src/replicas/revocations.ts';
+import { BrokerError } from '../../../src/events/errors.ts';
+import type { Revocation } from '../../../src/replicas/revocation.ts';
+import { MemoryControlBus } from '../../../src/replicas/memory-control-bus.ts';
 
 const TTL = 60_000;
 

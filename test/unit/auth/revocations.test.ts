@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TokenAccess } from '../../../src/auth/access.ts';
-import { Revocations } from '../../../src/auth/revocations.ts';
-import { parseChannelName } from '../../../src/core/channel-name.ts';
-import { revocationKey, revocationOf } from '../../../src/core/revocation.ts';
+import { Revocations } from '../../../src/replicas/revocations.ts';
+import { parseChannelName } from '../../../src/events/channel-name.ts';
+import { revocationKey, revocationOf } from '../../../src/replicas/revocation.ts';
 
 const [NEWS, ORDERS] = [parseChannelName('news'), parseChannelName('orders')];
 const NOW = 1_700_000_000_000;

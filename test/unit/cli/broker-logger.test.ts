@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { brokerLogger } from '../../../src/cli/broker-logger.ts';
+import { brokerLogger } from '../../../src/observe/broker-logger.ts';
 import { signToken } from '../../support/sign-token.ts';
 
 const token = signToken({ sub: '7' }, 'x');

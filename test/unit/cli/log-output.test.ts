@@ -4,10 +4,10 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { LogOutput } from '../../../src/cli/log-output.ts';
+import { LogOutput } from '../../../src/observe/log-output.ts';
 import { Fifo } from '../../support/fifo.ts';
 
-const FILE = join(import.meta.dirname, '../../../src/cli/log-output.ts');
+const FILE = join(import.meta.dirname, '../../../src/observe/log-output.ts');
 /** Together more than a pipe and what may wait take. */
 const MANY = 20_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../../../src/config.ts';
+import { ConfigError, loadConfig } from '../../../src/config/config.ts';
 import { settings as plainSettings } from './setting-cases.ts';
 import { tlsSettings } from './tls-setting-cases.ts';
 import { publicKey } from './token-key-cases.ts';

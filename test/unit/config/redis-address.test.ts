@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseRedisAddress } from '../../../src/core/redis-address.ts';
-import { loadConfig } from '../../../src/config.ts';
+import { parseRedisAddress } from '../../../src/redis/redis-address.ts';
+import { loadConfig } from '../../../src/config/config.ts';
 
 const nobody = { username: undefined, password: undefined, tls: false };
 

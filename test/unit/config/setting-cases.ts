@@ -1,4 +1,4 @@
-import type { Config } from '../../../src/config.ts';
+import type { Config } from '../../../src/config/config.ts';
 import { limitSettings } from './limit-setting-cases.ts';
 import { tokenSettings } from './token-key-cases.ts';
 

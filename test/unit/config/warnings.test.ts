@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config.ts';
-import type { Machine } from '../../../src/settings/machine.ts';
+import { loadConfig } from '../../../src/config/config.ts';
+import type { Machine } from '../../../src/config/machine.ts';
 
 const GIB = 1024 ** 3;
 const LARGE = { memory: 8 * GIB, openFiles: 100_000 };

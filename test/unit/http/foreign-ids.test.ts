@@ -7,13 +7,13 @@ import { FailedAttempts } from '../../../src/auth/failed-attempts.ts';
 import { CredentialGuard } from '../../../src/auth/credential-guard.ts';
 import { PublishKeys } from '../../../src/auth/publish-keys.ts';
 import { PublisherAccess } from '../../../src/auth/publisher-access.ts';
-import type { EventId } from '../../../src/core/event.ts';
+import type { EventId } from '../../../src/events/event.ts';
 import { UNFORESEEN, problemOf, sendProblem } from '../../../src/http/problem.ts';
-import { publishRoutes } from '../../../src/http/publish.ts';
-import { PublishLane } from '../../../src/http/publish-lane.ts';
+import { publishRoutes } from '../../../src/routes/publish.ts';
+import { PublishLane } from '../../../src/routes/publish-lane.ts';
 import { Publisher } from '../../../src/publish/publisher.ts';
 import { openRaw, requestBytes } from '../../support/raw-http.ts';
-import { FairLoop } from '../../../src/core/fair-loop.ts';
+import { FairLoop } from '../../../src/delivery/fair-loop.ts';
 
 /** What somebody with access to Redis may have put where the log keeps the id of an idempotency key. */
 const FOREIGN = [

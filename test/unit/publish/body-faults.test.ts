@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { BrokerError } from '../../../src/core/errors.ts';
-import { parseDisconnect } from '../../../src/http/disconnect-body.ts';
+import { BrokerError } from '../../../src/events/errors.ts';
+import { parseDisconnect } from '../../../src/routes/disconnect-body.ts';
 import { parsePublication } from '../../../src/publish/publication.ts';
-import { parseTokenBody } from '../../../src/http/token-body.ts';
+import { parseTokenBody } from '../../../src/routes/token-body.ts';
 
 const MAX_BYTES = 1024 ** 2;
 const READERS = {

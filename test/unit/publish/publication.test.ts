@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../../src/core/channel-name.ts';
-import { BrokerError } from '../../../src/core/errors.ts';
+import { parseChannelName } from '../../../src/events/channel-name.ts';
+import { BrokerError } from '../../../src/events/errors.ts';
 import { fits, parsePublication, parseRawPublication } from '../../../src/publish/publication.ts';
 import type { Publication } from '../../../src/publish/publication.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { PublishKeys } from '../../../src/auth/publish-keys.ts';
-import type { Rate, RateCounter } from '../../../src/core/rate.ts';
+import type { Rate, RateCounter } from '../../../src/auth/rate.ts';
 import { PublishLimiter } from '../../../src/publish/publish-limiter.ts';
 import type { CountedPublish, CountedPublisher } from '../../../src/publish/publish-limiter.ts';
 

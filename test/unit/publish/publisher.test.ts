@@ -3,9 +3,9 @@ import { CredentialGuard } from '../../../src/auth/credential-guard.ts';
 import { FailedAttempts } from '../../../src/auth/failed-attempts.ts';
 import { PublishKeys } from '../../../src/auth/publish-keys.ts';
 import { PublisherAccess } from '../../../src/auth/publisher-access.ts';
-import { BrokerError } from '../../../src/core/errors.ts';
-import type { Appended, EventLog } from '../../../src/core/event-log.ts';
-import type { EventId } from '../../../src/core/event.ts';
+import { BrokerError } from '../../../src/events/errors.ts';
+import type { Appended, EventLog } from '../../../src/log/event-log.ts';
+import type { EventId } from '../../../src/events/event.ts';
 import { Publisher } from '../../../src/publish/publisher.ts';
 import type { PublishAnswer, PublishResult } from '../../../src/publish/publisher.ts';
 

@@ -1,0 +1,72 @@
+import type { Logger } from 'pino';
+import type { ChannelName } from '../events/channel-name.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { LogHealth } from '../log/event-log.ts';
+import type { LogTrouble } from '../events/log-trouble.ts';
+import { RareNotice } from '../observe/rare-notice.ts';
+import type { LogNotices } from './backbone.ts';
+
+/** How long the log may be away while this replica stays ready, in ms: a failover takes less. */
+const READINESS_GRACE_MS = 15_000;
+/** Between two lines about the same refusal of a Redis that is well as a whole, in ms. */
+const NOTICE_INTERVAL_MS = 60_000;
+
+/** Writes to the broker's log how Redis is, and remembers since when Redis is away. */
+export class LogWatch implements LogNotices {
+  readonly #logger: Logger;
+  readonly #refusals: RareNotice<LogTrouble, string>;
+  readonly #unreadable: RareNotice<LogTrouble, ChannelName>;
+  #up = false;
+  #everUp = false;
+  #downSince = performance.now();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    this.#refusals = new RareNotice(
+      (reason, times, words) =>
+        logger.warn({ reason, detail: words, times }, 'redis: refuses a command, and takes others'),
+      NOTICE_INTERVAL_MS,
+    );
+    this.#unreadable = new RareNotice(
+      (reason, times, channel) =>
+        logger.warn(
+          { reason, channel, times },
+          'a channel cannot be read, or followed; its subscribers wait, and it is tried again',
+        ),
+      NOTICE_INTERVAL_MS,
+    );
+  }
+
+  readonly onHealth = ({ up, reason, detail, slotsDown }: LogHealth): void => {
+    if (up && reason === '') this.#logger.info('redis: up');
+    else if (up)
+      this.#logger.warn(
+        { reason, slotsDown, detail },
+        'redis: partly down; publishing to channels in these slots answers 503',
+      );
+    else
+      this.#logger.warn({ reason, detail }, 'redis: down; subscriptions stay open, publishing answers 503');
+    if (this.#up && !up) this.#downSince = performance.now();
+    this.#up = up;
+    this.#everUp ||= up;
+  };
+
+  readonly onRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
+
+  /** For a channel that has subscribers. Skips an outage of the whole log, which onHealth reports. */
+  readonly onTrouble = (channel: ChannelName, error: unknown): void => {
+    const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
+    if (reason !== 'unreachable' && reason !== 'timeout') this.#unreadable.note(reason, channel);
+  };
+
+  readonly onEviction = (policy: string): void =>
+    this.#logger.warn(
+      { policy },
+      'redis: its maxmemory-policy may evict events, which subscribers are told as gaps; set noeviction',
+    );
+
+  /** Whether a replica is ready although the log is in this state. */
+  isTolerable({ up }: LogHealth): boolean {
+    return up || (this.#everUp && performance.now() - this.#downSince < READINESS_GRACE_MS);
+  }
+}

@@ -1,0 +1,55 @@
+import { EVENT_OVERHEAD } from '../events/event.ts';
+import type { StoredEvent } from '../events/event.ts';
+
+const MAX_EVENTS = 1_000;
+const MAX_BYTES = 1024 * 1024;
+
+/** Bytes that all channels of a process may hold back together. */
+export interface HeldBudget {
+  readonly limit: number;
+  used: number;
+}
+
+/** Announced events that a channel cannot take in yet. Beyond the bounds they are dropped, and have to be read from the log. */
+export class HeldEvents {
+  readonly #budget: HeldBudget;
+  #events: StoredEvent[] = [];
+  #bytes = 0;
+  #lost = false;
+
+  constructor(budget: HeldBudget) {
+    this.#budget = budget;
+  }
+
+  add(events: readonly StoredEvent[]): void {
+    for (const event of events) {
+      if (this.#lost) return;
+      const bytes = event.record.length + EVENT_OVERHEAD;
+      this.#lost =
+        this.#events.length === MAX_EVENTS ||
+        this.#bytes + bytes > MAX_BYTES ||
+        this.#budget.used + bytes > this.#budget.limit;
+      if (this.#lost) {
+        this.#clear();
+      } else {
+        this.#events.push(event);
+        this.#bytes += bytes;
+        this.#budget.used += bytes;
+      }
+    }
+  }
+
+  /** Empties it. `lost`: events were dropped, and have to be read from the log. */
+  take(): { readonly events: readonly StoredEvent[]; readonly lost: boolean } {
+    const taken = { events: this.#events, lost: this.#lost };
+    this.#clear();
+    this.#lost = false;
+    return taken;
+  }
+
+  #clear(): void {
+    this.#events = [];
+    this.#budget.used -= this.#bytes;
+    this.#bytes = 0;
+  }
+}

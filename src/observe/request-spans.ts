@@ -1,0 +1,85 @@
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, defaultTextMapGetter, trace } from '@opentelemetry/api';
+import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import type { ChannelName } from '../events/channel-name.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { AppendTrace, RequestTrace, RequestTracer, TracedRequest } from '../publish/request-tracer.ts';
+
+/** In characters. A path with a valid channel name is shorter, even with every character percent-encoded. */
+const MAX_PATH = 700;
+
+/**
+ * A server span for each request, as OpenTelemetry's semantic conventions for HTTP want it, below the span of the client
+ * if the request names one (W3C Trace Context); and below it a producer span for its append, as the conventions for
+ * messaging want it.
+ */
+export class RequestSpans implements RequestTracer {
+  readonly #tracer: Tracer;
+  readonly #propagator = new W3CTraceContextPropagator();
+  readonly #appendAttributes: Attributes;
+
+  /** @param database the database behind the log, by its name in the semantic conventions; undefined for none */
+  constructor(tracer: Tracer, database: string | undefined) {
+    this.#tracer = tracer;
+    this.#appendAttributes = {
+      'messaging.system': 'sluice',
+      'messaging.operation.name': 'append',
+      'messaging.operation.type': 'send',
+      ...(database !== undefined && { 'db.system.name': database }),
+    };
+  }
+
+  start({ method, scheme, route, path, traceparent, tracestate }: TracedRequest): RequestTrace {
+    const remote = this.#propagator.extract(ROOT_CONTEXT, { traceparent, tracestate }, defaultTextMapGetter);
+    const attributes = {
+      'http.request.method': method,
+      'http.route': route,
+      'url.path': path.slice(0, MAX_PATH),
+      'url.scheme': scheme,
+    };
+    const span = this.#tracer.startSpan(`${method} ${route}`, { kind: SpanKind.SERVER, attributes }, remote);
+    const context = trace.setSpan(remote, span);
+    return {
+      append: (channel) => this.#append(channel, context),
+      end: (status) => endWith(span, status),
+    };
+  }
+
+  #append(channel: ChannelName, parent: Context): AppendTrace {
+    const attributes = { ...this.#appendAttributes, 'messaging.destination.name': channel };
+    // The conventions keep out of a span's name what has as many values as channels have names.
+    const span = this.#tracer.startSpan('append', { kind: SpanKind.PRODUCER, attributes }, parent);
+    return {
+      appended(id, replayed) {
+        span.setAttribute('messaging.message.id', id);
+        if (replayed) span.setAttribute('sluice.replayed', true);
+        span.end();
+      },
+      failed(error) {
+        failWith(span, error);
+        span.end();
+      },
+    };
+  }
+}
+
+function endWith(span: Span, status: number | undefined): void {
+  if (status === undefined) {
+    span.setAttribute('error.type', 'client_disconnected');
+  } else {
+    span.setAttribute('http.response.status_code', status);
+    // By the conventions, a 4xx is not an error of the server.
+    if (status >= 500) {
+      span.setAttribute('error.type', String(status));
+      span.setStatus({ code: SpanStatusCode.ERROR });
+    }
+  }
+  span.end();
+}
+
+/** The message of an error that nobody foresaw may hold anything, so it stays in the broker's own log. */
+function failWith(span: Span, error: unknown): void {
+  const known = error instanceof BrokerError ? error : undefined;
+  span.setAttribute('error.type', known?.code ?? 'internal');
+  span.setStatus({ code: SpanStatusCode.ERROR, ...(known !== undefined && { message: known.message }) });
+}

@@ -1,0 +1,145 @@
+import { BrokerError } from '../events/errors.ts';
+import type { LogHealth } from '../log/event-log.ts';
+import type { LogTrouble } from '../events/log-trouble.ts';
+import { parseRedisAddress } from './redis-address.ts';
+import { ClusterDeployment } from './cluster-deployment.ts';
+import type { PubSub } from './pub-sub.ts';
+import type { RedisTls } from './redis-connections.ts';
+import type { RedisDeployment } from './redis-deployment.ts';
+import { RedisKeys } from './redis-keys.ts';
+import { TOO_FEW_REPLICAS } from './redis-scripts.ts';
+import type { ScriptName } from './redis-scripts.ts';
+import { refusalOf, wordsOf } from './redis-trouble.ts';
+import type { Refusal } from './redis-trouble.ts';
+import { ServerDeployment } from './server-deployment.ts';
+
+export interface RedisClientOptions {
+  /** As REDIS_URL: one server, Sentinels, or a cluster. */
+  readonly url: string;
+  /** For a URL that asks for TLS. */
+  readonly tls?: RedisTls;
+  /** Begins every name in Redis. */
+  readonly prefix: string;
+  /** Replicas of Redis that must have confirmed an append before it is acknowledged. */
+  readonly waitReplicas?: number;
+  /** Called when Redis goes away, or a part of it, and when it is back; now and then while it is away. */
+  readonly onHealth: (health: LogHealth) => void;
+  /** Called when Redis refuses something, although it is well as a whole, with its own words. */
+  readonly onRefused?: (reason: LogTrouble, words: string) => void;
+  /** Called with a maxmemory-policy that may evict what is kept. */
+  readonly onEviction?: (policy: string) => void;
+}
+
+/** What an error says about the call that failed, after the sentence that says why. Each is one sentence. */
+export interface FailureWords {
+  /** Redis has done nothing. */
+  readonly nothingDone: string;
+  /** Redis has probably done nothing: what to do next. */
+  readonly next: string;
+  /** Redis may have done it or not: what to do next. */
+  readonly unknown: string;
+}
+
+/** Scripts that write nothing. */
+const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind']);
+
+/**
+ * Redis as the event log, the control bus and the counters use it. Owns the connections, knows how they are, and turns
+ * their errors into those of the broker.
+ */
+export class RedisClient {
+  readonly keys: RedisKeys;
+  readonly #deployment: RedisDeployment;
+  readonly #onRefused: (reason: LogTrouble, words: string) => void;
+
+  constructor(options: RedisClientOptions) {
+    const { url, tls = {}, prefix, waitReplicas = 0, onHealth } = options;
+    const { onRefused = () => undefined, onEviction = () => undefined } = options;
+    const address = parseRedisAddress(url);
+    const keys = new RedisKeys(prefix, address.kind === 'cluster' ? 0 : address.db);
+    const common = { keys, tls, waitReplicas, onHealth, onEviction };
+    this.keys = keys;
+    this.#onRefused = onRefused;
+    this.#deployment =
+      address.kind === 'cluster'
+        ? new ClusterDeployment(address, common)
+        : new ServerDeployment(address, common);
+  }
+
+  get pubSub(): PubSub {
+    return this.#deployment.pubSub;
+  }
+
+  /** The command that scripts publish to {@link pubSub} with. */
+  get publish(): 'PUBLISH' | 'SPUBLISH' {
+    return this.#deployment.publish;
+  }
+
+  get health(): LogHealth {
+    return this.#deployment.monitor.health;
+  }
+
+  /**
+   * Runs a script; strings in its result are Buffers. Fails at once while Redis lets commands time out.
+   * @throws BrokerError, in under a second but for reading scripts, `log-unavailable` or `log-full`, with its trouble
+   */
+  async run(
+    script: ScriptName,
+    keys: readonly [string, ...string[]],
+    args: readonly (string | number)[],
+    words: FailureWords,
+  ): Promise<unknown> {
+    const { scripts, reads, monitor } = this.#deployment;
+    if (monitor.suspect)
+      throw new BrokerError('log-unavailable', `Redis does not answer. ${words.nothingDone} ${words.next}`, {
+        trouble: 'timeout',
+      });
+    const isReading = READING.has(script);
+    try {
+      return await (isReading && reads.ready ? reads : scripts).run(script, keys, args);
+    } catch (error) {
+      const explained = this.#explain(error as Error, words);
+      // A page can be slow to come for its size alone, which says nothing about publishing.
+      if (explained.trouble === 'timeout' && !isReading) monitor.suspectNow();
+      throw explained;
+    }
+  }
+
+  /**
+   * One page of a sorted set: the next cursor, then members and scores in turn.
+   * @throws BrokerError `log-unavailable`
+   */
+  async zscan(key: string, cursor: string, words: FailureWords): Promise<[string, string[]]> {
+    const { monitor } = this.#deployment;
+    try {
+      return await this.#deployment.zscan(key, cursor);
+    } catch (error) {
+      const explained = this.#explain(error as Error, words);
+      if (explained.trouble === 'timeout') monitor.suspectNow();
+      throw explained;
+    }
+  }
+
+  /** What an error of Redis means, given how Redis is. Reports the refusals of a Redis that is well as a whole. */
+  refusalOf(error: Error): Refusal {
+    const refusal = refusalOf(error, this.health);
+    if (!refusal.passes && this.health.up) this.#onRefused(refusal.reason, wordsOf(error));
+    return refusal;
+  }
+
+  close(): void {
+    this.#deployment.close();
+  }
+
+  #explain(error: Error, { nothingDone, next, unknown }: FailureWords): BrokerError {
+    const { reason: trouble, detail } = this.refusalOf(error);
+    const because = { cause: error, trouble };
+    if (trouble === 'OOM') return new BrokerError('log-full', `${detail} ${nothingDone}`, because);
+    if (trouble === 'timeout') return new BrokerError('log-unavailable', `${detail} ${unknown}`, because);
+    if (error.message === TOO_FEW_REPLICAS) {
+      const unconfirmed = `Too few replicas of Redis have confirmed the write (NOREPLICAS). ${unknown}`;
+      return new BrokerError('log-unavailable', unconfirmed, because);
+    }
+    return new BrokerError('log-unavailable', `${detail} ${next}`, because);
+  }
+}

@@ -1,0 +1,92 @@
+import { ANSWER_TIME_MS, MAX_ANSWER_BYTES, MAX_QUESTION_BYTES, boundedJson } from './control-bus.ts';
+import type {
+  Answerer,
+  Answers,
+  ControlBus,
+  ControlBusOptions,
+  ControlCommand,
+  ControlListener,
+  Json,
+} from './control-bus.ts';
+import { RevocationList } from './revocation-list.ts';
+import { MAX_REVOCATIONS, revocationKey, revocationsFull } from './revocation.ts';
+import type { Revocation } from './revocation.ts';
+
+/** Revocations in one page. */
+const PAGE = 5_000;
+
+/** For one process on its own, which asks nobody but itself. What it keeps is gone with it. */
+export class MemoryControlBus implements ControlBus {
+  readonly replica: string;
+  readonly #limit: number;
+  readonly #kept: RevocationList;
+  readonly #answerers = new Map<string, Answerer>();
+  #listener: ControlListener | undefined;
+
+  constructor({ replica, revocationTtl, maxRevocations = MAX_REVOCATIONS }: ControlBusOptions) {
+    this.replica = replica;
+    this.#limit = maxRevocations;
+    this.#kept = new RevocationList({ ttl: revocationTtl });
+  }
+
+  listen(listener: ControlListener): void {
+    this.#listener = listener;
+    listener.onJoined();
+  }
+
+  answer(kind: string, answerer: Answerer): void {
+    this.#answerers.set(kind, answerer);
+  }
+
+  async ask(kind: string, payload: Json): Promise<Answers<Json>> {
+    const question = boundedJson(payload, MAX_QUESTION_BYTES);
+    return this.#gather(async () => {
+      // Answerer and asker get copies, as they do from another replica.
+      const answer = await this.#answerers.get(kind)?.(JSON.parse(question) as Json);
+      if (answer === undefined) return undefined;
+      return JSON.parse(boundedJson(answer, MAX_ANSWER_BYTES)) as Json;
+    });
+  }
+
+  async request(command: ControlCommand): Promise<Answers<number>> {
+    if (command.revocation !== undefined) {
+      this.#makeRoom([command.revocation]);
+      this.#kept.addNew(command.revocation);
+    }
+    return this.#gather(async () => this.#listener?.onCommand(command));
+  }
+
+  async *revocations(): AsyncIterable<readonly Revocation[]> {
+    this.#kept.sweep();
+    let page: Revocation[] = [];
+    for (const revocation of this.#kept.all()) {
+      page.push(revocation);
+      if (page.length < PAGE) continue;
+      yield page;
+      page = [];
+    }
+    yield page;
+  }
+
+  async restore(revocations: readonly Revocation[]): Promise<void> {
+    this.#makeRoom(revocations);
+    for (const revocation of revocations) this.#kept.add(revocation);
+  }
+
+  async #gather<T>(answerNow: () => Promise<T | undefined>): Promise<Answers<T>> {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => resolve(undefined), ANSWER_TIME_MS);
+    const answer = await Promise.race([answerNow().catch(() => undefined), late]);
+    clearTimeout(timer);
+    const { replica } = this;
+    if (answer === undefined) return { answers: [], missing: 1, silent: [replica] };
+    return { answers: [{ replica, answer }], missing: 0, silent: [] };
+  }
+
+  /** @throws BrokerError `revocations-full` when there is no room for all of them */
+  #makeRoom(revocations: readonly Revocation[]): void {
+    this.#kept.sweep();
+    const added = new Set(revocations.map(revocationKey).filter((key) => !this.#kept.has(key)));
+    if (this.#kept.size + added.size > this.#limit) throw revocationsFull(this.#limit);
+  }
+}

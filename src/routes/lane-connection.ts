@@ -1,0 +1,258 @@
+import type { Socket } from 'node:net';
+import type { Access } from '../auth/access.ts';
+import { parseChannelName } from '../events/channel-name.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { FairLoop } from '../delivery/fair-loop.ts';
+import type { TracedRequest } from '../publish/request-tracer.ts';
+import type { Publication } from '../publish/publication.ts';
+import type { PublishAnswer, Publisher } from '../publish/publisher.ts';
+import type { RateHeaders } from '../publish/publish-limiter.ts';
+import { forwardedClientAddress } from '../http/client-address.ts';
+import type { DateHeader } from '../http/date-header.ts';
+import { noProgress, readPlainPublish } from './plain-publish.ts';
+import type { PlainHead, PlainPublish } from './plain-publish.ts';
+import { STATUS, UNFORESEEN, brokerErrorOf, rawProblem } from '../http/problem.ts';
+import { ReceivedBytes } from '../http/received-bytes.ts';
+
+/** A connection that needs longer for a request, in ms, is handed to the HTTP server, which has time-outs for every case. */
+export const FIRST_REQUEST_MS = 1_000;
+
+/** The first bytes of a request that opens a stream. */
+const SUBSCRIBE = Buffer.from('GET /events');
+
+/** An error of the socket is followed by 'close'. */
+function ignore(): void {}
+
+/** What all connections of a lane share. */
+export interface LaneContext {
+  readonly publisher: Pick<Publisher, 'begin' | 'known' | 'read' | 'refusalOf'>;
+  /** Whether an address is one of SLUICE_TRUSTED_PROXIES. */
+  readonly trusts: (address: string) => boolean;
+  /** Limit of the request line and the headers together, in bytes. */
+  readonly maxHeaderBytes: number;
+  /** Limit of a body, in bytes. */
+  readonly maxBodyBytes: number;
+  /** How long a connection may be idle after an answer, in ms. */
+  readonly keepAlive: number;
+  readonly loop: Pick<FairLoop, 'add'>;
+  /** Called with errors that are not BrokerErrors. */
+  readonly onError: (error: unknown) => void;
+  readonly date: DateHeader;
+  /** The connections of the lane. */
+  readonly all: Set<LaneConnection>;
+  /** Gives the connection to the HTTP server. */
+  readonly handOver: (socket: Socket) => void;
+}
+
+/** What the lane found out about a request that it will answer itself. */
+interface Admissible {
+  readonly access: Access;
+  readonly publication: Publication;
+}
+
+/** A connection while it is in the lane. Requests are answered one after the other. */
+export class LaneConnection {
+  readonly #socket: Socket;
+  readonly #lane: LaneContext;
+  /** `reading` a request, `answering` one, or `leaving` as soon as it is its turn. Bytes are read only while `reading`. */
+  #state: 'reading' | 'answering' | 'leaving' = 'reading';
+  /** The bytes of the next request so far. */
+  readonly #received = new ReceivedBytes();
+  #progress = noProgress();
+  /** The head of the request before, and what its credential allows. */
+  #head: PlainHead | undefined;
+  #access: Access | undefined;
+  /** Of the client that sent {@link #head}; undefined until it is asked for. */
+  #address: string | undefined;
+  #since = performance.now();
+  #ended = false;
+  #closing = false;
+
+  constructor(socket: Socket, lane: LaneContext) {
+    this.#socket = socket;
+    this.#lane = lane;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onClose);
+    socket.on('error', ignore);
+  }
+
+  close(): void {
+    this.#closing = true;
+    if (this.#state === 'reading') this.#socket.end();
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  /** Called once in {@link FIRST_REQUEST_MS}. */
+  checkAge(now: number): void {
+    const age = now - this.#since;
+    if (this.#state === 'reading' && (this.#received.bytes !== undefined || this.#head === undefined)) {
+      if (age >= FIRST_REQUEST_MS) this.#leave();
+    } else if (age >= this.#lane.keepAlive) {
+      this.#socket.destroy();
+    }
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#received.add(chunk);
+    if (this.#state === 'reading') this.#read();
+    // A pipelined request waits for the answer to the one before. Not more than one chunk of it is read.
+    else this.#socket.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#ended = true;
+    if (this.#state === 'reading') this.#leave();
+  };
+
+  readonly #onClose = (): void => {
+    this.#lane.all.delete(this);
+  };
+
+  #read(): void {
+    const { bytes } = this.#received;
+    if (bytes === undefined) return;
+    const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head, this.#progress);
+    if (request === 'incomplete') return;
+    const admissible = request === 'unusual' ? undefined : this.#check(request);
+    if (request === 'unusual' || admissible === undefined) {
+      if (bytes.subarray(0, SUBSCRIBE.length).equals(SUBSCRIBE)) this.#leaveInTurn();
+      else this.#leave();
+      return;
+    }
+    const { head } = request;
+    if (head !== this.#head) this.#address = undefined;
+    this.#head = head;
+    this.#access = admissible.access;
+    this.#received.clear();
+    this.#progress = noProgress();
+    this.#state = 'answering';
+    this.#since = performance.now();
+    void this.#publish(head, admissible);
+  }
+
+  /** Undefined for a request that the HTTP server will refuse. Counts nothing. */
+  #check({ head, body }: PlainPublish): Admissible | undefined {
+    const { publisher, maxBodyBytes } = this.#lane;
+    const access = this.#accessOf(head);
+    if (access === undefined || head.bodyLength > maxBodyBytes) return undefined;
+    try {
+      const channel = head.channel === undefined ? undefined : parseChannelName(head.channel);
+      const publication = publisher.read({ channel, type: undefined, bytes: body });
+      const refusal = publisher.refusalOf(access, publication.channel);
+      return refusal === undefined ? { access, publication } : undefined;
+    } catch (error) {
+      if (error instanceof BrokerError) return undefined;
+      throw error;
+    }
+  }
+
+  #accessOf(head: PlainHead): Access | undefined {
+    // A publish key stays good, so the same one is not looked up again. A token may expire between two requests.
+    return this.#access?.kind === 'publish-key' && head.credential === this.#head?.credential
+      ? this.#access
+      : this.#lane.publisher.known(head.credential);
+  }
+
+  async #publish(head: PlainHead, { access, publication }: Admissible): Promise<void> {
+    const { publisher, trusts } = this.#lane;
+    this.#address ??= forwardedClientAddress(this.#socket.remoteAddress, head.forwardedFor, trusts);
+    const attempt = publisher.begin(() => this.#described(head));
+    let status = 200;
+    let text: string;
+    try {
+      const admitted = attempt.admitKnown(access, head.credential, this.#address);
+      const refusal = admitted instanceof Promise ? await admitted : admitted;
+      if (refusal !== undefined) throw refusal;
+      text = this.#success(await attempt.publish(publication, head.idempotencyKey), attempt.rateHeaders);
+    } catch (error) {
+      const said = brokerErrorOf(error);
+      if (said === undefined) this.#lane.onError(error);
+      status = STATUS[(said ?? UNFORESEEN).code];
+      text = rawProblem(said ?? UNFORESEEN, this.#closing, headerLines(attempt.rateHeaders));
+    }
+    attempt.end(this.#socket.writable ? status : undefined);
+    this.#answer(text);
+  }
+
+  /** Head and body are one string, so they leave in one write. */
+  #success({ json, replayed }: PublishAnswer, rateHeaders: RateHeaders | undefined): string {
+    // The JSON is ASCII, so its length is its size in bytes.
+    return (
+      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\nX-Content-Type-Options: nosniff\r\n` +
+      `${headerLines(rateHeaders)}${replayed ? 'Idempotent-Replayed: true\r\n' : ''}Date: ${this.#lane.date.value}\r\n` +
+      `${this.#closing ? 'Connection: close' : 'Connection: keep-alive'}\r\n\r\n${json}`
+    );
+  }
+
+  #described({ channel, forwardedProto, traceparent, tracestate }: PlainHead): TracedRequest {
+    const { remoteAddress = '' } = this.#socket;
+    const proxied = forwardedProto !== undefined && this.#lane.trusts(remoteAddress);
+    return {
+      method: 'POST',
+      // The nearest proxy adds its value at the end.
+      scheme: (proxied && forwardedProto.split(',').at(-1)?.trim()) || 'http',
+      route: channel === undefined ? '/publish' : '/publish/:channel',
+      path: channel === undefined ? '/publish' : `/publish/${channel}`,
+      traceparent,
+      tracestate,
+    };
+  }
+
+  #answer(text: string): void {
+    const socket = this.#socket;
+    if (!socket.writable) return;
+    const flushed = socket.write(text);
+    if (this.#closing || this.#ended) socket.end();
+    else if (flushed) this.#next();
+    // Nothing is read from a client that does not read its answers.
+    else socket.once('drain', this.#next);
+  }
+
+  readonly #next = (): void => {
+    this.#state = 'reading';
+    this.#since = performance.now();
+    if (this.#received.bytes === undefined) return;
+    this.#socket.resume();
+    this.#read();
+  };
+
+  /**
+   * When thousands of subscribers come in one turn of the event loop, it takes some tenths of a second to open their
+   * streams. So the loop hands them over in slices, and other requests, such as probes, do not wait for all of them.
+   */
+  #leaveInTurn(): void {
+    this.#state = 'leaving';
+    this.#lane.loop.add({
+      run: () => {
+        if (this.#socket.destroyed) return false;
+        if (this.#socket.isPaused()) this.#socket.resume();
+        this.#leave();
+        return false;
+      },
+    });
+  }
+
+  /** Gives the connection to the HTTP server, which sees the bytes so far as if they came only now. */
+  #leave(): void {
+    const socket = this.#socket;
+    const received = this.#received.bytes;
+    this.#lane.all.delete(this);
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onEnd);
+    socket.off('close', this.#onClose);
+    socket.off('error', ignore);
+    this.#lane.handOver(socket);
+    if (received !== undefined) socket.emit('data', received);
+    if (this.#ended) socket.emit('end');
+  }
+}
+
+/** Each ends in CRLF. */
+function headerLines(headers: RateHeaders | undefined): string {
+  if (headers === undefined) return '';
+  return `RateLimit-Policy: ${headers['ratelimit-policy']}\r\nRateLimit: ${headers.ratelimit}\r\n`;
+}

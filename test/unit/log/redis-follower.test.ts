@@ -1,0 +1,102 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { parseChannelName } from '../../../src/events/channel-name.ts';
+import type { EventId } from '../../../src/events/event.ts';
+import { RedisFollower } from '../../../src/log/redis/redis-follower.ts';
+import type { PubSub, PubSubListener } from '../../../src/redis/pub-sub.ts';
+import { RedisKeys } from '../../../src/redis/redis-keys.ts';
+
+/** The laws Join and Reconnect: subscribe first, then read the tail; a tail from before an interruption says nothing. */
+
+const CHANNEL = parseChannelName('news');
+const id = (text: string): EventId => text as EventId;
+
+/** Pub/sub whose connection comes and goes as the test says. */
+class SteeredPubSub implements PubSub {
+  listener: PubSubListener | undefined;
+
+  subscribe(_name: string, listener: PubSubListener): () => void {
+    this.listener = listener;
+    return () => (this.listener = undefined);
+  }
+}
+
+let pubSub: SteeredPubSub;
+let tails: PromiseWithResolvers<EventId>[];
+let told: string[];
+let stop: () => void;
+beforeEach(() => {
+  pubSub = new SteeredPubSub();
+  tails = [];
+  told = [];
+  const tail = (): Promise<EventId> => {
+    tails.push(Promise.withResolvers());
+    return (tails.at(-1) as PromiseWithResolvers<EventId>).promise;
+  };
+  const follower = new RedisFollower({ pubSub, keys: new RedisKeys('sluice:'), tail });
+  stop = follower.follow(CHANNEL, {
+    onFollowing: (at) => told.push(`following ${at}`),
+    onEvents: (events) => told.push(...events.map((event) => `event ${event.id}`)),
+    onTrouble: (error) => told.push(`trouble ${(error as Error).message}`),
+    onInterrupted: () => told.push('interrupted'),
+    onResumed: (at) => told.push(`resumed ${at}`),
+  });
+});
+
+test('reads the tail once the subscription is confirmed, and not before', async () => {
+  expect(tails).toHaveLength(0);
+  pubSub.listener?.onSubscribed();
+  expect(tails).toHaveLength(1);
+  tails[0]?.resolve(id('1-0'));
+  await nextTurn();
+  expect(told).toEqual(['following 1-0']);
+});
+
+test('a tail from before a reconnect says nothing', async () => {
+  pubSub.listener?.onSubscribed();
+  pubSub.listener?.onInterrupted();
+  pubSub.listener?.onSubscribed();
+  tails[0]?.resolve(id('1-0'));
+  await nextTurn();
+  expect(told).toEqual([]);
+  tails[1]?.resolve(id('2-0'));
+  await nextTurn();
+  expect(told).toEqual(['following 2-0']);
+
+  pubSub.listener?.onInterrupted();
+  pubSub.listener?.onSubscribed();
+  pubSub.listener?.onInterrupted();
+  tails[2]?.resolve(id('3-0'));
+  await nextTurn();
+  expect(told).toEqual(['following 2-0', 'interrupted']);
+  pubSub.listener?.onSubscribed();
+  tails[3]?.resolve(id('4-0'));
+  await nextTurn();
+  expect(told).toEqual(['following 2-0', 'interrupted', 'resumed 4-0']);
+});
+
+test('a tail that cannot be read is told and read again, until it is stopped', async () => {
+  vi.useFakeTimers();
+  try {
+    pubSub.listener?.onSubscribed();
+    tails[0]?.reject(new Error('no'));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([tails.length, told]).toEqual([2, ['trouble no']]);
+    tails[1]?.reject(new Error('still no'));
+    await vi.advanceTimersByTimeAsync(0);
+    stop();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([tails.length, told]).toEqual([2, ['trouble no', 'trouble still no']]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('tells nothing once it is stopped', async () => {
+  pubSub.listener?.onSubscribed();
+  stop();
+  tails[0]?.resolve(id('1-0'));
+  await nextTurn();
+  expect(told).toEqual([]);
+  expect(pubSub.listener).toBeUndefined();
+});
