@@ -15,7 +15,7 @@ export class ReceivedOrder {
   holes: Set<number> | undefined;
   /** Different events. */
   distinct = 0;
-  /** A hash of the events and their order, without repetitions. Equal for connections that got the same events in the same order. */
+  /** A hash of the events and their order, without repetitions. Connections that got the same have the same hash. */
   fingerprint = 0;
 
   constructor(publishers: number, first = 0) {

@@ -4,7 +4,7 @@ import type { Costs } from './costs.ts';
 export const PLANNED = 0.6e6;
 /** The memory of one replica, in KiB: 4 GiB. */
 const MEMORY = 4 * 1024 * 1024;
-/** The kernel's memory for an idle connection, in KiB: structures of two TCP buffers and an inode. The bench does not measure it. */
+/** The kernel's memory for an idle connection, in KiB: structures of two TCP buffers and an inode. Not measured. */
 const KERNEL_MEMORY = 4;
 /** The memory of a replica without connections, in KiB. */
 const BASE_MEMORY = 120 * 1024;

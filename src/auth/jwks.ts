@@ -8,7 +8,7 @@ import type { TokenKey, TokenKeys } from './token-keys.ts';
 const MIN_FETCH_INTERVAL_MS = 30_000;
 /** The same before the first successful fetch. It is shorter, because no token can be verified until then. */
 const FIRST_FETCH_INTERVAL_MS = 2_000;
-/** How often the set is fetched again. A key that was removed from the set is accepted for no longer than this. */
+/** How often the set is fetched again. So a key that was removed from the set is soon refused. */
 const REFRESH_INTERVAL_MS = 5 * 60_000;
 const FETCH_TIMEOUT_MS = 5_000;
 const MAX_BYTES = 256 * 1024;

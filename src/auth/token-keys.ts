@@ -36,7 +36,7 @@ export function pemKey(pem: string): TokenKey {
   return key;
 }
 
-/** Reads a JWK (RFC 7517 §4). Returns undefined for a key that cannot verify tokens: a secret, a key for encryption, an unknown kind. */
+/** Reads a JWK (RFC 7517 §4). Returns undefined for a key that cannot verify tokens, such as a secret or a key for encryption. */
 export function jwkKey(jwk: Readonly<Record<string, unknown>>): TokenKey | undefined {
   const { kty, use, alg, key_ops: operations } = jwk;
   if (alg !== undefined && typeof alg !== 'string') return undefined;

@@ -42,7 +42,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     'How many events each channel keeps. A subscriber that missed more events than that gets a gap notice',
   SLUICE_HISTORY_TTL: 'How long an event is kept. A subscriber can be away for this long and miss nothing',
   SLUICE_MEMORY_BYTES:
-    'Without Redis: the memory for events, idempotency keys and tails. When it is full, the oldest events are removed',
+    'Without Redis: the memory for events, idempotency keys and tails. When it is full, the oldest entries are removed first',
   SLUICE_HEARTBEAT:
     'A stream that was silent for this long gets a heartbeat, so that no proxy closes it. Set it to less than half of the shortest idle timeout between broker and client; see [proxies](proxies.md)',
   SLUICE_RETRY:
