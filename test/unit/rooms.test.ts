@@ -10,6 +10,13 @@ const OTEL = '@opentelemetry/*';
 /** Node's modules that do no input or output. */
 const PURE = ['node:assert', 'node:buffer', 'node:crypto', 'node:net', 'node:string_decoder', 'node:util'];
 
+/** All rooms that are parts of the broker. */
+const BELOW_BROKER = `
+  events log log/embedded log/redis redis delivery stream auth replicas publish observe http http/api routes config
+`
+  .trim()
+  .split(' ');
+
 /** The rooms of src/ (docs/architecture.md): what is below stands first. */
 const ROOMS: Readonly<Record<string, Room>> = {
   events: { rooms: [], node: PURE },
@@ -31,10 +38,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   config: { rooms: ['events', 'redis', 'auth', 'observe'], packages: ['zod', 'ipaddr.js'] },
   broker: {
-    rooms: [
-      ...['events', 'log', 'log/embedded', 'log/redis', 'redis', 'delivery', 'stream', 'auth', 'replicas'],
-      ...['publish', 'observe', 'http', 'http/api', 'routes', 'config'],
-    ],
+    rooms: BELOW_BROKER,
     packages: ['fastify', 'pino'],
   },
   cli: { rooms: ['observe', 'config', 'broker'], packages: ['pino'] },
