@@ -6,7 +6,7 @@ import type { LogTrouble } from '../events/log-trouble.ts';
 import type { EventRun } from '../events/event-run.ts';
 import type { GapNotice, Sink } from '../delivery/sink.ts';
 import { EVENT_FRAMES } from './event-frames.ts';
-import { HEARTBEAT, encodeClosing, encodeGap, encodeHeartbeat, encodeReady, encodeWaiting } from './frame.ts';
+import { HEARTBEAT, encodeClosing, encodeGap, encodeHeartbeat, encodeReady, encodeWaiting } from './broker-events.ts';
 import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
 import type { Outlet, Wire } from './wire.ts';
 
