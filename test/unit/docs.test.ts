@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { BrokerError } from '../../src/events/errors.ts';
@@ -53,6 +53,23 @@ test('the README lists every setting, with its default, and no other', () => {
   ]);
   const documented = [...rows('README.md')].filter(([name]) => /^[A-Z_]+$/.test(name));
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
+});
+
+test('each file of src/ that the architecture, its decisions and CONTRIBUTING.md name is there', () => {
+  const src = new URL('../../src/', import.meta.url);
+  const rooms = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const room = rooms.map(({ name }) => name).join('|');
+  const named = ['docs/architecture.md', 'CONTRIBUTING.md', ...globSync('docs/adr/*.md')].flatMap(
+    (document) =>
+      [...read(document).matchAll(new RegExp(`\`(?:src/)?((?:${room})/[a-z/0-9.-]*)\``, 'g'))].map(
+        ([, path = '']) => path,
+      ),
+  );
+  expect(named.length).toBeGreaterThan(80);
+  const missing = named.filter(
+    (path) => !existsSync(new URL(path, src)) && !existsSync(new URL(`${path}.ts`, src)),
+  );
+  expect(missing).toEqual([]);
 });
 
 test('each test that SECURITY.md names is there', () => {
