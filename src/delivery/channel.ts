@@ -49,7 +49,7 @@ export class Channel implements LogListener, PageConsumer {
   #healAgain = false;
   /** The last event taken in. */
   #position: EventId = ORIGIN;
-  /** Bytes taken in since the fan-out was last told. */
+  /** Bytes taken in since the fan-out last advanced. */
   #takenBytes = 0;
   #size = 0;
 
@@ -81,7 +81,7 @@ export class Channel implements LogListener, PageConsumer {
     return this.#position;
   }
 
-  /** Whether announcements arrive, so that subscribers can be served. Otherwise they {@link wait}. */
+  /** Whether announcements arrive, so that subscribers can be served. While this is false, subscribers {@link wait}. */
   get serving(): boolean {
     return this.#state === 'following';
   }
@@ -158,7 +158,7 @@ export class Channel implements LogListener, PageConsumer {
     for (const event of events) {
       if (compareEventIds(event.id, this.#position) > 0 && !this.#take(event)) return;
     }
-    this.#announce();
+    this.#advanceFanOut();
   }
 
   stop(): void {
@@ -188,7 +188,7 @@ export class Channel implements LogListener, PageConsumer {
       this.#heal();
       break;
     }
-    this.#announce();
+    this.#advanceFanOut();
   }
 
   onTrouble(error: unknown): void {
@@ -223,10 +223,10 @@ export class Channel implements LogListener, PageConsumer {
     return true;
   }
 
-  #announce(): void {
+  #advanceFanOut(): void {
     const bytes = this.#takenBytes;
     this.#takenBytes = 0;
-    if (bytes > 0) this.#fanOut.announce(this.#position, bytes);
+    if (bytes > 0) this.#fanOut.advance(this.#position, bytes);
   }
 
   /** Subscribers that joined during an outage without a cursor start at the tail found on recovery. */
@@ -258,7 +258,7 @@ export class Channel implements LogListener, PageConsumer {
     if (page.complete) {
       for (const event of page.events) this.#take(event);
       if (page.events.length > 0) this.#context.instruments.healed();
-      this.#announce();
+      this.#advanceFanOut();
     } else {
       // Each subscriber reads on from its own position, and is told of its own gap.
       this.#fanOut.sendAllBack();
