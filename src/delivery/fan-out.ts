@@ -48,7 +48,7 @@ export class FanOut implements FairTask {
     this.#target = recent.floor;
   }
 
-  /** From here on the subscriber gets what the channel takes in. It must stand at exactly the channel's position. */
+  /** From here on the subscriber gets what the channel takes in. Its position must be exactly the channel's. */
   join(subscriber: Subscriber): void {
     subscriber.liveIndex = this.#live.length;
     this.#live.push(subscriber);
