@@ -96,13 +96,13 @@ export function unknownVersion(record: Buffer): BrokerError {
   );
 }
 
-/** Bytes that one line break of the data can take in a sent form of the event: in SSE, `LF "data: "`. */
+/** What a line break of the data can grow to in a form of the event that is sent: in SSE to `LF "data: "`. */
 const MAX_GROWTH = 7;
 const CR = 0x0d;
 
 /**
- * How many of the events, from the first on, take at most `maxBytes` when they are sent; at least one. Counts line breaks
- * only when the records could become too large.
+ * How many of the events, from the first on, are sent as at most `maxBytes`; at least one. Line breaks are counted only
+ * when the records could become too large.
  */
 export function countWithin(events: readonly StoredEvent[], maxBytes: number): number {
   let bytes = 0;
@@ -116,7 +116,7 @@ export function countWithin(events: readonly StoredEvent[], maxBytes: number): n
   return events.length;
 }
 
-/** An upper bound of the bytes that a record takes when it is sent. Stops counting above `enough`. */
+/** An upper bound of the bytes that a record is sent as; gives up above `enough`. */
 function sentLength(record: Buffer, enough: number): number {
   let length = record.length;
   for (const byte of [LF, CR]) {
