@@ -55,23 +55,6 @@ test('the README lists every setting, with its default, and no other', () => {
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
 });
 
-test('each file of src/ that the architecture, its decisions and CONTRIBUTING.md name is there', () => {
-  const src = new URL('../../src/', import.meta.url);
-  const rooms = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  const room = rooms.map(({ name }) => name).join('|');
-  const named = ['docs/architecture.md', 'CONTRIBUTING.md', ...globSync('docs/adr/*.md')].flatMap(
-    (document) =>
-      [...read(document).matchAll(new RegExp(`\`(?:src/)?((?:${room})/[a-z/0-9.-]*)\``, 'g'))].map(
-        ([, path = '']) => path,
-      ),
-  );
-  expect(named.length).toBeGreaterThan(80);
-  const missing = named.filter(
-    (path) => !existsSync(new URL(path, src)) && !existsSync(new URL(`${path}.ts`, src)),
-  );
-  expect(missing).toEqual([]);
-});
-
 test('each test that SECURITY.md names is there', () => {
   const named = [...read('SECURITY.md').matchAll(/`(test\/[^`]+)`/g)].map(([, path = '']) => path);
   expect(named.length).toBeGreaterThan(15);
@@ -98,6 +81,18 @@ test('prose in documents is wrapped below 120 columns (else: npm run format)', (
       .map((line) => `${document}: ${line}`),
   );
   expect(long).toEqual([]);
+});
+
+test('each file of src/ that the architecture, its decisions and CONTRIBUTING.md name exists', () => {
+  const src = new URL('../../src/', import.meta.url);
+  const rooms = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const path = new RegExp(`\`(?:src/)?((?:${rooms.map(({ name }) => name).join('|')})/[a-z/0-9.-]*)\``, 'g');
+  const named = documents()
+    .filter((document) => /^(?:docs\/architecture|docs\/adr\/.*|CONTRIBUTING)\.md$/.test(document))
+    .flatMap((document) => [...read(document).matchAll(path)].map(([, file = '']) => file));
+  expect(named.length).toBeGreaterThan(80);
+  const exists = (file: string): boolean => existsSync(new URL(file, src));
+  expect(named.filter((file) => !exists(file) && !exists(`${file}.ts`))).toEqual([]);
 });
 
 /** Every Markdown file of the project. */
