@@ -32,8 +32,8 @@ export interface App {
 }
 
 /**
- * The composition root: opens the log, then delivery, credentials and servers over it. It and wiring/ know the whole Config, so
- * that nobody else must.
+ * Makes the broker of its parts: opens the log, then delivery, credentials and servers over it. Only this room knows the
+ * whole Config; each part gets the options that it needs.
  */
 export async function createApp(
   config: Config,

@@ -57,7 +57,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     'How many streams one address may have at once. IPv6 addresses of the same /64 count as one address',
   SLUICE_MAX_CONNECTIONS_PER_SUBJECT: 'How many streams one token subject may have at once',
   SLUICE_MAX_CONNECTION_AGE:
-    'A stream of this age, give or take a fifth, is asked to reconnect. New replicas so get their share of streams, and a proxy that never closes streams does not keep dead ones forever. `off` for no limit',
+    'A stream of this age, give or take a fifth, is asked to reconnect. So new replicas get their share of streams, and a proxy that never closes streams does not keep dead ones forever. `off` for no limit',
   SLUICE_MAX_BODY_BYTES: 'The largest body of a publish request, 256 MiB at most',
   SLUICE_MAX_HEADER_BYTES: 'The largest size of request line and headers together',
   SLUICE_HEAD_TIMEOUT:

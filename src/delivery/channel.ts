@@ -30,9 +30,10 @@ export interface ChannelContext {
 }
 
 /**
- * One followed channel on this replica. Events come in through {@link onEvents} and are checked against the chain of
- * predecessors; the fan-out writes them to the live subscribers. Missing events are read from the log, once for all
- * subscribers. Where the log cannot give them, every subscriber goes back to catching up, and is told of its own gap.
+ * One followed channel on this replica. Events come in through {@link onEvents}. The channel checks them against the
+ * chain of predecessors, and the fan-out gives them to the live subscribers. The channel reads missing events from the
+ * log, once for all subscribers. When the log does not have them, every subscriber goes back to catching up and gets a
+ * gap of its own.
  */
 export class Channel implements LogListener, PageConsumer {
   readonly name: ChannelName;
@@ -45,11 +46,13 @@ export class Channel implements LogListener, PageConsumer {
   readonly #fanOut: FanOut;
   readonly #waiting = new Set<Subscriber>();
   #state: 'starting' | 'following' | 'interrupted' = 'starting';
+  /** Reads the log from {@link position}, because announced events may be missing. */
   #healing = false;
+  /** Whether to read once more after the read under way. */
   #healAgain = false;
-  /** The last event taken in. */
+  /** The id of the last event taken in. */
   #position: EventId = ORIGIN;
-  /** Bytes taken in since the fan-out was last told. */
+  /** Bytes taken in since the fan-out last advanced. */
   #takenBytes = 0;
   #size = 0;
 
@@ -81,7 +84,7 @@ export class Channel implements LogListener, PageConsumer {
     return this.#position;
   }
 
-  /** Whether announcements arrive, so that subscribers can be served. Otherwise they {@link wait}. */
+  /** Whether announcements arrive, so that subscribers can be served. While this is false, subscribers {@link wait}. */
   get serving(): boolean {
     return this.#state === 'following';
   }
@@ -119,14 +122,14 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   rewind(count: number, consumer: RewindConsumer): Withdraw {
-    // More than all that is kept is as much as that.
+    // No channel keeps more than that.
     return this.#reader.rewind(Math.min(count, this.#context.policy.size), consumer);
   }
 
   /**
-   * The recent events after `position`; undefined when only the log can give them. Of events that were taken in before the
-   * subscriber came (`arrivedAt`) only those are given that the log still keeps. A run of many bytes ends before
-   * {@link position}.
+   * The recent events after `position`; undefined when the log has to be read. It also has to be read when the log no
+   * longer keeps one of these events that was taken in before the subscriber came (`arrivedAt`). A run is limited in
+   * bytes, so it may end before {@link position}.
    */
   recentAfter(position: EventId, arrivedAt: number): EventRun | undefined {
     const events = this.#recent.after(position);
@@ -141,7 +144,7 @@ export class Channel implements LogListener, PageConsumer {
     return this.#retention.holds(count) && !this.#retention.expired(oldest);
   }
 
-  /** From here on every event goes to the subscriber as it arrives. It must stand at exactly {@link position}. */
+  /** From here on the subscriber gets every event as it arrives. Its position must be exactly {@link position}. */
   join(subscriber: Subscriber): void {
     this.#fanOut.join(subscriber);
   }
@@ -150,7 +153,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#fanOut.leave(subscriber);
   }
 
-  /** A page from the log can hold events before they are announced. Their announcements then are repetitions. */
+  /** Takes in events of a page from the log that were not announced yet. Their announcements are then repetitions. */
   offer(events: readonly StoredEvent[]): void {
     const last = events.at(-1);
     if (this.#state !== 'following' || this.#healing || last === undefined) return;
@@ -158,7 +161,7 @@ export class Channel implements LogListener, PageConsumer {
     for (const event of events) {
       if (compareEventIds(event.id, this.#position) > 0 && !this.#take(event)) return;
     }
-    this.#announce();
+    this.#advanceFanOut();
   }
 
   stop(): void {
@@ -188,7 +191,7 @@ export class Channel implements LogListener, PageConsumer {
       this.#heal();
       break;
     }
-    this.#announce();
+    this.#advanceFanOut();
   }
 
   onTrouble(error: unknown): void {
@@ -211,7 +214,7 @@ export class Channel implements LogListener, PageConsumer {
   /** Law 1, Chain. False when events are missing before this one. */
   #take(event: StoredEvent): boolean {
     if (compareEventIds(event.id, this.#position) <= 0) {
-      // Either a repetition, or the log has lost its newest events. Only the log can say which.
+      // Either the event is a repetition, or the log has lost its newest events. Reading the log shows which.
       if (!this.#recent.has(event.id)) this.#heal();
       return true;
     }
@@ -223,10 +226,10 @@ export class Channel implements LogListener, PageConsumer {
     return true;
   }
 
-  #announce(): void {
+  #advanceFanOut(): void {
     const bytes = this.#takenBytes;
     this.#takenBytes = 0;
-    if (bytes > 0) this.#fanOut.announce(this.#position, bytes);
+    if (bytes > 0) this.#fanOut.advance(this.#position, bytes);
   }
 
   /** Subscribers that joined during an outage without a cursor start at the tail found on recovery. */
@@ -246,7 +249,7 @@ export class Channel implements LogListener, PageConsumer {
   /** Reads the log from the channel's position, once for all subscribers. */
   #heal(): void {
     if (this.#healing) {
-      // The read that is under way was asked for before the new reason to heal.
+      // The read under way began before the new reason to heal, so its page may be too old.
       this.#healAgain = true;
       return;
     }
@@ -258,9 +261,9 @@ export class Channel implements LogListener, PageConsumer {
     if (page.complete) {
       for (const event of page.events) this.#take(event);
       if (page.events.length > 0) this.#context.instruments.healed();
-      this.#announce();
+      this.#advanceFanOut();
     } else {
-      // Each subscriber reads on from its own position, and is told of its own gap.
+      // Each subscriber reads on from its own position, and gets its own gap.
       this.#fanOut.sendAllBack();
       this.#restartAt(page.tail);
     }

@@ -8,9 +8,9 @@ export interface FairTask {
 const SLICE_MS = 8;
 
 /**
- * Runs long work in slices. Between two slices sockets are read, health checks are answered and timers fire. Tasks take turns. A
- * task that is added while a slice runs waits for the next turn of the event loop: that joins the events of one turn into
- * one write.
+ * Runs long work in slices. Between two slices sockets are read, health checks are answered and timers fire. Tasks take
+ * turns. A task that is added while a slice runs waits for the next turn of the event loop, so that the fan-out can join
+ * the events of one turn into one write.
  */
 export class FairLoop {
   #waiting: FairTask[] = [];
@@ -24,8 +24,8 @@ export class FairLoop {
   }
 
   /**
-   * Does a piece of work of some ms in its turn, so that many such pieces are spread over turns of the event loop. Rejects with
-   * what the work throws.
+   * Does a piece of work of some ms as one task, so that many such pieces are spread over turns of the event loop.
+   * Rejects with what the work throws.
    */
   inTurn<T>(work: () => T): Promise<T> {
     return new Promise((resolve) => {

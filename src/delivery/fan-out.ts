@@ -7,22 +7,25 @@ import { countWithin } from '../events/record.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Bytes that one write to each subscriber may join. */
+/** Bytes of one run, which is one write to each subscriber. */
 const MAX_RUN_BYTES = 256 * 1024;
 /** Bytes that may wait to be written. Beyond that live subscribers go back to reading the log, at their own pace. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
 /** A run on its way to every live subscriber. */
-interface Walk {
+interface Delivery {
   readonly run: EventRun;
-  /** From the end of the list to its start, so that the last subscriber can take the place of one that leaves. */
+  /**
+   * The index of the next live subscriber. It goes down from the end of the list, so that the last subscriber can take
+   * the place of one that leaves.
+   */
   next: number;
   written: number;
 }
 
 /**
- * The live subscribers of one channel. What arrives in one turn of the event loop, or while subscribers are written to, is
- * one run and goes out as one write to each. Nothing else is done for a subscriber.
+ * The live subscribers of one channel. The events that arrive in one turn of the event loop, or while subscribers are
+ * written to, are one run. The run goes out as one write to each subscriber. Nothing else is done for a subscriber.
  */
 export class FanOut implements FairTask {
   readonly #recent: RecentEvents;
@@ -30,22 +33,22 @@ export class FanOut implements FairTask {
   readonly #instruments: Instruments;
   readonly #live: Subscriber[] = [];
   /** The position up to which the live subscribers have been written to. */
-  #walked: EventId;
+  #deliveredTo: EventId;
   /** The channel's position. */
   #target: EventId;
   #pendingBytes = 0;
-  #walk: Walk | undefined;
+  #delivery: Delivery | undefined;
   #scheduled = false;
 
   constructor(recent: RecentEvents, loop: FairLoop, instruments: Instruments) {
     this.#recent = recent;
     this.#loop = loop;
     this.#instruments = instruments;
-    this.#walked = recent.floor;
+    this.#deliveredTo = recent.floor;
     this.#target = recent.floor;
   }
 
-  /** From here on the subscriber gets what is announced. It must stand at exactly the channel's position. */
+  /** From here on the subscriber gets what the channel takes in. Its position must be exactly the channel's. */
   join(subscriber: Subscriber): void {
     subscriber.liveIndex = this.#live.length;
     this.#live.push(subscriber);
@@ -61,22 +64,22 @@ export class FanOut implements FairTask {
     this.#live[index] = last;
   }
 
-  /** Recent memory now reaches up to `position`, `bytes` further than at the last call. */
-  announce(position: EventId, bytes: number): void {
+  /** The channel has moved on to `position`. `bytes` is the size of the events that it took in since the last call. */
+  advance(position: EventId, bytes: number): void {
     this.#target = position;
     this.#pendingBytes += bytes;
     if (this.#pendingBytes > MAX_PENDING_BYTES) this.sendAllBack();
-    if (this.#live.length === 0 && this.#walk === undefined) {
-      this.#walked = position;
+    if (this.#live.length === 0 && this.#delivery === undefined) {
+      this.#deliveredTo = position;
       this.#pendingBytes = 0;
       this.#recent.trim(position);
-    } else if (!this.#scheduled && this.#walked !== position) {
+    } else if (!this.#scheduled && this.#deliveredTo !== position) {
       this.#scheduled = true;
       this.#loop.add(this);
     }
   }
 
-  /** Every live subscriber goes back to catching up, from where it stands. */
+  /** Every live subscriber goes back to catching up, from its own position. */
   sendAllBack(): void {
     for (const subscriber of this.#live) {
       subscriber.liveIndex = -1;
@@ -86,55 +89,55 @@ export class FanOut implements FairTask {
     this.restartAt(this.#target);
   }
 
-  /** Drops what was to be written before `position`. */
+  /** Drops what was still to be written, and goes on from `position`. */
   restartAt(position: EventId): void {
-    this.#walk = undefined;
-    this.#walked = position;
+    this.#delivery = undefined;
+    this.#deliveredTo = position;
     this.#target = position;
     this.#pendingBytes = 0;
   }
 
-  /** Writes to some of the subscribers, until the time is over. */
+  /** Gives the run to live subscribers until `until`. True when more is to be done. */
   run(until: number): boolean {
-    const walk = (this.#walk ??= this.#nextWalk());
-    if (walk === undefined) {
+    const delivery = (this.#delivery ??= this.#nextDelivery());
+    if (delivery === undefined) {
       this.#scheduled = false;
       return false;
     }
-    const { run } = walk;
+    const { run } = delivery;
     const { from, to } = run;
     const live = this.#live;
     let visited = 0;
-    for (let i = Math.min(walk.next, live.length - 1); i >= 0; i = Math.min(i - 1, live.length - 1)) {
+    for (let i = Math.min(delivery.next, live.length - 1); i >= 0; i = Math.min(i - 1, live.length - 1)) {
       const subscriber = live[i] as Subscriber;
       if (subscriber.position === from) {
-        if (subscriber.deliver(run)) walk.written++;
+        if (subscriber.deliver(run)) delivery.written++;
       } else if (compareEventIds(subscriber.position, to) < 0) {
         subscriber.catchUp();
       }
       if ((++visited & 15) === 0 && performance.now() >= until) {
-        walk.next = i - 1;
+        delivery.next = i - 1;
         return true;
       }
     }
-    this.#finish(walk);
-    this.#scheduled = this.#walked !== this.#target;
+    this.#finish(delivery);
+    this.#scheduled = this.#deliveredTo !== this.#target;
     return this.#scheduled;
   }
 
-  #nextWalk(): Walk | undefined {
-    const pending = this.#recent.after(this.#walked) ?? [];
+  #nextDelivery(): Delivery | undefined {
+    const pending = this.#recent.after(this.#deliveredTo) ?? [];
     if (pending.length === 0) return undefined;
     const count = countWithin(pending, MAX_RUN_BYTES);
     const events = count === pending.length ? pending : pending.slice(0, count);
-    return { run: new EventRun(this.#walked, events), next: Infinity, written: 0 };
+    return { run: new EventRun(this.#deliveredTo, events), next: Infinity, written: 0 };
   }
 
-  #finish({ run, written }: Walk): void {
-    this.#walk = undefined;
-    this.#walked = run.to;
+  #finish({ run, written }: Delivery): void {
+    this.#delivery = undefined;
+    this.#deliveredTo = run.to;
     for (const { record } of run.events) this.#pendingBytes -= record.length;
-    this.#recent.trim(this.#walked);
+    this.#recent.trim(this.#deliveredTo);
     if (written === 0) return;
     this.#instruments.delivered(written * run.events.length);
     const now = Date.now();

@@ -22,7 +22,7 @@ export interface HubOptions {
   readonly instruments: Instruments;
   /** What the log keeps of each channel. */
   readonly policy: HistoryPolicy;
-  /** The log cannot be read, or followed, for a channel that has subscribers; it is tried again. */
+  /** Called when the log cannot be read or followed for a channel. The channel tries again. */
   readonly onTrouble: (channel: ChannelName, error: unknown) => void;
 }
 
@@ -32,7 +32,7 @@ export class Hub {
   readonly #instruments: Instruments;
   readonly #context: ChannelContext;
   readonly #channels = new Map<ChannelName, Channel>();
-  /** Channels without subscribers, and since when; the longest ago first. */
+  /** When each channel without subscribers lost its last one; the oldest first. */
   readonly #idle = new Map<ChannelName, number>();
   readonly #sweep: NodeJS.Timeout;
 

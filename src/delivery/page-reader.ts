@@ -24,7 +24,7 @@ export interface RewindConsumer extends Asker {
   onRewound(after: EventId): void;
 }
 
-/** Takes a question back. Not to be called after the answer. */
+/** Withdraws a question. Not to be called after the answer. */
 export type Withdraw = () => void;
 
 export interface PageReaderOptions {
@@ -40,16 +40,16 @@ export interface PageReaderOptions {
 
 /** Subscribers at the same position that wait for the same page. */
 interface Question {
-  /** The place of the first of them in the order of questions. */
+  /** When the first of them came: its number in the order of questions. */
   readonly turn: number;
   readonly consumers: Set<PageConsumer>;
   asked: boolean;
 }
 
 /**
- * Reads one channel's log for many subscribers, one page at a time, in the order in which they came. A page that was read a
- * moment ago answers every subscriber it can. A thousand subscribers with a thousand positions before all that is kept, or
- * beyond the tail, so cost one read. While the log is away it is asked again until it answers.
+ * Reads one channel's log for many subscribers, one page at a time, in the order in which they came. A page that was
+ * read a moment ago is given to every subscriber that it answers: a thousand subscribers with a thousand positions
+ * before all that is kept, or beyond the tail, cost one read. A read that fails is repeated until the log answers.
  */
 export class PageReader implements FairTask {
   readonly #options: PageReaderOptions;
@@ -80,7 +80,7 @@ export class PageReader implements FairTask {
     this.#kept = new KeptPages(options.budget, options.retention);
   }
 
-  /** Gives the consumer the page after `after`, from memory or from the log. Never before this returns. */
+  /** Gives the consumer the page after `after`, from memory or from the log. The page never comes before this returns. */
   read(after: EventId, consumer: PageConsumer): Withdraw {
     let question = this.#questions.get(after);
     if (question === undefined) {
@@ -92,12 +92,12 @@ export class PageReader implements FairTask {
     consumers.add(consumer);
     return () => {
       consumers.delete(consumer);
-      // One connection can so never have more than one question waiting.
+      // So a connection never has more than one question waiting.
       if (consumers.size === 0 && !question.asked) this.#questions.delete(after);
     };
   }
 
-  /** The same, but always asks the log, now: a page that was read before may be older than the caller's reason to ask. */
+  /** As {@link read}, but always reads the log: a page in memory may be older than the reason to read. */
   readAnew(after: EventId, consumer: PageConsumer): void {
     const { log, channel, policy } = this.#options;
     this.#reads.ask(
@@ -131,7 +131,7 @@ export class PageReader implements FairTask {
     this.forget();
   }
 
-  /** Answers from memory what it can, until the time is over; then asks the log the oldest question that is left. */
+  /** Answers questions from memory until `until`, and asks the log the oldest question that memory cannot answer. */
   run(until: number): boolean {
     this.#pumping = false;
     let visited = 0;
@@ -171,7 +171,7 @@ export class PageReader implements FairTask {
     let taken = 0;
     this.#reads.ask(
       () => {
-        // Noted anew at each attempt: the answer is as old as the attempt.
+        // Set again at each attempt, because the answer is as old as its attempt.
         turn = this.#turn;
         taken = retention.taken;
         return log.read(channel, after, PAGE_LIMIT, policy);

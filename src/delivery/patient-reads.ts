@@ -38,7 +38,7 @@ export class PatientReads {
     this.#timers.add(timer);
   }
 
-  /** Asks and calls nothing any more. */
+  /** Asks no more, and calls nothing more. */
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);

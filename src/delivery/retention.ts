@@ -3,8 +3,8 @@ import type { HistoryPolicy } from '../log/event-log.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
 
 /**
- * What the log still keeps of one channel, as far as this replica knows without asking. A subscriber so gets nothing from
- * this replica's memory that another replica would call gone.
+ * What the log still keeps of one channel, as far as this replica knows without asking the log. The replica sends no event
+ * from its memory that the log no longer keeps, so all replicas give a subscriber the same events.
  */
 export class Retention {
   readonly #policy: HistoryPolicy;
@@ -21,7 +21,7 @@ export class Retention {
     return this.#taken;
   }
 
-  /** This replica has just heard of the log's newest event. */
+  /** Notes that `newest` is the newest event of the log at this moment. */
   heard(newest: EventId): void {
     this.#newest = newest;
     this.#heardAt = performance.now();
@@ -38,8 +38,9 @@ export class Retention {
   }
 
   /**
-   * Whether an event is too old by the log's clock. That clock stood at the newest event's time when the event was appended;
-   * this replica's own clock says how long ago that was. The answer can be late by the time that event took to get here.
+   * Whether an event is too old by the log's clock. The newest event's id has the time of that clock when this event was
+   * appended, and this replica's clock says how long ago that was. The answer may be late by as long as the newest event
+   * took to arrive here.
    */
   expired(id: EventId): boolean {
     if (this.#newest === undefined) return false;

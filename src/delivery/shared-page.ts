@@ -8,7 +8,7 @@ import { countWithin } from '../events/record.ts';
 const MAX_SENT_BYTES = 256 * 1024;
 
 interface PageParts {
-  /** The position that the log was asked about. */
+  /** The position after which the log was read. */
   readonly asked: EventId;
   readonly run: EventRun;
   readonly tail: EventId;
@@ -17,8 +17,8 @@ interface PageParts {
 }
 
 /**
- * What the log has answered to one question. The page also answers those who stand inside of it: they get the rest of the
- * same run.
+ * The log's answer to one question. It also answers subscribers whose position is inside the page: they get the rest of
+ * the same run.
  */
 export class SharedPage {
   readonly asked: EventId;
@@ -53,10 +53,11 @@ export class SharedPage {
   }
 
   /**
-   * What the log would have answered at the same moment to somebody at `position`; undefined where this page cannot say.
+   * What the log would have answered at the same moment to a subscriber at `position`; undefined when the page does not
+   * show that.
    *
-   * The events follow on each other, so every position from the first event's predecessor to the last event is inside. When
-   * the log was asked about a position that lies before all that it keeps, all older positions get the same answer.
+   * The events are consecutive, so every position from the first event's predecessor to the last event is inside the
+   * page. When the log was read from a position before all that it keeps, every older position gets the same answer.
    *
    * @param fresh the log was asked after `position` came, so that the tail in its answer counts for it
    */
@@ -72,7 +73,7 @@ export class SharedPage {
       const known = index === 0 ? first.prev : this.events[index - 1]?.id;
       return this.#part(position, index, known === position);
     }
-    // What lies behind the page is not in it, unless nothing does.
+    // A page that does not end at the tail says nothing about later events.
     return fresh && last.id === this.tail
       ? this.#part(position, this.events.length, position === last.id)
       : undefined;
@@ -81,7 +82,7 @@ export class SharedPage {
   #answerFromNothing(position: EventId, fresh: boolean): SharedPage | undefined {
     const nothingKept = compareEventIds(this.asked, this.tail) < 0;
     const behind = compareEventIds(position, this.tail) < 0;
-    // Events before the tail that are gone stay gone. At the tail and beyond it events may have come since.
+    // Events before the tail that are gone stay gone. After the tail there may be new events since.
     const known = behind ? nothingKept : fresh;
     return known ? this.#part(position, 0, position === this.tail) : undefined;
   }

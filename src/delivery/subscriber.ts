@@ -9,14 +9,17 @@ export interface Subscriber {
   arrivedAt: number;
   /** The subscriber's place among the live ones of its channel; -1 while it is not live. The fan-out sets it. */
   liveIndex: number;
-  /** Live: writes a run that begins at exactly {@link position}. False when the sink was full and nothing was written. */
+  /**
+   * For a live subscriber: writes a run that begins at exactly {@link position}. False when the sink was full and
+   * nothing was written.
+   */
   deliver(run: EventRun): boolean;
-  /** Not live any more: goes on from its position as soon as the sink takes more. */
+  /** The subscriber is no longer live. It goes on from its position as soon as the sink takes more. */
   catchUp(): void;
-  /** Where new events begin, for a subscriber that asked for nothing else. Counts once, as soon as the channel knows. */
+  /** Sets where a subscriber begins that asked for new events only. Only the first call counts. */
   anchor(tail: EventId): void;
-  /** The next step of catching up may be taken. */
+  /** Queues the next step of catching up. */
   schedule(): void;
-  /** The log cannot be read, or followed, now; it is tried again. */
+  /** The log cannot be read or followed now. The channel tries again. */
   onTrouble(error: unknown): void;
 }

@@ -33,9 +33,9 @@ const ADVANCE: Step = { do: 'advance' };
 const ADVANCE_FROM_END: Step = { do: 'advance-from-end' };
 
 /**
- * One subscriber of one channel, either catching up or live. Catching up, it reads pages at its socket's pace; live, the
- * channel gives it what arrives. Joining, resuming, a lost announcement, a restarted log and a slow reader all are one move:
- * back to catching up from {@link position}.
+ * One subscriber of one channel, either catching up or live. While it catches up, it reads pages at the pace of its
+ * socket. While it is live, the channel gives it what arrives. Joining, resuming, a lost announcement, a restarted log
+ * and a slow reader are all one move: back to catching up from {@link position}.
  */
 export class Subscription implements Subscriber, PageConsumer, RewindConsumer, FairTask {
   position: EventId = ORIGIN;
@@ -47,12 +47,12 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   readonly #instruments: Instruments;
   #state: State = 'waiting';
   #step: Step = BEGIN;
-  /** Where to begin, until the first events of it are written, or there are none. */
+  /** Where to begin. Undefined once the first events from there are written, or there were none. */
   #start: Start | undefined;
   /** Whether the next step is in the loop's queue. */
   #queued = false;
   #readyWritten = false;
-  /** Why the log cannot be read, until that has been written. */
+  /** Why the log cannot be read; undefined once the reason has been written. */
   #trouble: LogTrouble | undefined;
   #writtenTrouble: LogTrouble | undefined;
 
@@ -124,7 +124,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     this.schedule();
   }
 
-  /** Written in a step of its own, because thousands of subscribers may wait for the same log. */
+  /** The reason is written in a later step, because thousands of subscribers may wait for the same log. */
   onTrouble(error: unknown): void {
     const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
     if (this.#writtenTrouble === reason) return;
@@ -153,8 +153,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   }
 
   /**
-   * Law 2, Join: the last look at what was missed and going live are one synchronous step. While pages are read the channel
-   * goes on taking in events, and keeps the newest of them; those after the position are written here.
+   * Law 2, Join: writing the events that were missed last and going live are one synchronous step. While pages are read,
+   * the channel goes on taking in events and keeps the newest. This step writes those after the position.
    */
   #advance(): void {
     const run = this.#channel.recentAfter(this.position, this.arrivedAt);
@@ -171,7 +171,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
       if (!this.#sink.writable) return;
     }
     if (this.position === this.#channel.position) this.#goLive();
-    // There is more than one run holds.
+    // The channel has more events than fit in one run.
     else this.schedule();
   }
 
@@ -254,8 +254,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
 }
 
 /**
- * Whether only the log can turn this start into an id. Until the log has answered, the reader has seen nothing and has to
- * come back with what it came with: a moment is no event's id, and an id would show a gap to a reader that wants the newest.
+ * Whether the log has to be asked which id this start means. A reader whose stream ends before the answer has no cursor
+ * yet, and has to send the same request again. An id made up for it could cause a gap.
  */
 function needsLog(start: Start | undefined): boolean {
   return start?.from === 'time' || start?.from === 'last' || start?.from === 'earliest';

@@ -7,12 +7,12 @@ export type ChannelName = string & { readonly [brand]: 'ChannelName' };
 
 const MAX_CHANNEL_NAME_LENGTH = 200;
 
-/** Matches all channel names, and the two dot segments, which are no names. */
+/** Matches all channel names, and also `.` and `..`, which are not channel names. */
 const CHANNEL_NAME = /^[A-Za-z0-9._:~-]{1,200}$/;
 /** {@link parseChannelName} in the words of JSON Schema. A URL cannot carry `.` and `..`, so both are refused. */
 export const CHANNEL_NAME_SCHEMA = {
   description:
-    '1 to 200 characters of `A-Z a-z 0-9 . _ : ~ -`, but neither `.` nor `..`. A channel exists by being used.',
+    '1 to 200 characters of `A-Z a-z 0-9 . _ : ~ -`, but neither `.` nor `..`. The first use of a channel creates it.',
   pattern: String.raw`^(?!\.{1,2}$)` + CHANNEL_NAME.source.slice(1),
 } as const;
 const FOREIGN = /[^A-Za-z0-9._:~-]/u;

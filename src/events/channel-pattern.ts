@@ -7,7 +7,7 @@ export const EVERY_CHANNEL = '*' as ChannelPattern;
 
 export const CHANNEL_PATTERN = /^(?:\*|[A-Za-z0-9._:~-]{1,200}\*?)$/;
 
-/** Undefined when the text is no pattern: a star anywhere but at the end, a foreign character, nothing at all. */
+/** Undefined when the text is not a pattern: it is empty, has a star that is not at the end, or a character that no name has. */
 export function parseChannelPattern(text: string): ChannelPattern | undefined {
   return CHANNEL_PATTERN.test(text) ? (text as ChannelPattern) : undefined;
 }

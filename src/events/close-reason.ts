@@ -9,11 +9,11 @@
  */
 export type CloseReason = 'client' | 'stalled' | EndReason;
 
-/** The reasons for which the broker ends a stream that may come back. They are written into it as `sluice:closing`. */
+/** Why the broker ends a stream that may come back. The broker writes the reason into the stream as `sluice:closing`. */
 export type EndReason = 'drained' | 'aged' | 'expired' | 'disconnected';
 
 /**
- * Why a new stream is not served now. It is answered with 200 and a `sluice:closing` that asks it to come back later.
+ * Why the broker cannot serve a new stream now. It answers with 200 and a `sluice:closing` that says when to come back.
  * - `draining`: this replica is shutting down
  * - `limit`: SLUICE_MAX_CONNECTIONS are open
  * - `ip-limit`, `subject-limit`: the address, or the token's subject, has as many streams as it may

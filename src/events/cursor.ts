@@ -9,7 +9,7 @@ import type { EventId } from './event.ts';
  * - `earliest`: with the first event that the channel ever had
  * - `last`: with the newest `count` events that are kept
  * - `time`: with the first event at or after that moment (epoch ms)
- * - `unreadable`: its cursor is none that a log can have issued; it gets a gap, then new events
+ * - `unreadable`: its cursor is not an id; it gets a gap, then new events
  */
 export type Start =
   | { readonly from: 'tail' }
@@ -20,11 +20,11 @@ export type Start =
   | { readonly from: 'unreadable' };
 
 /**
- * Reads a cursor from Last-Event-ID or from the query. No text is an error: a browser that is refused with a status never
+ * Reads a cursor from Last-Event-ID or from the query. Accepts any text, because a browser that gets an error status never
  * comes back.
  *
- * Two forms are understood: an id, and the form of a connection with many channels, `a@1-0,b@2-0`, of which the part for
- * `channel` counts. When the list does not name the channel, the subscriber starts at the tail.
+ * A cursor is an id, or a list of channels with an id each, `a@1-0,b@2-0`, as a connection with many channels will send. In
+ * a list the id for `channel` counts. When the list does not name the channel, the subscriber starts at the tail.
  */
 export function parseCursor(text: string, channel: ChannelName): Start {
   if (text === '') return { from: 'tail' };

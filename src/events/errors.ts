@@ -1,8 +1,8 @@
 import type { LogTrouble } from './log-trouble.ts';
 
 /**
- * Every way in which the broker says no. The code is part of the public contract: it ends up in the `type` of a
- * problem document (RFC 9457) and is listed in docs/protocol.md. `http/problem.ts` gives each its HTTP status.
+ * The codes of all errors. A code is part of the public contract: it is in the `type` of a problem document (RFC 9457), and
+ * docs/protocol.md lists it. `http/problem.ts` has the HTTP status of each code.
  */
 export type BrokerErrorCode =
   | 'bad-request'
@@ -40,7 +40,7 @@ export class BrokerError extends Error {
   readonly faults: readonly BodyFault[];
   /** Whole seconds after which to try again, where that is known. */
   readonly retryAfter: number | undefined;
-  /** Why the log cannot be used, where that is what is wrong. */
+  /** Why the log cannot be used, when the log is the reason for the error. */
   readonly trouble: LogTrouble | undefined;
 
   constructor(

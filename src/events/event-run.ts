@@ -1,22 +1,22 @@
 import type { EventId, StoredEvent } from './event.ts';
 
-/** A form in which a run is written, such as SSE frames. Its identity is the key under which a run keeps what was made. */
+/** Encodes a run in one form, such as SSE frames. The run keeps the result with the view object as its key. */
 export interface RunView<Form> {
-  /** Called once for each run. The form is shared by all who get it, and is not changed. */
+  /** Called once for each run. All subscribers share the result, so nobody may change it. */
   encode(run: EventRun): Form;
 }
 
 /**
- * Consecutive events of one channel: what arrived together, a page of the log, or what a subscriber missed. Everybody
- * who gets the run gets the same object, so each form of it is made once.
+ * Consecutive events of one channel: events that arrived together, a page of the log, or events that a subscriber missed.
+ * All subscribers get the same object, so each form of the run is made once.
  */
 export class EventRun {
-  /** The position before the first event. Whoever stands exactly there can be given the run. */
+  /** The position before the first event. A subscriber at exactly this position can be given the run. */
   readonly from: EventId;
   readonly events: readonly StoredEvent[];
   /** Set when this run is the end of a longer one: the longer run, and how many of its events come before this one. */
   readonly partOf: { readonly whole: EventRun; readonly skipped: number } | undefined;
-  // Nearly all runs are written in one form; so that one is kept without a map.
+  // Most runs are written in one form only, so the first form needs no map.
   #view: RunView<unknown> | undefined;
   #form: unknown;
   #others: Map<RunView<unknown>, unknown> | undefined;

@@ -1,15 +1,15 @@
 declare const brand: unique symbol;
 
 /**
- * `<ms>-<seq>`, the id of a Redis stream entry: two unsigned 64-bit numbers without leading zeros. Kept as text,
- * because that is how it travels; ordered by {@link compareEventIds}.
+ * `<ms>-<seq>`, the id of a Redis stream entry: two unsigned 64-bit numbers without leading zeros. An id is kept as text,
+ * as it is sent. {@link compareEventIds} orders ids.
  */
 export type EventId = string & { readonly [brand]: 'EventId' };
 
 /** The tail of a channel that never had an event, and the predecessor of a first event. */
 export const ORIGIN = '0-0' as EventId;
 
-/** What a publisher hands in, checked. */
+/** A checked event from a publisher, before the log gives it an id. */
 export interface NewEvent {
   /** No control characters, 1 to 200 characters. */
   readonly type?: string | undefined;
@@ -23,7 +23,7 @@ export interface NewEvent {
 /** An event as the log keeps it. */
 export interface StoredEvent {
   readonly id: EventId;
-  /** The id of the event before this one in the channel: the chain by which loss is noticed. */
+  /** The id of the event before this one in the channel, its predecessor. A replica finds missing events by it. */
   readonly prev: EventId;
   /** The event itself in the form of `record.ts`; its version is known to this broker. */
   readonly record: Buffer;
@@ -60,7 +60,7 @@ export function eventTime(id: EventId): number {
   return Number(id.slice(0, id.indexOf('-')));
 }
 
-/** The largest id that lies before the given moment (epoch ms): reading after it gives all events since then. */
+/** The largest id before the given time (epoch ms). Reading after it gives all events since then. */
 export function lastIdBefore(ms: number): EventId {
   return ms <= 0 ? ORIGIN : (`${ms - 1}-${MAX_SEQ}` as EventId);
 }

@@ -3,8 +3,8 @@ import { BrokerError } from './errors.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
 
 /**
- * The form in which a log keeps and announces an event. The form is neutral: each replica makes of it what its
- * subscribers read. It begins with its version, so that two releases of the broker can share a log:
+ * The form in which a log keeps and announces an event. The form is neutral: each replica
+ * encodes it for its own subscribers. A record begins with its version, so that two releases of the broker can share a log:
  *
  *     record  = version-1 | version-0
  *     version-1 = "1" LF *( field LF ) LF data
@@ -14,8 +14,8 @@ import type { NewEvent, StoredEvent } from './event.ts';
  * `t` is the event's type, `k` its key, `l` says that it is the last of its channel. Neither a type nor a key holds a
  * line break. Fields with other letters are skipped. The data reach to the end, as they were published.
  *
- * Version 0 is what the release before kept: the event's SSE fields without the id, ending in a blank line. It is read
- * and never written.
+ * Version 0 is the form of the release before: the event's SSE fields without the id, ending in a blank line. This release
+ * reads version 0 and never writes it.
  */
 const VERSION_1 = 0x31;
 const VERSION_0 = 0x30;
@@ -46,7 +46,7 @@ export function encodeRecord(event: NewEvent): string {
   return recordHead(event) + event.data;
 }
 
-/** What stands before the data in an event's record. */
+/** The part of an event's record before the data. */
 export function recordHead({ type, key, last }: NewEvent): string {
   let head = '1\n';
   if (type !== undefined) head += `t${type}\n`;

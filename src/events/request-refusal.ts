@@ -1,5 +1,5 @@
 /**
- * Which limit a request ran into that is refused with an error; also the label of a metric.
+ * The limit because of which a request was refused with an error; also the label of a metric.
  * - `key-rate`, `ip-rate`: more publishes than SLUICE_PUBLISH_RATE_PER_KEY or _PER_IP allows
  * - `failed-authentication`: a wrong credential from an address that has sent too many
  * - `body-size`, `head-size`: larger than SLUICE_MAX_BODY_BYTES or SLUICE_MAX_HEADER_BYTES, or too many headers
@@ -15,5 +15,5 @@ export const REQUEST_REFUSALS = [
 ] as const;
 export type RequestRefusal = (typeof REQUEST_REFUSALS)[number];
 
-/** Hears of each refusal; the address is the client's as far as it is known. */
+/** Called for each refusal, with the address of the client as far as it is known. */
 export type OnRequestRefused = (reason: RequestRefusal, address: string | undefined) => void;

@@ -33,7 +33,7 @@ export const EventType = z
   .regex(/^(?!sluice:)/, 'must not begin with "sluice:", which is for events of the broker itself')
   .meta({
     description:
-      'What kind of event it is: what a page listens to with `addEventListener`. An event without one arrives as `message`. No control characters, and not beginning with `sluice:`, which is for events of the broker itself.',
+      'The type of the event, which a page gives to `addEventListener`. An event without a type arrives as `message`. A type has no control characters, and does not begin with `sluice:`, which is reserved for the broker.',
   });
 
 /** A string as it may be published, in JSON Schema, which applies a pattern to strings alone. */
@@ -48,7 +48,7 @@ export const PublicationBody = z.strictObject(
       .meta({
         ...WITHOUT_NUL,
         description:
-          'A string is delivered as it is and must not hold NUL, any other JSON value as the JSON text that came, without the blanks between its parts. Nested 200 levels deep at most. `SLUICE_MAX_BODY_BYTES` limits it as it is delivered, too: each line after the first takes 6 bytes more.',
+          'A string is delivered as it is. It must not hold NUL. Any other JSON value is delivered as the JSON text that was sent, without the blanks between its tokens. It may be nested 200 levels deep. `SLUICE_MAX_BODY_BYTES` also limits the delivered form, in which each line after the first takes 6 bytes more.',
       }),
   },
   'must be a JSON object such as {"channel":"news","data":"hello"}',

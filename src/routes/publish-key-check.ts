@@ -12,8 +12,8 @@ export interface PublishKeyCheckOptions {
 }
 
 /**
- * Every route of `app` needs a publish key, not a token, and a body that is not compressed. Checked before the body is
- * read: who may not does not get to make us parse.
+ * Every route of `app` needs a publish key, not a token, and a body that is not compressed. Both are checked before the
+ * body is read, so that a request without a key cannot make the broker parse.
  */
 export function requirePublishKey(app: FastifyInstance, { keys, publishers }: PublishKeyCheckOptions): void {
   app.addHook('onRequest', async (request) => {

@@ -8,7 +8,7 @@ import type { Start } from '../events/cursor.ts';
 import { BrokerError } from '../events/errors.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { Connections, StreamHolder } from '../stream/connections.ts';
-import { encodeClosing, encodeRetry } from '../stream/frame.ts';
+import { encodeClosing, encodeRetry } from '../stream/broker-events.ts';
 import { STREAM_HEADERS } from '../stream/stream-head.ts';
 import { SseConnection } from '../stream/sse-connection.ts';
 import { SUBSCRIBE, SUBSCRIBE_HEAD } from './subscribe-operations.ts';

@@ -91,7 +91,7 @@ export class Connections implements StreamContext {
   expiry(accessUntil: number): Expiry {
     const { maxAge } = this.#options;
     if (maxAge === Infinity && accessUntil === Infinity) return NEVER;
-    // The pulse may be late, and the stream would end before its token.
+    // The pulse may be late. With it the stream would end before its token does.
     const now = performance.now();
     const aged = now + maxAge * (0.8 + Math.random() * 0.4);
     const expired = now + accessUntil - Date.now();
@@ -142,7 +142,7 @@ export class Connections implements StreamContext {
    */
   endMatching(matches: (connection: SseConnection) => boolean): Promise<number> {
     const all = this.#open.values();
-    // The oldest streams come first. A client that comes back at once is so not ended again, and the loop ends.
+    // The oldest streams come first, so a client that comes back at once is not ended again, and the loop ends.
     let left = this.#open.size;
     let ended = 0;
     return new Promise((resolve) => {

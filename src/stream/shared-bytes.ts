@@ -1,16 +1,16 @@
-/** Whole events in wire form, made once for everybody who gets them. Not to be changed. */
+/** Whole events as they are sent, encoded once for all subscribers. Nobody may change them. */
 export interface SharedBytes {
   readonly plain: Buffer;
   /**
-   * The same as one chunk of HTTP/1.1 (RFC 9112 §7.1), in the same memory. Undefined for the end of a longer run, where
-   * other events stand in front of the bytes: the chunk's head and end are then written beside them.
+   * The same bytes as one chunk of HTTP/1.1 (RFC 9112 §7.1), in the same memory. Undefined for the end of a longer run,
+   * because the memory before it holds other events: the connection then writes the chunk's head and end itself.
    */
   readonly chunk: Buffer | undefined;
 }
 
 /** What ends a chunk. */
 export const CHUNK_END: Buffer = Buffer.from('\r\n');
-/** The last chunk, without which a body is not whole. */
+/** The last chunk. A body without it is not complete. */
 export const LAST_CHUNK = '0\r\n\r\n';
 
 /** What begins a chunk of so many bytes. */
@@ -23,7 +23,7 @@ export function asChunk(text: string): string {
   return `${chunkHead(Buffer.byteLength(text))}${text}\r\n`;
 }
 
-/** Bytes that `write` puts into the given memory from `start` on, exactly `length` of them. */
+/** Makes the shared bytes. `write` has to write exactly `length` bytes into `target`, from `start` on. */
 export function sharedBytes(
   length: number,
   write: (target: Buffer, start: number) => void,

@@ -6,11 +6,18 @@ import type { LogTrouble } from '../events/log-trouble.ts';
 import type { EventRun } from '../events/event-run.ts';
 import type { GapNotice, Sink } from '../delivery/sink.ts';
 import { EVENT_FRAMES } from './event-frames.ts';
-import { HEARTBEAT, encodeClosing, encodeGap, encodeHeartbeat, encodeReady, encodeWaiting } from './frame.ts';
+import {
+  HEARTBEAT,
+  encodeClosing,
+  encodeGap,
+  encodeHeartbeat,
+  encodeReady,
+  encodeWaiting,
+} from './broker-events.ts';
 import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
 import type { Outlet, Wire } from './wire.ts';
 
-/** The time in ms, as of the last sweep over all streams. Reading it costs nothing. */
+/** The time in ms at the last sweep over all streams. Reading it needs no system call. */
 export interface Pulse {
   now: number;
 }
@@ -47,9 +54,9 @@ export interface Holder {
 }
 
 /**
- * Bytes that are written in one turn, so that readers of large events do not hold up readers of small ones. It also bounds
- * what libuv writes in one turn: it goes on with the rest of every write whose socket takes more, which for hundreds of
- * readers of large events would be hundreds of MiB.
+ * Bytes that are written to a socket in one turn, so that readers of large events do not hold up readers of small ones.
+ * The limit also bounds what libuv writes in one turn. libuv continues every write whose socket takes more, and for
+ * hundreds of readers of large events that would be hundreds of MiB.
  */
 const PIECE_BYTES = 64 * 1024;
 
@@ -84,7 +91,7 @@ export class SseConnection implements Sink, FairTask {
   readonly #heartbeatEvents: boolean;
   /** The rest of the last write, in memory that all readers of the same run share. */
   #rest: Buffer | undefined;
-  /** The rest is the end of a chunk, and the chunk's own end is not in it. */
+  /** Whether {@link #rest} is the end of a chunk whose closing line break still has to be written. */
   #chunkOpen = false;
   /** The outlet wants no more bytes for now. */
   #full = false;
@@ -179,13 +186,13 @@ export class SseConnection implements Sink, FairTask {
     this.#wire.cut();
   }
 
-  /** True when bytes have been waiting for `timeout` ms of which none was taken; then the stream is closed. */
+  /** Closes the stream when bytes have waited for `timeout` ms and the reader took none of them. True when it was closed. */
   closeIfStalled(timeout: number): boolean {
     if (this.#closed || this.bufferedBytes === 0) {
       this.#taken = NaN;
       return false;
     }
-    // The number of waiting bytes alone says nothing: the reader may have taken some while others were added.
+    // The number of waiting bytes is not enough: the reader may have taken some while others were added.
     const taken = this.#handed - this.#wire.unsentBytes();
     if (taken !== this.#taken) {
       this.#taken = taken;
@@ -202,7 +209,7 @@ export class SseConnection implements Sink, FairTask {
     if (this.#begin()) this.#hand(this.#chunked ? asChunk(text) : text);
   }
 
-  /** Called before each write: what is left of the last write goes first. False when the stream is closed. */
+  /** Called before each write. Writes the rest of the last write first. False when the stream is closed. */
   #begin(): boolean {
     if (this.#closed) return false;
     this.lastWriteAt = this.#pulse.now;
@@ -213,7 +220,7 @@ export class SseConnection implements Sink, FairTask {
     return true;
   }
 
-  /** Writes the bytes as one chunk, with the chunk's head and end in front of and behind them. */
+  /** Writes the bytes as one chunk, with its head before them and its end after them. */
   #handChunk(bytes: Buffer): void {
     this.#outlet.cork();
     this.#hand(chunkHead(bytes.length));
@@ -231,7 +238,7 @@ export class SseConnection implements Sink, FairTask {
     this.#hand(CHUNK_END);
   }
 
-  /** Writes one piece now. Each other piece is written in a later turn, once the one before has left. */
+  /** Writes the first piece now. Each further piece is written in a later turn, when the one before it has left. */
   #handFirst(bytes: Buffer): void {
     if (this.#full) {
       this.#rest = bytes;
@@ -255,7 +262,7 @@ export class SseConnection implements Sink, FairTask {
 
   #hand(bytes: Buffer | string): void {
     this.#handed += bytes.length;
-    // For a write above the high-water mark the answer is false even when the kernel has taken all of it.
+    // A write above the high-water mark returns false even when the kernel has taken all of it.
     if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#full = true;
   }
 

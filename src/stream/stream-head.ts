@@ -18,8 +18,8 @@ const FIXED = Object.entries(STREAM_HEADERS)
 type HeaderValue = string | number | readonly string[];
 
 /**
- * The head of a stream's answer over HTTP/1. The connection ends with the stream. Without chunks, for clients of HTTP/1.0, the end of
- * the connection is the only end of the body (RFC 9112 §6.3).
+ * The head of a stream's answer over HTTP/1. The connection ends with the stream. Clients of HTTP/1.0 get no chunks: for
+ * them the end of the connection is the only end of the body (RFC 9112 §6.3).
  * @throws TypeError for a value that cannot stand in a header
  */
 export function streamHead(

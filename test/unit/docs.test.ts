@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { BrokerError } from '../../src/events/errors.ts';
@@ -81,6 +81,18 @@ test('prose in documents is wrapped below 120 columns (else: npm run format)', (
       .map((line) => `${document}: ${line}`),
   );
   expect(long).toEqual([]);
+});
+
+test('each file of src/ that the architecture, its decisions and CONTRIBUTING.md name exists', () => {
+  const src = new URL('../../src/', import.meta.url);
+  const rooms = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const path = new RegExp(`\`(?:src/)?((?:${rooms.map(({ name }) => name).join('|')})/[a-z/0-9.-]*)\``, 'g');
+  const named = documents()
+    .filter((document) => /^(?:docs\/architecture|docs\/adr\/.*|CONTRIBUTING)\.md$/.test(document))
+    .flatMap((document) => [...read(document).matchAll(path)].map(([, file = '']) => file));
+  expect(named.length).toBeGreaterThan(80);
+  const exists = (file: string): boolean => existsSync(new URL(file, src));
+  expect(named.filter((file) => !exists(file) && !exists(`${file}.ts`))).toEqual([]);
 });
 
 /** Every Markdown file of the project. */

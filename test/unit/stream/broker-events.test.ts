@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/events/channel-name.ts';
 import { parseEventId } from '../../../src/events/event.ts';
 import type { EventId } from '../../../src/events/event.ts';
-import { HEARTBEAT, encodeGap, encodeReady, encodeRetry } from '../../../src/stream/frame.ts';
+import { HEARTBEAT, encodeGap, encodeReady, encodeRetry } from '../../../src/stream/broker-events.ts';
 
 const channel = parseChannelName('news');
 const id = parseEventId('7-1') as EventId;

@@ -7,8 +7,8 @@ import type { GapNotice } from '../delivery/sink.ts';
 /** Why the broker ends a stream that may come back, or does not serve it now. */
 type CloseCause = EndReason | StreamRefusal;
 
-/** The word for it in `sluice:closing`. */
-const TOLD: Readonly<Record<CloseCause, ClosingReason>> = {
+/** The reason as `sluice:closing` gives it. */
+const CLOSING_REASON: Readonly<Record<CloseCause, ClosingReason>> = {
   drained: 'draining',
   draining: 'draining',
   aged: 'age',
@@ -21,7 +21,7 @@ const TOLD: Readonly<Record<CloseCause, ClosingReason>> = {
   keys: 'keys',
 };
 
-/** The id is the position before the gap: a reader that comes back with it is told of the gap again. */
+/** The id is the position before the gap, so that a reader that comes back with it gets the gap again. */
 export function encodeGap({ channel, after, before }: GapNotice, position: EventId): string {
   return controlEvent('gap', { channel, after, before }, position);
 }
@@ -31,12 +31,12 @@ export function encodeReady(channel: ChannelName, position: EventId): string {
 }
 
 /**
- * Says why the stream ends, and in how many ms the reader may come back: in `retry:` for an EventSource, and in the data for other
- * readers. Node's EventSource and some others honour `retry:` only in an event that has data.
+ * Says why the stream ends, and after how many ms the reader may come back: in `retry:` for an EventSource, and in the
+ * data for other readers. Node's EventSource and some others honour `retry:` only in an event that has data.
  */
 export function encodeClosing(reason: CloseCause, retry: number, cursor: EventId | undefined): string {
   const ms = Math.round(retry);
-  return encodeRetry(ms) + controlEvent('closing', { reason: TOLD[reason], retry: ms }, cursor);
+  return encodeRetry(ms) + controlEvent('closing', { reason: CLOSING_REASON[reason], retry: ms }, cursor);
 }
 
 /** A heartbeat that a page can see. `time`: epoch ms. */
@@ -45,8 +45,8 @@ export function encodeHeartbeat(time: number, cursor: EventId | undefined): stri
 }
 
 /**
- * An event of the broker itself. It has the stream's id if there is one: some clients forget the id that they have at an event without
- * one, and then begin anew when they come back.
+ * An event of the broker itself. It has the subscriber's position as its id, if there is one: at an event without an id,
+ * some clients forget the id that they have, and resume from nowhere.
  */
 function controlEvent(type: string, data: object | string, id: EventId | undefined): string {
   const text = typeof data === 'string' ? data : JSON.stringify(data);
@@ -58,10 +58,10 @@ export function encodeWaiting(reason: LogTrouble): string {
   return `: waiting for the log (${reason})\n`;
 }
 
-/** Without a blank line behind it: an event without data makes some clients fire an empty message. */
+/** Ends without a blank line: at an event without data some clients fire an empty message. */
 export function encodeRetry(ms: number): string {
   return `retry: ${Math.round(ms)}\n`;
 }
 
-/** A comment that keeps proxies and clients from giving up. No blank line, as above. */
+/** A comment that keeps proxies and clients from closing a silent stream. It ends without a blank line, as above. */
 export const HEARTBEAT = ':\n';
