@@ -20,7 +20,7 @@ const RETRY_MS = 500;
 
 /**
  * Hears what is appended to the channels that somebody follows. Subscribes first and then reads the tail, also after each
- * interruption (the laws Join and Reconnect of docs/architecture.md).
+ * interruption (laws 2 and 3, Join and Reconnect, of docs/architecture.md).
  */
 export class RedisFollower {
   readonly #options: RedisFollowerOptions;

@@ -32,7 +32,7 @@ afterEach(async () => {
   await Promise.all(fixtures.splice(0).map((one) => one.close()));
 });
 
-describe('the law Chain', () => {
+describe('law 1, Chain,', () => {
   test('one lost announcement is read from the log once, for all subscribers', async () => {
     const one = fixture();
     const sinks = Array.from({ length: 200 }, () => one.subscribe().sink);
@@ -79,7 +79,7 @@ describe('the law Chain', () => {
   });
 });
 
-describe('the law Reconnect', () => {
+describe('law 3, Reconnect,', () => {
   test('what was appended after a read began, and unheard, arrives too', async () => {
     const one = fixture();
     const { sink } = one.subscribe();
@@ -132,7 +132,7 @@ describe('the law Reconnect', () => {
   });
 });
 
-describe('the law Bounded', () => {
+describe('law 5, Bounded,', () => {
   test('a subscriber that takes nothing is not written to, and gets everything once it does', async () => {
     const one = fixture();
     const slow = one.subscribe().sink;
@@ -175,7 +175,7 @@ describe('the law Bounded', () => {
   });
 });
 
-describe('the law Fair', () => {
+describe('law 7, Fair,', () => {
   test('events of one turn go out as one write', async () => {
     const one = fixture();
     const { sink } = one.subscribe();

@@ -6,7 +6,7 @@ import { RedisFollower } from '../../../src/log/redis/redis-follower.ts';
 import type { PubSub, PubSubListener } from '../../../src/redis/pub-sub.ts';
 import { RedisKeys } from '../../../src/redis/redis-keys.ts';
 
-/** The laws Join and Reconnect: subscribe first, then read the tail; a tail from before an interruption says nothing. */
+/** Laws 2 and 3, Join and Reconnect: subscribe first, then read the tail; a tail from before an interruption says nothing. */
 
 const CHANNEL = parseChannelName('news');
 const id = (text: string): EventId => text as EventId;
