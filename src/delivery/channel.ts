@@ -3,6 +3,7 @@ import type { EventLog, HistoryPolicy, LogListener } from '../log/event-log.ts';
 import type { EventRun } from '../events/event-run.ts';
 import { ORIGIN, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
+import { plainLength } from '../events/record.ts';
 import type { FairLoop } from './fair-loop.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
@@ -219,7 +220,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#recent.push(event);
     this.#retention.take(event);
     this.#position = event.id;
-    this.#takenBytes += event.record.length;
+    this.#takenBytes += plainLength(event);
     return true;
   }
 
