@@ -48,6 +48,8 @@ export class Channel implements LogListener, PageConsumer {
   #state: 'starting' | 'following' | 'interrupted' = 'starting';
   #healing = false;
   #healAgain = false;
+  /** The last event that could not be taken in, and for which the log has been read since. */
+  #unreachable: EventId | undefined;
   /** The last event taken in. */
   #position: EventId = ORIGIN;
   /** Bytes taken in since the fan-out was last told. */
@@ -184,7 +186,9 @@ export class Channel implements LogListener, PageConsumer {
       return;
     }
     for (const [index, event] of events.entries()) {
-      if (this.#take(event)) continue;
+      // When the log, read after the announcement, does not lead to the event, then the log does not hold it.
+      if (this.#take(event) || event.id === this.#unreachable) continue;
+      this.#unreachable = event.id;
       this.#held.add(events.slice(index));
       this.#heal();
       break;
