@@ -101,8 +101,6 @@ const MAX_GROWTH = 7;
 const CR = 0x0d;
 /** What is sent of an event besides its record and its id: `id: `, `data: ` and line ends, for the record's own head. */
 const FIELD_NAMES = 10;
-/** Line breaks of a record's head that are sent as one byte. */
-const HEAD_BREAKS = 2;
 
 /** Bytes that the event is sent as when its data have no line break; more with them. */
 export function plainLength({ id, record }: StoredEvent): number {
@@ -131,16 +129,24 @@ function countExactly(events: readonly StoredEvent[], maxBytes: number): number 
   return events.length;
 }
 
-/** An upper bound of the bytes that an event is sent as; gives up above `enough`. */
-function sentLength(event: StoredEvent, enough: number): number {
+/** Bytes that an event is sent as, or an upper bound; gives up above `enough`. */
+export function sentLength(event: StoredEvent, enough = Infinity): number {
   const { record } = event;
   let length = plainLength(event);
   // The data of version 0 have their field names already.
-  if (record[0] === VERSION_0) return length;
-  length -= HEAD_BREAKS * (MAX_GROWTH - 1);
-  for (const byte of [LF, CR]) {
-    for (let at = record.indexOf(byte); at >= 0 && length <= enough; at = record.indexOf(byte, at + 1))
-      length += MAX_GROWTH - 1;
+  if (record[0] !== VERSION_1) return length;
+  let start = 2;
+  while (start < record.length && record[start] !== LF) {
+    length += MAX_GROWTH - 1;
+    start = record.indexOf(LF, start) + 1 || record.length;
+  }
+  start++;
+  if (!record.includes(LF, start) && !record.includes(CR, start)) return length;
+  for (let i = start; i < record.length && length <= enough; i++) {
+    const byte = record[i];
+    if (byte === LF) length += MAX_GROWTH - 1;
+    // CRLF is sent as one line break.
+    else if (byte === CR) length += record[i + 1] === LF ? -1 : MAX_GROWTH - 1;
   }
   return length;
 }

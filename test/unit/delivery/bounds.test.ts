@@ -1,11 +1,24 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventRun } from '../../../src/events/event-run.ts';
 import { EVENT_FRAMES } from '../../../src/stream/event-frames.ts';
+import { KeptPages } from '../../../src/delivery/kept-pages.ts';
+import { Retention } from '../../../src/delivery/retention.ts';
+import { SharedPage } from '../../../src/delivery/shared-page.ts';
+import { parseChannelName } from '../../../src/events/channel-name.ts';
+import { ORIGIN } from '../../../src/events/event.ts';
 import { HubFixture } from '../../support/hub-fixture.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
 
+const NEWS = parseChannelName('news');
 /** Bytes that one write to a subscriber may join. */
 const MAX_WRITE = 256 * 1024;
+
+/** What a page and its form keep in memory: each buffer whole, and once. */
+function keptBytes({ run }: SharedPage): number {
+  const buffers = new Set([...run.events.map(({ record }) => record), run.as(EVENT_FRAMES).plain]);
+  const kept = new Set([...buffers].map(({ buffer }) => buffer));
+  return [...kept].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
 
 class MeasuringSink extends RecordingSink {
   readonly sizes: number[] = [];
@@ -51,5 +64,26 @@ describe('law 5, Bounded', () => {
     await sink.until(() => sink.position === last);
     expect(sink.gaps).not.toEqual([]);
     expect(fixture.counts.of.delivered).toBeLessThan(20_000);
+  });
+
+  test.each([
+    ['one line each', 'x'.repeat(1_000)],
+    ['line breaks alone', '\n'.repeat(20_000)],
+    ['nothing', ''],
+  ])('a page that is kept counts with all that it keeps in memory: events of %s', async (_kind, data) => {
+    for (let i = 0; i < 200; i++) await fixture.publish(data);
+    const asked = ORIGIN;
+    const page = SharedPage.of(asked, await fixture.memory.read(NEWS, asked, 200, fixture.policy));
+    const budget = { limit: 1024 * 1024, used: 0 };
+    const kept = new KeptPages(budget, new Retention(fixture.policy));
+    expect(kept.keep(page, 1, 0)).toBe(true);
+    expect(budget.used).toBeGreaterThanOrEqual(keptBytes(page));
+    const { used } = budget;
+    // Where there is no room for what it keeps, a page is not kept.
+    expect(new KeptPages({ limit: used - 1, used: 0 }, new Retention(fixture.policy)).keep(page, 1, 0)).toBe(
+      false,
+    );
+    kept.forget();
+    expect(budget.used).toBe(0);
   });
 });
