@@ -64,6 +64,15 @@ describe('an event', () => {
       'a\u2028b\u0085c\u000bd\fe',
       'data: a\u2028b\u0085c\u000bd\fe\n\n',
     ],
+    ...[31, 32, 33, 5_000].map((length) => {
+      const line = 'é'.repeat(length / 2).padEnd(length - Math.floor(length / 2), 'x');
+      return [
+        `lines of ${length} bytes`,
+        undefined,
+        `${line}\r\n${line}\n\n${line}\r${line}`,
+        `data: ${line}\ndata: ${line}\ndata: \ndata: ${line}\ndata: ${line}\n\n`,
+      ] as const;
+    }),
     ['what replacing could take for a pattern', undefined, '$&\n$1', 'data: $&\ndata: $1\n\n'],
     ['text beyond ASCII', 'créé', '☃ 𝄞', 'event: créé\ndata: ☃ 𝄞\n\n'],
   ])('with %s', (_what, ofType, data, wire) => {
