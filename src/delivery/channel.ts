@@ -3,6 +3,7 @@ import type { EventLog, HistoryPolicy, LogListener } from '../log/event-log.ts';
 import type { EventRun } from '../events/event-run.ts';
 import { ORIGIN, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
+import { plainLength } from '../events/record.ts';
 import type { FairLoop } from './fair-loop.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
@@ -50,6 +51,8 @@ export class Channel implements LogListener, PageConsumer {
   #healing = false;
   /** Whether to read once more after the read under way. */
   #healAgain = false;
+  /** The last event that could not be taken in, and for which the log has been read since. */
+  #unreachable: EventId | undefined;
   /** The id of the last event taken in. */
   #position: EventId = ORIGIN;
   /** Bytes taken in since the fan-out last advanced. */
@@ -186,7 +189,9 @@ export class Channel implements LogListener, PageConsumer {
       return;
     }
     for (const [index, event] of events.entries()) {
-      if (this.#take(event)) continue;
+      // When the log, read after the announcement, does not lead to the event, then the log does not hold it.
+      if (this.#take(event) || event.id === this.#unreachable) continue;
+      this.#unreachable = event.id;
       this.#held.add(events.slice(index));
       this.#heal();
       break;
@@ -222,7 +227,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#recent.push(event);
     this.#retention.take(event);
     this.#position = event.id;
-    this.#takenBytes += event.record.length;
+    this.#takenBytes += plainLength(event);
     return true;
   }
 

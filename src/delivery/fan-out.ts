@@ -3,7 +3,7 @@ import { compareEventIds, eventTime } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
-import { countWithin } from '../events/record.ts';
+import { countWithin, plainLength } from '../events/record.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { Subscriber } from './subscriber.ts';
 
@@ -136,7 +136,7 @@ export class FanOut implements FairTask {
   #finish({ run, written }: Delivery): void {
     this.#delivery = undefined;
     this.#deliveredTo = run.to;
-    for (const { record } of run.events) this.#pendingBytes -= record.length;
+    for (const event of run.events) this.#pendingBytes -= plainLength(event);
     this.#recent.trim(this.#deliveredTo);
     if (written === 0) return;
     this.#instruments.delivered(written * run.events.length);

@@ -1,8 +1,8 @@
 import { EventRun } from '../events/event-run.ts';
 import type { LogPage } from '../log/event-log.ts';
-import { compareEventIds } from '../events/event.ts';
+import { EVENT_OVERHEAD, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
-import { countWithin } from '../events/record.ts';
+import { countWithin, sentLength } from '../events/record.ts';
 
 /** Bytes that the events of one page may be sent as: line breaks make events longer than their records. */
 const MAX_SENT_BYTES = 256 * 1024;
@@ -14,6 +14,7 @@ interface PageParts {
   readonly tail: EventId;
   readonly complete: boolean;
   readonly room: number;
+  readonly recordBytes: number;
 }
 
 /**
@@ -27,29 +28,33 @@ export class SharedPage {
   readonly tail: EventId;
   readonly complete: boolean;
   readonly room: number;
+  /** Bytes of all records that the log gave: they may share one buffer, which stays while one of them does. */
+  readonly #recordBytes: number;
 
-  constructor({ asked, run, tail, complete, room }: PageParts) {
+  constructor({ asked, run, tail, complete, room, recordBytes }: PageParts) {
     this.asked = asked;
     this.run = run;
     this.tail = tail;
     this.complete = complete;
     this.room = room;
+    this.#recordBytes = recordBytes;
   }
 
   static of(asked: EventId, { events, tail, complete, room }: LogPage): SharedPage {
     const count = countWithin(events, MAX_SENT_BYTES);
     const from = complete ? asked : (events[0]?.prev ?? tail);
     const run = new EventRun(from, count < events.length ? events.slice(0, count) : events);
-    return new SharedPage({ asked, run, tail, complete, room });
+    const recordBytes = events.reduce((sum, { record }) => sum + record.length, 0);
+    return new SharedPage({ asked, run, tail, complete, room, recordBytes });
   }
 
   get events(): readonly StoredEvent[] {
     return this.run.events;
   }
 
-  /** Bytes of all its records. */
+  /** Bytes that the page takes in memory at the most, with the form in which its run is sent. */
   get size(): number {
-    return this.events.reduce((sum, { record }) => sum + record.length, 0);
+    return this.events.reduce((sum, event) => sum + EVENT_OVERHEAD + sentLength(event), this.#recordBytes);
   }
 
   /**
@@ -88,8 +93,9 @@ export class SharedPage {
   }
 
   #part(asked: EventId, index: number, complete: boolean): SharedPage {
+    const run = this.run.without(index);
     const { tail, room } = this;
-    return new SharedPage({ asked, run: this.run.without(index), tail, complete, room: room + index });
+    return new SharedPage({ asked, run, tail, complete, room: room + index, recordBytes: this.#recordBytes });
   }
 
   #indexAfter(position: EventId): number {

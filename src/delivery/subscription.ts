@@ -101,6 +101,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   }
 
   catchUp(): void {
+    if (this.#hasEnded) return;
     this.#channel.leaveLive(this);
     this.#state = 'catching-up';
     this.#step = ADVANCE;
@@ -133,13 +134,22 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     this.schedule();
   }
 
+  get #hasEnded(): boolean {
+    return this.#state === 'ended';
+  }
+
+  /** To be asked again after each call to the sink: the owner may end the subscription inside of the call. */
+  get #canWrite(): boolean {
+    return !this.#hasEnded && this.#sink.writable;
+  }
+
   /** Takes one step of catching up. The log, the sink or the channel schedules the next. */
   run(): boolean {
     this.#queued = false;
-    if (this.#state === 'ended' || this.#state === 'live' || !this.#sink.writable) return false;
+    if (this.#state === 'live' || !this.#canWrite) return false;
     if (this.#trouble !== undefined) this.#sink.waiting(this.#trouble);
     this.#trouble = undefined;
-    if (this.#step.do === 'await-log' || !this.#sink.writable) return false;
+    if (this.#step.do === 'await-log' || !this.#canWrite) return false;
     if (!this.#channel.serving) {
       this.#state = 'waiting';
       this.#channel.wait(this);
@@ -148,7 +158,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     this.#state = 'catching-up';
     if (this.#step.do === 'begin' && !this.#begin()) return false;
     if (this.#step.do === 'deliver') this.#deliver(this.#step.page);
-    if (this.#sink.writable) this.#advance();
+    if (this.#canWrite) this.#advance();
     return false;
   }
 
@@ -168,7 +178,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     if (run.events.length > 0) {
       this.#sink.deliver(run);
       this.#instruments.replayed(run.events.length);
-      if (!this.#sink.writable) return;
+      if (!this.#canWrite) return;
     }
     if (this.position === this.#channel.position) this.#goLive();
     // The channel has more events than fit in one run.
@@ -234,6 +244,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     if (!complete && isLoss(first?.prev ?? tail, start)) {
       const sawNothing = start?.from === 'time' || start?.from === 'earliest';
       this.#writeGap(sawNothing ? null : this.position, first?.id ?? null);
+      if (this.#hasEnded) return;
     }
     if (first === undefined) {
       if (!complete) this.position = tail;

@@ -99,29 +99,54 @@ export function unknownVersion(record: Buffer): BrokerError {
 /** What a line break of the data can grow to in a form of the event that is sent: in SSE to `LF "data: "`. */
 const MAX_GROWTH = 7;
 const CR = 0x0d;
+/** What is sent of an event besides its record and its id: `id: `, `data: ` and line ends, for the record's own head. */
+const FIELD_NAMES = 10;
+
+/** Bytes that the event is sent as when its data have no line break; more with them. */
+export function plainLength({ id, record }: StoredEvent): number {
+  return record.length + id.length + FIELD_NAMES;
+}
 
 /**
  * How many of the events, from the first on, are sent as at most `maxBytes`; at least one. Line breaks are counted only
  * when the records could become too large.
  */
 export function countWithin(events: readonly StoredEvent[], maxBytes: number): number {
-  let bytes = 0;
-  for (const { record } of events) bytes += record.length;
-  if (bytes * MAX_GROWTH <= maxBytes) return events.length;
+  let most = 0;
+  for (const event of events) {
+    most += plainLength(event) + event.record.length * (MAX_GROWTH - 1);
+    if (most > maxBytes) return countExactly(events, maxBytes);
+  }
+  return events.length;
+}
+
+function countExactly(events: readonly StoredEvent[], maxBytes: number): number {
   let left = maxBytes;
-  for (const [index, { record }] of events.entries()) {
-    left -= sentLength(record, left);
+  for (const [index, event] of events.entries()) {
+    left -= sentLength(event, left);
     if (left < 0) return Math.max(1, index);
   }
   return events.length;
 }
 
-/** An upper bound of the bytes that a record is sent as; gives up above `enough`. */
-function sentLength(record: Buffer, enough: number): number {
-  let length = record.length;
-  for (const byte of [LF, CR]) {
-    for (let at = record.indexOf(byte); at >= 0 && length <= enough; at = record.indexOf(byte, at + 1))
-      length += MAX_GROWTH - 1;
+/** Bytes that an event is sent as, or an upper bound; gives up above `enough`. */
+export function sentLength(event: StoredEvent, enough = Infinity): number {
+  const { record } = event;
+  let length = plainLength(event);
+  // The data of version 0 have their field names already.
+  if (record[0] !== VERSION_1) return length;
+  let start = 2;
+  while (start < record.length && record[start] !== LF) {
+    length += MAX_GROWTH - 1;
+    start = record.indexOf(LF, start) + 1 || record.length;
+  }
+  start++;
+  if (!record.includes(LF, start) && !record.includes(CR, start)) return length;
+  for (let i = start; i < record.length && length <= enough; i++) {
+    const byte = record[i];
+    if (byte === LF) length += MAX_GROWTH - 1;
+    // CRLF is sent as one line break.
+    else if (byte === CR) length += record[i + 1] === LF ? -1 : MAX_GROWTH - 1;
   }
   return length;
 }

@@ -1,4 +1,5 @@
 import type { ChannelName } from '../events/channel-name.ts';
+import { BrokerError } from '../events/errors.ts';
 import type { EventId, NewEvent, StoredEvent } from '../events/event.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 
@@ -16,8 +17,8 @@ export interface EventLog {
    * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step: what a follower hears is already readable,
    * in log order, and nobody else's event is between them. Gives as many results, in the same order.
    * @throws BrokerError `log-unavailable` in under a second when the log cannot be reached (the events may have been
-   *   appended all the same: only an idempotency key makes a retry safe), `log-full` when it has no room; then none of
-   *   them was appended
+   *   appended all the same: only an idempotency key makes a retry safe), `log-full` when it has no room,
+   *   `body-too-large` for more events or bytes than one append takes; with the last two none of them was appended
    */
   append(
     channel: ChannelName,
@@ -52,6 +53,24 @@ export interface EventLog {
 
 /** Events that one append takes at the most. */
 export const MAX_APPENDED = 256;
+
+/** Bytes of data that the events of one append have together at the most, but for a single event that is larger. */
+export const MAX_APPENDED_BYTES = 1024 * 1024;
+
+/**
+ * Each log calls this first: an append is one step, and a larger one would hold the log for too long.
+ * @throws BrokerError `body-too-large`
+ */
+export function refuseTooMany(events: readonly NewEvent[]): void {
+  if (events.length < 2) return;
+  let bytes = 0;
+  for (const { data } of events) bytes += Buffer.byteLength(data);
+  if (events.length <= MAX_APPENDED && bytes <= MAX_APPENDED_BYTES) return;
+  throw new BrokerError(
+    'body-too-large',
+    `At most ${MAX_APPENDED} events with ${MAX_APPENDED_BYTES} bytes of data in all can be published at once. Nothing was published; publish fewer at a time.`,
+  );
+}
 
 /** Bytes of events in a page at the most, but for a single event that is larger. */
 export const PAGE_BYTES = 256 * 1024;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../src/events/channel-name.ts';
 import type { ChannelName } from '../../src/events/channel-name.ts';
-import { MAX_APPENDED } from '../../src/log/event-log.ts';
+import { MAX_APPENDED, MAX_APPENDED_BYTES } from '../../src/log/event-log.ts';
 import type { Appended, EventLog, HistoryPolicy, LogPage } from '../../src/log/event-log.ts';
 import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
 import type { EventId } from '../../src/events/event.ts';
@@ -105,6 +105,32 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       expect(listener.events.map(({ record }) => record.toString())).toEqual(recordsOf(large));
       expect(listener.ids).toEqual(ids);
       stop();
+    });
+
+    test.each([
+      ['more than an append takes', texts(MAX_APPENDED + 1)],
+      ['of more bytes than an append takes', ['é'.repeat(MAX_APPENDED_BYTES / 2), 'x']],
+    ])('%s are refused, and none is appended or announced', async (_kind, all) => {
+      const listener = new Listener();
+      const stop = log.follow(channel, listener);
+      await listener.following();
+      await expect(append(all, { key: 'k' })).rejects.toMatchObject({
+        name: 'BrokerError',
+        code: 'body-too-large',
+        message: expect.stringContaining('publish fewer at a time') as string,
+      });
+      // The key leads to nothing: as many as an append takes go in with it.
+      const ids = idsOf(await append(texts(MAX_APPENDED), { key: 'k' }));
+      await listener.heard((id) => id === ids.at(-1));
+      expect(listener.ids).toEqual(ids);
+      expect((await read(ORIGIN)).events.map(({ id }) => id)).toEqual(ids);
+      stop();
+    });
+
+    test('as many bytes as an append takes are taken, and one event may have more', async () => {
+      const half = 'é'.repeat(MAX_APPENDED_BYTES / 4);
+      expect(await append([half, half])).toHaveLength(2);
+      expect(await append([half + half + half])).toHaveLength(1);
     });
 
     test('more than the channel keeps: all are announced, and the newest are kept', async () => {

@@ -120,6 +120,11 @@ export class ShakyLog implements EventLog {
     this.#lose = 1;
   }
 
+  /** Announces what the log does not hold, as anybody can who has the right. */
+  announceFalsely(events: readonly StoredEvent[]): void {
+    for (const { listener } of this.#followers) listener.onEvents(events);
+  }
+
   /** Pages are read from here on, and arrive only after {@link releasePages}. */
   withholdPages(): void {
     this.#withheld = Promise.withResolvers();

@@ -1,6 +1,6 @@
 import type { ChannelName } from '../../events/channel-name.ts';
 import { BrokerError } from '../../events/errors.ts';
-import { HEALTHY, PAGE_BYTES, TAIL_TTL } from '../event-log.ts';
+import { HEALTHY, PAGE_BYTES, TAIL_TTL, refuseTooMany } from '../event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -101,6 +101,7 @@ export class MemoryEventLog implements EventLog {
     events: readonly NewEvent[],
     { policy, idempotencyKey }: AppendOptions,
   ): Promise<readonly Appended[]> {
+    refuseTooMany(events);
     const now = this.#steady();
     const keys = idempotencyKey === undefined ? undefined : keysOf(channel, idempotencyKey, events.length);
     const known = keys?.map((key) => this.#keys.get(key, now - this.#options.idempotencyTtl));

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { parseEventId } from '../../events/event.ts';
 import type { EventId, StoredEvent } from '../../events/event.ts';
 import { isKnownVersion } from '../../events/record.ts';
+import { MAX_APPENDED } from '../event-log.ts';
 
 const LF = 0x0a;
 const BLANK = 0x20;
@@ -17,7 +18,10 @@ const SAFE_DIGITS = 19;
 /** Digits of the largest length of a record. */
 const LENGTH_DIGITS = 10;
 
-/** An announcement that this broker cannot read, made by a newer release; `unknown` is the id of its last event. */
+/**
+ * An announcement that this broker does not read, because a newer release has made it or it has too many events; `unknown`
+ * is the id of its last event.
+ */
 export interface UnknownAnnouncement {
   readonly unknown: EventId;
 }
@@ -59,7 +63,8 @@ function parseEvents(
     at = lengthEnd + 1 + length;
     if (at > message.length) return undefined;
     const record = message.subarray(lengthEnd + 1, at);
-    isKnown &&= isKnownVersion(record);
+    // More events than a broker appends at once are read from the log, in pages, where there are so many.
+    isKnown &&= events.length < MAX_APPENDED && isKnownVersion(record);
     if (isKnown) events.push({ id, prev, record: ownBytes(record) });
     prev = id;
   }

@@ -1,5 +1,5 @@
 import type { ChannelName } from '../../events/channel-name.ts';
-import { PAGE_BYTES, TAIL_TTL } from '../event-log.ts';
+import { PAGE_BYTES, TAIL_TTL, refuseTooMany } from '../event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -62,6 +62,7 @@ export class RedisEventLog implements EventLog {
     events: readonly NewEvent[],
     { policy: { size, ttl }, idempotencyKey }: AppendOptions,
   ): Promise<readonly Appended[]> {
+    refuseTooMany(events);
     const keys: [string, ...string[]] = [...this.#keys.channel(channel)];
     if (idempotencyKey !== undefined)
       keys.push(...this.#keys.idempotency(channel, idempotencyKey, events.length));

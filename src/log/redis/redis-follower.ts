@@ -2,6 +2,7 @@ import type { Buffer } from 'node:buffer';
 import type { ChannelName } from '../../events/channel-name.ts';
 import { BrokerError } from '../../events/errors.ts';
 import type { LogListener } from '../event-log.ts';
+import { compareEventIds } from '../../events/event.ts';
 import type { EventId } from '../../events/event.ts';
 import { parseAnnouncement } from './announcement.ts';
 import type { PubSub, PubSubListener } from '../../redis/pub-sub.ts';
@@ -47,6 +48,8 @@ class Follower implements PubSubListener {
   #state: 'starting' | 'following' | 'interrupted' | 'stopped' = 'starting';
   /** Counts interruptions: a tail that was asked for before one does not cover what was lost in it. */
   #interruptions = 0;
+  /** The last event of an announcement that could not be read and came before the tail was known. */
+  #unread: EventId | undefined;
 
   constructor(tail: () => Promise<EventId>, listener: LogListener) {
     this.#tail = tail;
@@ -85,13 +88,15 @@ class Follower implements PubSubListener {
   onMessage(message: Buffer): void {
     const announced = parseAnnouncement(message);
     if (announced === undefined) return;
-    if (!('unknown' in announced)) {
-      this.#listener.onEvents(announced);
-    } else if (this.#state === 'following') {
-      // As if the announcement were lost: the channel reads the log, which says why it cannot give the event.
-      this.#listener.onInterrupted();
-      this.#listener.onResumed(announced.unknown);
-    }
+    if (!('unknown' in announced)) this.#listener.onEvents(announced);
+    else if (this.#state === 'following') this.#miss(announced.unknown);
+    else this.#unread = announced.unknown;
+  }
+
+  /** As if the announcement were lost: the channel reads the log, which says why it cannot give the event. */
+  #miss(last: EventId): void {
+    this.#listener.onInterrupted();
+    this.#listener.onResumed(last);
   }
 
   onRefused(error: Error): void {
@@ -108,5 +113,8 @@ class Follower implements PubSubListener {
     this.#state = 'following';
     if (resumed) this.#listener.onResumed(tail);
     else this.#listener.onFollowing(tail);
+    const unread = this.#unread;
+    this.#unread = undefined;
+    if (unread !== undefined && compareEventIds(tail, unread) < 0) this.#miss(unread);
   }
 }

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { parseChannelName } from '../../../src/events/channel-name.ts';
 import type { EventId } from '../../../src/events/event.ts';
+import { MAX_APPENDED } from '../../../src/log/event-log.ts';
 import { RedisFollower } from '../../../src/log/redis/redis-follower.ts';
 import type { PubSub, PubSubListener } from '../../../src/redis/pub-sub.ts';
 import { RedisKeys } from '../../../src/redis/redis-keys.ts';
@@ -99,4 +100,36 @@ test('tells nothing once it is stopped', async () => {
   await nextTurn();
   expect(told).toEqual([]);
   expect(pubSub.listener).toBeUndefined();
+});
+
+test('an announcement of a later form is as good as lost, also when it comes before the tail is known', async () => {
+  const later = (last: string): void => pubSub.listener?.onMessage(Buffer.from(`b${last}\nwhatever it is`));
+  pubSub.listener?.onSubscribed();
+  later('5-0');
+  tails[0]?.resolve(id('4-0'));
+  await nextTurn();
+  expect(told).toEqual(['following 4-0', 'interrupted', 'resumed 5-0']);
+  later('6-0');
+  expect(told.slice(3)).toEqual(['interrupted', 'resumed 6-0']);
+
+  pubSub.listener?.onInterrupted();
+  pubSub.listener?.onSubscribed();
+  later('7-0');
+  // The tail covers the event.
+  tails[1]?.resolve(id('7-0'));
+  await nextTurn();
+  expect(told.slice(5)).toEqual(['interrupted', 'resumed 7-0']);
+});
+
+test.each([
+  [MAX_APPENDED, 'event 256-0'],
+  [MAX_APPENDED + 1, 'resumed 257-0'],
+])('an announcement of %i events is read if so many can be appended at once', async (count, last) => {
+  pubSub.listener?.onSubscribed();
+  tails[0]?.resolve(id('0-0'));
+  await nextTurn();
+  const events = Array.from({ length: count }, (_, i) => `${i + 1}-0 3\n1\n\n`).join('');
+  pubSub.listener?.onMessage(Buffer.from(`a${count}-0\n0-0\n${events}`));
+  expect(told.at(-1)).toBe(last);
+  expect(told.length).toBeLessThanOrEqual(1 + MAX_APPENDED);
 });

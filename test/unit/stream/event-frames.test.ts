@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { EventRun } from '../../../src/events/event-run.ts';
 import { ORIGIN } from '../../../src/events/event.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../../src/events/event.ts';
-import { encodeRecord } from '../../../src/events/record.ts';
+import { countWithin, encodeRecord, sentLength } from '../../../src/events/record.ts';
 import { EVENT_FRAMES } from '../../../src/stream/event-frames.ts';
 import { asChunk } from '../../../src/stream/shared-bytes.ts';
 
@@ -64,6 +64,15 @@ describe('an event', () => {
       'a\u2028b\u0085c\u000bd\fe',
       'data: a\u2028b\u0085c\u000bd\fe\n\n',
     ],
+    ...[31, 32, 33, 5_000].map((length) => {
+      const line = 'é'.repeat(length / 2).padEnd(length - Math.floor(length / 2), 'x');
+      return [
+        `lines of ${length} bytes`,
+        undefined,
+        `${line}\r\n${line}\n\n${line}\r${line}`,
+        `data: ${line}\ndata: ${line}\ndata: \ndata: ${line}\ndata: ${line}\n\n`,
+      ] as const;
+    }),
     ['what replacing could take for a pattern', undefined, '$&\n$1', 'data: $&\ndata: $1\n\n'],
     ['text beyond ASCII', 'créé', '☃ 𝄞', 'event: créé\ndata: ☃ 𝄞\n\n'],
   ])('with %s', (_what, ofType, data, wire) => {
@@ -103,6 +112,21 @@ describe('a run', () => {
         const { plain, chunk } = runOf(...given).as(EVENT_FRAMES);
         expect(chunk?.equals(Buffer.from(asChunk(plain.toString())))).toBe(true);
         expect(chunk?.buffer).toBe(plain.buffer);
+      }),
+    );
+  });
+
+  test('is as long as its events were said to be, and is cut where a limit is reached', () => {
+    fc.assert(
+      fc.property(events, fc.nat(400), (given, limit) => {
+        const run = runOf(...given);
+        const lengths = run.events.map((one) => sentLength(one));
+        const total = lengths.reduce((a, b) => a + b, 0);
+        expect(run.as(EVENT_FRAMES).plain).toHaveLength(total);
+        const count = countWithin(run.events, limit);
+        const within = lengths.slice(0, count).reduce((a, b) => a + b, 0);
+        if (count > 1) expect(within).toBeLessThanOrEqual(limit);
+        if (count < given.length) expect(within + (lengths[count] as number)).toBeGreaterThan(limit);
       }),
     );
   });
