@@ -9,7 +9,7 @@ import type { Appended, EventLog, HistoryPolicy } from '../log/event-log.ts';
 import { parseEventId } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import type { RequestTrace, RequestTracer, TracedRequest } from './request-tracer.ts';
-import { parsePublication, parseRawPublication } from './publication.ts';
+import { IDEMPOTENCY_KEY, parsePublication, parseRawPublication } from './publication.ts';
 import type { Publication, PublishBody } from './publication.ts';
 import type { CountedPublish, PublishLimiter, RateHeaders } from './publish-limiter.ts';
 
@@ -195,13 +195,21 @@ export class PublishAttempt {
     return counted instanceof Promise ? counted.then(this.#keepHeaders) : this.#keepHeaders(counted);
   }
 
-  /** @throws BrokerError `forbidden`, `unauthorized` for a revoked token, and as {@link EventLog.append} does */
-  async publish(publication: Publication, idempotencyKey: string | undefined): Promise<PublishAnswer> {
+  /**
+   * @param idempotencyKey the header as it came; several of them are an array
+   * @throws BrokerError `forbidden`, `unauthorized` for a revoked token, `bad-request` for a wrong idempotency key, and as
+   *   {@link EventLog.append} does
+   */
+  async publish(
+    publication: Publication,
+    idempotencyKey: string | readonly string[] | undefined,
+  ): Promise<PublishAnswer> {
     const { channel } = publication;
     if (this.#access === undefined) throw new Error('a publish was not admitted');
     const refusal = this.#steps.refusalOf(this.#access, channel);
     if (refusal !== undefined) throw refusal;
-    const { id, replayed } = await this.#steps.append(publication, idempotencyKey, this.#trace);
+    const key = idempotencyKeyOf(idempotencyKey);
+    const { id, replayed } = await this.#steps.append(publication, key, this.#trace);
     return { json: acknowledgement(channel, id), replayed };
   }
 
@@ -214,6 +222,11 @@ export class PublishAttempt {
     this.#rateHeaders = counted?.headers;
     return counted?.refusal;
   };
+}
+
+function idempotencyKeyOf(header: string | readonly string[] | undefined): string | undefined {
+  if (header === undefined || (typeof header === 'string' && IDEMPOTENCY_KEY.test(header))) return header;
+  throw new BrokerError('bad-request', 'Idempotency-Key takes 1 to 200 visible ASCII characters, once.');
 }
 
 /**

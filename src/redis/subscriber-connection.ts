@@ -43,6 +43,8 @@ export class SubscriberConnection implements PubSub {
   #removed = new Set<string>();
   #flushScheduled = false;
   #away = false;
+  /** Whether the node may have ended subscriptions because their slots have moved. */
+  #moved = false;
 
   constructor({ redis, sharded = false }: SubscriberConnectionOptions) {
     this.#redis = redis;
@@ -61,6 +63,11 @@ export class SubscriberConnection implements PubSub {
     redis.on('close', () => {
       this.#away = true;
       this.#interruptAll();
+    });
+    // ioredis emits this when a node of a cluster ends or refuses a subscription because its slot has moved.
+    redis.on('moved', () => {
+      this.#moved = true;
+      this.#scheduleFlush();
     });
     // The connection is made anew until it is closed.
     redis.connect().catch(() => undefined);
@@ -132,6 +139,7 @@ export class SubscriberConnection implements PubSub {
     const removed = [...this.#removed].filter((name) => !this.#topics.has(name));
     this.#removed.clear();
     if (!this.ready) return;
+    if (this.#moved) this.#interruptEnded();
     const added = [...this.#added].filter((topic) => this.#isCurrent(topic));
     this.#added.clear();
     // In a cluster the names of one command share a slot, and each channel has its own.
@@ -188,13 +196,30 @@ export class SubscriberConnection implements PubSub {
   }
 
   #interruptAll(): void {
+    for (const topic of this.#topics.values()) this.#interrupt(topic);
+  }
+
+  /**
+   * Finds the subscriptions that the node has ended, and has them subscribed again. When a slot moves away and back before
+   * the cluster's layout is read again, nothing else shows that its names are not subscribed any more.
+   */
+  #interruptEnded(): void {
+    this.#moved = false;
+    const { subscriber = false } = this.#redis.condition ?? {};
+    const current = new Set(subscriber === false ? [] : subscriber.channels('ssubscribe'));
     for (const topic of this.#topics.values()) {
-      topic.state = 'new';
-      for (const subscription of topic.subscriptions) {
-        if (!subscription.subscribed) continue;
-        subscription.subscribed = false;
-        subscription.listener.onInterrupted();
-      }
+      if (topic.state !== 'confirmed' || current.has(topic.name)) continue;
+      this.#interrupt(topic);
+      this.#added.add(topic);
+    }
+  }
+
+  #interrupt(topic: Topic): void {
+    topic.state = 'new';
+    for (const subscription of topic.subscriptions) {
+      if (!subscription.subscribed) continue;
+      subscription.subscribed = false;
+      subscription.listener.onInterrupted();
     }
   }
 

@@ -26,8 +26,8 @@ export interface ControlBus {
   ask(kind: string, payload: Json): Promise<Answers<Json>>;
 
   /**
-   * Has every replica carry out the command, as {@link ask} does; each answers how many streams it has ended. A revocation in
-   * the command is kept in the same step: a replica that hears of the revocation finds it kept.
+   * Has every replica carry out the command, as {@link ask} does; each answers how many streams it has ended. A process that
+   * asks nobody but itself takes the time that it needs. A revocation in the command is kept in the same step: a replica that hears of the revocation finds it kept.
    * @throws BrokerError, in under a second, `log-unavailable` when the replicas cannot be asked (they may have been asked
    *   all the same when only the confirmation was lost: asking again does no harm), `revocations-full` or `log-full` when
    *   there is no room for the revocation, and then no replica was asked

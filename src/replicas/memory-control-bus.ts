@@ -40,12 +40,16 @@ export class MemoryControlBus implements ControlBus {
 
   async ask(kind: string, payload: Json): Promise<Answers<Json>> {
     const question = boundedJson(payload, MAX_QUESTION_BYTES);
-    return this.#gather(async () => {
+    const { promise: late, resolve } = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => resolve(undefined), ANSWER_TIME_MS);
+    const outcome = await this.#outcomeOf(async () => {
       // Answerer and asker get copies, as they do from another replica.
       const answer = await this.#answerers.get(kind)?.(JSON.parse(question) as Json);
       if (answer === undefined) return undefined;
       return JSON.parse(boundedJson(answer, MAX_ANSWER_BYTES)) as Json;
-    });
+    }, late);
+    clearTimeout(timer);
+    return outcome;
   }
 
   async request(command: ControlCommand): Promise<Answers<number>> {
@@ -53,7 +57,8 @@ export class MemoryControlBus implements ControlBus {
       this.#makeRoom([command.revocation]);
       this.#kept.addNew(command.revocation);
     }
-    return this.#gather(async () => this.#listener?.onCommand(command));
+    // Waits for as long as it takes: nobody else could be missing, and the count of many thousand streams stays exact.
+    return this.#outcomeOf(async () => this.#listener?.onCommand(command));
   }
 
   async *revocations(): AsyncIterable<readonly Revocation[]> {
@@ -73,11 +78,13 @@ export class MemoryControlBus implements ControlBus {
     for (const revocation of revocations) this.#kept.add(revocation);
   }
 
-  async #gather<T>(answerNow: () => Promise<T | undefined>): Promise<Answers<T>> {
-    const { promise: late, resolve } = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => resolve(undefined), ANSWER_TIME_MS);
-    const answer = await Promise.race([answerNow().catch(() => undefined), late]);
-    clearTimeout(timer);
+  /** A failure is no answer. Neither is what comes after `late`. */
+  async #outcomeOf<T>(
+    answerNow: () => Promise<T | undefined>,
+    late?: Promise<undefined>,
+  ): Promise<Answers<T>> {
+    const answering = answerNow().catch(() => undefined);
+    const answer = await (late === undefined ? answering : Promise.race([answering, late]));
     const { replica } = this;
     if (answer === undefined) return { answers: [], missing: 1, silent: [replica] };
     return { answers: [{ replica, answer }], missing: 0, silent: [] };

@@ -9,6 +9,18 @@ describe('the control bus of one process', () => {
   }));
 });
 
+test('a command is answered with its count, however long it takes', async () => {
+  const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000 });
+  const { promise, resolve } = Promise.withResolvers<number>();
+  bus.listen({ onCommand: () => promise, onJoined: () => undefined });
+  bus.answer('hang', () => new Promise(() => undefined));
+  const outcome = bus.request(command());
+  // Asked later, and given up after the time that replicas have.
+  expect((await bus.ask('hang', null)).missing).toBe(1);
+  resolve(30_000);
+  expect((await outcome).answers).toEqual([{ replica: 'one', answer: 30_000 }]);
+});
+
 describe('when the clock is set', () => {
   afterEach(() => {
     vi.useRealTimers();

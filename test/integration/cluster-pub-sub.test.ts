@@ -77,3 +77,18 @@ test('who subscribes before the cluster is known hears what comes later, over a 
   await expect.poll(() => late.notes).toEqual(['subscribed']);
   expect(leaver.notes).toEqual(['subscribed', 'one']);
 });
+
+test('a name whose slot moves away and back at once is subscribed again', async () => {
+  await cluster.connect();
+  const [subscriber, other] = [new NotingSubscriber(), new NotingSubscriber()];
+  const node = await servers.masterOf(NAME);
+  pubSub.subscribe(NAME, subscriber);
+  pubSub.subscribe(`other:${NAME}`, other);
+  await expect.poll(() => [subscriber.notes, other.notes]).toEqual([['subscribed'], ['subscribed']]);
+  await servers.flipSlot(NAME);
+  expect(await servers.masterOf(NAME)).toBe(node);
+  for (const { notes } of [subscriber, other])
+    await expect.poll(() => notes).toEqual(['subscribed', 'interrupted', 'subscribed']);
+  await cluster.spublish(NAME, 'one');
+  await expect.poll(() => subscriber.notes.at(-1)).toBe('one');
+});

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import calculateSlot from 'cluster-key-slot';
+import { Redis } from 'ioredis';
 import { startRedisGroup } from './redis-group.ts';
 import type { RedisNode } from './redis-group.ts';
 import type { Authority } from './certificates.ts';
@@ -14,6 +15,8 @@ export interface RedisCluster {
   masterOf(key: string): Promise<RedisNode>;
   /** Moves the key's slot, with all that is in it, to another master. */
   moveSlot(key: string): Promise<void>;
+  /** Gives the key's slot, which must be empty, to another master and takes it back before anybody can notice. */
+  flipSlot(key: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -89,6 +92,23 @@ export async function startRedisCluster(authority?: Authority): Promise<RedisClu
       }
       for (const node of [target, source]) await node.cli('cluster', 'setslot', slot, 'node', targetId);
       await until(async () => (await portOfSlot(first, Number(slot))) === target.port);
+    },
+    async flipSlot(key) {
+      const source = await masterOf(key);
+      const target = nodes.slice(0, MASTERS).find((node) => node !== source) as RedisNode;
+      const [away, back] = await Promise.all(
+        [target, source].map(
+          async (node) => ['SETSLOT', calculateSlot(key), 'NODE', await node.cli('cluster', 'myid')] as const,
+        ),
+      );
+      const redis = new Redis({ host: HOST, port: source.port });
+      await redis
+        .pipeline([
+          ['cluster', ...(away ?? [])],
+          ['cluster', ...(back ?? [])],
+        ])
+        .exec();
+      redis.disconnect();
     },
     stop: () => group.stop(),
   };

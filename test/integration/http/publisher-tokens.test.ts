@@ -52,6 +52,12 @@ test.each([
     expect(readProblem(answer, 403).code).toBe('forbidden');
 });
 
+test('a token that does not grant the channel is 403, whatever the idempotency key is', async () => {
+  for (const key of ['a b', ''])
+    for (const answer of await publish('news', `Authorization: Bearer ${grants}`, `Idempotency-Key: ${key}`))
+      expect(readProblem(answer, 403).code).toBe('forbidden');
+});
+
 test('a token that grants no channel is refused before the body is read', async () => {
   const headers = ['Content-Length: 1000000000', `Authorization: Bearer ${subscribes}`];
   const answer = await exchange(broker.port, { method: 'POST', path: '/publish/news', headers });
