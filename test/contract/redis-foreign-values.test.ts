@@ -54,10 +54,10 @@ describe('what no broker has written', () => {
       '$type at the key of $which is told, and nothing is written',
       async ({ which, command }) => {
         await redis.cli(...command(keys[which]));
-        const told = { code: 'log-unavailable', trouble: 'WRONGTYPE' };
-        await expect(appendOne(log, keys.channel, 'a')).rejects.toMatchObject(told);
-        await expect(log.read(keys.channel, '1-1' as EventId, 10, POLICY)).rejects.toMatchObject(told);
-        await expect(log.rewind(keys.channel, 3, POLICY)).rejects.toMatchObject(told);
+        const expected = { code: 'log-unavailable', trouble: 'WRONGTYPE' };
+        await expect(appendOne(log, keys.channel, 'a')).rejects.toMatchObject(expected);
+        await expect(log.read(keys.channel, '1-1' as EventId, 10, POLICY)).rejects.toMatchObject(expected);
+        await expect(log.rewind(keys.channel, 3, POLICY)).rejects.toMatchObject(expected);
         expect((await redis.cli('keys', `*${keys.channel}*`)).split('\n')).toEqual([keys[which]]);
       },
     );

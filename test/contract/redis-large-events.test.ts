@@ -54,8 +54,8 @@ describe('a channel of large events', () => {
       KEEPING,
     );
     await appendTexts(log, small.channel, Array.from({ length: EVENTS }, String), KEEPING);
-    const look = `return #redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][2][4]`;
-    oneEvent = await costOf(() => times(() => redis.cli('eval', look, '1', big.log)));
+    const copyOne = `return #redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][2][4]`;
+    oneEvent = await costOf(() => times(() => redis.cli('eval', copyOne, '1', big.log)));
   });
   afterAll(async () => {
     await log.close();

@@ -95,18 +95,18 @@ async function probe(): Promise<never> {
 }
 
 function wake(): void {
-  for (const look of waiting) look();
+  for (const check of waiting) check();
 }
 
 async function when(condition: () => boolean): Promise<void> {
   await new Promise<void>((resolve) => {
-    const look = (): void => {
+    const check = (): void => {
       if (!condition()) return;
-      waiting.delete(look);
+      waiting.delete(check);
       resolve();
     };
-    waiting.add(look);
-    look();
+    waiting.add(check);
+    check();
   });
 }
 

@@ -23,23 +23,23 @@ class SteeredPubSub implements PubSub {
 
 let pubSub: SteeredPubSub;
 let tails: PromiseWithResolvers<EventId>[];
-let told: string[];
+let calls: string[];
 let stop: () => void;
 beforeEach(() => {
   pubSub = new SteeredPubSub();
   tails = [];
-  told = [];
+  calls = [];
   const tail = (): Promise<EventId> => {
     tails.push(Promise.withResolvers());
     return (tails.at(-1) as PromiseWithResolvers<EventId>).promise;
   };
   const follower = new RedisFollower({ pubSub, keys: new RedisKeys('sluice:'), tail });
   stop = follower.follow(CHANNEL, {
-    onFollowing: (at) => told.push(`following ${at}`),
-    onEvents: (events) => told.push(...events.map((event) => `event ${event.id}`)),
-    onTrouble: (error) => told.push(`trouble ${(error as Error).message}`),
-    onInterrupted: () => told.push('interrupted'),
-    onResumed: (at) => told.push(`resumed ${at}`),
+    onFollowing: (at) => calls.push(`following ${at}`),
+    onEvents: (events) => calls.push(...events.map((event) => `event ${event.id}`)),
+    onTrouble: (error) => calls.push(`trouble ${(error as Error).message}`),
+    onInterrupted: () => calls.push('interrupted'),
+    onResumed: (at) => calls.push(`resumed ${at}`),
   });
 });
 
@@ -49,7 +49,7 @@ test('reads the tail once the subscription is confirmed, and not before', async 
   expect(tails).toHaveLength(1);
   tails[0]?.resolve(id('1-0'));
   await nextTurn();
-  expect(told).toEqual(['following 1-0']);
+  expect(calls).toEqual(['following 1-0']);
 });
 
 test('a tail from before a reconnect says nothing', async () => {
@@ -58,35 +58,35 @@ test('a tail from before a reconnect says nothing', async () => {
   pubSub.listener?.onSubscribed();
   tails[0]?.resolve(id('1-0'));
   await nextTurn();
-  expect(told).toEqual([]);
+  expect(calls).toEqual([]);
   tails[1]?.resolve(id('2-0'));
   await nextTurn();
-  expect(told).toEqual(['following 2-0']);
+  expect(calls).toEqual(['following 2-0']);
 
   pubSub.listener?.onInterrupted();
   pubSub.listener?.onSubscribed();
   pubSub.listener?.onInterrupted();
   tails[2]?.resolve(id('3-0'));
   await nextTurn();
-  expect(told).toEqual(['following 2-0', 'interrupted']);
+  expect(calls).toEqual(['following 2-0', 'interrupted']);
   pubSub.listener?.onSubscribed();
   tails[3]?.resolve(id('4-0'));
   await nextTurn();
-  expect(told).toEqual(['following 2-0', 'interrupted', 'resumed 4-0']);
+  expect(calls).toEqual(['following 2-0', 'interrupted', 'resumed 4-0']);
 });
 
-test('a tail that cannot be read is told and read again, until it is stopped', async () => {
+test('a tail that cannot be read is calls and read again, until it is stopped', async () => {
   vi.useFakeTimers();
   try {
     pubSub.listener?.onSubscribed();
     tails[0]?.reject(new Error('no'));
     await vi.advanceTimersByTimeAsync(1_000);
-    expect([tails.length, told]).toEqual([2, ['trouble no']]);
+    expect([tails.length, calls]).toEqual([2, ['trouble no']]);
     tails[1]?.reject(new Error('still no'));
     await vi.advanceTimersByTimeAsync(0);
     stop();
     await vi.advanceTimersByTimeAsync(10_000);
-    expect([tails.length, told]).toEqual([2, ['trouble no', 'trouble still no']]);
+    expect([tails.length, calls]).toEqual([2, ['trouble no', 'trouble still no']]);
   } finally {
     vi.useRealTimers();
   }
@@ -97,6 +97,6 @@ test('tells nothing once it is stopped', async () => {
   stop();
   tails[0]?.resolve(id('1-0'));
   await nextTurn();
-  expect(told).toEqual([]);
+  expect(calls).toEqual([]);
   expect(pubSub.listener).toBeUndefined();
 });
