@@ -75,7 +75,7 @@ test('a tail from before a reconnect says nothing', async () => {
   expect(calls).toEqual(['following 2-0', 'interrupted', 'resumed 4-0']);
 });
 
-test('a tail that cannot be read is calls and read again, until it is stopped', async () => {
+test('a tail that cannot be read is reported and read again, until it is stopped', async () => {
   vi.useFakeTimers();
   try {
     pubSub.listener?.onSubscribed();
