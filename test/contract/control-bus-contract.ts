@@ -117,11 +117,14 @@ export function controlBusContract(createGroup: () => { open: OpenBus; close: ()
       ['the answer fails', () => Promise.reject(new Error('no'))],
       ['the answer comes too late', () => new Promise<Json>(() => undefined)],
       ['the answer is too large', async () => 'x'.repeat(MAX_ANSWER_BYTES)],
-    ] satisfies [string, Answerer | undefined][])('says who is missing when %s', async (_why, answerer) => {
-      const { bus } = await join();
-      if (answerer !== undefined) bus.answer('state', answerer);
-      expect(await bus.ask('state', null)).toEqual({ answers: [], missing: 1, silent: ['one'] });
-    });
+    ] satisfies [string, Answerer | undefined][])(
+      'names the missing replica when %s',
+      async (_why, answerer) => {
+        const { bus } = await join();
+        if (answerer !== undefined) bus.answer('state', answerer);
+        expect(await bus.ask('state', null)).toEqual({ answers: [], missing: 1, silent: ['one'] });
+      },
+    );
 
     test('a payload may be as long as the limit, and not longer', async () => {
       const { bus } = await join();

@@ -17,7 +17,7 @@ describe('when the clock is set', () => {
   test.each([
     ['forward', 86_400_000],
     ['back', -86_400_000],
-  ])('%s, a revocation is kept for its time', async (_where, step) => {
+  ])('%s, a revocation is kept for the same time', async (_where, step) => {
     vi.useFakeTimers();
     const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000 });
     const revocation = revocationOf('7');

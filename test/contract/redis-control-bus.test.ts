@@ -49,7 +49,7 @@ describe('on one Redis', () => {
     '{"id":"1","from":"newer","command":{"kind":"a kind without an answerer","payload":[]}}',
     `{"id":"1","from":"newer","command":{"kind":"deep","payload":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`,
     `{"id":"1","from":"newer","command":{"kind":"disconnect","channel":"news","long":"${'x'.repeat(80_000)}"}}`,
-  ])('what this version does not understand is passed over: %s', async (message) => {
+  ])('a replica ignores an unknown message: %s', async (message) => {
     expect(await say(message)).toBe('2');
     expect((await one.bus.request(command())).missing).toBe(0);
     expect(one.commands).toEqual([command()]);

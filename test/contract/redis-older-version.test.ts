@@ -180,7 +180,7 @@ describe('beside a future version', () => {
       (id: string, prev: string) => `a${id}\n${prev}\n${id} ${FUTURE.length}\n${FUTURE}`,
     ],
     ['another form of announcement', (id: string) => `b${id}\nwhatever\0\n\n`],
-  ])('%s is announced: whoever follows is told to read up to it', async (_, message) => {
+  ])('%s is announced: the listener is asked to read up to its id', async (_, message) => {
     const [first] = await appendTexts(log, keys.channel, ['a']);
     const listener = new Listener();
     const stop = log.follow(keys.channel, listener);

@@ -25,7 +25,7 @@ describe('what a token grants', () => {
   });
 });
 
-describe('a claim that cannot be read is named, and its text is not repeated', () => {
+describe('an unreadable claim is named, and its text is not repeated', () => {
   test.each<readonly [claims: Record<string, unknown>, name: string]>([
     [{ sluice: null }, 'claim sluice '],
     [{ sluice: 'orders' }, 'claim sluice '],

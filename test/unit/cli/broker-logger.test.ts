@@ -14,7 +14,7 @@ function logged(log: (logger: ReturnType<typeof brokerLogger>) => void): Record<
   return JSON.parse(line) as Record<string, unknown>;
 }
 
-describe('no log line has', () => {
+describe('no log line contains', () => {
   test('the query or the headers of a request', () => {
     const headers = { authorization: 'Bearer hunter2', cookie: 'sluice_token=hunter2' };
     const req = { method: 'GET', url: '/events/news?token=hunter2', headers, raw: { headers } };
@@ -35,7 +35,7 @@ describe('no log line has', () => {
     expect(logged((logger) => logger.child({ a: 1 }).warn(message))).toMatchObject({ msg });
   });
 
-  test('what an error carries besides its message, nor what caused it', () => {
+  test('fields of an error other than its message, or its cause', () => {
     const cause = Object.assign(new Error('why'), { command: { args: ['hunter2'] } });
     const error = Object.assign(new Error('it failed', { cause }), {
       code: 'WRONGPASS',

@@ -6,12 +6,12 @@ import { RedisFollower } from '../../../src/log/redis/redis-follower.ts';
 import type { PubSub, PubSubListener } from '../../../src/redis/pub-sub.ts';
 import { RedisKeys } from '../../../src/redis/redis-keys.ts';
 
-/** The laws Join and Reconnect: subscribe first, then read the tail; a tail from before an interruption says nothing. */
+/** The laws Join and Reconnect: subscribe first, then read the tail. A tail from before an interruption is not used. */
 
 const CHANNEL = parseChannelName('news');
 const id = (text: string): EventId => text as EventId;
 
-/** Pub/sub whose connection comes and goes as the test says. */
+/** A pub/sub connection that the test controls. */
 class SteeredPubSub implements PubSub {
   listener: PubSubListener | undefined;
 
@@ -52,7 +52,7 @@ test('reads the tail once the subscription is confirmed, and not before', async 
   expect(calls).toEqual(['following 1-0']);
 });
 
-test('a tail from before a reconnect says nothing', async () => {
+test('a tail from before a reconnect is not used', async () => {
   pubSub.listener?.onSubscribed();
   pubSub.listener?.onInterrupted();
   pubSub.listener?.onSubscribed();
@@ -92,7 +92,7 @@ test('a tail that cannot be read is reported and read again, until it is stopped
   }
 });
 
-test('tells nothing once it is stopped', async () => {
+test('calls no listener after a stop', async () => {
   pubSub.listener?.onSubscribed();
   stop();
   tails[0]?.resolve(id('1-0'));

@@ -70,7 +70,7 @@ describe('an event', () => {
     expect(wireOf(runOf({ type: ofType, data }))).toBe(`id: 1-0\n${wire}`);
   });
 
-  test('is read back as one event, its lines joined by LF, whatever it holds', () => {
+  test('is parsed as one event, with its lines joined by LF, for any data', () => {
     fc.assert(
       fc.property(event, event, (one, other) => {
         const expected = [one, other].map((given, i) => ({
@@ -83,11 +83,11 @@ describe('an event', () => {
     );
   });
 
-  test('never has a CR', () => {
+  test('never contains a CR', () => {
     fc.assert(fc.property(event, (one) => !wireOf(runOf(one)).includes('\r')));
   });
 
-  test('in the form of the release before is sent as it is, behind its id', () => {
+  test('from a record of version 0 is sent as it is, after its id', () => {
     const record = Buffer.from('0event: créé\ndata: a\ndata: b\n\n');
     const run = new EventRun(ORIGIN, [{ id: '7-1' as EventId, prev: ORIGIN, record }]);
     expect(wireOf(run)).toBe('id: 7-1\nevent: créé\ndata: a\ndata: b\n\n');
@@ -107,7 +107,7 @@ describe('a run', () => {
     );
   });
 
-  test('is encoded once for all, and its end is a part of the same memory', () => {
+  test('is encoded once for all subscribers, and its end is a part of the same memory', () => {
     fc.assert(
       fc.property(events, fc.nat(), fc.nat(), (given, some, more) => {
         const run = runOf(...given);
