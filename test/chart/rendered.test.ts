@@ -201,7 +201,7 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       'both set',
     ],
     ['public metrics', { settings: { PORT: 9090 } }, 'are the same'],
-    ['an Ingress for nobody', { ingress: { enabled: true } }, 'ingress.enabled needs ingress.hosts'],
+    ['an Ingress without hosts', { ingress: { enabled: true } }, 'ingress.enabled needs ingress.hosts'],
     ['a route from nowhere', { httpRoute: { enabled: true } }, 'httpRoute.enabled needs'],
     [
       'a certificate from nowhere',
@@ -213,7 +213,7 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       { redis: { enabled: true }, autoscaling: { enabled: true, minReplicas: 11 } },
       'is above autoscaling.maxReplicas',
     ],
-    ['what the schema refuses', { settings: { SLUICE_HISTROY_SIZE: 5 } }, 'SLUICE_HISTROY_SIZE'],
+    ['an unknown setting', { settings: { SLUICE_HISTROY_SIZE: 5 } }, 'SLUICE_HISTROY_SIZE'],
   ])('refuses %s, and says why', async (_what, values, why) => {
     await expect(render(values)).rejects.toThrow(why);
   });

@@ -56,7 +56,7 @@ describe('values.schema.json', () => {
     ['a misspelled setting', withSettings({ SLUICE_HISTROY_SIZE: 5 })],
     ['a duration without a unit', withSettings({ SLUICE_HEARTBEAT: 15 })],
     ['a size of an unknown unit', withSettings({ SLUICE_MEMORY_BYTES: '1GB' })],
-    ['a log level that is none', withSettings({ LOG_LEVEL: 'loud' })],
+    ['an unknown log level', withSettings({ LOG_LEVEL: 'loud' })],
     ['an age that is no time', withSettings({ SLUICE_MAX_CONNECTION_AGE: 'never' })],
     ['nothing where it would stand for everything', withSettings({ SLUICE_PUBLIC_CHANNELS: '' })],
     ['publish keys in plain text', withSettings({ SLUICE_PUBLISH_KEYS: 'everybody-sees-it' })],
@@ -71,7 +71,7 @@ describe('values.schema.json', () => {
     ['a value that is not one', { ...values, replicas: 3 }],
     ['replicas that are text', { ...values, replicaCount: '3' }],
     ['a setting past the settings', { ...values, extraEnv: [{ name: 'SLUICE_RETRY', value: '1s' }] }],
-    ['a digest that is none', { ...values, image: { digest: 'latest' } }],
+    ['a malformed digest', { ...values, image: { digest: 'latest' } }],
     ['a controller that is not known', { ...values, ingress: { controller: 'caddy' } }],
   ])('refuses %s', (_what, wrong) => {
     expect(accepts(wrong)).toBe(false);

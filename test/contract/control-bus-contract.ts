@@ -113,7 +113,7 @@ export function controlBusContract(createGroup: () => { open: OpenBus; close: ()
     });
 
     test.each([
-      ['nobody answers', undefined],
+      ['there is no answerer', undefined],
       ['the answer fails', () => Promise.reject(new Error('no'))],
       ['the answer comes too late', () => new Promise<Json>(() => undefined)],
       ['the answer is too large', async () => 'x'.repeat(MAX_ANSWER_BYTES)],

@@ -54,7 +54,7 @@ test("events pass through a Redis with TLS and the test's own authority", async 
 describe('a broker is not ready, reports why, and refuses publishes', () => {
   test.each([
     ['whose CA is another', { SLUICE_REDIS_TLS_CA: createAuthority('Another').cert }, /certificate/],
-    ['whose CA is none that is known', { SLUICE_REDIS_TLS_CA: '' }, /certificate/],
+    ['when the CA is unknown', { SLUICE_REDIS_TLS_CA: '' }, /certificate/],
     [
       'whose certificate Redis does not trust',
       (() => {

@@ -71,7 +71,7 @@ const rows = {
   'publishes refused or unanswered': [...refused.values()].reduce((sum, count) => sum + count, 0),
   'events delivered': verdict.delivered,
   reconnects: verdict.reconnects,
-  'gaps told': verdict.gaps,
+  gaps: verdict.gaps,
   missing,
   duplicates,
   disorder,

@@ -90,9 +90,9 @@ describe('a stream that is refused for a passing reason returns the cursor of th
   test.each([
     ['in the header', '', { 'last-event-id': '7-1' }, '7-1'],
     ['in the query', '?lastEventId=7-2', {}, '7-2'],
-    ['but nothing that is no id', '', { 'last-event-id': 'what?' }, undefined],
-    ['nor a word', '?last_event_id=earliest', {}, undefined],
-    ['and none where none came', '', {}, undefined],
+    ['but no text that is not an id', '', { 'last-event-id': 'what?' }, undefined],
+    ['and no word such as earliest', '?last_event_id=earliest', {}, undefined],
+    ['and no id for a request without a cursor', '', {}, undefined],
   ])('%s', async (_where, query, headers, id) => {
     const { url } = await start({ SLUICE_MAX_CONNECTIONS: '1' });
     const first = await openStream(`${url}/events/news`);

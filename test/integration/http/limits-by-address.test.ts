@@ -46,7 +46,7 @@ describe('behind a trusted proxy each client has its own limit', () => {
       '198.51.100.4',
     ],
     [
-      'whatever the client itself has put in front',
+      'with other addresses that the client has put in front',
       ['1.1.1.1, 198.51.100.5', '2.2.2.2, 198.51.100.5', '198.51.100.6, 198.51.100.5'],
       '198.51.100.6',
     ],

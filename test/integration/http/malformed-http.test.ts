@@ -39,7 +39,7 @@ describe('a malformed HTTP/1.1 request is refused with 400, and the connection e
     ['a space before the colon', 'GET /livez HTTP/1.1\r\nHost : a\r\n\r\n'],
     ['a folded header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n'],
     ['NUL in a header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n'],
-    ['a CR of its own in a header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n'],
+    ['a CR without LF in a header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n'],
     ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],
   ])('%s', async (_what, bytes) => {
     const connection = await openRaw(broker.port);

@@ -55,7 +55,7 @@ describe('the data are the bytes of the body', () => {
     ['a line break at the end', 'hello\n', 'data: hello\ndata: \n\n'],
     ['a byte order mark in front', '\ufeffhello', 'data: \ufeffhello\n\n'],
     ['characters of four bytes', '😀', 'data: 😀\n\n'],
-    ['what JSON would unescape', String.raw`\ud800\u0000`, `data: ${String.raw`\ud800\u0000`}\n\n`],
+    ['text that JSON would unescape', String.raw`\ud800\u0000`, `data: ${String.raw`\ud800\u0000`}\n\n`],
     ['JSON, with its blanks', '{ "a": 1 }', 'data: { "a": 1 }\n\n'],
     ['nothing', '', 'data: \n\n'],
   ])('%s', async (_what, body, wire) => {

@@ -34,7 +34,7 @@ describe('a string is delivered unchanged', () => {
     ['a space', ' ', 'data:  \n\n'],
     ['spaces around', '  a  ', 'data:   a  \n\n'],
     ['JSON in a string', '{"a": 1}', 'data: {"a": 1}\n\n'],
-    ['what looks like fields', 'id: 9-9\nevent: x', 'data: id: 9-9\ndata: event: x\n\n'],
+    ['text that looks like fields', 'id: 9-9\nevent: x', 'data: id: 9-9\ndata: event: x\n\n'],
     ['LF', 'a\nb', 'data: a\ndata: b\n\n'],
     ['CR', 'a\rb', 'data: a\ndata: b\n\n'],
     ['CRLF', 'a\r\nb', 'data: a\ndata: b\n\n'],

@@ -72,7 +72,7 @@ describe('publishing is 401', () => {
       [`Authorization: Bearer ${signTokenWith({ exp: inSeconds(-60) }, privateKey)}`],
     ],
     ['with the public key for a secret', [`Authorization: Bearer ${signToken({}, pem)}`]],
-    ['with what is neither token nor key', ['Authorization: Bearer x']],
+    ['with text that is neither token nor key', ['Authorization: Bearer x']],
     ['with three dots', [`Authorization: Bearer ${grants}.`]],
     ['with two dots alone', ['Authorization: Bearer ..']],
     ['with a token of 9 KiB', [`Authorization: Bearer ${grants}${'A'.repeat(9_216)}`]],

@@ -30,14 +30,14 @@ describe('every answer has the headers against sniffing, embedding, scripts and 
     ['metrics', 200, { path: '/metrics' }],
     ['the description of the API', 200, { path: '/openapi.json' }],
     ['bad percent-encoding', 400, { path: '/events/%zz' }],
-    ['what is not HTTP', 400, { path: '/ /' }],
+    ['malformed HTTP', 400, { path: '/ /' }],
     ['a channel that is not public', 401, { path: '/events/private' }],
     ['a publish without a key', 401, { method: 'POST', path: '/publish/news' }],
     ['an unknown path', 404, { path: '/nothing' }],
     ['another method', 405, { method: 'PUT', path: '/events/news' }],
     ['an expectation', 417, { path: '/livez', headers: ['Expect: miracles'] }],
     ['a path that is too long', 431, { path: `/${'x'.repeat(20_000)}` }],
-    ['what a path can do', 204, { method: 'OPTIONS', path: '/publish' }],
+    ['OPTIONS of a path', 204, { method: 'OPTIONS', path: '/publish' }],
   ])('%s', async (_what, status, request) => {
     const answer = await exchange(broker.port, request);
     expect(answer.status).toBe(status);

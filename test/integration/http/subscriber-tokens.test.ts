@@ -129,7 +129,7 @@ describe('with several cookies the broker tries each', () => {
     ['an expired one', [expired, fresh('a')]],
     ['one that grants another channel', [grantsOther, fresh('b')]],
     ['one that is wrong', [forged('c'), fresh('c')]],
-    ['what is no token', ['x', '""', 'a.b.c', fresh('d')]],
+    ['texts that are no tokens', ['x', '""', 'a.b.c', fresh('d')]],
     ['seven wrong ones', Array.from('1234567', (jti) => forged(jti)).concat(fresh('e'))],
     ['nothing, and others follow', [fresh('f'), expired, 'x']],
   ])('after %s', async (_what, tokens) => {

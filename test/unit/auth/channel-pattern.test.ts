@@ -41,7 +41,7 @@ describe('a pattern does not match', () => {
     expect(matchesAny(patterns(pattern), parseChannelName(channel))).toBe(false);
   });
 
-  test('when there is none', () => {
+  test('any name when there are no patterns', () => {
     expect(matchesAny([], parseChannelName('news'))).toBe(false);
   });
 });

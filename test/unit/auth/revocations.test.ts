@@ -54,8 +54,8 @@ describe('a revocation by subject', () => {
     ['issued just then', '7', NOW, true],
     ['issued later', '7', NOW + 1, false],
     ['that does not say when it was issued', '7', 0, true],
-    ['of somebody else', '77', NOW - 1, false],
-    ['of nobody', undefined, NOW - 1, false],
+    ['of another subject', '77', NOW - 1, false],
+    ['without a subject', undefined, NOW - 1, false],
     ['of a subject without a name', '', NOW - 1, false],
   ])('a token %s', (_which, subject, issuedAt, refused) => {
     expect(revocations.refuses(accessOf(subject, issuedAt), NEWS)).toBe(refused);
@@ -72,8 +72,8 @@ describe('a revocation by channel', () => {
   revocations.add({ subject: undefined, channel: NEWS, until: NOW });
 
   test.each([
-    ['issued before, whoever has it', '7', NOW - 1, true],
-    ['of nobody', undefined, NOW - 1, true],
+    ['issued before, of any subject', '7', NOW - 1, true],
+    ['without a subject', undefined, NOW - 1, true],
     ['issued later', '7', NOW + 1, false],
   ])('a token %s', (_which, subject, issuedAt, refused) => {
     expect(revocations.refuses(accessOf(subject, issuedAt), NEWS)).toBe(refused);

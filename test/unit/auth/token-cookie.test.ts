@@ -50,7 +50,7 @@ describe('a cookie counts', () => {
   const host = 'sluice.example.com';
 
   test.each([
-    ['from what is no page', { host }],
+    ['from a client that is not a browser', { host }],
     ['from our own page, as the browser says', { host, 'sec-fetch-site': 'same-origin' }],
     [
       'behind a proxy that changes Host, too',

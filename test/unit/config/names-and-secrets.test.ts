@@ -101,7 +101,7 @@ describe('a setting without its prefix', () => {
 describe('other names are ignored', () => {
   test.each([
     [
-      'what others use',
+      'common names of other programs',
       { PATH: '/bin', NODE_ENV: 'production', SLUICEGATE: 'x', sluice_home: 'x', REDIS_PORT: '1' },
     ],
     ['the links that Kubernetes makes of a Service called sluice', link('SLUICE', 3000)],

@@ -45,7 +45,7 @@ const CASES = [
   ['"\\u123"', 'a short escape'],
   ['"\\u00e9\\b\\f\\n\\r\\t\\/\\\\"', 'all escapes'],
   ['"\t"', 'a raw tab'],
-  ['"\u007f\u2028"', 'what is no control character to JSON'],
+  ['"\u007f\u2028"', 'characters that JSON does not count as control characters'],
   ['[', 'an open list'],
   ['[1,]', 'a comma at the end'],
   ['[,1]', 'a comma in front'],
@@ -63,7 +63,7 @@ const CASES = [
   [']', 'a bracket too many'],
   ['[]]', 'another'],
   ['\ufeff{}', 'a byte order mark'],
-  ['\u00a0{}', 'a blank that is none to JSON'],
+  ['\u00a0{}', 'a blank that JSON does not count as a blank'],
   ['{"a":[{"b":[]},null,true,false,-1.5e3,"x"]}', 'all there is'],
   [' \t\r\n[ \t\r\n] \t\r\n', 'blanks everywhere'],
 ] as const;

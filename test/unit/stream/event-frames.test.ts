@@ -59,12 +59,12 @@ describe('an event', () => {
     ['CR at the end', undefined, 'a\r', 'data: a\ndata: \n\n'],
     ['a line break alone', undefined, '\r\n', 'data: \ndata: \n\n'],
     [
-      'what other languages break lines at',
+      'characters at which other languages break lines',
       undefined,
       'a\u2028b\u0085c\u000bd\fe',
       'data: a\u2028b\u0085c\u000bd\fe\n\n',
     ],
-    ['what replacing could take for a pattern', undefined, '$&\n$1', 'data: $&\ndata: $1\n\n'],
+    ['text that a replacement could take for a pattern', undefined, '$&\n$1', 'data: $&\ndata: $1\n\n'],
     ['text beyond ASCII', 'créé', '☃ 𝄞', 'event: créé\ndata: ☃ 𝄞\n\n'],
   ])('with %s', (_what, ofType, data, wire) => {
     expect(wireOf(runOf({ type: ofType, data }))).toBe(`id: 1-0\n${wire}`);
