@@ -10,9 +10,9 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 let browser: Browser;
 let server: PageServer;
 let page: Page;
-/** How the next streams are answered, the last one for ever. */
+/** The answers to the next streams, in order; the last one repeats. */
 let answers: Answer[];
-/** The cursor that each request came with. */
+/** The cursor of each request. */
 let cursors: (string | undefined)[];
 
 beforeAll(async () => {
@@ -34,7 +34,7 @@ afterEach(() => page.close());
 
 const HEAD = { 'content-type': 'text/event-stream; charset=utf-8' };
 
-/** Says all of it and ends: chunked, with its last chunk. */
+/** Sends the whole text and ends with the last chunk. */
 function whole(text: string): Answer {
   return (_request, response) => {
     response.writeHead(200, HEAD);
@@ -42,7 +42,7 @@ function whole(text: string): Answer {
   };
 }
 
-/** The end of the connection is the end of the stream. */
+/** Sends the text without chunks; the body ends with the connection. */
 function closeDelimited(text: string): Answer {
   return (_request, response) => {
     response.removeHeader('transfer-encoding');
@@ -51,7 +51,7 @@ function closeDelimited(text: string): Answer {
   };
 }
 
-/** Chunked, and cut without its last chunk once the page has read what came. */
+/** Sends the text in chunks, and cuts the connection without a last chunk after the page has shown the text. */
 function cut(text: string, readBy: () => Promise<unknown>): Answer {
   return (_request, response) => {
     response.writeHead(200, HEAD);
@@ -83,7 +83,7 @@ test.each([
   ['subject-limit', "the token's subject has reached its limit of connections"],
   ['failed-authentication', 'this address has sent too many wrong credentials'],
   ['keys', "it cannot fetch the token's key now"],
-])('who is asked to come back is told why: %s', async (reason, words) => {
+])('the page says why the broker ends the stream: %s', async (reason, words) => {
   answers = [whole(closing(reason, 7_000))];
   await page.goto(`${server.origin}/#news`);
   await page.getByText('Reconnecting in 7.0 s').waitFor();
@@ -94,7 +94,7 @@ test.each([
   expect(await page.locator('.event').count()).toBe(0);
 });
 
-test('what the page says about the connection fits on a phone', async () => {
+test('the line about the connection fits on a phone', async () => {
   answers = [whole(closing('draining', 600_000, '1763596800000-0'))];
   await page.setViewportSize({ width: 360, height: 640 });
   await page.goto(`${server.origin}/#news`);
@@ -106,11 +106,11 @@ test.each([
   ['chunked', whole],
   ['close-delimited', closeDelimited],
 ])(
-  'a stream that is ended goes on from its last id, after the time that was asked for: %s',
+  'a stream that the broker ends is resumed from its last id, after the given time: %s',
   async (_how, ended) => {
     answers = [
       ended(`:\nid: 5-0\ndata: hello\n\n${closing('draining', 150, '6-0')}`),
-      // The answer to who may not come now has the cursor that was sent.
+      // A refused client gets back the cursor that it sent.
       ended(closing('limit', 160, '6-0')),
       open,
     ];
@@ -129,7 +129,7 @@ test.each([
   },
 );
 
-test('a stream that is cut was not closed, whatever the one before said', async () => {
+test('a stream that is cut counts as lost, whatever the stream before ended with', async () => {
   answers = [
     whole(closing('age', 100, '1-0')),
     cut('id: 5-0\ndata: hello\n\n', () => page.getByText('hello', { exact: true }).last().waitFor()),
@@ -141,7 +141,7 @@ test('a stream that is cut was not closed, whatever the one before said', async 
   expect(cursors).toEqual([undefined, '1-0', '5-0']);
 });
 
-test('heartbeats are not listed and move no cursor; a gap is resumed from its id', async () => {
+test('heartbeats are not listed and do not move the cursor; a gap is resumed from its id', async () => {
   const beat = 'event: sluice:heartbeat\ndata: 2026-01-31T12:00:00.000Z\n\n';
   answers = [
     whole(
@@ -165,7 +165,7 @@ test.each([
   ['{"reason":7,"retry":-1}', undefined, '3.0 s'],
   ['no JSON', undefined, '3.0 s'],
   ['null', undefined, '3.0 s'],
-])('whatever stands in it, the page comes back at a time: %s', async (data, reason, time) => {
+])('the page reconnects after any sluice:closing: %s', async (data, reason, time) => {
   answers = [whole(`event: sluice:closing\ndata: ${data}\n\n`)];
   await page.goto(`${server.origin}/#news`);
   const why = reason === undefined ? '' : `: ${reason}`;
@@ -174,7 +174,7 @@ test.each([
     .toEqual([`The broker asks the client to come back${why}. Trying again in ${time}.`]);
 });
 
-test('an event of the broker that the page does not know is no event of the application', async () => {
+test('an unknown event of the broker does not count as an event of the application', async () => {
   answers = [
     (_request, response) => {
       response.writeHead(200, HEAD);

@@ -16,7 +16,7 @@ afterAll(async () => {
   await broker.stop();
 });
 
-/** As the pod of `helm test` runs it. */
+/** Runs the script as the pod of `helm test` does. */
 const attempt = async (env: Readonly<Record<string, string>>): Promise<string> => {
   const { stdout } = await run(process.execPath, [join(CHART, 'files/try.mts')], { env });
   return stdout;
@@ -28,13 +28,13 @@ test('the script of helm test publishes an event and reads it back', async () =>
   expect(said).toContain('received the event');
 });
 
-test('it fails, and says why, when it may not publish', async () => {
+test('the script fails, and says why, when it may not publish', async () => {
   await expect(attempt({ URL: broker.url, PUBLISH_KEYS: 'wrong' })).rejects.toThrow(
     'POST /publish failed: 401',
   );
   await expect(attempt({ URL: broker.url })).rejects.toThrow('There is no publish key');
 });
 
-test('it fails when nobody answers', async () => {
+test('the script fails when the broker does not answer', async () => {
   await expect(attempt({ URL: 'http://127.0.0.1:1', PUBLISH_KEYS: 'any' })).rejects.toThrow('fetch failed');
 });

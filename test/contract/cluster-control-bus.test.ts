@@ -20,7 +20,7 @@ describe('replicas on one Redis Cluster', () => {
   controlBusReplicas(() => new ControlGroup(cluster.url));
 });
 
-test('when its slot moves to another node, the replicas and what they keep move along', async () => {
+test('when the slot moves to another node, the replicas and the kept revocations follow', async () => {
   const group = new ControlGroup(cluster.url);
   const replicas = ['one', 'two'].map(
     (replica) => new ObedientReplica(group.open({ ...DEFAULTS, replica })),

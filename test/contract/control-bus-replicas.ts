@@ -7,12 +7,12 @@ import type { BusOptions, OpenBus } from './control-bus-contract.ts';
 
 interface Group {
   readonly open: OpenBus;
-  /** Ends one replica, and nobody is told. */
+  /** Ends one replica without a message to the others. */
   readonly leave: (bus: ControlBus) => void;
   readonly close: () => Promise<void>;
 }
 
-/** What a control bus promises that has several replicas to tell. */
+/** What a control bus promises when there are several replicas. */
 export function controlBusReplicas(createGroup: () => Group): void {
   let group: Group;
   const join = async (replica: string, options: Partial<BusOptions> = {}): Promise<ObedientReplica> => {
@@ -25,7 +25,7 @@ export function controlBusReplicas(createGroup: () => Group): void {
   });
   afterEach(() => group.close());
 
-  test('every replica carries it out, and each answers under its name', async () => {
+  test('every replica carries out the command, and answers under its own name', async () => {
     const replicas = await Promise.all(['a', 'b', 'c'].map((name) => join(name)));
     for (const [i, replica] of replicas.entries()) replica.closes = async () => i;
     for (const asker of replicas) {
@@ -41,7 +41,7 @@ export function controlBusReplicas(createGroup: () => Group): void {
     expect(await keptBy((replicas[2] as ObedientReplica).bus)).toHaveLength(1);
   });
 
-  test('one that never answers is not waited for, and missed in the answer, by name when it was heard of', async () => {
+  test('a replica that does not answer is missing, and is named if it has answered or asked before', async () => {
     const [asker, silent] = await Promise.all([join('a'), join('b')]);
     asker.closes = async () => 5;
     await asker.bus.request(command());
@@ -50,7 +50,7 @@ export function controlBusReplicas(createGroup: () => Group): void {
     expect(outcome).toEqual({ answers: [{ replica: 'a', answer: 5 }], missing: 1, silent: ['b'] });
   });
 
-  test('a command that a replica cannot carry out in time leaves the next one as it is', async () => {
+  test('a late answer to one command does not count as an answer to the next', async () => {
     const [asker, slow] = await Promise.all([join('a'), join('b')]);
     const { promise, resolve } = Promise.withResolvers<number>();
     slow.closes = () => promise;
@@ -62,7 +62,7 @@ export function controlBusReplicas(createGroup: () => Group): void {
     expect(answers.find(({ replica }) => replica === 'b')).toEqual({ replica: 'b', answer: 1 });
   });
 
-  test('a question goes to every replica, and each answers under its name', async () => {
+  test('a question goes to every replica, and each answers under its own name', async () => {
     const replicas = await Promise.all(['a', 'b', 'c'].map((name) => join(name)));
     for (const { bus } of replicas) bus.answer('name', async (payload) => [bus.replica, payload]);
     for (const { bus } of replicas) {
@@ -74,7 +74,7 @@ export function controlBusReplicas(createGroup: () => Group): void {
     }
   });
 
-  test('a replica that does not know the kind of a question is missing, by name when it was heard of', async () => {
+  test('a replica that does not know the kind of a question is missing, and is named if it has sent anything before', async () => {
     const [asker, older] = await Promise.all([join('a'), join('b')]);
     asker.bus.answer('new', async () => 1);
     const answers = [{ replica: 'a', answer: 1 }];
@@ -106,7 +106,7 @@ export function controlBusReplicas(createGroup: () => Group): void {
     });
   });
 
-  test('100 questions at once have their own answers from each', async () => {
+  test('100 questions at a time get their own answers from each replica', async () => {
     const [asker, other] = await Promise.all([join('a'), join('b')]);
     for (const { bus } of [asker, other]) bus.answer('echo', async (payload) => payload);
     const numbers = Array.from({ length: 100 }, (_, i) => i);
@@ -114,7 +114,7 @@ export function controlBusReplicas(createGroup: () => Group): void {
     expect(all.map(({ answers }) => answers.map(({ answer }) => answer))).toEqual(numbers.map((i) => [i, i]));
   });
 
-  test('a replica that has left is not named any more once all others have answered', async () => {
+  test('a replica that has left is no longer named after all others have answered', async () => {
     const [asker, leaver] = await Promise.all([join('a'), join('b')]);
     for (const { bus } of [asker, leaver]) bus.answer('echo', async (payload) => payload);
     expect((await asker.bus.ask('echo', 1)).answers).toHaveLength(2);

@@ -17,7 +17,7 @@ const idsOf = (appended: readonly Appended[]): EventId[] => appended.map(({ id }
 const replays = (appended: readonly Appended[]): boolean[] => appended.map(({ replayed }) => replayed);
 const recordsOf = (all: readonly string[]): string[] => all.map((data) => encodeRecord({ data }));
 
-/** What every log promises of many events in one append, and of a policy that changes between calls. */
+/** What every log promises for several events in one append, and for a policy that changes between calls. */
 export function eventBatchContract(create: () => Promise<EventLog>): void {
   let log: EventLog;
   let channel: ChannelName;
@@ -41,8 +41,8 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
     log = await create();
   });
 
-  describe('many events in one append', () => {
-    test('are in their order, each after the one before, and have ids that increase', async () => {
+  describe('several events in one append', () => {
+    test('keep their order, name their predecessors, and have increasing ids', async () => {
       const [before] = idsOf(await append(['before']));
       const ids = idsOf(await append(texts(50)));
       const [after] = idsOf(await append(['after']));
@@ -61,7 +61,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       }
     });
 
-    test('are heard together, by one announcement, once they can be read', async () => {
+    test('arrive in one announcement, after they can be read', async () => {
       const listener = new Listener();
       const stop = log.follow(channel, listener);
       await listener.following();
@@ -75,7 +75,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       stop();
     });
 
-    test('have none of somebody else between them', async () => {
+    test('have no event of another append between them', async () => {
       const all = await Promise.all(Array.from({ length: 20 }, () => append(texts(10)).then(idsOf)));
       const kept = (await read(ORIGIN)).events.map(({ id }) => id);
       expect(kept).toHaveLength(200);
@@ -85,7 +85,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       }
     });
 
-    test('as many as an append takes, of 4 KB each, come back as they were', async () => {
+    test('as many as one append takes, 4 KB each, are read back unchanged', async () => {
       const large = texts(MAX_APPENDED).map((text) => text.padEnd(1_638, 'é☃'));
       const listener = new Listener();
       const stop = log.follow(channel, listener);
@@ -133,7 +133,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       expect(await append([half + half + half])).toHaveLength(1);
     });
 
-    test('more than the channel keeps: all are announced, and the newest are kept', async () => {
+    test('more events than the channel keeps: all are announced, and the newest are kept', async () => {
       const policy = { size: 7, ttl: 60_000 };
       const listener = new Listener();
       const stop = log.follow(channel, listener);
@@ -151,8 +151,8 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
     });
   });
 
-  describe('an idempotency key with many events', () => {
-    test('counts with the position: a repetition appends nothing and is not announced', async () => {
+  describe('an idempotency key with several events', () => {
+    test('covers each position: a repeated append adds nothing and is not announced', async () => {
       const listener = new Listener();
       const stop = log.follow(channel, listener);
       await listener.following();
@@ -168,7 +168,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       stop();
     });
 
-    test('a repetition that has more events appends only those, and answers all ids in order', async () => {
+    test('a repeated append with more events adds only the new ones, and returns all ids in order', async () => {
       const first = idsOf(await append(texts(2), { key: 'k' }));
       const [between] = idsOf(await append(['between']));
       const longer = await append(texts(5), { key: 'k' });
@@ -179,7 +179,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       expect(await records()).toEqual(recordsOf(['t0', 't1', 'between', 't2', 't3', 't4']));
     });
 
-    test('the first position is what one event with the same key has', async () => {
+    test('position 0 is the same as a single event with the key', async () => {
       const [one] = idsOf(await append(['one'], { key: 'k' }));
       const many = await append(texts(3), { key: 'k' });
       expect(replays(many)).toEqual([true, false, false]);
@@ -188,7 +188,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       expect(again).toEqual({ id: one, replayed: true });
     });
 
-    test('many at once with one key append the events once', async () => {
+    test('concurrent appends with one key append the events once', async () => {
       const all = await Promise.all(Array.from({ length: 30 }, () => append(texts(10), { key: 'k' })));
       expect(new Set(all.flatMap(idsOf)).size).toBe(10);
       expect(all.filter((one) => replays(one).includes(false))).toHaveLength(1);
@@ -197,7 +197,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
   });
 
   describe('a policy that changes between calls', () => {
-    test('a smaller size at a read or a rewind shows the newest only; a larger one shows all again', async () => {
+    test('a smaller size at a read or a rewind shows the newest only; a larger size shows all again', async () => {
       const ids = idsOf(await append(texts(20)));
       const small = { size: 5, ttl: 60_000 };
       const page = await read(ORIGIN, small);
@@ -210,7 +210,7 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       expect(await log.rewind(channel, 10, POLICY)).toBe(ids[9]);
     });
 
-    test('a shorter time at a read shows what is younger only', async () => {
+    test('a shorter ttl at a read shows only younger events', async () => {
       const ids = idsOf(await append(texts(3)));
       const short = { size: 1_000, ttl: 30 };
       const kept = async (): Promise<EventId[]> => (await read(ORIGIN, short)).events.map(({ id }) => id);
@@ -221,12 +221,12 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
       expect((await read(ORIGIN)).events.map(({ id }) => id)).toEqual(ids);
     });
 
-    test('a smaller size at an append is reached over some appends, and a larger one holds from then on', async () => {
+    test('a smaller size at an append is reached over several appends; a larger size counts from then on', async () => {
       const ids = idsOf(await append(texts(200)));
       const small = { size: 5, ttl: 60_000 };
       for (let i = 0; i < 20; i++) ids.push(...idsOf(await append(texts(1), { policy: small })));
       expect((await read(ORIGIN, small)).events.map(({ id }) => id)).toEqual(ids.slice(-5));
-      // What was let go of does not come back, whatever is asked for.
+      // A larger size does not bring back trimmed events.
       expect((await read(ids[0] as EventId)).complete).toBe(false);
       const kept = (await read(ORIGIN)).events.length;
       expect(kept).toBeLessThan(200);

@@ -9,14 +9,14 @@ import { encodeRecord } from '../../src/events/record.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
 import { Listener } from '../support/listener.ts';
 
-/** What every log promises to those who follow a channel. */
+/** What every log promises to listeners that follow a channel. */
 export function eventFollowingContract(create: () => Promise<EventLog>): void {
   let log: EventLog;
   let channel: ChannelName;
 
   const append = async (data: string, idempotencyKey?: string): Promise<EventId> =>
     (await appendOne(log, channel, data, { idempotencyKey })).id;
-  /** One after the other. */
+  /** Appends one event after the other. */
   const appendMany = async (count: number): Promise<EventId[]> => {
     const ids: EventId[] = [];
     for (let i = 1; i <= count; i++) ids.push(await append(String(i)));
@@ -34,7 +34,7 @@ export function eventFollowingContract(create: () => Promise<EventLog>): void {
     });
     afterEach(() => stop());
 
-    test('gives the tail, then everything appended later, in order', async () => {
+    test('gives the tail, then every later event in order', async () => {
       const [, tail] = await appendMany(2);
       stop = log.follow(channel, listener);
       expect(listener.tail).toBeUndefined();
@@ -44,7 +44,7 @@ export function eventFollowingContract(create: () => Promise<EventLog>): void {
       expect(listener.ids).toEqual(ids);
     });
 
-    test('what is heard can be read already', async () => {
+    test('an announced event can already be read', async () => {
       stop = log.follow(channel, listener);
       await listener.following();
       for (let i = 0; i < 20; i++) {
@@ -54,7 +54,7 @@ export function eventFollowingContract(create: () => Promise<EventLog>): void {
       }
     });
 
-    test('an event is heard once with its record and predecessor, a repeated one not again', async () => {
+    test('announces an event once, with its record and predecessor, and does not announce a repeated append', async () => {
       stop = log.follow(channel, listener);
       await listener.following();
       const first = await append('a', 'k');
@@ -67,7 +67,7 @@ export function eventFollowingContract(create: () => Promise<EventLog>): void {
       ]);
     });
 
-    test('with appends going on, nothing falls between the tail and what is heard', async () => {
+    test('loses no event between the tail and the announcements while appends go on', async () => {
       const appending = appendMany(300);
       stop = log.follow(channel, listener);
       const tail = await listener.following();
@@ -77,7 +77,7 @@ export function eventFollowingContract(create: () => Promise<EventLog>): void {
       expect(listener.ids.filter((id) => compareEventIds(id, tail) > 0)).toEqual(expected);
     });
 
-    test('two who follow both hear; when one stops the other goes on', async () => {
+    test('announces to both of two listeners; when one stops, the other goes on', async () => {
       const other = new Listener();
       const stopOther = log.follow(channel, other);
       stop = log.follow(channel, listener);
@@ -90,7 +90,7 @@ export function eventFollowingContract(create: () => Promise<EventLog>): void {
       expect(other.ids).toEqual([a]);
     });
 
-    test('who stops at once is told nothing', async () => {
+    test('a listener that stops at once is not called', async () => {
       const left = new Listener();
       log.follow(channel, left)();
       stop = log.follow(channel, listener);
@@ -100,7 +100,7 @@ export function eventFollowingContract(create: () => Promise<EventLog>): void {
       expect([left.tail, left.ids]).toEqual([undefined, []]);
     });
 
-    test('stopped and followed again, it hears again', async () => {
+    test('a channel can be followed again after a stop', async () => {
       for (let i = 0; i < 5; i++) {
         const one = new Listener();
         const stopOne = log.follow(channel, one);
@@ -113,7 +113,7 @@ export function eventFollowingContract(create: () => Promise<EventLog>): void {
       }
     });
 
-    test('channels do not hear each other', async () => {
+    test('a listener hears its own channel only', async () => {
       const other = parseChannelName(`contract-${randomUUID()}`);
       stop = log.follow(channel, listener);
       await listener.following();

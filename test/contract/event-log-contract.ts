@@ -14,10 +14,10 @@ export interface ContractOptions {
 }
 
 export const DEFAULTS: ContractOptions = { idempotencyTtl: 60_000 };
-/** Events that one page has at the most. */
+/** The largest number of events in a page. */
 const LONG = 1_000;
 
-/** What every log promises, whatever it is made of. */
+/** What every log promises, on any backend. */
 export function eventLogContract(create: (options: ContractOptions) => Promise<EventLog>): void {
   let log: EventLog;
   let channel: ChannelName;
@@ -33,7 +33,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
     const [appended] = await log.append(channel, [{ data }], { policy, idempotencyKey });
     return (appended as Appended).id;
   };
-  /** One after the other. */
+  /** Appends one event after the other. */
   const appendMany = async (count: number): Promise<EventId[]> => {
     const ids: EventId[] = [];
     for (let i = 1; i <= count; i++) ids.push(await append(String(i)));
@@ -55,7 +55,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   });
 
   describe('append', () => {
-    test('gives ids in canonical form that only increase, also within a millisecond', async () => {
+    test('returns canonical ids that increase, also within a millisecond', async () => {
       const ids = await Promise.all(Array.from({ length: 200 }, (_, i) => append(String(i))));
       for (const [index, id] of ids.entries()) {
         expect(parseEventId(id)).toBe(id);
@@ -63,13 +63,13 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       }
     });
 
-    test('each event names its predecessor, the first one the origin', async () => {
+    test('each event names its predecessor; the first one names the origin', async () => {
       const ids = await appendMany(5);
       const { events } = await read(ORIGIN);
       expect(events.map((event) => event.prev)).toEqual([ORIGIN, ...ids.slice(0, -1)]);
     });
 
-    test('keeps the type, the key, whether it is the last, and the data byte for byte', async () => {
+    test('keeps the type, the key, the last flag and the data byte for byte', async () => {
       const data = 'créé ☃ \u2028 𝄞\r\nline\rline\n\n';
       await log.append(channel, [{ type: 'créé ☃', key: 'k-1', last: true, data }], { policy });
       const { events } = await read(ORIGIN, 1);
@@ -78,7 +78,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       expect('data' in record && record.data.toString()).toBe(data);
     });
 
-    test('with a known idempotency key appends nothing and answers what it answered', async () => {
+    test('with a known idempotency key, appends nothing and returns the first answer', async () => {
       const options = { policy, idempotencyKey: 'k' };
       const [first] = await log.append(channel, [{ data: 'a' }], options);
       const [second] = await log.append(channel, [{ data: 'b' }], options);
@@ -87,7 +87,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       expect(await idsAfter(ORIGIN)).toEqual([first?.id]);
     });
 
-    test('a hundred at once with one key append one event', async () => {
+    test('a hundred concurrent appends with one key append one event', async () => {
       const options = { policy, idempotencyKey: 'k' };
       const all = await Promise.all(
         Array.from({ length: 100 }, () => log.append(channel, [{ data: 'a' }], options)),
@@ -103,7 +103,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       expect(appended?.replayed).toBe(false);
     });
 
-    test('an idempotency key is forgotten after its time', async () => {
+    test('an idempotency key expires', async () => {
       log = await open({ idempotencyTtl: 30 });
       const first = await append('a', 'k');
       await expect.poll(() => append('b', 'k'), { interval: 20 }).not.toBe(first);
@@ -111,12 +111,12 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   });
 
   describe('read', () => {
-    test('gives what lies strictly after the position, oldest first', async () => {
+    test('returns the events strictly after the position, oldest first', async () => {
       const ids = await appendMany(10);
       expect(await idsAfter(ids[3] as EventId)).toEqual(ids.slice(4));
     });
 
-    test('gives no more than asked for, and goes on from there', async () => {
+    test('returns no more events than the limit, and continues from there', async () => {
       const ids = await appendMany(10);
       const page = await read(ORIGIN, 4);
       expect(page.events.map((event) => event.id)).toEqual(ids.slice(0, 4));
@@ -124,25 +124,25 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       expect(await idsAfter(ids[3] as EventId)).toEqual(ids.slice(4));
     });
 
-    test('a page of large events is cut short, but has at least one', async () => {
+    test('cuts a page of large events short, but returns at least one event', async () => {
       const large = 'x'.repeat(300_000);
       const ids = [await append(large), await append(large), await append('small')];
       expect(await idsAfter(ORIGIN)).toEqual(ids.slice(0, 1));
       expect(await idsAfter(ids[0] as EventId)).toEqual(ids.slice(1, 2));
     });
 
-    test('a channel that never was is empty and complete from the origin only', async () => {
+    test('a channel without events is empty, and complete from the origin only', async () => {
       const empty = { events: [], tail: ORIGIN };
       expect(await read(ORIGIN)).toMatchObject({ ...empty, complete: true });
       expect(await read('5-0' as EventId)).toMatchObject({ ...empty, complete: false });
     });
 
-    test('proves completeness from the origin, from every event, and from the tail', async () => {
+    test('is complete from the origin, from every event, and from the tail', async () => {
       const ids = await appendMany(5);
       for (const from of [ORIGIN, ...ids]) expect((await read(from)).complete).toBe(true);
     });
 
-    test('cannot prove it from a position that no event of it has', async () => {
+    test('is incomplete from a position that is not one of its events', async () => {
       const ids = await appendMany(5);
       const first = ids[0] as EventId;
       const tail = ids[4] as EventId;
@@ -157,17 +157,17 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       }
     });
 
-    test('keeps exactly as many events as it is told to, and says when some are gone', async () => {
+    test('keeps exactly as many events as the policy says, and reports when events are gone', async () => {
       policy = { size: 7, ttl: 60_000 };
       const ids = await appendMany(20);
       expect(await idsAfter(ORIGIN)).toEqual(ids.slice(-7));
       expect((await read(ORIGIN)).complete).toBe(false);
       expect((await read(ids[11] as EventId)).complete).toBe(false);
-      // The predecessor of the oldest that is left: trimmed itself, yet nothing after it is missing.
+      // The predecessor of the oldest kept event: it is trimmed, but no event after it is missing.
       expect((await read(ids[12] as EventId)).complete).toBe(true);
     });
 
-    test('says how many more events the channel takes before the first of a page is gone', async () => {
+    test('says how many more events the channel takes before the first event of a page is trimmed', async () => {
       policy = { size: 7, ttl: 60_000 };
       const ids = await appendMany(5);
       expect([await room(ORIGIN), await room(ids[2] as EventId)]).toEqual([2, 5]);
@@ -175,7 +175,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       expect([await room(ORIGIN), await room(ids.at(-2) as EventId)]).toEqual([0, 6]);
     });
 
-    test('what is older than its time is gone, and the tail remains', async () => {
+    test('events older than the ttl are gone, and the tail remains', async () => {
       policy = { size: 100, ttl: 40 };
       const ids = await appendMany(3);
       const tail = ids[2] as EventId;
@@ -192,7 +192,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   });
 
   describe('rewind', () => {
-    test('finds the position that many events back, as far as there are any', async () => {
+    test('finds the position that many events back, or the oldest one', async () => {
       const ids = await appendMany(50);
       expect(await rewind(0)).toBe(ids[49]);
       expect(await rewind(1)).toBe(ids[48]);
@@ -201,13 +201,13 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       expect(await rewind(1_000_000)).toBe(ORIGIN);
     });
 
-    test('stops before what has been trimmed', async () => {
+    test('stops before trimmed events', async () => {
       policy = { size: 5, ttl: 60_000 };
       const ids = await appendMany(20);
       expect(await rewind(100)).toBe(ids[14]);
     });
 
-    test('an unused channel is at its origin', async () => {
+    test('returns the origin for a channel without events', async () => {
       expect(await rewind(10)).toBe(ORIGIN);
     });
   });
@@ -215,7 +215,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   eventFollowingContract(() => open());
   eventBatchContract(() => open());
 
-  test('health is good while it answers', async () => {
+  test('reports good health while it answers', async () => {
     await expect.poll(() => log.health()).toEqual({ up: true, reason: '', detail: '', slotsDown: 0 });
   });
 }

@@ -23,7 +23,7 @@ describe('the clocks of the embedded log', () => {
   };
   const append = async (idempotencyKey?: string, policy = POLICY): Promise<EventId> =>
     (await appendOne(log, channel, 'x', { policy, idempotencyKey })).id;
-  /** Both clocks go on. */
+  /** Advances both clocks. */
   const wait = (ms: number): void => {
     wall += ms;
     steady += ms;
@@ -41,7 +41,7 @@ describe('the clocks of the embedded log', () => {
     expect([before, await append()]).toEqual(['1000000000-0', '1000000000-1']);
   });
 
-  test('after a clock that ran a day ahead, events are kept no longer than their time, in any channel', async () => {
+  test('after a clock that ran a day ahead, events still expire on time in every channel', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
     open();
     const empty = log.bytes;
@@ -57,20 +57,20 @@ describe('the clocks of the embedded log', () => {
     expect(await log.rewind(channel, 5, POLICY)).toBe(id);
     vi.advanceTimersByTime(10_000);
     expect(log.bytes).toBeLessThan(full);
-    // A day later nothing is known of the channels either.
+    // A day later the channels' tails are forgotten, too.
     wait(DAY);
     vi.advanceTimersByTime(10_000);
     expect(log.bytes).toBe(empty);
   });
 
-  test('a clock that is put forward takes no events away', async () => {
+  test('a clock that is set forward removes no events', async () => {
     open();
     const id = await append();
     wall += DAY;
     expect((await log.read(channel, ORIGIN, 10, POLICY)).events.map((event) => event.id)).toEqual([id]);
   });
 
-  test('an idempotency key is remembered for its time, wherever the clock is put', async () => {
+  test('an idempotency key is remembered for its time, however the clock is set', async () => {
     open();
     const first = await append('k');
     wall += DAY;
@@ -81,7 +81,7 @@ describe('the clocks of the embedded log', () => {
     expect(await append('k')).not.toBe(first);
   });
 
-  test('a channel that is forgotten after the clock was ahead gives no id twice, and old positions are told', async () => {
+  test('a channel that was forgotten after the clock ran ahead gives no id twice, and reports old positions as a gap', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
     open();
     wall += 3 * DAY;
@@ -98,7 +98,7 @@ describe('the clocks of the embedded log', () => {
     expect((await log.read(channel, ORIGIN, 10, POLICY)).events.map((event) => event.id)).toEqual([anew]);
   });
 
-  test('a million events that grow too old at once do not hold the event loop', async () => {
+  test('a million events that expire at once do not hold the event loop', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
     open({ maxBytes: 256 * 1024 * 1024 });
     const many = { ...POLICY, size: 1_000_000 };
@@ -114,7 +114,7 @@ describe('the clocks of the embedded log', () => {
     await expect.poll(() => log.bytes - empty).toBeLessThan(1_000);
   });
 
-  test('each channel keeps its events for as long as its last append said, and the rest is freed', async () => {
+  test('each channel keeps its events for the ttl of its last append, and the log frees the rest', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
     open({ maxBytes: 1_000_000 });
     const [long, short, changed] = ['long', 'short', 'changed'].map(parseChannelName) as [
@@ -123,7 +123,7 @@ describe('the clocks of the embedded log', () => {
       ChannelName,
     ];
     const policies = { long: { size: 100, ttl: DAY }, short: { size: 100, ttl: 1_000 } };
-    // The oldest event of all is one that is kept for long.
+    // The oldest event of all belongs to the channel with the long ttl.
     const kept = (await appendOne(log, long, 'x', { policy: policies.long })).id;
     const alone = log.bytes;
     for (let i = 0; i < 100; i++) {
@@ -134,7 +134,7 @@ describe('the clocks of the embedded log', () => {
     const all = log.bytes;
     wait(2_000);
     vi.advanceTimersByTime(10_000);
-    // What is left of the short one is its tail.
+    // The channel with the short ttl keeps only its tail.
     expect(log.bytes).toBeLessThan(alone + (all - alone) * 0.52);
     expect(log.bytes).toBeGreaterThan(alone + (all - alone) * 0.48);
     expect((await log.read(short, ORIGIN, 10, policies.long)).events).toEqual([]);
@@ -142,7 +142,7 @@ describe('the clocks of the embedded log', () => {
     expect((await log.read(long, ORIGIN, 10, policies.long)).events.map(({ id }) => id)).toEqual([kept]);
   });
 
-  test('a hundred thousand channels that keep their events for different times do not hold the event loop', async () => {
+  test('a hundred thousand channels with different ttls do not hold the event loop', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] });
     open({ maxBytes: 256 * 1024 * 1024 });
     const empty = log.bytes;
@@ -156,7 +156,7 @@ describe('the clocks of the embedded log', () => {
     vi.advanceTimersByTime(10_000);
     const { user, system } = process.cpuUsage(before);
     expect((user + system) / 1_000).toBeLessThan(50);
-    // Half of the events go; each takes a block, as its channel does.
+    // Half of the events are removed. Each event takes a block, and so does its channel.
     await expect.poll(() => log.bytes - empty).toBe(full * 0.75);
     expect(
       (await log.read(names[0] as ChannelName, ORIGIN, 1, policies[0] as HistoryPolicy)).events,

@@ -18,11 +18,11 @@ const LETTERS = ['x', 'é', '☃', '𝄞'];
 interface Published {
   readonly id: EventId;
   readonly record: string;
-  /** Among the events of all channels. */
+  /** The event's number among the events of all channels. */
   readonly number: number;
 }
 
-/** Everything that was ever published, to compare with what the log has kept of it. */
+/** Every event that was ever published, to compare with what the log has kept. */
 class Model {
   readonly channels = new Map<ChannelName, Published[]>();
   count = 0;
@@ -52,14 +52,14 @@ test.each([1, 2, 3, 4, 5, 6])(
     const stops: (() => void)[] = [];
 
     for (let step = 0; step < STEPS; step++) {
-      // The first channels get most of it.
+      // The first channels get most of the events.
       const channel = names[below(below(names.length) + 1)] as ChannelName;
       const size = below(10) === 0 ? below(30_000) : below(300);
       const event = { data: `${(LETTERS[below(LETTERS.length)] as string).repeat(size)}${step}` };
       const idempotencyKey = below(3) === 0 ? `key-${step}` : undefined;
       const [appended] = await log.append(channel, [event], { policy, idempotencyKey });
       const { id } = appended as Appended;
-      // Also when all that was known of the channel has been forgotten in between.
+      // This holds even when the log has forgotten the channel in between.
       expect(compareEventIds(model.last(channel), id)).toBeLessThan(0);
       model.add(channel, id, event);
       expect(log.bytes).toBeLessThanOrEqual(BOUND);
@@ -86,7 +86,7 @@ async function compare(log: MemoryEventLog, { channels }: Model): Promise<void> 
       const { events, complete, tail } = await log.read(channel, after, 7, policy);
       expect(complete).toBe(true);
       if (events.length === 0) {
-        // A tail that was forgotten is a gap for whoever stood there, unless nothing is forgotten that is newer.
+        // A forgotten tail is a gap for a subscriber at that position, unless no newer tail is forgotten.
         expect((await log.read(channel, last, 7, policy)).complete).toBe(tail === last);
         break;
       }
@@ -99,7 +99,7 @@ async function compare(log: MemoryEventLog, { channels }: Model): Promise<void> 
         before = id;
       }
     }
-    // The newest ones, none missing between them.
+    // The kept events are the newest ones, and none is missing between them.
     expect(kept.map(({ id }) => id)).toEqual(
       published.slice(published.length - kept.length).map(({ id }) => id),
     );
@@ -111,6 +111,6 @@ async function compare(log: MemoryEventLog, { channels }: Model): Promise<void> 
     if (gone > 1)
       expect((await log.read(channel, published[gone - 2]?.id as EventId, 1, policy)).complete).toBe(false);
   }
-  // Whichever channel they are of: what is gone for want of room is older than all that is kept.
+  // Events that were removed for lack of room are older than all kept events, on any channel.
   expect(newestGone).toBeLessThan(oldestKept);
 }

@@ -14,7 +14,7 @@ describe('the embedded log', () => {
   eventLogContract(async (options) => new MemoryEventLog({ ...options, maxBytes: 64 * 1024 * 1024 }));
 });
 
-describe('the embedded log, bounded in all', () => {
+describe('the embedded log within its memory limit', () => {
   const logs: MemoryEventLog[] = [];
   const open = (options: Partial<MemoryEventLogOptions>): MemoryEventLog => {
     const log = new MemoryEventLog({ ...DEFAULTS, maxBytes: 100_000, ...options });
@@ -28,7 +28,7 @@ describe('the embedded log, bounded in all', () => {
     await Promise.all(logs.splice(0).map((log) => log.close()));
   });
 
-  test('the oldest events go first, whichever channel they are of', async () => {
+  test('removes the oldest events first, across all channels', async () => {
     const log = open({});
     const first = await appendOne(log, a, kilobyte);
     for (let i = 0; i < 200; i++) await appendOne(log, b, kilobyte);
@@ -41,7 +41,7 @@ describe('the embedded log, bounded in all', () => {
     expect((await log.read(b, ORIGIN, 1_000, POLICY)).events.length).toBeGreaterThan(50);
   });
 
-  test('many channels and many idempotency keys stay within the bound', async () => {
+  test('many channels and many idempotency keys stay within the limit', async () => {
     const log = open({});
     for (let i = 0; i < 3_000; i++) {
       await appendOne(log, parseChannelName(`c${i}`), 'x', { idempotencyKey: `key-${i}` });
@@ -58,7 +58,7 @@ describe('the embedded log, bounded in all', () => {
     expect((await log.read(a, id, 10, POLICY)).complete).toBe(true);
   });
 
-  test('events that together can never fit are refused, and none of them is appended or remembered', async () => {
+  test('events that can never fit together are refused, and none of them is appended or remembered', async () => {
     const log = open({});
     const { id } = await appendOne(log, a, kilobyte);
     const listener = new Listener();
@@ -88,7 +88,7 @@ describe('the embedded log, bounded in all', () => {
     },
   );
 
-  test('an event of any size and text comes back as it was', async () => {
+  test('an event of any size and text is read back unchanged', async () => {
     const log = open({ maxBytes: 16 * 1024 * 1024 });
     for (const text of ['x', 'é', '☃', '𝄞', 'x☃𝄞']) {
       for (const size of [0, 1, 40, 87, 88, 89, 128, 1_000, 21_844, 21_845, 21_846, 70_001, 600_000]) {
@@ -101,7 +101,7 @@ describe('the embedded log, bounded in all', () => {
     }
   });
 
-  test('what is read stays as it was when its event is gone and its memory is used again', async () => {
+  test('a read event does not change when the log removes it and reuses its memory', async () => {
     const log = open({});
     const policy = { size: 5, ttl: 60_000 };
     const listener = new Listener();
@@ -116,7 +116,7 @@ describe('the embedded log, bounded in all', () => {
     }
   });
 
-  test('what is read and what is heard is kept alive by nothing larger than itself', async () => {
+  test('a read or announced event keeps no memory alive but its own', async () => {
     const log = open({});
     const listener = new Listener();
     log.follow(a, listener);
@@ -127,7 +127,7 @@ describe('the embedded log, bounded in all', () => {
     expect(events[0]?.record.buffer.byteLength).toBe(bytes);
   });
 
-  test('a position is found among many events as among few', async () => {
+  test('finding a position costs the same among many events as among few', async () => {
     const log = open({ maxBytes: 64 * 1024 * 1024 });
     const policy = { size: 1_000_000, ttl: 60_000 };
     const ids: EventId[] = [ORIGIN];
@@ -143,7 +143,7 @@ describe('the embedded log, bounded in all', () => {
   });
 });
 
-describe('the embedded log, when what has to be remembered fills it', () => {
+describe('the embedded log, when tails and idempotency keys fill it', () => {
   const SMALL = 4 * 1024 * 1024;
   const logs: MemoryEventLog[] = [];
   const open = (options: Partial<MemoryEventLogOptions>): MemoryEventLog => {
@@ -157,7 +157,7 @@ describe('the embedded log, when what has to be remembered fills it', () => {
     for (let i = first; i < first + count; i++) await appendOne(log, parseChannelName(`job-${i}`), tiny);
   };
 
-  /** Of appends to new channels, when there are so many already. */
+  /** The CPU time of 50,000 appends to new channels, in a log that already has `channels` channels. */
   const cost = async (channels: number): Promise<number> => {
     const log = open({ maxBytes: channels * 300 });
     await flood(log, channels);
@@ -179,7 +179,7 @@ describe('the embedded log, when what has to be remembered fills it', () => {
     expect(log.bytes).toBeLessThanOrEqual(SMALL);
   });
 
-  test('tails are forgotten oldest first, and whoever comes back with such a position is told', async () => {
+  test('the oldest tails are forgotten first, and a subscriber at such a position gets a gap', async () => {
     const log = open({});
     const ids: EventId[] = [];
     const names = Array.from({ length: 60_000 }, (_, i) => parseChannelName(`job-${i}`));
@@ -190,16 +190,17 @@ describe('the embedded log, when what has to be remembered fills it', () => {
     const oldest = known.indexOf(true);
     expect(oldest).toBeGreaterThan(0);
     expect(known.slice(oldest).every(Boolean)).toBe(true);
-    // Known are those that have their event, and as many tails again as a quarter of the memory holds.
+    // The log still knows the channels that have their event, and as many other tails as fit into a quarter of the
+    // memory.
     expect(known.length - oldest).toBeGreaterThan(15_000);
     expect(await log.read(names[0] as ChannelName, ids[0] as EventId, 1, POLICY)).toMatchObject({
       events: [],
     });
-    // Who stood at the start of a channel may have missed all of it.
+    // A subscriber at the start of the channel may have missed every event.
     expect((await log.read(names[0] as ChannelName, ORIGIN, 1, POLICY)).complete).toBe(false);
   });
 
-  test('a channel that somebody follows is never forgotten', async () => {
+  test('a channel that is followed is never forgotten', async () => {
     const log = open({});
     const { id } = await appendOne(log, busy, tiny);
     const stop = log.follow(busy, new Listener());
@@ -211,7 +212,7 @@ describe('the embedded log, when what has to be remembered fills it', () => {
     expect((await log.read(busy, id, 1, POLICY)).complete).toBe(false);
   });
 
-  test('channels that are followed and never published to push out no events', async () => {
+  test('channels that are followed but have no events push out no events', async () => {
     const log = open({ maxBytes: 128 * 1024 });
     const { id } = await appendOne(log, busy, tiny);
     for (let i = 0; i < 5_000; i++) log.follow(parseChannelName(`quiet-${i}`), new Listener());
@@ -219,10 +220,10 @@ describe('the embedded log, when what has to be remembered fills it', () => {
     expect((await log.read(busy, ORIGIN, 10, POLICY)).events[0]?.id).toBe(id);
   });
 
-  test('channels that were followed and never published to push out no tails', async () => {
+  test('channels that were followed but have no events push out no tails', async () => {
     const log = open({});
     const policy = { size: 1, ttl: 60_000 };
-    // Pushed out by the events of another, the tail is all that is left of it.
+    // The events of another channel push out this channel's event, so only its tail is left.
     const { id } = await appendOne(log, parseChannelName('quiet'), tiny);
     const large = 'x'.repeat(1_000_000);
     for (let i = 0; i < 8; i++) await appendOne(log, parseChannelName(`large-${i}`), large, { policy });
@@ -239,7 +240,7 @@ describe('the embedded log, when what has to be remembered fills it', () => {
     expect(log.bytes).toBeLessThanOrEqual(SMALL);
   });
 
-  test('idempotency keys push out no events, and are forgotten oldest first', async () => {
+  test('idempotency keys push out no events, and the oldest keys are forgotten first', async () => {
     const log = open({});
     const policy = { size: 10, ttl: 60_000 };
     const other = parseChannelName('other');

@@ -6,7 +6,7 @@ import { openRedisClient } from '../support/open-redis-log.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 
-/** What replicas count together: the rates of publishers. */
+/** The counts that all replicas share: the rates of publishers. */
 
 const HOUR = 3_600_000;
 
@@ -33,7 +33,7 @@ describe.each([
     for (const client of clients) client.close();
   });
 
-  test('all that hit a name count as one', async () => {
+  test('calls of all replicas with one name count together', async () => {
     const counts = await Promise.all(
       Array.from(
         { length: 50 },
@@ -43,7 +43,7 @@ describe.each([
     expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
   });
 
-  test('each name has its own count, wherever in a cluster it is kept', async () => {
+  test('each name has its own count, on any node of a cluster', async () => {
     const names = Array.from({ length: 20 }, () => randomUUID());
     for (const expected of [1, 2]) {
       const counts = await Promise.all(names.map(async (one) => (await counters[0].count(one, HOUR)).count));
@@ -51,7 +51,7 @@ describe.each([
     }
   });
 
-  test('a window begins with its first and is not made longer by the others; then all begins anew', async () => {
+  test('a window begins with its first count, later counts do not make it longer, and a new window counts from one', async () => {
     const first = await counters[0].count(name, HOUR);
     expect(first.left).toBeLessThanOrEqual(HOUR);
     const second = await counters[1].count(name, 2 * HOUR);

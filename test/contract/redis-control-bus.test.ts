@@ -21,7 +21,7 @@ describe('replicas on one Redis', () => {
   controlBusReplicas(() => new ControlGroup(redis.url));
 });
 
-describe('over one Redis', () => {
+describe('on one Redis', () => {
   let group: ControlGroup;
   let one: ObedientReplica;
   let two: ObedientReplica;
@@ -49,27 +49,27 @@ describe('over one Redis', () => {
     '{"id":"1","from":"newer","command":{"kind":"a kind without an answerer","payload":[]}}',
     `{"id":"1","from":"newer","command":{"kind":"deep","payload":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`,
     `{"id":"1","from":"newer","command":{"kind":"disconnect","channel":"news","long":"${'x'.repeat(80_000)}"}}`,
-  ])('what this version does not understand is passed over: %s', async (message) => {
+  ])('a replica ignores an unknown message: %s', async (message) => {
     expect(await say(message)).toBe('2');
     expect((await one.bus.request(command())).missing).toBe(0);
     expect(one.commands).toEqual([command()]);
   });
 
-  test('what a newer replica says beyond that is passed over, the rest is done', async () => {
+  test('a replica ignores unknown fields of a newer replica, and does the rest', async () => {
     await say(
       '{"id":"1","from":"newer","v":2,"command":{"kind":"disconnect","channel":"news","softly":true}}',
     );
     await expect.poll(() => two.commands).toEqual([command()]);
   });
 
-  test('beside a replica of the version before, both understand each other, and only commands are answered', async () => {
+  test("replicas of this and the previous version understand each other's commands, and only commands are answered", async () => {
     const older = new Redis(redis.url);
     const heard: unknown[] = [];
     older.on('message', (_name, message) => heard.push(JSON.parse(message)));
     await older.subscribe(`${group.prefix}{@control}:commands`, `${group.prefix}{@control}:answers:older`);
     one.closes = async () => 3;
 
-    // As the version before answers.
+    // Answers as the previous version does.
     two.closes = async () => {
       const [{ id }] = heard as [{ id: string }];
       const answer = JSON.stringify({ id, from: 'older', closed: 4 });
@@ -88,7 +88,7 @@ describe('over one Redis', () => {
       },
     ]);
 
-    // As the version before asks.
+    // Asks as the previous version does.
     two.closes = async () => 2;
     heard.length = 0;
     await say('{"id":"1","from":"older","command":{"kind":"disconnect","channel":"news"}}');
@@ -104,7 +104,7 @@ describe('over one Redis', () => {
     older.disconnect();
   });
 
-  test('a name of another prefix hears nothing', async () => {
+  test('a group with another prefix hears nothing', async () => {
     const other = new ControlGroup(redis.url);
     const stranger = new ObedientReplica(other.open(DEFAULTS));
     await stranger.joined();
@@ -114,7 +114,7 @@ describe('over one Redis', () => {
     await other.close();
   });
 
-  test('joins again when its connection was killed, and is told from then on', async () => {
+  test('joins again after its connection was killed, and hears commands from then on', async () => {
     await redis.cli('client', 'kill', 'type', 'pubsub');
     await Promise.all([one.joined(2), two.joined(2)]);
     const { answers, missing } = await one.bus.request(command());
@@ -122,7 +122,7 @@ describe('over one Redis', () => {
     expect(answers).toHaveLength(2);
   });
 
-  test('refuses as long as it could not hear the answers', async () => {
+  test('refuses a request while it cannot receive answers', async () => {
     await redis.cli('acl', 'setuser', 'deaf', 'on', '>deaf', '~*', '&*', '+@all', '-subscribe');
     const deaf = new ControlGroup(redis.url.replace('//', '//deaf:deaf@'), group.prefix);
     const bus = deaf.open({ ...DEFAULTS, replica: 'deaf' });
@@ -138,7 +138,7 @@ describe('over one Redis', () => {
     await deaf.close();
   });
 
-  test('a Redis without memory to spare refuses revocations, and tells nobody of them', async () => {
+  test('a Redis without free memory refuses revocations, and no replica hears of them', async () => {
     await redis.cli('config', 'set', 'maxmemory', '1');
     try {
       await expect(one.bus.request(command(revocationOf('7')))).rejects.toMatchObject({ code: 'log-full' });
@@ -149,7 +149,7 @@ describe('over one Redis', () => {
     }
   });
 
-  test('thousands of revocations come in pages, each once', async () => {
+  test('thousands of revocations are listed in pages, each once', async () => {
     const many = Array.from({ length: 5_000 }, (_, i) => revocationOf(`subject ${i}`));
     const large = new ControlGroup(redis.url);
     const bus = large.open({ ...DEFAULTS, maxRevocations: 5_000 });

@@ -37,13 +37,13 @@ test.each([
   ['sizes that change', 3, SIZES],
   ['sizes that change', 4, SIZES],
 ] as const)(
-  'the log in Redis keeps the newest of what was published, one or many at a time, by either version: %s, seed %d',
+  'the log in Redis keeps the newest events, from single and multiple appends of both versions: %s, seed %d',
   async (_kind, seed, sizes) => {
     const random = seededRandom(seed);
     const below = (limit: number): number => Math.floor(random() * limit);
     const keys = freshChannel();
     const published: Published[] = [];
-    /** Events that have to be kept still. */
+    /** How many of the newest events the log still has to keep. */
     let kept = 0;
     for (let step = 0; step < STEPS; step++) {
       const policy = { size: sizes[below(sizes.length)] as number, ttl: TTL };
@@ -56,7 +56,7 @@ test.each([
           data: `${step}.${i}`.padEnd(below(10) === 0 ? below(3_000) : 0, 'x'),
         }));
         const options = { policy, idempotencyKey: `key-${step}` };
-        // Some of them were appended before.
+        // Some of the events repeat earlier ones.
         const early = below(4) === 0 ? below(count + 1) : 0;
         const first = early > 0 ? await log.append(keys.channel, events.slice(0, early), options) : [];
         const all = await log.append(keys.channel, events, options);
@@ -103,7 +103,8 @@ async function compare(
     }
   }
   expect(at).toBe(published.length);
-  // More may be read where what was let go of by a smaller size is still there, or the other version was the last to append.
+  // More events may be readable: those that a smaller size has not trimmed yet, or any when the other version appended
+  // last.
   if (first > 0 && isExact && published.at(-1)?.record.startsWith('1')) {
     const early = await log.read(channel, all[first - 1]?.id as EventId, 7, policy);
     expect([early.complete, early.events[0]?.id]).toEqual([false, all[first + 1]?.id]);

@@ -17,7 +17,7 @@ describe('the log in Redis', () => {
 
   eventLogContract((options) => openRedisLog({ ...options, url: redis.url, prefix: 'contract:' }));
 
-  test('an event owns exactly its bytes, heard or read: what is kept keeps nothing else', async () => {
+  test('an announced or read event owns exactly its bytes, so keeping it keeps nothing else in memory', async () => {
     const log = await openRedisLog({ ...DEFAULTS, url: redis.url, prefix: 'contract:' });
     const channel = parseChannelName('owned');
     const listener = new Listener();

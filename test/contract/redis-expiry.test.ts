@@ -11,7 +11,10 @@ import type { RedisServer } from '../support/redis-server.ts';
 
 const DAY = 86_400_000;
 
-/** A channel that falls quiet frees Redis' memory by itself, and what is left of it is enough to say "you missed nothing". */
+/**
+ * A quiet channel expires by itself and frees its memory in Redis. Its tail remains, so that the broker can still say
+ * "you missed nothing".
+ */
 describe('a quiet channel in Redis', () => {
   let redis: RedisServer;
   let log: RedisEventLog;
@@ -38,7 +41,7 @@ describe('a quiet channel in Redis', () => {
   });
   afterEach(() => log.close());
 
-  test('is gone with its events, but for its tail, though nobody looks at it', async () => {
+  test('expires with its events, without any access, and keeps only its tail', async () => {
     policy = { size: 100, ttl: 1_000 };
     const ids = await append(['a', 'b', 'x'.repeat(1_000)]);
     expect(await names()).toEqual([keys.ids, keys.log, keys.tail]);
@@ -71,18 +74,18 @@ describe('a quiet channel in Redis', () => {
     });
   });
 
-  test('with one event takes little more than its stream does', async () => {
+  test('with one event takes little more memory than its stream', async () => {
     policy = { size: 100, ttl: 60_000 };
     await append(['x'.repeat(100)]);
     const stream = Number(await redis.cli('memory', 'usage', keys.log));
     expect(await memory()).toBeLessThan(stream + 500);
   });
 
-  test('goes on above its tail, though the clock has gone back since', async () => {
+  test('continues above its tail after the clock has gone back', async () => {
     policy = { size: 100, ttl: 1_000 };
     const [first] = await append(['before']);
     await expect.poll(names).toEqual([keys.tail]);
-    // As a clock leaves it that was ahead when the event was appended.
+    // The tail of an event that was appended while the clock ran ahead.
     const ahead = '99999999999999-7' as EventId;
     await redis.cli('set', keys.tail, ahead);
     const ids = await append(['a', 'b', 'c']);
@@ -101,9 +104,9 @@ describe('a quiet channel in Redis', () => {
     expect(Number(await redis.cli('xlen', keys.log))).toBe(3);
   });
 
-  test('of which only some events are too old gives the others, by position and by number', async () => {
+  test('with some expired events returns the other events, by position and by number', async () => {
     policy = { size: 100, ttl: 3_000 };
-    // A second and more between them, by their ids: what is old is made so, and not waited for.
+    // The ids put the events more than a second apart. The test writes old ids, so that it need not wait.
     const time = Number((await redis.cli('time')).split('\n')[0]) * 1_000;
     const old = [`${time - 100_000}-0`, `${time - 50_000}-0`] as EventId[];
     const [first = '', second = ''] = old;
@@ -122,7 +125,7 @@ describe('a quiet channel in Redis', () => {
     expect(await log.rewind(keys.channel, 1, policy)).toBe(ids[0]);
   });
 
-  test('thousands of events that are too old at once are let go of over several appends', async () => {
+  test('many events that expire at once are trimmed over several appends', async () => {
     policy = { size: 100, ttl: 3_000 };
     const time = Number((await redis.cli('time')).split('\n')[0]) * 1_000 - 100_000;
     let prev: string = ORIGIN;

@@ -11,8 +11,11 @@ import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 
-/** Others may write to the same Redis. What they put at a broker's keys is told or passed over, never sent on. */
-describe('what no broker has written', () => {
+/**
+ * Other programs may write to the same Redis. Values that they put at a broker's keys are reported or ignored, and
+ * never delivered.
+ */
+describe('values that no broker has written', () => {
   let redis: RedisServer;
   let log: RedisEventLog;
   let keys: FreshChannel;
@@ -51,18 +54,18 @@ describe('what no broker has written', () => {
     );
 
     test.each(wrong)(
-      '$type at the key of $which is told, and nothing is written',
+      '$type at the key of $which is reported, and nothing is written',
       async ({ which, command }) => {
         await redis.cli(...command(keys[which]));
-        const told = { code: 'log-unavailable', trouble: 'WRONGTYPE' };
-        await expect(appendOne(log, keys.channel, 'a')).rejects.toMatchObject(told);
-        await expect(log.read(keys.channel, '1-1' as EventId, 10, POLICY)).rejects.toMatchObject(told);
-        await expect(log.rewind(keys.channel, 3, POLICY)).rejects.toMatchObject(told);
+        const expected = { code: 'log-unavailable', trouble: 'WRONGTYPE' };
+        await expect(appendOne(log, keys.channel, 'a')).rejects.toMatchObject(expected);
+        await expect(log.read(keys.channel, '1-1' as EventId, 10, POLICY)).rejects.toMatchObject(expected);
+        await expect(log.rewind(keys.channel, 3, POLICY)).rejects.toMatchObject(expected);
         expect((await redis.cli('keys', `*${keys.channel}*`)).split('\n')).toEqual([keys[which]]);
       },
     );
 
-    test('is told to whoever follows, each time that it is tried', async () => {
+    test('is reported to a listener at every attempt', async () => {
       await redis.cli('rpush', keys.log, 'a');
       const listener = new Listener();
       const stop = log.follow(keys.channel, listener);
@@ -74,8 +77,8 @@ describe('what no broker has written', () => {
     });
   });
 
-  describe('an entry in the stream', () => {
-    test('is passed over wherever it stands, and the chain goes on', async () => {
+  describe('a foreign entry in the stream', () => {
+    test('is skipped at any place, and the chain goes on', async () => {
       await foreign();
       const ids = await appendTexts(log, keys.channel, ['a']);
       await foreign();
@@ -101,7 +104,7 @@ describe('what no broker has written', () => {
       expect((await log.read(keys.channel, ids[0] as EventId, 256, POLICY)).complete).toBe(true);
     });
 
-    test('in hundreds, hides no event', async () => {
+    test('hundreds of them hide no event', async () => {
       const ids = await appendTexts(log, keys.channel, ['a']);
       for (let i = 0; i < 40; i++) await foreign();
       ids.push(...(await appendTexts(log, keys.channel, ['b', 'c'])));
@@ -111,7 +114,7 @@ describe('what no broker has written', () => {
       expect((await log.read(keys.channel, ids[0] as EventId, 256, POLICY)).complete).toBe(true);
     });
 
-    test('deleted by somebody, a page ends before the hole, and what follows it is not complete', async () => {
+    test('an entry that somebody deleted: a page ends before the hole, and the rest is incomplete', async () => {
       const ids = await appendTexts(log, keys.channel, ['a', 'b', 'c', 'd']);
       await redis.cli('xdel', keys.log, ids[1] as string);
       expect(await idsAfter(ORIGIN)).toEqual([ids[0]]);
@@ -120,7 +123,7 @@ describe('what no broker has written', () => {
       expect(rest.events.map(({ id }) => id)).toEqual(ids.slice(2));
     });
 
-    test('with a field that only looks like a predecessor is no event', async () => {
+    test('a field whose value only looks like a predecessor is no event', async () => {
       const ids = await appendTexts(log, keys.channel, ['a']);
       for (const prev of ['', 'x', '01-1', '1-01', '1', '1-1-1', `${'9'.repeat(60)}-1`])
         for (const field of ['r', 'f']) await redis.cli('xadd', keys.log, '*', 'p', prev, field, '1\n\nx');
@@ -129,7 +132,7 @@ describe('what no broker has written', () => {
     });
   });
 
-  test('the whole stream deleted: the tail is still known, and what was kept is told as missing', async () => {
+  test('the whole stream deleted: the tail is still known, and the kept events are reported as missing', async () => {
     const ids = await appendTexts(log, keys.channel, ['a', 'b', 'c']);
     await redis.cli('del', keys.log);
     const tail = ids[2] as EventId;
@@ -151,7 +154,7 @@ describe('what no broker has written', () => {
     expect((await log.read(keys.channel, ids[0] as EventId, 10, POLICY)).complete).toBe(false);
   });
 
-  test('a value at an idempotency key is told, and neither answered with nor overwritten', async () => {
+  test('a value at an idempotency key is reported, and neither returned nor overwritten', async () => {
     for (const value of ['"><script>', '', '1', '1-1\n', '01-1', '9'.repeat(10_000)]) {
       await redis.cli('set', keys.idempotency('k'), value);
       await expect(appendOne(log, keys.channel, 'a', { idempotencyKey: 'k' })).rejects.toMatchObject({
@@ -169,12 +172,12 @@ describe('what no broker has written', () => {
     expect(await log.read(keys.channel, ORIGIN, 10, POLICY)).toMatchObject({ events: [], tail: ORIGIN });
   });
 
-  test('an announcement is heard by nobody, however it looks', async () => {
+  test('a malformed announcement reaches no listener', async () => {
     const listener = new Listener();
     const stop = log.follow(keys.channel, listener);
     await listener.following();
     const random = seededRandom(7);
-    // An announcement of one event, in the present form and in that of the version before.
+    // A valid announcement of one event, in the present form and in that of the previous version.
     const right = 'a1763596800001-0\n1763596800000-0\n1763596800001-0 4\n1\n\nx';
     const before = '1763596800000-0\nid: 1763596800001-0\ndata: x\n\n';
     const wrong = [
@@ -206,7 +209,7 @@ describe('what no broker has written', () => {
       before.replace('1763596800000-0', ''),
       'x'.repeat(100_000),
     ];
-    // Cut, and with a byte before the event's own bytes replaced.
+    // Cut, and with one byte before the event's own bytes replaced.
     for (let i = 0; i < 300; i++) {
       for (const [message, length] of [
         [right, right.indexOf('1\n\nx')],

@@ -8,8 +8,8 @@ import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
 /**
- * How long a script holds Redis does not depend on how large events are, but for the one that it gives. Told by Redis'
- * own clock, as multiples of what it takes to look at one event, so that a busy machine changes nothing.
+ * How long a script holds Redis does not depend on the size of events, except for the event that it returns. The
+ * measure is Redis' own CPU time, as a multiple of the cost of one event, so that a busy machine does not matter.
  */
 describe('a channel of large events', () => {
   const EVENTS = 100;
@@ -21,10 +21,10 @@ describe('a channel of large events', () => {
   let redis: RedisServer;
   let log: RedisEventLog;
   let ids: EventId[];
-  /** Microseconds of Redis for one script that copies one large event. */
+  /** The time of a Redis script that copies one large event, in µs. */
   let oneEvent: number;
 
-  /** Microseconds of Redis for each script that runs meanwhile. */
+  /** The time of all Redis scripts that run during `action`, in µs per call. */
   const costOf = async (action: () => Promise<unknown>): Promise<number> => {
     await redis.cli('config', 'resetstat');
     await action();
@@ -54,29 +54,29 @@ describe('a channel of large events', () => {
       KEEPING,
     );
     await appendTexts(log, small.channel, Array.from({ length: EVENTS }, String), KEEPING);
-    const look = `return #redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][2][4]`;
-    oneEvent = await costOf(() => times(() => redis.cli('eval', look, '1', big.log)));
+    const copyOne = `return #redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1][2][4]`;
+    oneEvent = await costOf(() => times(() => redis.cli('eval', copyOne, '1', big.log)));
   });
   afterAll(async () => {
     await log.close();
     await redis.stop();
   });
 
-  test('rewinding copies none of them', async () => {
+  test('a rewind copies no event', async () => {
     const cost = await costOf(() => times(() => log.rewind(big.channel, EVENTS, KEEPING)));
     expect(await log.rewind(big.channel, EVENTS, KEEPING)).toBe(ORIGIN);
     expect(await log.rewind(big.channel, EVENTS - 1, KEEPING)).toBe(ids[0]);
     expect(cost).toBeLessThan(oneEvent);
   });
 
-  test('a page copies the one that it gives', async () => {
+  test('a page copies only the event that it returns', async () => {
     const cost = await costOf(() => times(() => log.read(big.channel, ORIGIN, 256, KEEPING)));
     expect((await log.read(big.channel, ORIGIN, 256, KEEPING)).events.map(({ id }) => id)).toEqual([ids[0]]);
-    // The event goes from the stream to the script and from there to the reader.
+    // The event is copied from the stream to the script, and from the script to the reader.
     expect(cost).toBeLessThan(8 * oneEvent);
   });
 
-  test('a small event before a large one is a page of its own, and the large one is not copied', async () => {
+  test('a small event before a large one is a page of its own, and the large event is not copied', async () => {
     const { channel } = freshChannel();
     const [first] = await appendTexts(log, channel, ['small', large]);
     const cost = await costOf(() => times(() => log.read(channel, ORIGIN, 256, KEEPING)));
@@ -84,7 +84,7 @@ describe('a channel of large events', () => {
     expect(cost).toBeLessThan(oneEvent);
   });
 
-  test('an append after a large event copies none but its own', async () => {
+  test('an append after a large event copies only its own event', async () => {
     let cost = 0;
     for (let i = 0; i < CALLS; i++) {
       ids.push(...(await appendTexts(log, big.channel, [large], KEEPING)));
@@ -95,7 +95,7 @@ describe('a channel of large events', () => {
     expect(cost / CALLS).toBeLessThan(oneEvent);
   });
 
-  test('a limit that was lowered is reached over several appends, while readers keep to it at once', async () => {
+  test('a lower limit is reached over several appends, while reads apply it at once', async () => {
     const lower = { size: 5, ttl: 600_000 };
     const before = Number(await redis.cli('xlen', big.log));
     ids.push(...(await appendTexts(log, big.channel, ['small'], lower)));
@@ -106,7 +106,7 @@ describe('a channel of large events', () => {
     expect((await log.read(big.channel, ORIGIN, 256, lower)).events[0]?.id).toBe(ids.at(-5));
     for (let i = 0; i < 10; i++) ids.push(...(await appendTexts(log, big.channel, ['small'], lower)));
     expect(Number(await redis.cli('llen', big.ids))).toBe(6);
-    // Small events are let go of by a hundred.
+    // One append trims a hundred small events.
     expect(Number(await redis.cli('xlen', big.log))).toBeLessThan(100);
   });
 });

@@ -10,9 +10,12 @@ import { PREFIX, appendTexts, freshChannel, newRedisLog } from '../support/redis
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
-/** A page can take long to come over a narrow way. That is its reader's business. */
+/** On a slow connection a page can take long to arrive. That delays its reader alone. */
 
-/** What passes on a connection before it is held up; a page of large events is more, and all else is less. */
+/**
+ * How many bytes pass on a connection before it is held up. A page of large events is longer; every other answer is
+ * shorter.
+ */
 const PASSES = 200_000;
 
 let redis: RedisServer;
@@ -47,7 +50,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-test('while a page is held up events are published and heard, and Redis is not taken for down', async () => {
+test('while a page is held up, events are published and announced, and Redis does not count as down', async () => {
   const [large, other] = [freshChannel(), freshChannel()];
   const direct = newRedisLog(redis.url);
   await expect.poll(() => direct.rewind(large.channel, 0, POLICY).catch(String)).toBe(ORIGIN);
@@ -61,7 +64,7 @@ test('while a page is held up events are published and heard, and Redis is not t
     prefix: PREFIX,
     idempotencyTtl: 60_000,
   });
-  // The connection for reads is there once something was read over it.
+  // The connection for reads is opened by the first read.
   const clients = async (): Promise<string> => {
     await log.rewind(other.channel, 0, POLICY);
     return await redis.cli('client', 'list');
@@ -73,7 +76,7 @@ test('while a page is held up events are published and heard, and Redis is not t
   const ids = await appendTexts(log, other.channel, Array.from({ length: 50 }, String));
   expect(ids).toHaveLength(50);
   seen.push(await log.health());
-  // It is given up in the end, and that says nothing about publishing.
+  // The read fails in the end, and does not affect publishing.
   expect(await outcome).toMatchObject({ code: 'log-unavailable' });
   ids.push(...(await appendTexts(log, other.channel, ['after'])));
   seen.push(await log.health());

@@ -12,13 +12,13 @@ import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
-/** Replicas of neighbouring versions share a Redis while they are being replaced. */
-describe('beside a version that knows the stream alone, and keeps SSE fields', () => {
+/** Replicas of neighbouring versions share a Redis during an upgrade. */
+describe('beside a version that keeps SSE fields, and has no index', () => {
   let redis: RedisServer;
   let log: RedisEventLog;
   let keys: FreshChannel;
 
-  /** Appends as that version does. */
+  /** Appends an event in the form of that version. */
   const appendAsBefore = async (text: string): Promise<EventId> => {
     const newest = await redis.cli('xrevrange', keys.log, '+', '-', 'count', '1');
     const prev = newest.split('\n')[0] || ORIGIN;
@@ -29,7 +29,7 @@ describe('beside a version that knows the stream alone, and keeps SSE fields', (
   };
   const append = async (text: string): Promise<EventId> =>
     (await appendTexts(log, keys.channel, [text]))[0] as EventId;
-  /** Everything that a reader can ask for. */
+  /** Checks every kind of read. */
   const expectEvents = async (ids: readonly EventId[]): Promise<void> => {
     const { events, tail } = await log.read(keys.channel, ORIGIN, 256, POLICY);
     expect(events.map(({ id }) => id)).toEqual(ids);
@@ -53,7 +53,7 @@ describe('beside a version that knows the stream alone, and keeps SSE fields', (
   });
   afterEach(() => log.close());
 
-  test('a channel that it has left is read, rewound and gone on with', async () => {
+  test('a channel of that version can be read, rewound and appended to', async () => {
     const ids: EventId[] = [];
     for (let i = 0; i < 5; i++) ids.push(await appendAsBefore(String(i)));
     await expectEvents(ids);
@@ -61,7 +61,7 @@ describe('beside a version that knows the stream alone, and keeps SSE fields', (
     await expectEvents(ids);
   });
 
-  test('a channel that it has left without events still knows its tail', async () => {
+  test('an expired channel of that version still has its tail', async () => {
     const tail = await appendAsBefore('gone');
     await redis.cli('xtrim', keys.log, 'maxlen', '0');
     expect(await log.rewind(keys.channel, 0, POLICY)).toBe(tail);
@@ -73,7 +73,7 @@ describe('beside a version that knows the stream alone, and keeps SSE fields', (
     });
   });
 
-  test('events of both, in turns and many at a time, are one chain', async () => {
+  test('events of both versions, in turns and many at a time, are one chain', async () => {
     const ids = [await append('new')];
     for (let i = 0; i < 3; i++) {
       ids.push(await appendAsBefore(`old ${i}`), await appendAsBefore(`old again ${i}`));
@@ -87,7 +87,7 @@ describe('beside a version that knows the stream alone, and keeps SSE fields', (
     await expectEvents(ids);
   });
 
-  test('its events are read and heard as records of version 0, between records of this version', async () => {
+  test('its events are read and announced as records of version 0, between records of this version', async () => {
     const listener = new Listener();
     const stop = log.follow(keys.channel, listener);
     await listener.following();
@@ -109,13 +109,13 @@ describe('beside a version that knows the stream alone, and keeps SSE fields', (
   });
 });
 
-/** The version of a record, and what it holds. */
+/** Returns the version of a record, and its text. */
 function textOf(record: Buffer): string {
   const read = readRecord(record);
   return `${read.version} ${(read.version === 0 ? read.fields : read.data).toString()}`;
 }
 
-describe('beside a version that is still to come', () => {
+describe('beside a future version', () => {
   const FUTURE = '2\nwhatever\n';
   const refusal = {
     code: 'log-unavailable',
@@ -126,7 +126,7 @@ describe('beside a version that is still to come', () => {
   let log: RedisEventLog;
   let keys: FreshChannel;
 
-  /** Appends as such a version may, and gives the id of the event. */
+  /** Appends as a future version may, and returns the event's id. */
   const appendAsAfter = async (prev: EventId, record = FUTURE): Promise<EventId> => {
     const id = (await redis.cli('xadd', keys.log, '*', 'p', prev, 'r', record)) as EventId;
     await redis.cli('set', keys.tail, id);
@@ -148,7 +148,7 @@ describe('beside a version that is still to come', () => {
   afterEach(() => log.close());
 
   test.each([FUTURE, '2', '', '1', '1x\ny', '1\ntype without an end', 'data: x\n\n'])(
-    'a record of another form is an error where it comes first, and ends a page before it: %j',
+    'a record of an unknown form is an error at the start of a page, and ends a page before it: %j',
     async (record) => {
       const ids = await appendTexts(log, keys.channel, ['a', 'b']);
       const future = await appendAsAfter(ids[1] as EventId, record);
@@ -158,7 +158,7 @@ describe('beside a version that is still to come', () => {
       const reading = log.read(keys.channel, ids[1] as EventId, 256, POLICY);
       await expect(reading).rejects.toMatchObject({ code: 'log-unavailable', trouble: 'version' });
       expect(await log.rewind(keys.channel, 1, POLICY)).toBe(ids[1]);
-      // What comes after it can be had, and publishing goes on.
+      // The event after it can be read, and publishing goes on.
       const [next] = await appendTexts(log, keys.channel, ['c']);
       expect(await log.read(keys.channel, future, 256, POLICY)).toMatchObject({
         events: [{ id: next, prev: future }],
@@ -180,7 +180,7 @@ describe('beside a version that is still to come', () => {
       (id: string, prev: string) => `a${id}\n${prev}\n${id} ${FUTURE.length}\n${FUTURE}`,
     ],
     ['another form of announcement', (id: string) => `b${id}\nwhatever\0\n\n`],
-  ])('%s is announced: whoever follows is told to read up to it', async (_, message) => {
+  ])('%s is announced: the listener is asked to read up to its id', async (_, message) => {
     const [first] = await appendTexts(log, keys.channel, ['a']);
     const listener = new Listener();
     const stop = log.follow(keys.channel, listener);

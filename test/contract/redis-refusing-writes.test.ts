@@ -13,8 +13,8 @@ import { serverPorts } from '../support/server-ports.ts';
 
 const urlOf = ({ port }: RedisNode): string => `redis://127.0.0.1:${port}`;
 
-/** Reading writes nothing, and needs no right to: what is kept can be had while Redis takes nothing new. */
-describe('a Redis that refuses to be written to', () => {
+/** Reads write nothing and need no right to write. Kept events can be read while Redis refuses every write. */
+describe('a Redis that refuses writes', () => {
   const keys = freshChannel();
   let group: RedisGroup;
   let redis: RedisNode;
@@ -73,7 +73,7 @@ describe('a Redis that refuses to be written to', () => {
     await expectReadable(url, { code: 'log-unavailable' });
   });
 
-  test('because too few replicas are there', async () => {
+  test('because too few replicas are connected', async () => {
     await redis.cli('config', 'set', 'min-replicas-to-write', '5');
     await expectReadable(urlOf(redis), { code: 'log-unavailable', trouble: 'NOREPLICAS' });
     await redis.cli('config', 'set', 'min-replicas-to-write', '0');
@@ -82,7 +82,7 @@ describe('a Redis that refuses to be written to', () => {
   test('because it is out of memory', async () => {
     await redis.cli('config', 'set', 'maxmemory', '1');
     await expectReadable(urlOf(redis), { code: 'log-full', trouble: 'OOM' });
-    // Of many events none is appended, and no idempotency key is remembered.
+    // Several events: none is appended, and no idempotency key is remembered.
     const log = newRedisLog(urlOf(redis));
     await expect.poll(() => log.rewind(keys.channel, 0, POLICY).catch(String)).toBe(ids[3]);
     const many = Array.from({ length: 50 }, (_, i) => ({ data: String(i) }));
@@ -95,9 +95,9 @@ describe('a Redis that refuses to be written to', () => {
   });
 });
 
-test('because a save has failed', async () => {
+test('because saving to disk has failed', async () => {
   const keys = freshChannel();
-  // A folder that no file can be made in.
+  // No file can be made in this folder.
   const redis = await startRedis({ args: ['--dir', '/proc', '--stop-writes-on-bgsave-error', 'yes'] });
   const log = newRedisLog(redis.url);
   try {

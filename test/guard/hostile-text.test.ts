@@ -22,9 +22,12 @@ import { fits, parsePublication, parseRawPublication } from '../../src/publish/p
 import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
 import { growth, isLinear } from '../support/growth.ts';
 
-/** Everything that reads what a stranger sends takes time that grows with its length, whatever it is. */
+/** Every reader of a stranger's text takes time that grows no faster than the text's length, for any text. */
 
-/** What has made expressions and loops quadratic: blanks, separators, quotes, brackets, digits, and what looks like a beginning. */
+/**
+ * Units that have made expressions and loops quadratic: blanks, separators, quotes, brackets, digits, and beginnings of
+ * tokens.
+ */
 const UNITS = [
   [
     ' ',
@@ -122,7 +125,7 @@ const UNITS = [
 ].flat();
 
 const MAX_BYTES = 1024 ** 2;
-/** Of what stands in a head; more than the default limit lets in. */
+/** The size of text in a head: more than the default limit accepts. */
 const HEAD = 64 * 1024;
 
 const NO_ORIGINS = new AllowedOrigins([]);
@@ -148,7 +151,7 @@ const publication = (body: string): unknown => parsePublication(Buffer.from(body
 const data = (json: string): unknown => publication(`{"channel":"news","data":${json}}`);
 
 const READERS: Readonly<Record<string, readonly [size: number, read: (text: string) => unknown]>> = {
-  // The lane takes no longer heads.
+  // The lane accepts no longer heads.
   'a value in the lane': [7_900, (text) => plain([`a:${text}`])],
   'a value in the lane, with its end wrong': [7_900, (text) => plain([`a:${text}\u007f`])],
   'a value in the lane, between letters': [7_900, (text) => plain([`a:x${text}x`])],

@@ -2,14 +2,14 @@ import { parseChannelName } from '../../src/events/channel-name.ts';
 import { MemoryEventLog } from '../../src/log/embedded/memory-event-log.ts';
 
 /**
- * A process of its own that publishes one kind of load to an embedded log, and prints what that did to its resident
- * memory. First the same load goes to a log that keeps next to nothing: what the process takes then is the process' own.
+ * A process that publishes one kind of load to an embedded log, and prints the resident memory that the log took. The
+ * same load first goes to a log that keeps almost nothing: the memory used then belongs to the process itself.
  */
 
 const MIB = 1024 * 1024;
 const BOUND = 64 * MIB;
 const SMALL_BOUND = 2 * MIB;
-/** Events between two turns of the event loop, as a broker has them between its reads. */
+/** How many events are published in one turn of the event loop, as a broker does between its reads. */
 const TURN = 100;
 
 interface Event {
@@ -23,7 +23,7 @@ interface Load {
   readonly event: (index: number) => Event;
 }
 
-/** Made once and in one piece, so that what is measured is not the garbage of this load. */
+/** Copies the text once into one flat string, so that the garbage of the load itself is not measured. */
 function flat(data: string): string {
   return Buffer.from(data).toString();
 }
@@ -37,7 +37,7 @@ const SIZES = [1, 64, 300, 1_000, 3_000, 20_000, 70_000];
 const TEXTS = SIZES.map((size) => flat('x'.repeat(size)));
 
 const LOADS: Readonly<Record<string, Load>> = {
-  // Many large events that are soon gone, and among them a few small ones that stay.
+  // Many large events that are removed soon, and between them a few small ones that stay.
   mixture: {
     count: 23 * 6_000,
     event: (i) =>
@@ -84,7 +84,7 @@ const load = LOADS[process.argv[2] ?? ''];
 if (load === undefined) {
   console.log(JSON.stringify(Object.keys(LOADS)));
 } else {
-  // As much of it: the heap of a process grows with what has gone through it, until it is as large as it wants to be.
+  // The same amount of load: the heap grows with everything that passes through it, up to its own limit.
   const own = await publish(SMALL_BOUND, load);
   const full = await publish(BOUND, load);
   console.log(JSON.stringify({ bound: BOUND, own: own.peak, resident: full.peak, held: full.held }));

@@ -37,7 +37,7 @@ afterEach(() => {
   cluster.disconnect();
 });
 
-test('a node is away when its connection is lost, and not while the first one is being made', async () => {
+test('a node counts as away after its connection is lost, and not before the first connection is up', async () => {
   await cluster.connect();
   const nodeKey = `127.0.0.1:${(await servers.masterOf(NAME)).port}`;
   const subscriber = new NotingSubscriber();
@@ -57,7 +57,7 @@ test('a node is away when its connection is lost, and not while the first one is
   await expect.poll(() => subscriber.notes).toEqual(['subscribed', 'interrupted', 'subscribed']);
 });
 
-test('who subscribes before the cluster is known hears what comes later, over a move of the slot, until it leaves', async () => {
+test('a subscription made before the cluster is known gets messages, also after the slot has moved, until it ends', async () => {
   const [subscriber, leaver] = [new NotingSubscriber(), new NotingSubscriber()];
   pubSub.subscribe(NAME, subscriber);
   const leave = pubSub.subscribe(NAME, leaver);

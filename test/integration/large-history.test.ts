@@ -6,10 +6,10 @@ import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
-/** Readers of a channel of large events are the business of that channel: publishers elsewhere notice nothing. */
+/** Readers of a channel of large events affect that channel alone, and not publishers on other channels. */
 
 const EVENTS = 300;
-/** Bytes after which a reader has shown what it costs. */
+/** How many bytes a reader reads before the test knows its cost. */
 const ENOUGH = 60_000_000;
 
 let redis: RedisServer;
@@ -34,7 +34,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-/** Opens a stream and reads it until it has had so many bytes. */
+/** Opens a stream and reads this many bytes. */
 async function read(query: string, bytes: number): Promise<void> {
   const abort = new AbortController();
   const { body } = await fetch(`${broker.url}/events/large?${query}`, { signal: abort.signal });
@@ -51,7 +51,7 @@ async function read(query: string, bytes: number): Promise<void> {
 }
 
 test.each(['last=300', 'last_event_id=earliest'])(
-  'no publish elsewhere is refused while %s is read',
+  'no publish on another channel is refused while %s is read',
   async (query) => {
     const reader = { done: false };
     const all = read(query, ENOUGH).finally(() => {
@@ -59,7 +59,7 @@ test.each(['last=300', 'last_event_id=earliest'])(
     });
     let published = 0;
     while (!reader.done) {
-      // An answer that is not 200 rejects.
+      // `publish` rejects for any answer but 200.
       await broker.publish('elsewhere', 'small');
       published++;
     }

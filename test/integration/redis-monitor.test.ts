@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-test('that announcements are heard before commands can be given is no outage', async () => {
+test('pub/sub that connects before the command connection is no outage', async () => {
   const address = parseRedisAddress(redis.url);
   if (address.kind === 'cluster') throw new Error('one server has another address');
   const commands = connectCommands(address, {});
@@ -43,7 +43,7 @@ test('that announcements are heard before commands can be given is no outage', a
     onRefused: subscribed.reject,
   });
   await subscribed.promise;
-  // What is given to a client that was not told to connect makes it do so.
+  // A lazy client connects only with its first command.
   if (commands.status === 'wait') await commands.connect();
   await up;
   expect(reports).toEqual([true]);

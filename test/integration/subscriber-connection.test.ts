@@ -17,7 +17,7 @@ const subscribe = (name: string, options?: { separate: boolean }): NotingSubscri
   const subscriber = new NotingSubscriber(options);
   return Object.assign(subscriber, { leave: connection.subscribe(name, subscriber) });
 };
-/** How many SUBSCRIBE commands Redis has had. */
+/** How many SUBSCRIBE commands Redis has received. */
 const subscribes = async (): Promise<number> =>
   Number(/cmdstat_subscribe:calls=(\d+)/.exec(await redis.cli('info', 'commandstats'))?.[1] ?? 0);
 
@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 afterEach(() => connection.close());
 
-test('1,200 names take three SUBSCRIBE, and each hears its own messages', async () => {
+test('1,200 names take three SUBSCRIBE commands, and each listener gets its own messages', async () => {
   const before = await subscribes();
   const all = Array.from({ length: 1_200 }, (_, i) => subscribe(`name ${i}`));
   await expect.poll(() => all.every(({ notes }) => notes.length === 1)).toBe(true);
@@ -42,7 +42,7 @@ test('1,200 names take three SUBSCRIBE, and each hears its own messages', async 
   expect(all.filter(({ notes }) => notes.length > 1)).toHaveLength(3);
 });
 
-test('who joins a name later is told without another SUBSCRIBE; the name is left with its last listener', async () => {
+test('a second listener of a name causes no SUBSCRIBE, and the last one that leaves causes the UNSUBSCRIBE', async () => {
   const first = subscribe('shared é');
   await expect.poll(() => first.notes).toEqual(['subscribed']);
   const before = await subscribes();
@@ -59,7 +59,7 @@ test('who joins a name later is told without another SUBSCRIBE; the name is left
   await expect.poll(() => third.notes).toEqual(['subscribed']);
 });
 
-test('a name that is left and taken again at once stays subscribed', async () => {
+test('a name that is left and subscribed again at once stays subscribed', async () => {
   const first = subscribe('taken');
   await expect.poll(() => first.notes).toEqual(['subscribed']);
   first.leave();
@@ -69,7 +69,7 @@ test('a name that is left and taken again at once stays subscribed', async () =>
   await expect.poll(() => second.notes).toEqual(['subscribed', 'one']);
 });
 
-test('a lost connection is an interruption, and all is subscribed anew', async () => {
+test('a lost connection is an interruption, and every name is subscribed again', async () => {
   const some = Array.from({ length: 3 }, (_, i) => subscribe(`lost ${i}`));
   await expect.poll(() => some.map(({ notes }) => notes.length)).toEqual([1, 1, 1]);
   let closed = 0;
@@ -81,7 +81,7 @@ test('a lost connection is an interruption, and all is subscribed anew', async (
   expect(closed).toBe(1);
 });
 
-test('a refusal is told and tried again, and does not concern a name with a SUBSCRIBE of its own', async () => {
+test('a refused SUBSCRIBE is reported and repeated, and does not affect names of other SUBSCRIBE commands', async () => {
   connection.close();
   await redis.cli('acl', 'setuser', 'narrow', 'on', '>narrow', 'resetchannels', '&mine', '&other', '+@all');
   connection = connect(redis.url.replace('//', '//narrow:narrow@'));

@@ -1,10 +1,10 @@
 import type { ChannelName } from '../../src/events/channel-name.ts';
 import type { AppendOptions, Appended, EventLog, HistoryPolicy } from '../../src/log/event-log.ts';
 
-/** What is kept of a channel where a test does not say otherwise. */
+/** The history policy of a channel, unless a test gives another one. */
 export const POLICY: HistoryPolicy = { size: 100, ttl: 60_000 };
 
-/** Appends one event that has nothing but its data. */
+/** Appends one event with data only. */
 export async function appendOne(
   log: EventLog,
   channel: ChannelName,

@@ -3,7 +3,7 @@ import type { ControlBus, ControlBusOptions } from '../../src/replicas/control-b
 import { RedisClient } from '../../src/redis/redis-client.ts';
 import { RedisControlBus } from '../../src/replicas/redis-control-bus.ts';
 
-/** Control buses over one Redis, under a prefix that nobody else has: each as a replica of its own has it. */
+/** Control buses on one Redis under a prefix of their own. Each bus has its own client, as on a replica of its own. */
 export class ControlGroup {
   readonly prefix: string;
   readonly #url: string;
@@ -21,7 +21,7 @@ export class ControlGroup {
     return bus;
   };
 
-  /** Ends one replica, and nobody is told. */
+  /** Ends one replica without a message to the others. */
   readonly leave = (bus: ControlBus): void => this.#clients.get(bus)?.close();
 
   readonly close = async (): Promise<void> => {

@@ -33,11 +33,11 @@ class Counts implements Instruments {
 }
 
 interface HubFixtureOptions extends Partial<MemoryEventLogOptions> {
-  /** What is kept of each channel. */
+  /** The history policy of every channel. */
   readonly policy?: Partial<HistoryPolicy>;
 }
 
-/** A hub over an embedded log that can be shaken. Close it after the test. */
+/** A hub on an embedded log with faults that the test controls. Close it after the test. */
 export class HubFixture {
   readonly policy: HistoryPolicy;
   readonly random: () => number;
@@ -45,7 +45,7 @@ export class HubFixture {
   readonly log: ShakyLog;
   readonly hub: Hub;
   readonly counts = new Counts();
-  /** What the hub has said of a log that could not be read. */
+  /** The errors that the hub has reported for log reads that failed. */
   readonly troubles: unknown[] = [];
 
   constructor(

@@ -1,16 +1,16 @@
 import { dirname, join, normalize } from 'node:path/posix';
 
-/** What the files of one room may import, besides each other and Node's own modules. */
+/** What the files of one room may import, besides each other and Node's modules. */
 export interface Room {
-  /** Rooms below. */
+  /** The rooms that this room may import. */
   readonly rooms: readonly string[];
-  /** Packages; their sub-paths count as well. `*` at the end stands for any. */
+  /** The packages that this room may import, with their sub-paths. A `*` at the end stands for any text. */
   readonly packages?: readonly string[];
-  /** Whether the room does no input or output: then only these modules of Node. */
+  /** For a room without input and output: the only modules of Node that it may import. */
   readonly node?: readonly string[];
 }
 
-/** Every way in which a file names another module: imports, re-exports and late imports, types included. */
+/** Matches every way to name another module: imports, re-exports and dynamic imports, also of types. */
 const IMPORT =
   /(?:^|[\s;}])(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/g;
 
@@ -19,9 +19,9 @@ export function importsOf(source: string): string[] {
 }
 
 /**
- * The imports that break the rules, one line each; none when all is well.
+ * Returns the imports that break the rules, one line each.
  * @param files the sources by their paths below src/
- * @param rooms by folder; the longest folder that a path begins with is its room
+ * @param rooms the rules by folder; a file belongs to the longest folder that its path begins with
  */
 export function brokenImports(
   files: ReadonlyMap<string, string>,
@@ -51,7 +51,7 @@ export function brokenImports(
   return broken;
 }
 
-/** Circles of files, each told once by its files in order; types count. */
+/** Returns the import circles, each once, with its files in order. Imports of types count. */
 export function circles(files: ReadonlyMap<string, string>): string[] {
   const done = new Set<string>();
   const path: string[] = [];

@@ -1,15 +1,15 @@
 import type { LogListener } from '../../src/log/event-log.ts';
 import type { EventId, StoredEvent } from '../../src/events/event.ts';
 
-/** Remembers what a log tells it, and lets a test wait for it. */
+/** Records the calls of a log, and lets a test wait for them. */
 export class Listener implements LogListener {
   readonly events: StoredEvent[] = [];
   readonly resumedAt: EventId[] = [];
   readonly troubles: unknown[] = [];
-  /** The tail when following began; undefined before that. */
+  /** The tail when following began; undefined before. */
   tail: EventId | undefined;
   interruptions = 0;
-  /** How many events each call of {@link onEvents} had. */
+  /** The number of events in each call of {@link onEvents}. */
   readonly announcements: number[] = [];
   readonly #waiting = new Set<() => void>();
 
@@ -44,18 +44,18 @@ export class Listener implements LogListener {
     this.#wake();
   }
 
-  /** Resolves once every later append is certain to be heard; gives the tail at that moment. */
+  /** Resolves with the tail once every later append is certain to be announced to this listener. */
   async following(): Promise<EventId> {
     await this.until(() => this.tail !== undefined);
     return this.tail as EventId;
   }
 
-  /** Resolves once an event has come whose id satisfies the condition. */
+  /** Resolves once an event has arrived whose id satisfies the condition. */
   heard(condition: (id: EventId) => boolean): Promise<void> {
     return this.until(() => this.ids.some(condition));
   }
 
-  /** Resolves once the condition holds; it is checked whenever the log says something. */
+  /** Resolves once the condition holds; checks it after each call of the log. */
   until(condition: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = (): void => {

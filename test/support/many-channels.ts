@@ -12,29 +12,30 @@ import type { Subscription } from '../../src/delivery/subscription.ts';
 import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
 
 /**
- * A prototype of one connection with many channels, over nothing but `Sink` and `EventRun`. It is here to prove that the
- * two carry it: `Hub`, `Channel`, `FanOut`, `Subscription` and `PageReader` know nothing of it.
+ * A prototype of one connection with many channels, built on `Sink` and `EventRun` alone. It proves that the two are
+ * enough: `Hub`, `Channel`, `FanOut`, `Subscription` and `PageReader` need no change.
  *
- * The id of an event names the positions of all channels, so the bytes of a run depend on where the connection's other
- * channels stand. Connections with the same channels nearly always stand at the same places. They share one immutable
- * {@link Positions}; a run is encoded once for all who share it, and moves all of them to the same next one.
+ * An event's id names the positions of all channels. So the bytes of a run depend on the positions of the
+ * connection's other channels. Connections with the same channels nearly always have the same positions. They share one
+ * immutable {@link Positions} object. A run is encoded once for all connections that share the object, and moves all of
+ * them to the same next object.
  */
 export class ChannelSet {
   readonly channels: readonly ChannelName[];
-  /** Deliveries, and those among them that needed an encoding of their own. */
+  /** Counts deliveries, and the deliveries that needed an encoding of their own. */
   deliveries = 0;
   ownEncodings = 0;
-  /** The run that was delivered last, and its steps by where they begin. */
+  /** The last delivered run, and its steps by the positions at which they begin. */
   #run: EventRun | undefined;
   readonly #steps = new Map<Positions, Step>();
-  /** By the positions in one text; the newest ones. */
+  /** The newest positions, by their text. */
   readonly #interned = new Map<string, Positions>();
 
   constructor(channels: readonly ChannelName[]) {
     this.channels = channels;
   }
 
-  /** The shared object for these positions: a connection that has caught up is one of many again. */
+  /** Returns the shared object for these positions. A connection that has caught up shares its encodings again. */
   positions(at: readonly EventId[]): Positions {
     const key = at.join(' ');
     const known = this.#interned.get(key);
@@ -46,7 +47,7 @@ export class ChannelSet {
     return made;
   }
 
-  /** What a run of one channel is for a connection that stands at these positions. */
+  /** Encodes a run of one channel for a connection at these positions. */
   step(before: Positions, index: number, run: EventRun): Step {
     this.deliveries++;
     if (this.#run !== run) {
@@ -65,11 +66,11 @@ export class ChannelSet {
   }
 }
 
-/** Places at which connections with the same channels stand at one moment, of those that are shared. */
+/** How many positions of connections with the same channels are shared at a time. */
 const MAX_INTERNED = 32;
 
 interface Positions {
-  /** Of each channel of the set, in its order. */
+  /** One position for each channel of the set, in the order of the set. */
   readonly at: readonly EventId[];
 }
 
@@ -78,7 +79,7 @@ interface Step {
   readonly bytes: Buffer;
 }
 
-/** A run as SSE frames whose ids name the positions of all channels: `<its channel>@<its id>,<the others>`. */
+/** Encodes a run as SSE frames whose ids name the positions of all channels: `<its channel>@<its id>,<the others>`. */
 function withPositions(channel: ChannelName, rest: readonly string[]): RunView<Buffer> {
   return {
     encode(run) {
@@ -91,9 +92,9 @@ function withPositions(channel: ChannelName, rest: readonly string[]): RunView<B
   };
 }
 
-/** One connection, read back by a parser that is not ours. It can be slow, and it can be cut. */
+/** One connection, read back by a foreign parser. A test can slow it down and cut it. */
 export class ManyChannelConnection {
-  /** The ids of the events that came, by channel. */
+  /** The ids of the received events, by channel. */
   readonly received = new Map<ChannelName, string[]>();
   readonly gaps: GapNotice[] = [];
   lastEventId = '';
@@ -151,7 +152,7 @@ export class ManyChannelConnection {
       waiting: () => undefined,
       ready: (_channel, position) => {
         this.#waiting.delete(index);
-        // Before its first event a channel stands where it went live.
+        // Before its first event, a channel's position is the one at which it went live.
         this.#positions = this.#set.positions(this.#positions.at.with(index, position));
         this.ready = this.#waiting.size === 0;
         if (this.ready)

@@ -1,6 +1,6 @@
 import type { PubSubListener } from '../../src/redis/pub-sub.ts';
 
-/** Writes down what pub/sub tells it, in order. */
+/** Records the calls of pub/sub, in order. */
 export class NotingSubscriber implements PubSubListener {
   readonly separate: boolean;
   readonly notes: string[] = [];

@@ -3,10 +3,10 @@ import type { RedisClientOptions } from '../../src/redis/redis-client.ts';
 import { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import type { RedisEventLogOptions } from '../../src/log/redis/redis-event-log.ts';
 
-/** A log and the client below it, which closes with the log. */
+/** Options of a log and of its Redis client, which closes with the log. */
 export type RedisLogOptions = Omit<RedisEventLogOptions, 'client'> & RedisClientOptions;
 
-/** Resolves once the log takes events and hears announcements; a log by itself does not wait for its connections. */
+/** Resolves once the log takes events and receives announcements. A log alone does not wait for its connections. */
 export async function openRedisLog({
   idempotencyTtl,
   ...options

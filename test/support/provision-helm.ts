@@ -6,14 +6,14 @@ import { findProgram } from './find-program.ts';
 const run = promisify(execFile);
 
 const HELM = 'helm.sh/helm/v3/cmd/helm@v3.22.0';
-/** Where a helm that was built here stays until the next `npm ci`; Go's own cache makes the next build a short one. */
+/** Keeps the built helm until the next `npm ci`. Go's own cache makes the next build short. */
 const FOLDER = join(import.meta.dirname, '../../node_modules/.cache/helm');
-/** The first build takes one to three minutes. */
+/** In ms. The first build takes one to three minutes. */
 const BUILD_LIMIT = 600_000;
 
 /**
- * Vitest's global set-up of the chart's tests: finds a helm or builds one, and leaves its path in TEST_HELM, where
- * `helm` reads it. It is left empty where there can be none: then a line says what did not run.
+ * Vitest's global set-up of the chart's tests: finds or builds helm, and sets TEST_HELM, which `helm` reads. Without
+ * helm it leaves TEST_HELM empty and prints a line that says what did not run.
  */
 export async function setup(): Promise<void> {
   const { helm, why } = await findHelm();
@@ -44,7 +44,7 @@ async function findHelm(): Promise<{ readonly helm?: string; readonly why?: stri
   }
 }
 
-/** The program, if it is there and of this machine. */
+/** Returns the path when the program is there and runs on this machine. */
 async function runnable(helm: string): Promise<string | undefined> {
   try {
     await run(helm, ['version', '--short']);

@@ -3,12 +3,12 @@ import { aptInstall, canInstall } from './apt-install.ts';
 import { REDIS_IMAGE, startContainerRedis } from './container-redis.ts';
 import { findProgram } from './find-program.ts';
 
-/** How long the image may take to arrive before a local Redis is tried. */
+/** How long the image may take to download before the tests use a local Redis, in ms. */
 const PULL_LIMIT = 180_000;
 
 /**
- * Vitest's global set-up of the projects that need Redis: finds a way to start one, or brings it, and leaves the
- * answer in the environment, where `startRedis` reads it. TEST_REDIS=container or TEST_REDIS=local decides beforehand.
+ * Vitest's global set-up of the projects that need Redis: finds a way to start Redis, or installs it, and sets
+ * TEST_REDIS, which `startRedis` reads. TEST_REDIS=container or TEST_REDIS=local skips the search.
  */
 export async function setup(): Promise<void> {
   const decided = process.env['TEST_REDIS'];
@@ -42,8 +42,8 @@ async function tryContainer(): Promise<void> {
   try {
     await startAndStop();
   } catch {
-    // Testcontainers cleans up through an image of its own. Where only that one cannot be had, do without:
-    // each container is removed by the test file that started it.
+    // Testcontainers cleans up with an image of its own. When only that image cannot be had, the tests go without it:
+    // each test file removes the container that it started.
     process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
     await startAndStop();
   }

@@ -8,12 +8,12 @@ import { serverPorts } from './server-ports.ts';
 
 /** Three masters, each with a replica. */
 export interface RedisCluster {
-  /** As REDIS_URL. */
+  /** The URL for REDIS_URL. */
   readonly url: string;
   readonly nodes: readonly RedisNode[];
-  /** The node that is master of the key's slot now. */
+  /** The node that is now the master of the key's slot. */
   masterOf(key: string): Promise<RedisNode>;
-  /** Moves the key's slot, with all that is in it, to another master. */
+  /** Moves the key's slot, with all its keys, to another master. */
   moveSlot(key: string): Promise<void>;
   /** Gives the key's slot, which must be empty, to another master and takes it back before anybody can notice. */
   flipSlot(key: string): Promise<void>;
@@ -25,7 +25,7 @@ const NODES = 2 * MASTERS;
 const SLOTS = 16_384;
 const HOST = '127.0.0.1';
 
-/** With an authority, its nodes speak to each other over TLS, and its URL asks for it. */
+/** With an authority, the nodes use TLS among each other, and the URL is `rediss:`. */
 export async function startRedisCluster(authority?: Authority): Promise<RedisCluster> {
   const all = await serverPorts(authority === undefined ? NODES : 2 * NODES);
   const ports = all.slice(0, NODES);
@@ -145,7 +145,7 @@ async function portOfSlot(node: RedisNode, slot: number): Promise<number> {
   return 0;
 }
 
-/** Nothing announces what a cluster has agreed on: it has to be asked. */
+/** The cluster announces no agreement, so poll. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (let i = 0; i < 600; i++) {
     if (await condition()) return;

@@ -8,7 +8,7 @@ import { RedisClient } from '../../src/redis/redis-client.ts';
 import type { RedisClientOptions } from '../../src/redis/redis-client.ts';
 import { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 
-/** What a test of the keys in Redis begins with: a channel that nobody else uses, and the names of its keys. */
+/** A channel that no other test uses, and the names of its keys in Redis. */
 export interface FreshChannel {
   readonly channel: ChannelName;
   readonly log: string;
@@ -33,13 +33,13 @@ export function freshChannel(): FreshChannel {
   };
 }
 
-/** A log that may have nobody to talk to: it is not waited for. */
+/** Makes a log without waiting for its connections; there may be no server. */
 export function newRedisLog(url: string, options: Partial<RedisClientOptions> = {}): RedisEventLog {
   const client = new RedisClient({ url, prefix: PREFIX, onHealth: () => undefined, ...options });
   return new RedisEventLog({ client, idempotencyTtl: 60_000 });
 }
 
-/** Appends one event after the other. */
+/** Appends events one after the other. */
 export async function appendTexts(
   log: EventLog,
   channel: ChannelName,

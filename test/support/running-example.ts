@@ -2,18 +2,18 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterExit } from './after-exit.ts';
 
-/** A program of `examples/` that goes on until it is ended, and prints a JSON value a line. */
+/** A program of `examples/` that runs until it is killed, and prints one JSON value a line. */
 export interface RunningExample {
-  /** The next value that was not taken yet; rejects, with all that it said, when the program ends before. */
+  /** The next value; rejects with all output when the program ends before. */
   next(): Promise<unknown>;
-  /** What it has written to stderr so far. */
+  /** Everything the program has written to stderr so far. */
   readonly stderr: string;
-  /** Resolves with its exit code, null when it was killed. */
+  /** Resolves with the exit code, or null when the program was killed. */
   readonly exit: Promise<number | null>;
   kill(): Promise<void>;
 }
 
-/** Starts `command` with `env` over the environment of the tests. Kill it after the test. */
+/** Starts `command` with `env` in addition to the environment of the tests. Kill it after the test. */
 export function runExample(
   [program = '', ...args]: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -29,7 +29,7 @@ export function runExample(
   let ended = false;
   let stderr = '';
   const wake = (): void => waiting.forEach((look) => look());
-  // Not with node:readline: U+2028 in a JSON string is the end of a line for it.
+  // Does not use node:readline, which ends a line at a U+2028 in a JSON string.
   let rest = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split('\n');

@@ -13,13 +13,13 @@ import type {
 import type { EventId, NewEvent, StoredEvent } from '../../src/events/event.ts';
 
 export interface Shakiness {
-  /** Turns of the event loop that any answer may take longer. */
+  /** Additional turns of the event loop that each answer may take. */
   readonly delay?: number;
-  /** Share of announcements that are lost. */
+  /** The share of announcements that are lost. */
   readonly loss?: number;
-  /** Share of announcements that come twice. */
+  /** The share of announcements that arrive twice. */
   readonly repetition?: number;
-  /** Share of reads that fail. */
+  /** The share of reads that fail. */
   readonly failure?: number;
 }
 
@@ -30,12 +30,12 @@ interface Wrapped {
   readonly listener: LogListener;
 }
 
-/** A real log behind a connection on which everything happens that may: delay, loss, repetition, failure, and a cut. */
+/** A real log behind a bad connection: delay, loss, repetition, failed reads and interruptions. */
 export class ShakyLog implements EventLog {
   reads = 0;
   rewinds = 0;
   follows = 0;
-  /** What every read is refused with, if anything. */
+  /** The error of every read, while it is set. */
   refusal: BrokerError | undefined;
   readonly #log: EventLog;
   readonly #random: () => number;
@@ -115,7 +115,7 @@ export class ShakyLog implements EventLog {
     return this.#log.close();
   }
 
-  /** The next announcement is lost. */
+  /** Loses the next announcement. */
   loseNext(): void {
     this.#lose = 1;
   }
@@ -125,7 +125,7 @@ export class ShakyLog implements EventLog {
     for (const { listener } of this.#followers) listener.onEvents(events);
   }
 
-  /** Pages are read from here on, and arrive only after {@link releasePages}. */
+  /** Holds back the pages that are read from now on, until {@link releasePages}. */
   withholdPages(): void {
     this.#withheld = Promise.withResolvers();
   }
@@ -135,13 +135,13 @@ export class ShakyLog implements EventLog {
     this.#withheld = undefined;
   }
 
-  /** Announcements are lost from here on. */
+  /** Loses all announcements from now on. */
   cut(): void {
     this.#cut = true;
     for (const { listener } of this.#followers) listener.onInterrupted();
   }
 
-  /** Announcements come again, as after a reconnect: first they do, then the tail is looked at. */
+  /** Ends the loss of announcements, as a reconnect does: first announcements arrive again, then the tail is read. */
   async restore(): Promise<void> {
     this.#cut = false;
     for (const { channel, listener } of this.#followers) {

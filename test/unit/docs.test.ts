@@ -8,13 +8,13 @@ import { problemOf } from '../../src/http/problem.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-/** The first two cells of each row of the document's tables, without their backticks. */
+/** The first two cells of each row of the document's tables, without backticks. */
 function rows(document: string): Map<string, string> {
   const cells = read(document).matchAll(/^\| `([^`|]+)` \| ([^|]+) \|/gm);
   return new Map([...cells].map(([, first = '', second = '']) => [first, second.replaceAll('`', '').trim()]));
 }
 
-/** What a source file lists, one on each line; types are gone when it runs, so its text is asked. */
+/** The items that a source file lists, one on each line. Types do not exist at run time, so this reads the text. */
 function listed(path: string, form: RegExp): string[][] {
   const found = [...read(path).matchAll(form)].map(([, ...groups]) => groups);
   expect(found.length).toBeGreaterThan(10);
@@ -30,9 +30,9 @@ test('docs/protocol.md lists every error code, with its status, and no other', (
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
 });
 
-test('/openapi.json says the same of every error code as docs/protocol.md', () => {
+test('/openapi.json describes every error code as docs/protocol.md does', () => {
   const advice = [...read('docs/protocol.md').matchAll(/^\| `([a-z-]+)` \| [45]\d\d \| (.*) \|$/gm)];
-  // Where to read on means something in that document alone.
+  // References to other sections make sense in that document alone.
   const documented = advice.map(([, code = '', text = '']) => [
     code,
     text.replaceAll(/ \((?:§\d|below)\)/g, ''),
@@ -55,13 +55,13 @@ test('the README lists every setting, with its default, and no other', () => {
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
 });
 
-test('each test that SECURITY.md names is there', () => {
+test('each test that SECURITY.md names exists', () => {
   const named = [...read('SECURITY.md').matchAll(/`(test\/[^`]+)`/g)].map(([, path = '']) => path);
   expect(named.length).toBeGreaterThan(15);
   expect(named.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([]);
 });
 
-test('links between documents lead somewhere', () => {
+test('links between documents point to existing files and headings', () => {
   for (const document of documents()) {
     const base = new URL(`../../${document}`, import.meta.url);
     for (const [, target = ''] of read(document).matchAll(/\]\(([^)]+)\)/g)) {
@@ -74,7 +74,7 @@ test('links between documents lead somewhere', () => {
   }
 });
 
-test('prose in documents is wrapped below 120 columns (else: npm run format)', () => {
+test('prose in documents is wrapped below 120 columns (otherwise run: npm run format)', () => {
   const long = documents().flatMap((document) =>
     proseLines(read(document))
       .filter((line) => line.length >= 120)
@@ -103,7 +103,7 @@ function documents(): string[] {
   return found.toSorted();
 }
 
-/** The lines that can be wrapped: not those of tables and code, nor those that are one word, such as a link. */
+/** The lines that can be wrapped. Leaves out tables, code, and lines of a single word such as a link. */
 function proseLines(text: string): string[] {
   const withoutFences = text.replaceAll(/^( *)(`{3,})[^]*?^\1\2$/gm, '');
   return withoutFences.split('\n').filter((line) => !/^(?:\|| {4}|\s*(?:[-*] |\d+\. )?\S+$)/.test(line));

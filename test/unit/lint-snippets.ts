@@ -1,4 +1,4 @@
-/** A file that breaks rules: its lines, and of the rule under test the lines that the linter has to refuse. */
+/** A file that breaks rules: its lines, and the lines that the linter must refuse for the rule under test. */
 export interface Snippet {
   readonly file: string;
   readonly rule: string;

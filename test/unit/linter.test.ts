@@ -27,7 +27,7 @@ describe('the linter', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test.each(habits)('keeps $rule in $file', (snippet) => {
+  test.each(habits)('enforces $rule in $file', (snippet) => {
     const lines = [...snippet.refused, ...snippet.allowed];
     const refused = new Set(
       found
@@ -38,7 +38,7 @@ describe('the linter', () => {
   });
 });
 
-/** Lints the snippets in a tree of their own, which has the project's configuration and none of its files. */
+/** Lints the snippets in a separate folder, with the project's configuration and none of its files. */
 async function lint(folder: string, snippets: readonly Snippet[]): Promise<readonly Diagnostic[]> {
   await copyFile(join(root, '.oxlintrc.json'), join(folder, '.oxlintrc.json'));
   for (const { file, refused, allowed } of snippets) {
@@ -47,7 +47,7 @@ async function lint(folder: string, snippets: readonly Snippet[]): Promise<reado
   }
   const oxlint = join(root, 'node_modules/.bin/oxlint');
   const output = await new Promise<string>((resolve) => {
-    // It exits with 1, as it should: the snippets are at fault.
+    // The linter exits with 1, because the snippets break rules.
     execFile(oxlint, ['--format', 'json', '.'], { cwd: folder, maxBuffer: 2 ** 24 }, (_error, stdout) =>
       resolve(stdout),
     );

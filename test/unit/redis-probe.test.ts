@@ -6,7 +6,7 @@ const commandsOf = (script: string): Set<string> => {
   return new Set([...lua.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, command = '']) => command));
 };
 
-/** What a user may do who may only read; a Redis that takes no writes takes these. */
+/** The commands that a read-only user may run. A Redis that refuses writes runs these. */
 const READS = new Set([
   'XREVRANGE',
   'XRANGE',
@@ -20,7 +20,7 @@ const READS = new Set([
   'TIME',
 ]);
 
-test('the probe tries out each command that an append writes with', () => {
+test('the probe tries every command with which an append writes', () => {
   const writes = [...commandsOf('append')].filter((command) => !READS.has(command));
   expect(writes.length).toBeGreaterThan(2);
   const probed = commandsOf('probe');

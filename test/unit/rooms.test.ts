@@ -7,7 +7,7 @@ import type { Room } from '../support/import-rules.ts';
 const SRC = join(import.meta.dirname, '../../src');
 
 const OTEL = '@opentelemetry/*';
-/** Node's modules that do no input or output. */
+/** Node's modules without input or output. */
 const PURE = ['node:assert', 'node:buffer', 'node:crypto', 'node:net', 'node:string_decoder', 'node:util'];
 
 /** All rooms that are parts of the broker. */
@@ -17,7 +17,7 @@ const BELOW_BROKER = `
   .trim()
   .split(' ');
 
-/** The rooms of src/ (docs/architecture.md): what is below stands first. */
+/** The rooms of src/ (docs/architecture.md), lower ones first. */
 const ROOMS: Readonly<Record<string, Room>> = {
   events: { rooms: [], node: PURE },
   log: { rooms: ['events'], node: PURE },
@@ -57,21 +57,21 @@ describe('src/', () => {
     expect([...folders].toSorted()).toEqual(Object.keys(ROOMS).toSorted());
   });
 
-  test('imports from a room only what is in it or below it', () => {
+  test('a room imports only itself and rooms below it', () => {
     expect(brokenImports(files, ROOMS)).toEqual([]);
   });
 
-  test('has no circle of files, not even one of types', () => {
+  test('has no circle of imports, not even of types', () => {
     expect(circles(files)).toEqual([]);
   });
 
-  test('has no room that is below itself', () => {
+  test('has no circle of rooms', () => {
     const below = new Map(Object.entries(ROOMS).map(([name, { rooms }]) => [flat(name), importLines(rooms)]));
     expect(circles(below)).toEqual([]);
   });
 });
 
-/** A room as a file that imports the rooms below it. */
+/** The imports of a room's lower rooms, as the lines of a file. */
 function importLines(rooms: readonly string[]): string {
   return rooms.map((room) => `import './${flat(room)}';`).join('\n');
 }
@@ -115,7 +115,7 @@ describe('the rules', () => {
     ['attic/a.ts', ''],
   ])('refuse %s: %s', (file, line) => expect(broken(file, line)).toBe(1));
 
-  test('see a circle through types', () => {
+  test('find a circle of type imports', () => {
     const circle = new Map([
       ['a.ts', "import type { B } from './b.ts';"],
       ['b.ts', "export { c } from './c.ts';"],
@@ -125,7 +125,7 @@ describe('the rules', () => {
     expect(circles(circle)).toEqual(['a.ts → b.ts → c.ts → a.ts']);
   });
 
-  test('see every import of a file', () => {
+  test('find every kind of import', () => {
     const source =
       "import a from 'a';\nimport { b } from \"b\";\nimport 'c';\nexport { d } from 'd';\nawait import('e');";
     expect(importsOf(source)).toEqual(['a', 'b', 'c', 'd', 'e']);

@@ -11,9 +11,9 @@ import { startRedis } from '../../support/redis-server.ts';
 import { TraceCollector } from '../../support/trace-collector.ts';
 import type { CollectedSpan } from '../../support/trace-collector.ts';
 
-/** The lane stays on whatever is set, and gives the answers, counts and spans of the HTTP server. */
+/** The lane works with every setting, and gives the same answers, counts and spans as the HTTP server. */
 
-// Windows of an hour, so that none ends while a test counts.
+// Windows of an hour: no window ends while a test counts.
 
 const stops: (() => unknown)[] = [];
 afterEach(async () => {
@@ -26,7 +26,7 @@ async function start(env: Readonly<Record<string, string>>): Promise<Broker> {
   return broker;
 }
 
-/** A connection of its own, which is in the lane until it brings something unusual. */
+/** Opens a connection, which is in the lane until an unusual request comes. */
 async function connect(broker: Broker): Promise<RawConnection> {
   const connection = await openRaw(broker.port);
   stops.push(() => connection.close());
@@ -46,22 +46,22 @@ async function publish(broker: Broker, connection: RawConnection, sent: Sent = {
   return await connection.answer();
 }
 
-/** With such a header a request is for the HTTP server, and so is its connection from then on. */
+/** A request with this header goes to the HTTP server, and so does the rest of its connection. */
 const UNUSUAL = ['Cookie: a=b'];
 
-/** Node's HTTP server says with each answer how long it keeps the connection; the lane does not. */
+/** Node's HTTP server sends a Keep-Alive header with each answer, and the lane does not. */
 function isOfLane(answer: RawAnswer): boolean {
   return answer.header('keep-alive') === undefined;
 }
 
-test('without a header that is unusual, an answer is of the lane; with one, it is not', async () => {
+test('a publish without an unusual header takes the lane, and one with such a header does not', async () => {
   const broker = await start({});
   const connection = await connect(broker);
   expect(isOfLane(await publish(broker, connection))).toBe(true);
   expect(isOfLane(await publish(broker, connection, { headers: UNUSUAL }))).toBe(false);
 });
 
-test('with rates, each request counts once, and both ways say the same of it', async () => {
+test('with rates, each request counts once, and both ways give the same rate headers', async () => {
   const broker = await start({ SLUICE_PUBLISH_RATE_PER_KEY: '4/h', SLUICE_PUBLISH_RATE_PER_IP: '100/h' });
   const lane = await connect(broker);
   const http = await connect(broker);
@@ -94,7 +94,7 @@ test('with rates, each request counts once, and both ways say the same of it', a
   expect(metrics.get('sluice_published_total{result="ok"}')).toBe(4);
 });
 
-test('what the lane hands over is counted once', async () => {
+test('a request that the lane hands over counts once', async () => {
   const broker = await start({ SLUICE_PUBLISH_RATE_PER_KEY: '9/h' });
   const lane = await connect(broker);
   expect((await publish(broker, lane)).header('ratelimit')).toMatch(/r=8/);
@@ -106,7 +106,7 @@ test('what the lane hands over is counted once', async () => {
   expect((await publish(broker, await connect(broker))).header('ratelimit')).toMatch(/r=6/);
 });
 
-test('behind a proxy that is trusted, the lane counts by the address that the HTTP server sees', async () => {
+test('behind a trusted proxy, the lane counts by the same address as the HTTP server', async () => {
   const broker = await start({
     SLUICE_TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8',
     SLUICE_PUBLISH_RATE_PER_IP: '99/h',
@@ -131,14 +131,14 @@ test('behind a proxy that is trusted, the lane counts by the address that the HT
   }
 });
 
-test('with rates that replicas share, the lane stays on', async () => {
+test('with rates that replicas share, publishes take the lane', async () => {
   const redis = await startRedis();
   stops.push(() => redis.stop());
   const broker = await start({ REDIS_URL: redis.url, SLUICE_PUBLISH_RATE_PER_KEY: '5/h' });
   await broker.logged('redis: up');
   const lane = await connect(broker);
   expect((await publish(broker, lane)).header('ratelimit')).toMatch(/r=4/);
-  // Sent ahead: each waits for the answer to the one before.
+  // Pipelined: each request waits for the answer to the one before.
   const bytes = requestBytes(
     publishRequest(broker, { path: '/publish/news', contentType: 'text/plain', body: 'x' }),
   );
@@ -147,12 +147,12 @@ test('with rates that replicas share, the lane stays on', async () => {
   for (const left of ['r=3', 'r=2']) expect((await lane.answer()).header('ratelimit')).toContain(left);
 });
 
-describe('a token that was verified a short while ago', () => {
+describe('a recently verified token', () => {
   const SECRET = 'a-secret-of-thirty-two-characters';
   const token = (publishes: readonly string[], exp = inSeconds(60)): string =>
     signToken({ exp, sluice: { publish: publishes } }, SECRET);
 
-  test('publishes through the lane where it grants the channel, until it is revoked', async () => {
+  test('publishes through the lane on a granted channel, until it is revoked', async () => {
     const broker = await start({ SLUICE_JWT_SECRET: SECRET });
     const credential = token(['news']);
     expect(isOfLane(await publish(broker, await connect(broker), { credential }))).toBe(false);
@@ -168,7 +168,7 @@ describe('a token that was verified a short while ago', () => {
     expect(readProblem(refused, 401).detail).toContain('revoked');
   });
 
-  test('is forbidden elsewhere', async () => {
+  test('is forbidden on other channels', async () => {
     const broker = await start({ SLUICE_JWT_SECRET: SECRET });
     const credential = token(['other']);
     for (let i = 0; i < 2; i++)
@@ -188,7 +188,7 @@ test('with tracing, both ways make the same spans', async () => {
     SLUICE_TRUSTED_PROXIES: '127.0.0.1',
     SLUICE_PUBLISH_RATE_PER_KEY: '2/h',
   });
-  // From https://www.w3.org/TR/trace-context/
+  // An example of https://www.w3.org/TR/trace-context/.
   const headers = [
     'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     'X-Forwarded-Proto: http, https',
@@ -219,7 +219,7 @@ test('with tracing, both ways make the same spans', async () => {
   expect(appends.map(shown)[0]).toEqual(appends.map(shown)[1]);
 });
 
-/** A span without what differs between two publishes. */
+/** A span without the fields that differ between two publishes. */
 function shown({ name, kind, traceId, attributes, status }: CollectedSpan): object {
   const { 'messaging.message.id': _id, ...others } = attributes;
   return { name, kind, traceId, attributes: others, status };

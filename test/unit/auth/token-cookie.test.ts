@@ -34,9 +34,9 @@ describe('the tokens in a Cookie header', () => {
     expect(cookieTokens(cookie, '__Host-sluice')).toEqual(['b']);
   });
 
-  // A browser lets any host of the domain set these: for it they do not begin with __Host-.
+  // A browser lets any host of the domain set these names: for the browser they do not begin with __Host-.
   test.each(['\u00a0', '\u0085', '\u000b', '\u000c', '\ufeff', '\u2000', '\u00c2\u00a0', '=', '"', ',', '$'])(
-    'not with %j before it',
+    'a name with %j before it is another cookie',
     (before) => {
       const cookie = `${before}__Host-sluice=evil; ${before} __Host-sluice=evil`;
       expect(cookieTokens(cookie, '__Host-sluice')).toEqual([]);
@@ -50,7 +50,7 @@ describe('a cookie counts', () => {
   const host = 'sluice.example.com';
 
   test.each([
-    ['from what is no page', { host }],
+    ['from a client that is not a browser', { host }],
     ['from our own page, as the browser says', { host, 'sec-fetch-site': 'same-origin' }],
     [
       'behind a proxy that changes Host, too',

@@ -30,7 +30,7 @@ test.each([
   expect(() => loadConfig(env)).toThrow(new ConfigError([line]));
 });
 
-test('a key with a passphrase is refused, and nobody is asked for it', () => {
+test('a key with a passphrase is refused, without a prompt for the passphrase', () => {
   const { privateKey } = generateKeyPairSync('ec', {
     namedCurve: 'P-256',
     publicKeyEncoding: { type: 'spki', format: 'pem' },

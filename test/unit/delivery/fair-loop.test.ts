@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { FairLoop } from '../../../src/delivery/fair-loop.ts';
 
-/** Work that takes longer than a slice. */
+/** Work that takes longer than one slice. */
 function long(): number {
   const until = performance.now() + 10;
   while (performance.now() < until);
   return 1;
 }
 
-test('pieces of work that many ask for at once are spread over turns of the event loop', async () => {
+test('work that many request at the same time is spread over turns of the event loop', async () => {
   const loop = new FairLoop();
   let turns = 0;
   const count = setInterval(() => turns++, 0);
@@ -18,7 +18,7 @@ test('pieces of work that many ask for at once are spread over turns of the even
   expect(turns).toBeGreaterThanOrEqual(8);
 });
 
-test('what a piece of work throws is its own', async () => {
+test('an error in one piece of work rejects that piece alone', async () => {
   const loop = new FairLoop();
   const bad = loop.inTurn(() => {
     throw new RangeError('bad');

@@ -5,13 +5,13 @@ import { HubFixture } from '../../support/hub-fixture.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
 
 const CHANNELS = 60;
-/** Nearly all that one channel may hold back. */
+/** Nearly as much as one channel may hold back. */
 const LARGE = 'x'.repeat(900_000);
 
 let fixture: HubFixture;
 afterEach(() => fixture.close());
 
-/** Reads of the log until every channel has everything, of which each held back an event of `size` characters. */
+/** Counts the reads of the log until every channel has all events. Each channel held back one event with this text. */
 async function readsAfterHoldingBack(text: string): Promise<number> {
   fixture = new HubFixture();
   const { hub, log } = fixture;
@@ -38,20 +38,20 @@ async function readsAfterHoldingBack(text: string): Promise<number> {
     const { events } = await fixture.memory.read(name, ORIGIN, 10, fixture.policy);
     expect(sinks[i]?.gaps).toEqual([]);
     expect(new Set(sinks[i]?.ids).size).toBe(3);
-    // A large event is a page by itself.
+    // A large event is a page of its own.
     expect(sinks[i]?.ids.slice(0, events.length)).toEqual(events.map((event) => event.id));
   }
   return log.reads - before;
 }
 
 describe('what is announced while a channel reads the log', () => {
-  test('is held back, and not read again', async () => {
+  test('is held back, and not read from the log again', async () => {
     expect(await readsAfterHoldingBack('small')).toBe(CHANNELS);
   });
 
-  test('is held back within a limit for all channels together; what is beyond is read', async () => {
+  test('is held back up to a limit for all channels; events beyond the limit are read from the log', async () => {
     const reads = await readsAfterHoldingBack(LARGE);
-    // 32 MiB hold 37 of them.
+    // The limit of 32 MiB holds 37 of the events.
     expect(reads).toBeGreaterThanOrEqual(CHANNELS + 20);
     expect(reads).toBeLessThan(CHANNELS * 2);
   });

@@ -7,7 +7,7 @@ import { RecordingSink } from '../../support/recording-sink.ts';
 
 const fixtures: HubFixture[] = [];
 
-/** As slow to write to as a hundred ordinary sockets. */
+/** Takes as long as writing to a hundred ordinary sockets. */
 function costly(): number {
   const until = performance.now() + 0.5;
   while (performance.now() < until);
@@ -51,7 +51,7 @@ describe('law 1, Chain,', () => {
     expect(one.counts.of).toMatchObject({ heals: 1, gaps: 0 });
   });
 
-  test('a hole that the log cannot close is told to every subscriber', async () => {
+  test('a hole that the log cannot close is a gap for every subscriber', async () => {
     const one = fixture(1, {}, { policy: { size: 3 } });
     const sinks = [one.subscribe().sink, one.subscribe().sink];
     await ready(...sinks);
@@ -80,7 +80,7 @@ describe('law 1, Chain,', () => {
 });
 
 describe('law 3, Reconnect,', () => {
-  test('what was appended after a read began, and unheard, arrives too', async () => {
+  test('an event that was appended after a read began, without an announcement, arrives too', async () => {
     const one = fixture();
     const { sink } = one.subscribe();
     await ready(sink);
@@ -96,7 +96,7 @@ describe('law 3, Reconnect,', () => {
     expect(sink.ids).toHaveLength(3);
   });
 
-  test('what was appended while nobody heard arrives without another event', async () => {
+  test('an event whose announcement was lost arrives after a reconnect, without another event', async () => {
     const one = fixture();
     const { sink } = one.subscribe();
     await ready(sink);
@@ -108,7 +108,7 @@ describe('law 3, Reconnect,', () => {
     expect(sink.gaps).toEqual([]);
   });
 
-  test('a log that came back behind what was seen is told, and later events are not muted', async () => {
+  test('a log that came back with older ids is a gap, and later events are delivered', async () => {
     const one = fixture();
     const { sink } = one.subscribe({ from: 'id', id: '99999999999999-0' as EventId });
     await ready(sink);
@@ -118,7 +118,7 @@ describe('law 3, Reconnect,', () => {
     expect(sink.ids).toEqual([id]);
   });
 
-  test('nobody is made live while announcements do not arrive', async () => {
+  test('no subscription goes live while announcements do not arrive', async () => {
     const one = fixture();
     const { sink } = one.subscribe();
     await ready(sink);
@@ -133,7 +133,7 @@ describe('law 3, Reconnect,', () => {
 });
 
 describe('law 5, Bounded,', () => {
-  test('a subscriber that takes nothing is not written to, and gets everything once it does', async () => {
+  test('a subscriber that takes nothing is not written to, and gets everything when it takes data again', async () => {
     const one = fixture();
     const slow = one.subscribe().sink;
     const quick = one.subscribe().sink;
@@ -153,7 +153,7 @@ describe('law 5, Bounded,', () => {
     expect(slow.gaps).toEqual([]);
   });
 
-  test('what is read for a thousand who lag behind equally is read once', async () => {
+  test('a thousand subscribers at the same position share one read', async () => {
     const one = fixture(1, { delay: 3 });
     const ids = await one.publishMany(1_000);
     const sinks = Array.from(
@@ -165,7 +165,7 @@ describe('law 5, Bounded,', () => {
     expect(one.log.reads).toBeLessThan(20);
   });
 
-  test('a page is shared by those whose position lies inside it', async () => {
+  test('subscribers whose position lies inside a page share the page', async () => {
     const one = fixture(1, { delay: 3 });
     const ids = await one.publishMany(300);
     const sinks = ids.slice(0, 200).map((id) => one.subscribe({ from: 'id', id }).sink);
@@ -176,7 +176,7 @@ describe('law 5, Bounded,', () => {
 });
 
 describe('law 7, Fair,', () => {
-  test('events of one turn go out as one write', async () => {
+  test('all events of one turn of the event loop are one write', async () => {
     const one = fixture();
     const { sink } = one.subscribe();
     await ready(sink);
@@ -187,7 +187,7 @@ describe('law 7, Fair,', () => {
     expect(sink.ids).toEqual(ids);
   });
 
-  test('a walk over many subscribers lets others have their turn', async () => {
+  test('a walk over many subscribers gives other work its turn', async () => {
     const one = fixture();
     const sinks = Array.from(
       { length: 200 },
@@ -204,12 +204,12 @@ describe('law 7, Fair,', () => {
     const id = await one.publish('to all');
     await Promise.all(sinks.map((sink) => got(sink, id)));
     walking = false;
-    // 200 writes of half a millisecond: a walk in one piece would be one turn.
+    // 200 writes take half a millisecond each. A walk without pauses would be one turn.
     expect(turns).toBeGreaterThan(5);
     for (const sink of sinks) expect(sink.ids).toEqual([id]);
   });
 
-  test('those who leave or join during a walk change nothing for the others', async () => {
+  test('subscribers that join or leave during a walk do not affect the others', async () => {
     const one = fixture();
     const subscribers = Array.from({ length: 300 }, () => one.subscribe());
     await ready(...subscribers.map(({ sink }) => sink));
@@ -239,7 +239,7 @@ test('subscribing and leaving again and again follows the channel once', async (
   expect(one.log.follows).toBe(1);
 });
 
-test('after what was seen of a channel that never was comes everything', async () => {
+test('on a channel without events, a cursor at the origin gets no gap', async () => {
   const one = fixture();
   const { sink } = one.subscribe({ from: 'id', id: ORIGIN });
   await ready(sink);

@@ -10,7 +10,7 @@ afterEach(async () => {
   await Promise.all(fixtures.splice(0).map((one) => one.close()));
 });
 
-test('who waits for a log that refuses is told why, once, and gets everything when it does not any more', async () => {
+test('a subscriber that waits for a refusing log gets the reason once, and every event when the log works again', async () => {
   const one = new HubFixture(1);
   fixtures.push(one);
   const ids = await one.publishMany(3);
@@ -21,7 +21,7 @@ test('who waits for a log that refuses is told why, once, and gets everything wh
   ];
   const readers = starts.map((start) => one.subscribe(start).sink);
   await Promise.all(readers.map((sink) => sink.until(({ received }) => received.length > 0)));
-  // Tried again and again, and not told each time.
+  // The log was read several times, and the reason was sent once.
   await expect.poll(() => one.troubles.length).toBeGreaterThan(2);
   for (const sink of readers) expect(sink.received).toEqual([{ kind: 'waiting', reason: 'WRONGTYPE' }]);
 

@@ -8,7 +8,7 @@ import { ChannelSet, ManyChannelConnection } from '../../support/many-channels.t
 const CHANNELS = ['orders', 'stock', 'chat', 'presence', 'news'].map((name) => parseChannelName(name));
 const EVENTS = 600;
 
-/** A reader that loses its connection now and then and comes back with the last id it saw. */
+/** A reader that sometimes loses its connection and returns with its last id. */
 class Reader {
   readonly received = new Map<ChannelName, string[]>(CHANNELS.map((name) => [name, []]));
   readonly gaps: unknown[] = [];
@@ -33,7 +33,7 @@ class Reader {
     this.connection = undefined;
   }
 
-  /** Everything of all connections. */
+  /** The ids of a channel's events, from all connections. */
   idsOf(channel: ChannelName): string[] {
     return [...(this.received.get(channel) ?? []), ...(this.connection?.received.get(channel) ?? [])];
   }
@@ -69,7 +69,7 @@ describe.each([
       }
       for (const reader of readers)
         if (reader.connection === undefined) reader.connect(fixture, set, () => 0);
-      // A lost last announcement is noticed here, with a reconnect to the log.
+      // A reconnect to the log finds a lost last announcement.
       fixture.log.cut();
       await fixture.log.restore();
       for (const reader of readers) {
@@ -83,7 +83,7 @@ describe.each([
   );
 });
 
-test('connections that stand at the same places share one encoding', async () => {
+test('connections at the same positions share one encoding', async () => {
   const fixture = new HubFixture(1, { delay: 2 });
   const { random } = fixture;
   const set = new ChannelSet(CHANNELS);

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => one.close());
 
-/** What a reader is given to come back with that the broker asks for it before the log has answered, and once it has. */
+/** The subscription's cursor before the log is asked, before it has answered, and once the subscriber is live. */
 async function cursors(start: Start): Promise<readonly (EventId | undefined)[]> {
   const reads = one.log.reads;
   one.log.withholdPages();
@@ -30,12 +30,12 @@ async function cursors(start: Start): Promise<readonly (EventId | undefined)[]> 
   return [atOnce, asked, subscription.cursor];
 }
 
-describe('before the log has answered, a reader', () => {
+describe('before the log has answered, a subscriber', () => {
   test.each<[string, Start]>([
     ['of the events since a moment', { from: 'time', ms: 1 }],
     ['of the newest events', { from: 'last', count: 2 }],
     ['of all events', { from: 'earliest' }],
-  ])('%s has no place yet, and begins anew', async (_who, start) => {
+  ])('%s has no cursor yet, and begins anew', async (_who, start) => {
     expect(await cursors(start)).toEqual([undefined, undefined, ids[3]]);
   });
 
@@ -44,7 +44,7 @@ describe('before the log has answered, a reader', () => {
     expect(await cursors({ from: 'id', id })).toEqual([id, id, ids[3]]);
   });
 
-  test('that begins where a channel has nothing stands at its origin, once that is known', async () => {
+  test('that starts at a channel without events has the origin as its cursor once that is known', async () => {
     const empty = parseChannelName('empty');
     const sink = new RecordingSink();
     const subscription = one.hub.subscribe(empty, { from: 'earliest' }, sink);

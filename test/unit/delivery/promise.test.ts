@@ -14,8 +14,8 @@ interface Subscriber {
 }
 
 /**
- * The promise (docs/protocol.md §3) under a log that delays, loses, repeats and fails, with subscribers of every kind who
- * come at any time. Nothing is trimmed here, so that no gap may be told: everything must arrive, once, in order.
+ * Checks the promise (docs/protocol.md §3) with a log that delays, loses, repeats and fails, and with subscribers of
+ * every kind that join at any time. Nothing is trimmed, so no gap is allowed: every event arrives once, in order.
  */
 describe.each([
   { name: 'delays', shakiness: { delay: 6 } },
@@ -49,7 +49,7 @@ describe.each([
       if (cuts && random() < 0.05) await fixture.log.restore();
       if (random() < 0.3) await nextTurn();
     }
-    // A lost last announcement is noticed with the next event, or here, with a reconnect.
+    // The next event, or a reconnect here, finds a lost last announcement.
     fixture.log.cut();
     await fixture.log.restore();
     await Promise.all(
@@ -71,7 +71,7 @@ function randomStart(random: () => number, published: readonly EventId[]): Start
   if (kind < 0.3 || published.length === 0) return { from: 'tail' };
   if (kind < 0.4) return { from: 'earliest' };
   if (kind < 0.45) return { from: 'id', id: ORIGIN };
-  // Mostly a little behind, as one who reconnects.
+  // Mostly a little behind the tail, like a reconnecting subscriber.
   const back = Math.floor(random() ** 3 * published.length);
   return { from: 'id', id: published[published.length - 1 - back] as EventId };
 }
@@ -83,7 +83,8 @@ function firstExpected(start: Start, published: readonly EventId[], sink: Record
     case 'earliest':
       return 0;
     default: {
-      // With the first event that its replica had not heard of when it came; which one, only the replica knows.
+      // Events begin with the first one that the replica had not heard of when the subscriber joined. Only the replica
+      // knows which one that is.
       const first = sink.ids[0];
       return first === undefined ? published.length : published.indexOf(first as EventId);
     }

@@ -9,13 +9,13 @@ const type = text.filter((one) => one !== '' && !/\p{Cc}/u.test(one));
 const key = fc.stringMatching(/^[!-~]{1,200}$/);
 const event = fc.record({ type, key, last: fc.boolean(), data }, { requiredKeys: ['data'] });
 
-/** A line of a version 1 that has more fields than this broker knows. */
+/** A line of a record of version 1 with a field that this broker does not know. */
 const unknownField = fc
   .tuple(fc.constantFrom('a', 'd', 'm', 'u', 'z', 'A', '0', '1', '-'), type)
   .map(([letter, value]) => `${letter}${value}\n`);
 
 describe('the record of an event', () => {
-  test('gives back what was put in, whatever it is, byte for byte', () => {
+  test('returns type, key, last and data byte for byte', () => {
     fc.assert(
       fc.property(event, (one) => {
         const record = Buffer.from(encodeRecord(one));
@@ -28,7 +28,7 @@ describe('the record of an event', () => {
     );
   });
 
-  test('has its data as a view, after the head', () => {
+  test('returns the data as a view of the record', () => {
     const one = { type: 'tick', data: 'a\r\nb\rc\nd\n\n' };
     const record = Buffer.from(encodeRecord(one));
     const read = readRecord(record);
@@ -37,13 +37,13 @@ describe('the record of an event', () => {
     expect('data' in read && read.data.toString()).toBe(one.data);
   });
 
-  test('of an event without fields has nothing but its version before the data', () => {
+  test('without fields has only its version before the data', () => {
     expect(encodeRecord({ data: 'x' })).toBe('1\n\nx');
     expect(encodeRecord({ data: 'x', last: false })).toBe('1\n\nx');
     expect(encodeRecord({ type: 't', key: 'k', last: true, data: '' })).toBe('1\ntt\nkk\nl\n\n');
   });
 
-  test('with fields that are not known yet is read without them', () => {
+  test('with unknown fields is read without them', () => {
     fc.assert(
       fc.property(event, fc.array(unknownField), fc.array(unknownField), (one, before, after) => {
         const known = recordHead(one).slice(2, -1);
@@ -56,13 +56,13 @@ describe('the record of an event', () => {
     );
   });
 
-  test('of version 0 gives its fields as they are', () => {
+  test('of version 0 keeps its SSE fields unchanged', () => {
     const record = Buffer.from('0event: x\ndata: a\ndata: b\n\n');
     expect(isKnownVersion(record)).toBe(true);
     expect(readRecord(record)).toEqual({ version: 0, fields: Buffer.from('event: x\ndata: a\ndata: b\n\n') });
   });
 
-  test('of any other version is refused, and the error says which', () => {
+  test('of an unknown version is refused, and the error names the version', () => {
     for (const [form, named] of [
       ['2\n\nx', '"2"'],
       ['10\n\nx', '"10"'],
@@ -83,7 +83,7 @@ describe('the record of an event', () => {
     }
   });
 
-  test('whatever the bytes are: what is known can be read, and nothing else can', () => {
+  test('of any bytes is either read or refused with an error', () => {
     const start = fc.constantFrom('', '0', '1', '1\n', '1\n\n', '1\nt', '1\nta\nk', '2\n');
     fc.assert(
       fc.property(start, fc.uint8Array({ maxLength: 40 }), (head, rest) => {

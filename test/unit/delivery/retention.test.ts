@@ -21,7 +21,7 @@ afterEach(async () => {
   await Promise.all(fixtures.splice(0).map((one) => one.close()));
 });
 
-describe('what this replica remembers of what the log has let go of is given to nobody', () => {
+describe('a replica does not deliver events that the log no longer keeps', () => {
   test('more events than are kept', async () => {
     const one = fixture(1, {}, { policy: { size: 5 } });
     const { sink: live } = one.subscribe();
@@ -51,7 +51,7 @@ describe('what this replica remembers of what the log has let go of is given to 
     expect(sink.ids).toEqual([]);
   });
 
-  test('a page that was read for somebody else a moment ago', async () => {
+  test('a page that was just read for another subscriber', async () => {
     const one = fixture(1, {}, { policy: { size: 5 } });
     const old = await one.publishMany(5);
     const { sink: before } = one.subscribe({ from: 'earliest' });
@@ -64,11 +64,11 @@ describe('what this replica remembers of what the log has let go of is given to 
   });
 });
 
-test('who is there when they arrive gets more events than are kept', async () => {
+test('but a live subscriber gets more events than are kept when all of them arrive at once', async () => {
   const one = fixture(1, {}, { policy: { size: 1 } });
   const { sink: first } = one.subscribe();
   await ready(first);
-  // The second comes, and before its turn more is published than is kept.
+  // The second subscribes, and before its turn more events are published than are kept.
   const second = one.subscribe().sink;
   const ids = await one.publishMany(10);
   await Promise.all([first, second].map((sink) => sink.until(({ position }) => position === ids.at(-1))));

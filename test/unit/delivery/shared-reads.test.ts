@@ -27,38 +27,41 @@ afterEach(async () => {
   await Promise.all(fixtures.splice(0).map((one) => one.close()));
 });
 
-/** A thousand readers who come in one moment with cursors that nobody has given out, and an honest one behind them. */
+/** A thousand subscribers join at the same time with invented cursors, and an honest one joins after them. */
 describe('a thousand invented cursors', () => {
   const INVENTED: readonly [name: string, cursor: (i: number, ids: readonly EventId[]) => string][] = [
     ['before all that is kept', (i) => `1-${i}`],
     ['beyond the tail', (i) => `99999999999999-${i}`],
     ['in between', (i, ids) => `${(ids.at(-20) as EventId).split('-')[0]}-${1_000_000 + i}`],
   ];
-  test.each(INVENTED)('%s cost a few reads, and an honest one waits for no more', async (_name, cursor) => {
-    const one = fixture(1, { delay: 3 }, { policy: { size: 50 } });
-    const { sink: watcher } = one.subscribe();
-    await ready(watcher);
-    const ids = await one.publishMany(100);
-    const readsBefore = one.log.reads;
+  test.each(INVENTED)(
+    '%s cost a few reads, and delay the honest subscriber no longer',
+    async (_name, cursor) => {
+      const one = fixture(1, { delay: 3 }, { policy: { size: 50 } });
+      const { sink: watcher } = one.subscribe();
+      await ready(watcher);
+      const ids = await one.publishMany(100);
+      const readsBefore = one.log.reads;
 
-    const liars = Array.from({ length: 1_000 }, (_, i) =>
-      one.subscribe({ from: 'id', id: cursor(i, ids) as EventId }),
-    );
-    const honest = one.subscribe({ from: 'id', id: ids.at(-40) as EventId });
-    await ready(honest.sink, ...liars.map(({ sink }) => sink));
+      const liars = Array.from({ length: 1_000 }, (_, i) =>
+        one.subscribe({ from: 'id', id: cursor(i, ids) as EventId }),
+      );
+      const honest = one.subscribe({ from: 'id', id: ids.at(-40) as EventId });
+      await ready(honest.sink, ...liars.map(({ sink }) => sink));
 
-    expect(one.log.reads - readsBefore).toBeLessThanOrEqual(4);
-    expect(honest.sink.ids).toEqual(ids.slice(-39));
-    expect(honest.sink.gaps).toEqual([]);
-    for (const [i, { sink }] of liars.entries()) {
-      const after = cursor(i, ids) as EventId;
-      const kept = ids.slice(-50).filter((id) => compareEventIds(id, after) > 0);
-      expect(sink.gaps).toEqual([{ channel: 'news', after, before: kept[0] ?? null }]);
-      expect(sink.ids).toEqual(kept);
-    }
-  });
+      expect(one.log.reads - readsBefore).toBeLessThanOrEqual(4);
+      expect(honest.sink.ids).toEqual(ids.slice(-39));
+      expect(honest.sink.gaps).toEqual([]);
+      for (const [i, { sink }] of liars.entries()) {
+        const after = cursor(i, ids) as EventId;
+        const kept = ids.slice(-50).filter((id) => compareEventIds(id, after) > 0);
+        expect(sink.gaps).toEqual([{ channel: 'news', after, before: kept[0] ?? null }]);
+        expect(sink.ids).toEqual(kept);
+      }
+    },
+  );
 
-  test('of a channel that keeps nothing any more', async () => {
+  test('on a channel that keeps no events any more', async () => {
     const one = fixture(1, { delay: 3 }, { policy: { ttl: 1_000 } });
     const { sink: watcher } = one.subscribe();
     await ready(watcher);
@@ -76,10 +79,10 @@ describe('a thousand invented cursors', () => {
   });
 });
 
-describe('who leaves before there is an answer', () => {
-  test('has the log asked for no page', async () => {
+describe('a subscriber that leaves before there is an answer', () => {
+  test('causes no read of a page', async () => {
     const one = fixture();
-    // Each is most of a page, so that none is answered with another's.
+    // Each event is most of a page, so no page serves two positions.
     const ids: EventId[] = [];
     for (let i = 0; i < 20; i++) ids.push(await one.publish('x'.repeat(200_000)));
     one.log.withholdPages();
@@ -93,7 +96,7 @@ describe('who leaves before there is an answer', () => {
     expect(one.log.reads).toBeLessThanOrEqual(4);
   });
 
-  test('has it asked for no place to begin at', async () => {
+  test('causes no rewind', async () => {
     const one = fixture();
     const ids = await one.publishMany(50);
     one.log.refusal = new BrokerError('log-unavailable', 'wrong type', { trouble: 'WRONGTYPE' });
@@ -108,7 +111,7 @@ describe('who leaves before there is an answer', () => {
     expect(one.log.rewinds - rewinds).toBeLessThanOrEqual(2);
   });
 
-  test('does not take from others what they have asked for, too', async () => {
+  test('does not cancel a read that others share', async () => {
     const one = fixture();
     const ids = await one.publishMany(5);
     one.log.withholdPages();
@@ -129,8 +132,8 @@ describe('who leaves before there is an answer', () => {
   });
 });
 
-test('reads are served in the order in which they were asked for', async () => {
-  // More than a page lies between any two of them.
+test('reads are served in the order of the requests', async () => {
+  // The positions are more than a page apart.
   const one = fixture(1, { delay: 2 });
   const ids = await one.publishMany(4_000);
   const order: string[] = [];
@@ -144,7 +147,7 @@ test('reads are served in the order in which they were asked for', async () => {
   expect(order).toEqual(starts.map(String));
 });
 
-test('a thousand who ask for the newest events are told where these begin by a few looks at the log', async () => {
+test('a thousand subscribers that start at the newest events share a few rewinds', async () => {
   const one = fixture(1, { delay: 3 }, { policy: { size: 300 } });
   const ids = await one.publishMany(400);
   const readers = Array.from({ length: 1_000 }, (_, i) =>
@@ -158,7 +161,7 @@ test('a thousand who ask for the newest events are told where these begin by a f
   }
 });
 
-test('what a page answers to somebody else is what the log answers', async () => {
+test('a page answers another position exactly as the log does', async () => {
   const random = seededRandom(7);
   const one = fixture(1, {}, { policy: { size: 40 } });
   const ids: EventId[] = ['0-0' as EventId];

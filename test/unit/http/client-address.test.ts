@@ -40,7 +40,7 @@ test.each([
   '[]:1',
   '"192.0.2.1',
   '""192.0.2.1""',
-])('%o is no address', (text) => {
+])('%o is not an address', (text) => {
   expect(countedAddress(text)).toBeUndefined();
 });
 
@@ -48,7 +48,7 @@ function joined(groups: readonly number[]): string {
   return groups.map((group) => group.toString(16)).join(':');
 }
 
-test('all addresses of a /64 count as one, and those of another as another', () => {
+test('all addresses of a /64 count as one, and addresses of another /64 as another', () => {
   const half = fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: 4, maxLength: 4 });
   fc.assert(
     fc.property(half, half, half, (network, one, other) => {
@@ -60,7 +60,7 @@ test('all addresses of a /64 count as one, and those of another as another', () 
   );
 });
 
-test('whatever is given, the answer is short', () => {
+test('the result is short for any input', () => {
   const parts = fc.constantFrom(':', '::', '.', '%', '/', '0', '00', 'ffff', '1', '2001', '192.0.2.1', 'g');
   const nearly = fc.array(parts, { maxLength: 16 }).map((list) => list.join(''));
   fc.assert(

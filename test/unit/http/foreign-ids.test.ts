@@ -15,7 +15,7 @@ import { Publisher } from '../../../src/publish/publisher.ts';
 import { openRaw, requestBytes } from '../../support/raw-http.ts';
 import { FairLoop } from '../../../src/delivery/fair-loop.ts';
 
-/** What somebody with access to Redis may have put where the log keeps the id of an idempotency key. */
+/** Values that somebody with access to Redis may have put in the place of an idempotency key's id. */
 const FOREIGN = [
   '1-0","admin":true,"x":"',
   '',
@@ -34,7 +34,7 @@ const headers = [
   `Content-Length: ${body.length}`,
 ];
 
-/** A publisher whose log answers with this id. */
+/** A publisher on a log that answers with this id. */
 function publisherOf(id: EventId): Publisher {
   const attempts = new FailedAttempts({ limit: Infinity, window: 0 });
   const guard = new CredentialGuard({ attempts, onFailed: () => undefined, onTooMany: () => undefined });
@@ -58,7 +58,7 @@ afterEach(async () => {
 describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
   const publisher = publisherOf(id);
 
-  test('the lane says that something went wrong, and what', async () => {
+  test('the lane answers with an internal error, and reports it', async () => {
     const errors: unknown[] = [];
     const server = createServer();
     const lane = new PublishLane(server, {
@@ -84,7 +84,7 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
     expect(errors).toEqual([expect.objectContaining({ message: FOUND })]);
   });
 
-  test('the route does not answer with it either', async () => {
+  test('the route does not return the id either', async () => {
     const app = Fastify();
     closing.push(() => app.close());
     const errors: unknown[] = [];

@@ -7,12 +7,12 @@ import { RedisFollower } from '../../../src/log/redis/redis-follower.ts';
 import type { PubSub, PubSubListener } from '../../../src/redis/pub-sub.ts';
 import { RedisKeys } from '../../../src/redis/redis-keys.ts';
 
-/** Laws 2 and 3, Join and Reconnect: subscribe first, then read the tail; a tail from before an interruption says nothing. */
+/** Laws 2 and 3, Join and Reconnect: subscribe first, then read the tail. A tail from before an interruption is not used. */
 
 const CHANNEL = parseChannelName('news');
 const id = (text: string): EventId => text as EventId;
 
-/** Pub/sub whose connection comes and goes as the test says. */
+/** A pub/sub connection that the test controls. */
 class SteeredPubSub implements PubSub {
   listener: PubSubListener | undefined;
 
@@ -24,23 +24,23 @@ class SteeredPubSub implements PubSub {
 
 let pubSub: SteeredPubSub;
 let tails: PromiseWithResolvers<EventId>[];
-let told: string[];
+let calls: string[];
 let stop: () => void;
 beforeEach(() => {
   pubSub = new SteeredPubSub();
   tails = [];
-  told = [];
+  calls = [];
   const tail = (): Promise<EventId> => {
     tails.push(Promise.withResolvers());
     return (tails.at(-1) as PromiseWithResolvers<EventId>).promise;
   };
   const follower = new RedisFollower({ pubSub, keys: new RedisKeys('sluice:'), tail });
   stop = follower.follow(CHANNEL, {
-    onFollowing: (at) => told.push(`following ${at}`),
-    onEvents: (events) => told.push(...events.map((event) => `event ${event.id}`)),
-    onTrouble: (error) => told.push(`trouble ${(error as Error).message}`),
-    onInterrupted: () => told.push('interrupted'),
-    onResumed: (at) => told.push(`resumed ${at}`),
+    onFollowing: (at) => calls.push(`following ${at}`),
+    onEvents: (events) => calls.push(...events.map((event) => `event ${event.id}`)),
+    onTrouble: (error) => calls.push(`trouble ${(error as Error).message}`),
+    onInterrupted: () => calls.push('interrupted'),
+    onResumed: (at) => calls.push(`resumed ${at}`),
   });
 });
 
@@ -50,55 +50,55 @@ test('reads the tail once the subscription is confirmed, and not before', async 
   expect(tails).toHaveLength(1);
   tails[0]?.resolve(id('1-0'));
   await nextTurn();
-  expect(told).toEqual(['following 1-0']);
+  expect(calls).toEqual(['following 1-0']);
 });
 
-test('a tail from before a reconnect says nothing', async () => {
+test('a tail from before a reconnect is not used', async () => {
   pubSub.listener?.onSubscribed();
   pubSub.listener?.onInterrupted();
   pubSub.listener?.onSubscribed();
   tails[0]?.resolve(id('1-0'));
   await nextTurn();
-  expect(told).toEqual([]);
+  expect(calls).toEqual([]);
   tails[1]?.resolve(id('2-0'));
   await nextTurn();
-  expect(told).toEqual(['following 2-0']);
+  expect(calls).toEqual(['following 2-0']);
 
   pubSub.listener?.onInterrupted();
   pubSub.listener?.onSubscribed();
   pubSub.listener?.onInterrupted();
   tails[2]?.resolve(id('3-0'));
   await nextTurn();
-  expect(told).toEqual(['following 2-0', 'interrupted']);
+  expect(calls).toEqual(['following 2-0', 'interrupted']);
   pubSub.listener?.onSubscribed();
   tails[3]?.resolve(id('4-0'));
   await nextTurn();
-  expect(told).toEqual(['following 2-0', 'interrupted', 'resumed 4-0']);
+  expect(calls).toEqual(['following 2-0', 'interrupted', 'resumed 4-0']);
 });
 
-test('a tail that cannot be read is told and read again, until it is stopped', async () => {
+test('a tail that cannot be read is reported and read again, until it is stopped', async () => {
   vi.useFakeTimers();
   try {
     pubSub.listener?.onSubscribed();
     tails[0]?.reject(new Error('no'));
     await vi.advanceTimersByTimeAsync(1_000);
-    expect([tails.length, told]).toEqual([2, ['trouble no']]);
+    expect([tails.length, calls]).toEqual([2, ['trouble no']]);
     tails[1]?.reject(new Error('still no'));
     await vi.advanceTimersByTimeAsync(0);
     stop();
     await vi.advanceTimersByTimeAsync(10_000);
-    expect([tails.length, told]).toEqual([2, ['trouble no', 'trouble still no']]);
+    expect([tails.length, calls]).toEqual([2, ['trouble no', 'trouble still no']]);
   } finally {
     vi.useRealTimers();
   }
 });
 
-test('tells nothing once it is stopped', async () => {
+test('calls no listener after a stop', async () => {
   pubSub.listener?.onSubscribed();
   stop();
   tails[0]?.resolve(id('1-0'));
   await nextTurn();
-  expect(told).toEqual([]);
+  expect(calls).toEqual([]);
   expect(pubSub.listener).toBeUndefined();
 });
 
@@ -108,9 +108,9 @@ test('an announcement of a later form is as good as lost, also when it comes bef
   later('5-0');
   tails[0]?.resolve(id('4-0'));
   await nextTurn();
-  expect(told).toEqual(['following 4-0', 'interrupted', 'resumed 5-0']);
+  expect(calls).toEqual(['following 4-0', 'interrupted', 'resumed 5-0']);
   later('6-0');
-  expect(told.slice(3)).toEqual(['interrupted', 'resumed 6-0']);
+  expect(calls.slice(3)).toEqual(['interrupted', 'resumed 6-0']);
 
   pubSub.listener?.onInterrupted();
   pubSub.listener?.onSubscribed();
@@ -118,7 +118,7 @@ test('an announcement of a later form is as good as lost, also when it comes bef
   // The tail covers the event.
   tails[1]?.resolve(id('7-0'));
   await nextTurn();
-  expect(told.slice(5)).toEqual(['interrupted', 'resumed 7-0']);
+  expect(calls.slice(5)).toEqual(['interrupted', 'resumed 7-0']);
 });
 
 test.each([
@@ -130,6 +130,6 @@ test.each([
   await nextTurn();
   const events = Array.from({ length: count }, (_, i) => `${i + 1}-0 3\n1\n\n`).join('');
   pubSub.listener?.onMessage(Buffer.from(`a${count}-0\n0-0\n${events}`));
-  expect(told.at(-1)).toBe(last);
-  expect(told.length).toBeLessThanOrEqual(1 + MAX_APPENDED);
+  expect(calls.at(-1)).toBe(last);
+  expect(calls.length).toBeLessThanOrEqual(1 + MAX_APPENDED);
 });

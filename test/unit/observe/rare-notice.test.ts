@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RareNotice } from '../../../src/observe/rare-notice.ts';
 
-test('each kind is said at once, and then once in an interval with how often it was since', () => {
+test('each kind is reported at once, and then once per interval with the number since', () => {
   const clock = { now: 0 };
   const said: [string, number, string][] = [];
   const notice = new RareNotice<'a' | 'b', string>(

@@ -21,23 +21,23 @@ function refusal(read: (body: Buffer) => unknown, body: string): BrokerError {
   return expect.unreachable();
 }
 
-/** So many fields that there are not; each takes some 9 bytes. */
+/** A body with this many unknown fields, about 9 bytes each. */
 function unknownFields(count: number): string {
   return `{${Array.from({ length: count }, (_, i) => `"${i.toString(36)}~/":1`).join(',')}}`;
 }
 
-test('a body with 100,000 unknown fields is answered with 20 faults, and how many more there are', () => {
+test('a body with 100,000 unknown fields gets 20 faults, and the number of the others', () => {
   const { faults, message } = refusal(READERS.publication, unknownFields(100_000).replaceAll('~/', ''));
   expect(faults).toHaveLength(20);
   expect(faults[0]).toEqual({ pointer: '/channel', detail: 'must be a channel name' });
-  // All of these, and the two that are missing.
+  // All unknown fields, and the two missing ones.
   expect(message).toBe(
     'channel must be a channel name; the first 20 faults are listed, and there are 99982 more.',
   );
 });
 
-describe.each(Object.entries(READERS))('in a body that should be a %s', (_what, read) => {
-  test('there are no more than 20 faults, and they are told once', () => {
+describe.each(Object.entries(READERS))('in a body for a %s', (_what, read) => {
+  test('at most 20 faults are listed, each once', () => {
     const { faults, message } = refusal(read, unknownFields(5_000));
     expect(faults).toHaveLength(20);
     expect(new Set(faults.map(({ pointer }) => pointer)).size).toBe(20);
@@ -45,13 +45,13 @@ describe.each(Object.entries(READERS))('in a body that should be a %s', (_what, 
     expect(message).toMatch(/; the first 20 faults are listed, and there are \d{4} more\.$/);
   });
 
-  test('up to 20 are all told', () => {
+  test('up to 20 faults are all listed', () => {
     const { faults, message } = refusal(read, unknownFields(17));
     expect(faults.length).toBeGreaterThanOrEqual(17);
     expect(message).not.toContain('more');
   });
 
-  test('a long name is told by its beginning', () => {
+  test('a long name is shortened', () => {
     const name = '😀'.repeat(10_000);
     const { faults, message } = refusal(read, JSON.stringify({ [name]: 1 }));
     const { pointer = '' } = faults.find((fault) => fault.pointer.startsWith('/😀')) ?? {};
@@ -67,12 +67,12 @@ describe.each(Object.entries(READERS))('in a body that should be a %s', (_what, 
     },
   );
 
-  test('nesting is refused, and costs no stack', () => {
+  test('deep nesting is refused, and does not overflow the stack', () => {
     const { message } = refusal(read, `{"x":${'['.repeat(30_000)}${']'.repeat(30_000)}}`);
     expect(message).toContain('nested deeper than 200 levels');
   });
 
-  test('names that are no fields of their own are none: __proto__, constructor', () => {
+  test('names such as __proto__ and constructor are unknown fields', () => {
     const { faults } = refusal(read, '{"__proto__":{"channel":"a"},"constructor":1}');
     const pointers = faults.map(({ pointer }) => pointer);
     expect(pointers).toContain('/__proto__');
@@ -80,13 +80,13 @@ describe.each(Object.entries(READERS))('in a body that should be a %s', (_what, 
   });
 });
 
-test('a field may be escaped, and of a field that comes twice the last counts', () => {
+test('an escaped name is the same field, and the last of repeated fields counts', () => {
   const body = String.raw`{"ch\u0061nnel":"a","channel":"b","data":"first","d\u0061ta":[1]}`;
   const { channel, event } = parsePublication(Buffer.from(body), MAX_BYTES);
   expect([channel, event.data]).toEqual(['b', '[1]']);
 });
 
-test('an escape that is no letter is no letter of a field', () => {
+test("an escape that is no letter is not part of a field's name", () => {
   const { faults } = refusal(READERS.publication, String.raw`{"channel":"a","data":1,"\n0064ata":2}`);
   expect(faults.map(({ pointer }) => pointer)).toEqual(['/\n0064ata']);
 });

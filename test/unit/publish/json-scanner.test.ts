@@ -45,7 +45,7 @@ const CASES = [
   ['"\\u123"', 'a short escape'],
   ['"\\u00e9\\b\\f\\n\\r\\t\\/\\\\"', 'all escapes'],
   ['"\t"', 'a raw tab'],
-  ['"\u007f\u2028"', 'what is no control character to JSON'],
+  ['"\u007f\u2028"', 'characters that JSON does not count as control characters'],
   ['[', 'an open list'],
   ['[1,]', 'a comma at the end'],
   ['[,1]', 'a comma in front'],
@@ -63,16 +63,16 @@ const CASES = [
   [']', 'a bracket too many'],
   ['[]]', 'another'],
   ['\ufeff{}', 'a byte order mark'],
-  ['\u00a0{}', 'a blank that is none to JSON'],
+  ['\u00a0{}', 'a blank that JSON does not count as a blank'],
   ['{"a":[{"b":[]},null,true,false,-1.5e3,"x"]}', 'all there is'],
   [' \t\r\n[ \t\r\n] \t\r\n', 'blanks everywhere'],
 ] as const;
 
-test.each(CASES)('%j is taken exactly when JSON.parse takes it: %s', (text) => {
+test.each(CASES)('%j is accepted exactly when JSON.parse accepts it: %s', (text) => {
   expect(accepts(text)).toBe(isJson(text));
 });
 
-test('any JSON is taken, and what is made of it by a change exactly when JSON.parse takes that', () => {
+test('valid JSON is accepted, and changed JSON is accepted exactly when JSON.parse accepts it', () => {
   const change = fc.record({
     at: fc.nat(200),
     cut: fc.nat(2),
@@ -127,7 +127,7 @@ function members(text: string): (readonly [name: unknown, value: string])[] {
 }
 
 describe('the members of an object', () => {
-  test('are those of the outermost only, in order, with those that come twice', () => {
+  test('are those of the outermost object, in order, including repeated ones', () => {
     expect(members(' { "a" : [ 1 , {"x": 2} ] , "é\\"": { } ,"a":"  b " , "c":-1.0 } ')).toEqual([
       ['a', '[1,{"x":2}]'],
       ['é"', '{}'],
@@ -136,11 +136,11 @@ describe('the members of an object', () => {
     ]);
   });
 
-  test.each(['[{"a":1}]', '"a"', '1', '{}'])('of %s are none', (text) => {
+  test.each(['[{"a":1}]', '"a"', '1', '{}'])('of %s do not exist', (text) => {
     expect(members(text)).toEqual([]);
   });
 
-  test('are the text that JSON.stringify makes, whatever blanks are put between', () => {
+  test('have the text that JSON.stringify makes, with any blanks between tokens', () => {
     fc.assert(
       fc.property(
         fc.jsonValue({ stringUnit: 'grapheme' }),
@@ -164,12 +164,12 @@ describe('half of a surrogate pair', () => {
     String.raw`"\ud800x\udc00"`,
     String.raw`{"\ud800":1}`,
     String.raw`[[{"a":["\ud83d\u0041"]}]]`,
-  ])('is noticed: %s', (text) => {
+  ])('is found in %s', (text) => {
     expect(scanJson(Buffer.from(text), () => undefined).loneSurrogate).toBe(true);
   });
 
   test.each([String.raw`"\ud83d\ude00"`, String.raw`"\\ud800"`, '"😀"', String.raw`"\ud7ff\ue000"`])(
-    'is not seen in %s',
+    'is not found in %s',
     (text) => {
       expect(scanJson(Buffer.from(text), () => undefined).loneSurrogate).toBe(false);
     },

@@ -16,7 +16,7 @@ function publish(publication: object): Publication {
   return read(JSON.stringify(publication));
 }
 
-/** The code of the one error that reading may end in; anything else that is thrown is a fault of the reader. */
+/** The code of the expected BrokerError. Any other error is a fault of the reader, and is thrown. */
 function codeOf(attempt: () => unknown): string | undefined {
   try {
     attempt();
@@ -28,7 +28,7 @@ function codeOf(attempt: () => unknown): string | undefined {
 }
 
 const withoutNul = (text: string): boolean => !text.includes('\0');
-/** Characters of every plane, with those in front that a line format could stumble over. */
+/** Characters of every plane, most often those that could break a line format. */
 const text = fc
   .string({
     unit: fc.oneof(
@@ -41,7 +41,7 @@ const type = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
   .filter((one) => !/\p{Cc}/u.test(one) && !one.startsWith('sluice:'));
 
-describe('what is published is what the log is given', () => {
+describe('the log gets what was published', () => {
   test('a string', () => {
     fc.assert(
       fc.property(text, fc.option(type, { nil: undefined }), (data, event) => {
@@ -85,7 +85,7 @@ describe('what is published is what the log is given', () => {
   });
 });
 
-describe('reading ends in a publication or in an error of the broker, whatever comes', () => {
+describe('reading ends in a publication or in a BrokerError, for', () => {
   const codes = [undefined, 'invalid-body', 'invalid-channel', 'invalid-event'];
 
   test('any bytes', () => {
@@ -105,7 +105,7 @@ describe('reading ends in a publication or in an error of the broker, whatever c
     );
   });
 
-  test('any values in the fields there are', () => {
+  test('any values in the known fields', () => {
     const value = fc.option(fc.jsonValue({ stringUnit: 'binary' }), { nil: undefined });
     const record = fc.record({ channel: fc.oneof(value, fc.constant('news')), event: value, data: value });
     fc.assert(
@@ -140,7 +140,7 @@ describe('reading ends in a publication or in an error of the broker, whatever c
   });
 });
 
-test('bytes are taken exactly when they are UTF-8 without NUL', () => {
+test('bytes are accepted exactly when they are UTF-8 without NUL', () => {
   const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const isText = (bytes: Uint8Array): boolean => {
     try {
@@ -183,7 +183,7 @@ test('bytes are taken exactly when they are UTF-8 without NUL', () => {
   );
 });
 
-test('every fault is pointed at, and told once', () => {
+test('every fault has a pointer, and is listed once', () => {
   try {
     publish({ channel: 7, event: '', colour: 'red' });
     expect.unreachable();
@@ -199,7 +199,7 @@ test('every fault is pointed at, and told once', () => {
   }
 });
 
-test('whether data fit in so many bytes as they are delivered is known before they are encoded', () => {
+test('whether data fit into a limit as delivered is known without encoding them', () => {
   const unit = fc.oneof(
     fc.constantFrom('\r', '\n', '\r\n', 'é', '😀'),
     fc.string({ minLength: 1, maxLength: 1 }),

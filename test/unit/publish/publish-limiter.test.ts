@@ -34,7 +34,7 @@ function limiter(rates: { perKey?: Rate; perAddress?: Rate }, counter?: RateCoun
   };
 }
 
-test('without a rate nothing is counted, and nothing is said', async () => {
+test('without a rate nothing is counted, and answers have no rate headers', async () => {
   expect(await limiter({}, { count: () => expect.unreachable() }).count()).toBeUndefined();
 });
 
@@ -65,21 +65,21 @@ describe('in one process', () => {
     expect(refused).toEqual(['key-rate a', 'ip-rate a']);
   });
 
-  test('the 5,000 addresses that published last are counted, whatever others come', async () => {
+  test('counts the 5,000 addresses that published last, however many others come', async () => {
     const { count } = limiter({ perAddress: { limit: 1, window: HOUR } });
     const isRefused = async (address: string): Promise<boolean> =>
       (await count(publisher('one', address)))?.refusal !== undefined;
     await isRefused('first');
     await isRefused('second');
     for (let i = 0; i < 4_998; i++) await isRefused(`other ${i}`);
-    // Used again, so it is not the oldest any more.
+    // The address was used again, so it is not the oldest any more.
     expect(await isRefused('first')).toBe(true);
     await isRefused('one too many');
     expect(await isRefused('first')).toBe(true);
     expect(await isRefused('second')).toBe(false);
   });
 
-  test('a window ends with its time, and not with the last hit', async () => {
+  test('a window ends after its time, however late the last count was', async () => {
     const { count } = limiter({ perKey: { limit: 1, window: 50 } });
     expect((await count())?.refusal).toBeUndefined();
     await expect.poll(async () => (await count())?.refusal, { interval: 5 }).toBeUndefined();
@@ -89,7 +89,7 @@ describe('in one process', () => {
 describe('over all replicas', () => {
   const perKey = { limit: 4, window: HOUR };
 
-  test('it goes by what the counter says', async () => {
+  test('the shared counter decides', async () => {
     const names: string[] = [];
     const { count, refused } = limiter(
       { perKey, perAddress: { limit: 9, window: 60_000 } },
@@ -113,7 +113,7 @@ describe('over all replicas', () => {
   test.each<[how: string, count: RateCounter['count']]>([
     ['refuses', () => Promise.reject(new Error('away'))],
     ['never answers', () => new Promise(() => undefined)],
-  ])('a counter that %s lets everybody through, and is not asked for each of them', async (_how, answer) => {
+  ])('a counter that %s refuses nobody, and is not asked for every publish', async (_how, answer) => {
     let asked = 0;
     const { count, uncounted } = limiter(
       { perKey },

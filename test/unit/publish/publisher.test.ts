@@ -43,7 +43,7 @@ function over(append: EventLog['append']): Fixture {
   };
 }
 
-test('the log is given the event as it came, with what it keeps of the channel', async () => {
+test("the log gets the event as it came, with the channel's history policy", async () => {
   const calls: unknown[] = [];
   const { publish, results } = over(async (...call) => {
     calls.push(call);
@@ -65,7 +65,7 @@ test.each([
   expect(results).toEqual([result]);
 });
 
-test('10,000 publishes may wait for the log; one more is refused, until one is answered', async () => {
+test('10,000 publishes may wait for the log; one more is refused until one is answered', async () => {
   const waiting: ((appended: readonly Appended[]) => void)[] = [];
   const { publish, results } = over(() => new Promise((resolve) => waiting.push(resolve)));
   const published = Array.from({ length: 10_000 }, () => publish());

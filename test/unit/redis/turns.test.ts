@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Turns } from '../../../src/redis/turns.ts';
 
-test('no more than the limit are under way, and who waits is served in the order of arrival', async () => {
+test('at most the limit of tasks run at a time, and others wait in the order of arrival', async () => {
   const turns = new Turns(2);
   const begun: number[] = [];
   const tasks = Array.from({ length: 5 }, () => Promise.withResolvers<number>());
@@ -15,7 +15,7 @@ test('no more than the limit are under way, and who waits is served in the order
   tasks[1]?.resolve(1);
   expect(await results[1]).toBe(1);
   expect(begun).toEqual([0, 1, 2]);
-  // One that fails gives up its turn like any other.
+  // A failed task gives up its turn, too.
   tasks[0]?.reject(new Error('no'));
   await expect(results[0]).rejects.toThrow('no');
   expect(begun).toEqual([0, 1, 2, 3]);

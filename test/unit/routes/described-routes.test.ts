@@ -4,7 +4,7 @@ import { LIVENESS } from '../../../src/routes/health-operations.ts';
 import { apiDocument } from '../../../src/routes/api-document.ts';
 import { DescribedRoutes } from '../../../src/http/api/described-routes.ts';
 
-test('a server with a route that nobody described does not start', async () => {
+test('a server with a route without a description does not start', async () => {
   const app = Fastify();
   const described = new DescribedRoutes();
   described.watch(app);
@@ -15,7 +15,7 @@ test('a server with a route that nobody described does not start', async () => {
   );
 });
 
-test('a route is in the document as soon as it says how it is described, or nowhere when it says null', async () => {
+test('a route is in the document when it has a description, and is left out when it has null', async () => {
   const app = Fastify();
   const described = new DescribedRoutes();
   described.watch(app);

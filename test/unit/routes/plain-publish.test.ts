@@ -26,7 +26,7 @@ function plain(bytes: Buffer): PlainPublish {
   return result;
 }
 
-test('a whole request is read, whatever else its head says', () => {
+test('a whole request is read, with any other headers', () => {
   const extra = [
     'User-Agent: backend/1.0',
     'accept: */*',
@@ -51,13 +51,13 @@ test('a whole request is read, whatever else its head says', () => {
   expect(read.body.toString()).toBe(BODY);
 });
 
-test('a name in the path takes the body as it is, of whatever type', () => {
+test('with the channel in the path, the body is the data, for any content type', () => {
   const head = [HOST, KEY, 'Content-Type: text/plain', 'Content-Length: 5'];
   const read = plain(request(head, 'hello', 'POST /publish/a.b~c:1 HTTP/1.1'));
   expect([read.head.channel, read.body.toString()]).toEqual(['a.b~c:1', 'hello']);
 });
 
-test('it is incomplete at every byte before the last', () => {
+test('a request is incomplete at every byte before the last', () => {
   const bytes = request(PLAIN);
   for (let length = 0; length < bytes.length; length++)
     expect(readPlainPublish(bytes.subarray(0, length))).toBe('incomplete');
@@ -67,7 +67,7 @@ test('it is incomplete at every byte before the last', () => {
 describe('after a request with the same head', () => {
   const { head } = plain(request(PLAIN));
 
-  test('the head is not read again, and the body is', () => {
+  test('the head is not parsed again, and the body is', () => {
     const body = BODY.replace('x', 'y');
     const read = readPlainPublish(request(PLAIN, body), undefined, head);
     if (typeof read === 'string') throw new Error(read);
@@ -84,7 +84,7 @@ describe('after a request with the same head', () => {
     ['the same and too little', request(PLAIN, BODY.slice(1))],
     ['the beginning of the same', request(PLAIN).subarray(0, 40)],
     ['nothing', Buffer.alloc(0)],
-  ])('%s is what it is without', (_what, bytes) => {
+  ])('%s is read exactly as without that request', (_what, bytes) => {
     const [known, anew] = [readPlainPublish(bytes, undefined, head), readPlainPublish(bytes)];
     if (typeof known === 'string' || typeof anew === 'string') expect(known).toBe(anew);
     else {
@@ -94,7 +94,7 @@ describe('after a request with the same head', () => {
   });
 });
 
-describe('is unusual:', () => {
+describe('a request is unusual with', () => {
   test.each([
     ['another method', request(PLAIN, BODY, 'PUT /publish HTTP/1.1')],
     ['another path', request(PLAIN, BODY, 'POST /publisher HTTP/1.1')],
@@ -168,7 +168,7 @@ describe("beside Node's own parser", () => {
   });
   afterAll(() => void server.close());
 
-  /** What Node makes of these bytes and of a request that follows them. */
+  /** The request that Node reads from these bytes, and the request after it. */
   async function understood(bytes: Buffer): Promise<readonly Seen[]> {
     seen = [];
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
@@ -211,7 +211,7 @@ describe("beside Node's own parser", () => {
     )
     .map(([start, lines, body]) => request([...PLAIN, ...lines], body, start));
 
-  test('what is taken as plain is the one request that Node sees, word for word', async () => {
+  test('a plain publish is exactly the one request that Node sees', async () => {
     let taken = 0;
     await fc.assert(
       fc.asyncProperty(bytes, async (input) => {

@@ -7,7 +7,7 @@ import type { Query } from '../../../src/routes/start-position.ts';
 
 const channel = parseChannelName('news');
 
-describe('a start is found', () => {
+describe('the start position is read', () => {
   test.each<[what: string, header: string | string[] | undefined, query: Query, start: object]>([
     ['nothing', undefined, {}, { from: 'tail' }],
     ['an id', '7-1', {}, { from: 'id', id: '7-1' }],
@@ -56,7 +56,7 @@ describe('a start is found', () => {
   });
 });
 
-test('a time is read as what it was written from', () => {
+test('a time is read back as the time it was written from', () => {
   const date = fc.date({ min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true });
   fc.assert(
     fc.property(date, (time) => {
@@ -74,7 +74,7 @@ const anything = fc.oneof(
   fc.stringMatching(/^(?:news@)?\d{1,22}-\d{1,22}$/),
 );
 
-test('no cursor is an error, wherever it comes from', () => {
+test('any cursor is accepted, from any place', () => {
   const cursor = fc.option(fc.oneof(anything, fc.array(anything)), { nil: undefined });
   fc.assert(
     fc.property(cursor, cursor, cursor, (header, last_event_id, lastEventId) => {
@@ -84,7 +84,7 @@ test('no cursor is an error, wherever it comes from', () => {
   );
 });
 
-test('last and since are understood or refused', () => {
+test('last and since are either read or refused', () => {
   fc.assert(
     fc.property(fc.constantFrom('last', 'since'), fc.oneof(anything, fc.array(anything)), (name, value) => {
       try {

@@ -29,24 +29,24 @@ function read(wire: string): Read {
   return found;
 }
 
-describe('what the broker says itself', () => {
+describe("the broker's own events", () => {
   test('ready has a position as its id and in its data', () => {
     const wire = encodeReady(channel, id);
     expect(wire).toBe('id: 7-1\nevent: sluice:ready\ndata: {"channels":{"news":"7-1"}}\n\n');
   });
 
-  test('a gap has the id that the reader had, so that nobody moves on by it', () => {
+  test("a gap has the subscriber's own id, so that a reconnect gets the gap again", () => {
     expect(encodeGap({ channel, after: id, before: null }, id)).toBe(
       'id: 7-1\nevent: sluice:gap\ndata: {"channel":"news","after":"7-1","before":null}\n\n',
     );
   });
 
-  test('a channel called __proto__ is one like any other', () => {
+  test('a channel called __proto__ is an ordinary channel', () => {
     const wire = encodeReady(parseChannelName('__proto__'), id);
     expect(read(wire).events[0]?.data).toBe('{"channels":{"__proto__":"7-1"}}');
   });
 
-  test('a heartbeat is a comment, and nothing that fires', () => {
+  test('a heartbeat is a comment, which fires no event', () => {
     expect(HEARTBEAT).toBe(':\n');
     expect(read(HEARTBEAT)).toEqual({ events: [], comments: [''], retries: [] });
   });

@@ -35,7 +35,7 @@ function draw(one: () => number): { least: number; most: number } {
   return { least: Math.min(...drawn), most: Math.max(...drawn) };
 }
 
-describe('what is jittered is spread over the whole of its range, and never beyond', () => {
+describe('random times are spread over the whole of their range', () => {
   test.each([
     ['a retry', { retry: 2_000 }, 1_000, 3_000],
     ['the shortest retry, which clients must be able to take', { retry: 500 }, 500, 750],
@@ -50,13 +50,13 @@ describe('what is jittered is spread over the whole of its range, and never beyo
     expect(drawn.most).toBeGreaterThan(most - slack);
   });
 
-  test('the retry of who is refused: 5 to 15 s', () => {
+  test('the retry of a refused stream: 5 to 15 s', () => {
     const drawn = draw(() => connectionsWith({}).jitteredBackoff());
     expect(drawn.least).toBeGreaterThanOrEqual(5_000);
     expect(drawn.most).toBeLessThanOrEqual(15_000);
   });
 
-  test('the age, by a fifth', () => {
+  test('the maximum age, plus or minus a fifth', () => {
     const connections = connectionsWith({ maxAge: 10_000_000 });
     const from = performance.now();
     const drawn = draw(() => connections.expiry(Infinity).at);
@@ -66,7 +66,7 @@ describe('what is jittered is spread over the whole of its range, and never beyo
   });
 });
 
-describe('a stream ends at its age or with its token, whichever comes first', () => {
+describe("a stream ends at its maximum age or at its token's expiry, whichever comes first", () => {
   test.each([
     ['a token before the age', 3_600_000, 60_000, 'expired'],
     ['an age before the token', 60_000, 3_600_000, 'aged'],
@@ -81,7 +81,7 @@ describe('a stream ends at its age or with its token, whichever comes first', ()
   });
 });
 
-test('a drain without streams is over at once, and from then on new ones are refused', async () => {
+test('a drain without streams ends at once, and new streams are refused from then on', async () => {
   const connections = connectionsWith({});
   expect(connections.refusal(holder('a'))).toBeUndefined();
   await connections.drain(3_600_000);
@@ -92,7 +92,7 @@ function holder(address: string, subject?: string): StreamHolder {
   return { address, subject };
 }
 
-describe('who has as many streams as they may is refused until one of them is closed', () => {
+describe('a client at its limit of streams is refused until one of them is closed', () => {
   test.each<
     [
       by: string,

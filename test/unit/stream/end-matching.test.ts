@@ -12,13 +12,13 @@ import { readChunks } from '../../support/raw-http.ts';
 
 const [NEWS, ORDERS] = [parseChannelName('news'), parseChannelName('orders')];
 
-/** As much of a socket as a stream uses. */
+/** The part of a socket that a stream uses. */
 class StubSocket extends EventEmitter {
   written = '';
   readonly writableLength = 0;
   readonly #cost: () => void;
 
-  /** `cost` is what a write takes. */
+  /** `cost` runs at each write. */
   constructor(cost: () => void = () => undefined) {
     super();
     this.#cost = cost;
@@ -80,7 +80,7 @@ function busy(): void {
 }
 
 describe('ending the streams that match', () => {
-  test('ends them and no others, says why, and gives each its own time to come back', async () => {
+  test('ends them and no others, gives the reason, and gives each its own reconnection time', async () => {
     const { connections, reasons } = opened();
     const ended = Array.from({ length: 50 }, () => stream(connections));
     const others = Array.from({ length: 50 }, () => stream(connections, ORDERS));
@@ -95,7 +95,7 @@ describe('ending the streams that match', () => {
     expect(new Set(retries).size).toBeGreaterThan(25);
   });
 
-  test('leaves the event loop to others in between, however many there are', async () => {
+  test('gives the event loop to other work in between, however many streams match', async () => {
     const { connections } = opened();
     for (let i = 0; i < 100; i++) stream(connections, NEWS, busy);
     let turns = 0;
@@ -105,18 +105,18 @@ describe('ending the streams that match', () => {
     };
     setImmediate(turn);
     expect(await connections.endMatching(() => true)).toBe(100);
-    // 100 ms of work in slices of 8.
+    // 100 ms of work, in slices of 8 ms.
     expect(turns).toBeGreaterThan(5);
   });
 
-  test('has an end, also when each that is ended comes back at once', async () => {
+  test('terminates, also when each ended stream comes back at once', async () => {
     const { connections } = opened();
     for (let i = 0; i < 10; i++) stream(connections).on('close', () => stream(connections));
     expect(await connections.endMatching(() => true)).toBe(10);
     expect(connections.size).toBe(10);
   });
 
-  test('gives nothing when there is none', async () => {
+  test('returns 0 when no stream matches', async () => {
     expect(await opened().connections.endMatching(() => true)).toBe(0);
   });
 });

@@ -49,7 +49,7 @@ const type = fc.option(
 const event = fc.record({ type, data: text });
 
 describe('an event', () => {
-  test.each([
+  test.each<readonly [string, string | undefined, string, string]>([
     ['data alone', undefined, 'a', 'data: a\n\n'],
     ['a type first', 'created', 'a', 'event: created\ndata: a\n\n'],
     ['empty data', undefined, '', 'data: \n\n'],
@@ -59,27 +59,23 @@ describe('an event', () => {
     ['CR at the end', undefined, 'a\r', 'data: a\ndata: \n\n'],
     ['a line break alone', undefined, '\r\n', 'data: \ndata: \n\n'],
     [
-      'what other languages break lines at',
+      'characters at which other languages break lines',
       undefined,
       'a\u2028b\u0085c\u000bd\fe',
       'data: a\u2028b\u0085c\u000bd\fe\n\n',
     ],
     ...[31, 32, 33, 5_000].map((length) => {
       const line = 'é'.repeat(length / 2).padEnd(length - Math.floor(length / 2), 'x');
-      return [
-        `lines of ${length} bytes`,
-        undefined,
-        `${line}\r\n${line}\n\n${line}\r${line}`,
-        `data: ${line}\ndata: ${line}\ndata: \ndata: ${line}\ndata: ${line}\n\n`,
-      ] as const;
+      const wire = `data: ${line}\ndata: ${line}\ndata: \ndata: ${line}\ndata: ${line}\n\n`;
+      return [`lines of ${length} bytes`, undefined, `${line}\r\n${line}\n\n${line}\r${line}`, wire] as const;
     }),
-    ['what replacing could take for a pattern', undefined, '$&\n$1', 'data: $&\ndata: $1\n\n'],
+    ['text that a replacement could take for a pattern', undefined, '$&\n$1', 'data: $&\ndata: $1\n\n'],
     ['text beyond ASCII', 'créé', '☃ 𝄞', 'event: créé\ndata: ☃ 𝄞\n\n'],
   ])('with %s', (_what, ofType, data, wire) => {
     expect(wireOf(runOf({ type: ofType, data }))).toBe(`id: 1-0\n${wire}`);
   });
 
-  test('is read back as one event, its lines joined by LF, whatever it holds', () => {
+  test('is parsed as one event, with its lines joined by LF, for any data', () => {
     fc.assert(
       fc.property(event, event, (one, other) => {
         const expected = [one, other].map((given, i) => ({
@@ -92,11 +88,11 @@ describe('an event', () => {
     );
   });
 
-  test('never has a CR', () => {
+  test('never contains a CR', () => {
     fc.assert(fc.property(event, (one) => !wireOf(runOf(one)).includes('\r')));
   });
 
-  test('in the form of the release before is sent as it is, behind its id', () => {
+  test('from a record of version 0 is sent as it is, after its id', () => {
     const record = Buffer.from('0event: créé\ndata: a\ndata: b\n\n');
     const run = new EventRun(ORIGIN, [{ id: '7-1' as EventId, prev: ORIGIN, record }]);
     expect(wireOf(run)).toBe('id: 7-1\nevent: créé\ndata: a\ndata: b\n\n');
@@ -131,7 +127,7 @@ describe('a run', () => {
     );
   });
 
-  test('is encoded once for all, and its end is a part of the same memory', () => {
+  test('is encoded once for all subscribers, and its end is a part of the same memory', () => {
     fc.assert(
       fc.property(events, fc.nat(), fc.nat(), (given, some, more) => {
         const run = runOf(...given);

@@ -20,7 +20,7 @@ afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
 });
 
-/** A stream over a real socket, and its reader, which does not read yet. */
+/** Opens a stream over a real socket; its reader is paused. */
 async function open(chunked: boolean): Promise<{ stream: SseConnection; socket: Socket; reader: Socket }> {
   const server = createServer();
   server.listen(0, '127.0.0.1');
@@ -60,7 +60,7 @@ function runOf(...data: readonly string[]): EventRun {
   return new EventRun(ORIGIN, events);
 }
 
-/** The end of a longer run, which is no chunk by itself. */
+/** The end of a longer run. The end alone is no chunk. */
 function endOfRun(data: string): EventRun {
   return runOf('before', data).without(1);
 }
@@ -70,12 +70,12 @@ describe.each<[string, boolean, EventRun, string]>([
   ['as a chunk that is one buffer', true, runOf(DATA), asChunk(TEXT)],
   ['as a chunk whose head and end are written for themselves', true, endOfRun(DATA), asChunk(TEXT)],
 ])('a large write, %s', (_how, chunked, run, wire) => {
-  test('waits in the socket piece by piece, and all of it arrives', async () => {
+  test('goes to the socket in pieces, and all of it arrives', async () => {
     const { stream, socket, reader } = await open(chunked);
     stream.deliver(run);
     expect(stream.writable).toBe(false);
     expect(stream.bufferedBytes).toBeGreaterThan(1024 * 1024);
-    // A piece, and the head of the chunk.
+    // One piece, and the head of the chunk.
     expect(socket.writableLength).toBeLessThan(65 * 1024);
     let most = 0;
     socket.on('drain', () => {
@@ -90,7 +90,7 @@ describe.each<[string, boolean, EventRun, string]>([
     expect((await received).equals(Buffer.from(wire))).toBe(true);
   });
 
-  test('has behind it what is written behind it, and its end', async () => {
+  test('keeps later writes, and the end of the stream, behind it', async () => {
     const { stream, reader } = await open(chunked);
     stream.deliver(run);
     stream.deliver(endOfRun('behind'));
@@ -111,7 +111,7 @@ describe.each<[string, boolean, EventRun, string]>([
   });
 });
 
-test('small chunks whose head and end are written for themselves leave at once, and leave the stream writable', async () => {
+test('small chunks with separate head and end are sent at once, and the stream stays writable', async () => {
   const { stream, reader } = await open(true);
   for (const text of ['a', 'b', 'c']) {
     stream.deliver(endOfRun(text));
