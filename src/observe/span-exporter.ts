@@ -1,6 +1,8 @@
 import { ExportResultCode } from '@opentelemetry/core';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-base';
-import type { TraceProtocol } from './trace-protocol.ts';
+
+/** How spans are sent: OTLP over HTTP, in either of its encodings. */
+export type TraceProtocol = 'http/protobuf' | 'http/json';
 
 /**
  * Sends spans to the endpoint that OTEL_EXPORTER_OTLP_* names.

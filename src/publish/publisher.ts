@@ -1,5 +1,5 @@
 import type { Access } from '../auth/access.ts';
-import { revokedToken } from '../auth/bad-token.ts';
+import { revokedToken } from '../auth/token-errors.ts';
 import type { PublisherAccess } from '../auth/publisher-access.ts';
 import type { Revocations } from '../replicas/revocations.ts';
 import type { ChannelName } from '../events/channel-name.ts';

@@ -8,7 +8,6 @@ import type { Publication } from '../publish/publication.ts';
 import type { PublishAnswer, Publisher } from '../publish/publisher.ts';
 import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
-import type { DateHeader } from '../http/date-header.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
 import { STATUS, UNFORESEEN, brokerErrorOf, rawProblem } from '../http/problem.ts';
@@ -255,4 +254,20 @@ export class LaneConnection {
 function headerLines(headers: RateHeaders | undefined): string {
   if (headers === undefined) return '';
   return `RateLimit-Policy: ${headers['ratelimit-policy']}\r\nRateLimit: ${headers.ratelimit}\r\n`;
+}
+
+/** The `Date` of an answer (RFC 9110 §6.6.1). Formats it once a second, not for each answer. */
+export class DateHeader {
+  #second = 0;
+  #value = '';
+
+  get value(): string {
+    const now = Date.now();
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#value = new Date(now).toUTCString();
+    }
+    return this.#value;
+  }
 }

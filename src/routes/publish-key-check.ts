@@ -4,7 +4,7 @@ import type { PublishKeys } from '../auth/publish-keys.ts';
 import type { PublisherAccess } from '../auth/publisher-access.ts';
 import { BrokerError } from '../events/errors.ts';
 import { clientAddress } from '../http/client-address.ts';
-import { compressedBody } from '../http/content-encoding.ts';
+import { compressedBody } from '../http/request-bodies.ts';
 
 export interface PublishKeyCheckOptions {
   readonly keys: Pick<PublishKeys, 'accepts'>;

@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { DateHeader } from '../http/date-header.ts';
-import { FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
+import { DateHeader, FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
 import type { LaneContext } from './lane-connection.ts';
 
 export type PublishLaneOptions = Omit<LaneContext, 'date' | 'all' | 'handOver'>;

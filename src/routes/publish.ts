@@ -9,9 +9,10 @@ import type { PublishBody } from '../publish/publication.ts';
 import type { PublishAttempt, Publisher } from '../publish/publisher.ts';
 import { PUBLISH, PUBLISH_RAW } from './publish-operations.ts';
 import { clientAddress } from '../http/client-address.ts';
-import { compressedBody } from '../http/content-encoding.ts';
-import { LargeBodies } from './large-bodies.ts';
-import { takeJsonBytes } from './take-json-bytes.ts';
+import { compressedBody, takeJsonBytes } from '../http/request-bodies.ts';
+
+/** A body of this size takes about a millisecond to read, whatever it holds. */
+const LARGE_BYTES = 64 * 1024;
 
 export interface PublishOptions {
   readonly publisher: Publisher;
@@ -145,4 +146,29 @@ function idempotencyKeyOf(request: FastifyRequest): string | undefined {
   if (key === undefined) return undefined;
   if (typeof key === 'string' && IDEMPOTENCY_KEY.test(key)) return key;
   throw new BrokerError('bad-request', 'Idempotency-Key takes 1 to 200 visible ASCII characters, once.');
+}
+
+/**
+ * Reads large bodies one after the other in the slices of the loop, so that many large bodies that arrive in one turn of
+ * the event loop do not hold it. A later body on the same connection waits for the earlier one, however small it is, so
+ * that pipelined events keep their order.
+ */
+class LargeBodies {
+  readonly #loop: Pick<FairLoop, 'inTurn'>;
+  /** The number of bodies that wait, by connection. */
+  readonly #waiting = new WeakMap<object, number>();
+
+  constructor(loop: Pick<FairLoop, 'inTurn'>) {
+    this.#loop = loop;
+  }
+
+  /** Gives the result of `work`; a promise only when the body has to wait. */
+  read<T>(connection: object, length: number, work: () => T): T | Promise<T> {
+    const before = this.#waiting.get(connection) ?? 0;
+    if (length < LARGE_BYTES && before === 0) return work();
+    this.#waiting.set(connection, before + 1);
+    return this.#loop.inTurn(work).finally(() => {
+      this.#waiting.set(connection, (this.#waiting.get(connection) ?? 1) - 1);
+    });
+  }
 }

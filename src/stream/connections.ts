@@ -1,6 +1,5 @@
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
-import { HolderCounts } from './holder-counts.ts';
 import type { Expiry, Pulse, SseConnection, StreamContext } from './sse-connection.ts';
 
 /** Whose limits a stream counts against. */
@@ -200,4 +199,31 @@ export class Connections implements StreamContext {
 /** Node clients reconnect at once, again and again, when the time is 0 or more than 2^31−1. */
 function clampRetry(ms: number): number {
   return Math.min(600_000, Math.max(500, ms));
+}
+
+/** How many streams each holder has. Only holders with a stream have an entry, so there are never more entries than streams. */
+class HolderCounts {
+  readonly #most: number;
+  readonly #open = new Map<string, number>();
+
+  /** @param most for each holder; with Infinity nothing is counted */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  full(holder: string | undefined): boolean {
+    return holder !== undefined && (this.#open.get(holder) ?? 0) >= this.#most;
+  }
+
+  add(holder: string | undefined): void {
+    if (holder === undefined || this.#most === Infinity) return;
+    this.#open.set(holder, (this.#open.get(holder) ?? 0) + 1);
+  }
+
+  remove(holder: string | undefined): void {
+    if (holder === undefined || this.#most === Infinity) return;
+    const left = (this.#open.get(holder) ?? 0) - 1;
+    if (left > 0) this.#open.set(holder, left);
+    else this.#open.delete(holder);
+  }
 }
