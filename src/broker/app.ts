@@ -69,7 +69,7 @@ export async function createApp(
     logger,
     revocations,
     onFailed: metrics.failedAuthentication,
-    onTooMany: (address) => refusals.onRequest('failed-authentication', address),
+    onTooMany: (address) => refusals.onRequestRefused('failed-authentication', address),
   });
 
   const publisher = openPublisher(config, {

@@ -19,7 +19,7 @@ export interface Backbone {
 }
 
 /** What is reported about Redis while it is used. */
-export type LogNotices = Required<Pick<RedisClientOptions, 'onHealth' | 'onRefused' | 'onEviction'>>;
+export type LogNotices = Required<Pick<RedisClientOptions, 'onHealth' | 'onLogRefused' | 'onEviction'>>;
 
 export function openBackbone(config: Config, replica: string, notices: LogNotices): Backbone {
   return config.redisUrl === undefined

@@ -51,7 +51,7 @@ export class LogWatch implements LogNotices {
     this.#everUp ||= up;
   };
 
-  readonly onRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
+  readonly onLogRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
 
   /** For a channel that has subscribers. Skips an outage of the whole log, which onHealth reports. */
   readonly onTrouble = (channel: ChannelName, error: unknown): void => {

@@ -34,7 +34,7 @@ export function openPublisher(config: Config, parts: PublisherParts): Publisher 
       perAddress: config.publishRatePerIp,
       counter,
       onUncounted: metrics.uncounted,
-      onRefused: refusals.onRequest,
+      onRequestRefused: refusals.onRequestRefused,
     }),
     maxBodyBytes: config.maxBodyBytes,
     instruments: metrics.instruments,

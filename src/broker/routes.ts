@@ -52,7 +52,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     subscribers,
     revocations,
     onOpened: metrics.opened,
-    onRefused: refusals.onStream,
+    onStreamRefused: refusals.onStreamRefused,
   });
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(consolePage, { folder: CONSOLE });

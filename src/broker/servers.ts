@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { AllowedOrigins } from '../auth/allowed-origins.ts';
 import type { Config } from '../config/config.ts';
-import { KEEP_ALIVE_TIMEOUT, createHttpServer } from '../http/http-server.ts';
+import { KEEP_ALIVE_TIMEOUT_MS, createHttpServer } from '../http/http-server.ts';
 import { ListeningSockets } from '../http/listening-sockets.ts';
 import { PublishLane } from '../routes/publish-lane.ts';
 import { TlsServer } from '../http/tls-server.ts';
@@ -44,7 +44,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
     logger: httpLogger,
     maxHeaderBytes: config.maxHeaderBytes,
     headTimeout: config.headTimeout,
-    onRefused: parts.refusals.onRequest,
+    onRequestRefused: parts.refusals.onRequestRefused,
   };
   const server = await createHttpServer({
     ...common,
@@ -110,7 +110,7 @@ function publishLane(
     trusts: trustedProxies(config.trustedProxies),
     maxHeaderBytes: config.maxHeaderBytes,
     maxBodyBytes: config.maxBodyBytes,
-    keepAlive: KEEP_ALIVE_TIMEOUT,
+    keepAlive: KEEP_ALIVE_TIMEOUT_MS,
     loop,
     onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
   });

@@ -1,4 +1,4 @@
-import { EVENT_OVERHEAD } from '../events/event.ts';
+import { EVENT_OVERHEAD_BYTES } from '../events/event.ts';
 import type { StoredEvent } from '../events/event.ts';
 
 const MAX_EVENTS = 1_000;
@@ -24,7 +24,7 @@ export class HeldEvents {
   add(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (this.#lost) return;
-      const bytes = event.record.length + EVENT_OVERHEAD;
+      const bytes = event.record.length + EVENT_OVERHEAD_BYTES;
       this.#lost =
         this.#events.length === MAX_EVENTS ||
         this.#bytes + bytes > MAX_BYTES ||

@@ -6,7 +6,7 @@ import type { Retention } from './retention.ts';
 /** Pages kept of a channel. */
 const MAX_KEPT = 8;
 /** How long pages are kept, in ms: subscribers that have lost their replica come back within seconds. */
-export const KEPT_FOR = 2_000;
+export const KEPT_FOR_MS = 2_000;
 
 interface KeptPage {
   readonly page: SharedPage;

@@ -2,7 +2,7 @@ import type { ChannelName } from '../events/channel-name.ts';
 import type { EventLog, HistoryPolicy } from '../log/event-log.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
-import { KEPT_FOR, KeptPages } from './kept-pages.ts';
+import { KEPT_FOR_MS, KeptPages } from './kept-pages.ts';
 import { SharedPage } from './shared-page.ts';
 import { PatientReads } from './patient-reads.ts';
 import type { RecentBudget } from './recent-events.ts';
@@ -180,7 +180,7 @@ export class PageReader implements FairTask {
         this.#reading = false;
         const page = SharedPage.of(after, answer);
         this.#latest = { page, turn };
-        if (this.#kept.empty) this.#reads.after(KEPT_FOR, () => this.#kept.forget());
+        if (this.#kept.empty) this.#reads.after(KEPT_FOR_MS, () => this.#kept.forget());
         this.#kept.keep(page, turn, taken);
         this.#hand(after, page);
         if (this.#questions.size > 0) this.#pump();

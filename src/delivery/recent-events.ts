@@ -1,5 +1,5 @@
 import { EventRun } from '../events/event-run.ts';
-import { EVENT_OVERHEAD } from '../events/event.ts';
+import { EVENT_OVERHEAD_BYTES } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
 import { countWithin } from '../events/record.ts';
 
@@ -112,7 +112,7 @@ export class LastRun {
 }
 
 function costOf({ record }: StoredEvent): number {
-  return record.length + EVENT_OVERHEAD;
+  return record.length + EVENT_OVERHEAD_BYTES;
 }
 
 /** The events of a page may share a buffer: keeping one of them would keep all. Announced events own their bytes. */

@@ -30,7 +30,7 @@ export interface StoredEvent {
 }
 
 /** What an event takes in memory besides its record: its object, its ids, and what Node keeps for a buffer; on the high side. */
-export const EVENT_OVERHEAD = 400;
+export const EVENT_OVERHEAD_BYTES = 400;
 
 export const EVENT_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
 const MAX_U64 = '18446744073709551615';

@@ -31,7 +31,7 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
 };
 
 /** Seconds after which a request may be tried again when what it needs is away. */
-const RETRY_AFTER = 1;
+const RETRY_AFTER_S = 1;
 
 /** With every 401 (RFC 9110 §11.6.1). */
 const CHALLENGE = 'Bearer realm="sluice"';
@@ -71,7 +71,7 @@ export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyRep
 }
 
 function retryAfterOf({ retryAfter }: BrokerError, { status }: Problem): number | undefined {
-  return retryAfter ?? (status === 503 ? RETRY_AFTER : undefined);
+  return retryAfter ?? (status === 503 ? RETRY_AFTER_S : undefined);
 }
 
 const SECURITY_LINES = Object.entries(SECURITY_HEADERS)
@@ -110,7 +110,7 @@ export function endWithProblem(response: ServerResponse, error: BrokerError): vo
   response.end(body);
 }
 
-export const UNFORESEEN = new BrokerError(
+export const UNEXPECTED = new BrokerError(
   'internal',
   "The broker failed with an unexpected error. The broker's log has the cause.",
 );

@@ -57,7 +57,7 @@ export const MAX_APPENDED = 256;
 export const PAGE_BYTES = 256 * 1024;
 
 /** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
-export const TAIL_TTL = 86_400_000;
+export const TAIL_TTL_MS = 86_400_000;
 
 export interface AppendOptions {
   /** What is kept of the channel from now on. */

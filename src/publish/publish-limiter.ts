@@ -12,7 +12,7 @@ export interface PublishLimiterOptions {
   readonly counter: RateCounter | undefined;
   /** Called when a publish could not be counted; it is let through. */
   readonly onUncounted: () => void;
-  readonly onRefused: OnRequestRefused;
+  readonly onRequestRefused: OnRequestRefused;
 }
 
 /** Who publishes: the credential was accepted and gave this access. */
@@ -103,7 +103,7 @@ export class PublishLimiter {
     }
     const headers = { 'ratelimit-policy': this.#policies, ratelimit: left };
     if (refused === undefined) return { headers, refusal: undefined };
-    this.#options.onRefused(refused.limit.reason, address);
+    this.#options.onRequestRefused(refused.limit.reason, address);
     return { headers, refusal: tooMany(refused.limit, refused.seconds) };
   }
 

@@ -144,7 +144,7 @@ class Placement implements PubSubListener {
     this.#listener.onMessage(message);
   }
 
-  onRefused(error: Error): void {
-    this.#listener.onRefused(error);
+  onSubscribeRefused(error: Error): void {
+    this.#listener.onSubscribeRefused(error);
   }
 }

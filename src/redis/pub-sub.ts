@@ -23,5 +23,5 @@ export interface PubSubListener {
   /** A first message may come shortly before {@link onSubscribed}. */
   onMessage(message: Buffer): void;
   /** Redis has refused the subscription. The subscription is tried again. */
-  onRefused(error: Error): void;
+  onSubscribeRefused(error: Error): void;
 }

@@ -25,7 +25,7 @@ export interface RedisClientOptions {
   /** Called when Redis goes away, or a part of it, and when it is back; now and then while it is away. */
   readonly onHealth: (health: LogHealth) => void;
   /** Called when Redis refuses something, although it is well as a whole, with its own words. */
-  readonly onRefused?: (reason: LogTrouble, words: string) => void;
+  readonly onLogRefused?: (reason: LogTrouble, words: string) => void;
   /** Called with a maxmemory-policy that may evict what is kept. */
   readonly onEviction?: (policy: string) => void;
 }
@@ -50,16 +50,16 @@ const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind'])
 export class RedisClient {
   readonly keys: RedisKeys;
   readonly #deployment: RedisDeployment;
-  readonly #onRefused: (reason: LogTrouble, words: string) => void;
+  readonly #onLogRefused: (reason: LogTrouble, words: string) => void;
 
   constructor(options: RedisClientOptions) {
     const { url, tls = {}, prefix, waitReplicas = 0, onHealth } = options;
-    const { onRefused = () => undefined, onEviction = () => undefined } = options;
+    const { onLogRefused = () => undefined, onEviction = () => undefined } = options;
     const address = parseRedisAddress(url);
     const keys = new RedisKeys(prefix, address.kind === 'cluster' ? 0 : address.db);
     const common = { keys, tls, waitReplicas, onHealth, onEviction };
     this.keys = keys;
-    this.#onRefused = onRefused;
+    this.#onLogRefused = onLogRefused;
     this.#deployment =
       address.kind === 'cluster'
         ? new ClusterDeployment(address, common)
@@ -123,7 +123,7 @@ export class RedisClient {
   /** What an error of Redis means, given how Redis is. Reports the refusals of a Redis that is well as a whole. */
   refusalOf(error: Error): Refusal {
     const refusal = refusalOf(error, this.health);
-    if (!refusal.passes && this.health.up) this.#onRefused(refusal.reason, wordsOf(error));
+    if (!refusal.passes && this.health.up) this.#onLogRefused(refusal.reason, wordsOf(error));
     return refusal;
   }
 

@@ -70,7 +70,7 @@ export class RedisMonitor implements LogMonitor {
       onSubscribed: () => void this.#probe(),
       onInterrupted: () => (this.#sentAt = undefined),
       onMessage: () => this.#heard(),
-      onRefused: (error) => this.#setDeafness(troubleFrom(error)),
+      onSubscribeRefused: (error) => this.#setDeafness(troubleFrom(error)),
     });
     subscriber.onClosed(() => {
       const { failure } = subscriber;

@@ -206,6 +206,6 @@ export class SubscriberConnection implements PubSub {
 
 function refuse(topics: readonly Topic[], error: Error): void {
   for (const { subscriptions } of topics) {
-    for (const { listener } of subscriptions) listener.onRefused(error);
+    for (const { listener } of subscriptions) listener.onSubscribeRefused(error);
   }
 }

@@ -25,7 +25,7 @@ export class Disconnector implements ControlListener {
 
   onCommand({ subject, channel, revocation }: ControlCommand): Promise<number> {
     // Before the streams end, so that no subscriber comes back with the same token.
-    if (revocation !== undefined) this.#revocations.hear(revocation);
+    if (revocation !== undefined) this.#revocations.addNew(revocation);
     return this.#connections.endMatching(
       (stream) =>
         (channel === undefined || stream.channel === channel) &&

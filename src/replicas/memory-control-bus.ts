@@ -13,7 +13,7 @@ import { MAX_REVOCATIONS, revocationKey, revocationsFull } from './revocation.ts
 import type { Revocation } from './revocation.ts';
 
 /** Revocations in one page. */
-const PAGE = 5_000;
+const PAGE_REVOCATIONS = 5_000;
 
 /** For one process on its own, which asks nobody but itself. What it keeps is gone with it. */
 export class MemoryControlBus implements ControlBus {
@@ -61,7 +61,7 @@ export class MemoryControlBus implements ControlBus {
     let page: Revocation[] = [];
     for (const revocation of this.#kept.all()) {
       page.push(revocation);
-      if (page.length < PAGE) continue;
+      if (page.length < PAGE_REVOCATIONS) continue;
       yield page;
       page = [];
     }

@@ -89,7 +89,7 @@ export class RedisControlBus implements ControlBus {
         onInterrupted: () => this.#subscribed.delete(name),
         onMessage: (message) =>
           name === commands ? this.#onQuestion(message) : this.#onReply(parseReply(message)),
-        onRefused: (error) => (this.#refusal = options.client.refusalOf(error)),
+        onSubscribeRefused: (error) => (this.#refusal = options.client.refusalOf(error)),
       });
     }
   }

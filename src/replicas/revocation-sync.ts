@@ -18,7 +18,7 @@ const RETRY_MS = 1_000;
 /** Revocations that are put back in one call. */
 const RESTORE_BATCH = 500;
 /** Revocations that are compared in one turn of the event loop. */
-const SLICE = 5_000;
+const COMPARED_PER_TURN = 5_000;
 
 /**
  * Keeps this replica's revocations equal to the shared list. Reads the whole list whenever a revocation may have gone
@@ -93,7 +93,7 @@ export class RevocationSync {
       if (lost.length === RESTORE_BATCH) {
         await bus.restore(lost);
         lost = [];
-      } else if (++visited % SLICE === 0) await nextTurn();
+      } else if (++visited % COMPARED_PER_TURN === 0) await nextTurn();
     }
     if (lost.length > 0) await bus.restore(lost);
   }

@@ -10,7 +10,7 @@ import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
-import { STATUS, UNFORESEEN, brokerErrorOf, rawProblem } from '../http/problem.ts';
+import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
 import { ReceivedBytes } from '../http/received-bytes.ts';
 
 /** A connection that needs longer for a request, in ms, is handed to the HTTP server, which has time-outs for every case. */
@@ -170,8 +170,8 @@ export class LaneConnection {
     } catch (error) {
       const said = brokerErrorOf(error);
       if (said === undefined) this.#lane.onError(error);
-      status = STATUS[(said ?? UNFORESEEN).code];
-      text = rawProblem(said ?? UNFORESEEN, this.#closing, headerLines(attempt.rateHeaders));
+      status = STATUS[(said ?? UNEXPECTED).code];
+      text = rawProblem(said ?? UNEXPECTED, this.#closing, headerLines(attempt.rateHeaders));
     }
     attempt.end(this.#socket.writable ? status : undefined);
     this.#answer(text);

@@ -40,7 +40,7 @@ test('that announcements are heard before commands can be given is no outage', a
     onSubscribed: subscribed.resolve,
     onInterrupted: () => undefined,
     onMessage: () => undefined,
-    onRefused: subscribed.reject,
+    onSubscribeRefused: subscribed.reject,
   });
   await subscribed.promise;
   // What is given to a client that was not told to connect makes it do so.

@@ -88,19 +88,19 @@ export class RecordingSink implements Sink {
   /** Resolves once the condition holds; looked at whenever something has come. */
   until(condition: (sink: this) => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!condition(this)) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
   #record(one: Received): void {
     this.received.push(one);
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
   #slow(): void {

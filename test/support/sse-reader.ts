@@ -130,17 +130,17 @@ class Reader implements SseStream {
 
   async when(condition: (stream: SseStream) => boolean): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         if (condition(this)) resolve();
         else if (this.#over)
           reject(
             new Error(`the stream (${this.status}) is over; it said:\n${this.text}`, { cause: this.#error }),
           );
         else return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
@@ -157,6 +157,6 @@ class Reader implements SseStream {
   }
 
   #wake(): void {
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 }

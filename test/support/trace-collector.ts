@@ -57,7 +57,7 @@ export class TraceCollector {
         response.writeHead(this.status, { 'content-type': 'application/json' });
         response.end('{}');
       }
-      for (const look of this.#waiting) look();
+      for (const check of this.#waiting) check();
     });
   });
 
@@ -76,13 +76,13 @@ export class TraceCollector {
   /** Resolves once `condition` holds, looked at after each export. */
   async when(condition: (collector: TraceCollector) => boolean): Promise<void> {
     await new Promise<void>((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!condition(this)) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 

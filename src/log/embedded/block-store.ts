@@ -1,11 +1,11 @@
 /** No block: the end of a chain. Block 0 is never given out. */
 export const NONE = 0;
 
-const BLOCK = 128;
-const WORDS = BLOCK / 4;
-const DOUBLES = BLOCK / 8;
+const BLOCK_BYTES = 128;
+const WORDS = BLOCK_BYTES / 4;
+const DOUBLES = BLOCK_BYTES / 8;
 /** A block, and its link. */
-const COST = BLOCK + 4;
+const COST = BLOCK_BYTES + 4;
 /** 1 MiB. The operating system gives the pages of a chunk when they are first written. */
 const BLOCKS_PER_CHUNK = 8_192;
 const SHIFT = 13;
@@ -39,13 +39,13 @@ export class BlockStore {
 
   /** What a record of so many bytes takes. */
   cost(length: number): number {
-    return Math.ceil(length / BLOCK) * COST;
+    return Math.ceil(length / BLOCK_BYTES) * COST;
   }
 
   allocate(length: number): number {
     const first = this.#take();
     let last = first;
-    for (let rest = length - BLOCK; rest > 0; rest -= BLOCK) {
+    for (let rest = length - BLOCK_BYTES; rest > 0; rest -= BLOCK_BYTES) {
       const block = this.#take();
       this.#link(last, block);
       last = block;
@@ -84,7 +84,7 @@ export class BlockStore {
 
   /** Where the byte at `offset`, which lies in the first block, is. */
   position(record: number, offset: number): number {
-    return record * BLOCK + offset;
+    return record * BLOCK_BYTES + offset;
   }
 
   /** Writes the first `length` bytes of `source`; gives the position behind them. */
@@ -99,40 +99,42 @@ export class BlockStore {
 
   /** Whether the bytes at `position` are the characters of `text`, which are all below 256. */
   matches(position: number, text: string): boolean {
-    let block = Math.floor(position / BLOCK);
-    let offset = position % BLOCK;
+    let block = Math.floor(position / BLOCK_BYTES);
+    let offset = position % BLOCK_BYTES;
     for (let i = 0; i < text.length; i++) {
-      if (offset === BLOCK) {
+      if (offset === BLOCK_BYTES) {
         block = this.#next(block);
         offset = 0;
       }
-      if (this.#chunk(block).bytes[(block & MASK) * BLOCK + offset] !== text.charCodeAt(i)) return false;
+      if (this.#chunk(block).bytes[(block & MASK) * BLOCK_BYTES + offset] !== text.charCodeAt(i))
+        return false;
       offset++;
     }
     return true;
   }
 
   #copy(position: number, other: Buffer, start: number, length: number, into: boolean): number {
-    let block = Math.floor(position / BLOCK);
-    let offset = position - block * BLOCK;
+    let block = Math.floor(position / BLOCK_BYTES);
+    let offset = position - block * BLOCK_BYTES;
     let done = 0;
     for (;;) {
       // Neighbours are copied as one: records are mostly made of blocks that lie side by side.
       let last = block;
-      let run = BLOCK - offset;
+      let run = BLOCK_BYTES - offset;
       while (run < length - done) {
         const next = this.#next(last);
         if (next !== last + 1 || (next & MASK) === 0) break;
         last = next;
-        run += BLOCK;
+        run += BLOCK_BYTES;
       }
       const size = Math.min(run, length - done);
       const { bytes } = this.#chunk(block);
-      const at = (block & MASK) * BLOCK + offset;
+      const at = (block & MASK) * BLOCK_BYTES + offset;
       if (into) other.copy(bytes, at, start + done, start + done + size);
       else bytes.copy(other, start + done, at, at + size);
       done += size;
-      if (done === length) return size < run ? block * BLOCK + offset + size : this.#next(last) * BLOCK;
+      if (done === length)
+        return size < run ? block * BLOCK_BYTES + offset + size : this.#next(last) * BLOCK_BYTES;
       block = this.#next(last);
       offset = 0;
     }
@@ -163,7 +165,7 @@ export class BlockStore {
 }
 
 function newChunk(): Chunk {
-  const bytes = Buffer.allocUnsafeSlow(BLOCKS_PER_CHUNK * BLOCK);
+  const bytes = Buffer.allocUnsafeSlow(BLOCKS_PER_CHUNK * BLOCK_BYTES);
   return {
     bytes,
     words: new Uint32Array(bytes.buffer),

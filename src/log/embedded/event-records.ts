@@ -14,8 +14,8 @@ const MS = 4;
 const HEAD = 40;
 
 /** Bytes that are encoded at a time: three for each character at the most. */
-const SCRATCH = 64 * 1024;
-const CHARACTERS = Math.floor(SCRATCH / 3);
+const SCRATCH_BYTES = 64 * 1024;
+const CHARACTERS = Math.floor(SCRATCH_BYTES / 3);
 
 export interface EventHead {
   /** The number of the event's channel. */
@@ -28,7 +28,7 @@ export interface EventHead {
 /** The events of all channels, from the oldest to the newest. An event is named by a number, until it is dropped. */
 export class EventRecords {
   readonly #blocks: BlockStore;
-  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH);
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   readonly #order: RecordOrder;
 
   constructor(blocks: BlockStore) {
@@ -59,7 +59,7 @@ export class EventRecords {
     // Plain ASCII has as many bytes as characters, and latin1 writes it faster.
     const encoding = recordHead.length + data.length === length ? 'latin1' : 'utf8';
     let used = this.#scratch.write(recordHead, encoding);
-    if (length <= SCRATCH) {
+    if (length <= SCRATCH_BYTES) {
       used += this.#scratch.write(data, used, encoding);
       this.#blocks.write(position, this.#scratch, used);
     } else {

@@ -1,6 +1,6 @@
 import type { ChannelName } from '../../events/channel-name.ts';
 import { BrokerError } from '../../events/errors.ts';
-import { HEALTHY, PAGE_BYTES, TAIL_TTL } from '../event-log.ts';
+import { HEALTHY, PAGE_BYTES, TAIL_TTL_MS } from '../event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -266,7 +266,9 @@ export class MemoryEventLog implements EventLog {
       left.channels--;
       return true;
     }
-    return this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || channels.forgetIdle(now - TAIL_TTL);
+    return (
+      this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || channels.forgetIdle(now - TAIL_TTL_MS)
+    );
   }
 }
 

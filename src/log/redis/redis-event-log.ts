@@ -1,5 +1,5 @@
 import type { ChannelName } from '../../events/channel-name.ts';
-import { PAGE_BYTES, TAIL_TTL } from '../event-log.ts';
+import { PAGE_BYTES, TAIL_TTL_MS } from '../event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -66,7 +66,7 @@ export class RedisEventLog implements EventLog {
     if (idempotencyKey !== undefined)
       keys.push(...this.#keys.idempotency(channel, idempotencyKey, events.length));
     const live = this.#keys.live(channel);
-    const args = [size, ttl, ttl + TAIL_TTL, this.#options.idempotencyTtl, live, this.#announce];
+    const args = [size, ttl, ttl + TAIL_TTL_MS, this.#options.idempotencyTtl, live, this.#announce];
     return appendedOf(await this.#run('append', keys, [...args, ...events.map(encodeRecord)]));
   }
 

@@ -94,7 +94,7 @@ class Follower implements PubSubListener {
     }
   }
 
-  onRefused(error: Error): void {
+  onSubscribeRefused(error: Error): void {
     this.#listener.onTrouble?.(
       new BrokerError('log-unavailable', 'Redis refuses to announce what is published.', {
         cause: error,

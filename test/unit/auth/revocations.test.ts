@@ -156,7 +156,7 @@ describe('when the clock is set', () => {
   test('one that is heard as it is made counts, however old it looks', () => {
     const { revocations, pass, step } = opened();
     step(DAY);
-    revocations.hear({ ...seven, until: NOW });
+    revocations.addNew({ ...seven, until: NOW });
     expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
     pass(TTL - 1);
     step(-DAY);
