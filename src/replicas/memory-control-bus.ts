@@ -15,7 +15,7 @@ import type { Revocation } from './revocation.ts';
 /** Revocations in one page. */
 const PAGE_REVOCATIONS = 5_000;
 
-/** For one process on its own, which asks nobody but itself. What it keeps is gone with it. */
+/** The control bus of a single process. It asks only this process, and keeps revocations in memory until the process ends. */
 export class MemoryControlBus implements ControlBus {
   readonly replica: string;
   readonly #limit: number;
@@ -41,7 +41,7 @@ export class MemoryControlBus implements ControlBus {
   async ask(kind: string, payload: Json): Promise<Answers<Json>> {
     const question = boundedJson(payload, MAX_QUESTION_BYTES);
     return this.#gather(async () => {
-      // Answerer and asker get copies, as they do from another replica.
+      // Both sides get copies, as they would between two replicas.
       const answer = await this.#answerers.get(kind)?.(JSON.parse(question) as Json);
       if (answer === undefined) return undefined;
       return JSON.parse(boundedJson(answer, MAX_ANSWER_BYTES)) as Json;
@@ -83,7 +83,7 @@ export class MemoryControlBus implements ControlBus {
     return { answers: [{ replica, answer }], missing: 0, silent: [] };
   }
 
-  /** @throws BrokerError `revocations-full` when there is no room for all of them */
+  /** @throws BrokerError `revocations-full` when there is no room for all of the revocations */
   #makeRoom(revocations: readonly Revocation[]): void {
     this.#kept.sweep();
     const added = new Set(revocations.map(revocationKey).filter((key) => !this.#kept.has(key)));
