@@ -16,7 +16,7 @@ import type { LastRun, RecentBudget } from './recent-events.ts';
 import { Retention } from './retention.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** What all channels of a replica share. */
+/** The parts that all channels of a replica share. */
 export interface ChannelContext {
   readonly log: EventLog;
   readonly loop: FairLoop;
@@ -25,14 +25,14 @@ export interface ChannelContext {
   readonly heldBudget: HeldBudget;
   readonly policy: HistoryPolicy;
   readonly lastRun: LastRun;
-  /** The log could not be read, or followed. */
+  /** Called when the log could not be read or followed. */
   readonly onTrouble: (channel: ChannelName, error: unknown) => void;
 }
 
 /**
- * One followed channel on this replica. Events come in through {@link onEvents} and are checked against the chain of
- * predecessors; the fan-out writes them to the live subscribers. Missing events are read from the log, once for all
- * subscribers. Where the log cannot give them, every subscriber goes back to catching up, and is told of its own gap.
+ * One followed channel on this replica. {@link onEvents} checks arriving events against the chain of predecessors, and the
+ * fan-out writes them to the live subscribers. The channel reads missing events from the log, once for all subscribers. When the
+ * log does not have them, every subscriber goes back to catching up and gets its own gap.
  */
 export class Channel implements LogListener, PageConsumer {
   readonly name: ChannelName;
@@ -49,7 +49,7 @@ export class Channel implements LogListener, PageConsumer {
   #healAgain = false;
   /** The last event taken in. */
   #position: EventId = ORIGIN;
-  /** Bytes taken in since the fan-out was last told. */
+  /** Bytes taken in since the last call of the fan-out. */
   #takenBytes = 0;
   #size = 0;
 
@@ -108,7 +108,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#waiting.add(subscriber);
   }
 
-  /** Reads from the log whether an announcement was missed; wakes the subscriber afterwards. */
+  /** Reads the log to find out whether an announcement was missed. Then wakes the subscriber. */
   check(subscriber: Subscriber): void {
     this.#waiting.add(subscriber);
     this.#heal();
@@ -119,14 +119,13 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   rewind(count: number, consumer: RewindConsumer): Withdraw {
-    // More than all that is kept is as much as that.
+    // The log keeps no more events than this. Equal counts share one answer.
     return this.#reader.rewind(Math.min(count, this.#context.policy.size), consumer);
   }
 
   /**
-   * The recent events after `position`; undefined when only the log can give them. Of events that were taken in before the
-   * subscriber came (`arrivedAt`) only those are given that the log still keeps. A run of many bytes ends before
-   * {@link position}.
+   * Returns the recent events after `position`; undefined when only the log can give them. For events that were taken in before
+   * the subscriber came (`arrivedAt`), the log must still keep them. A run of many bytes ends before {@link position}.
    */
   recentAfter(position: EventId, arrivedAt: number): EventRun | undefined {
     const events = this.#recent.after(position);
@@ -141,7 +140,7 @@ export class Channel implements LogListener, PageConsumer {
     return this.#retention.holds(count) && !this.#retention.expired(oldest);
   }
 
-  /** From here on every event goes to the subscriber as it arrives. It must stand at exactly {@link position}. */
+  /** From now on the subscriber gets each event as it arrives. The subscriber must be at exactly {@link position}. */
   join(subscriber: Subscriber): void {
     this.#fanOut.join(subscriber);
   }
@@ -150,7 +149,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#fanOut.leave(subscriber);
   }
 
-  /** A page from the log can hold events before they are announced. Their announcements then are repetitions. */
+  /** Takes in events of a page that were not announced yet. Their announcements are ignored later. */
   offer(events: readonly StoredEvent[]): void {
     const last = events.at(-1);
     if (this.#state !== 'following' || this.#healing || last === undefined) return;
@@ -208,10 +207,10 @@ export class Channel implements LogListener, PageConsumer {
     else if (!this.#healing) this.#settle();
   }
 
-  /** Law 1, Chain. False when events are missing before this one. */
+  /** Takes in the event by law 1, Chain. Returns false when events are missing before this one. */
   #take(event: StoredEvent): boolean {
     if (compareEventIds(event.id, this.#position) <= 0) {
-      // Either a repetition, or the log has lost its newest events. Only the log can say which.
+      // The event came twice, or the log has lost its newest events. Only the log can say which.
       if (!this.#recent.has(event.id)) this.#heal();
       return true;
     }
@@ -246,7 +245,7 @@ export class Channel implements LogListener, PageConsumer {
   /** Reads the log from the channel's position, once for all subscribers. */
   #heal(): void {
     if (this.#healing) {
-      // The read that is under way was asked for before the new reason to heal.
+      // The current read began before the new reason to heal.
       this.#healAgain = true;
       return;
     }
@@ -260,7 +259,7 @@ export class Channel implements LogListener, PageConsumer {
       if (page.events.length > 0) this.#context.instruments.healed();
       this.#announce();
     } else {
-      // Each subscriber reads on from its own position, and is told of its own gap.
+      // Each subscriber reads on from its own position and gets its own gap.
       this.#fanOut.sendAllBack();
       this.#restartAt(page.tail);
     }

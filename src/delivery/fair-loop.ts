@@ -1,10 +1,10 @@
 /** Work that may take long and can be done in slices. */
 export interface FairTask {
-  /** Works until it is done, or until `until` (ms, `performance.now()`). True when there is more to do. */
+  /** Works until it is done, or until `until` (ms, `performance.now()`). Returns true when there is more to do. */
   run(until: number): boolean;
 }
 
-/** How long one slice may hold the event loop. */
+/** How long one slice may hold the event loop, in ms. */
 const SLICE_MS = 8;
 
 /**
@@ -24,8 +24,8 @@ export class FairLoop {
   }
 
   /**
-   * Does a piece of work of some ms in its turn, so that many such pieces are spread over turns of the event loop. Rejects with
-   * what the work throws.
+   * Does a piece of work of some ms in its turn, so that many such pieces are spread over turns of the event loop. Rejects when
+   * the work throws.
    */
   inTurn<T>(work: () => T): Promise<T> {
     return new Promise((resolve) => {

@@ -7,22 +7,22 @@ import { countWithin } from '../events/record.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Bytes that one write to each subscriber may join. */
+/** The largest run that is written to each subscriber at once, in bytes. */
 const MAX_RUN_BYTES = 256 * 1024;
-/** Bytes that may wait to be written. Beyond that live subscribers go back to reading the log, at their own pace. */
+/** The largest number of waiting bytes. Beyond it, all live subscribers go back to catching up. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
-/** A run on its way to every live subscriber. */
+/** A run that is being written to every live subscriber. */
 interface Walk {
   readonly run: EventRun;
-  /** From the end of the list to its start, so that the last subscriber can take the place of one that leaves. */
+  /** Goes down to 0, because the last subscriber takes the place of one that leaves. */
   next: number;
   written: number;
 }
 
 /**
- * The live subscribers of one channel. What arrives in one turn of the event loop, or while subscribers are written to, is
- * one run and goes out as one write to each. Nothing else is done for a subscriber.
+ * The live subscribers of one channel. Events that arrive in one turn of the event loop, or while another run is written, become
+ * one run. Each subscriber gets the run in one write. Nothing else is done for a subscriber.
  */
 export class FanOut implements FairTask {
   readonly #recent: RecentEvents;
@@ -45,7 +45,7 @@ export class FanOut implements FairTask {
     this.#target = recent.floor;
   }
 
-  /** From here on the subscriber gets what is announced. It must stand at exactly the channel's position. */
+  /** From now on the subscriber gets announced events. The subscriber must be at exactly the channel's position. */
   join(subscriber: Subscriber): void {
     subscriber.liveIndex = this.#live.length;
     this.#live.push(subscriber);
@@ -61,7 +61,7 @@ export class FanOut implements FairTask {
     this.#live[index] = last;
   }
 
-  /** Recent memory now reaches up to `position`, `bytes` further than at the last call. */
+  /** Schedules the writes of new recent events: they end at `position` and have `bytes` in all. */
   announce(position: EventId, bytes: number): void {
     this.#target = position;
     this.#pendingBytes += bytes;
@@ -76,7 +76,7 @@ export class FanOut implements FairTask {
     }
   }
 
-  /** Every live subscriber goes back to catching up, from where it stands. */
+  /** Sends every live subscriber back to catching up, from its own position. */
   sendAllBack(): void {
     for (const subscriber of this.#live) {
       subscriber.liveIndex = -1;
@@ -86,7 +86,7 @@ export class FanOut implements FairTask {
     this.restartAt(this.#target);
   }
 
-  /** Drops what was to be written before `position`. */
+  /** Drops the waiting events. The next events to write follow `position`. */
   restartAt(position: EventId): void {
     this.#walk = undefined;
     this.#walked = position;
@@ -94,7 +94,7 @@ export class FanOut implements FairTask {
     this.#pendingBytes = 0;
   }
 
-  /** Writes to some of the subscribers, until the time is over. */
+  /** Writes to subscribers until `until`. */
   run(until: number): boolean {
     const walk = (this.#walk ??= this.#nextWalk());
     if (walk === undefined) {

@@ -8,11 +8,11 @@ import { PatientReads } from './patient-reads.ts';
 import type { RecentBudget } from './recent-events.ts';
 import type { Retention } from './retention.ts';
 
-/** Events a page holds at most. */
+/** The largest number of events in a page. */
 const PAGE_LIMIT = 256;
 
 interface Asker {
-  /** The log could not be read; it is asked again. */
+  /** The log could not be read. The page reader tries again. */
   onTrouble(error: unknown): void;
 }
 
@@ -24,7 +24,7 @@ export interface RewindConsumer extends Asker {
   onRewound(after: EventId): void;
 }
 
-/** Takes a question back. Not to be called after the answer. */
+/** Withdraws a question. Must not be called after the answer. */
 export type Withdraw = () => void;
 
 export interface PageReaderOptions {
@@ -40,29 +40,29 @@ export interface PageReaderOptions {
 
 /** Subscribers at the same position that wait for the same page. */
 interface Question {
-  /** The place of the first of them in the order of questions. */
+  /** The question's number in the order in which questions came. */
   readonly turn: number;
   readonly consumers: Set<PageConsumer>;
   asked: boolean;
 }
 
 /**
- * Reads one channel's log for many subscribers, one page at a time, in the order in which they came. A page that was read a
- * moment ago answers every subscriber it can. A thousand subscribers with a thousand positions before all that is kept, or
- * beyond the tail, so cost one read. While the log is away it is asked again until it answers.
+ * Reads one channel's log for many subscribers, one page at a time, in the order in which the subscribers came. A page that was
+ * just read answers every subscriber that it can. So a thousand subscribers at different positions before all kept events, or
+ * after the tail, cost one read. While the log is away, the page reader tries again until the log answers.
  */
 export class PageReader implements FairTask {
   readonly #options: PageReaderOptions;
   readonly #reads: PatientReads;
   readonly #kept: KeptPages;
-  /** By position, the oldest question first: a map keeps the order in which its keys were added. */
+  /** By position. The map keeps the order in which the questions came. */
   readonly #questions = new Map<EventId, Question>();
   readonly #rewinds = new Map<number, Set<RewindConsumer>>();
-  /** The last page, while questions wait: it may answer them even if it is too large to be kept. */
+  /** The last page, while questions wait. It may answer them, even if it is too large for {@link KeptPages}. */
   #latest: { readonly page: SharedPage; readonly turn: number } | undefined;
   #turn = 0;
   #reading = false;
-  /** The `count` of the rewind that the log is asked for now. */
+  /** The `count` of the rewind in progress. */
   #rewinding: number | undefined;
   #pumping = false;
 
@@ -80,7 +80,7 @@ export class PageReader implements FairTask {
     this.#kept = new KeptPages(options.budget, options.retention);
   }
 
-  /** Gives the consumer the page after `after`, from memory or from the log. Never before this returns. */
+  /** Gives the consumer the page after `after`, from a kept page or from the log. Never before this call returns. */
   read(after: EventId, consumer: PageConsumer): Withdraw {
     let question = this.#questions.get(after);
     if (question === undefined) {
@@ -92,12 +92,12 @@ export class PageReader implements FairTask {
     consumers.add(consumer);
     return () => {
       consumers.delete(consumer);
-      // One connection can so never have more than one question waiting.
+      // Removes the question, so that one connection never has more than one waiting question.
       if (consumers.size === 0 && !question.asked) this.#questions.delete(after);
     };
   }
 
-  /** The same, but always asks the log, now: a page that was read before may be older than the caller's reason to ask. */
+  /** Always reads the log anew, because a kept page may be older than the caller's reason to read. */
   readAnew(after: EventId, consumer: PageConsumer): void {
     const { log, channel, policy } = this.#options;
     this.#reads.ask(
@@ -106,7 +106,7 @@ export class PageReader implements FairTask {
     );
   }
 
-  /** Gives the consumer the id after which the newest `count` events lie. Equal counts share one answer. */
+  /** Gives the consumer the id that precedes the newest `count` events. Equal counts share one answer. */
   rewind(count: number, consumer: RewindConsumer): Withdraw {
     const consumers = this.#rewinds.get(count) ?? new Set();
     consumers.add(consumer);
@@ -118,7 +118,7 @@ export class PageReader implements FairTask {
     };
   }
 
-  /** Drops the pages that were read before. */
+  /** Drops all kept pages. */
   forget(): void {
     this.#kept.forget();
     this.#latest = undefined;
@@ -131,7 +131,7 @@ export class PageReader implements FairTask {
     this.forget();
   }
 
-  /** Answers from memory what it can, until the time is over; then asks the log the oldest question that is left. */
+  /** Answers questions from kept pages until `until`. Then reads the log for the oldest open question. */
   run(until: number): boolean {
     this.#pumping = false;
     let visited = 0;
@@ -140,7 +140,7 @@ export class PageReader implements FairTask {
       const known = this.#answerTo(after, question.turn);
       if (known !== undefined) this.#hand(after, known);
       else if (!this.#reading) this.#ask(after, question);
-      // The log is busy with another question.
+      // A read for another question is in progress.
       else break;
       if ((++visited & 31) === 0 && performance.now() >= until) {
         this.#pumping = true;
@@ -171,7 +171,7 @@ export class PageReader implements FairTask {
     let taken = 0;
     this.#reads.ask(
       () => {
-        // Noted anew at each attempt: the answer is as old as the attempt.
+        // Set at each attempt, because the answer is as old as its attempt.
         turn = this.#turn;
         taken = retention.taken;
         return log.read(channel, after, PAGE_LIMIT, policy);

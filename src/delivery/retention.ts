@@ -3,12 +3,12 @@ import type { HistoryPolicy } from '../log/event-log.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
 
 /**
- * What the log still keeps of one channel, as far as this replica knows without asking. A subscriber so gets nothing from
- * this replica's memory that another replica would call gone.
+ * Estimates which events of one channel the log still keeps, without reading the log. With this, a subscriber gets no event
+ * from this replica's memory that is gone at another replica.
  */
 export class Retention {
   readonly #policy: HistoryPolicy;
-  /** Events that this replica has taken in. */
+  /** How many events this replica has taken in. */
   #taken = 0;
   #newest: EventId | undefined;
   #heardAt = 0;
@@ -21,7 +21,7 @@ export class Retention {
     return this.#taken;
   }
 
-  /** This replica has just heard of the log's newest event. */
+  /** To be called when this replica learns of the log's newest event. */
   heard(newest: EventId): void {
     this.#newest = newest;
     this.#heardAt = performance.now();
@@ -32,14 +32,14 @@ export class Retention {
     this.heard(event.id);
   }
 
-  /** Whether the log keeps so many events, if none of them is too old. */
+  /** Whether the log keeps this many events, if none of them is too old. */
   holds(count: number): boolean {
     return count <= this.#policy.size;
   }
 
   /**
-   * Whether an event is too old by the log's clock. That clock stood at the newest event's time when the event was appended;
-   * this replica's own clock says how long ago that was. The answer can be late by the time that event took to get here.
+   * Whether an event is too old by the log's clock. The newest event's id has the time of that clock when the event was
+   * appended. This replica's clock says how long ago the event arrived. The result is late by the event's time of travel.
    */
   expired(id: EventId): boolean {
     if (this.#newest === undefined) return false;

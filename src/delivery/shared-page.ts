@@ -4,11 +4,11 @@ import { compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
 import { countWithin } from '../events/record.ts';
 
-/** Bytes that the events of one page may be sent as: line breaks make events longer than their records. */
+/** The largest number of bytes that a stream sends for one page. Line breaks make events longer than their records. */
 const MAX_SENT_BYTES = 256 * 1024;
 
 interface PageParts {
-  /** The position that the log was asked about. */
+  /** The position after which the log was read. */
   readonly asked: EventId;
   readonly run: EventRun;
   readonly tail: EventId;
@@ -17,13 +17,13 @@ interface PageParts {
 }
 
 /**
- * What the log has answered to one question. The page also answers those who stand inside of it: they get the rest of the
+ * The result of one read of the log. The page also answers subscribers at positions inside the page: they get the rest of the
  * same run.
  */
 export class SharedPage {
   readonly asked: EventId;
   readonly run: EventRun;
-  /** As {@link LogPage} has them. */
+  /** See {@link LogPage}. */
   readonly tail: EventId;
   readonly complete: boolean;
   readonly room: number;
@@ -47,18 +47,18 @@ export class SharedPage {
     return this.run.events;
   }
 
-  /** Bytes of all its records. */
+  /** The size of all records in bytes. */
   get size(): number {
     return this.events.reduce((sum, { record }) => sum + record.length, 0);
   }
 
   /**
-   * What the log would have answered at the same moment to somebody at `position`; undefined where this page cannot say.
+   * Returns the result of a read after `position` at the same time; undefined when this page cannot give it.
    *
-   * The events follow on each other, so every position from the first event's predecessor to the last event is inside. When
-   * the log was asked about a position that lies before all that it keeps, all older positions get the same answer.
+   * The events are consecutive, so the page can answer every position from the first event's predecessor to the last event.
+   * When the page was read after a position before all kept events, all older positions get the same answer.
    *
-   * @param fresh the log was asked after `position` came, so that the tail in its answer counts for it
+   * @param fresh whether the read began after the subscriber at `position` came, so that the page's tail counts for it
    */
   answerTo(position: EventId, fresh: boolean): SharedPage | undefined {
     if (position === this.asked && (fresh || this.events.length > 0)) return this;
@@ -72,7 +72,7 @@ export class SharedPage {
       const known = index === 0 ? first.prev : this.events[index - 1]?.id;
       return this.#part(position, index, known === position);
     }
-    // What lies behind the page is not in it, unless nothing does.
+    // The page does not have the events after it. It can answer only when there are none.
     return fresh && last.id === this.tail
       ? this.#part(position, this.events.length, position === last.id)
       : undefined;
@@ -81,7 +81,7 @@ export class SharedPage {
   #answerFromNothing(position: EventId, fresh: boolean): SharedPage | undefined {
     const nothingKept = compareEventIds(this.asked, this.tail) < 0;
     const behind = compareEventIds(position, this.tail) < 0;
-    // Events before the tail that are gone stay gone. At the tail and beyond it events may have come since.
+    // Dropped events before the tail stay dropped. At the tail or after it, new events may have come since.
     const known = behind ? nothingKept : fresh;
     return known ? this.#part(position, 0, position === this.tail) : undefined;
   }

@@ -3,15 +3,15 @@ import type { EventRun } from '../events/event-run.ts';
 import type { EventId } from '../events/event.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 
-/** Where a subscription's events go: one connection. A sink never blocks; it says when it has had enough. */
+/** The connection to which a subscription writes. A sink never blocks. {@link writable} says when to stop writing. */
 export interface Sink {
-  /** False while what was written has not left the process. The owner calls {@link Subscription.resume} when it has. */
+  /** False while written bytes wait in the process. The owner calls {@link Subscription.resume} when they have left. */
   readonly writable: boolean;
-  /** Writes the events of the run, in the form that this connection wants. */
+  /** Writes the events of the run in the form of this connection. */
   deliver(run: EventRun): void;
-  /** Some events of the channel may be missing here, after `position`. */
+  /** Writes a notice that events of the channel may be missing after `position`. */
   gap(notice: GapNotice, position: EventId): void;
-  /** The log refuses or is away, so that nothing can be written now. Called once for each reason. */
+  /** The log refuses or is away, so no events can be written now. Called once for each reason. */
   waiting(reason: LogTrouble): void;
   /** Everything up to `position` has been written; from now on events arrive as they are published. */
   ready(channel: ChannelName, position: EventId): void;

@@ -1,22 +1,22 @@
 import type { EventRun } from '../events/event-run.ts';
 import type { EventId } from '../events/event.ts';
 
-/** What a channel and its fan-out know of a subscription. */
+/** The part of a subscription that its channel and the fan-out use. */
 export interface Subscriber {
-  /** The last event written, or where to begin. */
+  /** The id of the last written event, or the position at which to begin. */
   readonly position: EventId;
   /** How many events the channel had taken in when the subscriber came. The channel sets it. */
   arrivedAt: number;
   /** The subscriber's place among the live ones of its channel; -1 while it is not live. The fan-out sets it. */
   liveIndex: number;
-  /** Live: writes a run that begins at exactly {@link position}. False when the sink was full and nothing was written. */
+  /** For a live subscriber: writes a run that begins at exactly {@link position}. Returns false when the sink was full. */
   deliver(run: EventRun): boolean;
-  /** Not live any more: goes on from its position as soon as the sink takes more. */
+  /** Ends being live. Catches up from {@link position} when the sink accepts more. */
   catchUp(): void;
-  /** Where new events begin, for a subscriber that asked for nothing else. Counts once, as soon as the channel knows. */
+  /** Sets the position for a subscriber that starts at the tail. Only the first call counts. */
   anchor(tail: EventId): void;
-  /** The next step of catching up may be taken. */
+  /** Schedules the next step of catching up. */
   schedule(): void;
-  /** The log cannot be read, or followed, now; it is tried again. */
+  /** The log cannot be read or followed now. The channel tries again. */
   onTrouble(error: unknown): void;
 }

@@ -15,7 +15,7 @@ import type { Subscriber } from './subscriber.ts';
 /** docs/architecture.md has a table of the states and of what each waits for. */
 type State = 'waiting' | 'catching-up' | 'live' | 'ended';
 
-/** What a subscription that catches up does next. */
+/** The next step of a subscription that catches up. */
 type Step =
   /** Turn the start into a position. */
   | { readonly do: 'begin' }
@@ -25,7 +25,7 @@ type Step =
   | { readonly do: 'await-log'; readonly withdraw: Withdraw }
   /** Write the page that the log has given. */
   | { readonly do: 'deliver'; readonly page: SharedPage }
-  /** As `advance`, but the log has just said that nothing follows the position. */
+  /** Does the same as `advance`, after the log has returned no events after the position. */
   | { readonly do: 'advance-from-end' };
 
 const BEGIN: Step = { do: 'begin' };
@@ -33,9 +33,9 @@ const ADVANCE: Step = { do: 'advance' };
 const ADVANCE_FROM_END: Step = { do: 'advance-from-end' };
 
 /**
- * One subscriber of one channel, either catching up or live. Catching up, it reads pages at its socket's pace; live, the
- * channel gives it what arrives. Joining, resuming, a lost announcement, a restarted log and a slow reader all are one move:
- * back to catching up from {@link position}.
+ * One subscriber of one channel, either catching up or live. While it catches up, it reads pages at the pace of its socket. While
+ * it is live, the channel gives it events as they arrive. Joining, resuming, a lost announcement, a restarted log and a slow
+ * reader are all one move: back to catching up from {@link position}.
  */
 export class Subscription implements Subscriber, PageConsumer, RewindConsumer, FairTask {
   position: EventId = ORIGIN;
@@ -47,12 +47,12 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   readonly #instruments: Instruments;
   #state: State = 'waiting';
   #step: Step = BEGIN;
-  /** Where to begin, until the first events of it are written, or there are none. */
+  /** Where to begin; undefined after the first read or the first events. */
   #start: Start | undefined;
   /** Whether the next step is in the loop's queue. */
   #queued = false;
   #readyWritten = false;
-  /** Why the log cannot be read, until that has been written. */
+  /** Why the log cannot be read; undefined after this was written. */
   #trouble: LogTrouble | undefined;
   #writtenTrouble: LogTrouble | undefined;
 
@@ -64,7 +64,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     this.#instruments = instruments;
   }
 
-  /** The id that the reader would resume from; undefined while that is not known. */
+  /** The id from which the reader would resume; undefined while it is not known. */
   get cursor(): EventId | undefined {
     const start = this.#start;
     if (this.#step.do === 'begin') return start?.from === 'id' ? start.id : undefined;
@@ -90,7 +90,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   }
 
   deliver(run: EventRun): boolean {
-    // The sink may be full of what another subscription of the same connection has written.
+    // Another subscription of the same connection may have filled the sink.
     const writable = this.#sink.writable;
     if (writable) {
       this.position = run.to;
@@ -153,8 +153,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   }
 
   /**
-   * Law 2, Join: the last look at what was missed and going live are one synchronous step. While pages are read the channel
-   * goes on taking in events, and keeps the newest of them; those after the position are written here.
+   * Law 2, Join: writing the last missed events and going live are one synchronous step. While the subscription reads pages, the
+   * channel takes in events and keeps the newest of them. This step writes those after the position.
    */
   #advance(): void {
     const run = this.#channel.recentAfter(this.position, this.arrivedAt);
@@ -171,7 +171,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
       if (!this.#sink.writable) return;
     }
     if (this.position === this.#channel.position) this.#goLive();
-    // There is more than one run holds.
+    // The missed events do not fit into one run.
     else this.schedule();
   }
 
@@ -196,7 +196,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     if (!this.#sink.writable) this.catchUp();
   }
 
-  /** Turns the start into a position; false while the log is asked for it. */
+  /** Turns the start into a position. Returns false when only the log can give it, and asks the log. */
   #begin(): boolean {
     const start = this.#start ?? { from: 'tail' };
     const tail = this.#channel.position;
@@ -254,8 +254,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
 }
 
 /**
- * Whether only the log can turn this start into an id. Until the log has answered, the reader has seen nothing and has to
- * come back with what it came with: a moment is no event's id, and an id would show a gap to a reader that wants the newest.
+ * Whether only the log can turn this start into an id. Until the log has answered, the reader has no id and must reconnect with
+ * its original start. An id made from the start would give the reader a false position or a false gap.
  */
 function needsLog(start: Start | undefined): boolean {
   return start?.from === 'time' || start?.from === 'last' || start?.from === 'earliest';
@@ -266,7 +266,7 @@ function needsLog(start: Start | undefined): boolean {
  * @param missing the newest event before the page, which the log has dropped
  */
 function isLoss(missing: EventId, start: Start | undefined): boolean {
-  // `last` asks for what is kept. Events that were dropped while the log was asked are not part of it.
+  // `last` means kept events. Events that were dropped before the read are no loss.
   if (start?.from === 'last') return false;
   if (start?.from !== 'time') return true;
   return missing !== ORIGIN && eventTime(missing) >= start.ms;

@@ -7,7 +7,7 @@ export type ChannelName = string & { readonly [brand]: 'ChannelName' };
 
 const MAX_CHANNEL_NAME_LENGTH = 200;
 
-/** Matches all channel names, and the two dot segments, which are no names. */
+/** Matches all channel names, and also `.` and `..`, which are not channel names. */
 const CHANNEL_NAME = /^[A-Za-z0-9._:~-]{1,200}$/;
 /** {@link parseChannelName} in the words of JSON Schema. A URL cannot carry `.` and `..`, so both are refused. */
 export const CHANNEL_NAME_SCHEMA = {
@@ -19,7 +19,7 @@ const FOREIGN = /[^A-Za-z0-9._:~-]/u;
 
 /**
  * Checks a name that has already been percent-decoded.
- * @throws BrokerError `invalid-channel`, naming the character that does not belong
+ * @throws BrokerError `invalid-channel`, naming the character that is not allowed
  */
 export function parseChannelName(text: string): ChannelName {
   if (CHANNEL_NAME.test(text)) {

@@ -7,7 +7,7 @@ export const EVERY_CHANNEL = '*' as ChannelPattern;
 
 export const CHANNEL_PATTERN = /^(?:\*|[A-Za-z0-9._:~-]{1,200}\*?)$/;
 
-/** Undefined when the text is no pattern: a star anywhere but at the end, a foreign character, nothing at all. */
+/** Returns undefined for an invalid pattern: one that is empty, has a star before its end, or has another invalid character. */
 export function parseChannelPattern(text: string): ChannelPattern | undefined {
   return CHANNEL_PATTERN.test(text) ? (text as ChannelPattern) : undefined;
 }

@@ -16,7 +16,7 @@ export type EndReason = 'drained' | 'aged' | 'expired' | 'disconnected';
  * Why a new stream is not served now. It is answered with 200 and a `sluice:closing` that asks it to come back later.
  * - `draining`: this replica is shutting down
  * - `limit`: SLUICE_MAX_CONNECTIONS are open
- * - `ip-limit`, `subject-limit`: the address, or the token's subject, has as many streams as it may
+ * - `ip-limit`, `subject-limit`: the address, or the token's subject, has reached its limit of streams
  * - `failed-authentication`: the address has sent too many wrong credentials
  * - `keys`: the token's key is not known and cannot be fetched now
  */

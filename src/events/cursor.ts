@@ -3,13 +3,13 @@ import { parseEventId } from './event.ts';
 import type { EventId } from './event.ts';
 
 /**
- * Where a subscriber of one channel begins (docs/protocol.md §4).
+ * Where a subscription begins in its channel (docs/protocol.md §4).
  * - `tail`: new events only
- * - `id`: after the event it saw last
+ * - `id`: after the last event that the subscriber saw
  * - `earliest`: with the first event that the channel ever had
  * - `last`: with the newest `count` events that are kept
  * - `time`: with the first event at or after that moment (epoch ms)
- * - `unreadable`: its cursor is none that a log can have issued; it gets a gap, then new events
+ * - `unreadable`: no log can have issued the cursor; the subscriber gets a gap, then new events
  */
 export type Start =
   | { readonly from: 'tail' }
@@ -20,11 +20,11 @@ export type Start =
   | { readonly from: 'unreadable' };
 
 /**
- * Reads a cursor from Last-Event-ID or from the query. No text is an error: a browser that is refused with a status never
- * comes back.
+ * Reads a cursor from Last-Event-ID or from the query. Accepts any text, because a browser that gets an error status never
+ * reconnects.
  *
- * Two forms are understood: an id, and the form of a connection with many channels, `a@1-0,b@2-0`, of which the part for
- * `channel` counts. When the list does not name the channel, the subscriber starts at the tail.
+ * A cursor has one of two forms: an id, or a list for a connection with many channels, `a@1-0,b@2-0`. Of a list only the part
+ * for `channel` counts. When the list does not name the channel, the subscriber starts at the tail.
  */
 export function parseCursor(text: string, channel: ChannelName): Start {
   if (text === '') return { from: 'tail' };

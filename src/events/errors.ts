@@ -1,8 +1,8 @@
 import type { LogTrouble } from './log-trouble.ts';
 
 /**
- * Every way in which the broker says no. The code is part of the public contract: it ends up in the `type` of a
- * problem document (RFC 9457) and is listed in docs/protocol.md. `http/problem.ts` gives each its HTTP status.
+ * The codes of the broker's errors. They are part of the public contract: a code is in the `type` of a problem document
+ * (RFC 9457), and docs/protocol.md lists all codes. `http/problem.ts` has the HTTP status of each code.
  */
 export type BrokerErrorCode =
   | 'bad-request'
@@ -27,20 +27,20 @@ export type BrokerErrorCode =
   | 'keys-unavailable'
   | 'revocations-full';
 
-/** One thing that is wrong with a body: an RFC 6901 pointer to it, and what to do about it. */
+/** One fault in a body: an RFC 6901 pointer to it, and a text that says what is wrong. */
 export interface BodyFault {
   readonly pointer: string;
   readonly detail: string;
 }
 
-/** The one error class. `message` is written for whoever sent the request: it says what to do next. */
+/** The only error class of the broker. `message` is for the client that sent the request and says what to do next. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
   readonly code: BrokerErrorCode;
   readonly faults: readonly BodyFault[];
-  /** Whole seconds after which to try again, where that is known. */
+  /** The whole seconds after which to try again; undefined when that is not known. */
   readonly retryAfter: number | undefined;
-  /** Why the log cannot be used, where that is what is wrong. */
+  /** Why the log cannot be used; undefined for other errors. */
   readonly trouble: LogTrouble | undefined;
 
   constructor(

@@ -1,22 +1,22 @@
 import type { EventId, StoredEvent } from './event.ts';
 
-/** A form in which a run is written, such as SSE frames. Its identity is the key under which a run keeps what was made. */
+/** Makes a form of a run, such as SSE frames. A run keeps each form under the view object that made it. */
 export interface RunView<Form> {
-  /** Called once for each run. The form is shared by all who get it, and is not changed. */
+  /** Called once for each run. All readers of the run share the form, and nobody changes it. */
   encode(run: EventRun): Form;
 }
 
 /**
- * Consecutive events of one channel: what arrived together, a page of the log, or what a subscriber missed. Everybody
- * who gets the run gets the same object, so each form of it is made once.
+ * Consecutive events of one channel: events that arrived together, a page of the log, or events that a subscriber missed. All
+ * receivers get the same object, so each form of the run is made once.
  */
 export class EventRun {
-  /** The position before the first event. Whoever stands exactly there can be given the run. */
+  /** The position before the first event. A subscriber at exactly this position can get the run. */
   readonly from: EventId;
   readonly events: readonly StoredEvent[];
   /** Set when this run is the end of a longer one: the longer run, and how many of its events come before this one. */
   readonly partOf: { readonly whole: EventRun; readonly skipped: number } | undefined;
-  // Nearly all runs are written in one form; so that one is kept without a map.
+  // Nearly all runs have only one form, so the first form is kept without a map.
   #view: RunView<unknown> | undefined;
   #form: unknown;
   #others: Map<RunView<unknown>, unknown> | undefined;
@@ -36,13 +36,13 @@ export class EventRun {
     return this.events.at(-1)?.id ?? this.from;
   }
 
-  /** This run in that form. The first call makes the form. */
+  /** Returns the view's form of this run. The first call makes the form. */
   as<Form>(view: RunView<Form>): Form {
     if (this.#view === view) return this.#form as Form;
     return this.#asOther(view);
   }
 
-  /** The run without its first `count` events, which can share its forms. */
+  /** Returns the run without its first `count` events. The new run can use the forms of this one. */
   without(count: number): EventRun {
     if (count === 0) return this;
     const { whole, skipped } = this.partOf ?? { whole: this, skipped: 0 };

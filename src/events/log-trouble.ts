@@ -1,11 +1,11 @@
 /**
- * Why a log cannot be used now; also the label of a metric and a word of problem documents. Those in capitals are the
- * first word of what Redis answers with (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors).
+ * Why a log cannot be used now. Also a label of a metric, and a word in problem documents. A reason in capitals is the first
+ * word of an error of Redis (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors).
  * - `unreachable`: there is no connection
  * - `timeout`: no answer came in time
- * - `announcements`: it answers, but what is announced does not arrive
- * - `version`: it holds events in a form that a newer release of the broker has written
- * - `other`: what none of these words stands for
+ * - `announcements`: the log answers, but announcements do not arrive
+ * - `version`: the log holds records of a version that only a newer release of the broker knows
+ * - `other`: any other reason
  */
 export const LOG_TROUBLES = [
   'unreachable',

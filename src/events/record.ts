@@ -3,19 +3,19 @@ import { BrokerError } from './errors.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
 
 /**
- * The form in which a log keeps and announces an event. The form is neutral: each replica makes of it what its
- * subscribers read. It begins with its version, so that two releases of the broker can share a log:
+ * The form in which a log keeps and announces an event. A record does not depend on how events are sent: each replica makes
+ * SSE frames from it. A record begins with its version, so that two releases of the broker can share a log:
  *
  *     record  = version-1 | version-0
  *     version-1 = "1" LF *( field LF ) LF data
  *     field   = "t" type | "k" key | "l"
  *     version-0 = "0" SSE-fields
  *
- * `t` is the event's type, `k` its key, `l` says that it is the last of its channel. Neither a type nor a key holds a
- * line break. Fields with other letters are skipped. The data reach to the end, as they were published.
+ * `t` is the event's type and `k` its key. `l` says that the event is the last one of its channel. Types and keys hold no line
+ * break. Fields with other letters are ignored. The published data reach to the end of the record.
  *
- * Version 0 is what the release before kept: the event's SSE fields without the id, ending in a blank line. It is read
- * and never written.
+ * The previous release wrote version 0: the event's SSE fields without the id, ending in a blank line. This release reads
+ * version 0 and never writes it.
  */
 const VERSION_1 = 0x31;
 const VERSION_0 = 0x30;
@@ -24,7 +24,7 @@ const TYPE = 0x74;
 const KEY = 0x6b;
 const LAST = 0x6c;
 
-/** A record of version 1, taken apart. */
+/** The parts of a record of version 1. */
 export interface RecordFields {
   readonly version: 1;
   readonly type: string | undefined;
@@ -41,12 +41,12 @@ export interface RecordedFrame {
   readonly fields: Buffer;
 }
 
-/** The record of an event, as text that is to be encoded as UTF-8. */
+/** Returns the record of an event as text. The caller encodes it as UTF-8. */
 export function encodeRecord(event: NewEvent): string {
   return recordHead(event) + event.data;
 }
 
-/** What stands before the data in an event's record. */
+/** Returns the part of an event's record before the data. */
 export function recordHead({ type, key, last }: NewEvent): string {
   let head = '1\n';
   if (type !== undefined) head += `t${type}\n`;
@@ -91,18 +91,18 @@ export function unknownVersion(record: Buffer): BrokerError {
   const version = JSON.stringify(record.toString('latin1', 0, 8).split('\n', 1)[0]);
   return new BrokerError(
     'log-unavailable',
-    `The log holds an event in a form that this version of Sluice does not know (it begins with ${version}). Upgrade this replica.`,
+    `The log holds an event of a newer version of Sluice (its record begins with ${version}). Upgrade this replica.`,
     { trouble: 'version' },
   );
 }
 
-/** What a line break of the data can grow to in a form of the event that is sent: in SSE to `LF "data: "`. */
+/** How many bytes a stream writes at most for one byte of a line break. In SSE, LF becomes `LF "data: "`. */
 const MAX_GROWTH = 7;
 const CR = 0x0d;
 
 /**
- * How many of the events, from the first on, are sent as at most `maxBytes`; at least one. Line breaks are counted only
- * when the records could become too large.
+ * Returns how many of the first events a stream sends in at most `maxBytes`, but at least one. Counts line breaks only when the
+ * events could exceed the limit.
  */
 export function countWithin(events: readonly StoredEvent[], maxBytes: number): number {
   let bytes = 0;
@@ -116,7 +116,7 @@ export function countWithin(events: readonly StoredEvent[], maxBytes: number): n
   return events.length;
 }
 
-/** An upper bound of the bytes that a record is sent as; gives up above `enough`. */
+/** Returns an upper bound of the bytes that a stream sends for a record. Stops counting above `enough`. */
 function sentLength(record: Buffer, enough: number): number {
   let length = record.length;
   for (const byte of [LF, CR]) {

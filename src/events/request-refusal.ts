@@ -1,9 +1,9 @@
 /**
- * Which limit a request ran into that is refused with an error; also the label of a metric.
+ * Which limit has refused a request with an error. Also the label of a metric.
  * - `key-rate`, `ip-rate`: more publishes than SLUICE_PUBLISH_RATE_PER_KEY or _PER_IP allows
  * - `failed-authentication`: a wrong credential from an address that has sent too many
  * - `body-size`, `head-size`: larger than SLUICE_MAX_BODY_BYTES or SLUICE_MAX_HEADER_BYTES, or too many headers
- * - `slow`: the head took longer than SLUICE_HEAD_TIMEOUT, or the whole request longer than it may
+ * - `slow`: the head took longer than SLUICE_HEAD_TIMEOUT, or the whole request took longer than 30 s
  */
 export const REQUEST_REFUSALS = [
   'key-rate',
@@ -15,5 +15,5 @@ export const REQUEST_REFUSALS = [
 ] as const;
 export type RequestRefusal = (typeof REQUEST_REFUSALS)[number];
 
-/** Hears of each refusal; the address is the client's as far as it is known. */
+/** Called for each refusal with the client's address, if it is known. */
 export type OnRequestRefused = (reason: RequestRefusal, address: string | undefined) => void;

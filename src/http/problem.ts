@@ -30,10 +30,10 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'revocations-full': 503,
 };
 
-/** Seconds after which a request may be tried again when what it needs is away. */
+/** The `Retry-After` of a 503, in seconds. */
 const RETRY_AFTER_S = 1;
 
-/** With every 401 (RFC 9110 §11.6.1). */
+/** The `WWW-Authenticate` of every 401 (RFC 9110 §11.6.1). */
 const CHALLENGE = 'Bearer realm="sluice"';
 
 const PROBLEM_TYPE = 'application/problem+json';
@@ -79,7 +79,7 @@ const SECURITY_LINES = Object.entries(SECURITY_HEADERS)
   .join('');
 
 /**
- * A whole answer for a connection that no reply stands for.
+ * Returns a complete answer as text, for a connection that Fastify does not handle.
  * @param headers more header lines, each ending in CRLF
  */
 export function rawProblem(error: BrokerError, close: boolean, headers = ''): string {
@@ -110,6 +110,7 @@ export function endWithProblem(response: ServerResponse, error: BrokerError): vo
   response.end(body);
 }
 
+/** The answer to a request that failed with an unexpected error. */
 export const UNEXPECTED = new BrokerError(
   'internal',
   "The broker failed with an unexpected error. The broker's log has the cause.",

@@ -12,7 +12,7 @@ export function compressedBody(headers: IncomingHttpHeaders): BrokerError | unde
   );
 }
 
-/** The routes of `app` take `application/json` alone and get its bytes unread, as a Buffer. */
+/** Makes the routes of `app` accept only `application/json`. Handlers get the body as a Buffer that is not parsed. */
 export function takeJsonBytes(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>

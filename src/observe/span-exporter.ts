@@ -42,5 +42,5 @@ async function exporterFor(protocol: TraceProtocol) {
 /** The error's code, or the status of the answer. Messages are not used: they may quote headers with credentials. */
 function reasonOf(error: (Error & { readonly code?: string | number }) | undefined): string {
   const { code } = error ?? {};
-  return code === undefined ? 'no success in time' : typeof code === 'number' ? `HTTP ${code}` : code;
+  return code === undefined ? 'no answer in time' : typeof code === 'number' ? `HTTP ${code}` : code;
 }

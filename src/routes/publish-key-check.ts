@@ -12,8 +12,8 @@ export interface PublishKeyCheckOptions {
 }
 
 /**
- * Every route of `app` needs a publish key, not a token, and a body that is not compressed. Checked before the body is
- * read: who may not does not get to make us parse.
+ * Makes every route of `app` require a publish key, not a token, and a body that is not compressed. Checks both before the body
+ * is read, so that the broker parses no body of a client without a key.
  */
 export function requirePublishKey(app: FastifyInstance, { keys, publishers }: PublishKeyCheckOptions): void {
   app.addHook('onRequest', async (request) => {
@@ -33,5 +33,5 @@ async function refusalOf(
 ): Promise<BrokerError> {
   const access = await publishers.of(credential, clientAddress(request));
   if (access instanceof BrokerError) return access;
-  return new BrokerError('forbidden', 'A token is not enough for this: send a publish key.');
+  return new BrokerError('forbidden', 'A token is not enough for this request. Send a publish key.');
 }

@@ -131,8 +131,8 @@ export const PUBLISH_RAW: Operation = {
       parameters: { channel: 'news' },
       body: 'cut\u0000here',
       status: 400,
-      answer: problemExample('invalid-body', 'data holds NUL, which text must not.', [
-        { pointer: '/data', detail: 'holds NUL, which text must not' },
+      answer: problemExample('invalid-body', 'data holds NUL, which is not allowed in text.', [
+        { pointer: '/data', detail: 'holds NUL, which is not allowed in text' },
       ]),
     },
     {

@@ -12,15 +12,15 @@ export interface StreamHolder {
 
 export interface ConnectionsOptions {
   readonly loop: FairLoop;
-  /** After so many ms without a byte a stream gets a heartbeat. */
+  /** A stream gets a heartbeat after this many ms without a byte. */
   readonly heartbeat: number;
-  /** A stream is closed when its socket takes none of the waiting bytes for so many ms. */
+  /** A stream is closed when its socket takes none of the waiting bytes for this many ms. */
   readonly stallTimeout: number;
   /** Reconnection time for clients, in ms. Each client gets its own, between 0.5 and 1.5 times this. */
   readonly retry: number;
   /** A stream is ended at this age in ms, give or take a fifth; Infinity for never. */
   readonly maxAge: number;
-  /** Streams at once; Infinity for no limit. */
+  /** The largest number of open streams; Infinity for no limit. */
   readonly maxConnections: number;
   readonly maxPerAddress: number;
   readonly maxPerSubject: number;
@@ -141,7 +141,7 @@ export class Connections implements StreamContext {
    */
   endMatching(matches: (connection: SseConnection) => boolean): Promise<number> {
     const all = this.#open.values();
-    // The oldest streams come first. A client that comes back at once is so not ended again, and the loop ends.
+    // Visits only the streams that are open now, oldest first. So a client that reconnects at once is not ended again.
     let left = this.#open.size;
     let ended = 0;
     return new Promise((resolve) => {
@@ -201,12 +201,12 @@ function clampRetry(ms: number): number {
   return Math.min(600_000, Math.max(500, ms));
 }
 
-/** How many streams each holder has. Only holders with a stream have an entry, so there are never more entries than streams. */
+/** Counts the streams of each holder. Only holders with a stream have an entry, so there are never more entries than streams. */
 class HolderCounts {
   readonly #most: number;
   readonly #open = new Map<string, number>();
 
-  /** @param most for each holder; with Infinity nothing is counted */
+  /** @param most the limit for each holder; with Infinity nothing is counted */
   constructor(most: number) {
     this.#most = most;
   }

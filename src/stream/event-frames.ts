@@ -11,7 +11,7 @@ const BLANK_LINE = '\n\n';
 
 /** One event in the wire form of an EventSource (WHATWG HTML §9.2.5 and §9.2.6), in parts that need no copy yet. */
 interface Frame {
-  /** Everything in front of the data; `headLength` bytes of UTF-8. */
+  /** The text before the data; `headLength` bytes of UTF-8. */
   readonly head: string;
   readonly headLength: number;
   readonly data: Buffer;
@@ -20,10 +20,10 @@ interface Frame {
   readonly end: string;
 }
 
-/** A run as SSE frames behind each other, each with its id. */
+/** A run as consecutive SSE frames, each with its id. */
 export const EVENT_FRAMES: RunView<SharedBytes> = { encode };
 
-/** Where each frame of a run begins, and where the last one ends, for those who get only the end of the run. */
+/** Where each frame of a run begins, and where the last one ends. Used for streams that get only the end of the run. */
 const FRAME_STARTS: RunView<readonly number[]> = {
   encode({ events }) {
     let at = 0;
@@ -53,7 +53,7 @@ function frameOf({ id, record }: StoredEvent): Frame {
     return { head, headLength: head.length, data: fields.fields, linesLength: -1, end: '' };
   }
   const { type, data } = fields;
-  // A type holds no line break: a publisher could write fields of its own otherwise (CWE-93).
+  // A type holds no line break. With a line break, a publisher could write fields of its own (CWE-93).
   const head = type === undefined ? `id: ${id}\ndata: ` : `id: ${id}\nevent: ${type}\ndata: `;
   const headLength = type === undefined ? head.length : Buffer.byteLength(head);
   const hasLines = data.includes(LF) || data.includes(CR);
@@ -64,10 +64,10 @@ function frameLength({ headLength, data, linesLength: lines, end }: Frame): numb
   return headLength + (lines < 0 ? data.length : lines) + end.length;
 }
 
-/** Gives the position behind the frame. */
+/** Writes a frame. Returns the position after it. */
 function writeFrame(frame: Frame, target: Buffer, start: number): number {
   const { head, headLength, data, linesLength: lines, end } = frame;
-  // Latin-1 is the quicker one, and the same where each character is a byte.
+  // Latin-1 is faster, and gives the same bytes when each character is one byte.
   const encoding = headLength === head.length ? 'latin1' : 'utf8';
   let at = start + target.write(head, start, encoding);
   at = lines < 0 ? at + data.copy(target, at) : writeLines(data, target, at);

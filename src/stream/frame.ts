@@ -21,7 +21,7 @@ const TOLD: Readonly<Record<CloseCause, ClosingReason>> = {
   keys: 'keys',
 };
 
-/** The id is the position before the gap: a reader that comes back with it is told of the gap again. */
+/** Makes `sluice:gap`. Its id is the position before the gap, so a reader that resumes from it gets the gap again. */
 export function encodeGap({ channel, after, before }: GapNotice, position: EventId): string {
   return controlEvent('gap', { channel, after, before }, position);
 }
@@ -58,7 +58,7 @@ export function encodeWaiting(reason: LogTrouble): string {
   return `: waiting for the log (${reason})\n`;
 }
 
-/** Without a blank line behind it: an event without data makes some clients fire an empty message. */
+/** Has no blank line after it: an event without data makes some clients fire an empty message. */
 export function encodeRetry(ms: number): string {
   return `retry: ${Math.round(ms)}\n`;
 }

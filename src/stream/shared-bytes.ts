@@ -1,4 +1,4 @@
-/** Whole events in wire form, made once for everybody who gets them. Not to be changed. */
+/** Whole events in wire form, made once and shared by all their readers. Must not be changed. */
 export interface SharedBytes {
   readonly plain: Buffer;
   /**
@@ -8,22 +8,22 @@ export interface SharedBytes {
   readonly chunk: Buffer | undefined;
 }
 
-/** What ends a chunk. */
+/** The end of a chunk. */
 export const CHUNK_END: Buffer = Buffer.from('\r\n');
-/** The last chunk, without which a body is not whole. */
+/** The last chunk. Without it a body is incomplete. */
 export const LAST_CHUNK = '0\r\n\r\n';
 
-/** What begins a chunk of so many bytes. */
+/** Returns the head of a chunk with this many bytes. */
 export function chunkHead(length: number): string {
   return `${length.toString(16)}\r\n`;
 }
 
-/** For a few bytes that one reader gets. */
+/** Makes the bytes of a short text that one reader gets. */
 export function asChunk(text: string): string {
   return `${chunkHead(Buffer.byteLength(text))}${text}\r\n`;
 }
 
-/** Bytes that `write` puts into the given memory from `start` on, exactly `length` of them. */
+/** Makes bytes with a function that writes exactly `length` bytes from `start` on. */
 export function sharedBytes(
   length: number,
   write: (target: Buffer, start: number) => void,

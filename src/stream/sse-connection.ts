@@ -15,7 +15,7 @@ export interface Pulse {
   now: number;
 }
 
-/** What all streams of a replica share. */
+/** The parts that all streams of a replica share. */
 export interface StreamContext {
   readonly pulse: Pulse;
   readonly loop: FairLoop;
@@ -30,7 +30,7 @@ export interface Expiry {
 
 /** The subscription that writes to the stream. */
 export interface StreamSource {
-  /** The id that the reader would resume from; undefined when there is none. */
+  /** The id from which the reader would resume; undefined when there is none. */
   readonly cursor: EventId | undefined;
   /** The wire can take bytes again. */
   resume(): void;
@@ -38,7 +38,7 @@ export interface StreamSource {
 
 const NOBODY: StreamSource = { cursor: undefined, resume: () => undefined };
 
-/** The token that opened a stream, as far as it matters for ending the stream. */
+/** The parts of the token that opened a stream. They decide whether the stream is ended. */
 export interface Holder {
   /** Undefined for a token without `sub`. */
   readonly subject: string | undefined;
@@ -84,7 +84,7 @@ export class SseConnection implements Sink, FairTask {
   readonly #heartbeatEvents: boolean;
   /** The rest of the last write, in memory that all readers of the same run share. */
   #rest: Buffer | undefined;
-  /** The rest is the end of a chunk, and the chunk's own end is not in it. */
+  /** Whether the rest belongs to a chunk whose end is not in the rest. */
   #chunkOpen = false;
   /** The outlet wants no more bytes for now. */
   #full = false;
@@ -202,7 +202,7 @@ export class SseConnection implements Sink, FairTask {
     if (this.#begin()) this.#hand(this.#chunked ? asChunk(text) : text);
   }
 
-  /** Called before each write: what is left of the last write goes first. False when the stream is closed. */
+  /** Called before each write. Writes the rest of the last write first. Returns false when the stream is closed. */
   #begin(): boolean {
     if (this.#closed) return false;
     this.lastWriteAt = this.#pulse.now;

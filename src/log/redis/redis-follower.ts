@@ -11,16 +11,16 @@ import { troubleOf } from '../../redis/redis-trouble.ts';
 export interface RedisFollowerOptions {
   readonly pubSub: PubSub;
   readonly keys: RedisKeys;
-  /** Reads the channel's tail, over another connection. */
+  /** Reads the channel's tail over another connection. */
   readonly tail: (channel: ChannelName) => Promise<EventId>;
 }
 
-/** Before the tail is read again that could not be read, in ms; the wait varies by half of it. */
+/** How long after a failed read of the tail the next one begins, in ms. Varies by half. */
 const RETRY_MS = 500;
 
 /**
- * Hears what is appended to the channels that somebody follows. Subscribes first and then reads the tail, also after each
- * interruption (the laws Join and Reconnect of docs/architecture.md).
+ * Receives the announcements of followed channels. Subscribes first and reads the tail then, also after each interruption
+ * (laws 2 and 3 of docs/architecture.md, Join and Reconnect).
  */
 export class RedisFollower {
   readonly #options: RedisFollowerOptions;
@@ -29,7 +29,7 @@ export class RedisFollower {
     this.#options = options;
   }
 
-  /** Gives the function that stops it. */
+  /** Returns the function that stops following. */
   follow(channel: ChannelName, listener: LogListener): () => void {
     const { pubSub, keys, tail } = this.#options;
     const follower = new Follower(() => tail(channel), listener);
@@ -45,7 +45,7 @@ class Follower implements PubSubListener {
   readonly #tail: () => Promise<EventId>;
   readonly #listener: LogListener;
   #state: 'starting' | 'following' | 'interrupted' | 'stopped' = 'starting';
-  /** Counts interruptions: a tail that was asked for before one does not cover what was lost in it. */
+  /** Counts interruptions. A tail that was requested before an interruption does not cover the events lost in it. */
   #interruptions = 0;
 
   constructor(tail: () => Promise<EventId>, listener: LogListener) {
@@ -88,7 +88,7 @@ class Follower implements PubSubListener {
     if (!('unknown' in announced)) {
       this.#listener.onEvents(announced);
     } else if (this.#state === 'following') {
-      // As if the announcement were lost: the channel reads the log, which says why it cannot give the event.
+      // Treats the announcement as lost. The channel then reads the log, and the log's error names the unknown version.
       this.#listener.onInterrupted();
       this.#listener.onResumed(announced.unknown);
     }
@@ -96,7 +96,7 @@ class Follower implements PubSubListener {
 
   onSubscribeRefused(error: Error): void {
     this.#listener.onTrouble?.(
-      new BrokerError('log-unavailable', 'Redis refuses to announce what is published.', {
+      new BrokerError('log-unavailable', 'Redis refuses the subscription to announcements.', {
         cause: error,
         trouble: troubleOf(error),
       }),

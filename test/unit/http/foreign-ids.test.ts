@@ -26,7 +26,7 @@ const FOREIGN = [
 ] as EventId[];
 
 const MAX_BYTES = 1024 ** 2;
-const FOUND = expect.stringMatching(/^the log answered with an id that is none: ".{0,100}"$/s) as string;
+const FOUND = expect.stringMatching(/^the log returned an invalid id: ".{0,100}"$/s) as string;
 const body = '{"channel":"news","data":"x"}';
 const headers = [
   'Authorization: Bearer key',
