@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 const commandsOf = (script: string): Set<string> => {
-  const lua = readFileSync(new URL(`../../src/logs/redis/${script}.lua`, import.meta.url), 'utf8');
+  const lua = readFileSync(new URL(`../../src/redis/lua/${script}.lua`, import.meta.url), 'utf8');
   return new Set([...lua.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, command = '']) => command));
 };
 
