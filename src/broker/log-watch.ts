@@ -24,7 +24,7 @@ export class LogWatch implements LogNotices {
     this.#logger = logger;
     this.#refusals = new RareNotice(
       (reason, times, words) =>
-        logger.warn({ reason, detail: words, times }, 'redis: up, but refuses a command'),
+        logger.warn({ reason, detail: words, times }, 'redis: refuses a command; other commands succeed'),
       NOTICE_INTERVAL_MS,
     );
     this.#unreadable = new RareNotice(
