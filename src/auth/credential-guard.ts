@@ -2,8 +2,8 @@ import { BrokerError } from '../events/errors.ts';
 import type { TokenAccess } from './access.ts';
 import type { FailedAttempts } from './failed-attempts.ts';
 import type { TokenVerifier } from './token-verifier.ts';
-import { untimelyError } from './untimely-token.ts';
-import type { UntimelyToken } from './untimely-token.ts';
+import { untimelyError } from './token-errors.ts';
+import type { UntimelyToken } from './token-errors.ts';
 
 export interface CredentialGuardOptions {
   readonly attempts: FailedAttempts;

@@ -1,6 +1,6 @@
 import { parseChannelPattern } from '../events/channel-pattern.ts';
 import type { ChannelPattern } from '../events/channel-pattern.ts';
-import { badToken } from './bad-token.ts';
+import { badToken } from './token-errors.ts';
 
 /** The channels that a token allows. */
 export interface Grants {

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { BrokerError } from '../events/errors.ts';
-import { badToken } from './bad-token.ts';
+import { badToken } from './token-errors.ts';
 import { jwkKey } from './token-keys.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';
 

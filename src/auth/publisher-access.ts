@@ -2,7 +2,7 @@ import type { Access } from './access.ts';
 import type { CredentialGuard } from './credential-guard.ts';
 import type { PublishKeys } from './publish-keys.ts';
 import type { TokenVerifier } from './token-verifier.ts';
-import { untimelyError } from './untimely-token.ts';
+import { untimelyError } from './token-errors.ts';
 import { BrokerError } from '../events/errors.ts';
 
 export interface PublisherAccessOptions {

@@ -1,5 +1,5 @@
 import type { TokenAccess } from './access.ts';
-import type { UntimelyToken } from './untimely-token.ts';
+import type { UntimelyToken } from './token-errors.ts';
 
 /** How long a verdict is kept. It is short, because a key may be removed and a wrong clock may be corrected. */
 const MAX_AGE_MS = 60_000;

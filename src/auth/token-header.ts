@@ -1,4 +1,4 @@
-import { badToken } from './bad-token.ts';
+import { badToken } from './token-errors.ts';
 
 /** In characters. Browsers limit cookies to 4,096 bytes (RFC 6265 §6.1), and a token with a hundred grants is shorter too. */
 export const MAX_TOKEN_LENGTH = 8_192;

@@ -4,13 +4,15 @@ import { errors, jwtVerify } from 'jose';
 import type { JWTVerifyOptions, JWTVerifyResult } from 'jose';
 import { BrokerError } from '../events/errors.ts';
 import type { TokenAccess } from './access.ts';
-import { badToken } from './bad-token.ts';
 import { readGrants } from './grants.ts';
 import { untimelyTokens, verifiedTokens } from './remembered-verdicts.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';
+import { badToken } from './token-errors.ts';
+import type { UntimelyToken } from './token-errors.ts';
 import { readTokenHeader } from './token-header.ts';
-import { readTimes } from './token-times.ts';
-import type { UntimelyToken } from './untimely-token.ts';
+
+/** In seconds since 1970: the last date that JavaScript can hold (ECMA-262 §21.4.1.1). */
+const LAST_SECOND = 8.64e12;
 
 export interface TokenVerifierOptions {
   readonly keys: TokenKeys;
@@ -140,4 +142,33 @@ function faultOf(error: unknown): string {
   }
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'has a wrong signature';
   return 'cannot be read';
+}
+
+/** In epoch ms. */
+interface TokenTimes {
+  readonly expiresAt: number;
+  readonly issuedAt: number;
+}
+
+/**
+ * Reads the times in a token's claims (RFC 7519 §4.1.4 to §4.1.6). jose has compared `exp` and `nbf` with the current time
+ * before. A finite number may still be an invalid date: 1e306 s is Infinity in ms.
+ * @param tolerance how far the signer's clock may differ from this one, in ms
+ * @throws BrokerError `unauthorized`, naming the claim
+ */
+function readTimes(claims: Readonly<Record<string, unknown>>, tolerance: number): TokenTimes {
+  const exp = readDate('exp', claims['exp']);
+  readDate('nbf', claims['nbf']);
+  // Rounded down to ms, the precision of revocations. A revocation of the same millisecond refuses the token.
+  const issuedAt = Math.floor(readDate('iat', claims['iat']));
+  const now = Date.now();
+  // An `exp` in the past that jose accepted is within the tolerance: the token then stays valid for the tolerance.
+  return { issuedAt, expiresAt: exp > now ? exp : exp + tolerance };
+}
+
+/** Returns epoch ms, or 0 for a missing claim. */
+function readDate(name: string, seconds: unknown): number {
+  if (seconds === undefined) return 0;
+  if (typeof seconds === 'number' && seconds >= 0 && seconds <= LAST_SECOND) return seconds * 1_000;
+  throw badToken(`has an ${name} that is not a valid date`);
 }

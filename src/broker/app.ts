@@ -18,27 +18,27 @@ import { openServers } from './servers.ts';
 import { startTracing } from './start-tracing.ts';
 
 export interface App {
-  /** The name of this replica, which no other has. */
+  /** The name of this replica. Each replica has another name. */
   readonly replica: string;
   readonly version: string;
-  /** Listens; gives the URL of the broker, and of the admin port when there is one. */
+  /** Starts to listen. Returns the URL of the broker, and the URL of the admin port if there is one. */
   listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
-  /** Not ready any more, ends every stream over the drain window, lets requests finish. */
+  /** Reports not ready, ends every stream over the drain window, and lets requests finish. */
   drain(): Promise<void>;
-  /** The certificate for connections from now on, where there is TLS; those that are open keep theirs. */
+  /** Sets the certificate for new connections, if TLS is on. Open connections keep the old one. */
   renewCertificate(config: Config): void;
-  /** Everything at once; streams that are still open are cut. */
+  /** Closes everything at once. Cuts open streams. */
   close(): Promise<void>;
 }
 
 /**
- * Makes the broker of its parts: opens the log, then delivery, credentials and servers over it. Only this room knows the
- * whole Config; each part gets the options that it needs.
+ * The composition root. Makes the parts of the broker from the settings and connects them: the log first, then delivery,
+ * credentials and servers. Only broker/, cli/ and main.ts know the Config.
  */
 export async function createApp(
   config: Config,
   logger: Logger,
-  /** Where the logger writes, and how many of its lines it had to drop. */
+  /** Says how many lines the logger's output has dropped. */
   logOutput: { readonly dropped: number },
 ): Promise<App> {
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
@@ -69,7 +69,7 @@ export async function createApp(
     logger,
     revocations,
     onFailed: metrics.failedAuthentication,
-    onTooMany: (address) => refusals.onRequest('failed-authentication', address),
+    onTooMany: (address) => refusals.onRequestRefused('failed-authentication', address),
   });
 
   const publisher = openPublisher(config, {

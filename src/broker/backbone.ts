@@ -10,16 +10,16 @@ import { RedisControlBus } from '../replicas/redis-control-bus.ts';
 import { RedisEventLog } from '../log/redis/redis-event-log.ts';
 import { RedisRateCounter } from '../publish/redis-rate-counter.ts';
 
-/** Where events are kept, and how the replicas talk to each other. Closing the log closes all of it. */
+/** The log, the control bus and the shared counter. Closing the log closes all three. */
 export interface Backbone {
   readonly log: EventLog;
   readonly control: ControlBus;
-  /** Counts for all replicas together; undefined where there is only one. */
+  /** Counts for all replicas together. Undefined with the embedded log, which serves one replica. */
   readonly counter: RateCounter | undefined;
 }
 
-/** What is reported about Redis while it is used. */
-export type LogNotices = Required<Pick<RedisClientOptions, 'onHealth' | 'onRefused' | 'onEviction'>>;
+/** The callbacks that report on Redis. */
+export type LogNotices = Required<Pick<RedisClientOptions, 'onHealth' | 'onLogRefused' | 'onEviction'>>;
 
 export function openBackbone(config: Config, replica: string, notices: LogNotices): Backbone {
   return config.redisUrl === undefined

@@ -10,13 +10,13 @@ import type { Config } from '../config/config.ts';
 import { SubscriberAccess } from '../routes/subscriber-access.ts';
 import { tokenServices } from './token-services.ts';
 
-/** Who may publish, subscribe and make tokens, and from which origins. */
+/** Says who may publish, subscribe and make tokens, and from which origins. */
 export interface Credentials {
   readonly keys: PublishKeys;
   readonly publishers: PublisherAccess;
   readonly subscribers: SubscriberAccess;
   readonly origins: AllowedOrigins;
-  /** Undefined where there is nothing to sign with. */
+  /** Undefined without a secret for signing tokens. */
   readonly issuer: TokenIssuer | undefined;
   close(): void;
 }
@@ -24,9 +24,9 @@ export interface Credentials {
 export interface CredentialsOptions {
   readonly logger: Logger;
   readonly revocations: Revocations;
-  /** Called for each credential that is wrong or not looked at. */
+  /** Called for each credential that is wrong, or was not checked because its address sent too many wrong ones. */
   readonly onFailed: () => void;
-  /** Called for each request of a publisher that is refused because its address sent too many wrong credentials. */
+  /** Called for each publisher's request that is refused because its address sent too many wrong credentials. */
   readonly onTooMany: (address: string) => void;
 }
 
@@ -47,7 +47,7 @@ export function openCredentials(config: Config, options: CredentialsOptions): Cr
     subscribers: new SubscriberAccess({
       verifier,
       revocations,
-      // A subscriber is asked to come back instead; the stream routes count that.
+      // A subscriber is asked to come back later instead, and the stream routes count it.
       guard: new CredentialGuard({ attempts, onFailed, onTooMany: () => undefined }),
       publicChannels: config.publicChannels,
       origins,

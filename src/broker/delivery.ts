@@ -13,7 +13,7 @@ export interface DeliveryOptions {
   readonly logWatch: Pick<LogWatch, 'onTrouble'>;
 }
 
-/** The way of an event: the hub takes it from the log, the connections take it to the sockets. */
+/** The hub takes events from the log, and the connections write them to the sockets. */
 export function openDelivery(
   config: Config,
   { log, loop, metrics, logWatch }: DeliveryOptions,

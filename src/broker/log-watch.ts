@@ -6,12 +6,12 @@ import type { LogTrouble } from '../events/log-trouble.ts';
 import { RareNotice } from '../observe/rare-notice.ts';
 import type { LogNotices } from './backbone.ts';
 
-/** How long the log may be away while this replica stays ready, in ms: a failover takes less. */
+/** How long the log may be down while this replica stays ready, in ms. A failover takes less time. */
 const READINESS_GRACE_MS = 15_000;
-/** Between two lines about the same refusal of a Redis that is well as a whole, in ms. */
+/** Between two log lines about the same kind of refusal while Redis is up, in ms. */
 const NOTICE_INTERVAL_MS = 60_000;
 
-/** Writes to the broker's log how Redis is, and remembers since when Redis is away. */
+/** Logs when Redis goes down or comes up, and remembers since when Redis is down. */
 export class LogWatch implements LogNotices {
   readonly #logger: Logger;
   readonly #refusals: RareNotice<LogTrouble, string>;
@@ -24,14 +24,14 @@ export class LogWatch implements LogNotices {
     this.#logger = logger;
     this.#refusals = new RareNotice(
       (reason, times, words) =>
-        logger.warn({ reason, detail: words, times }, 'redis: refuses a command, and takes others'),
+        logger.warn({ reason, detail: words, times }, 'redis: refuses a command; other commands succeed'),
       NOTICE_INTERVAL_MS,
     );
     this.#unreadable = new RareNotice(
       (reason, times, channel) =>
         logger.warn(
           { reason, channel, times },
-          'a channel cannot be read, or followed; its subscribers wait, and it is tried again',
+          'a channel cannot be read or followed; its subscribers wait, and the broker tries again',
         ),
       NOTICE_INTERVAL_MS,
     );
@@ -42,18 +42,17 @@ export class LogWatch implements LogNotices {
     else if (up)
       this.#logger.warn(
         { reason, slotsDown, detail },
-        'redis: partly down; publishing to channels in these slots answers 503',
+        'redis: partly down; publishes to channels in these slots get 503',
       );
-    else
-      this.#logger.warn({ reason, detail }, 'redis: down; subscriptions stay open, publishing answers 503');
+    else this.#logger.warn({ reason, detail }, 'redis: down; streams stay open, publishes get 503');
     if (this.#up && !up) this.#downSince = performance.now();
     this.#up = up;
     this.#everUp ||= up;
   };
 
-  readonly onRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
+  readonly onLogRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
 
-  /** For a channel that has subscribers. Skips an outage of the whole log, which onHealth reports. */
+  /** Called for a channel with subscribers. Skips outages of the whole log, because onHealth reports them. */
   readonly onTrouble = (channel: ChannelName, error: unknown): void => {
     const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
     if (reason !== 'unreachable' && reason !== 'timeout') this.#unreadable.note(reason, channel);
@@ -62,10 +61,10 @@ export class LogWatch implements LogNotices {
   readonly onEviction = (policy: string): void =>
     this.#logger.warn(
       { policy },
-      'redis: its maxmemory-policy may evict events, which subscribers are told as gaps; set noeviction',
+      'redis: its maxmemory-policy may evict events, and subscribers then get gaps; set noeviction',
     );
 
-  /** Whether a replica is ready although the log is in this state. */
+  /** Whether this replica is ready while the log is in this state. */
   isTolerable({ up }: LogHealth): boolean {
     return up || (this.#everUp && performance.now() - this.#downSince < READINESS_GRACE_MS);
   }

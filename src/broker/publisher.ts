@@ -11,17 +11,17 @@ import type { RefusalNotices } from './refusal-notices.ts';
 
 export interface PublisherParts {
   readonly log: EventLog;
-  /** Counts publishes for all replicas; undefined where there is only one. */
+  /** Counts publishes for all replicas together. Undefined with the embedded log, which serves one replica. */
   readonly counter: RateCounter | undefined;
   readonly credentials: Pick<Credentials, 'publishers'>;
   readonly revocations: Revocations;
   readonly refusals: RefusalNotices;
   readonly metrics: Pick<Metrics, 'instruments' | 'uncounted'>;
-  /** Undefined where nothing is traced. */
+  /** Undefined when tracing is off. */
   readonly tracer: RequestTracer | undefined;
 }
 
-/** The way in for events: the HTTP routes and the publish lane give each publish to it. */
+/** Makes the publisher. The HTTP routes and the publish lane pass every publish to it. */
 export function openPublisher(config: Config, parts: PublisherParts): Publisher {
   const { log, counter, credentials, revocations, refusals, metrics, tracer } = parts;
   return new Publisher({
@@ -34,7 +34,7 @@ export function openPublisher(config: Config, parts: PublisherParts): Publisher 
       perAddress: config.publishRatePerIp,
       counter,
       onUncounted: metrics.uncounted,
-      onRefused: refusals.onRequest,
+      onRequestRefused: refusals.onRequestRefused,
     }),
     maxBodyBytes: config.maxBodyBytes,
     instruments: metrics.instruments,

@@ -3,7 +3,7 @@ import type { Readiness } from '../routes/health.ts';
 import type { Connections } from '../stream/connections.ts';
 import type { LogWatch } from './log-watch.ts';
 
-/** What `GET /readyz` says: ready while the log takes events and no drain has begun. */
+/** The answer of `GET /readyz`: ready while the log accepts events and no drain has begun. */
 export async function readinessOf(
   log: Pick<EventLog, 'health'>,
   logWatch: Pick<LogWatch, 'isTolerable'>,

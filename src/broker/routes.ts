@@ -21,7 +21,7 @@ import type { Connections } from '../stream/connections.ts';
 import type { Credentials } from './credentials.ts';
 import type { RefusalNotices } from './refusal-notices.ts';
 
-/** What the routes are made of. */
+/** The parts that the routes use. */
 export interface RouteParts {
   readonly publisher: Publisher;
   readonly hub: Hub;
@@ -38,7 +38,7 @@ export interface RouteParts {
 
 const CONSOLE = fileURLToPath(new URL('../console', import.meta.url));
 
-/** Everything on the broker's port, in the order in which the API document lists it. */
+/** Registers the routes of the broker's port, in the order of the API document. */
 export async function brokerRoutes(app: FastifyInstance, config: Config, parts: RouteParts): Promise<void> {
   const { publisher, hub, connections, loop, control, revocations, metrics, refusals, version } = parts;
   const { keys, publishers, subscribers, issuer } = parts.credentials;
@@ -52,7 +52,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     subscribers,
     revocations,
     onOpened: metrics.opened,
-    onRefused: refusals.onStream,
+    onStreamRefused: refusals.onStreamRefused,
   });
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(consolePage, { folder: CONSOLE });
@@ -60,7 +60,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
   await app.register(apiDocument, { described, version, tokenCookie: config.tokenCookie });
 }
 
-/** Health and metrics: on the admin port where there is one, else on the broker's. */
+/** Registers health and metrics: on the admin port if there is one, otherwise on the broker's port. */
 export async function adminRoutes(
   app: FastifyInstance,
   { readiness, metrics }: Pick<RouteParts, 'readiness' | 'metrics'>,

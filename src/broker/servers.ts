@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { AllowedOrigins } from '../auth/allowed-origins.ts';
 import type { Config } from '../config/config.ts';
-import { KEEP_ALIVE_TIMEOUT, createHttpServer } from '../http/http-server.ts';
+import { KEEP_ALIVE_TIMEOUT_MS, createHttpServer } from '../http/http-server.ts';
 import { ListeningSockets } from '../http/listening-sockets.ts';
 import { PublishLane } from '../routes/publish-lane.ts';
 import { TlsServer } from '../http/tls-server.ts';
@@ -13,30 +13,30 @@ import { adminRoutes, brokerRoutes } from './routes.ts';
 import type { RouteParts } from './routes.ts';
 
 /**
- * Connections that may wait to be accepted; the kernel may allow fewer (net.core.somaxconn). With Node's 511, thousands
- * who come back at once would be dropped, and wait for their TCP's next attempts, up to a minute later.
+ * The number of connections that may wait to be accepted. The kernel may allow fewer (net.core.somaxconn). With Node's 511, the
+ * kernel would drop most of thousands of clients that reconnect at once, and TCP would retry up to a minute later.
  */
 const BACKLOG = 16_384;
 /** How long requests may take to finish after the last stream has ended, in ms. */
 const FINISH_MS = 2_000;
-/** The admin port takes no bodies. */
+/** The limit for bodies on the admin port, whose routes need no body. */
 const ADMIN_BODY_BYTES = 1024;
 
-/** What listens: the broker's port with its publish lane, and the admin port where there is one. */
+/** The broker's port with its publish lane, and the admin port if there is one. */
 export interface Servers {
-  /** Gives the URL of the broker, and of the admin port. */
+  /** Starts to listen. Returns the URL of the broker and of the admin port. */
   listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
-  /** Asks clients of HTTP/2 to open no more streams on their connections. */
+  /** Asks HTTP/2 clients to open no more streams on their connections. */
   sendAway(): void;
-  /** Takes no more connections, and gives requests under way {@link FINISH_MS} for their answers. */
+  /** Accepts no more connections. Waits up to {@link FINISH_MS} for the answers to open requests. */
   finish(): Promise<void>;
   renewCertificate(config: Config): void;
-  /** At once: open connections are cut. */
+  /** Closes everything at once. Cuts open connections. */
   close(): Promise<void>;
 }
 
 export async function openServers(config: Config, logger: Logger, parts: RouteParts): Promise<Servers> {
-  // Fastify logs a line for each refused address where the broker logs one for all.
+  // Fastify's lines at `info` are suppressed: the broker logs its own.
   const httpLogger = logger.child({}, { level: logger.isLevelEnabled('info') ? 'warn' : logger.level });
   const identity = tlsIdentity(config);
   const tls = identity && new TlsServer(identity);
@@ -44,7 +44,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
     logger: httpLogger,
     maxHeaderBytes: config.maxHeaderBytes,
     headTimeout: config.headTimeout,
-    onRefused: parts.refusals.onRequest,
+    onRequestRefused: parts.refusals.onRequestRefused,
   };
   const server = await createHttpServer({
     ...common,
@@ -72,7 +72,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
       const where = { port: config.port, host: config.host, backlog: BACKLOG };
       const url = await sockets.listen((options) => server.listen(options), where);
-      // Fastify does not know what its server speaks.
+      // Fastify does not know that its server uses TLS.
       return { url: tls === undefined ? url : url.replace(/^http:/, 'https:'), adminUrl };
     },
     sendAway() {
@@ -98,7 +98,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
   };
 }
 
-/** For a broker without TLS: the lane reads plain text only. */
+/** Makes the lane of a broker without TLS. The lane reads only unencrypted bytes. */
 function publishLane(
   server: FastifyInstance,
   config: Config,
@@ -110,9 +110,9 @@ function publishLane(
     trusts: trustedProxies(config.trustedProxies),
     maxHeaderBytes: config.maxHeaderBytes,
     maxBodyBytes: config.maxBodyBytes,
-    keepAlive: KEEP_ALIVE_TIMEOUT,
+    keepAlive: KEEP_ALIVE_TIMEOUT_MS,
     loop,
-    onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
+    onError: (error) => logger.error({ err: error }, 'a publish failed with an unexpected error'),
   });
 }
 

@@ -3,10 +3,10 @@ import type { Config } from '../config/config.ts';
 import { RareNotice } from '../observe/rare-notice.ts';
 import type { Tracing } from '../observe/tracing.ts';
 
-/** At most one log line in this time says that spans could not be delivered. */
+/** Between two log lines about spans that could not be delivered, in ms. */
 const NOTICE_INTERVAL_MS = 10_000;
 
-/** Undefined where nothing is traced; then no module of OpenTelemetry is loaded. */
+/** Starts tracing. Returns undefined when tracing is off, and then loads no module of OpenTelemetry. */
 export async function startTracing(
   { tracing: protocol, redisUrl }: Config,
   logger: Logger,

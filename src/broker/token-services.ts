@@ -6,10 +6,10 @@ import type { TokenKeys } from '../auth/token-keys.ts';
 import { TokenVerifier } from '../auth/token-verifier.ts';
 import type { Config } from '../config/config.ts';
 
-/** What is there for tokens; all of it undefined where none are taken. */
+/** Verifies and makes tokens. Without a token key, both parts are undefined. */
 export interface TokenServices {
   readonly verifier: TokenVerifier | undefined;
-  /** Undefined where there is nothing to sign with. */
+  /** Undefined without a secret for signing tokens. */
   readonly issuer: TokenIssuer | undefined;
   close(): void;
 }
@@ -25,9 +25,9 @@ export function tokenServices(config: Config, logger: Logger): TokenServices {
 
 function jwksAt(url: string, logger: Logger): Jwks {
   const onFailed = (reason: string): void =>
-    logger.warn({ reason }, 'SLUICE_JWKS_URL cannot be used; the keys that were known before stay');
+    logger.warn({ reason }, 'SLUICE_JWKS_URL cannot be used; the broker keeps the keys that it has');
   const jwks = new Jwks({ url, onFailed });
-  // Nobody waits for it: the first token does, if it comes before the keys.
+  // The start does not wait for the keys. A token that arrives before the keys waits for them.
   void jwks.refresh();
   return jwks;
 }

@@ -1,13 +1,16 @@
+import type { Logger } from 'pino';
 import { createApp } from '../broker/app.ts';
 import { loadConfig, takesTokens } from '../config/config.ts';
 import { brokerLogger } from '../observe/broker-logger.ts';
 import { generateKey, writeKeyFile } from './generated-key.ts';
 import { LogOutput } from '../observe/log-output.ts';
-import { logWarnings } from './log-warnings.ts';
+import { RareNotice } from '../observe/rare-notice.ts';
 import { handleSignals } from './signals.ts';
 
 /** A number instead of process.stdout.fd: reading that would make Node open a stream, which can fail by itself. */
 const STDOUT = 1;
+/** Logs warnings of one name at most once in this time. */
+const WARNING_INTERVAL_MS = 10_000;
 
 /** Runs the broker until SIGTERM, SIGINT or SIGQUIT, then drains it. A second signal ends the process at once. */
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
@@ -62,4 +65,14 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const log = config.redisUrl === undefined ? 'embedded' : 'redis';
   const { replica, version } = app;
   logger.info({ version, url, adminUrl, replica, log, node: process.version }, 'sluice is listening');
+}
+
+/** Writes warnings of Node and of packages to the log. Node would write them to stderr, and block on a slow reader. */
+function logWarnings(logger: Logger): void {
+  const notice = new RareNotice<string, Error>(
+    (name, times, { message }) => logger.warn({ warning: name, times }, message),
+    WARNING_INTERVAL_MS,
+  );
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => notice.note(warning.name, warning));
 }

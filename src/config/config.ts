@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
-import type { TraceProtocol } from '../observe/trace-protocol.ts';
+import type { TraceProtocol } from '../observe/span-exporter.ts';
 import { emptyValueFaults, TOKEN_KEYS } from './empty-values.ts';
 import { machineFaults } from './machine-faults.ts';
 import { thisMachine } from './machine.ts';
@@ -12,8 +13,6 @@ import { SECRETS, SETTINGS } from './settings.ts';
 import type { SettingName } from './settings.ts';
 import { tlsProblems } from './tls-settings.ts';
 import { readTracing } from './tracing.ts';
-
-export { packageVersion } from './package-version.ts';
 
 /** Stops the start. Has one line for each invalid setting, and each line says how to fix it. */
 export class ConfigError extends Error {
@@ -29,7 +28,7 @@ export class ConfigError extends Error {
 type Values = { readonly [N in SettingName]: z.output<(typeof SETTINGS)[N]['schema']> | Absent<N> };
 type Absent<N extends SettingName> = (typeof SETTINGS)[N]['fallback'] extends string ? never : undefined;
 
-/** The settings as read from the environment, frozen. Only main, app, wiring and cli use this type. */
+/** The settings as read from the environment, frozen. Only main.ts, cli/ and broker/ use this type. */
 export type Config = Readonly<ReturnType<typeof toConfig>>;
 
 /** A URL can hold a password before an `@`, or a key behind a `?`. */
@@ -48,7 +47,7 @@ export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachin
   const raws = new Map<SettingName, string>();
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { schema, fallback, example } = SETTINGS[name];
-    const raw = rawValue(name, env, problems);
+    const raw = rawValue(name, { env, isSecret: SECRETS.has(name), problems });
     if (raw !== undefined) raws.set(name, raw);
     const given = raw ?? fallback;
     if (given === undefined) continue;
@@ -80,6 +79,12 @@ export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachin
 /** Whether the broker accepts tokens. With tokens, a publisher needs no publish key. */
 export function takesTokens({ jwtSecrets, jwtPublicKey, jwksUrl }: Config): boolean {
   return jwtSecrets.length > 0 || jwtPublicKey !== undefined || jwksUrl !== undefined;
+}
+
+/** Reads the broker's version from package.json. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: readonly string[]) {

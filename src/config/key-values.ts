@@ -1,8 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { z } from 'zod';
 import { signatureAlgorithms } from '../auth/signature-algorithm.ts';
-import { commaList } from './comma-list.ts';
-import { isQuoted } from './is-quoted.ts';
+import { commaList, isQuoted } from './raw-values.ts';
 
 // Formats of the keys that verify tokens (docs/protocol.md §7). Each message completes "expected …".
 

@@ -1,4 +1,4 @@
-import { commaList } from './comma-list.ts';
+import { commaList } from './raw-values.ts';
 import { SETTINGS } from './settings.ts';
 
 const SECRETS = ['SLUICE_PUBLISH_KEYS', 'SLUICE_JWT_SECRET'] as const;

@@ -1,4 +1,3 @@
-import { isServiceLink } from './service-links.ts';
 import { SECRETS, SETTINGS } from './settings.ts';
 
 const PREFIX = 'SLUICE_';
@@ -15,6 +14,13 @@ const COMMON = new Set(
 );
 /** A name counts as a misspelled setting up to this edit distance. */
 const MAX_EDITS = 4;
+
+/** The form of the URLs that Kubernetes and Docker set. */
+const LINK_URL = /^(?:tcp|udp|sctp):\/\//i;
+const SERVICE_VARIABLE = /_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$/;
+const PORT_VARIABLE = /_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO|START|PORT_START|PORT_END))?$/;
+/** Docker's `SLUICE_REDIS_NAME=/web/sluice-redis`: the linking container and the alias of the linked one. */
+const LINK_NAME = /^\/[^/]+\/[^/]+$/;
 
 export interface NameFaults {
   /** Each problem stops the start. */
@@ -73,6 +79,21 @@ function lacksPrefix(name: string, env: NodeJS.ProcessEnv): boolean {
   return (
     KNOWN.has(PREFIX + name) && isSet(name) && env[meant] === undefined && env[`${meant}_FILE`] === undefined
   );
+}
+
+/**
+ * Whether a variable is the address of another service. Kubernetes sets such variables for every Service of the namespace, and
+ * Docker for every container of `--link`. They begin with `SLUICE_` when the service's name begins with `sluice`. Most are
+ * recognised by their names. `<NAME>_PORT` and `<NAME>_NAME` could be settings too, so their values decide.
+ */
+function isServiceLink(name: string, env: NodeJS.ProcessEnv): boolean {
+  const value = env[name] ?? '';
+  if (SERVICE_VARIABLE.test(name) || PORT_VARIABLE.test(name)) return true;
+  if (name.endsWith('_PORT')) return LINK_URL.test(value);
+  if (name.endsWith('_NAME')) return LINK_NAME.test(value);
+  // Docker passes on the linked container's whole environment, as <NAME>_ENV_<variable>.
+  const at = name.indexOf('_ENV_');
+  return at > 0 && LINK_NAME.test(env[`${name.slice(0, at)}_NAME`] ?? '');
 }
 
 function withoutFile(name: string): string {

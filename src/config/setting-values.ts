@@ -4,8 +4,7 @@ import { parseChannelPattern } from '../events/channel-pattern.ts';
 import { parseOriginPattern } from '../auth/origin-pattern.ts';
 import type { Rate } from '../auth/rate.ts';
 import { parseRedisAddress } from '../redis/redis-address.ts';
-import { commaList } from './comma-list.ts';
-import { isQuoted } from './is-quoted.ts';
+import { commaList, isQuoted } from './raw-values.ts';
 import { networkShare } from './network-share.ts';
 
 // Formats of setting values (docs/protocol.md §9). Each message completes "expected …".

@@ -1,4 +1,4 @@
-import type { TraceProtocol } from '../observe/trace-protocol.ts';
+import type { TraceProtocol } from '../observe/span-exporter.ts';
 
 const ENDPOINT = ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_EXPORTER_OTLP_ENDPOINT'];
 const PROTOCOL = ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL'];

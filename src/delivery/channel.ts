@@ -17,7 +17,7 @@ import type { LastRun, RecentBudget } from './recent-events.ts';
 import { Retention } from './retention.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** What all channels of a replica share. */
+/** The parts that all channels of a replica share. */
 export interface ChannelContext {
   readonly log: EventLog;
   readonly loop: FairLoop;
@@ -26,7 +26,7 @@ export interface ChannelContext {
   readonly heldBudget: HeldBudget;
   readonly policy: HistoryPolicy;
   readonly lastRun: LastRun;
-  /** The log could not be read, or followed. */
+  /** Called when the log could not be read or followed. */
   readonly onTrouble: (channel: ChannelName, error: unknown) => void;
 }
 
@@ -114,7 +114,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#waiting.add(subscriber);
   }
 
-  /** Reads from the log whether an announcement was missed; wakes the subscriber afterwards. */
+  /** Reads the log to find out whether an announcement was missed. Then wakes the subscriber. */
   check(subscriber: Subscriber): void {
     this.#waiting.add(subscriber);
     this.#heal();
@@ -216,7 +216,7 @@ export class Channel implements LogListener, PageConsumer {
     else if (!this.#healing) this.#settle();
   }
 
-  /** Law 1, Chain. False when events are missing before this one. */
+  /** Takes in the event by law 1, Chain. Returns false when events are missing before this one. */
   #take(event: StoredEvent): boolean {
     if (compareEventIds(event.id, this.#position) <= 0) {
       // Either the event is a repetition, or the log has lost its newest events. Reading the log shows which.

@@ -1,10 +1,10 @@
 /** Work that may take long and can be done in slices. */
 export interface FairTask {
-  /** Works until it is done, or until `until` (ms, `performance.now()`). True when there is more to do. */
+  /** Works until it is done, or until `until` (ms, `performance.now()`). Returns true when there is more to do. */
   run(until: number): boolean;
 }
 
-/** How long one slice may hold the event loop. */
+/** How long one slice may hold the event loop, in ms. */
 const SLICE_MS = 8;
 
 /**

@@ -9,7 +9,7 @@ import type { Subscriber } from './subscriber.ts';
 
 /** Bytes of one run, which is one write to each subscriber. */
 const MAX_RUN_BYTES = 256 * 1024;
-/** Bytes that may wait to be written. Beyond that live subscribers go back to reading the log, at their own pace. */
+/** The largest number of waiting bytes. Beyond it, all live subscribers go back to catching up. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
 /** A run on its way to every live subscriber. */

@@ -1,16 +1,16 @@
-import { EVENT_OVERHEAD } from '../events/event.ts';
+import { EVENT_OVERHEAD_BYTES } from '../events/event.ts';
 import type { StoredEvent } from '../events/event.ts';
 
 const MAX_EVENTS = 1_000;
 const MAX_BYTES = 1024 * 1024;
 
-/** Bytes that all channels of a process may hold back together. */
+/** The memory of held-back events, shared by all channels of a process. In bytes. */
 export interface HeldBudget {
   readonly limit: number;
   used: number;
 }
 
-/** Announced events that a channel cannot take in yet. Beyond the bounds they are dropped, and have to be read from the log. */
+/** Announced events that a channel cannot take in yet. Beyond the limits, events are dropped and must be read from the log. */
 export class HeldEvents {
   readonly #budget: HeldBudget;
   #events: StoredEvent[] = [];
@@ -24,7 +24,7 @@ export class HeldEvents {
   add(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (this.#lost) return;
-      const bytes = event.record.length + EVENT_OVERHEAD;
+      const bytes = event.record.length + EVENT_OVERHEAD_BYTES;
       this.#lost =
         this.#events.length === MAX_EVENTS ||
         this.#bytes + bytes > MAX_BYTES ||
@@ -39,7 +39,7 @@ export class HeldEvents {
     }
   }
 
-  /** Empties it. `lost`: events were dropped, and have to be read from the log. */
+  /** Removes and returns the events. `lost` says that events were dropped and must be read from the log. */
   take(): { readonly events: readonly StoredEvent[]; readonly lost: boolean } {
     const taken = { events: this.#events, lost: this.#lost };
     this.#clear();

@@ -9,18 +9,18 @@ import { LastRun } from './recent-events.ts';
 import type { Sink } from './sink.ts';
 import { Subscription } from './subscription.ts';
 
-/** How long a channel without subscribers is still followed, for those that reconnect. */
+/** How long a channel without subscribers is followed, in ms, so that subscribers can reconnect cheaply. */
 const LINGER_MS = 5_000;
-/** Bytes that all channels together keep of their newest events. */
+/** The memory of the recent events of all channels, in bytes. */
 const RECENT_BYTES = 64 * 1024 * 1024;
-/** Bytes that all channels together hold back while they read the log. */
+/** The memory of the events that all channels hold back while they read the log, in bytes. */
 const HELD_BYTES = 32 * 1024 * 1024;
 
 export interface HubOptions {
   readonly log: EventLog;
   readonly loop: FairLoop;
   readonly instruments: Instruments;
-  /** What the log keeps of each channel. */
+  /** Which events the log keeps of each channel. */
   readonly policy: HistoryPolicy;
   /** Called when the log cannot be read or followed for a channel. The channel tries again. */
   readonly onTrouble: (channel: ChannelName, error: unknown) => void;
@@ -59,7 +59,7 @@ export class Hub {
     return this.#channels.size;
   }
 
-  /** The sink gets the channel's events until {@link unsubscribe}. Nothing is written before this returns. */
+  /** Writes the channel's events to the sink until {@link unsubscribe}. Writes nothing before this call returns. */
   subscribe(name: ChannelName, start: Start, sink: Sink): Subscription {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
@@ -72,7 +72,7 @@ export class Hub {
     return subscription;
   }
 
-  /** Ends a subscription that {@link subscribe} has made. */
+  /** Ends a subscription of {@link subscribe}. */
   unsubscribe(name: ChannelName, subscription: Subscription): void {
     subscription.end();
     if (this.#channels.get(name)?.size === 0) this.#idle.set(name, performance.now());

@@ -1,13 +1,13 @@
-/** What delivery counts and measures. `metrics.ts` turns it into Prometheus series; a test may just count. */
+/** Receives the counts and times of delivery. `metrics.ts` makes Prometheus series from them. */
 export interface Instruments {
-  /** Events written to sockets as they arrived, summed over subscribers. */
+  /** Events were written to live subscribers. Summed over subscribers. */
   delivered(count: number): void;
-  /** Events written to sockets out of the log or of recent memory, summed over subscribers. */
+  /** Events from the log or from recent events were written to subscribers that caught up. Summed over subscribers. */
   replayed(count: number): void;
-  /** A subscriber was told that events may be missing. */
+  /** A subscriber got a gap: events may be missing. */
   gap(): void;
-  /** A hole in what was announced was closed by reading the log. */
+  /** Missed announcements were read from the log. */
   healed(): void;
-  /** From the log's timestamp of an event to the moment its last live subscriber was written to. */
+  /** The time from an event's timestamp in the log to the write to its last live subscriber. */
   fannedOut(seconds: number): void;
 }

@@ -3,21 +3,21 @@ import type { SharedPage } from './shared-page.ts';
 import type { RecentBudget } from './recent-events.ts';
 import type { Retention } from './retention.ts';
 
-/** Pages kept of a channel. */
+/** The largest number of kept pages of a channel. */
 const MAX_KEPT = 8;
-/** How long pages are kept, in ms: subscribers that have lost their replica come back within seconds. */
-export const KEPT_FOR = 2_000;
+/** How long pages are kept, in ms. Subscribers that have lost their replica reconnect within seconds. */
+export const KEPT_FOR_MS = 2_000;
 
 interface KeptPage {
   readonly page: SharedPage;
-  /** Its place in the order of questions: says whether the log was asked before or after a subscriber came. */
+  /** The number of the last question before the read. Says whether the read began before or after a subscriber came. */
   readonly turn: number;
-  /** Events that the channel had taken in when the log was asked. */
+  /** How many events the channel had taken in when the read began. */
   readonly taken: number;
   readonly size: number;
 }
 
-/** Pages that the log has given a moment ago. */
+/** The pages that were read from the log in the last seconds. */
 export class KeptPages {
   readonly #budget: RecentBudget;
   readonly #retention: Retention;
@@ -32,13 +32,13 @@ export class KeptPages {
     return this.#kept.length === 0;
   }
 
-  /** The page for a subscriber at `position` that came at `turn`, if a kept page answers it and is still true. */
+  /** Returns the page for a subscriber at `position` that came at `turn`, if a kept page has it and the log still keeps it. */
   answerTo(position: EventId, turn: number): SharedPage | undefined {
     for (const [index, kept] of this.#kept.entries()) {
       const fresh = kept.turn >= turn;
       const answer = kept.page.answerTo(position, fresh);
       if (answer === undefined || !(fresh || this.#stillKept(kept, answer))) continue;
-      // The page that was used last is dropped last.
+      // Moves the page to the end: the page that was not used for longest is dropped first.
       this.#kept.splice(index, 1);
       this.#kept.push(kept);
       return answer;
@@ -46,7 +46,7 @@ export class KeptPages {
     return undefined;
   }
 
-  /** False when there is no room for it. */
+  /** Keeps the page. Returns false when there is no room for it. */
   keep(page: SharedPage, turn: number, taken: number): boolean {
     const { size } = page;
     if (this.#budget.used + size > this.#budget.limit) return false;
@@ -61,7 +61,7 @@ export class KeptPages {
     this.#kept = [];
   }
 
-  /** Whether the log, asked now, would still give what this answer begins with. */
+  /** Whether the log still keeps the first event of the answer. */
   #stillKept({ taken }: KeptPage, { events: [first], room }: SharedPage): boolean {
     if (first === undefined) return true;
     return this.#retention.taken - taken <= room && !this.#retention.expired(first.id);

@@ -2,17 +2,17 @@ import type { ChannelName } from '../events/channel-name.ts';
 import type { EventLog, HistoryPolicy } from '../log/event-log.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
-import { KEPT_FOR, KeptPages } from './kept-pages.ts';
+import { KEPT_FOR_MS, KeptPages } from './kept-pages.ts';
 import { SharedPage } from './shared-page.ts';
 import { PatientReads } from './patient-reads.ts';
 import type { RecentBudget } from './recent-events.ts';
 import type { Retention } from './retention.ts';
 
-/** Events a page holds at most. */
+/** The largest number of events in a page. */
 const PAGE_LIMIT = 256;
 
 interface Asker {
-  /** The log could not be read; it is asked again. */
+  /** The log could not be read. The page reader tries again. */
   onTrouble(error: unknown): void;
 }
 
@@ -55,14 +55,14 @@ export class PageReader implements FairTask {
   readonly #options: PageReaderOptions;
   readonly #reads: PatientReads;
   readonly #kept: KeptPages;
-  /** By position, the oldest question first: a map keeps the order in which its keys were added. */
+  /** By position. The map keeps the order in which the questions came. */
   readonly #questions = new Map<EventId, Question>();
   readonly #rewinds = new Map<number, Set<RewindConsumer>>();
-  /** The last page, while questions wait: it may answer them even if it is too large to be kept. */
+  /** The last page, while questions wait. It may answer them, even if it is too large for {@link KeptPages}. */
   #latest: { readonly page: SharedPage; readonly turn: number } | undefined;
   #turn = 0;
   #reading = false;
-  /** The `count` of the rewind that the log is asked for now. */
+  /** The `count` of the rewind in progress. */
   #rewinding: number | undefined;
   #pumping = false;
 
@@ -106,7 +106,7 @@ export class PageReader implements FairTask {
     );
   }
 
-  /** Gives the consumer the id after which the newest `count` events lie. Equal counts share one answer. */
+  /** Gives the consumer the id that precedes the newest `count` events. Equal counts share one answer. */
   rewind(count: number, consumer: RewindConsumer): Withdraw {
     const consumers = this.#rewinds.get(count) ?? new Set();
     consumers.add(consumer);
@@ -118,7 +118,7 @@ export class PageReader implements FairTask {
     };
   }
 
-  /** Drops the pages that were read before. */
+  /** Drops all kept pages. */
   forget(): void {
     this.#kept.forget();
     this.#latest = undefined;
@@ -140,7 +140,7 @@ export class PageReader implements FairTask {
       const known = this.#answerTo(after, question.turn);
       if (known !== undefined) this.#hand(after, known);
       else if (!this.#reading) this.#ask(after, question);
-      // The log is busy with another question.
+      // A read for another question is in progress.
       else break;
       if ((++visited & 31) === 0 && performance.now() >= until) {
         this.#pumping = true;
@@ -180,7 +180,7 @@ export class PageReader implements FairTask {
         this.#reading = false;
         const page = SharedPage.of(after, answer);
         this.#latest = { page, turn };
-        if (this.#kept.empty) this.#reads.after(KEPT_FOR, () => this.#kept.forget());
+        if (this.#kept.empty) this.#reads.after(KEPT_FOR_MS, () => this.#kept.forget());
         this.#kept.keep(page, turn, taken);
         this.#hand(after, page);
         if (this.#questions.size > 0) this.#pump();

@@ -1,18 +1,18 @@
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
 
-/** Asks the log again until it answers. Publishers get an error at once; subscribers wait. */
+/** Repeats reads of the log until the log answers. Subscribers wait, while publishers get an error at once. */
 export class PatientReads {
   readonly #onFailed: (error: unknown) => void;
   readonly #timers = new Set<NodeJS.Timeout>();
   #stopped = false;
 
-  /** @param onFailed called for each attempt that failed */
+  /** @param onFailed called for each failed attempt */
   constructor(onFailed: (error: unknown) => void) {
     this.#onFailed = onFailed;
   }
 
-  /** Asks until there is an answer, then calls `found`. */
+  /** Repeats `question` until it succeeds, then calls `found`. */
   ask<T>(question: () => Promise<T>, found: (answer: T) => void, delay = FIRST_RETRY_MS): void {
     question().then(
       (answer) => {
@@ -28,7 +28,7 @@ export class PatientReads {
     );
   }
 
-  /** Calls the action after so many ms, unless stopped before. */
+  /** Calls the action after a delay in ms, unless stopped before. */
   after(ms: number, action: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);

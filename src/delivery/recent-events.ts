@@ -1,19 +1,19 @@
 import { EventRun } from '../events/event-run.ts';
-import { EVENT_OVERHEAD } from '../events/event.ts';
+import { EVENT_OVERHEAD_BYTES } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
 import { countWithin } from '../events/record.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 256 * 1024;
 
-/** Bytes of recent memory that all channels of a process may keep together, without what still has to be written. */
+/** The memory of recent events and kept pages of all channels, in bytes. Events that are still to be written may exceed it. */
 export interface RecentBudget {
   readonly limit: number;
   used: number;
 }
 
 /**
- * The newest events of one followed channel, so that a subscriber that is a little behind need not ask the log. Holds every
+ * The newest events of one followed channel, so that a subscriber that is a little behind does not read the log. Holds every
  * event that the channel took in after {@link floor}.
  */
 export class RecentEvents {
@@ -37,7 +37,7 @@ export class RecentEvents {
     this.#budget.used += costOf(event);
   }
 
-  /** The events after this position; undefined for a position that is neither the floor nor one of the events. */
+  /** Returns the events after the position; undefined when the position is neither the floor nor one of the events. */
   after(position: EventId): readonly StoredEvent[] | undefined {
     const events = this.#events;
     for (let i = events.length; i > 0; i--) {
@@ -79,18 +79,18 @@ export class RecentEvents {
   }
 }
 
-/** Bytes that one run to a subscriber may be sent as. */
+/** The largest number of bytes that a stream sends for one run. */
 const MAX_RUN_BYTES = 256 * 1024;
 
 /**
- * The run of recent events that was made last, of whichever channel. Subscribers that come together need the same run, and
- * one run for all channels is a bounded amount of memory.
+ * The last run of recent events, of any channel. Subscribers that come together need the same run. One run for all channels
+ * bounds the memory.
  */
 export class LastRun {
   #channel: object | undefined;
   #run: EventRun | undefined;
 
-  /** The events after `from`, or the first of them when they are many bytes. */
+  /** Returns the run of the events after `from`, or of the first of them when the events have many bytes. */
   of(channel: object, from: EventId, events: readonly StoredEvent[]): EventRun {
     const count = countWithin(events, MAX_RUN_BYTES);
     const to = events[count - 1]?.id ?? from;
@@ -112,10 +112,10 @@ export class LastRun {
 }
 
 function costOf({ record }: StoredEvent): number {
-  return record.length + EVENT_OVERHEAD;
+  return record.length + EVENT_OVERHEAD_BYTES;
 }
 
-/** The events of a page may share a buffer: keeping one of them would keep all. Announced events own their bytes. */
+/** Copies a record that is a view of a larger buffer. The records of a page share a buffer, and one would keep all of it. */
 function withOwnBytes(event: StoredEvent): StoredEvent {
   const { record } = event;
   if (record.buffer.byteLength === record.length) return event;

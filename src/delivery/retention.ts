@@ -8,7 +8,7 @@ import type { EventId, StoredEvent } from '../events/event.ts';
  */
 export class Retention {
   readonly #policy: HistoryPolicy;
-  /** Events that this replica has taken in. */
+  /** How many events this replica has taken in. */
   #taken = 0;
   #newest: EventId | undefined;
   #heardAt = 0;
@@ -32,7 +32,7 @@ export class Retention {
     this.heard(event.id);
   }
 
-  /** Whether the log keeps so many events, if none of them is too old. */
+  /** Whether the log keeps this many events, if none of them is too old. */
   holds(count: number): boolean {
     return count <= this.#policy.size;
   }

@@ -1,10 +1,10 @@
 import { EventRun } from '../events/event-run.ts';
 import type { LogPage } from '../log/event-log.ts';
-import { EVENT_OVERHEAD, compareEventIds } from '../events/event.ts';
+import { EVENT_OVERHEAD_BYTES, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
 import { countWithin, sentLength } from '../events/record.ts';
 
-/** Bytes that the events of one page may be sent as: line breaks make events longer than their records. */
+/** The largest number of bytes that a stream sends for one page. Line breaks make events longer than their records. */
 const MAX_SENT_BYTES = 256 * 1024;
 
 interface PageParts {
@@ -24,7 +24,7 @@ interface PageParts {
 export class SharedPage {
   readonly asked: EventId;
   readonly run: EventRun;
-  /** As {@link LogPage} has them. */
+  /** See {@link LogPage}. */
   readonly tail: EventId;
   readonly complete: boolean;
   readonly room: number;
@@ -54,7 +54,10 @@ export class SharedPage {
 
   /** Bytes that the page takes in memory at the most, with the form in which its run is sent. */
   get size(): number {
-    return this.events.reduce((sum, event) => sum + EVENT_OVERHEAD + sentLength(event), this.#recordBytes);
+    return this.events.reduce(
+      (sum, event) => sum + EVENT_OVERHEAD_BYTES + sentLength(event),
+      this.#recordBytes,
+    );
   }
 
   /**
@@ -64,7 +67,7 @@ export class SharedPage {
    * The events are consecutive, so every position from the first event's predecessor to the last event is inside the
    * page. When the log was read from a position before all that it keeps, every older position gets the same answer.
    *
-   * @param fresh the log was asked after `position` came, so that the tail in its answer counts for it
+   * @param fresh whether the read began after the subscriber at `position` came, so that the page's tail counts for it
    */
   answerTo(position: EventId, fresh: boolean): SharedPage | undefined {
     if (position === this.asked && (fresh || this.events.length > 0)) return this;

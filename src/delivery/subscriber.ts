@@ -1,9 +1,9 @@
 import type { EventRun } from '../events/event-run.ts';
 import type { EventId } from '../events/event.ts';
 
-/** What a channel and its fan-out know of a subscription. */
+/** The part of a subscription that its channel and the fan-out use. */
 export interface Subscriber {
-  /** The last event written, or where to begin. */
+  /** The id of the last written event, or the position at which to begin. */
   readonly position: EventId;
   /** How many events the channel had taken in when the subscriber came. The channel sets it. */
   arrivedAt: number;

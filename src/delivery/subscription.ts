@@ -15,7 +15,7 @@ import type { Subscriber } from './subscriber.ts';
 /** docs/architecture.md has a table of the states and of what each waits for. */
 type State = 'waiting' | 'catching-up' | 'live' | 'ended';
 
-/** What a subscription that catches up does next. */
+/** The next step of a subscription that catches up. */
 type Step =
   /** Turn the start into a position. */
   | { readonly do: 'begin' }
@@ -25,7 +25,7 @@ type Step =
   | { readonly do: 'await-log'; readonly withdraw: Withdraw }
   /** Write the page that the log has given. */
   | { readonly do: 'deliver'; readonly page: SharedPage }
-  /** As `advance`, but the log has just said that nothing follows the position. */
+  /** Does the same as `advance`, after the log has returned no events after the position. */
   | { readonly do: 'advance-from-end' };
 
 const BEGIN: Step = { do: 'begin' };
@@ -64,7 +64,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     this.#instruments = instruments;
   }
 
-  /** The id that the reader would resume from; undefined while that is not known. */
+  /** The id from which the reader would resume; undefined while it is not known. */
   get cursor(): EventId | undefined {
     const start = this.#start;
     if (this.#step.do === 'begin') return start?.from === 'id' ? start.id : undefined;
@@ -90,7 +90,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   }
 
   deliver(run: EventRun): boolean {
-    // The sink may be full of what another subscription of the same connection has written.
+    // Another subscription of the same connection may have filled the sink.
     const writable = this.#sink.writable;
     if (writable) {
       this.position = run.to;
@@ -206,7 +206,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     if (!this.#sink.writable) this.catchUp();
   }
 
-  /** Turns the start into a position; false while the log is asked for it. */
+  /** Turns the start into a position. Returns false when only the log can give it, and asks the log. */
   #begin(): boolean {
     const start = this.#start ?? { from: 'tail' };
     const tail = this.#channel.position;
@@ -277,7 +277,7 @@ function needsLog(start: Start | undefined): boolean {
  * @param missing the newest event before the page, which the log has dropped
  */
 function isLoss(missing: EventId, start: Start | undefined): boolean {
-  // `last` asks for what is kept. Events that were dropped while the log was asked are not part of it.
+  // `last` means kept events. Events that were dropped before the read are no loss.
   if (start?.from === 'last') return false;
   if (start?.from !== 'time') return true;
   return missing !== ORIGIN && eventTime(missing) >= start.ms;

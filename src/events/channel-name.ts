@@ -19,7 +19,7 @@ const FOREIGN = /[^A-Za-z0-9._:~-]/u;
 
 /**
  * Checks a name that has already been percent-decoded.
- * @throws BrokerError `invalid-channel`, naming the character that does not belong
+ * @throws BrokerError `invalid-channel`, naming the character that is not allowed
  */
 export function parseChannelName(text: string): ChannelName {
   if (CHANNEL_NAME.test(text)) {

@@ -16,7 +16,7 @@ export type EndReason = 'drained' | 'aged' | 'expired' | 'disconnected';
  * Why the broker cannot serve a new stream now. It answers with 200 and a `sluice:closing` that says when to come back.
  * - `draining`: this replica is shutting down
  * - `limit`: SLUICE_MAX_CONNECTIONS are open
- * - `ip-limit`, `subject-limit`: the address, or the token's subject, has as many streams as it may
+ * - `ip-limit`, `subject-limit`: the address, or the token's subject, has reached its limit of streams
  * - `failed-authentication`: the address has sent too many wrong credentials
  * - `keys`: the token's key is not known and cannot be fetched now
  */

@@ -3,9 +3,9 @@ import { parseEventId } from './event.ts';
 import type { EventId } from './event.ts';
 
 /**
- * Where a subscriber of one channel begins (docs/protocol.md §4).
+ * Where a subscription begins in its channel (docs/protocol.md §4).
  * - `tail`: new events only
- * - `id`: after the event it saw last
+ * - `id`: after the last event that the subscriber saw
  * - `earliest`: with the first event that the channel ever had
  * - `last`: with the newest `count` events that are kept
  * - `time`: with the first event at or after that moment (epoch ms)

@@ -27,18 +27,18 @@ export type BrokerErrorCode =
   | 'keys-unavailable'
   | 'revocations-full';
 
-/** One thing that is wrong with a body: an RFC 6901 pointer to it, and what to do about it. */
+/** One fault in a body: an RFC 6901 pointer to it, and a text that says what is wrong. */
 export interface BodyFault {
   readonly pointer: string;
   readonly detail: string;
 }
 
-/** The one error class. `message` is written for whoever sent the request: it says what to do next. */
+/** The only error class of the broker. `message` is for the client that sent the request and says what to do next. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError';
   readonly code: BrokerErrorCode;
   readonly faults: readonly BodyFault[];
-  /** Whole seconds after which to try again, where that is known. */
+  /** The whole seconds after which to try again; undefined when that is not known. */
   readonly retryAfter: number | undefined;
   /** Why the log cannot be used, when the log is the reason for the error. */
   readonly trouble: LogTrouble | undefined;

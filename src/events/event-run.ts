@@ -36,13 +36,13 @@ export class EventRun {
     return this.events.at(-1)?.id ?? this.from;
   }
 
-  /** This run in that form. The first call makes the form. */
+  /** Returns the view's form of this run. The first call makes the form. */
   as<Form>(view: RunView<Form>): Form {
     if (this.#view === view) return this.#form as Form;
     return this.#asOther(view);
   }
 
-  /** The run without its first `count` events, which can share its forms. */
+  /** Returns the run without its first `count` events. The new run can use the forms of this one. */
   without(count: number): EventRun {
     if (count === 0) return this;
     const { whole, skipped } = this.partOf ?? { whole: this, skipped: 0 };

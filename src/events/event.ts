@@ -6,7 +6,7 @@ declare const brand: unique symbol;
  */
 export type EventId = string & { readonly [brand]: 'EventId' };
 
-/** The tail of a channel that never had an event, and the predecessor of a first event. */
+/** The tail of a channel that never had an event, and the predecessor of a channel's first event. */
 export const ORIGIN = '0-0' as EventId;
 
 /** A checked event from a publisher, before the log gives it an id. */
@@ -15,28 +15,28 @@ export interface NewEvent {
   readonly type?: string | undefined;
   /** The event is the newest value of this key: 1 to 200 visible ASCII characters. */
   readonly key?: string | undefined;
-  /** No event follows it in its channel. */
+  /** The event is the last one of its channel. */
   readonly last?: boolean | undefined;
   readonly data: string;
 }
 
-/** An event as the log keeps it. */
+/** An event in the log. */
 export interface StoredEvent {
   readonly id: EventId;
   /** The id of the event before this one in the channel, its predecessor. A replica finds missing events by it. */
   readonly prev: EventId;
-  /** The event itself in the form of `record.ts`; its version is known to this broker. */
+  /** The event in the form of `record.ts`. This broker knows the record's version. */
   readonly record: Buffer;
 }
 
-/** What an event takes in memory besides its record: its object, its ids, and what Node keeps for a buffer; on the high side. */
-export const EVENT_OVERHEAD = 400;
+/** The memory of an event besides its record, rounded up: its object, its ids, and Node's overhead for a buffer. */
+export const EVENT_OVERHEAD_BYTES = 400;
 
 export const EVENT_ID = /^(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})$/;
 const MAX_U64 = '18446744073709551615';
 const MAX_SEQ = MAX_U64;
 
-/** Reads an id in its canonical form; undefined for anything else. */
+/** Reads an id in its canonical form. Returns undefined for any other text. */
 export function parseEventId(text: string): EventId | undefined {
   const match = EVENT_ID.exec(text);
   if (!match) return undefined;
@@ -44,7 +44,7 @@ export function parseEventId(text: string): EventId | undefined {
   return compareDigits(ms, MAX_U64) <= 0 && compareDigits(seq, MAX_U64) <= 0 ? (text as EventId) : undefined;
 }
 
-/** Order within a channel: negative when `a` came before `b`, 0 when they are the same. */
+/** Orders the ids of a channel: negative when `a` came before `b`, 0 when they are equal. */
 export function compareEventIds(a: EventId, b: EventId): number {
   if (a === b) return 0;
   const dashA = a.indexOf('-');
@@ -55,7 +55,7 @@ export function compareEventIds(a: EventId, b: EventId): number {
   return ms === 0 ? compareDigits(a.slice(dashA + 1), b.slice(dashB + 1)) : ms;
 }
 
-/** Milliseconds since the epoch, by the log's clock, at which the event was appended. */
+/** When the event was appended, in epoch ms by the log's clock. */
 export function eventTime(id: EventId): number {
   return Number(id.slice(0, id.indexOf('-')));
 }

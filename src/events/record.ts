@@ -11,8 +11,8 @@ import type { NewEvent, StoredEvent } from './event.ts';
  *     field   = "t" type | "k" key | "l"
  *     version-0 = "0" SSE-fields
  *
- * `t` is the event's type, `k` its key, `l` says that it is the last of its channel. Neither a type nor a key holds a
- * line break. Fields with other letters are skipped. The data reach to the end, as they were published.
+ * `t` is the event's type and `k` its key. `l` says that the event is the last one of its channel. Types and keys hold no line
+ * break. Fields with other letters are ignored. The published data reach to the end of the record.
  *
  * Version 0 is the form of the release before: the event's SSE fields without the id, ending in a blank line. This release
  * reads version 0 and never writes it.
@@ -24,7 +24,7 @@ const TYPE = 0x74;
 const KEY = 0x6b;
 const LAST = 0x6c;
 
-/** A record of version 1, taken apart. */
+/** The parts of a record of version 1. */
 export interface RecordFields {
   readonly version: 1;
   readonly type: string | undefined;
@@ -41,7 +41,7 @@ export interface RecordedFrame {
   readonly fields: Buffer;
 }
 
-/** The record of an event, as text that is to be encoded as UTF-8. */
+/** Returns the record of an event as text. The caller encodes it as UTF-8. */
 export function encodeRecord(event: NewEvent): string {
   return recordHead(event) + event.data;
 }
@@ -91,12 +91,12 @@ export function unknownVersion(record: Buffer): BrokerError {
   const version = JSON.stringify(record.toString('latin1', 0, 8).split('\n', 1)[0]);
   return new BrokerError(
     'log-unavailable',
-    `The log holds an event in a form that this version of Sluice does not know (it begins with ${version}). Upgrade this replica.`,
+    `The log holds an event of a newer version of Sluice (its record begins with ${version}). Upgrade this replica.`,
     { trouble: 'version' },
   );
 }
 
-/** What a line break of the data can grow to in a form of the event that is sent: in SSE to `LF "data: "`. */
+/** How many bytes a stream writes at most for one byte of a line break. In SSE, LF becomes `LF "data: "`. */
 const MAX_GROWTH = 7;
 const CR = 0x0d;
 /** What is sent of an event besides its record and its id: `id: `, `data: ` and line ends, for the record's own head. */
@@ -108,8 +108,8 @@ export function plainLength({ id, record }: StoredEvent): number {
 }
 
 /**
- * How many of the events, from the first on, are sent as at most `maxBytes`; at least one. Line breaks are counted only
- * when the records could become too large.
+ * Returns how many of the first events a stream sends in at most `maxBytes`, but at least one. Counts line breaks only when the
+ * events could exceed the limit.
  */
 export function countWithin(events: readonly StoredEvent[], maxBytes: number): number {
   let most = 0;

@@ -3,7 +3,7 @@
  * - `key-rate`, `ip-rate`: more publishes than SLUICE_PUBLISH_RATE_PER_KEY or _PER_IP allows
  * - `failed-authentication`: a wrong credential from an address that has sent too many
  * - `body-size`, `head-size`: larger than SLUICE_MAX_BODY_BYTES or SLUICE_MAX_HEADER_BYTES, or too many headers
- * - `slow`: the head took longer than SLUICE_HEAD_TIMEOUT, or the whole request longer than it may
+ * - `slow`: the head took longer than SLUICE_HEAD_TIMEOUT, or the whole request took longer than 30 s
  */
 export const REQUEST_REFUSALS = [
   'key-rate',

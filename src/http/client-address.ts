@@ -3,21 +3,25 @@ import type { FastifyRequest } from 'fastify';
 import ipaddr from 'ipaddr.js';
 
 /**
- * The address that a request counts against: an IPv4 address, or the /64 network of an IPv6 address, because a client
- * that has one address of a /64 has all of them. Fastify has skipped SLUICE_TRUSTED_PROXIES in X-Forwarded-For.
+ * Returns the address that limits count: an IPv4 address, or the /64 network of an IPv6 address. A client with one address of a
+ * /64 network can use all of its addresses. Fastify has skipped SLUICE_TRUSTED_PROXIES in X-Forwarded-For.
  */
 export function clientAddress(request: FastifyRequest): string {
   return countedClient(request.ip, request.socket.remoteAddress);
 }
 
-/** The same where Fastify has no request: `forwardedFor` is the X-Forwarded-For, `trusts` knows SLUICE_TRUSTED_PROXIES. */
+/**
+ * Does the same without a Fastify request.
+ * @param forwardedFor the value of X-Forwarded-For
+ * @param trusts whether an address is in SLUICE_TRUSTED_PROXIES
+ */
 export function forwardedClientAddress(
   remote: string | undefined,
   forwardedFor: string | undefined,
   trusts: (address: string) => boolean,
 ): string {
   let client = remote;
-  // Each proxy adds the address that it was asked from, so the list is read from its end for as long as it can be believed.
+  // Each proxy appends the address of its client. So this reads the list from its end, as long as the proxies are trusted.
   for (const entry of forwardedFor?.split(',').toReversed() ?? []) {
     const address = entry.trim();
     if (address === '') continue;
@@ -27,12 +31,12 @@ export function forwardedClientAddress(
   return countedClient(client, remote);
 }
 
-/** A proxy may have passed on what is no address: then the proxy itself counts. */
+/** A proxy may pass on a text that is not an address. Then the address of the proxy counts. */
 function countedClient(client: string | undefined, remote: string | undefined): string {
   return countedAddress(client) ?? countedAddress(remote) ?? 'unknown';
 }
 
-/** Undefined when the text is no address. */
+/** Returns the address or network that limits count; undefined when the text is not an address. */
 export function countedAddress(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   if (isIPv4(text)) return text;
@@ -41,9 +45,9 @@ export function countedAddress(text: string | undefined): string | undefined {
     case 4:
       return bare;
     case 6: {
-      // Node takes any text as a zone, ipaddr.js does not. The network does not depend on it.
+      // Removes the zone: Node accepts any text as a zone, ipaddr.js does not, and the network does not depend on the zone.
       const address = ipaddr.IPv6.parse(bare.split('%', 1)[0] ?? '');
-      // An IPv4 client of a socket that takes both families.
+      // The client uses IPv4, and the socket accepts both families.
       if (address.isIPv4MappedAddress()) return address.toIPv4Address().toString();
       const network = address.parts.slice(0, 4).map((part) => part.toString(16));
       return `${network.join(':')}::/64`;

@@ -29,14 +29,14 @@ export function isRefused(socket: Socket): boolean {
 export function answerClientError(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  onRefused: OnRequestRefused,
+  onRequestRefused: OnRequestRefused,
 ): void {
-  if (!REFUSED.has(socket)) refuse(error, socket, onRefused);
+  if (!REFUSED.has(socket)) refuse(error, socket, onRequestRefused);
   // Node reports every further packet too. A client that sends more after its last answer is cut off once that is sent.
   else if (socket.writableEnded) socket.destroySoon();
 }
 
-function refuse(error: NodeJS.ErrnoException, socket: Socket, onRefused: OnRequestRefused): void {
+function refuse(error: NodeJS.ErrnoException, socket: Socket, onRequestRefused: OnRequestRefused): void {
   const { _httpMessage: pending, parser } = socket as HttpSocket;
   if (error.code === 'ECONNRESET' || !socket.writable || !parser) {
     // After a failed TLS handshake there is no parser, and no client that could read an answer. A stream has no parser
@@ -49,13 +49,13 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket, onRefused: OnReque
     // Earlier requests on the connection were complete. Their answers come first, in order: Node gives the connection to
     // the next one when one has finished. If the pending request itself broke off in its body, its answer is the last.
     pending.once('finish', () =>
-      pending.req.complete ? refuse(error, socket, onRefused) : socket.destroySoon(),
+      pending.req.complete ? refuse(error, socket, onRequestRefused) : socket.destroySoon(),
     );
     return;
   }
   const known = brokerErrorOf(error.code);
-  if (known.code === 'headers-too-large') onRefused('head-size', socket.remoteAddress);
-  if (known.code === 'request-timeout') onRefused('slow', socket.remoteAddress);
+  if (known.code === 'headers-too-large') onRequestRefused('head-size', socket.remoteAddress);
+  if (known.code === 'request-timeout') onRequestRefused('slow', socket.remoteAddress);
   socket.end(rawProblem(known, true));
 }
 

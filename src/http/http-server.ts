@@ -9,7 +9,7 @@ import { answerClientError } from './client-error.ts';
 import { allowOrigins, originHeaders } from './cors.ts';
 import { KnownRoutes } from './method-not-allowed.ts';
 import { boundPipelining } from './pipelined-requests.ts';
-import { UNFORESEEN, brokerErrorOf, sendProblem } from './problem.ts';
+import { UNEXPECTED, brokerErrorOf, sendProblem } from './problem.ts';
 import { SECURITY_HEADERS, secureAnswers } from './security-headers.ts';
 import { refuseStrangeTargets } from './strange-targets.ts';
 import type { Http2RequestListener, TlsServer } from './tls-server.ts';
@@ -25,7 +25,7 @@ export interface HttpServerOptions {
   /** Addresses and networks whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[];
   readonly corsOrigins: AllowedOrigins;
-  readonly onRefused: OnRequestRefused;
+  readonly onRequestRefused: OnRequestRefused;
   /** In ms. Default: REQUEST_TIMEOUT_MS. Only tests set it. */
   readonly requestTimeout?: number;
   /** Undefined without TLS. */
@@ -41,7 +41,7 @@ const CHECK_INTERVAL_MS = 5_000;
 /** Node answers more headers than this with 431, as it does headers that are too large. */
 const MAX_HEADERS = 1_000;
 /** In ms. Longer than the idle timeout of common proxies, so that the proxy and not the broker closes an idle connection. */
-export const KEEP_ALIVE_TIMEOUT = 72_000;
+export const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 
 /** Makes a Fastify server with the broker's limits, and with problem documents for all errors. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
@@ -52,7 +52,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.maxBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     // While closing, Fastify would answer 503, which ends a browser's EventSource for good.
     return503OnClosing: false,
     exposeHeadRoutes: false,
@@ -70,7 +70,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, options.headTimeout / 2),
     },
     ...(options.tls !== undefined && { serverFactory: serverFactory(options.tls, options) }),
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, options.onRefused),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, options.onRequestRefused),
     frameworkErrors: (error, request, reply) => {
       // Fastify runs no hook for a URL that it cannot decode, so the headers of the hooks are set here.
       reply.headers({ ...SECURITY_HEADERS, ...originHeaders(options.corsOrigins, request.headers.origin) });
@@ -83,11 +83,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
   app.setErrorHandler((error, request, reply) => {
     const known = brokerErrorOf(error);
-    if (known?.code === 'body-too-large') options.onRefused('body-size', clientAddress(request));
+    if (known?.code === 'body-too-large') options.onRequestRefused('body-size', clientAddress(request));
     if (known === undefined) request.log.error({ err: error }, 'a request failed with an unexpected error');
     // Fastify sets `connection: close` when a part of the body was not read. HTTP/2 forbids this header.
     if (request.raw.httpVersionMajor === 2) reply.removeHeader('connection');
-    return sendProblem(reply, known ?? UNFORESEEN);
+    return sendProblem(reply, known ?? UNEXPECTED);
   });
   app.setNotFoundHandler((_request, reply) =>
     sendProblem(
@@ -114,7 +114,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
 function serverFactory(
   tls: TlsServer,
-  { maxHeaderBytes, headTimeout, onRefused, requestTimeout = REQUEST_TIMEOUT_MS }: HttpServerOptions,
+  { maxHeaderBytes, headTimeout, onRequestRefused, requestTimeout = REQUEST_TIMEOUT_MS }: HttpServerOptions,
 ): FastifyServerFactory {
   return (handler) =>
     // The types of Fastify do not accept this server. At run time Fastify only needs the request.
@@ -123,7 +123,7 @@ function serverFactory(
       headTimeout,
       requestTimeout,
       checkInterval: Math.min(CHECK_INTERVAL_MS, headTimeout / 2),
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
-      onSlow: (address) => onRefused('slow', address),
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      onSlow: (address) => onRequestRefused('slow', address),
     }) as unknown as Server;
 }

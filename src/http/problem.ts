@@ -30,10 +30,10 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'revocations-full': 503,
 };
 
-/** Seconds after which a request may be tried again when what it needs is away. */
-const RETRY_AFTER = 1;
+/** The `Retry-After` of a 503, in seconds. */
+const RETRY_AFTER_S = 1;
 
-/** With every 401 (RFC 9110 §11.6.1). */
+/** The `WWW-Authenticate` of every 401 (RFC 9110 §11.6.1). */
 const CHALLENGE = 'Bearer realm="sluice"';
 
 const PROBLEM_TYPE = 'application/problem+json';
@@ -71,7 +71,7 @@ export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyRep
 }
 
 function retryAfterOf({ retryAfter }: BrokerError, { status }: Problem): number | undefined {
-  return retryAfter ?? (status === 503 ? RETRY_AFTER : undefined);
+  return retryAfter ?? (status === 503 ? RETRY_AFTER_S : undefined);
 }
 
 const SECURITY_LINES = Object.entries(SECURITY_HEADERS)
@@ -79,7 +79,7 @@ const SECURITY_LINES = Object.entries(SECURITY_HEADERS)
   .join('');
 
 /**
- * A whole answer for a connection that no reply stands for.
+ * Returns a complete answer as text, for a connection that Fastify does not handle.
  * @param headers more header lines, each ending in CRLF
  */
 export function rawProblem(error: BrokerError, close: boolean, headers = ''): string {
@@ -110,7 +110,8 @@ export function endWithProblem(response: ServerResponse, error: BrokerError): vo
   response.end(body);
 }
 
-export const UNFORESEEN = new BrokerError(
+/** The answer to a request that failed with an unexpected error. */
+export const UNEXPECTED = new BrokerError(
   'internal',
   "The broker failed with an unexpected error. The broker's log has the cause.",
 );

@@ -3,22 +3,21 @@ import { BrokerError } from '../events/errors.ts';
 import type { EventId, NewEvent, StoredEvent } from '../events/event.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 
-/** What a log keeps of one channel. */
+/** Which events a log keeps of one channel. */
 export interface HistoryPolicy {
-  /** Events. */
+  /** The largest number of events. */
   readonly size: number;
   /** How long an event is kept, in ms. */
   readonly ttl: number;
 }
 
-/** Where events are kept and announced. Its laws are the contract suite's, which every adapter passes. */
+/** Keeps and announces events. Every implementation passes the contract suite, test/contract/event-log-contract.ts. */
 export interface EventLog {
   /**
-   * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step: what a follower hears is already readable,
-   * in log order, and nobody else's event is between them. Gives as many results, in the same order.
-   * @throws BrokerError `log-unavailable` in under a second when the log cannot be reached (the events may have been
-   *   appended all the same: only an idempotency key makes a retry safe), `log-full` when it has no room,
-   *   `body-too-large` for more events or bytes than one append takes; with the last two none of them was appended
+   * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step. An announced event can already be read, events
+   * are announced in log order, and no other event is between these. Returns one result for each event, in the same order.
+   * @throws BrokerError `log-unavailable` in under a second when the log cannot be reached (the events may have been appended,
+   *   so only an idempotency key makes a retry safe); `log-full` when the log has no room, and then no event was appended
    */
   append(
     channel: ChannelName,
@@ -27,31 +26,31 @@ export interface EventLog {
   ): Promise<readonly Appended[]>;
 
   /**
-   * Events strictly after `after`, oldest first, at most `limit` and no more than {@link PAGE_BYTES} of records in all
-   * (but at least one), and whether the log can prove that none is missing.
-   * @throws BrokerError `log-unavailable`; its trouble is `version` when the next event has an unknown form
+   * Reads the events strictly after `after`, oldest first: at most `limit` events and {@link PAGE_BYTES} of records, but at
+   * least one event. Says whether the log can prove that no event is missing.
+   * @throws BrokerError `log-unavailable`; its trouble is `version` when the next event's record has an unknown version
    */
   read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage>;
 
   /**
-   * The id after which the newest `count` retained events lie.
+   * Returns the id that precedes the newest `count` kept events.
    * @throws BrokerError `log-unavailable`
    */
   rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId>;
 
   /**
-   * Tells the listener of every later append. Patient: while the log is away it goes on trying, until it is stopped.
-   * Gives the function that stops it.
+   * Calls the listener for every later append. While the log is away, tries again until it is stopped. Returns the function
+   * that stops it.
    */
   follow(channel: ChannelName, listener: LogListener): () => void;
 
-  /** Whether the log takes events and its announcements arrive. Never rejects. */
+  /** Whether the log accepts events and its announcements arrive. Never rejects. */
   health(): Promise<LogHealth>;
 
   close(): Promise<void>;
 }
 
-/** Events that one append takes at the most. */
+/** The largest number of events in one append. */
 export const MAX_APPENDED = 256;
 
 /** Bytes of data that the events of one append have together at the most, but for a single event that is larger. */
@@ -72,18 +71,18 @@ export function refuseTooMany(events: readonly NewEvent[]): void {
   );
 }
 
-/** Bytes of events in a page at the most, but for a single event that is larger. */
+/** The largest number of bytes of records in a page. A page of one event may be larger. */
 export const PAGE_BYTES = 256 * 1024;
 
-/** How long a channel's tail outlives its events, in ms: as long, "you missed nothing" can still be said. */
-export const TAIL_TTL = 86_400_000;
+/** How long a channel's tail outlives its events, in ms. With the tail, the broker can still say "you missed nothing". */
+export const TAIL_TTL_MS = 86_400_000;
 
 export interface AppendOptions {
-  /** What is kept of the channel from now on. */
+  /** Which events are kept of the channel from now on. */
   readonly policy: HistoryPolicy;
   /**
-   * 1 to 200 visible ASCII characters. The key counts with each event's position among `events`; the same key and position
-   * on the same channel within the log's time-to-live append once.
+   * 1 to 200 visible ASCII characters. The log remembers the key together with each event's position in `events`. An event
+   * whose channel, key and position are remembered is not appended again.
    */
   readonly idempotencyKey?: string | undefined;
 }
@@ -96,36 +95,36 @@ export interface Appended {
 
 export interface LogPage {
   readonly events: readonly StoredEvent[];
-  /** The id of the channel's newest event, whether or not it is still retained. */
+  /** The id of the channel's newest event, even if that event is no longer kept. */
   readonly tail: EventId;
-  /** True when `after` belongs to this log and nothing between it and the first event (or the tail) is missing. */
+  /** True when `after` belongs to this log and no event is missing between `after` and the first event (or the tail). */
   readonly complete: boolean;
-  /** How many more events the channel takes before the first of these is let go of; 0 where that is not known. */
+  /** How many more events the channel takes before the page's first event is dropped; 0 when this is not known. */
   readonly room: number;
 }
 
-/** What a follower is told. It may be called before {@link EventLog.follow} returns. */
+/** Receives what happens to a followed channel. May be called before {@link EventLog.follow} returns. */
 export interface LogListener {
-  /** Every later append is certain to be told; the tail was this at that moment. Once, and {@link onEvents} may come first. */
+  /** Every append after `tail` is announced from now on. Called once; {@link onEvents} may be called before. */
   onFollowing(tail: EventId): void;
-  /** In log order; an event may come twice. */
+  /** New events, in log order. An event may come twice. */
   onEvents(events: readonly StoredEvent[]): void;
-  /** The channel cannot be followed now, which is tried again; `error` says why. */
+  /** The channel cannot be followed now; `error` says why. The log tries again. */
   onTrouble?(error: unknown): void;
-  /** Announcements may be lost from here on. Only between {@link onFollowing} and {@link onResumed}. */
+  /** Announcements may be lost until {@link onResumed}. Called only after {@link onFollowing} or {@link onResumed}. */
   onInterrupted(): void;
-  /** Announcements arrive again; what was appended up to `tail` may have gone unheard. */
+  /** Announcements arrive again. The announcements of events up to `tail` may have been lost. */
   onResumed(tail: EventId): void;
 }
 
 export interface LogHealth {
-  /** Whether anything can be published; in a log of several parts, to channels of one of them at least. */
+  /** Whether events can be published. In a cluster: to the channels of at least one hash slot. */
   readonly up: boolean;
-  /** Why the log, or a part of it, cannot be used; '' when all of it can. */
+  /** Why the log or a part of it cannot be used; '' when all of it works. */
   readonly reason: LogTrouble | '';
-  /** The same in one line, with the words of whoever refuses; empty when all of the log can be used. */
+  /** The same as one line, with the words of Redis; '' when all of the log works. */
   readonly detail: string;
-  /** Hash slots of a cluster whose channels cannot be published to; 0 where there are none. */
+  /** How many hash slots of a cluster accept no publishes; 0 without a cluster. */
   readonly slotsDown: number;
 }
 

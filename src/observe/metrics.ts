@@ -46,7 +46,7 @@ export class Metrics {
   readonly #closed = this.#counter('sluice_connections_closed_total', 'Streams closed, by reason.', [
     'reason',
   ]);
-  readonly #refused = this.#counter(
+  readonly #refusedStreams = this.#counter(
     'sluice_connections_refused_total',
     'Streams that were refused and asked to come back later, by reason.',
     ['reason'],
@@ -148,7 +148,7 @@ export class Metrics {
       'disconnected',
     ] satisfies CloseReason[])
       this.#closed.inc({ reason }, 0);
-    for (const reason of STREAM_REFUSALS) this.#refused.inc({ reason }, 0);
+    for (const reason of STREAM_REFUSALS) this.#refusedStreams.inc({ reason }, 0);
     for (const reason of REQUEST_REFUSALS) this.#refusedRequests.inc({ reason }, 0);
   }
 
@@ -174,8 +174,8 @@ export class Metrics {
 
   readonly opened = (): void => this.#opened.inc();
   readonly closed = (reason: CloseReason): void => this.#closed.inc({ reason });
-  readonly refused = (reason: StreamRefusal): void => this.#refused.inc({ reason });
-  readonly refusedRequest = (reason: RequestRefusal): void => this.#refusedRequests.inc({ reason });
+  readonly streamRefused = (reason: StreamRefusal): void => this.#refusedStreams.inc({ reason });
+  readonly requestRefused = (reason: RequestRefusal): void => this.#refusedRequests.inc({ reason });
   readonly failedAuthentication = (): void => this.#failedAuthentications.inc();
   readonly uncounted = (): void => this.#uncounted.inc();
 

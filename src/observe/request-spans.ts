@@ -9,9 +9,9 @@ import type { AppendTrace, RequestTrace, RequestTracer, TracedRequest } from '..
 const MAX_PATH = 700;
 
 /**
- * A server span for each request, as OpenTelemetry's semantic conventions for HTTP want it, below the span of the client
- * if the request names one (W3C Trace Context); and below it a producer span for its append, as the conventions for
- * messaging want it.
+ * Makes a server span for each request, by OpenTelemetry's semantic conventions for HTTP. Its parent is the client's span, if
+ * the request names one (W3C Trace Context). The append gets a child span of the kind producer, by the conventions for
+ * messaging.
  */
 export class RequestSpans implements RequestTracer {
   readonly #tracer: Tracer;
@@ -47,7 +47,7 @@ export class RequestSpans implements RequestTracer {
 
   #append(channel: ChannelName, parent: Context): AppendTrace {
     const attributes = { ...this.#appendAttributes, 'messaging.destination.name': channel };
-    // The conventions keep out of a span's name what has as many values as channels have names.
+    // By the conventions, a span's name has few values, so it does not hold the channel's name.
     const span = this.#tracer.startSpan('append', { kind: SpanKind.PRODUCER, attributes }, parent);
     return {
       appended(id, replayed) {
@@ -77,7 +77,7 @@ function endWith(span: Span, status: number | undefined): void {
   span.end();
 }
 
-/** The message of an error that nobody foresaw may hold anything, so it stays in the broker's own log. */
+/** Sets the error. The message of an unexpected error may hold secrets, so the span gets only `internal`. */
 function failWith(span: Span, error: unknown): void {
   const known = error instanceof BrokerError ? error : undefined;
   span.setAttribute('error.type', known?.code ?? 'internal');

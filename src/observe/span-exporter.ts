@@ -1,6 +1,8 @@
 import { ExportResultCode } from '@opentelemetry/core';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-base';
-import type { TraceProtocol } from './trace-protocol.ts';
+
+/** How spans are sent: OTLP over HTTP, in either of its encodings. */
+export type TraceProtocol = 'http/protobuf' | 'http/json';
 
 /**
  * Sends spans to the endpoint that OTEL_EXPORTER_OTLP_* names.
@@ -40,5 +42,5 @@ async function exporterFor(protocol: TraceProtocol) {
 /** The error's code, or the status of the answer. Messages are not used: they may quote headers with credentials. */
 function reasonOf(error: (Error & { readonly code?: string | number }) | undefined): string {
   const { code } = error ?? {};
-  return code === undefined ? 'no success in time' : typeof code === 'number' ? `HTTP ${code}` : code;
+  return code === undefined ? 'no answer in time' : typeof code === 'number' ? `HTTP ${code}` : code;
 }

@@ -2,9 +2,9 @@ import { hostname } from 'node:os';
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import type { RequestTracer } from '../publish/request-tracer.ts';
-import type { TraceProtocol } from './trace-protocol.ts';
 import { RequestSpans } from './request-spans.ts';
 import { spanExporter } from './span-exporter.ts';
+import type { TraceProtocol } from './span-exporter.ts';
 
 export interface TracingOptions {
   readonly protocol: TraceProtocol;

@@ -13,7 +13,7 @@ import {
   unitAt,
 } from './json-tokens.ts';
 
-/** The largest body of a request that is not a publish, in bytes. A token has room for a tenth of that. */
+/** The largest body of a request that is not a publish, in bytes. A token may be a tenth as long. */
 const MAX_SHORT_BYTES = 64 * 1024;
 
 /** @throws BrokerError `invalid-body` when the body is not UTF-8 */
@@ -23,7 +23,7 @@ export function decodeUtf8(body: Buffer): string {
 }
 
 /**
- * Refuses a body that is larger than any right request of its route, before the body is read.
+ * Refuses a body that is larger than any valid request of its route. To be called before the body is parsed.
  * @throws BrokerError `body-too-large`
  */
 export function requireShort(body: Buffer): void {
@@ -34,17 +34,17 @@ export function requireShort(body: Buffer): void {
     );
 }
 
-/** A JSON body, reduced to the fields that its route knows. */
+/** A JSON body with the fields that its route knows. */
 export interface JsonBody {
   /**
-   * What a schema checks. An object has its known fields and up to {@link MAX_FAULTS} + 1 unknown ones; a list is an
-   * empty list; everything else is null. In a field, an empty object stands for any object, and for any list unless
-   * `lists` are read.
+   * The value for a schema to check. An object has its known fields and up to {@link MAX_FAULTS} + 1 unknown ones. A list is an
+   * empty list, and any other value is null. In a field, an empty object stands for any object, and for any list unless `lists`
+   * is set.
    */
   readonly value: unknown;
   /** How many more unknown fields the object has. */
   readonly more: number;
-  /** Whether any string or name in the body holds half of a surrogate pair. */
+  /** Whether a string or a name in the body holds half of a surrogate pair. */
   readonly loneSurrogate: boolean;
   /** The JSON text of a known field, without blanks between its tokens. */
   readonly textOf: (field: string) => string;
@@ -53,15 +53,15 @@ export interface JsonBody {
 export interface JsonFields {
   /** The known fields, in ASCII. */
   readonly names: readonly string[];
-  /** RFC 6901 pointer to the field that takes any JSON; a body that is nested too deep is reported there. */
+  /** RFC 6901 pointer to the field that takes any JSON. The error for too deep nesting points to it. */
   readonly deepest?: string;
-  /** Whether `value` holds the items of lists: only for bodies of a bounded size. */
+  /** Whether `value` holds the items of lists. Set it only for bodies of a bounded size. */
   readonly lists?: boolean;
 }
 
 /**
- * Reads JSON in time linear in its length, whatever it holds: values are made of the known fields alone. When a field
- * comes twice, the last one counts, as with JSON.parse.
+ * Reads a JSON body. The time is linear in the length of any body, because only known fields become values. When a field comes
+ * twice, the last one counts, as with JSON.parse.
  * @throws BrokerError `invalid-body`
  */
 export function readJson(body: Buffer, { names, deepest = '', lists = false }: JsonFields): JsonBody {
@@ -124,13 +124,13 @@ function requireUtf8(body: Buffer): void {
 }
 
 function valueAt(body: Buffer, start: number, end: number, lists: boolean): unknown {
-  // Not an empty list: a schema would check its length.
+  // An empty list does not stand for a list, because a schema would check its length.
   if (body[start] === OPEN_OBJECT || (body[start] === OPEN_LIST && !lists)) return {};
   if (body[start] === QUOTE) return textAt(body, start, end);
   return JSON.parse(body.toString('utf8', start, end));
 }
 
-/** The text of a string; `start` and `end` include its quotes. */
+/** Returns the text of a string. `start` and `end` include its quotes. */
 function textAt(body: Buffer, start: number, end: number): string {
   const text = body.toString('utf8', start, end);
   return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
@@ -141,7 +141,7 @@ function isName(body: Buffer, quote: number, name: string): boolean {
   let at = quote + 1;
   for (let i = 0; i < name.length; i++) {
     if (body[at] === BACKSLASH) {
-      // Only \u can stand for a letter.
+      // Only the escape \u can stand for a letter.
       if (body[at + 1] !== LETTER_U) return false;
       if (unitAt(body, at + 2) !== name.charCodeAt(i)) return false;
       at += 6;

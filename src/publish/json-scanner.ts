@@ -26,18 +26,18 @@ export class TooDeepJson extends Error {
 export type OnMember = (name: number, value: number, end: number) => void;
 
 export interface JsonScan extends Readonly<JsonNotes> {
-  /** The first byte of the value: it tells an object, a list, a string and so on apart. */
+  /** The first byte of the value. It says whether the value is an object, a list, a string and so on. */
   readonly kind: number;
 }
 
 /**
- * Checks JSON text in UTF-8 without making values: one pass over the bytes takes some milliseconds for 1 MiB, whatever it
- * holds. JSON.parse takes several times as long for `[{},{},{}…`, and a check of its result as long again.
+ * Checks JSON text in UTF-8 without making values. One pass over the bytes takes some milliseconds for any text of 1 MiB.
+ * JSON.parse takes several times as long for `[{},{},{}…`, and a check of its result would double that.
  * @throws MalformedJson, TooDeepJson
  */
 export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
   const notes: JsonNotes = { loneSurrogate: false, blanks: false };
-  /** The closing bracket of each bracket that is open. */
+  /** The closing bracket for each open bracket. */
   const open: number[] = [];
   let at = blanksEnd(bytes, 0, notes);
   const kind = bytes[at] ?? 0;
@@ -64,7 +64,7 @@ export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
     } else {
       at = byte === QUOTE ? stringEnd(bytes, at, notes) : wordEnd(bytes, at);
     }
-    // A value ended here. It may be the last one in its object or list, which then ends too.
+    // A value ended here. Its object or list may end here, too.
     for (;;) {
       if (open.length === 1 && kind === OPEN_OBJECT) onMember(name, value, at);
       at = blanksEnd(bytes, at, notes);
@@ -86,7 +86,7 @@ export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
   }
 }
 
-/** The text of a value without the blanks outside its strings. All other bytes stay as they came. */
+/** Returns the text of a value without the blanks outside its strings. Other bytes are not changed. */
 export function compactText(bytes: Buffer, start: number, end: number): string {
   const compact = Buffer.allocUnsafe(end - start);
   let length = 0;
@@ -102,7 +102,7 @@ export function compactText(bytes: Buffer, start: number, end: number): string {
   return compact.toString('utf8', 0, length);
 }
 
-/** The offset of the value that belongs to the name at `at`. */
+/** Returns the offset of the value for the name at `at`. */
 function nameEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
   if (bytes[at] !== QUOTE) throw new MalformedJson();
   const colon = blanksEnd(bytes, stringEnd(bytes, at, notes), notes);

@@ -1,5 +1,5 @@
 /**
- * The tokens of JSON text (RFC 8259) in UTF-8. Each function takes the offset of a token and gives the offset behind it.
+ * The tokens of JSON text (RFC 8259) in UTF-8. Each function takes the offset of a token and returns the offset after it.
  * Each byte is read once.
  */
 
@@ -25,9 +25,9 @@ export class MalformedJson extends Error {
   override readonly name = 'MalformedJson';
 }
 
-/** What the scan noticed. */
+/** What the scan found out about the text. */
 export interface JsonNotes {
-  /** A string holds half of a surrogate pair, written as an escape: the bytes themselves are UTF-8. */
+  /** A string holds half of a surrogate pair as an escape. */
   loneSurrogate: boolean;
   /** There are blanks outside strings. */
   blanks: boolean;
@@ -71,7 +71,7 @@ export function wordEnd(bytes: Buffer, at: number): number {
   }
 }
 
-/** `at` is the offset behind the backslash. */
+/** @param at the offset after the backslash */
 function escapeEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
   const byte = bytes[at];
   if (byte !== LETTER_U) {
@@ -88,7 +88,7 @@ function escapeEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
   return at + 5;
 }
 
-/** What four hexadecimal digits say. @throws MalformedJson */
+/** Returns the number in four hexadecimal digits. @throws MalformedJson */
 export function unitAt(bytes: Buffer, at: number): number {
   let unit = 0;
   for (let i = at; i < at + 4; i++) unit = unit * 16 + hexDigit(bytes[i]);
@@ -112,7 +112,7 @@ function numberEnd(bytes: Buffer, at: number): number {
   return digitsEnd(bytes, sign === PLUS || sign === MINUS ? end + 2 : end + 1);
 }
 
-/** One digit at least. */
+/** Skips one or more digits. */
 function digitsEnd(bytes: Buffer, at: number): number {
   let end = at;
   while (isDigit(bytes[end])) end++;

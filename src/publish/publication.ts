@@ -14,9 +14,9 @@ export interface Publication {
 
 /** The body of a publish request. */
 export interface PublishBody {
-  /** The channel that the path names; undefined where the body names it, as JSON. */
+  /** The channel in the path. Undefined when the body is JSON and names the channel. */
   readonly channel: ChannelName | undefined;
-  /** The event's type, where the path names the channel. */
+  /** The event's type, when the path names the channel. */
   readonly type: string | undefined;
   readonly bytes: Buffer | undefined;
 }
@@ -30,13 +30,13 @@ export const EventType = z
   .max(200, 'must have 1 to 200 characters')
   // oxlint-disable-next-line no-control-regex -- the expression is there to find control characters
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, 'must not hold control characters')
-  .regex(/^(?!sluice:)/, 'must not begin with "sluice:", which is for events of the broker itself')
+  .regex(/^(?!sluice:)/, 'must not begin with "sluice:", which is reserved for events of the broker')
   .meta({
     description:
       'The type of the event, which a page gives to `addEventListener`. An event without a type arrives as `message`. A type has no control characters, and does not begin with `sluice:`, which is reserved for the broker.',
   });
 
-/** A string as it may be published, in JSON Schema, which applies a pattern to strings alone. */
+/** JSON Schema: a string must not hold NUL. JSON Schema applies a pattern only to strings. */
 export const WITHOUT_NUL = { pattern: String.raw`^[^\u0000]*$` } as const;
 
 export const PublicationBody = z.strictObject(
@@ -57,7 +57,8 @@ export const PublicationBody = z.strictObject(
 const FIELDS = { names: ['channel', 'event', 'data'], deepest: '/data' };
 
 /**
- * Reads the JSON body of `POST /publish` (docs/protocol.md §2). As it is delivered, the data may take `maxBytes`.
+ * Reads the JSON body of `POST /publish` (docs/protocol.md §2).
+ * @param maxBytes the limit for the data in their delivered form
  * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`, `body-too-large`
  */
 export function parsePublication(body: Buffer | undefined, maxBytes: number): Publication {
@@ -68,7 +69,7 @@ export function parsePublication(body: Buffer | undefined, maxBytes: number): Pu
     throw invalidBody([{ pointer: '', detail: 'is a list; send one event in each request' }]);
   const { channel, event, data } = checked(PublicationBody, value, 'a publication', more);
   if (loneSurrogate)
-    throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is no character' }]);
+    throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is not a character' }]);
   return {
     channel: channelOf(channel),
     event: newEvent(event, typeof data === 'string' ? data : textOf('data'), maxBytes),
@@ -95,26 +96,25 @@ export function parseRawPublication(
 }
 
 function newEvent(type: string | undefined, data: string, maxBytes: number): NewEvent {
-  // Browsers take a NUL, other clients cut the string there, so no publisher can mean it.
+  // Browsers accept NUL in data, but other clients cut the string there.
   if (data.includes('\0'))
-    throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which text must not' }]);
-  // The limit holds for the data as a stream sends it, not only for the body.
+    throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which is not allowed in text' }]);
+  // The limit holds for the delivered form of the data, not only for the body.
   if (!fits(data, maxBytes))
     throw new BrokerError(
       'body-too-large',
-      'The data is larger than SLUICE_MAX_BODY_BYTES allows as it is delivered: each line break in it begins another "data: " line.',
+      'The delivered form of the data is larger than SLUICE_MAX_BODY_BYTES: each line break begins another "data: " line.',
     );
   return { type, data };
 }
 
-/** What a stream writes for a line break in the data, in UTF-8 bytes, and how much longer it is than LF or CR. */
+/** How many bytes a stream writes for a line break in the data, and how many more that is than LF or CR. */
 const LINE_BREAK_BYTES = '\ndata: '.length;
 const GROWTH_BYTES = LINE_BREAK_BYTES - 1;
 
 /**
- * Whether the data take at most `limit` bytes in a stream, without the first `data: ` and the blank line: each of CRLF,
- * CR and LF begins another `data: ` line. The delivered form is not made for that, and the search for line breaks ends
- * at the limit.
+ * Whether the data take at most `limit` bytes in a stream, without the first `data: ` and the blank line. Each CRLF, CR and LF
+ * begins another `data: ` line. Does not make the delivered form, and stops at the limit.
  */
 export function fits(data: string, limit: number): boolean {
   // No character takes more room than a line break.
@@ -124,7 +124,7 @@ export function fits(data: string, limit: number): boolean {
   let cr = data.indexOf('\r');
   while (left >= 0 && (lf >= 0 || cr >= 0)) {
     if (cr >= 0 && (lf < 0 || cr < lf)) {
-      // CRLF is one line break of two bytes: the CR is gone, and the LF is counted by itself.
+      // CRLF is one line break. The CR is not written, and the LF is counted in its own step.
       left += lf === cr + 1 ? 1 : -GROWTH_BYTES;
       cr = data.indexOf('\r', cr + 1);
     } else {

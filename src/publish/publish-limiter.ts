@@ -8,25 +8,25 @@ export interface PublishLimiterOptions {
   /** Undefined for no limit. */
   readonly perKey: Rate | undefined;
   readonly perAddress: Rate | undefined;
-  /** Counts for all replicas together. Without one, this process counts alone. */
+  /** Counts for all replicas together. Undefined: this process counts for itself. */
   readonly counter: RateCounter | undefined;
-  /** Called when a publish could not be counted; it is let through. */
+  /** Called when a publish could not be counted. The publish is not refused. */
   readonly onUncounted: () => void;
-  readonly onRefused: OnRequestRefused;
+  readonly onRequestRefused: OnRequestRefused;
 }
 
-/** Who publishes: the credential was accepted and gave this access. */
+/** A publisher with an accepted credential. */
 export interface CountedPublisher {
   readonly credential: string;
   readonly access: Access;
-  /** As `countedAddress` gives it. */
+  /** A result of `countedAddress`. */
   readonly address: string;
 }
 
 export interface CountedPublish {
-  /** To be sent with the answer, whatever it is (draft-ietf-httpapi-ratelimit-headers). */
+  /** Headers for every answer to the publish (draft-ietf-httpapi-ratelimit-headers). */
   readonly headers: RateHeaders;
-  /** `too-many-requests` when the publish is beyond a rate. */
+  /** `too-many-requests` when the publish exceeds a rate; otherwise undefined. */
   readonly refusal: BrokerError | undefined;
 }
 
@@ -40,17 +40,17 @@ interface Limit {
   readonly rate: Rate;
   readonly reason: RequestRefusal;
   readonly whose: (publisher: CountedPublisher) => string;
-  /** Used where no counter is shared. */
+  /** Counts when there is no shared counter. */
   readonly windows: RateWindows;
 }
 
-/** How long a publish waits for the shared counter, in ms. With the log's own time-out, it stays within its second. */
+/** How long a publish waits for the shared counter, in ms. Together with the log's time-out this is less than a second. */
 const COUNT_TIMEOUT_MS = 150;
-/** How long nobody is counted after such a time-out, in ms: a Redis that hangs is not asked again for each publish. */
+/** For this time after a failed count no publish is counted, in ms. So publishes do not all wait for a Redis that hangs. */
 const PAUSE_MS = 1_000;
 const UNCOUNTED: RateCount = { count: 0, left: 0 };
 
-/** Counts publishes by key and by address, and says which are too many. */
+/** Counts publishes by key and by address, and refuses those beyond the rates. */
 export class PublishLimiter {
   readonly #options: PublishLimiterOptions;
   readonly #limits: readonly Limit[];
@@ -73,7 +73,7 @@ export class PublishLimiter {
       .join(', ');
   }
 
-  /** Undefined where no rate is set. A promise only where the counter is shared; it never rejects. */
+  /** Counts a publish. Returns undefined when no rate is set, and a promise only with a shared counter. Never rejects. */
   count(publisher: CountedPublisher): CountedPublish | Promise<CountedPublish> | undefined {
     if (this.#limits.length === 0) return undefined;
     const { counter } = this.#options;
@@ -82,7 +82,7 @@ export class PublishLimiter {
         publisher,
         this.#limits.map(({ whose, windows }) => windows.count(whose(publisher))),
       );
-    // All at the same time: together they take no longer than one.
+    // Counts all limits at the same time, so that they take no longer than one.
     return Promise.all(
       this.#limits.map(({ name, rate, whose }) =>
         this.#countShared(counter, `${name}:${whose(publisher)}`, rate.window),
@@ -103,11 +103,11 @@ export class PublishLimiter {
     }
     const headers = { 'ratelimit-policy': this.#policies, ratelimit: left };
     if (refused === undefined) return { headers, refusal: undefined };
-    this.#options.onRefused(refused.limit.reason, address);
+    this.#options.onRequestRefused(refused.limit.reason, address);
     return { headers, refusal: tooMany(refused.limit, refused.seconds) };
   }
 
-  /** Lets everybody through when the shared counter fails: a limit must not refuse publishes that would be right. */
+  /** Returns UNCOUNTED when the shared counter fails, because a broken counter must not refuse valid publishes. */
   async #countShared(counter: RateCounter, name: string, window: number): Promise<RateCount> {
     if (performance.now() >= this.#pausedUntil) {
       try {
@@ -120,7 +120,7 @@ export class PublishLimiter {
     return UNCOUNTED;
   }
 
-  /** The same on every replica, and of no use to whoever can read it in Redis: keys are long and random. */
+  /** A digest that is the same on every replica. Nobody can find the key from the digest in Redis: keys are long and random. */
   #digestOf({ access, credential }: CountedPublisher): string {
     let digest = this.#digests.get(access);
     if (digest === undefined) {
@@ -131,10 +131,10 @@ export class PublishLimiter {
   }
 }
 
-/** Names that one process counts at the most; the ones that published least recently are forgotten. */
+/** The largest number of names that one process counts. The name that published least recently is forgotten first. */
 const MAX_WINDOWS = 5_000;
 
-/** Hits by name, each in a window of its own that starts with its first hit. */
+/** Counts hits by name. Each name has a window that starts with its first hit. */
 class RateWindows {
   readonly #window: number;
   readonly #windows = new Map<string, { count: number; readonly ends: number }>();
@@ -147,7 +147,7 @@ class RateWindows {
   count(name: string): RateCount {
     const now = performance.now();
     let window = this.#windows.get(name);
-    // The map's order is that of use.
+    // Keeps the map in the order of use.
     if (window !== undefined) this.#windows.delete(name);
     if (window === undefined || window.ends <= now) window = { count: 0, ends: now + this.#window };
     window.count++;
@@ -164,7 +164,7 @@ function tooMany({ name, rate }: Limit, seconds: number): BrokerError {
   const whose = name === 'key' ? 'this key' : 'this address';
   return new BrokerError(
     'too-many-requests',
-    `More than ${rate.limit} publishes in ${rate.window / 1_000} s came from ${whose}. Nothing was published; try again in ${seconds} s.`,
+    `More than ${rate.limit} publishes in ${rate.window / 1_000} s came from ${whose}. Nothing was published. Try again in ${seconds} s.`,
     { retryAfter: seconds },
   );
 }
@@ -172,13 +172,13 @@ function tooMany({ name, rate }: Limit, seconds: number): BrokerError {
 /** @throws Error when the promise takes longer than `timeout` ms */
 async function within<T>(timeout: number, promise: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  // The sockets are read once more first: the answer may be there already, and this process may be late.
+  // Reads the sockets once more first: when this process is late, the answer may already be there.
   const timer = setTimeout(() => setImmediate(() => reject(new Error('not counted in time'))), timeout);
   try {
     return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
-    // Nobody waits for the slower of the two any more.
+    // The slower promise may reject later, and no one handles it.
     promise.catch(() => undefined);
     late.catch(() => undefined);
   }

@@ -1,5 +1,5 @@
 import type { Access } from '../auth/access.ts';
-import { revokedToken } from '../auth/bad-token.ts';
+import { revokedToken } from '../auth/token-errors.ts';
 import type { PublisherAccess } from '../auth/publisher-access.ts';
 import type { Revocations } from '../replicas/revocations.ts';
 import type { ChannelName } from '../events/channel-name.ts';
@@ -15,15 +15,15 @@ import type { CountedPublish, PublishLimiter, RateHeaders } from './publish-limi
 
 export interface PublisherOptions {
   readonly log: Pick<EventLog, 'append'>;
-  /** What the log keeps of each channel. */
+  /** Which events the log keeps of each channel. */
   readonly policy: HistoryPolicy;
   readonly credentials: Pick<PublisherAccess, 'of' | 'known'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly limiter: Pick<PublishLimiter, 'count'>;
-  /** Of a body, and of data as they are delivered. */
+  /** The limit for a body, and for the delivered form of its data. */
   readonly maxBodyBytes: number;
   readonly instruments: PublishInstruments;
-  /** Undefined where nothing is traced. */
+  /** Undefined when tracing is off. */
   readonly tracer: RequestTracer | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface PublishInstruments {
 
 export type PublishResult = 'ok' | 'replayed' | 'unavailable' | 'full' | 'error';
 
-/** What a publisher is answered when its event is in the log. */
+/** The answer to a publish whose event is in the log. */
 export interface PublishAnswer {
   /** `{"channel":"…","id":"…"}`, in ASCII. */
   readonly json: string;
@@ -42,13 +42,13 @@ export interface PublishAnswer {
   readonly replayed: boolean;
 }
 
-/** Publishes that may wait for the log's answer at once. */
+/** The largest number of publishes that wait for the log at the same time. */
 const MAX_IN_FLIGHT = 10_000;
 
 /**
- * The one way in for publishes (docs/protocol.md §2): the HTTP routes and the publish lane both call it. A request goes
- * through an attempt: {@link begin}, then `admit` before its body is read, {@link read} for the body, `publish`, and
- * `end` when the request was answered.
+ * Carries out publishes (docs/protocol.md §2) for the HTTP routes and for the publish lane. Each request is an attempt with
+ * these steps: {@link begin}; `admit` before the body is read; {@link read} for the body; `publish`; and `end` after the
+ * answer.
  */
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -65,14 +65,14 @@ export class Publisher {
     };
   }
 
-  /** @param describe the request for its span; called only where requests are traced */
+  /** @param describe describes the request for its span; called only when tracing is on */
   begin(describe: () => TracedRequest): PublishAttempt {
     return new PublishAttempt(this.#steps, this.#options.tracer?.start(describe()));
   }
 
   /**
-   * What a credential allows, where that can be said at once and without counting a wrong one. Undefined says nothing:
-   * `admit` decides then.
+   * Returns what a credential allows, when that is known at once. Undefined means neither yes nor no: `admit` decides. Does
+   * not count wrong credentials.
    */
   known(credential: string): Access | undefined {
     return this.#options.credentials.known(credential);
@@ -86,11 +86,11 @@ export class Publisher {
       : parseRawPublication(channel, type, bytes, maxBodyBytes);
   }
 
-  /** Why the holder of this access may not publish to the channel; undefined when it may. */
+  /** Returns the error for a publish to the channel with this access; undefined when the access allows it. */
   refusalOf(access: Access, channel: ChannelName): BrokerError | undefined {
     if (!matchesAny(access.publish, channel))
       return new BrokerError('forbidden', `The token does not grant publishing to ${channel}.`);
-    // A publish key is taken back by taking it out of the settings.
+    // Revocations concern only tokens. A publish key is revoked by removing it from the settings.
     if (access.kind === 'token' && this.#options.revocations.refuses(access, channel)) return revokedToken();
     return undefined;
   }
@@ -105,7 +105,7 @@ export class Publisher {
       instruments.published('unavailable', 0);
       throw new BrokerError(
         'log-unavailable',
-        'Too many events wait for the log to answer. Nothing was published; try again.',
+        'Too many publishes wait for the log. Nothing was published. Try again.',
       );
     }
     const began = performance.now();
@@ -130,7 +130,7 @@ export class Publisher {
   }
 }
 
-/** What an attempt needs of its publisher. */
+/** The parts of a publisher that an attempt uses. */
 interface PublishSteps extends Pick<PublisherOptions, 'credentials' | 'limiter'> {
   readonly refusalOf: (access: Access, channel: ChannelName) => BrokerError | undefined;
   readonly append: (
@@ -140,10 +140,10 @@ interface PublishSteps extends Pick<PublisherOptions, 'credentials' | 'limiter'>
   ) => Promise<Appended>;
 }
 
-/** Why a request is refused; undefined when it is not. */
+/** Why a request is refused; undefined for a request that is not refused. */
 type Refusal = BrokerError | undefined;
 
-/** One publish request on its way. */
+/** One publish request, from its head to its answer. */
 export class PublishAttempt {
   readonly #steps: PublishSteps;
   readonly #trace: RequestTrace | undefined;
@@ -160,18 +160,17 @@ export class PublishAttempt {
     return this.#trace !== undefined;
   }
 
-  /** To be sent with the answer, whatever it is; undefined where no rate is set or nothing was counted. */
+  /** Headers for every answer to the request. Undefined when no rate is set or the request was not counted. */
   get rateHeaders(): RateHeaders | undefined {
     return this.#rateHeaders;
   }
 
   /**
-   * Checks who publishes and counts the request against the rates. Call it before the body is read: who may not publish
-   * does not get to make the broker parse. Gives a promise only where a token has to be verified or the counter is
-   * shared.
+   * Checks the credential and counts the request against the rates. Call it before the body is read, so that the broker parses
+   * no body of a client that may not publish. Returns a promise only when a token must be verified or the counter is shared.
    *
-   * @param fault what is wrong with the head; only those who may publish are told, and the request is not counted
-   * @throws BrokerError by rejection alone, when the verification of a token fails
+   * @param fault an error in the head; returned only for an accepted credential, and then the request is not counted
+   * @throws BrokerError only by rejection, when the verification of a token fails
    */
   admit(
     credential: string | undefined,
@@ -188,7 +187,7 @@ export class PublishAttempt {
     return access instanceof Promise ? access.then(proceed) : proceed(access);
   }
 
-  /** The same for a credential whose access is {@link Publisher.known}: only the rates are left to be asked. */
+  /** Does the same for a credential whose access {@link Publisher.known} has returned: only counts the request. */
   admitKnown(access: Access, credential: string, address: string): Refusal | Promise<Refusal> {
     this.#access = access;
     const counted = this.#steps.limiter.count({ credential, access, address });
@@ -213,7 +212,7 @@ export class PublishAttempt {
     return { json: acknowledgement(channel, id), replayed };
   }
 
-  /** @param status of the answer; undefined when the client did not get all of it */
+  /** @param status of the answer; undefined when the client did not get the whole answer */
   end(status: number | undefined): void {
     this.#trace?.end(status);
   }
@@ -230,11 +229,11 @@ function idempotencyKeyOf(header: string | readonly string[] | undefined): strin
 }
 
 /**
- * Neither a channel name nor an id has a character that JSON escapes.
- * @throws Error for an id that is none: whoever can write to the log's Redis may have put anything in its place
+ * Makes the JSON of the answer. No channel name and no id holds a character that JSON escapes.
+ * @throws Error for an invalid id: another user of Redis may have written it
  */
 function acknowledgement(channel: ChannelName, id: EventId): string {
   if (parseEventId(id) === undefined)
-    throw new Error(`the log answered with an id that is none: ${JSON.stringify(id.slice(0, 100))}`);
+    throw new Error(`the log returned an invalid id: ${JSON.stringify(id.slice(0, 100))}`);
   return `{"channel":"${channel}","id":"${id}"}`;
 }

@@ -4,10 +4,10 @@ import type { RedisClient } from '../redis/redis-client.ts';
 const WORDS = {
   nothingDone: 'Nothing was counted.',
   next: 'Try again.',
-  unknown: 'It may have been counted all the same.',
+  unknown: 'The request may have been counted.',
 };
 
-/** Counts for all replicas together, in a key for each name that expires with its window. */
+/** Counts for all replicas together. Each name has a key in Redis that expires at the end of the name's window. */
 export class RedisRateCounter implements RateCounter {
   readonly #client: RedisClient;
 

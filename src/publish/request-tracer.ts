@@ -1,30 +1,30 @@
 import type { ChannelName } from '../events/channel-name.ts';
 import type { EventId } from '../events/event.ts';
 
-/** Makes spans of publish requests and of their appends. Only `tracing/` knows how. */
+/** Makes spans for publish requests and their appends. observe/request-spans implements it. */
 export interface RequestTracer {
   start(request: TracedRequest): RequestTrace;
 }
 
-/** What the head of a request says, without anything that would let a reader of the span publish. */
+/** The parts of a request's head that a span has. They hold no credential. */
 export interface TracedRequest {
   readonly method: string;
-  /** `http` or `https`, as far as the broker knows. */
+  /** `http` or `https`. A trusted proxy may say so in X-Forwarded-Proto. */
   readonly scheme: string;
   /** The route's pattern, such as `/publish/:channel`. */
   readonly route: string;
-  /** Without the query, which may hold anything. */
+  /** The path without the query. A query may hold secrets. */
   readonly path: string;
-  /** The header fields of W3C Trace Context, as they came. */
+  /** The header fields of W3C Trace Context, unchanged. */
   readonly traceparent: string | undefined;
   readonly tracestate: string | undefined;
 }
 
 /** The span of a request. */
 export interface RequestTrace {
-  /** Starts the span of an append, below this one. */
+  /** Starts the span of an append as a child of this span. */
   append(channel: ChannelName): AppendTrace;
-  /** @param status of the answer; undefined when the client did not get all of it */
+  /** @param status of the answer; undefined when the client did not get the whole answer */
   end(status: number | undefined): void;
 }
 

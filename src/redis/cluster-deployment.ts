@@ -52,7 +52,7 @@ export class ClusterDeployment implements RedisDeployment {
   }
 }
 
-/** Which keys are on the same node, as the cluster knows it at the time. */
+/** Returns a function that gives the same text for keys on the same node, by the layout that ioredis knows at that time. */
 function nodesOf({ slots }: Cluster): (key: string) => string {
   return (key) => slots[calculateSlot(key)]?.join(',') ?? '';
 }

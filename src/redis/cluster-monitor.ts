@@ -11,7 +11,7 @@ import { saysNothing } from './redis-trouble.ts';
 export interface ClusterMonitorOptions {
   readonly cluster: Cluster;
   readonly pubSub: Pick<ClusterPubSub, 'outageAt'>;
-  /** Does what an append does (probe.lua), in the hash slot of the tag. */
+  /** Runs probe.lua, which calls the commands of an append, in the hash slot of the tag. */
   readonly probe: (tag: string) => Promise<unknown>;
   /** Why one of the nodes cannot be connected to; undefined when it can. */
   readonly whyNot: () => Promise<Error | undefined>;
@@ -21,9 +21,9 @@ export interface ClusterMonitorOptions {
 /** Between two checks of all masters, in ms. */
 const CHECK_INTERVAL_MS = 1_000;
 const SLOTS = 16_384;
-/** Nodes that a report names, and ranges of slots that it names of each node. */
+/** The largest number of nodes in a report, and of slot ranges for each node. */
 const SHOWN = 3;
-/** Tags that one check tries in order to find one in a slot of a node; takes some 2 ms. */
+/** How many tags one check tries to find a tag in a slot of a node. Trying them takes some 2 ms. */
 const TAGS_TRIED = 4_000;
 /** How long a check waits for a connection that is being made, in ms. */
 const CONNECTING_MS = 1_000;
@@ -36,15 +36,15 @@ const UNASSIGNED: Trouble = { reason: 'CLUSTERDOWN', detail: 'no node has them' 
 interface NodeSlots {
   readonly node: string;
   readonly count: number;
-  /** Such as `0-5460, 10923`; further ranges are counted. */
+  /** For example `0-5460, 10923`. Names SHOWN ranges and counts the others. */
   readonly ranges: string;
 }
 
 type Outage = Trouble & NodeSlots;
 
 /**
- * Knows which masters of a cluster take events. Probes each master in one of its slots. The cluster is up while one master
- * takes events: its channels go on, and other replicas of the broker would find the same.
+ * Checks which masters of a cluster accept events. Probes each master in one of its slots. The cluster is up while one master
+ * accepts events: publishes to that master's channels succeed, and every replica of the broker finds the same.
  */
 export class ClusterMonitor implements LogMonitor {
   /** Always false: when one node does not answer, commands to the other nodes go on. */
@@ -54,7 +54,7 @@ export class ClusterMonitor implements LogMonitor {
   readonly #timer: NodeJS.Timeout;
   /** For each node, a tag in one of the node's slots. */
   readonly #tags = new Map<string, string>();
-  /** For each node, why the last attempt to connect has failed: it says more than that there is no connection. */
+  /** For each node, why the last attempt to connect failed. Says more than the error of a command without a connection. */
   readonly #failures = new Map<string, Trouble>();
   readonly #own = randomBytes(4).toString('hex');
   #tried = 0;
@@ -97,7 +97,7 @@ export class ClusterMonitor implements LogMonitor {
       const { reason, detail } = troubleFrom(error);
       this.#setHealth(downFor({ reason, detail: `no node of the cluster can be used: ${detail}` }));
     } else if (this.#health.up) this.#setHealth(downFor(NO_NODE));
-    // The first attempt may just have begun; or the outage is over, and ioredis is connecting.
+    // The first attempt may be under way, or the outage is over and ioredis is connecting.
     else this.#report.report(this.#health);
   }
 
@@ -128,7 +128,7 @@ export class ClusterMonitor implements LogMonitor {
     const connection = cluster
       .nodes('master')
       .find(({ options }) => `${options.host}:${options.port}` === node);
-    // A connection that is being made takes no command. It is no outage until the attempt has failed.
+    // A connection that is being made accepts no commands. Only a failed attempt is an outage.
     if (connection !== undefined && connection.status !== 'ready') await settled(connection);
     try {
       // A node with too few slots to find a tag in this check is tried in a later check.
@@ -193,7 +193,7 @@ function healthWith(outages: readonly Outage[]): LogHealth {
   return { up: slotsDown < SLOTS, reason: first.reason, detail: shown.join('; '), slotsDown };
 }
 
-/** The slots of each node (host:port) that is master of some. `slots` is as ioredis has it. */
+/** Returns the slots of each master (host:port). `slots` has the form of ioredis: the nodes of each slot, master first. */
 function slotLayout(slots: readonly (readonly string[] | undefined)[]): NodeSlots[] {
   const found = new Map<string, [from: number, to: number][]>();
   let last: { node: string; range: [number, number] } | undefined;

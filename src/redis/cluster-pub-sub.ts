@@ -8,7 +8,7 @@ import { SubscriberConnection } from './subscriber-connection.ts';
 export interface ClusterPubSubOptions {
   /** Knows which node has which slot. */
   readonly cluster: Cluster;
-  /** A subscriber connection to one node, not opened yet. */
+  /** Makes a subscriber connection to one node and does not open it. */
   readonly connect: (node: HostAndPort) => Redis;
 }
 
@@ -17,17 +17,17 @@ const PING_MS = 2_000;
 
 interface Node {
   readonly connection: SubscriberConnection;
-  /** Names that are placed at the node. */
+  /** How many names are subscribed at the node. */
   names: number;
 }
 
 /**
- * Sharded pub/sub (SSUBSCRIBE): each name is subscribed at the node that has its slot, over one connection to each node. When
- * the slot moves, the name moves along, which is an interruption to its listener.
+ * Sharded pub/sub (SSUBSCRIBE). Each name is subscribed at the node that has the name's slot, over one connection for each
+ * node. When a slot moves, its names are subscribed at the new node, and their listeners are interrupted meanwhile.
  */
 export class ClusterPubSub implements PubSub {
   readonly #options: ClusterPubSubOptions;
-  /** By host:port, as ioredis names them. */
+  /** By host:port, the name that ioredis gives a node. */
   readonly #nodes = new Map<string, Node>();
   readonly #placements = new Set<Placement>();
   readonly #pingTimer: NodeJS.Timeout;
@@ -52,7 +52,7 @@ export class ClusterPubSub implements PubSub {
     };
   }
 
-  /** The outage of this node (host:port), when names are placed there whose messages do not arrive. */
+  /** The outage of the connection to this node (host:port): messages of the names there do not arrive. Undefined without one. */
   outageAt(nodeKey: string): { readonly why: Error | undefined } | undefined {
     const connection = this.#nodes.get(nodeKey)?.connection;
     return connection?.away === true ? { why: connection.failure } : undefined;
@@ -64,7 +64,7 @@ export class ClusterPubSub implements PubSub {
     this.#nodes.clear();
   }
 
-  /** The layout of the cluster is known, or known anew. */
+  /** Subscribes each name where the current layout of the cluster puts it. */
   #placeAll(): void {
     for (const placement of this.#placements) this.#place(placement);
     for (const [key, { connection, names }] of this.#nodes) {
@@ -76,7 +76,7 @@ export class ClusterPubSub implements PubSub {
 
   #place(placement: Placement): void {
     const { cluster } = this.#options;
-    // Whoever is subscribed goes on to give commands, which the cluster does not take before it is ready.
+    // A listener gives commands once it is subscribed, and the cluster accepts no commands before it is ready.
     if (cluster.status !== 'ready') return;
     const nodeKey = cluster.slots[placement.slot]?.[0];
     if (nodeKey === undefined || nodeKey === placement.nodeKey) return;
@@ -103,9 +103,9 @@ export class ClusterPubSub implements PubSub {
     const colon = nodeKey.lastIndexOf(':');
     const redis = connect({ host: nodeKey.slice(0, colon), port: Number(nodeKey.slice(colon + 1)) });
     const refresh = (): void => cluster.refreshSlotsCache();
-    // A node that goes away causes errors; the layout says where its names are then.
+    // A lost node causes errors. The new layout says which node has its names.
     redis.on('error', refresh);
-    // ioredis emits this when the node ends or refuses a subscription because its slot has moved.
+    // ioredis emits 'moved' when the node ends or refuses a subscription because its slot has moved.
     redis.on('moved', refresh);
     const node: Node = { connection: new SubscriberConnection({ redis, sharded: true }), names: 0 };
     this.#nodes.set(nodeKey, node);
@@ -113,7 +113,7 @@ export class ClusterPubSub implements PubSub {
   }
 }
 
-/** One subscription and the node where it is. Passes on to its listener what the connection to the node tells. */
+/** One subscription and its node. Passes the calls of the node's connection on to the listener. */
 class Placement implements PubSubListener {
   readonly name: string;
   readonly slot: number;
@@ -144,7 +144,7 @@ class Placement implements PubSubListener {
     this.#listener.onMessage(message);
   }
 
-  onRefused(error: Error): void {
-    this.#listener.onRefused(error);
+  onSubscribeRefused(error: Error): void {
+    this.#listener.onSubscribeRefused(error);
   }
 }

@@ -2,17 +2,17 @@ import type { LogHealth } from '../log/event-log.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 import { troubleOf, wordsOf } from './redis-trouble.ts';
 
-/** Knows how Redis is. */
+/** Reports whether Redis accepts events and delivers announcements. */
 export interface LogMonitor {
   readonly health: LogHealth;
-  /** Whether Redis has let a command time out and has not answered since. Further commands would only wait, too. */
+  /** Whether a command has timed out and Redis has not answered since. Further commands would wait for their time-outs, too. */
   readonly suspect: boolean;
-  /** Call it when a command has timed out. */
+  /** To be called when a command has timed out. */
   suspectNow(): void;
   close(): void;
 }
 
-/** What is wrong: the two halves of a {@link LogHealth} that is not good. */
+/** Why the log is down or partly down: two fields of {@link LogHealth}. */
 export interface Trouble {
   readonly reason: LogTrouble;
   readonly detail: string;
@@ -29,13 +29,13 @@ export const NOT_TRIED_YET: Trouble = { reason: 'unreachable', detail: 'not conn
 const REPEAT_MS = 60_000;
 
 /**
- * Reports health when it changes between good, partly good and bad. While it is not good, also reports each further reason, at
- * most once a minute. Does not report that the first connection is still being made.
+ * Reports health when it changes between good, partly good and bad. While health is not good, also reports each further
+ * reason, and repeats each reason at most once a minute. Reports nothing while the first connection is being made.
  */
 export class HealthReport {
   readonly #onHealth: (health: LogHealth) => void;
   #state: 'good' | 'partly' | 'bad' | undefined;
-  /** When each trouble was reported in this state, by its reason and number of slots. */
+  /** When each trouble was last reported in this state. The key has the reason and the number of slots. */
   readonly #reportedAt = new Map<string, number>();
 
   constructor(onHealth: (health: LogHealth) => void) {

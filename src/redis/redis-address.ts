@@ -4,7 +4,7 @@ export interface HostAndPort {
   readonly port: number;
 }
 
-/** How one logs in to the servers that hold the data. */
+/** The login to the servers that hold the data. */
 export interface RedisAccess {
   readonly username: string | undefined;
   readonly password: string | undefined;
@@ -12,11 +12,11 @@ export interface RedisAccess {
 }
 
 /**
- * Where Redis is, as REDIS_URL says (docs/operations.md):
+ * Where Redis is. REDIS_URL has these forms (docs/operations.md):
  * - `redis://user:password@host:6379/db` or `rediss://`: one server
- * - `redis+sentinel://user:password@host:26379,host:26379/name/db?sentinelPassword=…`: whichever server the Sentinels
- *   name; `rediss+sentinel://` with TLS to it and, unless it says `sentinelTls=no`, to the Sentinels
- * - `redis+cluster://user:password@host:6379,host:6379`: a cluster, found through any of these nodes; `rediss+cluster://`
+ * - `redis+sentinel://user:password@host:26379,host:26379/name/db?sentinelPassword=…`: the server that the Sentinels name;
+ *   `rediss+sentinel://` uses TLS to that server and, without `sentinelTls=no`, to the Sentinels
+ * - `redis+cluster://user:password@host:6379,host:6379` or `rediss+cluster://`: a cluster, found through any of these nodes
  */
 export type RedisAddress =
   | (RedisAccess & HostAndPort & { readonly kind: 'single'; readonly db: number })
@@ -39,16 +39,16 @@ const A_PORT = 'a port from 1 to 65535 behind the colon of each host';
 const ENCODED = 'a URL in whose user and password "/" is written %2F, "?" %3F, "#" %23, "@" %40 and "%" %25';
 const HOST = /^(\[[\da-f:.]+\]|[^\s:[\]@]+)(?::(\d+))?$/i;
 const DATABASE = /^\d{1,9}$/;
-/** What the query of a URL for Sentinels may hold; that of the others holds nothing. */
+/** The options that the query of a Sentinel URL may hold. The query of any other URL must be empty. */
 const SENTINEL_OPTIONS = ['sentinelUsername', 'sentinelPassword', 'sentinelTls'];
 
 /**
- * Takes the URL apart itself: a client that is given the URL would take any of its own options from the query, and so
- * lets whoever writes the URL undo what the broker promises.
- * @throws Error whose message completes "expected …" and repeats nothing that may be a password
+ * Parses REDIS_URL. ioredis does not get the URL: it would accept any of its own options in the query, also options that
+ * break the broker's guarantees.
+ * @throws Error whose message completes "expected …" and quotes nothing that may be a password
  */
 export function parseRedisAddress(url: string): RedisAddress {
-  // The first of these ends user, password and hosts, so with an "@" behind it it was one of the password's own.
+  // The first "/", "?" or "#" ends the hosts. An "@" after it means that the character was part of the password.
   if (/^[^/?#]+:\/\/[^/?#]*[/?#].*@/s.test(url)) throw new Error(ENCODED);
   const match = FORM.exec(url);
   if (match === null) throw new Error(A_URL);
@@ -99,7 +99,7 @@ export function parseRedisAddress(url: string): RedisAddress {
   }
 }
 
-/** A word alone is the user of one server, and the password of several. */
+/** A text without a colon is the user in the URL of one server, and the password in the other URLs. */
 function loginOf(text: string, kind: RedisAddress['kind']): Pick<RedisAccess, 'username' | 'password'> {
   const colon = text.indexOf(':');
   const [username, password] =
@@ -126,7 +126,7 @@ function parseDatabase(text: string): number {
   return Number(text);
 }
 
-/** Names and values are decoded as the password before the "@" is: a "+" is one, and no blank as in a form. */
+/** Decodes names and values like the password before the "@": a "+" stays a "+" and is not a blank as in a form. */
 function parseQuery(query: string, known: readonly string[]): ReadonlyMap<string, string> {
   const options = new Map<string, string>();
   for (const part of query.split('&')) {
@@ -140,7 +140,7 @@ function parseQuery(query: string, known: readonly string[]): ReadonlyMap<string
 }
 
 function withoutOption(name: string, known: readonly string[], before: ReadonlyMap<string, string>): string {
-  // Behind a password it may be the rest of that.
+  // The unknown option may be the rest of a password with an "&".
   if (before.has('sentinelPassword'))
     return `known options only (${known.join(', ')}), and "&" in a password written %26`;
   const shown = /^\w{1,40}$/.test(name) ? `the option ${name}` : 'an option that is not known';

@@ -14,29 +14,29 @@ import type { Refusal } from './redis-trouble.ts';
 import { ServerDeployment } from './server-deployment.ts';
 
 export interface RedisClientOptions {
-  /** As REDIS_URL: one server, Sentinels, or a cluster. */
+  /** The value of REDIS_URL: one server, Sentinels, or a cluster. */
   readonly url: string;
-  /** For a URL that asks for TLS. */
+  /** Used when the URL asks for TLS. */
   readonly tls?: RedisTls;
-  /** Begins every name in Redis. */
+  /** The prefix of every name in Redis. */
   readonly prefix: string;
   /** Replicas of Redis that must have confirmed an append before it is acknowledged. */
   readonly waitReplicas?: number;
-  /** Called when Redis goes away, or a part of it, and when it is back; now and then while it is away. */
+  /** Called when Redis or a part of it goes down or comes back, and about once a minute while it is down. */
   readonly onHealth: (health: LogHealth) => void;
-  /** Called when Redis refuses something, although it is well as a whole, with its own words. */
-  readonly onRefused?: (reason: LogTrouble, words: string) => void;
-  /** Called with a maxmemory-policy that may evict what is kept. */
+  /** Called with Redis' own words when Redis refuses a command while its health is good. */
+  readonly onLogRefused?: (reason: LogTrouble, words: string) => void;
+  /** Called with a maxmemory-policy that may evict keys of the broker. */
   readonly onEviction?: (policy: string) => void;
 }
 
-/** What an error says about the call that failed, after the sentence that says why. Each is one sentence. */
+/** Sentences for the error of a failed call. One of them follows the sentence that says why the call failed. */
 export interface FailureWords {
-  /** Redis has done nothing. */
+  /** Says that Redis has done nothing. */
   readonly nothingDone: string;
-  /** Redis has probably done nothing: what to do next. */
+  /** Says what to do next when Redis has probably done nothing. */
   readonly next: string;
-  /** Redis may have done it or not: what to do next. */
+  /** Says what to do next when Redis may have carried out the command. */
   readonly unknown: string;
 }
 
@@ -44,22 +44,22 @@ export interface FailureWords {
 const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind']);
 
 /**
- * Redis as the event log, the control bus and the counters use it. Owns the connections, knows how they are, and turns
- * their errors into those of the broker.
+ * The Redis client of the event log, the control bus and the counters. Owns the connections, checks their health, and turns
+ * their errors into BrokerErrors.
  */
 export class RedisClient {
   readonly keys: RedisKeys;
   readonly #deployment: RedisDeployment;
-  readonly #onRefused: (reason: LogTrouble, words: string) => void;
+  readonly #onLogRefused: (reason: LogTrouble, words: string) => void;
 
   constructor(options: RedisClientOptions) {
     const { url, tls = {}, prefix, waitReplicas = 0, onHealth } = options;
-    const { onRefused = () => undefined, onEviction = () => undefined } = options;
+    const { onLogRefused = () => undefined, onEviction = () => undefined } = options;
     const address = parseRedisAddress(url);
     const keys = new RedisKeys(prefix, address.kind === 'cluster' ? 0 : address.db);
     const common = { keys, tls, waitReplicas, onHealth, onEviction };
     this.keys = keys;
-    this.#onRefused = onRefused;
+    this.#onLogRefused = onLogRefused;
     this.#deployment =
       address.kind === 'cluster'
         ? new ClusterDeployment(address, common)
@@ -70,7 +70,7 @@ export class RedisClient {
     return this.#deployment.pubSub;
   }
 
-  /** The command that scripts publish to {@link pubSub} with. */
+  /** The command with which scripts publish to {@link pubSub}. */
   get publish(): 'PUBLISH' | 'SPUBLISH' {
     return this.#deployment.publish;
   }
@@ -80,8 +80,8 @@ export class RedisClient {
   }
 
   /**
-   * Runs a script; strings in its result are Buffers. Fails at once while Redis lets commands time out.
-   * @throws BrokerError, in under a second but for reading scripts, `log-unavailable` or `log-full`, with its trouble
+   * Runs a script. Strings in the result are Buffers. Fails at once while commands time out.
+   * @throws BrokerError `log-unavailable` or `log-full`, with its trouble; in under a second, except for reading scripts
    */
   async run(
     script: ScriptName,
@@ -99,14 +99,14 @@ export class RedisClient {
       return await (isReading && reads.ready ? reads : scripts).run(script, keys, args);
     } catch (error) {
       const explained = this.#explain(error as Error, words);
-      // A page can be slow to come for its size alone, which says nothing about publishing.
+      // A page may be slow only because it is large, so its time-out says nothing about publishing.
       if (explained.trouble === 'timeout' && !isReading) monitor.suspectNow();
       throw explained;
     }
   }
 
   /**
-   * One page of a sorted set: the next cursor, then members and scores in turn.
+   * Reads one page of a sorted set. Returns the next cursor, and members and scores alternately.
    * @throws BrokerError `log-unavailable`
    */
   async zscan(key: string, cursor: string, words: FailureWords): Promise<[string, string[]]> {
@@ -120,10 +120,10 @@ export class RedisClient {
     }
   }
 
-  /** What an error of Redis means, given how Redis is. Reports the refusals of a Redis that is well as a whole. */
+  /** Translates an error of Redis. Calls onLogRefused when Redis refuses while its health is good. */
   refusalOf(error: Error): Refusal {
     const refusal = refusalOf(error, this.health);
-    if (!refusal.passes && this.health.up) this.#onRefused(refusal.reason, wordsOf(error));
+    if (!refusal.passes && this.health.up) this.#onLogRefused(refusal.reason, wordsOf(error));
     return refusal;
   }
 

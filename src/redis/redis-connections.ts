@@ -5,15 +5,15 @@ import type { RedisOptions } from 'ioredis';
 import type { HostAndPort, RedisAccess, RedisAddress } from './redis-address.ts';
 import { saysNothing, troubleOf } from './redis-trouble.ts';
 
-/** A command fails after this time, in ms, so that a publisher has its 503 within a second. */
+/** A command fails after this time, in ms, so that a publisher gets its 503 within a second. */
 const COMMAND_TIMEOUT_MS = 800;
-/** A connection that owes an answer and was silent for this long is dead, in ms. */
+/** A connection that owes an answer and receives nothing for this long counts as dead, in ms. */
 const SILENCE_MS = 4_000;
-/** Between two reconnections because the server takes no writes, in ms: another server may have its name by now. */
+/** Between two reconnections because of READONLY, in ms. A reconnection may find another server at the same name. */
 const READONLY_PAUSE_MS = 5_000;
-/** Between two questions to a server that loads its data, in ms. */
+/** Between two checks of a server that loads its data, in ms. */
 const LOADING_RETRY_MS = 1_000;
-/** Between two reads of a cluster's layout, in ms; a MOVED answer causes a further one. */
+/** Between two reads of a cluster's layout, in ms. A MOVED answer causes one more. */
 const SLOTS_REFRESH_MS = 3_000;
 
 /**
@@ -34,17 +34,17 @@ export interface RedisTls {
   readonly key?: string | undefined;
 }
 
-/** ioredis types this one in a way that no value satisfies under exactOptionalPropertyTypes. */
+/** No value satisfies ioredis' type of `replyMapping` under exactOptionalPropertyTypes. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
 /** No connection is opened in this file, so that listeners can be attached first. */
 const COMMON: Options = {
   lazyConnect: true,
   enableOfflineQueue: false,
-  // Sending again what was not answered could run an append twice.
+  // Sending unanswered commands again could run an append twice.
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
-  // Spares the user a right. The names of connections tell the same.
+  // The user then needs no right to CLIENT SETINFO. The connection names hold the same information.
   disableClientInfo: true,
   connectTimeout: 3_000,
   socketTimeout: SILENCE_MS,
@@ -69,15 +69,15 @@ const READS: Options = { ...COMMANDS, connectionName: 'sluice-reads', commandTim
 /** Reconnects for ever. SubscriberConnection alone decides what is subscribed after a reconnect. */
 const SUBSCRIBER: Options = { connectionName: 'sluice-subscriber', maxRetriesPerRequest: null };
 
-/** An address of one server at a time: one that stays the same, or the one that Sentinels name. */
+/** The address of one server at a time: a fixed server, or the server that Sentinels name. */
 export type ServerAddress = Exclude<RedisAddress, { kind: 'cluster' }>;
 export type ClusterAddress = Extract<RedisAddress, { kind: 'cluster' }>;
 
-/** For commands to one server, or to the one that Sentinels name. */
+/** For commands to one server, or to the server that Sentinels name. */
 export function connectCommands(address: ServerAddress, tls: RedisTls): Redis {
   let reconnectedAt = -Infinity;
-  // After a failover this is a connection to a replica; a new connection finds the master. Not at each refusal: where there
-  // is no other server, each publish would close the connection that subscribers still read over.
+  // After a failover this may be a connection to a replica, and a new connection finds the master. Reconnects only now and
+  // then: without another server, each publish would close the connection over which subscribers still read.
   const reconnectOnError = (error: Error): boolean => {
     const now = performance.now();
     if (!error.message.startsWith('READONLY') || now - reconnectedAt < READONLY_PAUSE_MS) return false;
@@ -101,7 +101,7 @@ export function connectReads(address: ServerAddress, tls: RedisTls, commands: Re
   return reads;
 }
 
-/** For announcements from one server, or from the one that Sentinels name. */
+/** For announcements from one server, or from the server that Sentinels name. */
 export function connectSubscriber(address: ServerAddress, tls: RedisTls): Redis {
   return connect(address, tls, SUBSCRIBER);
 }
@@ -116,11 +116,11 @@ export function connectCluster(
   const cluster = new Cluster([...address.nodes], {
     lazyConnect: true,
     enableOfflineQueue: false,
-    // Keeps the name, which the node's certificate is for; ioredis would use the address.
+    // Keeps the host name, because the node's certificate has it. ioredis would use the address.
     dnsLookup: (name, done) => done(null, name),
     slotsRefreshInterval: SLOTS_REFRESH_MS,
     slotsRefreshTimeout: 1_000,
-    // Does not repeat a command whose connection broke, and which may have run: the publisher decides.
+    // Does not repeat a command whose connection broke, because the command may have run. The publisher decides.
     retryDelayOnFailover: 0,
     // Does not delay a command that the cluster refuses: its publisher gets the reason within a second.
     retryDelayOnClusterDown: 0,
@@ -140,25 +140,25 @@ export function connectNodeSubscriber(address: ClusterAddress, tls: RedisTls, no
 export function lastFailureOf(redis: Redis): () => Error | undefined {
   let last: Error | undefined;
   const onFailure = (error: Error): void => {
-    // One attempt may cause several errors, and the last of them tells the least.
+    // One attempt may cause several errors, and the last of them says least.
     if (last === undefined || !saysNothing(error)) last = error;
   };
-  // ioredis writes errors to the console when nobody listens.
+  // Without a listener, ioredis writes errors to the console.
   redis.on('error', onFailure);
-  // The answer of one of several Sentinels.
+  // The error of one of several Sentinels.
   redis.on('sentinelError', onFailure);
   redis.on('ready', () => (last = undefined));
   return () => last;
 }
 
 /**
- * Why a cluster cannot be used: opens these connections, one to each known node, asks for the state of the cluster, and closes
- * the connections. Undefined when a node answers that all is well.
+ * Finds out why a cluster cannot be used. Opens these connections, one to each known node, asks for the state of the cluster,
+ * and closes the connections. Returns undefined when a node answers that the cluster works.
  */
 export async function clusterFailure(connections: readonly Redis[]): Promise<Error | undefined> {
   const failures = await Promise.all(connections.map(nodeFailure));
   const known = failures.filter((error) => error !== undefined);
-  // A refusal tells more than a node that cannot be reached. One node without a failure means that all is well.
+  // A refusal says more than an unreachable node. When one node has no failure, the cluster works.
   return (
     known.find((error) => troubleOf(error) !== 'unreachable') ??
     (known.length < failures.length ? undefined : known[0])
@@ -197,7 +197,7 @@ function connect(address: ServerAddress, tls: RedisTls, own: Options): Redis {
     ...(address.sentinelPassword !== undefined && { sentinelPassword: address.sentinelPassword }),
     enableTLSForSentinelMode: address.tls,
     ...(address.sentinelTls && { sentinelTLS: optionsOf(tls) }),
-    // Sentinels are asked anew at each connect; this listens for a switch while connected, too.
+    // ioredis asks the Sentinels at each connect. This option also listens for a failover while connected.
     failoverDetector: true,
     sentinelRetryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
     sentinelCommandTimeout: 1_000,
@@ -206,8 +206,8 @@ function connect(address: ServerAddress, tls: RedisTls, own: Options): Redis {
 }
 
 /**
- * When Redis refuses SELECT, ioredis emits an error and goes on in database 0. It waits for the answer to SELECT before the
- * connection is ready. So this gives no answer to a refused SELECT, closes the connection, and has ioredis try again later.
+ * When Redis refuses SELECT, ioredis emits an error and uses database 0. ioredis waits for the answer to SELECT before the
+ * connection is ready. So this function never resolves a refused SELECT and closes the connection. ioredis then reconnects.
  */
 function insistOnDatabase(redis: Redis): Redis {
   const select: (db: number) => Promise<'OK'> = redis.select.bind(redis);
@@ -243,7 +243,7 @@ function optionsOf({ ca, cert, key }: RedisTls): NonNullable<Options['tls']> {
   };
 }
 
-/** Without the options that a cluster does not take: it connects to its nodes again by itself. */
+/** Removes the options that ioredis' Cluster does not accept for its nodes. A cluster reconnects by itself. */
 function withoutRetries({
   retryStrategy: _retry,
   enableOfflineQueue: _queue,

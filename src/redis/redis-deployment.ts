@@ -5,7 +5,7 @@ import type { RedisTls } from './redis-connections.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { RedisScripts } from './redis-scripts.ts';
 
-/** The connections to a Redis of one kind: one server at a time, or a cluster. All of them reconnect by themselves. */
+/** The connections to one server at a time, or to a cluster. All connections reconnect by themselves. */
 export interface RedisDeployment {
   readonly scripts: RedisScripts;
   /** Runs reading scripts over connections of its own, so that publishes do not wait behind pages. */
@@ -14,7 +14,7 @@ export interface RedisDeployment {
   /** The command that publishes to `pubSub`. */
   readonly publish: 'PUBLISH' | 'SPUBLISH';
   readonly monitor: LogMonitor;
-  /** One ZSCAN. Gives the next cursor, then members and scores in turn. */
+  /** Calls ZSCAN once. Returns the next cursor, and members and scores alternately. */
   zscan(key: string, cursor: string): Promise<[string, string[]]>;
   close(): void;
 }
@@ -28,12 +28,12 @@ export interface RedisDeploymentOptions {
   readonly onEviction: (policy: string) => void;
 }
 
-/** Members in one answer to ZSCAN, about. */
+/** About how many members one answer to ZSCAN has. */
 export const ZSCAN_COUNT = 1_000;
-/** How long the keys that the probe writes outlive it, in ms. */
+/** The keys of a probe expire after this time, in ms. */
 const PROBE_TTL_MS = 60_000;
 
-/** Does what an append does, on the probe keys of the tag. Gives how many connections heard the announcement at `name`. */
+/** Runs probe.lua on the probe keys of the tag. Returns how many connections received the announcement on `name`. */
 export async function runProbe(
   { scripts, publish }: Pick<RedisDeployment, 'scripts' | 'publish'>,
   keys: RedisKeys,

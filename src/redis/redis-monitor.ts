@@ -12,15 +12,15 @@ export interface RedisMonitorOptions {
   readonly subscriber: SubscriberConnection;
   /** The pub/sub channel on which the probe is announced. */
   readonly name: string;
-  /** Does what an append does (probe.lua); gives how many connections heard of it. */
+  /** Runs probe.lua, which calls the commands of an append. Returns how many connections received its announcement. */
   readonly probe: () => Promise<number>;
-  /** Called when the health changes, and now and then while it is not good. */
+  /** Called when the health changes, and about once a minute while it is not good. */
   readonly onHealth: (health: LogHealth) => void;
 }
 
 /** Between two probes, in ms. */
 const PROBE_INTERVAL_MS = 2_000;
-/** A probe that Redis accepted and that was not heard after this time is lost, in ms. */
+/** The announcement of an accepted probe counts as lost after this time, in ms. */
 const PROBE_LOST_MS = 3_000;
 
 const COMMANDS_CLOSED: Trouble = {
@@ -35,22 +35,22 @@ const UNHEARD: Trouble = { reason: 'announcements', detail: 'announcements do no
 const SILENT: Trouble = { reason: 'timeout', detail: 'Redis does not answer in time' };
 const LOADING: Trouble = { reason: 'LOADING', detail: 'LOADING Redis is loading its data' };
 
-/** Refusals of the probe's writes, which come after its announcement: the announcement was sent all the same. */
+/** Refusals of the probe's writes. The probe announces before it writes, so its announcement was sent in spite of them. */
 const ANNOUNCED: ReadonlySet<LogTrouble> = new Set(['READONLY', 'MISCONF', 'NOREPLICAS', 'OOM', 'WRONGTYPE']);
 
 /**
- * Knows whether Redis takes what is published and whether announcements arrive. Tries that out every 2 s: Redis may answer
- * and refuse all the same, and a subscriber connection that hears nothing may be silently dead.
+ * Checks every 2 s whether Redis accepts publishes and whether announcements arrive. It runs a real append, because Redis may
+ * answer and still refuse writes. It awaits the announcement, because a subscriber connection may be dead without an error.
  */
 export class RedisMonitor implements LogMonitor {
   readonly #options: RedisMonitorOptions;
   readonly #timer: NodeJS.Timeout;
   readonly #report: HealthReport;
-  /** When the first probe was sent whose announcement was not heard yet; undefined when no announcement is awaited. */
+  /** When the oldest probe was sent whose announcement has not arrived; undefined when no announcement is awaited. */
   #sentAt: number | undefined;
-  /** Why nothing can be published; undefined when it can. */
+  /** Why Redis accepts no publishes; undefined when it accepts them. */
   #refusal: Trouble | undefined = NOT_TRIED_YET;
-  /** Why announcements do not arrive; undefined when they do. */
+  /** Why announcements do not arrive; undefined when they arrive. */
   #deafness: Trouble | undefined = NOT_TRIED_YET;
   #suspect = false;
   readonly #commandsFailure: () => Error | undefined;
@@ -70,7 +70,7 @@ export class RedisMonitor implements LogMonitor {
       onSubscribed: () => void this.#probe(),
       onInterrupted: () => (this.#sentAt = undefined),
       onMessage: () => this.#heard(),
-      onRefused: (error) => this.#setDeafness(troubleFrom(error)),
+      onSubscribeRefused: (error) => this.#setDeafness(troubleFrom(error)),
     });
     subscriber.onClosed(() => {
       const { failure } = subscriber;
@@ -102,7 +102,7 @@ export class RedisMonitor implements LogMonitor {
 
   async #check(): Promise<void> {
     const { commands } = this.#options;
-    // The first check comes 2 s after the first attempt to connect: a connection that is not ready by now is an outage.
+    // The first check runs 2 s after the first attempt to connect, so a connection that is not ready is an outage.
     if (commands.status === 'ready') await this.#probe();
     else if (await isLoading(commands)) this.#setRefusal(LOADING);
     else this.#setRefusal(this.#whyNoCommands() ?? COMMANDS_CLOSED);
@@ -116,20 +116,20 @@ export class RedisMonitor implements LogMonitor {
       this.#setDeafness(UNHEARD);
       subscriber.reconnect();
     }
-    // The 'ready' of the connection causes a probe.
+    // A probe runs when the connection is ready.
     if (commands.status !== 'ready') return;
     try {
       const heard = await probe();
       this.#suspect = false;
       this.#refusal = undefined;
-      // A probe that nobody has heard is not on its way: the subscription is missing or being made.
+      // When no connection received the announcement, none is awaited: the subscription is missing or being made.
       if (heard > 0 || this.#deafness === undefined) this.#sent(now);
       this.#report.report(this.health);
     } catch (error) {
       const trouble = troubleFrom(error as Error);
-      // The next attempt to connect tells more than a connection that broke.
+      // The next attempt to connect gives a better reason than the broken connection.
       if (trouble.reason === 'unreachable') return;
-      // Redis that refuses answers in time.
+      // A Redis that refuses does answer in time.
       if (trouble.reason !== 'timeout') this.#suspect = false;
       if (ANNOUNCED.has(trouble.reason) && this.#deafness === undefined) this.#sent(now);
       this.#setRefusal(trouble);
@@ -151,7 +151,7 @@ export class RedisMonitor implements LogMonitor {
   #closed(): void {
     const failure = this.#whyNoCommands();
     if (failure !== undefined) this.#setRefusal(failure);
-    // Keeps the reason of a server that refused everything: the connection was closed to find another server.
+    // Keeps the reason of a server that refused all commands: the connection was closed to find another server.
     else if (this.#refusal === undefined || this.#refusal === NOT_TRIED_YET)
       this.#setRefusal(COMMANDS_CLOSED);
   }
@@ -172,7 +172,7 @@ export class RedisMonitor implements LogMonitor {
   }
 }
 
-/** Asks by INFO, which Redis answers while it loads its data. ioredis does not call the connection ready until then. */
+/** Asks by INFO, which Redis answers while it loads its data. Until Redis has loaded, ioredis does not report `ready`. */
 async function isLoading(commands: Redis): Promise<boolean> {
   if (commands.status !== 'connect') return false;
   try {

@@ -3,14 +3,14 @@ import type { Writable } from 'node:stream';
 import { Redis } from 'ioredis';
 import type { Cluster } from 'ioredis';
 
-/** The error of a write that too few replicas of Redis have confirmed, in the form of Redis' own errors. */
+/** The error when too few replicas of Redis have confirmed a write. It has the form of Redis' own errors. */
 export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
-/** Scripts that replicas of Redis have to confirm when `waitReplicas` asks for it. */
+/** Scripts that replicas of Redis must confirm when `waitReplicas` is set. */
 const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'probe']);
-/** How long replicas have to confirm a write, in ms: less than a command may take. */
+/** How long replicas may take to confirm a write, in ms. Shorter than the time-out of a command. */
 const WAIT_MS = 500;
 
-/** The method that ioredis adds for each script to clients and pipelines, in its variant that gives Buffers. */
+/** The method that ioredis adds to clients and pipelines for each script. This variant returns Buffers. */
 const METHODS = {
   append: 'sluice_appendBuffer',
   read: 'sluice_readBuffer',
@@ -38,22 +38,21 @@ interface Call {
 }
 
 /**
- * Runs this broker's Lua scripts. The calls of one turn of the event loop leave in one write to each node. Unlike in ioredis'
- * auto-pipelining, the calls of a turn do not wait for the answers to the turn before, so that no call waits for two
- * time-outs. To one server the calls are plain commands over a corked connection: a pipeline of ioredis costs some 10 µs
- * more for the same bytes.
+ * Runs the broker's Lua scripts. All calls of one turn of the event loop leave in one write to each node. With ioredis'
+ * auto-pipelining, a call would wait for the answers to the calls of the turn before, and so for two time-outs. To one
+ * server, the calls are plain commands over a corked connection, because a pipeline of ioredis costs some 10 µs more.
  */
 export class RedisScripts {
   readonly #redis: Redis | Cluster;
-  /** The connection that takes all calls, when there is one for all and no WAIT has to follow them. */
+  /** The connection for all calls. Undefined in a cluster, and when a WAIT must follow the calls. */
   readonly #single: Redis | undefined;
   readonly #nodeOf: (key: string) => string;
   readonly #waitReplicas: number;
   readonly #calls = new Map<string, Call[]>();
 
   /**
-   * `nodeOf` gives the same text for keys on the same server: only their calls can share a write. An append succeeds when
-   * `waitReplicas` replicas of Redis have confirmed it (WAIT); 0 does not wait.
+   * @param nodeOf returns the same text for keys on the same server; only calls to the same server can share a write
+   * @param waitReplicas an append succeeds when this many replicas of Redis have confirmed it (WAIT); 0 does not wait
    */
   constructor(redis: Redis | Cluster, nodeOf: (key: string) => string, waitReplicas: number) {
     this.#waitReplicas = waitReplicas;
@@ -122,7 +121,7 @@ export class RedisScripts {
 function scriptText(name: string): string {
   const lua = luaFile(name);
   if (!OF_CHANNELS.has(name)) return lua;
-  // Redis looks for what a script may do (#!lua flags=…) in its very first line.
+  // Redis reads the flags (#!lua flags=…) only from the first line of a script.
   const [flags = ''] = /^#!.*\n/.exec(lua) ?? [];
   return flags + luaFile('channel') + lua.slice(flags.length);
 }
@@ -133,7 +132,7 @@ function luaFile(name: string): string {
 
 function sendCorked(redis: Redis, calls: readonly Call[]): void {
   const methods = redis as unknown as Methods<Promise<unknown>>;
-  // There is no stream before the first attempt to connect; then each call fails.
+  // Before the first attempt to connect there is no stream, and each call fails.
   const stream: Writable | undefined = redis.stream;
   stream?.cork();
   for (const { script, args, resolve, reject } of calls)

@@ -4,18 +4,18 @@ import type { LogTrouble } from '../events/log-trouble.ts';
 
 const WORDS: ReadonlySet<string> = new Set(LOG_TROUBLES);
 const FIRST_WORD = /^-?([A-Z]{2,20})(?: |$)/;
-/** Words of ioredis for a command without a connection, or whose connection was lost. */
+/** Matches ioredis' errors for a command that has no connection or has lost its connection. */
 const NO_CONNECTION =
   /closed|connect|unreachable|ECONN|EPIPE|isn't writeable|isn't ready|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/;
-/** The error of a right that is missing inside a script. Begins with NOPERM from Redis 7.2 on only. */
+/** The error of a missing right inside a script. It begins with NOPERM only since Redis 7.2. */
 const NO_RIGHT = /^ERR (?=The user executing the script can't )/;
-/** How ioredis reports the error of the last server that it has tried. */
+/** Finds the error of the last server that ioredis tried. */
 const LAST = /Last error: (?:[A-Za-z]*Error: )?(.+)$/;
-/** Where the useful words end: before a script's digest, or before arguments, which may hold a password. */
+/** Ends the useful part of an error: before a script's digest, or before arguments, which may hold a password. */
 const ASIDE = / script: [0-9a-f]{40}\b|,? with args beginning with|, on @user_script/;
 const MAX_WORDS = 200;
 
-/** What an error of Redis or of ioredis means, in one word: the first word of Redis when it is a known one. */
+/** Returns the trouble behind an error of Redis or ioredis: the first word of Redis' error, if it is a known one. */
 export function troubleOf({ message }: Pick<Error, 'message'>): LogTrouble {
   const word = FIRST_WORD.exec(message)?.[1];
   if (word !== undefined && WORDS.has(word)) return word as LogTrouble;
@@ -27,30 +27,30 @@ export function troubleOf({ message }: Pick<Error, 'message'>): LogTrouble {
   return 'other';
 }
 
-/** The text of an error in one line, without anything that is secret. */
+/** Returns the error's message as one line without secrets. */
 export function wordsOf({ message }: Pick<Error, 'message'>): string {
   const [line = ''] = message.split(/[\r\n]/, 1);
   const words = (line.replace(NO_RIGHT, 'NOPERM ').split(ASIDE, 1)[0] ?? '').trim();
   return words.length <= MAX_WORDS ? words : `${words.slice(0, MAX_WORDS - 1)}…`;
 }
 
-/** Whether the error tells only that there is no connection, and not why. */
+/** Whether the error says only that there is no connection, and not why. */
 export function saysNothing({ message }: Pick<Error, 'message'>): boolean {
   return /isn't writeable|^Connection is closed|^Command aborted|^All sentinels are unreachable[^:]*$/.test(
     message,
   );
 }
 
-/** Why a command was not carried out. */
+/** Why a command failed. */
 export interface Refusal {
   readonly reason: LogTrouble;
-  /** A sentence for whoever sent the request. */
+  /** A sentence for the client that sent the request. */
   readonly detail: string;
-  /** Whether Redis has not answered at all, rather than refused. */
+  /** Whether Redis gave no answer. Otherwise Redis refused the command. */
   readonly passes: boolean;
 }
 
-/** `health` tells why there is no connection, or that other nodes have one. */
+/** @param health says why there is no connection, or that only some nodes of a cluster are down */
 export function refusalOf(error: Error, health: LogHealth): Refusal {
   const own = troubleOf(error);
   const reason = own === 'unreachable' && !health.up && health.reason !== '' ? health.reason : own;

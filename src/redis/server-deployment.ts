@@ -9,7 +9,7 @@ import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts } from './redis-scripts.ts';
 import { SubscriberConnection } from './subscriber-connection.ts';
 
-/** One server at a time: one that stays the same, or the one that Sentinels name. */
+/** One server at a time: a fixed server, or the server that Sentinels name. */
 export class ServerDeployment implements RedisDeployment {
   readonly scripts: RedisScripts;
   readonly reads: RedisScripts;

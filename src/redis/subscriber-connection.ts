@@ -4,15 +4,15 @@ import type { PubSub, PubSubListener } from './pub-sub.ts';
 import { lastFailureOf } from './redis-connections.ts';
 
 export interface SubscriberConnectionOptions {
-  /** A connection that is not open yet; {@link SubscriberConnection} opens and closes it. */
+  /** A connection that is not open. {@link SubscriberConnection} opens and closes it. */
   readonly redis: Redis;
   /** Whether the connection is to one node of a cluster, where pub/sub is sharded. */
   readonly sharded?: boolean;
 }
 
-/** Names in one SUBSCRIBE. */
+/** The largest number of names in one SUBSCRIBE. */
 const BATCH = 500;
-/** Before a subscription is tried again that Redis has refused, in ms; the wait varies by half of it. */
+/** How long after a refusal a subscription is tried again, in ms. Varies by half. */
 const RETRY_MS = 500;
 
 /** One pub/sub channel. */
@@ -25,20 +25,20 @@ interface Topic {
 
 interface Subscription {
   readonly listener: PubSubListener;
-  /** Whether the listener was told that the subscription is confirmed, and not yet that it is interrupted. */
+  /** True from `onSubscribed` until `onInterrupted`. */
   subscribed: boolean;
 }
 
 /**
- * Pub/sub over one connection. The names of one turn of the event loop share a SUBSCRIBE. All names are subscribed anew
- * whenever the connection is ready again.
+ * Pub/sub over one connection. The names of one turn of the event loop share a SUBSCRIBE. Whenever the connection is ready
+ * again, all names are subscribed again.
  */
 export class SubscriberConnection implements PubSub {
   readonly #redis: Redis;
   readonly #sharded: boolean;
   readonly #topics = new Map<string, Topic>();
   readonly #lastFailure: () => Error | undefined;
-  /** Topics with a listener that waits for its confirmation. */
+  /** Topics with a listener that waits for a confirmation. */
   #added = new Set<Topic>();
   #removed = new Set<string>();
   #flushScheduled = false;
@@ -69,7 +69,7 @@ export class SubscriberConnection implements PubSub {
       this.#moved = true;
       this.#scheduleFlush();
     });
-    // The connection is made anew until it is closed.
+    // ioredis reconnects until the connection is closed.
     redis.connect().catch(() => undefined);
   }
 
@@ -82,7 +82,7 @@ export class SubscriberConnection implements PubSub {
     return this.#away;
   }
 
-  /** Why the last attempt to connect has failed; undefined when that is not known, and while the connection is ready. */
+  /** Why the last attempt to connect failed; undefined when the reason is unknown, and while the connection is ready. */
   get failure(): Error | undefined {
     return this.#lastFailure();
   }
@@ -113,7 +113,7 @@ export class SubscriberConnection implements PubSub {
     };
   }
 
-  /** A connection that is silently dead owes an answer from here on, and ioredis closes it when none comes. */
+  /** Sends a PING. ioredis closes a connection that does not answer, so this finds a connection that is silently dead. */
   ping(): void {
     if (this.ready) this.#redis.ping().catch(() => undefined);
   }
@@ -142,11 +142,11 @@ export class SubscriberConnection implements PubSub {
     if (this.#moved) this.#interruptEnded();
     const added = [...this.#added].filter((topic) => this.#isCurrent(topic));
     this.#added.clear();
-    // In a cluster the names of one command share a slot, and each channel has its own.
+    // In a cluster all names of one command must share a slot, and names rarely do.
     const batch = this.#sharded ? 1 : BATCH;
     for (let i = 0; i < removed.length; i += batch) {
       const names = removed.slice(i, i + batch);
-      // A name that stays subscribed costs a message now and then, for which there is no topic.
+      // When UNSUBSCRIBE fails, further messages of the name arrive. There is no topic for them, so they are ignored.
       const left = this.#sharded ? this.#redis.sunsubscribe(...names) : this.#redis.unsubscribe(...names);
       left.catch(() => undefined);
     }
@@ -172,10 +172,10 @@ export class SubscriberConnection implements PubSub {
         for (const topic of topics) if (this.#isCurrent(topic)) this.#confirm(topic);
       },
       (error: unknown) => {
-        // All names are subscribed anew once there is a connection again.
+        // All names are subscribed again when there is a connection again.
         if (!isSameConnection()) return;
         for (const topic of topics) topic.state = 'new';
-        // A slot that has moved is no refusal: ioredis has emitted 'moved', and the names go to another node.
+        // A moved slot is not a refusal: ioredis has emitted 'moved', and the names are subscribed at another node.
         if (!(error as Error).message.startsWith('MOVED')) refuse(topics, error as Error);
         const retry = (): void => {
           for (const topic of topics) this.#added.add(topic);
@@ -223,7 +223,7 @@ export class SubscriberConnection implements PubSub {
     }
   }
 
-  /** Whether somebody is still subscribed to the topic: a topic that all have left is replaced by a new object. */
+  /** Whether the topic still has subscriptions. After the last one has ended, a new object represents the name. */
   #isCurrent(topic: Topic): boolean {
     return this.#topics.get(topic.name) === topic;
   }
@@ -231,6 +231,6 @@ export class SubscriberConnection implements PubSub {
 
 function refuse(topics: readonly Topic[], error: Error): void {
   for (const { subscriptions } of topics) {
-    for (const { listener } of subscriptions) listener.onRefused(error);
+    for (const { listener } of subscriptions) listener.onSubscribeRefused(error);
   }
 }

@@ -13,7 +13,7 @@ export class Turns {
     try {
       return await task();
     } finally {
-      // Gives the turn to the task that waits longest, and not to one that comes now.
+      // Gives the turn to the task that has waited longest, not to a task that begins now.
       const next = this.#waiting.shift();
       if (next === undefined) this.#free++;
       else next();

@@ -3,22 +3,22 @@ import type { ChannelName } from '../events/channel-name.ts';
 import type { Revocation } from './revocation.ts';
 
 /**
- * What replicas ask each other, and the revocations that they share. Its laws are the contract suite's, which every adapter
- * passes.
+ * Questions between replicas, and the revocations that the replicas share. Every implementation passes the contract suite,
+ * test/contract/control-bus-contract.ts.
  */
 export interface ControlBus {
-  /** The name under which this replica answers; no other has it. */
+  /** The name under which this replica answers. Each replica has another name. */
   readonly replica: string;
 
-  /** From now on this listener carries out commands. It takes the place of an earlier one. */
+  /** Sets the listener that carries out commands. Replaces an earlier listener. */
   listen(listener: ControlListener): void;
 
-  /** From now on this function answers questions of this kind, except for {@link DISCONNECT}, which is a command. */
+  /** Sets the function that answers questions of this kind. The kind {@link DISCONNECT} is a command and has no such function. */
   answer(kind: string, answerer: Answerer): void;
 
   /**
-   * Asks every replica, this one included, and gathers their answers for at most {@link ANSWER_TIME_MS}. A replica that does
-   * not know the kind, fails, or has an answer of more than {@link MAX_ANSWER_BYTES} does not answer.
+   * Asks every replica, this one included, and collects the answers that arrive within {@link ANSWER_TIME_MS}. A replica does
+   * not answer when it does not know the kind, when it fails, or when its answer has more than {@link MAX_ANSWER_BYTES}.
    * @param payload JSON of at most {@link MAX_QUESTION_BYTES}
    * @throws BrokerError `log-unavailable`, in under a second, when the replicas cannot be asked now
    * @throws RangeError when the payload is too large
@@ -26,28 +26,29 @@ export interface ControlBus {
   ask(kind: string, payload: Json): Promise<Answers<Json>>;
 
   /**
-   * Has every replica carry out the command, as {@link ask} does; each answers how many streams it has ended. A process that
-   * asks nobody but itself takes the time that it needs. A revocation in the command is kept in the same step: a replica that hears of the revocation finds it kept.
-   * @throws BrokerError, in under a second, `log-unavailable` when the replicas cannot be asked (they may have been asked
-   *   all the same when only the confirmation was lost: asking again does no harm), `revocations-full` or `log-full` when
-   *   there is no room for the revocation, and then no replica was asked
+   * Sends the command to every replica, as {@link ask} does. Each replica carries out the command and answers how many streams
+   * it ended. A revocation in the command is stored in the same step as the command is sent, so a replica that receives the
+   * revocation also finds it in the shared list.
+   * @throws BrokerError in under a second: `log-unavailable` when the replicas cannot be asked (if only the confirmation was
+   *   lost, the replicas may have received the command; a second request does no harm); `revocations-full` or `log-full` when
+   *   there is no room for the revocation, and then no replica received the command
    */
   request(command: ControlCommand): Promise<Answers<number>>;
 
   /**
-   * The revocations in force, in pages. A revocation that is kept meanwhile may be left out.
+   * The revocations in force, in pages. A revocation that is stored during the call may be missing.
    * @throws BrokerError `log-unavailable`
    */
   revocations(): AsyncIterable<readonly Revocation[]>;
 
   /**
-   * Keeps revocations that were lost, as with a Redis that comes back empty; asks no replica.
+   * Stores revocations that the shared list has lost, for example in a Redis that restarted empty. Asks no replica.
    * @throws BrokerError as {@link request} does
    */
   restore(revocations: readonly Revocation[]): Promise<void>;
 }
 
-/** How long replicas have for their answers, in ms. */
+/** How long a question waits for answers, in ms. */
 export const ANSWER_TIME_MS = 500;
 /** The largest payload of a question, as JSON in UTF-8. */
 export const MAX_QUESTION_BYTES = 16 * 1024;
@@ -60,7 +61,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 /** The kind of a question that is a {@link ControlCommand}. */
 export const DISCONNECT = 'disconnect';
 
-/** Ends streams. At least one of subject and channel is given; where both are, both have to match. */
+/** Ends streams. At least one of subject and channel is set. When both are set, a stream must match both. */
 export interface ControlCommand {
   readonly kind: typeof DISCONNECT;
   readonly subject: string | undefined;
@@ -69,23 +70,23 @@ export interface ControlCommand {
 }
 
 export interface ControlListener {
-  /** Carries out a command; gives how many streams it has ended here. */
+  /** Carries out a command. Returns how many streams of this replica it ended. */
   onCommand(command: ControlCommand): Promise<number>;
-  /** Commands and questions arrive from now on; earlier ones may have gone unheard. */
+  /** Called when commands and questions begin to arrive. Earlier ones may have been lost. */
   onJoined(): void;
 }
 
-/** Answers a question, whose payload another release of the broker may have made. May fail. */
+/** Answers a question. Another release of the broker may have made the payload. The promise may reject. */
 export type Answerer = (payload: Json) => Promise<Json>;
 
 export interface Answers<T> {
-  /** One for each replica that has answered in time. */
+  /** One for each replica that answered in time. */
   readonly answers: readonly { readonly replica: string; readonly answer: T }[];
-  /** How many of the replicas that were asked have not answered. */
+  /** How many of the asked replicas did not answer. */
   readonly missing: number;
   /**
-   * Names of replicas that were heard of lately and have not answered. Empty when none is missing. May name a replica
-   * that has stopped since, and lacks one that was never heard of.
+   * Names of replicas that sent a message in the last minutes and did not answer. Empty when no answer is missing. May
+   * include a replica that has stopped, and does not include a replica that has never sent a message.
    */
   readonly silent: readonly string[];
 }
@@ -94,17 +95,17 @@ export interface ControlBusOptions {
   readonly replica: string;
   /** How long a revocation is kept, in ms. */
   readonly revocationTtl: number;
-  /** How many revocations are kept at once; MAX_REVOCATIONS but in tests. */
+  /** The largest number of revocations to keep. Default: MAX_REVOCATIONS. Only tests set it. */
   readonly maxRevocations?: number;
 }
 
 /**
- * The JSON text of a payload or an answer.
- * @throws RangeError when it has more than `limit` bytes
+ * Returns a payload or an answer as JSON text.
+ * @throws RangeError when the text has more than `limit` bytes
  */
 export function boundedJson(value: Json, limit: number): string {
   const text = JSON.stringify(value);
   const size = Buffer.byteLength(text);
-  if (size > limit) throw new RangeError(`has ${size} bytes as JSON, and may have ${limit}`);
+  if (size > limit) throw new RangeError(`${size} bytes as JSON; the limit is ${limit}`);
   return text;
 }

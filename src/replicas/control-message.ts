@@ -5,31 +5,31 @@ import type { ChannelName } from '../events/channel-name.ts';
 import { DISCONNECT, MAX_ANSWER_BYTES } from './control-bus.ts';
 import type { ControlCommand, Json } from './control-bus.ts';
 
-/** The largest message that is parsed: an answer of the largest size, and the fields around it. */
+/** Larger messages are not parsed. The largest answer and the fields around it fit. */
 const MAX_MESSAGE_BYTES = MAX_ANSWER_BYTES + 8 * 1024;
 
 const Channel = z.string().transform((text, context): ChannelName => {
   try {
     return parseChannelName(text);
   } catch {
-    context.addIssue('is no channel name');
+    context.addIssue('is not a channel name');
     return z.NEVER;
   }
 });
 const Target = { subject: z.string().min(1).optional(), channel: Channel.optional() };
-/** What JSON.parse has given. Not checked in depth, which a deeply nested value could abuse. */
+/** Any result of JSON.parse. Not checked in depth: a deeply nested value could overflow the stack. */
 const AnyJson = z.custom<Json>((value) => value !== undefined);
-/** Of a question, of its kind, and of a replica. */
+/** The id of a question, the kind of a question, or the name of a replica. */
 const Name = z.string().min(1).max(300);
 
-/** Fields that are not known are passed over: a newer replica may say more. */
+/** Unknown fields are ignored: a newer release may send more fields. */
 const Question = z.object({
   id: Name,
   from: Name,
   command: z.object({ kind: Name, payload: AnyJson.optional() }),
 });
 
-/** The command of the kind that releases knew before there were others: its fields stand beside the kind. */
+/** The command that older releases also know. Its fields stand beside `kind`; it has no payload. */
 const Disconnect = z.object({
   command: z
     .object({
@@ -37,17 +37,17 @@ const Disconnect = z.object({
       ...Target,
       revocation: z.object({ ...Target, until: z.number() }).optional(),
     })
-    // Without either the command would end every stream.
+    // A command without subject and channel would end every stream.
     .refine(({ subject, channel }) => subject !== undefined || channel !== undefined),
 });
 
-/** `closed` answers a command, `answer` any other question. */
+/** `closed` answers a command. `answer` answers any other question. */
 const Reply = z.union([
   z.object({ id: Name, from: Name, closed: z.number().int().min(0) }),
   z.object({ id: Name, from: Name, answer: AnyJson }),
 ]);
 
-/** A question on its way to every replica. */
+/** A question to every replica. */
 export interface ControlQuestion {
   readonly id: string;
   /** The replica that asks. */
@@ -55,7 +55,7 @@ export interface ControlQuestion {
   readonly about: ControlCommand | { readonly kind: string; readonly payload: Json };
 }
 
-/** What one replica answers. */
+/** The answer of one replica. */
 export type ControlReply = z.output<typeof Reply>;
 
 export function encodeQuestion({ id, from, about }: ControlQuestion): string {
@@ -66,7 +66,7 @@ export function encodeReply(reply: ControlReply): string {
   return JSON.stringify(reply);
 }
 
-/** Undefined for what this release does not understand. */
+/** Returns undefined for a message that this release does not understand. */
 export function parseQuestion(message: Buffer): ControlQuestion | undefined {
   const json = parseJson(message);
   const question = Question.safeParse(json).data;
@@ -93,7 +93,7 @@ export function parseQuestion(message: Buffer): ControlQuestion | undefined {
   };
 }
 
-/** Undefined for what this release does not understand. */
+/** Returns undefined for a message that this release does not understand. */
 export function parseReply(message: Buffer): ControlReply | undefined {
   return Reply.safeParse(parseJson(message)).data;
 }

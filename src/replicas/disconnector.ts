@@ -9,7 +9,7 @@ export interface DisconnectorOptions {
   readonly control: ControlBus;
 }
 
-/** Carries out on this replica the commands of all replicas: ends streams, and refuses revoked tokens from then on. */
+/** Carries out the commands of all replicas on this replica: ends streams, and stores revocations of tokens. */
 export class Disconnector implements ControlListener {
   readonly #connections: Connections;
   readonly #revocations: Revocations;
@@ -24,8 +24,8 @@ export class Disconnector implements ControlListener {
   }
 
   onCommand({ subject, channel, revocation }: ControlCommand): Promise<number> {
-    // Before the streams end, so that no subscriber comes back with the same token.
-    if (revocation !== undefined) this.#revocations.hear(revocation);
+    // Stored before the streams end, so that no subscriber reconnects with the same token.
+    if (revocation !== undefined) this.#revocations.addNew(revocation);
     return this.#connections.endMatching(
       (stream) =>
         (channel === undefined || stream.channel === channel) &&
@@ -41,7 +41,7 @@ export class Disconnector implements ControlListener {
     this.#sync.close();
   }
 
-  /** Ends the streams that revocations concern of which this replica has not heard in time. */
+  /** Ends streams with revoked tokens. Called when this replica has learned of revocations late. */
   #endRevoked(): Promise<number> {
     return this.#connections.endMatching(({ holder, channel }) => this.#revocations.refuses(holder, channel));
   }

@@ -13,9 +13,9 @@ import { MAX_REVOCATIONS, revocationKey, revocationsFull } from './revocation.ts
 import type { Revocation } from './revocation.ts';
 
 /** Revocations in one page. */
-const PAGE = 5_000;
+const PAGE_REVOCATIONS = 5_000;
 
-/** For one process on its own, which asks nobody but itself. What it keeps is gone with it. */
+/** The control bus of a single process. It asks only this process, and keeps revocations in memory until the process ends. */
 export class MemoryControlBus implements ControlBus {
   readonly replica: string;
   readonly #limit: number;
@@ -66,7 +66,7 @@ export class MemoryControlBus implements ControlBus {
     let page: Revocation[] = [];
     for (const revocation of this.#kept.all()) {
       page.push(revocation);
-      if (page.length < PAGE) continue;
+      if (page.length < PAGE_REVOCATIONS) continue;
       yield page;
       page = [];
     }
@@ -90,7 +90,7 @@ export class MemoryControlBus implements ControlBus {
     return { answers: [{ replica, answer }], missing: 0, silent: [] };
   }
 
-  /** @throws BrokerError `revocations-full` when there is no room for all of them */
+  /** @throws BrokerError `revocations-full` when there is no room for all of the revocations */
   #makeRoom(revocations: readonly Revocation[]): void {
     this.#kept.sweep();
     const added = new Set(revocations.map(revocationKey).filter((key) => !this.#kept.has(key)));

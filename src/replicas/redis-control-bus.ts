@@ -28,51 +28,51 @@ export interface RedisControlBusOptions extends ControlBusOptions {
   readonly client: RedisClient;
 }
 
-/** Questions that may wait for answers at once. */
+/** The largest number of questions that wait for answers at the same time. */
 const MAX_PENDING = 100;
-/** Replicas that are remembered, and whose answers to one question are taken. */
+/** The largest number of replicas to remember, and of answers to accept for one question. */
 const MAX_REPLICAS = 1_000;
-/** How long a replica is remembered that nothing is heard of, in ms. */
+/** How long a replica that sends no message is remembered, in ms. */
 const REMEMBERED_MS = 600_000;
-/** How long the list of revocations outlives its last change beyond what its entries need, in ms. */
+/** The key of the revocations lives for the ttl of a revocation and this much longer after its last change, in ms. */
 const KEY_SLACK_MS = 60_000;
 
 const QUESTION_WORDS: FailureWords = {
   nothingDone: 'No replica was asked.',
   next: 'Ask again.',
-  unknown: 'The replicas may have been asked all the same.',
+  unknown: 'The replicas may have received the question.',
 };
 const COMMAND_WORDS: FailureWords = {
-  nothingDone: 'Nothing was revoked and nobody disconnected.',
-  next: 'Ask again, which does no harm.',
-  unknown: 'It may be done all the same; ask again, which does no harm.',
+  nothingDone: 'Nothing was revoked and no stream was disconnected.',
+  next: 'Send the request again; repeating it does no harm.',
+  unknown: 'The command may have been carried out. Send the request again; repeating it does no harm.',
 };
 
 interface Pending {
   readonly isAnswer: (reply: ControlReply) => boolean;
   readonly replies: Map<string, ControlReply>;
-  /** Called when all have answered. */
+  /** Called when all replicas have answered. */
   readonly done: () => void;
-  /** How many connections Redis has sent the question to; undefined before Redis says. */
+  /** How many connections Redis has sent the question to; undefined before Redis has answered. */
   asked: number | undefined;
 }
 
 /**
- * Replicas ask each other by pub/sub, and each answers the replica that asked. This replica hears its own questions as the
- * others do, so that all connections that Redis counts are replicas that answer.
+ * The control bus over Redis pub/sub. Each replica sends its answer to the replica that asked. This replica also receives its
+ * own questions, so every connection that Redis counts belongs to a replica that answers.
  */
 export class RedisControlBus implements ControlBus {
   readonly replica: string;
   readonly #options: RedisControlBusOptions;
   readonly #pending = new Map<string, Pending>();
   readonly #answerers = new Map<string, Answerer>();
-  /** When each replica was heard of last, by performance.now(); the replica that was silent for longest comes first. */
+  /** When each replica last sent a message, by performance.now(). The map begins with the replica that was silent for longest. */
   readonly #heardOf = new Map<string, number>();
-  /** The pub/sub channels that are subscribed now, of those that this replica listens on. */
+  /** Those of {@link #names} that are subscribed now. */
   readonly #subscribed = new Set<string>();
   readonly #names: readonly string[];
   #listener: ControlListener | undefined;
-  /** Why Redis has refused to let this replica hear the others. */
+  /** Why Redis has refused a subscription to the messages of the other replicas. */
   #refusal: Refusal | undefined;
 
   constructor(options: RedisControlBusOptions) {
@@ -89,7 +89,7 @@ export class RedisControlBus implements ControlBus {
         onInterrupted: () => this.#subscribed.delete(name),
         onMessage: (message) =>
           name === commands ? this.#onQuestion(message) : this.#onReply(parseReply(message)),
-        onRefused: (error) => (this.#refusal = options.client.refusalOf(error)),
+        onSubscribeRefused: (error) => (this.#refusal = options.client.refusalOf(error)),
       });
     }
   }
@@ -167,7 +167,7 @@ export class RedisControlBus implements ControlBus {
     const answers: { replica: string; answer: T }[] = [];
     for (const [replica, reply] of replies) answers.push({ replica, answer: answerOf(reply) as T });
     const missing = missingOf(pending, this.replica);
-    // All replicas that there are have answered: others that were heard of have stopped.
+    // All running replicas have answered, so any other remembered replica has stopped.
     if (missing === 0)
       for (const name of this.#heardOf.keys()) if (!replies.has(name)) this.#heardOf.delete(name);
     return { answers, missing, silent: missing === 0 ? [] : this.#silent(replies) };
@@ -176,11 +176,11 @@ export class RedisControlBus implements ControlBus {
   #cannotAsk(): BrokerError {
     const trouble = this.#refusal?.reason;
     const why = trouble === undefined ? '' : ` (${trouble})`;
-    const detail = `The replicas cannot be asked now${why}. Nothing was done; try again.`;
+    const detail = `The replicas cannot be asked now${why}. Nothing was done. Try again.`;
     return new BrokerError('log-unavailable', detail, trouble === undefined ? {} : { trouble });
   }
 
-  /** Gives how many connections Redis has sent the message to. */
+  /** Returns how many connections Redis has sent the message to. */
   async #broadcast(
     name: string,
     message: string,
@@ -206,7 +206,7 @@ export class RedisControlBus implements ControlBus {
     return sent;
   }
 
-  /** Revocations up to this time have expired, epoch ms. */
+  /** Revocations with this time or an earlier one have expired. In epoch ms. */
   #oldest(): number {
     return Date.now() - this.#options.revocationTtl;
   }
@@ -222,7 +222,7 @@ export class RedisControlBus implements ControlBus {
     const question = parseQuestion(message);
     if (question === undefined) return;
     this.#noteHeardOf(question.from);
-    // An answer that fails or is lost counts as missing at the replica that asked.
+    // The replica that asked counts a failed or lost answer as missing.
     this.#reply(question).catch(() => undefined);
   }
 
@@ -243,7 +243,7 @@ export class RedisControlBus implements ControlBus {
   #onReply(reply: ControlReply | undefined): void {
     if (reply === undefined) return;
     this.#noteHeardOf(reply.from);
-    // Nobody waits any more for an answer that is late.
+    // A late answer has no pending question.
     const pending = this.#pending.get(reply.id);
     if (pending?.isAnswer(reply) !== true || pending.replies.size >= MAX_REPLICAS) return;
     pending.replies.set(reply.from, reply);
@@ -258,7 +258,7 @@ export class RedisControlBus implements ControlBus {
     if (this.#heardOf.size > MAX_REPLICAS && oldest !== undefined) this.#heardOf.delete(oldest);
   }
 
-  /** The replicas that were heard of lately and have sent none of these replies. */
+  /** The remembered replicas that sent none of these replies. */
   #silent(replies: ReadonlyMap<string, unknown>): string[] {
     const since = performance.now() - REMEMBERED_MS;
     const names = [...this.#heardOf].filter(([, at]) => at >= since).map(([name]) => name);
@@ -267,8 +267,8 @@ export class RedisControlBus implements ControlBus {
 }
 
 /**
- * How many of those who were asked have not answered. This replica is among them in any case: when it has not heard its own
- * question, its connection is dead and hears nobody.
+ * How many of the asked replicas have not answered. This replica always counts as asked: when it has not received its own
+ * question, its subscriber connection is dead.
  */
 function missingOf({ asked, replies }: Pending, self: string): number {
   if (asked === undefined) return Infinity;

@@ -2,24 +2,24 @@ import { revocationKey, revocationOf } from './revocation.ts';
 import type { Revocation } from './revocation.ts';
 
 export interface RevocationListOptions {
-  /** How long a revocation counts, in ms. */
+  /** How long a revocation is in force, in ms. */
   readonly ttl: number;
-  /** Epoch ms; for tests. */
+  /** Returns epoch ms. Only tests set it. */
   readonly wallClock?: () => number;
-  /** Monotonic, in ms; for tests. */
+  /** Returns the ms of a monotonic clock. Only tests set it. */
   readonly clock?: () => number;
 }
 
 interface Entry {
   readonly until: number;
-  /** When it counts no more, by the monotonic clock. */
+  /** When the revocation expires, by the monotonic clock. */
   readonly end: number;
 }
 
 /**
- * Revocations, one for each target, each for its time. What they refuse goes by wall time, which is what a token's `iat`
- * is. How long they are kept goes by the monotonic clock from when they came, or a clock that is put forward would forget
- * them all, and let everybody in again once it is put right.
+ * Revocations, at most one for each target. A revocation's `until` is wall time, because it is compared with a token's
+ * `iat`. The expiry of a revocation goes by the monotonic clock: otherwise a wall clock that is set forward would expire all
+ * revocations, and revoked tokens would be accepted once the clock is right again.
  */
 export class RevocationList {
   readonly #ttl: number;
@@ -33,7 +33,7 @@ export class RevocationList {
     this.#clock = clock;
   }
 
-  /** Those that {@link sweep} has not forgotten. */
+  /** Counts expired revocations until {@link sweep} removes them. */
   get size(): number {
     return this.#entries.size;
   }
@@ -42,30 +42,33 @@ export class RevocationList {
     return this.#entries.has(key);
   }
 
-  /** Up to when tokens are refused for this target; undefined where none are. */
+  /** Tokens for this target issued up to this time are refused, in epoch ms. Undefined when there is no revocation. */
   until(key: string): number | undefined {
     const entry = this.#entries.get(key);
     return entry !== undefined && entry.end > this.#clock() ? entry.until : undefined;
   }
 
-  /** Keeps one whose age is told by its time alone. False when it has expired, or a later one is kept already. */
+  /**
+   * Adds a revocation of unknown age; its `until` says when it was made. Returns false when the revocation has expired, or
+   * the list has a later one for the target.
+   */
   add(revocation: Revocation): boolean {
-    // By wall time, for there is no other here; a clock that is wrong does not make it more than a whole time.
+    // By the wall clock, the only clock that replicas share. A wrong wall clock cannot make the time longer than the ttl.
     return this.#keep(revocation, Math.min(this.#ttl, revocation.until + this.#ttl - this.#wallClock()));
   }
 
-  /** Keeps one that is made just now, whatever the clocks say. False when a later one is kept already. */
+  /** Adds a revocation that is made now, for the whole ttl. Returns false when the list has a later one for the target. */
   addNew(revocation: Revocation): boolean {
     return this.#keep(revocation, this.#ttl);
   }
 
-  /** Forgets the one that was kept first. */
+  /** Removes the revocation that was added first. */
   dropFirst(): void {
     const [first] = this.#entries.keys();
     if (first !== undefined) this.#entries.delete(first);
   }
 
-  /** Those in force. */
+  /** The revocations in force. */
   *all(): Iterable<Revocation> {
     const now = this.#clock();
     for (const [key, { until, end }] of this.#entries) {
@@ -73,7 +76,7 @@ export class RevocationList {
     }
   }
 
-  /** Forgets those that count no more. */
+  /** Removes expired revocations. */
   sweep(): void {
     const now = this.#clock();
     for (const [key, { end }] of this.#entries) {

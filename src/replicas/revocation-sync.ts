@@ -7,22 +7,23 @@ import type { Revocations } from './revocations.ts';
 export interface RevocationSyncOptions {
   readonly bus: Pick<ControlBus, 'revocations' | 'restore'>;
   readonly revocations: Revocations;
-  /** Called when revocations were found of which this replica had not heard. */
+  /** Called when the shared list had revocations that this replica did not know. */
   readonly onLearned: () => void;
 }
 
-/** Between two comparisons of the whole list, in ms, which also forget expired revocations. */
+/** Between two comparisons of the whole list, in ms. A comparison also removes expired revocations. */
 const COMPARE_INTERVAL_MS = 60_000;
-/** Before a comparison that failed is tried again, in ms. */
+/** How long after a failed comparison the next one begins, in ms. */
 const RETRY_MS = 1_000;
-/** Revocations that are put back in one call. */
+/** The number of revocations that one call restores. */
 const RESTORE_BATCH = 500;
-/** Revocations that are compared in one turn of the event loop. */
-const SLICE = 5_000;
+/** The number of revocations that one turn of the event loop compares. */
+const COMPARED_PER_TURN = 5_000;
 
 /**
- * Keeps this replica's revocations equal to the shared list. Reads the whole list whenever a revocation may have gone
- * unheard; commands bring the others. Puts back revocations that the list has lost and this replica still has.
+ * Keeps this replica's revocations equal to the shared list. New revocations arrive with commands. When a command may have
+ * been lost, this class reads the whole list. It also restores revocations that the shared list has lost and this replica
+ * still has.
  */
 export class RevocationSync {
   readonly #options: RevocationSyncOptions;
@@ -38,7 +39,7 @@ export class RevocationSync {
     this.#timer.unref();
   }
 
-  /** Compares the lists. Called during a comparison, it makes another one follow. */
+  /** Starts a comparison of the lists. During a comparison, schedules another one after it. */
   start(): void {
     if (this.#closed) return;
     clearTimeout(this.#retry);
@@ -59,7 +60,7 @@ export class RevocationSync {
     clearTimeout(this.#retry);
   }
 
-  /** Gives false when the list could not be read to its end; the pages that were read count all the same. */
+  /** Returns false when the list could not be read to its end. The pages that were read have been added. */
   async #compare(): Promise<boolean> {
     const { bus, revocations, onLearned } = this.#options;
     const shared = new Set<string>();
@@ -72,13 +73,13 @@ export class RevocationSync {
           shared.add(revocationKey(revocation));
           if (revocations.add(revocation)) learned = true;
         }
-        // The pages of a list in this process come without a turn of the event loop in between.
+        // MemoryControlBus yields its pages without a turn of the event loop between them.
         await nextTurn();
       }
       await this.#putBack(shared);
       done = true;
     } catch {
-      // Redis is away, which its monitor reports; or the list is full, which whoever revokes gets as an error.
+      // Either Redis is away, and the monitor reports it; or the list is full, and the next revocation gets an error.
     }
     if (learned) onLearned();
     return done;
@@ -93,7 +94,7 @@ export class RevocationSync {
       if (lost.length === RESTORE_BATCH) {
         await bus.restore(lost);
         lost = [];
-      } else if (++visited % SLICE === 0) await nextTurn();
+      } else if (++visited % COMPARED_PER_TURN === 0) await nextTurn();
     }
     if (lost.length > 0) await bus.restore(lost);
   }

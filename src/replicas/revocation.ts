@@ -1,25 +1,25 @@
 import type { ChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
 
-/** Tokens that are no longer good: those of one subject, those of everybody on one channel, or where both are given both. */
+/** Refuses tokens: those of one subject, those for one channel, or those of one subject for one channel. */
 export interface Revocation {
-  /** The tokens' `sub`, never empty; undefined for whoever's. */
+  /** The tokens' `sub`, never empty. Undefined: tokens of any subject. */
   readonly subject: string | undefined;
-  /** The channel on which they are refused; undefined for every one. */
+  /** The channel for which the tokens are refused. Undefined: every channel. */
   readonly channel: ChannelName | undefined;
-  /** Refused are tokens issued at or before this, epoch ms. */
+  /** Tokens issued at this time or earlier are refused. In epoch ms. */
   readonly until: number;
 }
 
-/** How many revocations are kept at once, over all replicas. */
+/** The largest number of revocations in the shared list. */
 export const MAX_REVOCATIONS = 100_000;
 
-/** What a revocation is about, as one text. Of two with the same target only the later one counts. */
+/** The target of a revocation as one text. Of two revocations with the same target only the later one counts. */
 export function revocationKey({ subject = '', channel }: Pick<Revocation, 'subject' | 'channel'>): string {
   return `${channel ?? ''} ${subject}`;
 }
 
-/** The counterpart of {@link revocationKey}: no channel's name holds a blank, so the first one is the divide. */
+/** Reads a text of {@link revocationKey}. No channel name holds a blank, so the first blank ends the channel name. */
 export function revocationOf(key: string, until: number): Revocation {
   const blank = key.indexOf(' ');
   const channel = key.slice(0, blank);
@@ -31,10 +31,10 @@ export function revocationOf(key: string, until: number): Revocation {
   };
 }
 
-/** What is refused when there are too many: one that was forgotten in silence would let somebody in. */
+/** The error for a revocation beyond the limit. Dropping an older one instead would let its tokens in again. */
 export function revocationsFull(limit: number): BrokerError {
   return new BrokerError(
     'revocations-full',
-    `There are ${limit} revocations already, which is the most. Nothing was revoked and nobody disconnected: wait until some have expired (SLUICE_REVOCATION_TTL), revoke by channel, or disconnect without revoking.`,
+    `There are ${limit} revocations, and no more are possible. Nothing was revoked and no stream was disconnected. Wait until some revocations have expired (SLUICE_REVOCATION_TTL), revoke by channel, or disconnect without revoking.`,
   );
 }

@@ -45,7 +45,7 @@ export class Revocations {
   }
 
   /** Adds a revocation that is made now. It counts for its whole lifetime, even when this replica's wall clock is wrong. */
-  hear(revocation: Revocation): void {
+  addNew(revocation: Revocation): void {
     this.#makeRoom(revocation);
     this.#list.addNew(revocation);
   }

@@ -4,7 +4,7 @@ import { DISCONNECT } from './disconnect-operation.ts';
 import { parseDisconnect } from './disconnect-body.ts';
 import { requirePublishKey } from './publish-key-check.ts';
 import type { PublishKeyCheckOptions } from './publish-key-check.ts';
-import { takeJsonBytes } from './take-json-bytes.ts';
+import { takeJsonBytes } from '../http/request-bodies.ts';
 
 export interface DisconnectOptions extends PublishKeyCheckOptions {
   readonly control: Pick<ControlBus, 'request'>;

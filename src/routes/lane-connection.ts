@@ -8,29 +8,28 @@ import type { Publication } from '../publish/publication.ts';
 import type { PublishAnswer, Publisher } from '../publish/publisher.ts';
 import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
-import type { DateHeader } from '../http/date-header.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
-import { STATUS, UNFORESEEN, brokerErrorOf, rawProblem } from '../http/problem.ts';
+import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
 import { ReceivedBytes } from '../http/received-bytes.ts';
 
-/** A connection that needs longer for a request, in ms, is handed to the HTTP server, which has time-outs for every case. */
+/** A connection that takes longer than this for a request, in ms, is handed to the HTTP server, which has the time-outs. */
 export const FIRST_REQUEST_MS = 1_000;
 
 /** The first bytes of a request that opens a stream. */
 const SUBSCRIBE = Buffer.from('GET /events');
 
-/** An error of the socket is followed by 'close'. */
+/** Handles 'error'. A 'close' follows each error of a socket. */
 function ignore(): void {}
 
-/** What all connections of a lane share. */
+/** The parts that all connections of a lane share. */
 export interface LaneContext {
   readonly publisher: Pick<Publisher, 'begin' | 'known' | 'read' | 'refusalOf'>;
-  /** Whether an address is one of SLUICE_TRUSTED_PROXIES. */
+  /** Whether an address is in SLUICE_TRUSTED_PROXIES. */
   readonly trusts: (address: string) => boolean;
-  /** Limit of the request line and the headers together, in bytes. */
+  /** The limit for request line and headers together, in bytes. */
   readonly maxHeaderBytes: number;
-  /** Limit of a body, in bytes. */
+  /** The limit for a body, in bytes. */
   readonly maxBodyBytes: number;
   /** How long a connection may be idle after an answer, in ms. */
   readonly keepAlive: number;
@@ -40,29 +39,29 @@ export interface LaneContext {
   readonly date: DateHeader;
   /** The connections of the lane. */
   readonly all: Set<LaneConnection>;
-  /** Gives the connection to the HTTP server. */
+  /** Hands the connection to the HTTP server. */
   readonly handOver: (socket: Socket) => void;
 }
 
-/** What the lane found out about a request that it will answer itself. */
+/** The access and the publication of a request that the lane answers itself. */
 interface Admissible {
   readonly access: Access;
   readonly publication: Publication;
 }
 
-/** A connection while it is in the lane. Requests are answered one after the other. */
+/** A connection while it is in the lane. Its requests are answered one after the other. */
 export class LaneConnection {
   readonly #socket: Socket;
   readonly #lane: LaneContext;
-  /** `reading` a request, `answering` one, or `leaving` as soon as it is its turn. Bytes are read only while `reading`. */
+  /** `reading` or `answering` a request, or `leaving`: waiting for its turn to be handed over. Reads only while `reading`. */
   #state: 'reading' | 'answering' | 'leaving' = 'reading';
-  /** The bytes of the next request so far. */
+  /** The bytes of the next request that have arrived. */
   readonly #received = new ReceivedBytes();
   #progress = noProgress();
-  /** The head of the request before, and what its credential allows. */
+  /** The head of the previous request, and what its credential allows. */
   #head: PlainHead | undefined;
   #access: Access | undefined;
-  /** Of the client that sent {@link #head}; undefined until it is asked for. */
+  /** The address of the client that sent {@link #head}; undefined until it is needed. */
   #address: string | undefined;
   #since = performance.now();
   #ended = false;
@@ -86,7 +85,7 @@ export class LaneConnection {
     this.#socket.destroy();
   }
 
-  /** Called once in {@link FIRST_REQUEST_MS}. */
+  /** Called every {@link FIRST_REQUEST_MS}. */
   checkAge(now: number): void {
     const age = now - this.#since;
     if (this.#state === 'reading' && (this.#received.bytes !== undefined || this.#head === undefined)) {
@@ -99,7 +98,7 @@ export class LaneConnection {
   readonly #onData = (chunk: Buffer): void => {
     this.#received.add(chunk);
     if (this.#state === 'reading') this.#read();
-    // A pipelined request waits for the answer to the one before. Not more than one chunk of it is read.
+    // A pipelined request waits for the answer to the previous one. At most one chunk of it is read.
     else this.#socket.pause();
   };
 
@@ -134,7 +133,7 @@ export class LaneConnection {
     void this.#publish(head, admissible);
   }
 
-  /** Undefined for a request that the HTTP server will refuse. Counts nothing. */
+  /** Returns undefined for a request that the HTTP server will refuse. Counts nothing. */
   #check({ head, body }: PlainPublish): Admissible | undefined {
     const { publisher, maxBodyBytes } = this.#lane;
     const access = this.#accessOf(head);
@@ -151,7 +150,7 @@ export class LaneConnection {
   }
 
   #accessOf(head: PlainHead): Access | undefined {
-    // A publish key stays good, so the same one is not looked up again. A token may expire between two requests.
+    // A publish key stays valid, so the same key is not checked again. A token may expire between two requests.
     return this.#access?.kind === 'publish-key' && head.credential === this.#head?.credential
       ? this.#access
       : this.#lane.publisher.known(head.credential);
@@ -171,8 +170,8 @@ export class LaneConnection {
     } catch (error) {
       const said = brokerErrorOf(error);
       if (said === undefined) this.#lane.onError(error);
-      status = STATUS[(said ?? UNFORESEEN).code];
-      text = rawProblem(said ?? UNFORESEEN, this.#closing, headerLines(attempt.rateHeaders));
+      status = STATUS[(said ?? UNEXPECTED).code];
+      text = rawProblem(said ?? UNEXPECTED, this.#closing, headerLines(attempt.rateHeaders));
     }
     attempt.end(this.#socket.writable ? status : undefined);
     this.#answer(text);
@@ -221,8 +220,8 @@ export class LaneConnection {
   };
 
   /**
-   * When thousands of subscribers come in one turn of the event loop, it takes some tenths of a second to open their
-   * streams. So the loop hands them over in slices, and other requests, such as probes, do not wait for all of them.
+   * Hands the connection over in a slice of the loop. Thousands of subscribers may connect in one turn of the event loop, and
+   * opening their streams takes some tenths of a second. Other requests, such as health checks, do not wait for all of them.
    */
   #leaveInTurn(): void {
     this.#state = 'leaving';
@@ -236,7 +235,7 @@ export class LaneConnection {
     });
   }
 
-  /** Gives the connection to the HTTP server, which sees the bytes so far as if they came only now. */
+  /** Hands the connection to the HTTP server, which then receives the bytes that have arrived. */
   #leave(): void {
     const socket = this.#socket;
     const received = this.#received.bytes;
@@ -251,8 +250,24 @@ export class LaneConnection {
   }
 }
 
-/** Each ends in CRLF. */
+/** Returns header lines, each ending in CRLF. */
 function headerLines(headers: RateHeaders | undefined): string {
   if (headers === undefined) return '';
   return `RateLimit-Policy: ${headers['ratelimit-policy']}\r\nRateLimit: ${headers.ratelimit}\r\n`;
+}
+
+/** The `Date` of an answer (RFC 9110 §6.6.1). Formats it once a second, not for each answer. */
+export class DateHeader {
+  #second = 0;
+  #value = '';
+
+  get value(): string {
+    const now = Date.now();
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#value = new Date(now).toUTCString();
+    }
+    return this.#value;
+  }
 }

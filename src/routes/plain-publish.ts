@@ -1,18 +1,18 @@
 import { bearerToken } from '../auth/bearer.ts';
 import { IDEMPOTENCY_KEY } from '../publish/publication.ts';
 
-/** The head of a publish in one of the plainest forms of HTTP/1.1. It is whole, and leaves no doubt about its meaning. */
+/** The complete head of a plain publish: HTTP/1.1 in a simple form with only one possible meaning. */
 export interface PlainHead {
-  /** The bytes of the head, with the empty line that ends it. */
+  /** The bytes of the head, including the empty line at its end. */
   readonly bytes: Buffer;
   /** The credential of `Authorization: Bearer`, not yet checked. */
   readonly credential: string;
   readonly idempotencyKey: string | undefined;
-  /** The channel in the path; undefined where the body names it. */
+  /** The channel in the path; undefined when the body names it. */
   readonly channel: string | undefined;
-  /** bytes */
+  /** In bytes. */
   readonly bodyLength: number;
-  /** What proxies say about the client. */
+  /** The header fields of proxies about the client. */
   readonly forwardedFor: string | undefined;
   readonly forwardedProto: string | undefined;
   /** The header fields of W3C Trace Context. */
@@ -20,11 +20,11 @@ export interface PlainHead {
   readonly tracestate: string | undefined;
 }
 
-/** How far a request that comes in pieces has been read. With it, each byte is searched once. */
+/** How far a request that arrives in pieces has been read, so that each byte is searched once. */
 export interface ReadProgress {
-  /** The first bytes, in which the head does not end. */
+  /** The number of first bytes in which the head does not end. */
   searched: number;
-  /** The head, once it is whole. */
+  /** The head, once it is complete. */
   head: PlainHead | undefined;
 }
 
@@ -32,10 +32,10 @@ export function noProgress(): ReadProgress {
   return { searched: 0, head: undefined };
 }
 
-/** A whole publish. */
+/** A complete publish. */
 export interface PlainPublish {
   readonly head: PlainHead;
-  /** Unread: whoever may not publish does not get to make the broker parse. */
+  /** Not parsed yet: the broker parses no body of a client that may not publish. */
   readonly body: Buffer;
 }
 
@@ -50,8 +50,8 @@ const HEAD_END = '\r\n\r\n';
 const REQUEST_LINE = /^POST \/publish(?:\/([A-Za-z0-9._:~-]{1,200}))? HTTP\/1\.1$/;
 /**
  * RFC 9110 §5.1 and §5.5, without `obs-text`. A line of this form does not fold (RFC 9112 §5.2) and holds no CR or LF.
- * Each expression is one repetition of one class of characters, so that it takes linear time: two adjacent repetitions
- * are tried in every division.
+ * Each expression repeats one class of characters once, so it takes linear time. With two adjacent repetitions, a regex
+ * engine tries every division of the text.
  */
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const FIELD_VALUE = /^[\t\x20-\x7e]*$/;
@@ -70,7 +70,7 @@ const UNUSUAL: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
-/** Fields that are read here. A request that has one of them twice is unusual. */
+/** Fields that the lane reads. A request that has one of them twice is unusual. */
 const KNOWN: ReadonlySet<string> = new Set([
   'host',
   'authorization',

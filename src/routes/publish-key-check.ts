@@ -4,7 +4,7 @@ import type { PublishKeys } from '../auth/publish-keys.ts';
 import type { PublisherAccess } from '../auth/publisher-access.ts';
 import { BrokerError } from '../events/errors.ts';
 import { clientAddress } from '../http/client-address.ts';
-import { compressedBody } from '../http/content-encoding.ts';
+import { compressedBody } from '../http/request-bodies.ts';
 
 export interface PublishKeyCheckOptions {
   readonly keys: Pick<PublishKeys, 'accepts'>;
@@ -12,8 +12,8 @@ export interface PublishKeyCheckOptions {
 }
 
 /**
- * Every route of `app` needs a publish key, not a token, and a body that is not compressed. Both are checked before the
- * body is read, so that a request without a key cannot make the broker parse.
+ * Makes every route of `app` require a publish key, not a token, and a body that is not compressed. Checks both before the body
+ * is read, so that the broker parses no body of a client without a key.
  */
 export function requirePublishKey(app: FastifyInstance, { keys, publishers }: PublishKeyCheckOptions): void {
   app.addHook('onRequest', async (request) => {
@@ -33,5 +33,5 @@ async function refusalOf(
 ): Promise<BrokerError> {
   const access = await publishers.of(credential, clientAddress(request));
   if (access instanceof BrokerError) return access;
-  return new BrokerError('forbidden', 'A token is not enough for this: send a publish key.');
+  return new BrokerError('forbidden', 'A token is not enough for this request. Send a publish key.');
 }

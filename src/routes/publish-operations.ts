@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { CHANNEL_NAME_SCHEMA } from '../events/channel-name.ts';
 import type { BrokerErrorCode } from '../events/errors.ts';
 import { EventType, IDEMPOTENCY_KEY, PublicationBody, WITHOUT_NUL } from '../publish/publication.ts';
-import { CHANNEL_PARAMETER } from './channel-parameter.ts';
-import { EVENT_ID_SCHEMA } from '../http/api/channel-schemas.ts';
+import { CHANNEL_PARAMETER, EVENT_ID_SCHEMA } from '../http/api/channel-schemas.ts';
 import { jsonBodyOf, jsonSchemaOf, textOf } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
 import type { Operation, Parameter } from '../http/api/operation.ts';
@@ -132,8 +131,8 @@ export const PUBLISH_RAW: Operation = {
       parameters: { channel: 'news' },
       body: 'cut\u0000here',
       status: 400,
-      answer: problemExample('invalid-body', 'data holds NUL, which text must not.', [
-        { pointer: '/data', detail: 'holds NUL, which text must not' },
+      answer: problemExample('invalid-body', 'data holds NUL, which is not allowed in text.', [
+        { pointer: '/data', detail: 'holds NUL, which is not allowed in text' },
       ]),
     },
     {

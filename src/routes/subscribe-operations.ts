@@ -1,6 +1,6 @@
 import type { BrokerErrorCode } from '../events/errors.ts';
 import { COUNT, EPOCH_MS, RFC_3339 } from './start-position.ts';
-import { CHANNEL_PARAMETER } from './channel-parameter.ts';
+import { CHANNEL_PARAMETER } from '../http/api/channel-schemas.ts';
 import { textOf } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
 import type { Operation, Parameter } from '../http/api/operation.ts';

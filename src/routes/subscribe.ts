@@ -25,7 +25,7 @@ export interface SubscribeOptions {
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly onOpened: () => void;
-  readonly onRefused: (reason: StreamRefusal, address: string) => void;
+  readonly onStreamRefused: (reason: StreamRefusal, address: string) => void;
 }
 
 interface SubscribeRoute {
@@ -52,7 +52,7 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     reason: StreamRefusal,
     { address, start }: StreamRequest,
   ): void => {
-    options.onRefused(reason, address);
+    options.onStreamRefused(reason, address);
     // HTTP/2 forbids this header, and the connection carries other streams.
     if (request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
     const cursor = start.from === 'id' ? start.id : undefined;

@@ -1,14 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TokenAccess } from '../auth/access.ts';
 import type { AllowedOrigins } from '../auth/allowed-origins.ts';
-import { revokedToken } from '../auth/bad-token.ts';
+import { revokedToken, untimelyError } from '../auth/token-errors.ts';
 import { bearerToken } from '../auth/bearer.ts';
 import type { CredentialGuard } from '../auth/credential-guard.ts';
 import type { Revocations } from '../replicas/revocations.ts';
 import { isCookieAccepted, cookieTokens } from '../auth/token-cookie.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
-import { untimelyError } from '../auth/untimely-token.ts';
-import type { UntimelyToken } from '../auth/untimely-token.ts';
+import type { UntimelyToken } from '../auth/token-errors.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { matchesAny } from '../events/channel-pattern.ts';
 import type { ChannelPattern } from '../events/channel-pattern.ts';

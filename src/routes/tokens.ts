@@ -6,7 +6,7 @@ import { invalidBody } from '../publish/body-faults.ts';
 import { MAKE_TOKEN } from './token-operations.ts';
 import { requirePublishKey } from './publish-key-check.ts';
 import type { PublishKeyCheckOptions } from './publish-key-check.ts';
-import { takeJsonBytes } from './take-json-bytes.ts';
+import { takeJsonBytes } from '../http/request-bodies.ts';
 import { parseTokenBody } from './token-body.ts';
 
 export interface TokenRoutesOptions extends PublishKeyCheckOptions {

@@ -1,6 +1,5 @@
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
-import { HolderCounts } from './holder-counts.ts';
 import type { Expiry, Pulse, SseConnection, StreamContext } from './sse-connection.ts';
 
 /** Whose limits a stream counts against. */
@@ -13,15 +12,15 @@ export interface StreamHolder {
 
 export interface ConnectionsOptions {
   readonly loop: FairLoop;
-  /** After so many ms without a byte a stream gets a heartbeat. */
+  /** A stream gets a heartbeat after this many ms without a byte. */
   readonly heartbeat: number;
-  /** A stream is closed when its socket takes none of the waiting bytes for so many ms. */
+  /** A stream is closed when its socket takes none of the waiting bytes for this many ms. */
   readonly stallTimeout: number;
   /** Reconnection time for clients, in ms. Each client gets its own, between 0.5 and 1.5 times this. */
   readonly retry: number;
   /** A stream is ended at this age in ms, give or take a fifth; Infinity for never. */
   readonly maxAge: number;
-  /** Streams at once; Infinity for no limit. */
+  /** The largest number of open streams; Infinity for no limit. */
   readonly maxConnections: number;
   readonly maxPerAddress: number;
   readonly maxPerSubject: number;
@@ -200,4 +199,31 @@ export class Connections implements StreamContext {
 /** Node clients reconnect at once, again and again, when the time is 0 or more than 2^31−1. */
 function clampRetry(ms: number): number {
   return Math.min(600_000, Math.max(500, ms));
+}
+
+/** Counts the streams of each holder. Only holders with a stream have an entry, so there are never more entries than streams. */
+class HolderCounts {
+  readonly #most: number;
+  readonly #open = new Map<string, number>();
+
+  /** @param most the limit for each holder; with Infinity nothing is counted */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  full(holder: string | undefined): boolean {
+    return holder !== undefined && (this.#open.get(holder) ?? 0) >= this.#most;
+  }
+
+  add(holder: string | undefined): void {
+    if (holder === undefined || this.#most === Infinity) return;
+    this.#open.set(holder, (this.#open.get(holder) ?? 0) + 1);
+  }
+
+  remove(holder: string | undefined): void {
+    if (holder === undefined || this.#most === Infinity) return;
+    const left = (this.#open.get(holder) ?? 0) - 1;
+    if (left > 0) this.#open.set(holder, left);
+    else this.#open.delete(holder);
+  }
 }

@@ -11,7 +11,7 @@ const BLANK_LINE = '\n\n';
 
 /** The parts of one event as an EventSource reads it (WHATWG HTML §9.2.5 and §9.2.6), before they are copied together. */
 interface Frame {
-  /** Everything in front of the data; `headLength` bytes of UTF-8. */
+  /** The text before the data; `headLength` bytes of UTF-8. */
   readonly head: string;
   readonly headLength: number;
   readonly data: Buffer;

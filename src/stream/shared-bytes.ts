@@ -8,17 +8,17 @@ export interface SharedBytes {
   readonly chunk: Buffer | undefined;
 }
 
-/** What ends a chunk. */
+/** The end of a chunk. */
 export const CHUNK_END: Buffer = Buffer.from('\r\n');
 /** The last chunk. A body without it is not complete. */
 export const LAST_CHUNK = '0\r\n\r\n';
 
-/** What begins a chunk of so many bytes. */
+/** Returns the head of a chunk with this many bytes. */
 export function chunkHead(length: number): string {
   return `${length.toString(16)}\r\n`;
 }
 
-/** For a few bytes that one reader gets. */
+/** Makes the bytes of a short text that one reader gets. */
 export function asChunk(text: string): string {
   return `${chunkHead(Buffer.byteLength(text))}${text}\r\n`;
 }

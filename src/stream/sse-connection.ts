@@ -22,7 +22,7 @@ export interface Pulse {
   now: number;
 }
 
-/** What all streams of a replica share. */
+/** The parts that all streams of a replica share. */
 export interface StreamContext {
   readonly pulse: Pulse;
   readonly loop: FairLoop;
@@ -37,7 +37,7 @@ export interface Expiry {
 
 /** The subscription that writes to the stream. */
 export interface StreamSource {
-  /** The id that the reader would resume from; undefined when there is none. */
+  /** The id from which the reader would resume; undefined when there is none. */
   readonly cursor: EventId | undefined;
   /** The wire can take bytes again. */
   resume(): void;
@@ -45,7 +45,7 @@ export interface StreamSource {
 
 const NOBODY: StreamSource = { cursor: undefined, resume: () => undefined };
 
-/** The token that opened a stream, as far as it matters for ending the stream. */
+/** The parts of the token that opened a stream. They decide whether the stream is ended. */
 export interface Holder {
   /** Undefined for a token without `sub`. */
   readonly subject: string | undefined;

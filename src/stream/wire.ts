@@ -1,7 +1,7 @@
-/** How long a reader may take for the last bytes of a stream that the broker has ended. */
+/** How long a reader may take for the last bytes of a stream that the broker has ended, in ms. */
 export const LINGER_MS = 5_000;
 
-/** Where bytes are written. A socket is an outlet as it is, so that a stream writes to it directly. */
+/** Accepts bytes. A socket satisfies this interface, so that a stream writes to it directly. */
 export interface Outlet {
   /** False when the outlet wants no more bytes for now. `onDrain` is called when it does. */
   write(bytes: Buffer | string): boolean;
@@ -12,7 +12,7 @@ export interface Outlet {
   uncork(): void;
 }
 
-/** What carries one stream after its head: a connection of its own, or a stream of an HTTP/2 connection. */
+/** Carries one stream after its head, over a connection of its own or a stream of an HTTP/2 connection. */
 export interface Wire {
   /** Whether the bytes have to be chunks of HTTP/1.1 (RFC 9112 §7.1), the last of which is empty. */
   readonly chunked: boolean;
@@ -21,7 +21,7 @@ export interface Wire {
   listen(onDrain: () => void, onClose: () => void): void;
   /** Sends the head and the first bytes, which were held back to leave together. */
   release(): void;
-  /** Bytes that the reader has not taken, as exactly as is known. Any change is progress of the reader. */
+  /** Bytes that the reader has not taken, as exactly as possible. Any change means that the reader makes progress. */
   unsentBytes(): number;
   /** Ends the stream after the written bytes. A reader that does not take them is cut off after {@link LINGER_MS}. */
   end(): void;

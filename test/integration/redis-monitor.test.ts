@@ -40,7 +40,7 @@ test('pub/sub that connects before the command connection is no outage', async (
     onSubscribed: subscribed.resolve,
     onInterrupted: () => undefined,
     onMessage: () => undefined,
-    onRefused: subscribed.reject,
+    onSubscribeRefused: subscribed.reject,
   });
   await subscribed.promise;
   // A lazy client connects only with its first command.

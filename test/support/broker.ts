@@ -144,20 +144,20 @@ class Output {
 
   find(text: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         const line = this.lines.find((one) => one.includes(text));
         if (line !== undefined) resolve(line);
         else if (this.#ended)
           reject(new Error(`the broker ended without saying ${text}:\n${this.lines.join('\n')}`));
         else return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
   #wake(): void {
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 }

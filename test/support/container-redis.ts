@@ -12,9 +12,9 @@ export const REDIS_IMAGE = 'redis:8-alpine';
 const REDIS_PORT = 6379;
 const REDIS_TLS_PORT = 6380;
 const TLS_FOLDER = '/tmp';
-const READY_LIMIT = 20_000;
-/** How long Redis may take to shut down before it is killed, in seconds. */
-const SHUTDOWN_LIMIT = 10;
+const READY_TIMEOUT_MS = 20_000;
+/** Seconds that Redis has to shut down in before it is killed. */
+const SHUTDOWN_TIMEOUT_S = 10;
 
 /** `startRedis` in a new container. */
 export async function startContainerRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -54,7 +54,7 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
   const callOff = afterExit('docker rm --force --volumes "$1"', started.getId());
   const host = hostOf(started.getHost());
   const address = { host, port };
-  await redisReady(address, READY_LIMIT);
+  await redisReady(address, READY_TIMEOUT_MS);
 
   const kill = async (): Promise<void> => {
     await container.kill({ signal: 'SIGKILL' });
@@ -80,9 +80,9 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
       const { State: state } = await container.inspect();
       // A frozen process reacts only to SIGKILL.
       if (state.Paused) await kill();
-      else if (state.Running) await container.stop({ t: SHUTDOWN_LIMIT });
+      else if (state.Running) await container.stop({ t: SHUTDOWN_TIMEOUT_S });
       await container.start();
-      await redisReady(address, READY_LIMIT);
+      await redisReady(address, READY_TIMEOUT_MS);
     },
     async cli(...args) {
       return await redisCommand(address, args);

@@ -11,7 +11,7 @@ import { edgePrograms, edgeTraits } from './edge-programs.ts';
 import type { EdgeName } from './edge-programs.ts';
 import { serverPorts } from './server-ports.ts';
 
-const PATIENCE = 20_000;
+const ANSWER_TIMEOUT_MS = 20_000;
 
 /** A proxy in front of two replicas, with its configuration from `deploy/`. */
 export interface Edge {
@@ -97,7 +97,7 @@ function changed(text: string, changes: readonly (readonly [string, string])[]):
 }
 
 async function listening(port: number, gone: AbortSignal): Promise<void> {
-  const signal = AbortSignal.any([gone, AbortSignal.timeout(PATIENCE)]);
+  const signal = AbortSignal.any([gone, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
   for (;;) {
     const socket = connect(port, '127.0.0.1');
     try {

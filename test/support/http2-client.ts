@@ -62,21 +62,21 @@ function receiving(stream: ClientHttp2Stream): Http2Stream {
   const parser = createParser({ onEvent: (event) => events.push(event) });
   stream.setEncoding('utf8').on('data', (chunk: string) => {
     parser.feed(chunk);
-    for (const look of waiting) look();
+    for (const check of waiting) check();
   });
   // The test may close the session while the stream is open.
   stream.on('error', () => undefined);
   return {
     received: (type) =>
       new Promise((resolve) => {
-        const look = (): void => {
+        const check = (): void => {
           const event = events.find((one) => (one.event ?? 'message') === type);
           if (event === undefined) return;
-          waiting.delete(look);
+          waiting.delete(check);
           resolve(event);
         };
-        waiting.add(look);
-        look();
+        waiting.add(check);
+        check();
       }),
   };
 }

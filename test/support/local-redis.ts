@@ -12,7 +12,7 @@ import type { RedisServer, RedisServerOptions } from './redis-server.ts';
 import { asArguments, redisTlsFiles } from './redis-tls-files.ts';
 
 const HOST = '127.0.0.1';
-const READY_LIMIT = 20_000;
+const READY_TIMEOUT_MS = 20_000;
 
 /** `startRedis` with the redis-server in the PATH. */
 export async function startLocalRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -101,8 +101,8 @@ class LocalRedis implements RedisServer {
     this.#child = child;
     this.#callOff = afterExit('kill -9 "$1"; rm -rf "$2"', String(child.pid), this.#folder);
     try {
-      await redisReady({ host: HOST, port: this.port }, READY_LIMIT, ended.signal);
-      // The answer may come from another server on the same port.
+      await redisReady({ host: HOST, port: this.port }, READY_TIMEOUT_MS, ended.signal);
+      // Another server on the same port would have answered just as well.
       if (ended.signal.aborted) throw new Error('it ended');
     } catch (error) {
       const said = await readFile(join(this.#folder, 'redis.log'), 'utf8');

@@ -21,7 +21,7 @@ export class NotingSubscriber implements PubSubListener {
     this.notes.push(message.toString());
   }
 
-  onRefused(): void {
+  onSubscribeRefused(): void {
     this.notes.push('refused');
   }
 }

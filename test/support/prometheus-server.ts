@@ -29,8 +29,8 @@ interface Options {
   readonly interval: string;
 }
 
-/** How long Prometheus may take to start, in ms. */
-const START_LIMIT = 20_000;
+/** How long it may take to start, in ms. */
+const START_TIMEOUT_MS = 20_000;
 
 /** Starts a Prometheus process that scrapes `targets` as the job `sluice`. Stop it in `afterAll`. */
 export async function startPrometheus({ targets, rulesFile, interval }: Options): Promise<Prometheus> {
@@ -75,7 +75,7 @@ export async function startPrometheus({ targets, rulesFile, interval }: Options)
     await rm(folder, { recursive: true, force: true });
   };
 
-  const deadline = performance.now() + START_LIMIT;
+  const deadline = performance.now() + START_TIMEOUT_MS;
   while (!(await isReady(url))) {
     if (child.exitCode === null && performance.now() < deadline) {
       await delay(50);

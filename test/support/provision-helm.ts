@@ -8,8 +8,8 @@ const run = promisify(execFile);
 const HELM = 'helm.sh/helm/v3/cmd/helm@v3.22.0';
 /** Keeps the built helm until the next `npm ci`. Go's own cache makes the next build short. */
 const FOLDER = join(import.meta.dirname, '../../node_modules/.cache/helm');
-/** In ms. The first build takes one to three minutes. */
-const BUILD_LIMIT = 600_000;
+/** The first build takes one to three minutes. */
+const BUILD_TIMEOUT_MS = 600_000;
 
 /**
  * Vitest's global set-up of the chart's tests: finds or builds helm, and sets TEST_HELM, which `helm` reads. Without
@@ -37,7 +37,7 @@ async function findHelm(): Promise<{ readonly helm?: string; readonly why?: stri
     `tests: no helm on the PATH: building ${HELM} with go, which takes some minutes the first time.`,
   );
   try {
-    await run(go, ['install', HELM], { env: { ...process.env, GOBIN: FOLDER }, timeout: BUILD_LIMIT });
+    await run(go, ['install', HELM], { env: { ...process.env, GOBIN: FOLDER }, timeout: BUILD_TIMEOUT_MS });
     return { helm: join(FOLDER, 'helm') };
   } catch (error) {
     return { why: `go could not build helm (${(error as Error).message.split('\n').slice(0, 2).join(' ')})` };

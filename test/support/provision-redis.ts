@@ -3,8 +3,8 @@ import { aptInstall, canInstall } from './apt-install.ts';
 import { REDIS_IMAGE, startContainerRedis } from './container-redis.ts';
 import { findProgram } from './find-program.ts';
 
-/** How long the image may take to download before the tests use a local Redis, in ms. */
-const PULL_LIMIT = 180_000;
+/** How long the image may take to arrive before a local Redis is tried. */
+const PULL_TIMEOUT_MS = 180_000;
 
 /**
  * Vitest's global set-up of the projects that need Redis: finds a way to start Redis, or installs it, and sets
@@ -56,7 +56,10 @@ async function startAndStop(): Promise<void> {
 
 async function tooLong(): Promise<never> {
   return await new Promise((_resolve, reject) => {
-    setTimeout(() => reject(new Error(`not there after ${PULL_LIMIT / 1000} s`)), PULL_LIMIT).unref();
+    setTimeout(
+      () => reject(new Error(`not there after ${PULL_TIMEOUT_MS / 1000} s`)),
+      PULL_TIMEOUT_MS,
+    ).unref();
   });
 }
 

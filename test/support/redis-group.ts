@@ -14,7 +14,7 @@ import type { RedisTlsOptions } from './redis-server.ts';
 import { redisTlsFiles } from './redis-tls-files.ts';
 
 const HOST = '127.0.0.1';
-const READY_LIMIT = 20_000;
+const READY_TIMEOUT_MS = 20_000;
 
 export interface NodePlan {
   readonly port: number;
@@ -51,7 +51,9 @@ export async function startRedisGroup(plans: readonly NodePlan[]): Promise<Redis
   const place = process.env['TEST_REDIS'] === 'container' ? await container(plans) : await thisMachine();
   await Promise.all(plans.map((plan) => place.start(plan)));
   try {
-    await Promise.all(plans.map(({ port }) => redisReady({ host: HOST, port }, READY_LIMIT, place.ended)));
+    await Promise.all(
+      plans.map(({ port }) => redisReady({ host: HOST, port }, READY_TIMEOUT_MS, place.ended)),
+    );
   } catch (error) {
     await place.stop();
     throw error;

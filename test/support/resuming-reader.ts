@@ -46,18 +46,18 @@ abstract class Recorder {
     } else {
       this.seen.push({ kind: 'event', id, text: data.split(' ', 1)[0] ?? '' });
     }
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
   #until(condition: (one: Seen) => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!this.seen.some(condition)) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 }

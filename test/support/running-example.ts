@@ -28,8 +28,8 @@ export function runExample(
   let taken = 0;
   let ended = false;
   let stderr = '';
-  const wake = (): void => waiting.forEach((look) => look());
-  // Does not use node:readline, which ends a line at a U+2028 in a JSON string.
+  const wake = (): void => waiting.forEach((check) => check());
+  // Not with node:readline: U+2028 in a JSON string is the end of a line for it.
   let rest = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split('\n');
@@ -51,14 +51,14 @@ export function runExample(
     exit,
     next: () =>
       new Promise((resolve, reject) => {
-        const look = (): void => {
+        const check = (): void => {
           if (taken < values.length) resolve(values[taken++]);
           else if (ended) reject(new Error(`it ended and said:\n${stderr}`));
           else return;
-          waiting.delete(look);
+          waiting.delete(check);
         };
-        waiting.add(look);
-        look();
+        waiting.add(check);
+        check();
       }),
     async kill() {
       child.kill('SIGKILL');

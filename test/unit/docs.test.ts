@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { BrokerError } from '../../src/events/errors.ts';
 import type { BrokerErrorCode } from '../../src/events/errors.ts';
-import { PROBLEM_ADVICE } from '../../src/http/api/problem-advice.ts';
+import { PROBLEM_ADVICE } from '../../src/http/api/problem-answers.ts';
 import { problemOf } from '../../src/http/problem.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');

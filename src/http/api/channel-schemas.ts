@@ -1,7 +1,9 @@
+import { CHANNEL_NAME_SCHEMA } from '../../events/channel-name.ts';
 import { CHANNEL_PATTERN } from '../../events/channel-pattern.ts';
 import { EVENT_ID } from '../../events/event.ts';
+import type { Parameter } from './operation.ts';
 
-// What zod cannot see of a string that core/ checks, in the words of JSON Schema.
+// JSON Schemas of texts that events/ checks in code, which zod cannot turn into a schema.
 
 export const CHANNEL_PATTERN_SCHEMA = {
   description: 'A channel name, a prefix followed by `*`, or `*` for every channel.',
@@ -12,3 +14,9 @@ export const EVENT_ID_SCHEMA = {
   description: '`<ms>-<seq>`, strictly increasing within a channel.',
   pattern: EVENT_ID.source,
 } as const;
+
+export const CHANNEL_PARAMETER: Parameter = {
+  name: 'channel',
+  in: 'path',
+  schema: { type: 'string', ...CHANNEL_NAME_SCHEMA },
+};

@@ -3,13 +3,13 @@ import { z } from 'zod';
 /** JSON Schema 2020-12, which OpenAPI 3.1 uses. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** Describes the input of a zod schema. Refinements have no JSON Schema: put them into a description. */
+/** Returns the JSON Schema of a zod schema's input. Refinements have no JSON Schema, so put them into a description. */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return rest;
 }
 
-/** @param more adds keywords that zod cannot give, such as which of two fields is required */
+/** @param more keywords that zod does not make, such as which of two fields is required */
 export function jsonBodyOf(
   schema: z.ZodType,
   more: JsonSchema = {},
@@ -17,7 +17,7 @@ export function jsonBodyOf(
   return { mediaType: 'application/json', schema: { ...jsonSchemaOf(schema), ...more } };
 }
 
-/** A string of this form. */
+/** Returns the schema of a string that matches the expression. */
 export function textOf(form: RegExp): JsonSchema {
   return { type: 'string', pattern: form.source };
 }

@@ -1,12 +1,12 @@
-/** No block: the end of a chain. Block 0 is never given out. */
+/** Stands for no block, at the end of a chain. Block 0 is never used. */
 export const NONE = 0;
 
-const BLOCK = 128;
-const WORDS = BLOCK / 4;
-const DOUBLES = BLOCK / 8;
-/** A block, and its link. */
-const COST = BLOCK + 4;
-/** 1 MiB. The operating system gives the pages of a chunk when they are first written. */
+const BLOCK_BYTES = 128;
+const WORDS = BLOCK_BYTES / 4;
+const DOUBLES = BLOCK_BYTES / 8;
+/** The bytes of a block and its link. */
+const COST = BLOCK_BYTES + 4;
+/** A chunk has 1 MiB. The operating system provides the pages of a chunk when they are first written. */
 const BLOCKS_PER_CHUNK = 8_192;
 const SHIFT = 13;
 const MASK = BLOCKS_PER_CHUNK - 1;
@@ -15,16 +15,17 @@ interface Chunk {
   readonly bytes: Buffer;
   readonly words: Uint32Array;
   readonly doubles: Float64Array;
-  /** For each block: the block that follows in its chain. */
+  /** For each block, the next block of its chain. */
   readonly next: Uint32Array;
 }
 
 /**
- * Memory in blocks of equal size, for records that are kept long and let go of by the million. A buffer for each record
- * would cost more than most records hold; and what is let go of would stay until the garbage collector looks, which is
- * after as much again has been taken. Here a freed block is the next one to be used, whatever the sizes of the records.
+ * Memory in blocks of equal size, for millions of records that live long. A buffer for each record would take more memory
+ * than most records hold. The garbage collector would free dropped buffers only after the heap has doubled. Here, the next
+ * record reuses freed blocks, whatever its size.
  *
- * A record is a chain of blocks and is named by its first one. It begins with numbers, which lie in that block.
+ * A record is a chain of blocks. The number of its first block names the record. A record begins with numbers, all of them in
+ * the first block.
  */
 export class BlockStore {
   readonly #chunks: Chunk[] = [];
@@ -32,20 +33,20 @@ export class BlockStore {
   #fresh = NONE + 1;
   #used = 0;
 
-  /** What the records take, in bytes. */
+  /** The memory of all records, in bytes. */
   get bytes(): number {
     return this.#used * COST;
   }
 
-  /** What a record of so many bytes takes. */
+  /** Returns the memory of a record with `length` bytes. */
   cost(length: number): number {
-    return Math.ceil(length / BLOCK) * COST;
+    return Math.ceil(length / BLOCK_BYTES) * COST;
   }
 
   allocate(length: number): number {
     const first = this.#take();
     let last = first;
-    for (let rest = length - BLOCK; rest > 0; rest -= BLOCK) {
+    for (let rest = length - BLOCK_BYTES; rest > 0; rest -= BLOCK_BYTES) {
       const block = this.#take();
       this.#link(last, block);
       last = block;
@@ -82,57 +83,59 @@ export class BlockStore {
     this.#chunk(record).doubles[(record & MASK) * DOUBLES + index] = value;
   }
 
-  /** Where the byte at `offset`, which lies in the first block, is. */
+  /** Returns the position of the byte at `offset`, which is in the first block. */
   position(record: number, offset: number): number {
-    return record * BLOCK + offset;
+    return record * BLOCK_BYTES + offset;
   }
 
-  /** Writes the first `length` bytes of `source`; gives the position behind them. */
+  /** Writes the first `length` bytes of `source`. Returns the position after them. */
   write(position: number, source: Buffer, length: number): number {
     return this.#copy(position, source, 0, length, true);
   }
 
-  /** Puts `length` bytes into `target`, from `start` on. */
+  /** Copies `length` bytes to `target`, from `start` on. */
   read(position: number, target: Buffer, start: number, length: number): void {
     this.#copy(position, target, start, length, false);
   }
 
-  /** Whether the bytes at `position` are the characters of `text`, which are all below 256. */
+  /** Whether the bytes at `position` equal the characters of `text`, which are all below 256. */
   matches(position: number, text: string): boolean {
-    let block = Math.floor(position / BLOCK);
-    let offset = position % BLOCK;
+    let block = Math.floor(position / BLOCK_BYTES);
+    let offset = position % BLOCK_BYTES;
     for (let i = 0; i < text.length; i++) {
-      if (offset === BLOCK) {
+      if (offset === BLOCK_BYTES) {
         block = this.#next(block);
         offset = 0;
       }
-      if (this.#chunk(block).bytes[(block & MASK) * BLOCK + offset] !== text.charCodeAt(i)) return false;
+      if (this.#chunk(block).bytes[(block & MASK) * BLOCK_BYTES + offset] !== text.charCodeAt(i))
+        return false;
       offset++;
     }
     return true;
   }
 
   #copy(position: number, other: Buffer, start: number, length: number, into: boolean): number {
-    let block = Math.floor(position / BLOCK);
-    let offset = position - block * BLOCK;
+    let block = Math.floor(position / BLOCK_BYTES);
+    let offset = position - block * BLOCK_BYTES;
     let done = 0;
     for (;;) {
-      // Neighbours are copied as one: records are mostly made of blocks that lie side by side.
+      // Copies neighbouring blocks together: most records consist of neighbouring blocks.
       let last = block;
-      let run = BLOCK - offset;
+      let run = BLOCK_BYTES - offset;
       while (run < length - done) {
         const next = this.#next(last);
         if (next !== last + 1 || (next & MASK) === 0) break;
         last = next;
-        run += BLOCK;
+        run += BLOCK_BYTES;
       }
       const size = Math.min(run, length - done);
       const { bytes } = this.#chunk(block);
-      const at = (block & MASK) * BLOCK + offset;
+      const at = (block & MASK) * BLOCK_BYTES + offset;
       if (into) other.copy(bytes, at, start + done, start + done + size);
       else bytes.copy(other, start + done, at, at + size);
       done += size;
-      if (done === length) return size < run ? block * BLOCK + offset + size : this.#next(last) * BLOCK;
+      if (done === length)
+        return size < run ? block * BLOCK_BYTES + offset + size : this.#next(last) * BLOCK_BYTES;
       block = this.#next(last);
       offset = 0;
     }
@@ -163,7 +166,7 @@ export class BlockStore {
 }
 
 function newChunk(): Chunk {
-  const bytes = Buffer.allocUnsafeSlow(BLOCKS_PER_CHUNK * BLOCK);
+  const bytes = Buffer.allocUnsafeSlow(BLOCKS_PER_CHUNK * BLOCK_BYTES);
   return {
     bytes,
     words: new Uint32Array(bytes.buffer),

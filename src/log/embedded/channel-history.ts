@@ -8,21 +8,21 @@ export interface ChannelPage {
   readonly events: readonly StoredEvent[];
   readonly tail: EventId;
   readonly complete: boolean;
-  /** How many events lie after the position, these included. */
+  /** How many events follow the position, including those of the page. */
   readonly left: number;
 }
 
 /** A place between two events of a channel. */
 interface Place {
-  /** The event behind it; NONE at the end. */
+  /** The event after the place; NONE at the end. */
   readonly event: number;
-  /** The id of the event before it. */
+  /** The id of the event before the place. */
   readonly prev: EventId;
-  /** How many events lie behind it. */
+  /** How many events follow the place. */
   readonly left: number;
 }
 
-/** What may be read of one channel: its newest `size` events, but only those that were appended after `cutoff`. */
+/** The readable events of one channel: those of its newest `size` events that were appended after `cutoff`. */
 export class ChannelHistory {
   readonly #channels: ChannelRecords;
   readonly #events: EventRecords;
@@ -43,23 +43,23 @@ export class ChannelHistory {
     this.#cutoff = cutoff;
   }
 
-  /** What lies after `after`: at most `limit` events of `maxBytes` in all, but at least one. */
+  /** Returns the events after `after`: at most `limit` events and `maxBytes` of records, but at least one event. */
   page(after: EventId, limit: number, maxBytes: number): ChannelPage {
     const position = idParts(after);
     const { event, prev, left } = this.#seek((one) => isAfter(this.#events.id(one), position));
-    // Either `after` is an event of this channel, or it is the one before all that are retained.
+    // Then `after` is a kept event, or the id before the oldest kept event.
     const complete = prev === after;
     const tail = eventId(this.#channels.tail(this.#channel));
     return { events: this.#copy(event, prev, limit, maxBytes), tail, complete, left };
   }
 
-  /** The id after which the newest `count` events lie. */
+  /** Returns the id that precedes the newest `count` events. */
   rewind(count: number): EventId {
     const ordinal = this.#channels.appended(this.#channel) - count;
     return this.#seek((_, at) => at >= ordinal).prev;
   }
 
-  /** The place before the first event that is `behind`, as all after it are. */
+  /** Returns the place before the first event that satisfies `isBehind`. All later events satisfy it, too. */
   #seek(isBehind: (event: number, ordinal: number) => boolean): Place {
     const events = this.#events;
     const appended = this.#channels.appended(this.#channel);
@@ -82,7 +82,7 @@ export class ChannelHistory {
     return { event, prev: eventId(prev), left: appended - ordinal };
   }
 
-  /** The records of these events share one buffer, which nothing else uses. */
+  /** The records of these events share one buffer. Nothing else uses the buffer. */
   #copy(first: number, floor: EventId, limit: number, maxBytes: number): StoredEvent[] {
     const records = this.#events;
     let bytes = 0;

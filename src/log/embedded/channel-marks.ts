@@ -1,18 +1,18 @@
-/** One event in so many is noted down, so that a position is found without walking over all events. */
+/** One of this many events gets a mark, so that a search does not visit all events of a channel. */
 const MARK_EVERY = 64;
 
 export interface Mark {
   readonly event: number;
-  /** How many events the channel had had before this one. */
+  /** How many events the channel had before this one. */
   readonly ordinal: number;
 }
 
-/** Some events of one channel, oldest first. */
+/** The marked events of one channel, oldest first. */
 export class ChannelMarks {
   #marks: Mark[] = [];
   #first = 0;
 
-  /** Whether the event that so many were before is to be marked. The first ones are not: most channels have few. */
+  /** Whether the event with this ordinal gets a mark. The first events get none, because most channels have few events. */
   static due(ordinal: number): boolean {
     return ordinal % MARK_EVERY === MARK_EVERY - 1;
   }
@@ -21,17 +21,17 @@ export class ChannelMarks {
     this.#marks.push(mark);
   }
 
-  /** The channel's oldest event is dropped. */
+  /** To be called when the channel's oldest event is dropped. */
   drop(event: number): void {
     if (this.#marks[this.#first]?.event !== event) return;
     this.#first++;
-    // Moving what is left costs as much as it saves once half is gone.
+    // Copies the rest only when half is gone, so that each mark is copied about once.
     if (this.#first <= 32 || this.#first * 2 <= this.#marks.length) return;
     this.#marks = this.#marks.slice(this.#first);
     this.#first = 0;
   }
 
-  /** The last mark that is not `behind`; all after such a one are, too. */
+  /** Returns the last mark that does not satisfy `behind`. All marks after it satisfy `behind`. */
   lastBefore(behind: (mark: Mark) => boolean): Mark | undefined {
     let low = this.#first;
     let high = this.#marks.length;

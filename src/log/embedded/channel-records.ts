@@ -9,40 +9,40 @@ import type { IdParts } from './id-parts.ts';
 import { RecordOrder } from './record-order.ts';
 import { TextTable } from './text-table.ts';
 
-/** Behind the words of table and order. The tail's id, and the id before the first retained event: */
+/** These words follow those of the table and the order. They belong to the tail's id and to the id before the first event. */
 const TAIL_SEQ = 5;
 const FLOOR_SEQ = 6;
-/** The first and the last of its events, how many there are, how many listen, and how many events it keeps. */
+/** The first event, the last event, the number of events, the number of listeners, and the largest number of events. */
 const FIRST = 7;
 const LAST = 8;
 const LENGTH = 9;
 const LISTENERS = 10;
 const SIZE = 11;
-/** Doubles, each as long as two words. */
+/** Positions of doubles. A double is as long as two words. */
 const TAIL_MS = 6;
 const FLOOR_MS = 7;
-/** How many events there have ever been. */
+/** How many events were ever appended. */
 const APPENDED = 8;
-/** Since when it has been idle. */
+/** When the channel became idle. */
 const IDLE_SINCE = 9;
-/** How long it keeps an event, in ms. */
+/** How long the channel keeps an event, in ms. */
 const TTL = 10;
 const HEAD = 88;
 const MAX_SIZE = 2 ** 32 - 1;
 
 /**
- * The channels, by name. One without events and listeners is idle: all that is known of it is its tail. Idle channels
- * have a share of their own, so that they push out no events. Those go first that never had an event, then the one that has
- * been idle for longest.
+ * The channels, by name. A channel without events and listeners is idle: the log knows only its tail. Idle channels have a
+ * memory share of their own, so that they displace no events. When the share is full, channels that never had an event are
+ * forgotten first, then the channel that has been idle for longest.
  */
 export class ChannelRecords {
   readonly #blocks: BlockStore;
   readonly #events: EventRecords;
   readonly #table: TextTable;
-  /** Those of which there is a tail to be told, and those that never had an event since they became known. */
+  /** `#idle` has the idle channels with a tail of their own. `#silent` has the idle channels that never had an event. */
   readonly #idle: RecordOrder;
   readonly #silent: RecordOrder;
-  /** All other channels, in the order in which {@link nextBusy} gives them. */
+  /** All other channels, in the order in which {@link nextBusy} returns them. */
   readonly #busy: RecordOrder;
   readonly #idleLimit: number;
   readonly #marks = new Map<number, ChannelMarks>();
@@ -53,7 +53,7 @@ export class ChannelRecords {
   #shortestTtl = Infinity;
   #longestTtl = 0;
 
-  /** @param idleLimit bytes that all idle channels together may take */
+  /** @param idleLimit the memory of all idle channels together, in bytes */
   constructor(
     blocks: BlockStore,
     events: EventRecords,
@@ -72,14 +72,14 @@ export class ChannelRecords {
     return this.#table.fixedBytes;
   }
 
-  /** Of channels that are known only because somebody listens. */
+  /** The memory of channels that have listeners and no events. */
   get listeningBytes(): number {
     return this.#listeningBytes;
   }
 
   /**
-   * The newest of all ids that were forgotten, and the tail of every channel of which nothing is known: such a channel may
-   * have had events up to there. So no id is given out twice, and a position from before is one that may have missed some.
+   * The newest id of all forgotten tails. It is the tail of every unknown channel, because an unknown channel may have had
+   * events up to this id. So no id is used twice, and a subscriber at an older position gets a gap.
    */
   get forgotten(): IdParts {
     return this.#forgotten;
@@ -90,17 +90,17 @@ export class ChannelRecords {
     return this.#busyCount;
   }
 
-  /** The shortest and the longest time for which a channel was ever told to keep its events, in ms. */
+  /** The shortest and the longest `ttl` of all policies so far, in ms. */
   get ttlRange(): { readonly shortest: number; readonly longest: number } {
     return { shortest: this.#shortestTtl, longest: this.#longestTtl };
   }
 
-  /** NONE when nothing is known of it. */
+  /** Returns NONE for an unknown channel. */
   find(name: ChannelName): number {
     return this.#table.find(name);
   }
 
-  /** The same, but makes it known: idle, until it gets an event or a listener. */
+  /** Returns the channel. Adds an unknown channel, which is idle until it gets an event or a listener. */
   open(name: ChannelName, now: number): number {
     const known = this.#table.find(name);
     if (known !== NONE) return known;
@@ -126,7 +126,7 @@ export class ChannelRecords {
     return { ms: this.#blocks.double(channel, TAIL_MS), seq: this.#blocks.word(channel, TAIL_SEQ) };
   }
 
-  /** The id before the first retained event. */
+  /** The id before the first kept event. */
   floor(channel: number): IdParts {
     return { ms: this.#blocks.double(channel, FLOOR_MS), seq: this.#blocks.word(channel, FLOOR_SEQ) };
   }
@@ -143,7 +143,7 @@ export class ChannelRecords {
     return this.#marks.get(channel);
   }
 
-  /** Remembers what the channel keeps from now on. */
+  /** Stores which events the channel keeps from now on. */
   setPolicy(channel: number, { size, ttl }: HistoryPolicy): void {
     this.#blocks.setWord(channel, SIZE, Math.min(size, MAX_SIZE));
     this.#blocks.setDouble(channel, TTL, ttl);
@@ -151,7 +151,7 @@ export class ChannelRecords {
     if (ttl > this.#longestTtl) this.#longestTtl = ttl;
   }
 
-  /** Whether the channel's oldest event may be dropped, because it has become too old or is one too many. */
+  /** Whether the channel's oldest event is too old or one too many. */
   hasSurplus(channel: number, now: number): boolean {
     const length = this.length(channel);
     if (length === 0) return false;
@@ -159,12 +159,12 @@ export class ChannelRecords {
     return this.#events.at(this.first(channel)) <= now - this.#blocks.double(channel, TTL);
   }
 
-  /** The channel with events or listeners whose turn it is; NONE when there is none. */
+  /** The channel with events or listeners whose turn it is; NONE without such channels. */
   nextBusy(): number {
     return this.#busy.oldest;
   }
 
-  /** Puts that channel behind all others. */
+  /** Moves the channel of {@link nextBusy} to the end of the order. */
   turnBusy(): void {
     const channel = this.#busy.oldest;
     this.#busy.remove(channel);
@@ -212,8 +212,8 @@ export class ChannelRecords {
   }
 
   /**
-   * Forgets the channel that has been idle for longest; only if it was idle at `cutoff`. Those that never had an event go
-   * first: anybody can make up names to listen to. False when there is none.
+   * Forgets the channel that has been idle for longest, if it was already idle at `cutoff`. Channels that never had an event
+   * go first, because anybody can subscribe to invented names. Returns false when there is no such channel.
    */
   forgetIdle(cutoff = Infinity): boolean {
     return this.#forgetOldest(this.#silent, cutoff) || this.#forgetOldest(this.#idle, cutoff);
@@ -230,7 +230,7 @@ export class ChannelRecords {
     return true;
   }
 
-  /** Changes whether the channel has events or listeners, and with it what it counts as. */
+  /** Makes a change that may make the channel idle or busy, and updates orders and byte counts. */
   #change(channel: number, now: number, change: () => void): void {
     const cost = this.#table.cost(channel);
     const wasIdle = this.#isIdle(channel);
@@ -263,7 +263,7 @@ export class ChannelRecords {
     );
   }
 
-  /** As an idle one. */
+  /** The order in which an idle channel is. */
   #orderOf(channel: number): RecordOrder {
     return this.appended(channel) === 0 ? this.#silent : this.#idle;
   }

@@ -3,32 +3,32 @@ import type { BlockStore } from './block-store.ts';
 import type { IdParts } from './id-parts.ts';
 import { RecordOrder } from './record-order.ts';
 
-/** Words before an event's record. The two words after these three hold the event's place in the order. */
+/** Words before an event's record. The order of all events uses the two words after these three. */
 const LENGTH = 0;
 const CHANNEL = 1;
 const NEXT = 2;
 const SEQ = 5;
-/** Doubles, each as long as two words. */
+/** Positions of doubles. A double is as long as two words. */
 const AT = 3;
 const MS = 4;
 const HEAD = 40;
 
-/** Bytes that are encoded at a time: three for each character at the most. */
-const SCRATCH = 64 * 1024;
-const CHARACTERS = Math.floor(SCRATCH / 3);
+/** How many bytes are encoded at a time. A UTF-16 unit takes at most three bytes. */
+const SCRATCH_BYTES = 64 * 1024;
+const CHARACTERS = Math.floor(SCRATCH_BYTES / 3);
 
 export interface EventHead {
-  /** The number of the event's channel. */
+  /** The record of the event's channel. */
   readonly channel: number;
   readonly id: IdParts;
-  /** When the event was appended, in ms of the log's steady clock. */
+  /** When the event was appended, in ms of the log's monotonic clock. */
   readonly at: number;
 }
 
-/** The events of all channels, from the oldest to the newest. An event is named by a number, until it is dropped. */
+/** The events of all channels, from the oldest to the newest. A number names an event until the event is dropped. */
 export class EventRecords {
   readonly #blocks: BlockStore;
-  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH);
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   readonly #order: RecordOrder;
 
   constructor(blocks: BlockStore) {
@@ -44,22 +44,22 @@ export class EventRecords {
     return this.#order.newest;
   }
 
-  /** Bytes that an event takes whose record has `length` bytes. */
+  /** The memory of an event whose record has `length` bytes. */
   cost(length: number): number {
     return this.#blocks.cost(HEAD + length);
   }
 
   /**
-   * The event's record is `recordHead` and `data`, which have `length` bytes together. The two are not joined, because a
-   * joined text of a large event would be a large piece of garbage.
+   * Adds an event. Its record is `recordHead` and then `data`, together `length` bytes. The two texts are not joined, because
+   * joining them would allocate a large text for a large event.
    */
   add(head: EventHead, recordHead: string, data: string, length: number): number {
     const added = this.#add(head, length);
     const position = this.#blocks.position(added, HEAD);
-    // Plain ASCII has as many bytes as characters, and latin1 writes it faster.
+    // An ASCII text has as many bytes as characters, and latin1 writes it faster.
     const encoding = recordHead.length + data.length === length ? 'latin1' : 'utf8';
     let used = this.#scratch.write(recordHead, encoding);
-    if (length <= SCRATCH) {
+    if (length <= SCRATCH_BYTES) {
       used += this.#scratch.write(data, used, encoding);
       this.#blocks.write(position, this.#scratch, used);
     } else {
@@ -68,7 +68,7 @@ export class EventRecords {
     return added;
   }
 
-  /** Adds an event whose record is encoded already. */
+  /** Adds an event with an encoded record. */
   addEncoded(head: EventHead, record: Buffer): number {
     const added = this.#add(head, record.length);
     this.#blocks.write(this.#blocks.position(added, HEAD), record, record.length);
@@ -80,7 +80,7 @@ export class EventRecords {
     this.#blocks.release(event);
   }
 
-  /** The event after this one in its channel. */
+  /** The next event of the same channel. */
   next(event: number): number {
     return this.#blocks.word(event, NEXT);
   }
@@ -101,7 +101,7 @@ export class EventRecords {
     return this.#blocks.double(event, AT);
   }
 
-  /** Bytes of the event's record. */
+  /** The size of the event's record in bytes. */
   length(event: number): number {
     return this.#blocks.word(event, LENGTH);
   }
@@ -124,12 +124,12 @@ export class EventRecords {
     return event;
   }
 
-  /** In pieces, so that a large event leaves no large buffer to the garbage collector. */
+  /** Encodes in pieces, so that a large event needs no large buffer. */
   #writeLong(position: number, text: string, encoding: 'latin1' | 'utf8'): void {
     let at = position;
     for (let start = 0; start < text.length;) {
       let end = Math.min(start + CHARACTERS, text.length);
-      // Both halves of a surrogate pair are encoded together.
+      // Does not split a surrogate pair.
       if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--;
       const used = this.#scratch.write(text.slice(start, end), encoding);
       at = this.#blocks.write(at, this.#scratch, used);

@@ -6,14 +6,14 @@ export interface IdParts {
   readonly seq: number;
 }
 
-/** The largest `seq` that a record has room for. */
+/** The largest `seq` that a word can hold. */
 const MAX_SEQ = 0xffff_ffff;
 
 export function eventId({ ms, seq }: IdParts): EventId {
   return `${ms}-${seq}` as EventId;
 }
 
-/** Rounded beyond 2^53, where the embedded log has no ids. */
+/** Rounds numbers above 2^53. The embedded log makes no such ids. */
 export function idParts(id: EventId): IdParts {
   const dash = id.indexOf('-');
   return { ms: Number(id.slice(0, dash)), seq: Number(id.slice(dash + 1)) };
@@ -23,7 +23,7 @@ export function isAfter(a: IdParts, b: IdParts): boolean {
   return a.ms === b.ms ? a.seq > b.seq : a.ms > b.ms;
 }
 
-/** An id of the moment `now` (epoch ms), or the next after the tail when the clock has not gone on or has gone back. */
+/** Returns an id for the time `now` (epoch ms), or the next id after the tail when the clock is not ahead of the tail. */
 export function nextId(tail: IdParts, now: number): IdParts {
   if (now > tail.ms) return { ms: now, seq: 0 };
   return tail.seq < MAX_SEQ ? { ms: tail.ms, seq: tail.seq + 1 } : { ms: tail.ms + 1, seq: 0 };

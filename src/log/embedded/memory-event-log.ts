@@ -1,6 +1,6 @@
 import type { ChannelName } from '../../events/channel-name.ts';
 import { BrokerError } from '../../events/errors.ts';
-import { HEALTHY, PAGE_BYTES, TAIL_TTL, refuseTooMany } from '../event-log.ts';
+import { HEALTHY, PAGE_BYTES, TAIL_TTL_MS, refuseTooMany } from '../event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -23,43 +23,44 @@ import { RememberedKeys } from './remembered-keys.ts';
 export interface MemoryEventLogOptions {
   /** How long an idempotency key is remembered, in ms. */
   readonly idempotencyTtl: number;
-  /** Bound over all channels; the oldest events go first. */
+  /** The memory of all channels together. When it is full, the oldest events are dropped. */
   readonly maxBytes: number;
-  /** Epoch ms, of which ids are made; for tests. */
+  /** Returns epoch ms for ids. Only tests set it. */
   readonly wallClock?: () => number;
-  /** A clock that never goes back and is never put right, in ms, by which things age; for tests. */
+  /** Returns the ms of a monotonic clock, for ages. Only tests set it. */
   readonly steadyClock?: () => number;
 }
 
-/** Of the whole: what idempotency keys may take, and what the tails of channels without events may take. */
+/** The share of the memory that idempotency keys may take, and that idle channels may take. */
 const SHARE = 1 / 4;
 const SWEEP_MS = 10_000;
-/** How long a sweep may hold the event loop before it lets others have their turn. */
+/** How long one slice of a sweep may hold the event loop, in ms. */
 const SLICE_MS = 5;
-/** Events that a channel drops at the most for one that it gets, when its size was lowered. */
+/** How many events a channel drops at most for each appended event, after its size was lowered. */
 const MAX_DROPPED = 64;
-/** Blocks that a channel with one small event takes. */
+/** The number of blocks of a channel with one small event. */
 const SMALL_CHANNEL = 2;
-/** Blocks that a channel takes besides its events, at the most. */
+/** The largest number of blocks of a channel without its events. */
 const CHANNEL = 3;
 
-/** An event that is to be appended. */
+/** An event to append. */
 interface Fresh {
-  /** What its record begins with. */
+  /** The part of the record before the data. */
   readonly head: string;
   readonly data: string;
-  /** Bytes of its record. */
+  /** The size of the record in bytes. */
   readonly bytes: number;
-  /** The name under which its id is to be remembered. */
+  /** The name under which the event's id is remembered. */
   readonly key: string | undefined;
 }
 
 /**
- * The embedded log: everything in this process, bounded, gone with it. Serves one broker on its own.
+ * The embedded log. It keeps all events in the memory of this process, up to a limit, until the process ends. It serves a
+ * single replica.
  *
- * Ids are made of the wall clock, because `?since=` asks by it. Ages go by a clock that nobody puts right: a wall clock
- * that ran ahead would keep everything that much longer, and one that is put forward would forget idempotency keys. The
- * steady clock may stand still while the machine sleeps; what is kept is kept for so much longer then.
+ * Ids come from the wall clock, because `?since=` means wall time. Ages go by a monotonic clock: when a wall clock is set
+ * back, events would be kept longer, and when it is set forward, idempotency keys would be forgotten. The monotonic clock may
+ * stop while the machine sleeps, and events are then kept for that much longer.
  */
 export class MemoryEventLog implements EventLog {
   readonly #options: MemoryEventLogOptions;
@@ -68,11 +69,11 @@ export class MemoryEventLog implements EventLog {
   readonly #blocks = new BlockStore();
   readonly #events = new EventRecords(this.#blocks);
   readonly #channels: ChannelRecords;
-  /** By channel and key. */
+  /** The ids of appended events, by channel and idempotency key. */
   readonly #keys: RememberedKeys;
   readonly #listeners = new Map<ChannelName, Set<LogListener>>();
   readonly #sweep: NodeJS.Timeout;
-  /** What an empty log takes. */
+  /** The memory of an empty log. */
   readonly #fixed: number;
   #closed = false;
 
@@ -91,7 +92,7 @@ export class MemoryEventLog implements EventLog {
     this.#sweep.unref();
   }
 
-  /** What the log holds, in bytes, its own bookkeeping included. What is known only for listeners is theirs. */
+  /** The memory of the log, in bytes, with its bookkeeping. Channels with listeners and without events do not count. */
   get bytes(): number {
     return this.#fixed + this.#blocks.bytes - this.#channels.listeningBytes;
   }
@@ -168,7 +169,7 @@ export class MemoryEventLog implements EventLog {
     return new ChannelHistory(this.#channels, this.#events, record, { size, cutoff });
   }
 
-  /** Appends all of them, or throws and appends none; then tells who listens. Gives their ids. */
+  /** Appends all events and calls the listeners, or throws and appends none. Returns the events' ids. */
   #appendFresh(
     channel: ChannelName,
     fresh: readonly Fresh[],
@@ -191,7 +192,7 @@ export class MemoryEventLog implements EventLog {
         const added = this.#events.add(about, event.head, event.data, event.bytes);
         this.#channels.push(record, added, parts, now);
       } else {
-        // The record may stay in recent memory for long, so it must not be a slice of a shared buffer.
+        // RecentEvents may keep the record for long, so it must not be a slice of a shared buffer.
         const encoded = Buffer.allocUnsafeSlow(event.bytes);
         encoded.write(event.data, encoded.write(event.head));
         this.#channels.push(record, this.#events.addEncoded(about, encoded), parts, now);
@@ -209,11 +210,11 @@ export class MemoryEventLog implements EventLog {
     if (this.#fixed + needed <= this.#options.maxBytes) return;
     throw new BrokerError(
       'log-full',
-      'What is to be published is larger than SLUICE_MEMORY_BYTES, all that the embedded log may hold.',
+      'The publish is larger than the memory of the embedded log. Send less data, or raise SLUICE_MEMORY_BYTES.',
     );
   }
 
-  /** After one event: remembers its key, and keeps to the channel's own bound, then to the one over all. */
+  /** After one appended event: remembers its key, and enforces the limit of the channel, then the limit of the whole log. */
   #keep(about: EventHead, key: string | undefined, size: number): void {
     if (key !== undefined) this.#keys.set(key, about.id, about.at);
     for (let i = 0; i < MAX_DROPPED && this.#channels.length(about.channel) > size; i++)
@@ -221,7 +222,7 @@ export class MemoryEventLog implements EventLog {
     while (this.bytes > this.#options.maxBytes && this.#makeRoom(about.at));
   }
 
-  /** The oldest events go first. What has a share of its own goes only when a single event fills all the rest. */
+  /** Drops the oldest event. Forgets idle channels and keys, which have shares of their own, only when one event is left. */
   #makeRoom(now: number): boolean {
     const { oldest, newest } = this.#events;
     if (oldest === newest) return this.#channels.forgetIdle() || this.#keys.forgetOldest();
@@ -229,15 +230,15 @@ export class MemoryEventLog implements EventLog {
     return true;
   }
 
-  /** Drops what has become too old. That can be a million events at once, so it is done in slices. */
+  /** Drops events that are too old. These can be a million events, so it works in slices. */
   #expire(): void {
     if (this.#closed) return;
     const { shortest, longest } = this.#channels.ttlRange;
-    // With one time for all channels the oldest event of all is the first to become too old.
+    // When all channels have the same ttl, the oldest event of all expires first, and no channel needs a check of its own.
     this.#expireSlice({ channels: shortest < longest ? this.#channels.busyCount : 0 });
   }
 
-  /** `left` counts the channels whose own oldest event is still to be looked at in this sweep. */
+  /** @param left counts the channels whose own oldest event this sweep has yet to check */
   #expireSlice(left: { channels: number }): void {
     if (this.#closed) return;
     const until = performance.now() + SLICE_MS;
@@ -267,11 +268,13 @@ export class MemoryEventLog implements EventLog {
       left.channels--;
       return true;
     }
-    return this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || channels.forgetIdle(now - TAIL_TTL);
+    return (
+      this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || channels.forgetIdle(now - TAIL_TTL_MS)
+    );
   }
 }
 
-/** The names under which an append's events are remembered: the position is part of all but the first. */
+/** The names under which the ids of an append's events are remembered. All names but the first end in the position. */
 function keysOf(channel: ChannelName, key: string, count: number): string[] {
   const first = `${channel} ${key}`;
   return Array.from({ length: count }, (_, index) => (index === 0 ? first : `${first} ${index}`));

@@ -1,11 +1,11 @@
 import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
 
-/** Words of a record that is in an order. */
+/** The words of a record that an order uses. */
 const OLDER = 3;
 const NEWER = 4;
 
-/** Records in the order in which they were added. Every step takes the same time, however many there are. */
+/** Records in the order in which they were added. Every method takes constant time. */
 export class RecordOrder {
   readonly #blocks: BlockStore;
   #oldest = NONE;

@@ -4,13 +4,13 @@ import type { IdParts } from './id-parts.ts';
 import { RecordOrder } from './record-order.ts';
 import { TextTable } from './text-table.ts';
 
-/** Behind the words of table and order; doubles are as long as two words. */
+/** These words follow those of the table and the order. A double is as long as two words. */
 const SEQ = 5;
 const AT = 3;
 const MS = 4;
 const HEAD = 40;
 
-/** Which event an idempotency key has led to, for so many bytes of keys: the oldest is forgotten first. */
+/** The id that each idempotency key has led to. When the memory is full, the oldest key is forgotten first. */
 export class RememberedKeys {
   readonly #blocks: BlockStore;
   readonly #limit: number;
@@ -18,7 +18,7 @@ export class RememberedKeys {
   readonly #order: RecordOrder;
   #bytes = 0;
 
-  /** @param limit bytes that all keys together may take */
+  /** @param limit the memory of all keys together, in bytes */
   constructor(blocks: BlockStore, limit: number) {
     this.#blocks = blocks;
     this.#limit = limit;
@@ -26,19 +26,19 @@ export class RememberedKeys {
     this.#order = new RecordOrder(blocks);
   }
 
-  /** What is taken when no key is remembered. */
+  /** The memory without any key. */
   get fixedBytes(): number {
     return this.#table.fixedBytes;
   }
 
-  /** The id, if it was set after `cutoff`. */
+  /** Returns the id if it was set after `cutoff`. */
   get(key: string, cutoff: number): IdParts | undefined {
     const record = this.#table.find(key);
     if (record === NONE || this.#blocks.double(record, AT) <= cutoff) return undefined;
     return { ms: this.#blocks.double(record, MS), seq: this.#blocks.word(record, SEQ) };
   }
 
-  /** `now` never goes back. */
+  /** @param now of a monotonic clock */
   set(key: string, { ms, seq }: IdParts, now: number): void {
     const known = this.#table.find(key);
     if (known !== NONE) this.#remove(known);
@@ -51,7 +51,7 @@ export class RememberedKeys {
     while (this.#bytes > this.#limit && this.forgetOldest());
   }
 
-  /** False when there is nothing to forget; with a `cutoff` when nothing was set up to then. */
+  /** Forgets the oldest key, if it was set up to `cutoff`. Returns false when there is no such key. */
   forgetOldest(cutoff = Infinity): boolean {
     const { oldest } = this.#order;
     if (oldest === NONE || this.#blocks.double(oldest, AT) > cutoff) return false;

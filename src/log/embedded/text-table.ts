@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
 
-/** Words of a record in a table; what follows them, up to `head`, is the owner's. */
+/** The words of a record that the table uses. The owner of the table uses the words after them, up to `head`. */
 const LENGTH = 0;
 const HASH = 1;
 const NEXT_IN_BUCKET = 2;
@@ -10,34 +10,34 @@ const MAX_TEXT = 1_024;
 const MAX_BUCKETS = 2 ** 28;
 
 /**
- * Records by a text: a hash table whose buckets are all there from the start. It never stops to grow, as a Map does,
- * which at a million entries takes longer than a broker may stand still.
+ * A hash table of records by text. All its buckets exist from the start. A Map grows by copying all entries at once, which
+ * holds the event loop too long at a million entries.
  */
 export class TextTable {
   readonly #blocks: BlockStore;
   readonly #head: number;
   readonly #buckets: Uint32Array;
-  /** So that nobody can choose texts that all fall into one bucket. */
+  /** A random seed, so that nobody can choose texts that all fall into one bucket. */
   readonly #seed = randomInt(2 ** 32);
   readonly #scratch = Buffer.allocUnsafeSlow(MAX_TEXT);
 
   /**
-   * @param head bytes before the text, these three words included
-   * @param expected how many records there may be; more make it slower
+   * @param head the number of bytes before the text, including the table's three words
+   * @param expected the expected number of records; more records make the table slower
    */
   constructor(blocks: BlockStore, head: number, expected: number) {
     this.#blocks = blocks;
     this.#head = head;
-    // Pages of it that are never used are never there.
+    // The operating system provides only the pages that are used.
     this.#buckets = new Uint32Array(Math.min(MAX_BUCKETS, 2 ** Math.ceil(Math.log2(Math.max(1, expected)))));
   }
 
-  /** What the table takes when it is empty, in bytes. */
+  /** The memory of the empty table, in bytes. */
   get fixedBytes(): number {
     return this.#buckets.byteLength;
   }
 
-  /** What a record takes. */
+  /** The memory of a record, in bytes. */
   cost(record: number): number {
     return this.#blocks.cost(this.#head + this.#blocks.word(record, LENGTH));
   }
@@ -46,7 +46,7 @@ export class TextTable {
     return this.#find(text, this.#hash(text));
   }
 
-  /** The text has at most 1,024 characters, all below 256, and is not in the table. The owner's numbers are not set. */
+  /** Adds a text of at most 1,024 characters, all below 256, that is not in the table. Does not set the owner's numbers. */
   add(text: string): number {
     const blocks = this.#blocks;
     const hash = this.#hash(text);
@@ -91,7 +91,7 @@ export class TextTable {
     this.#buckets[hash & (this.#buckets.length - 1)] = record;
   }
 
-  /** The steps of MurmurHash3, a character at a time. */
+  /** Works as MurmurHash3, with one character in each step. */
   #hash(text: string): number {
     let hash = this.#seed;
     for (let i = 0; i < text.length; i++) {

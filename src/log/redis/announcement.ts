@@ -13,28 +13,25 @@ const FORM_A = 0x61;
 const LAST_FORM = 0x7a;
 const ID_FIELD = Buffer.from('id: ');
 const VERSION_0 = Buffer.from('0');
-/** Every number of so many digits fits in 64 bits. */
+/** Every number with this many digits fits in 64 bits. */
 const SAFE_DIGITS = 19;
-/** Digits of the largest length of a record. */
+/** The largest number of digits of a record's length. */
 const LENGTH_DIGITS = 10;
 
-/**
- * An announcement that this broker does not read, because a newer release has made it or it has too many events; `unknown`
- * is the id of its last event.
- */
+/** An announcement of a newer release that this broker cannot read. `unknown` is the id of its last event. */
 export interface UnknownAnnouncement {
   readonly unknown: EventId;
 }
 
 /**
- * Reads what an append announces; undefined for what no broker has written, because anybody who has the right can
- * publish anything there.
+ * Reads the announcement of an append. Returns undefined for a message that no broker has written: any user of Redis with
+ * the right to PUBLISH can send messages to this pub/sub channel.
  *
  *     announcement = form-a | later-form | form-0
  *     form-a       = "a" last-id LF prev LF 1*event
  *     event        = id SP length LF record          ; length is the record's, in bytes
- *     later-form   = %x62-7A last-id LF *OCTET       ; "b" to "z", of releases to come
- *     form-0       = prev LF "id: " id LF SSE-fields ; of the release before, one event
+ *     later-form   = %x62-7A last-id LF *OCTET       ; "b" to "z", of later releases
+ *     form-0       = prev LF "id: " id LF SSE-fields ; of the previous release, one event
  */
 export function parseAnnouncement(message: Buffer): readonly StoredEvent[] | UnknownAnnouncement | undefined {
   const [form = 0] = message;
@@ -86,7 +83,7 @@ function parseFormZero(message: Buffer): readonly StoredEvent[] | undefined {
   return [{ prev, id, record: ownBytes(VERSION_0, message.subarray(idEnd + 1)) }];
 }
 
-/** As parseEventId, but ten times as fast, because it makes no text of the parts. Undefined when `end` is negative. */
+/** Works as parseEventId, but ten times as fast, because it makes no texts of the parts. Undefined for a negative `end`. */
 function idAt(bytes: Buffer, start: number, end: number): EventId | undefined {
   let dash = -1;
   for (let i = start; i < end; i++) {
@@ -104,7 +101,7 @@ function idAt(bytes: Buffer, start: number, end: number): EventId | undefined {
   return ms > SAFE_DIGITS || seq > SAFE_DIGITS ? parseEventId(text) : (text as EventId);
 }
 
-/** Undefined for anything but a number without leading zeros that a length can be. */
+/** Returns a length; undefined for anything but a number without leading zeros. */
 function numberAt(bytes: Buffer, start: number, end: number): number | undefined {
   const digits = end - start;
   if (digits < 1 || digits > LENGTH_DIGITS || (digits > 1 && bytes[start] === ZERO)) return undefined;
@@ -118,8 +115,8 @@ function numberAt(bytes: Buffer, start: number, end: number): number | undefined
 }
 
 /**
- * Copies the parts into memory of their own. A message is a window on the socket's read buffer, and a small Buffer of
- * Node's is a window on a shared one: keeping one event would keep all of that buffer.
+ * Copies the parts into a buffer of their own. A message is a view of the socket's read buffer, and a small Buffer is a view
+ * of a shared one. A kept event would keep the whole read buffer or shared buffer in memory.
  */
 export function ownBytes(...parts: readonly Buffer[]): Buffer {
   let size = 0;

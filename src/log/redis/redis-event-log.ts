@@ -1,5 +1,5 @@
 import type { ChannelName } from '../../events/channel-name.ts';
-import { PAGE_BYTES, TAIL_TTL, refuseTooMany } from '../event-log.ts';
+import { PAGE_BYTES, TAIL_TTL_MS, refuseTooMany } from '../event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -24,15 +24,15 @@ export interface RedisEventLogOptions {
   readonly idempotencyTtl: number;
 }
 
-/** For reading the tail, which is there whatever is kept. */
+/** For reading the tail, which does not depend on the policy. */
 const NOTHING_KEPT: HistoryPolicy = { size: 0, ttl: 0 };
-/** Pages that Redis may owe us at once: each can be as large as an event may be. */
+/** The largest number of pages read at the same time. Each page can be as large as the largest event. */
 const PAGES_AT_ONCE = 32;
 
 const APPEND_WORDS: FailureWords = {
   nothingDone: 'Nothing was published.',
   next: 'Try again with the same Idempotency-Key.',
-  unknown: 'The event may have been published: retry with the same Idempotency-Key.',
+  unknown: 'The event may have been published. Try again with the same Idempotency-Key.',
 };
 const READ_WORDS: FailureWords = {
   nothingDone: 'Nothing was read.',
@@ -40,7 +40,7 @@ const READ_WORDS: FailureWords = {
   unknown: 'Try again.',
 };
 
-/** The log in Redis: a stream for each channel, and pub/sub to announce what is appended to it. */
+/** The log in Redis: a stream for each channel, and pub/sub for announcements. */
 export class RedisEventLog implements EventLog {
   readonly #options: RedisEventLogOptions;
   readonly #keys: RedisKeys;
@@ -67,7 +67,7 @@ export class RedisEventLog implements EventLog {
     if (idempotencyKey !== undefined)
       keys.push(...this.#keys.idempotency(channel, idempotencyKey, events.length));
     const live = this.#keys.live(channel);
-    const args = [size, ttl, ttl + TAIL_TTL, this.#options.idempotencyTtl, live, this.#announce];
+    const args = [size, ttl, ttl + TAIL_TTL_MS, this.#options.idempotencyTtl, live, this.#announce];
     return appendedOf(await this.#run('append', keys, [...args, ...events.map(encodeRecord)]));
   }
 
@@ -89,7 +89,7 @@ export class RedisEventLog implements EventLog {
     return this.#options.client.health;
   }
 
-  /** Closes the client, and with it the control bus and the counter that use it. */
+  /** Closes the client. The control bus and the counter use the same client and stop, too. */
   async close(): Promise<void> {
     this.#options.client.close();
   }

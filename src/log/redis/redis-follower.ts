@@ -12,16 +12,16 @@ import { troubleOf } from '../../redis/redis-trouble.ts';
 export interface RedisFollowerOptions {
   readonly pubSub: PubSub;
   readonly keys: RedisKeys;
-  /** Reads the channel's tail, over another connection. */
+  /** Reads the channel's tail over another connection. */
   readonly tail: (channel: ChannelName) => Promise<EventId>;
 }
 
-/** Before the tail is read again that could not be read, in ms; the wait varies by half of it. */
+/** How long after a failed read of the tail the next one begins, in ms. Varies by half. */
 const RETRY_MS = 500;
 
 /**
- * Hears what is appended to the channels that somebody follows. Subscribes first and then reads the tail, also after each
- * interruption (laws 2 and 3, Join and Reconnect, of docs/architecture.md).
+ * Receives the announcements of followed channels. Subscribes first and reads the tail then, also after each interruption
+ * (laws 2 and 3 of docs/architecture.md, Join and Reconnect).
  */
 export class RedisFollower {
   readonly #options: RedisFollowerOptions;
@@ -30,7 +30,7 @@ export class RedisFollower {
     this.#options = options;
   }
 
-  /** Gives the function that stops it. */
+  /** Returns the function that stops following. */
   follow(channel: ChannelName, listener: LogListener): () => void {
     const { pubSub, keys, tail } = this.#options;
     const follower = new Follower(() => tail(channel), listener);
@@ -46,7 +46,7 @@ class Follower implements PubSubListener {
   readonly #tail: () => Promise<EventId>;
   readonly #listener: LogListener;
   #state: 'starting' | 'following' | 'interrupted' | 'stopped' = 'starting';
-  /** Counts interruptions: a tail that was asked for before one does not cover what was lost in it. */
+  /** Counts interruptions. A tail that was requested before an interruption does not cover the events lost in it. */
   #interruptions = 0;
   /** The last event of an announcement that could not be read and came before the tail was known. */
   #unread: EventId | undefined;
@@ -99,9 +99,9 @@ class Follower implements PubSubListener {
     this.#listener.onResumed(last);
   }
 
-  onRefused(error: Error): void {
+  onSubscribeRefused(error: Error): void {
     this.#listener.onTrouble?.(
-      new BrokerError('log-unavailable', 'Redis refuses to announce what is published.', {
+      new BrokerError('log-unavailable', 'Redis refuses the subscription to announcements.', {
         cause: error,
         trouble: troubleOf(error),
       }),

@@ -6,7 +6,7 @@ import type { EventId, StoredEvent } from '../../events/event.ts';
 import { isKnownVersion, unknownVersion } from '../../events/record.ts';
 import { ownBytes } from './announcement.ts';
 
-/** Reads what append.lua answers. */
+/** Reads the reply of append.lua. */
 export function appendedOf(reply: unknown): readonly Appended[] {
   const flat = reply as (Buffer | number)[];
   const appended: Appended[] = [];
@@ -16,7 +16,7 @@ export function appendedOf(reply: unknown): readonly Appended[] {
 }
 
 /**
- * Reads what read.lua answers. A page ends before a record of an unknown version.
+ * Reads the reply of read.lua. The page ends before a record of an unknown version.
  * @throws BrokerError `log-unavailable` (trouble `version`) when that is the first record
  */
 export function pageOf(reply: unknown): LogPage {
@@ -34,12 +34,12 @@ export function pageOf(reply: unknown): LogPage {
 }
 
 /**
- * Reads the id that a script answers.
- * @throws BrokerError `log-unavailable` (trouble `WRONGTYPE`) for a text that is no id: no broker has written it
+ * Reads the id in a script's reply.
+ * @throws BrokerError `log-unavailable` (trouble `WRONGTYPE`) for a text that is not an id, which no broker has written
  */
 export function eventIdOf(reply: unknown): EventId {
   const id = parseEventId((reply as Buffer).toString('latin1'));
   if (id !== undefined) return id;
-  const detail = 'Redis holds something at a key of Sluice that Sluice did not write.';
+  const detail = 'A key of Sluice in Redis holds a value that Sluice did not write.';
   throw new BrokerError('log-unavailable', detail, { trouble: 'WRONGTYPE' });
 }

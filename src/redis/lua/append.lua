@@ -1,11 +1,11 @@
--- Appends events to a channel and announces them, in one atomic step: whoever hears of an event can read it, no event of
--- anybody else comes between them, and no two events can be announced in another order than they are read in. An event
--- whose idempotency key is known is not appended again.
+-- Appends events to a channel and announces them, in one atomic step. So an announced event can be read, the events of one
+-- append are consecutive, and events are announced in the order in which they are read. An event whose idempotency key is
+-- known is not appended again.
 --
 -- KEYS[1]    the channel's stream
 -- KEYS[2]    the channel's tail
 -- KEYS[3]    the index of the stream
--- KEYS[4…]   where each event's idempotency key is remembered; left out when there is none
+-- KEYS[4…]   for each event, the key that remembers its idempotency key; none without an idempotency key
 -- ARGV[1]    events to keep
 -- ARGV[2]    how long to keep an event, and the stream after its last append, ms
 -- ARGV[3]    how long the tail outlives its last append, ms
@@ -16,28 +16,29 @@
 --
 -- Result     {id, known, id, known, …}; known is 1 when the event's idempotency key was known and the event was not
 --            appended, else 0
--- Announced  once for all events that were appended, in the form that announcement.ts reads
+-- Announced  one message for all appended events, in the form that announcement.ts reads
 
--- Where the records begin.
+-- The index of the first record in ARGV.
 local RECORDS = 7
--- Events that one append lets go of, besides one for each that it appends, so that a lowered limit is no long stop.
+-- One append drops at most one event for each event that it appends, and this many more. So an append stays short after the
+-- limit was lowered.
 local MAX_DROPPED = 31
--- Entries that one command may let go of. Redis frees whole nodes of a stream, of up to 100 small entries or one large.
--- A text, as the other constant arguments of commands are: Redis takes a fifth of a microsecond to print a number.
+-- The largest number of entries that one command may trim. Redis frees whole nodes of a stream; a node has up to 100 small
+-- entries or one large entry. This and other constant arguments are texts: Redis takes 0.2 µs to print a number.
 local MAX_TRIMMED = '128'
 
--- Texts that join24 joins.
+-- The number of texts that join24 joins.
 local WIDTH = 24
 
--- One expression makes one text of them.
+-- One expression with many operands makes no texts in between.
 local function join24(t, i)
   return t[i] .. t[i + 1] .. t[i + 2] .. t[i + 3] .. t[i + 4] .. t[i + 5] .. t[i + 6] .. t[i + 7] .. t[i + 8]
     .. t[i + 9] .. t[i + 10] .. t[i + 11] .. t[i + 12] .. t[i + 13] .. t[i + 14] .. t[i + 15] .. t[i + 16]
     .. t[i + 17] .. t[i + 18] .. t[i + 19] .. t[i + 20] .. t[i + 21] .. t[i + 22] .. t[i + 23]
 end
 
--- Redis hashes each text that a script makes, which takes a nanosecond a byte and more. table.concat makes many texts on
--- its way; this makes one of all up to 24 texts, and two of all up to 576.
+-- Redis hashes each text that a script makes, at a nanosecond or more for a byte. table.concat makes many texts in between.
+-- This function copies each byte once for up to 24 texts, and twice for up to 576.
 local function join(texts)
   while #texts > 1 do
     while #texts % WIDTH > 0 do texts[#texts + 1] = '' end
@@ -50,12 +51,12 @@ end
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
 local size, ttl = tonumber(ARGV[1]), ARGV[2]
--- `fresh` holds the numbers of the events to append.
+-- `fresh` holds the positions of the events to append.
 local result, fresh = {}, {}
 for number = 1, #ARGV - RECORDS + 1 do
   local known = KEYS[3 + number] and redis.call('GET', KEYS[3 + number])
   if known then
-    -- Publishing in spite of a text that is no id could be publishing twice.
+    -- Without a valid id, appending the event could publish it twice.
     if not is_id(known) then return redis.error_reply('WRONGTYPE an idempotency key holds no id') end
     result[2 * number - 1], result[2 * number] = known, 1
   else
@@ -65,21 +66,21 @@ end
 local count = #fresh
 if count == 0 then return result end
 
--- All keys are read before anything is written: a wrong type must not leave half of an append.
+-- Reads all keys before the first write, so that a key of a wrong type cannot stop the script halfway.
 local indexed = redis.call('LLEN', ids)
 local prev = stored_tail(tail_key)
--- What the index gets: what it has missed, then the new events.
+-- The new elements of the index: events that the index lacks, then the appended events.
 local elements = {}
 if prev then
-  -- What an older version of the broker has appended since is no part of the index yet. There is rarely any, and then
-  -- this is cheaper from the stream's end.
+  -- Adds the events that an older version of the broker has appended. There are rarely any, and a look at the stream's end
+  -- finds that out most cheaply.
   local more = #redis.call('XREVRANGE', log, '+', '(' .. prev, 'COUNT', '1') > 0
   local last = prev
   for step = 0, more and MAX_STEPS or -1 do
     local entry = redis.call('XRANGE', log, '(' .. last, '+', 'COUNT', '1')[1]
     if not entry then break end
     if step == MAX_STEPS then
-      -- Too many: the index begins anew.
+      -- Too many: starts a new index.
       indexed = 0
       prev = newest_id(log, prev)
       break
@@ -97,7 +98,7 @@ else
 end
 if indexed == 0 then elements = {} end
 
--- The first write, because Redis refuses it when it is out of memory, and no other that comes after one.
+-- XADD is the first write: Redis without free memory refuses the first write of a script and no later one.
 local first_prev, dropping = prev, MAX_DROPPED + count
 local kept = indexed + count - 1 - dropping
 if kept <= size then kept = ARGV[1] end
@@ -106,15 +107,15 @@ local function add(record)
 end
 local id = add(ARGV[RECORDS - 1 + fresh[1]])
 if not before(prev, id) then
-  -- The stream was gone and the clock has gone back since; but ids only increase. An entry at the tail's place lets the
-  -- stream go on from there.
+  -- The stream was gone and the clock has gone back, but ids must increase. An entry with the tail's id makes Redis give
+  -- later ids.
   redis.call('XTRIM', log, 'MAXLEN', 0)
   if id ~= prev then redis.call('XADD', log, prev, 'p', '', 'r', '') end
   id = add(ARGV[RECORDS - 1 + fresh[1]])
   redis.call('XTRIM', log, 'MINID', id)
 end
 
--- What is announced of many events, in pieces; the first is still to come.
+-- The parts of the announcement of several events. The first part is set below.
 local pieces = {''}
 for i = 1, count do
   local number = fresh[i]
@@ -135,7 +136,7 @@ end
 if indexed == 0 then
   redis.call('LTRIM', ids, '1', '0')
   redis.call('RPUSH', ids, first_prev .. ' 0', unpack(elements))
-  -- Of events, without their predecessor.
+  -- The number of indexed events, without the predecessor.
   indexed = count
 else
   redis.call('RPUSH', ids, unpack(elements))
@@ -144,7 +145,7 @@ end
 
 local dropped = math.min(indexed - size, dropping)
 if dropped < 1 then
-  -- The clock is asked only when the new id makes the oldest event look expired: ids can be ahead of the clock.
+  -- Calls TIME only when the oldest event looks expired beside the new id. Ids can be ahead of the clock.
   local looks_expired = tonumber(string.match(id, '^%d+')) - tonumber(ttl)
   local oldest = redis.call('LINDEX', ids, '1')
   local expired = tonumber(string.match(oldest, '^%d+')) < looks_expired and last_expired(ttl)

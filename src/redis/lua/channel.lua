@@ -1,15 +1,16 @@
--- What the scripts of a channel share; it stands before each of them. A channel is three keys in one hash slot:
+-- The part that the scripts of a channel share. It precedes the text of each of them. A channel has three keys in one hash
+-- slot:
 --
 -- log      a stream: each event's predecessor (p) and its record (r). The version before wrote the event's SSE fields (f)
---          instead, which are the rest of a record of version 0
--- tail     the newest event's id. It outlives the events, so that "you missed nothing" can still be said
--- ids      a list, the index of the stream: the id that precedes the oldest indexed event, then each event's id and how
---          many bytes its record has. Redis copies an entry whole to show its id; the index spares that
+--          instead of a record; these fields are a record of version 0 without its first byte
+-- tail     the newest event's id. It outlives the events, so that the broker can still say "you missed nothing"
+-- ids      a list, the index of the stream: the id that precedes the oldest indexed event, then each event's id and the
+--          size of its record in bytes. To return an id from the stream, Redis would copy the whole entry
 --
--- The stream is the truth. The index and the tail can be behind it, when an older version of the broker has appended,
--- and the stream can have entries that no broker has written, which are passed over.
+-- The stream is the truth. The index and the tail can be behind the stream after an older version of the broker has
+-- appended. The stream can have entries that no broker has written; the scripts ignore such entries.
 
--- Entries that are looked at one by one before a script gives up: each can be as large as an event may be.
+-- How many entries a script reads one by one before it gives up. Each entry can be as large as the largest event.
 local MAX_STEPS = 16
 
 -- Whether the text is an id in canonical form.
@@ -19,7 +20,7 @@ local function is_id(text)
   return text == '0-0' or string.find(text, '^0%-[1-9]%d*$') ~= nil
 end
 
--- Whether the event `a` came before the event `b`. Numbers without leading zeros: the shorter one is the smaller.
+-- Whether the id `a` is smaller than the id `b`. The numbers have no leading zeros, so the shorter number is smaller.
 local function before(a, b)
   local a_dash, b_dash = string.find(a, '-', 1, true), string.find(b, '-', 1, true)
   if a_dash ~= b_dash then return a_dash < b_dash end
@@ -29,8 +30,8 @@ local function before(a, b)
   return #a < #b
 end
 
--- Predecessor and record of an entry that a broker has written; nil for any other. A predecessor that equals `expected`
--- is known to be an id and is not checked again.
+-- Returns predecessor and record of an entry that a broker has written; nil for any other entry. `expected` is a valid id:
+-- a predecessor that equals it is not checked again.
 local function event_of(entry, expected)
   local fields = entry[2]
   if fields[1] ~= 'p' then return nil end
@@ -44,7 +45,7 @@ local function id_of(element)
   return string.match(element, '^%S+')
 end
 
--- What the tail's key holds, nil when it is not there. What no broker has written is an error, as a wrong type is.
+-- Returns the id in the tail's key; nil without the key. A text that is not an id is an error, like a key of a wrong type.
 local function stored_tail(key)
   local tail = redis.call('GET', key)
   if not tail then return nil end
@@ -52,8 +53,8 @@ local function stored_tail(key)
   return tail
 end
 
--- The id of the newest event: the stored one, unless an older version of the broker has appended since, or has never
--- stored one. Where all is as it should be, no body is looked at.
+-- Returns the id of the newest event. This is the stored id, unless an older version of the broker has appended since or
+-- there is no stored id. In the regular case the script reads no entry.
 local function newest_id(log, stored)
   local to, from = '+', stored and '(' .. stored or '-'
   for _ = 1, MAX_STEPS do
@@ -63,7 +64,7 @@ local function newest_id(log, stored)
     to = '(' .. entry[1]
   end
   if stored then return stored end
-  -- A stream whose events are all gone still knows the id of the last.
+  -- An empty stream still has the id of its last entry.
   if to == '+' then
     local info = redis.pcall('XINFO', 'STREAM', log)
     for i = 1, #info, 2 do
@@ -73,7 +74,7 @@ local function newest_id(log, stored)
   return '0-0'
 end
 
--- Where in the index, which has `length` elements, the first event after `id` stands; `length` when there is none.
+-- Returns the position of the first event after `id` in the index, which has `length` elements; `length` without such an event.
 local function index_after(ids, length, id)
   local low, high = 1, length
   while low < high do
@@ -83,7 +84,7 @@ local function index_after(ids, length, id)
   return low
 end
 
--- The largest id that an event can have whose time is over; nil when that is none.
+-- Returns the largest id of an expired event; nil when no id has expired.
 local function last_expired(ttl)
   local time = redis.call('TIME')
   local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - tonumber(ttl)

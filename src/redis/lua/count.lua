@@ -1,4 +1,4 @@
--- Adds one hit to a counter whose window starts with its first hit. One step, so that no counter is left without an end.
+-- Adds one hit to a counter. The counter's window starts with its first hit. One atomic step, so that every counter expires.
 --
 -- KEYS[1]  the counter
 -- ARGV[1]  the window, ms

@@ -1,16 +1,15 @@
--- Tries out what a publish needs, so that a Redis that answers but refuses is found out before a publisher is refused: the
--- same commands with the same rights, on keys of its own. It calls each command that append.lua calls; a new one there
--- belongs here, too. It announces first: that goes through where writes are refused, and tells whether announcements
--- arrive all the same.
+-- Tries out the commands of a publish on keys of its own, with the same rights. So the broker notices a Redis that answers
+-- but refuses before a publisher is refused. The script calls each command that append.lua calls: add a new command there
+-- here, too. It announces first: PUBLISH succeeds where writes are refused, and so shows whether announcements arrive.
 --
 -- KEYS[1]  a stream
 -- KEYS[2]  a list
 -- KEYS[3]  a string
--- ARGV[1]  how long the keys outlive this, ms
+-- ARGV[1]  the keys expire after this time, ms
 -- ARGV[2]  the pub/sub channel
 -- ARGV[3]  PUBLISH, or SPUBLISH in a cluster
 --
--- Result   how many connections heard the announcement
+-- Result   the number of connections that received the announcement
 
 local heard = redis.call(ARGV[3], ARGV[2], '1')
 redis.call('TIME')

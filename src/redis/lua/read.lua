@@ -1,19 +1,19 @@
 #!lua flags=no-writes
--- Reads a page of a channel's events, and whether the stream can prove that none is missing before it. One script,
--- so that the events, the tail and the proof belong to the same moment. By the index it knows how many events make a
--- page before it has seen one: of what does not fit, at most one event is copied. It writes nothing, and so needs no right to.
+-- Reads a page of a channel's events, and whether the stream proves that no event is missing before the page. One script,
+-- so that the events, the tail and the proof belong to the same moment. The index says how many events make a page, so the
+-- script copies at most one event that does not fit. The script writes nothing, so it runs where writes are refused.
 --
 -- KEYS[1]  the channel's stream
 -- KEYS[2]  the channel's tail
 -- KEYS[3]  the index of the stream
 -- ARGV[1]  the id after which to read
--- ARGV[2]  events at the most
--- ARGV[3]  bytes at the most (but at least one event)
--- ARGV[4]  events kept: what is older is gone, whether or not it has been trimmed yet
--- ARGV[5]  how long an event is kept, ms; the same
+-- ARGV[2]  the largest number of events in the page
+-- ARGV[3]  the largest number of bytes in the page; one event may be larger
+-- ARGV[4]  how many events are kept: older events count as gone, whether or not they have been trimmed
+-- ARGV[5]  how long an event is kept, ms: older events count as gone, too
 --
 -- Result   {tail, 1 when complete else 0, room, id, prev, record, id, prev, record, …}; room is how many more events
---          the channel takes before the first of these is gone, 0 where that is not known
+--          the channel takes before the first event of the page is gone; 0 when this is not known
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
 local after, limit, max_bytes, size = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -22,7 +22,7 @@ local stored = stored_tail(tail_key)
 local tail = newest_id(log, stored)
 if not before(after, tail) then return {tail, after == tail and 1 or 0, 0} end
 
--- Everything up to this id is seen already, or gone. `last` moves on as events are taken.
+-- Events up to this id were read before, or are gone. `last` advances with each event of the page.
 local last = after
 local expired = last_expired(ARGV[5])
 if expired and before(last, expired) then last = expired end
@@ -38,10 +38,10 @@ local function take(entry)
   local prev, record = event_of(entry, chained)
   if not prev then return true end
   if count == 0 then
-    -- The position is proven when it is the predecessor of the oldest event after it.
+    -- When the position is the predecessor of the oldest event after it, no event is missing.
     if prev == after then result[2] = 1 end
   elseif prev ~= chained or count == limit or bytes + #record > max_bytes then
-    -- Where the chain is broken somebody has deleted: whoever reads on from here is told.
+    -- Entries were deleted where the chain is broken. The next page starts here and is not complete.
     return false
   end
   chained, count, bytes = last, count + 1, bytes + #record
@@ -74,12 +74,12 @@ local function take_indexed()
   if result[4] and stored == tail and result[4] == id_of(redis.call('LINDEX', ids, index)) then
     result[3] = math.max(0, size - (length - index))
   end
-  -- Full, or the last there is.
+  -- True when the page is full or has the newest event.
   return last == to and (full or to == tail)
 end
 
 if not take_indexed() then
-  -- The stream holds what the index does not know of: one entry at a time, for its size is not known either.
+  -- The stream has entries that the index lacks. Reads one entry at a time, because the sizes of entries are not known.
   for _ = 1, 4 * limit do
     local entry = redis.call('XRANGE', log, '(' .. last, tail, 'COUNT', 1)[1]
     if not entry or not take(entry) then break end

@@ -1,16 +1,16 @@
 #!lua flags=no-writes
--- Finds the id after which the newest events of a channel lie, by the index alone: bodies can be large.
+-- Finds the id that precedes the newest events of a channel. Uses the index alone if possible, because records can be large.
 --
 -- KEYS[1]  the channel's stream
 -- KEYS[2]  the channel's tail
 -- KEYS[3]  the index of the stream
--- ARGV[1]  how many events; 0 gives the tail
--- ARGV[2]  events kept
+-- ARGV[1]  how many events; 0 returns the tail
+-- ARGV[2]  how many events are kept
 -- ARGV[3]  how long an event is kept, ms
 --
--- Result   the id: the predecessor of the oldest of those events, or the tail when there is none
+-- Result   the predecessor of the oldest of those events, or the tail when there are no events
 
--- What may be read of a stream that the index does not cover: it is copied whole.
+-- Limits for reading entries that the index lacks, because Redis copies each entry whole.
 local MAX_WALKED, MAX_WALKED_BYTES = 512, 262144
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
@@ -20,8 +20,8 @@ local tail = newest_id(log, stored)
 if wanted == 0 then return tail end
 local expired = last_expired(ARGV[3])
 
--- Backwards through the stream itself, for what an older version of the broker has appended. Gives the predecessor of
--- the last of `count` events before `to` that it came to.
+-- Reads the stream backwards, for events that an older version of the broker has appended. Reads up to `count` events before
+-- `to` and returns the predecessor of the oldest of them.
 local function walk(to, count)
   local found, bytes = nil, 0
   for _ = 1, MAX_WALKED do
@@ -48,7 +48,7 @@ if expired and not before(expired, id) then
   first = index_after(ids, indexed + 1, expired)
   if first > indexed then return tail end
 elseif wanted > indexed and length > indexed then
-  -- There are entries that the index does not know: before it, or no events at all.
+  -- The stream has entries that the index lacks: older events, or entries that no broker has written.
   local older = walk('(' .. id, wanted - indexed)
   if older then return older end
 end

@@ -36,7 +36,7 @@ describe('SLUICE_MAX_BODY_BYTES also limits the size of the data as delivered', 
       (await readMetrics(broker.url)).get('sluice_requests_refused_total{reason="body-size"}') ?? 0;
     expect(readProblem(await publish(), 413)).toMatchObject({
       code: 'body-too-large',
-      detail: expect.stringMatching(/as it is delivered: each line break/) as string,
+      detail: expect.stringMatching(/^The delivered form of the data .*: each line break/) as string,
     });
     const metrics = await readMetrics(broker.url);
     expect(metrics.get('sluice_requests_refused_total{reason="body-size"}')).toBe(refused + 1);

@@ -83,7 +83,7 @@ test('a body larger than SLUICE_MAX_BODY_BYTES is counted', async () => {
 });
 
 test('each kind of refusal has left one line in the log', () => {
-  const lines = broker.log().filter((line) => line.includes('a limit is met'));
+  const lines = broker.log().filter((line) => line.includes('a limit was reached'));
   const kinds = lines.map((line) => (JSON.parse(line) as { limit: string }).limit);
   expect(new Set(kinds)).toEqual(new Set(['slow', 'head-size', 'body-size']));
   expect(lines.length).toBeLessThanOrEqual(2 * 3);

@@ -50,7 +50,7 @@ beforeEach(async () => {
     requestTimeout: LIMIT,
     trustedProxies: [],
     corsOrigins: new AllowedOrigins([]),
-    onRefused: (reason) => {
+    onRequestRefused: (reason) => {
       if (reason === 'slow') slow++;
     },
     routes: async (app) => {

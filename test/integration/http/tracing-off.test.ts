@@ -34,7 +34,10 @@ const ofTracing = (modules: string[]): string[] =>
     const [, url = '', by = ''] = /^loaded (\S+) by (\S+)$/.exec(line) ?? [];
     const api = url.includes('/@opentelemetry/api/');
     if (api && /\/(?:prom-client|@opentelemetry\/api)\//.test(by)) return false;
-    return url.includes('opentelemetry') || url.includes('/src/tracing/');
+    return (
+      url.includes('opentelemetry') ||
+      /\/src\/observe\/(?:tracing|span-exporter|request-spans)\.ts$/.test(url)
+    );
   });
 
 test.each([

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { pemKey, secretKeys, singleKey } from '../../../src/auth/token-keys.ts';
 import type { TokenKey } from '../../../src/auth/token-keys.ts';
 import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
-import { untimelyError } from '../../../src/auth/untimely-token.ts';
+import { untimelyError } from '../../../src/auth/token-errors.ts';
 import { inSeconds, signText, signToken, signTokenWith } from '../../support/sign-token.ts';
 
 const SECRET = 'the secret of these tests is long enough';

@@ -156,7 +156,7 @@ describe('when the wall clock is set', () => {
   test('an announced revocation counts, however old it is by this clock', () => {
     const { revocations, pass, step } = opened();
     step(DAY);
-    revocations.hear({ ...seven, until: NOW });
+    revocations.addNew({ ...seven, until: NOW });
     expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
     pass(TTL - 1);
     step(-DAY);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { untimelyTokens } from '../../../src/auth/remembered-verdicts.ts';
-import type { UntimelyToken } from '../../../src/auth/untimely-token.ts';
+import type { UntimelyToken } from '../../../src/auth/token-errors.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

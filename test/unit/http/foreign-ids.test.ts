@@ -8,7 +8,7 @@ import { CredentialGuard } from '../../../src/auth/credential-guard.ts';
 import { PublishKeys } from '../../../src/auth/publish-keys.ts';
 import { PublisherAccess } from '../../../src/auth/publisher-access.ts';
 import type { EventId } from '../../../src/events/event.ts';
-import { UNFORESEEN, problemOf, sendProblem } from '../../../src/http/problem.ts';
+import { UNEXPECTED, problemOf, sendProblem } from '../../../src/http/problem.ts';
 import { publishRoutes } from '../../../src/routes/publish.ts';
 import { PublishLane } from '../../../src/routes/publish-lane.ts';
 import { Publisher } from '../../../src/publish/publisher.ts';
@@ -26,7 +26,7 @@ const FOREIGN = [
 ] as EventId[];
 
 const MAX_BYTES = 1024 ** 2;
-const FOUND = expect.stringMatching(/^the log answered with an id that is none: ".{0,100}"$/s) as string;
+const FOUND = expect.stringMatching(/^the log returned an invalid id: ".{0,100}"$/s) as string;
 const body = '{"channel":"news","data":"x"}';
 const headers = [
   'Authorization: Bearer key',
@@ -80,7 +80,7 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
     connection.send(requestBytes({ method: 'POST', path: '/publish', headers, body }));
     const answer = await connection.answer();
     connection.close();
-    expect([answer.status, JSON.parse(answer.body)]).toEqual([500, problemOf(UNFORESEEN)]);
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([500, problemOf(UNEXPECTED)]);
     expect(errors).toEqual([expect.objectContaining({ message: FOUND })]);
   });
 
@@ -90,7 +90,7 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
     const errors: unknown[] = [];
     app.setErrorHandler((error, _request, reply) => {
       errors.push(error);
-      return sendProblem(reply, UNFORESEEN);
+      return sendProblem(reply, UNEXPECTED);
     });
     await app.register(publishRoutes, {
       publisher,
@@ -102,7 +102,7 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
       headers: { authorization: 'Bearer key', 'content-type': 'application/json' },
       body,
     });
-    expect([answer.statusCode, answer.json()]).toEqual([500, problemOf(UNFORESEEN)]);
+    expect([answer.statusCode, answer.json()]).toEqual([500, problemOf(UNEXPECTED)]);
     expect(errors).toEqual([expect.objectContaining({ message: FOUND })]);
   });
 });

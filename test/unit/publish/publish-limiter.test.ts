@@ -25,7 +25,7 @@ function limiter(rates: { perKey?: Rate; perAddress?: Rate }, counter?: RateCoun
     perAddress: rates.perAddress,
     counter,
     onUncounted: () => uncounted++,
-    onRefused: (reason, address) => refused.push(`${reason} ${address}`),
+    onRequestRefused: (reason, address) => refused.push(`${reason} ${address}`),
   });
   return {
     count: async (who = publisher('one')) => await made.count(who),
