@@ -38,7 +38,9 @@ beforeAll(async () => {
   broker = await startBroker();
   const left = Object.keys(commands).filter((file) => commands[file] === undefined);
   if (left.length > 0)
-    console.warn(`tests: NOT RUN, for want of their languages: ${left.join(', ')} in examples/.`);
+    console.warn(
+      `tests: NOT RUN, because this machine lacks their languages: ${left.join(', ')} in examples/.`,
+    );
 });
 afterAll(() => broker.kill());
 

@@ -62,7 +62,9 @@ let settings: Readonly<Record<string, string>>;
 beforeAll(async () => {
   const left = Object.keys(commands).filter((file) => commands[file] === undefined);
   if (left.length > 0)
-    console.warn(`tests: NOT RUN, for want of their languages: ${left.join(', ')} in examples/.`);
+    console.warn(
+      `tests: NOT RUN, because this machine lacks their languages: ${left.join(', ')} in examples/.`,
+    );
   const compile = promisify(execFile);
   if (commands['subscribe.go'] !== undefined)
     await compile('go', ['build', '-o', join(folder, 'subscribe'), join(FOLDER, 'subscribe.go')]);

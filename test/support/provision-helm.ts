@@ -20,7 +20,7 @@ export async function setup(): Promise<void> {
   process.env['TEST_HELM'] = helm ?? '';
   if (helm === undefined) {
     console.warn(
-      `tests: NOT RUN: the chart was not rendered, because ${why}. What needs no helm was checked. Install helm, or Go, and run: npm test -- --project chart`,
+      `tests: NOT RUN: the chart was not rendered, because ${why}. The checks without helm were run. Install helm or Go, and run: npm test -- --project chart`,
     );
     return;
   }

@@ -31,7 +31,7 @@ async function containersWork(): Promise<boolean> {
     await tryContainer();
   } catch (error) {
     console.log(
-      `tests: Docker answers, but ${REDIS_IMAGE} does not start, so redis-server it is: ${firstLine(error)}`,
+      `tests: Docker answers, but ${REDIS_IMAGE} does not start. The tests use redis-server instead: ${firstLine(error)}`,
     );
     return false;
   }
