@@ -91,14 +91,14 @@ test.each([
   ['HTTP/1.1 with TLS', TLS, openTls],
 ])('no stream is opened for a reader that has left, over %s', async (_protocol, env, open) => {
   await start(env);
-  const left = new Set<string>();
-  for (const [name, bytes] of Object.entries(CONVERSATIONS)) {
+  const left = new Set(Object.keys(CONVERSATIONS));
+  const leave = async ([name, bytes]: [string, Buffer]): Promise<void> => {
     const reader = await open(broker.port);
-    left.add(name);
     void reader.ended.then(() => left.delete(name));
     reader.send(bytes);
     reader.finish();
-  }
+  };
+  await Promise.all(Object.entries(CONVERSATIONS).map(leave));
   await openLast();
   // The broker has closed their connections.
   await expect.poll(() => [...left]).toEqual([]);
