@@ -10,7 +10,8 @@ import type { Wire } from '../stream/wire.ts';
 
 /**
  * Writes the head of a stream and its first bytes without Fastify, and passes the wire for the rest to `begin`. Calls `begin` at
- * once, or after the answers to earlier requests on the same connection. Never calls it when the client has left.
+ * once, or after the answers to earlier requests on the same connection. Never calls it when the client has left: a stream needs
+ * both halves of its connection.
  */
 export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire) => void): void {
   reply.hijack();
@@ -23,17 +24,30 @@ export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire)
   const chunked = raw.req.httpVersionMinor === 1;
   const take = (socket: Socket): void => {
     if (socket.destroyed) return;
+    const wire = new SocketWire(socket, chunked);
+    // The client's FIN came first, so 'end' was emitted already and is not emitted again. The HTTP server may have kept the
+    // connection: when half a request came before the FIN, the server first sends the answers to the requests before.
+    if (!socket.readable) {
+      wire.end();
+      return;
+    }
     // `hijack` skips the hooks that write the headers of plugins, such as CORS, so they are written here.
     const head = streamHead(reply.getHeaders(), chunked);
     detachSocket(socket, raw);
+    socket.on('end', destroyThis);
     socket.cork();
     socket.write(head + (chunked ? asChunk(first) : first));
     socket.setTimeout(0);
-    begin(new SocketWire(socket, chunked));
+    begin(wire);
   };
   // With an earlier request on the same connection, the response gets the socket after that request is answered.
   if (raw.socket === null) raw.once('socket', take);
   else take(raw.socket);
+}
+
+/** All streams share this listener. */
+function destroyThis(this: Socket): void {
+  this.destroy();
 }
 
 function openHttp2Wire(reply: FastifyReply, first: string): Wire | undefined {

@@ -32,9 +32,9 @@ export const STOP_PARSING = 2;
  * Takes a socket away from Node's HTTP server once the head of its last answer is written, as Node does for an upgrade. Nothing
  * more is parsed on it. Parser, request and response take some 15 KiB, which a stream of hours would hold for nothing.
  *
- * The server no longer knows the connection, so the caller has to end it at shutdown. Bytes that the client sends are read and
- * dropped: that is how its leaving is noticed. Returns false and changes nothing when Node's internals are not as expected;
- * streams then work, but take more memory.
+ * The server no longer knows the connection, so the caller has to end it at shutdown, and when the client has left. Bytes that
+ * the client sends are read and dropped, so that the socket emits 'end' or 'close' when the client leaves. Returns false and
+ * changes nothing when Node's internals are not as expected; streams then work, but take more memory.
  */
 export function detachSocket(socket: Socket, response: ServerResponse): boolean {
   const http = socket as unknown as HttpSocket;
@@ -61,17 +61,11 @@ export function detachSocket(socket: Socket, response: ServerResponse): boolean 
   // Later, because the parser may be running: this function can be called while the request is parsed.
   setImmediate(() => parser.close());
 
-  socket.on('end', destroyThis);
   socket.resume();
   // A pipelined request may have made the server stop the handle, which `resume` does not know. Without this read the broker
   // would notice that the reader has left only when a heartbeat fails.
   if (!socket.destroyed) socket._read(0);
   return true;
-}
-
-/** A stream needs both halves of its connection. */
-function destroyThis(this: Socket): void {
-  this.destroy();
 }
 
 function isParser(parser: HttpParser | null | undefined): parser is HttpParser {
