@@ -32,8 +32,7 @@ export interface App {
 }
 
 /**
- * The composition root: opens the log, then delivery, credentials and servers over it. It and wiring/ know the whole Config, so
- * that nobody else must.
+ * The composition root: opens the log, then delivery, credentials and servers over it.
  */
 export async function createApp(
   config: Config,

@@ -112,7 +112,7 @@ function publishLane(
     maxBodyBytes: config.maxBodyBytes,
     keepAlive: KEEP_ALIVE_TIMEOUT,
     loop,
-    onError: (error) => logger.error({ err: error }, 'a publish failed for a reason nobody foresaw'),
+    onError: (error) => logger.error({ err: error }, 'a publish failed with an unexpected error'),
   });
 }
 

@@ -1,7 +1,7 @@
 import type { ChannelName } from '../events/channel-name.ts';
 import type { EventId } from '../events/event.ts';
 
-/** Makes spans of publish requests and of their appends. Only `tracing/` knows how. */
+/** Makes spans of publish requests and of their appends. Only `observe/` knows how. */
 export interface RequestTracer {
   start(request: TracedRequest): RequestTrace;
 }
