@@ -32,8 +32,7 @@ export interface App {
 }
 
 /**
- * The composition root. Makes the parts of the broker from the settings and connects them: the log first, then delivery,
- * credentials and servers. Only broker/, cli/ and main.ts know the Config.
+ * The composition root: opens the log, then delivery, credentials and servers over it.
  */
 export async function createApp(
   config: Config,

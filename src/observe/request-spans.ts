@@ -77,7 +77,7 @@ function endWith(span: Span, status: number | undefined): void {
   span.end();
 }
 
-/** Sets the error. The message of an unexpected error may hold secrets, so the span gets only `internal`. */
+/** The message of an unexpected error may hold anything, so it stays in the broker's own log. */
 function failWith(span: Span, error: unknown): void {
   const known = error instanceof BrokerError ? error : undefined;
   span.setAttribute('error.type', known?.code ?? 'internal');

@@ -1,7 +1,7 @@
 import type { ChannelName } from '../events/channel-name.ts';
 import type { EventId } from '../events/event.ts';
 
-/** Makes spans for publish requests and their appends. observe/request-spans implements it. */
+/** Makes spans of publish requests and of their appends. Only `observe/` knows how. */
 export interface RequestTracer {
   start(request: TracedRequest): RequestTrace;
 }
