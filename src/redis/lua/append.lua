@@ -22,6 +22,8 @@
 local RECORDS = 7
 -- Events that one append lets go of, besides one for each that it appends, so that a lowered limit is no long stop.
 local MAX_DROPPED = 31
+-- Bytes of events beyond those that one append lets go of: to free large ones takes time.
+local MAX_DROPPED_BYTES = 4194304
 -- Entries that one command may let go of. Redis frees whole nodes of a stream, of up to 100 small entries or one large.
 -- A text, as the other constant arguments of commands are: Redis takes a fifth of a microsecond to print a number.
 local MAX_TRIMMED = '128'
@@ -99,6 +101,16 @@ if indexed == 0 then elements = {} end
 
 -- The first write, because Redis refuses it when it is out of memory, and no other that comes after one.
 local first_prev, dropping = prev, MAX_DROPPED + count
+if count > 1 then
+  local bytes = 0
+  for place, element in ipairs(redis.call('LRANGE', ids, '1', dropping)) do
+    bytes = bytes + tonumber(string.match(element, '%d+$'))
+    if place > MAX_DROPPED and bytes > MAX_DROPPED_BYTES then
+      dropping = place
+      break
+    end
+  end
+end
 local kept = indexed + count - 1 - dropping
 if kept <= size then kept = ARGV[1] end
 local function add(record)
