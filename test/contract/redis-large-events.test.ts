@@ -109,4 +109,18 @@ describe('a channel of large events', () => {
     // One append trims a hundred small events.
     expect(Number(await redis.cli('xlen', big.log))).toBeLessThan(100);
   });
+
+  test('an append of many small events lets go of a few large ones only, and later appends of the rest', async () => {
+    const full = freshChannel();
+    const policy = { size: 50, ttl: 600_000 };
+    for (let i = 0; i < 50; i++) await appendTexts(log, full.channel, [large], policy);
+    const smallOnes = Array.from({ length: 200 }, (_, i) => ({ data: String(i) }));
+    const appended = await log.append(full.channel, smallOnes, { policy });
+    // 50 of 1 MB each would go at once otherwise, which takes longer than Redis may stand still.
+    expect(Number(await redis.cli('xlen', full.log))).toBeGreaterThan(210);
+    const kept = appended.slice(-50).map(({ id }) => id);
+    expect((await log.read(full.channel, ORIGIN, 256, policy)).events.map(({ id }) => id)).toEqual(kept);
+    for (let i = 0; i < 10; i++) await appendTexts(log, full.channel, ['small'], policy);
+    expect(Number(await redis.cli('llen', full.ids))).toBe(51);
+  });
 });

@@ -23,6 +23,8 @@ local RECORDS = 7
 -- One append drops at most one event for each event that it appends, and this many more. So an append stays short after the
 -- limit was lowered.
 local MAX_DROPPED = 31
+-- Bytes of the events that one append drops beyond MAX_DROPPED: it takes time to free large events.
+local MAX_DROPPED_BYTES = 4194304
 -- The largest number of entries that one command may trim. Redis frees whole nodes of a stream; a node has up to 100 small
 -- entries or one large entry. This and other constant arguments are texts: Redis takes 0.2 µs to print a number.
 local MAX_TRIMMED = '128'
@@ -100,6 +102,16 @@ if indexed == 0 then elements = {} end
 
 -- XADD is the first write: Redis without free memory refuses the first write of a script and no later one.
 local first_prev, dropping = prev, MAX_DROPPED + count
+if count > 1 then
+  local bytes = 0
+  for place, element in ipairs(redis.call('LRANGE', ids, '1', dropping)) do
+    bytes = bytes + tonumber(string.match(element, '%d+$'))
+    if place > MAX_DROPPED and bytes > MAX_DROPPED_BYTES then
+      dropping = place
+      break
+    end
+  end
+end
 local kept = indexed + count - 1 - dropping
 if kept <= size then kept = ARGV[1] end
 local function add(record)
