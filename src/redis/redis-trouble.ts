@@ -4,9 +4,9 @@ import type { LogTrouble } from '../events/log-trouble.ts';
 
 const WORDS: ReadonlySet<string> = new Set(LOG_TROUBLES);
 const FIRST_WORD = /^-?([A-Z]{2,20})(?: |$)/;
-/** Words of ioredis for a command without a connection, or whose connection was lost. */
+/** Words of ioredis for a command without a connection, or whose connection was lost before the answer. */
 const NO_CONNECTION =
-  /closed|connect|unreachable|ECONN|EPIPE|isn't writeable|isn't ready|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/;
+  /^Reached the max retries|closed|connect|unreachable|ECONN|EPIPE|isn't writeable|isn't ready|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/;
 /** The error of a right that is missing inside a script. Begins with NOPERM from Redis 7.2 on only. */
 const NO_RIGHT = /^ERR (?=The user executing the script can't )/;
 /** How ioredis reports the error of the last server that it has tried. */
@@ -36,7 +36,7 @@ export function wordsOf({ message }: Pick<Error, 'message'>): string {
 
 /** Whether the error tells only that there is no connection, and not why. */
 export function saysNothing({ message }: Pick<Error, 'message'>): boolean {
-  return /isn't writeable|^Connection is closed|^Command aborted|^All sentinels are unreachable[^:]*$/.test(
+  return /isn't writeable|^Reached the max retries|^Connection is closed|^Command aborted|^All sentinels are unreachable[^:]*$/.test(
     message,
   );
 }

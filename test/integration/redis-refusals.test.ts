@@ -203,6 +203,20 @@ test('while writes are refused announcements are still found to arrive, and stre
   expect(await stream.next()).toMatchObject({ id });
 });
 
+test('a connection that breaks under a publish is no refusal', async () => {
+  await connected();
+  await redis.pause();
+  const problems = Promise.all([problemOf('a'), problemOf('b'), problemOf('c')]);
+  // Asked later, so that the publishes wait for Redis by the time it is answered.
+  await fetch(`${broker.url}/livez`);
+  await redis.kill();
+  for (const problem of await problems) expect(problem).toMatch(/^503 Redis cannot be reached\. Try again/);
+  await broker.logged('redis: down');
+  expect(linesOf('redis').filter((line) => JSON.stringify(line).includes('retries'))).toEqual([]);
+  await redis.restart();
+  await expect.poll(readiness).toBe('up');
+});
+
 describe('a policy that may evict events', () => {
   test('is warned of at the start, and again when it is another at the next connection', async () => {
     await redis.cli('config', 'set', 'maxmemory-policy', 'allkeys-lru');
