@@ -6,7 +6,7 @@ const WORDS: ReadonlySet<string> = new Set(LOG_TROUBLES);
 const FIRST_WORD = /^-?([A-Z]{2,20})(?: |$)/;
 /** Matches ioredis' errors for a command that has no connection or has lost its connection. */
 const NO_CONNECTION =
-  /closed|connect|unreachable|ECONN|EPIPE|isn't writeable|isn't ready|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/;
+  /^Reached the max retries|closed|connect|unreachable|ECONN|EPIPE|isn't writeable|isn't ready|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH/;
 /** The error of a missing right inside a script. It begins with NOPERM only since Redis 7.2. */
 const NO_RIGHT = /^ERR (?=The user executing the script can't )/;
 /** Finds the error of the last server that ioredis tried. */
@@ -36,7 +36,7 @@ export function wordsOf({ message }: Pick<Error, 'message'>): string {
 
 /** Whether the error says only that there is no connection, and not why. */
 export function saysNothing({ message }: Pick<Error, 'message'>): boolean {
-  return /isn't writeable|^Connection is closed|^Command aborted|^All sentinels are unreachable[^:]*$/.test(
+  return /isn't writeable|^Reached the max retries|^Connection is closed|^Command aborted|^All sentinels are unreachable[^:]*$/.test(
     message,
   );
 }

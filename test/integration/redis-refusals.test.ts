@@ -203,6 +203,20 @@ test('while Redis refuses writes, announcements still count as arriving, and str
   expect(await stream.next()).toMatchObject({ id });
 });
 
+test('a connection that breaks under a publish is no refusal', async () => {
+  await connected();
+  await redis.pause();
+  const problems = Promise.all([problemOf('a'), problemOf('b'), problemOf('c')]);
+  // Asked later, so that the publishes wait for Redis by the time it is answered.
+  await fetch(`${broker.url}/livez`);
+  await redis.kill();
+  for (const problem of await problems) expect(problem).toMatch(/^503 Redis cannot be reached\. Try again/);
+  await broker.logged('redis: down');
+  expect(linesOf('redis').filter((line) => JSON.stringify(line).includes('retries'))).toEqual([]);
+  await redis.restart();
+  await expect.poll(readiness).toBe('up');
+});
+
 describe('an eviction policy that may remove events', () => {
   test('is a warning at the start, and again when a later connection finds another policy', async () => {
     await redis.cli('config', 'set', 'maxmemory-policy', 'allkeys-lru');
