@@ -78,7 +78,10 @@ export class LaneConnection {
 
   close(): void {
     this.#closing = true;
-    if (this.#state === 'reading') this.#socket.end();
+    if (this.#state !== 'reading') return;
+    // The HTTP server lets a request that has begun finish.
+    if (this.#received.bytes === undefined) this.#socket.end();
+    else this.#leave();
   }
 
   cut(): void {
@@ -96,6 +99,8 @@ export class LaneConnection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    // A publish that cannot be answered any more would be published again by its publisher.
+    if (!this.#socket.writable) return;
     this.#received.add(chunk);
     if (this.#state === 'reading') this.#read();
     // A pipelined request waits for the answer to the previous one. At most one chunk of it is read.

@@ -5,6 +5,9 @@ import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
+import { publishRequest as rawPublish } from '../../support/publish-raw.ts';
+import { requestBytes } from '../../support/raw-http.ts';
+import { startRedis } from '../../support/redis-server.ts';
 import { readClosing } from '../../support/closing.ts';
 
 async function openStreams(broker: Broker, count: number): Promise<SseStream[]> {
@@ -132,3 +135,20 @@ function publishRequest({ key }: Broker): string {
 function halfAPublish(broker: Broker): string {
   return publishRequest(broker).slice(0, -2);
 }
+
+test('what comes after the broker has ended a connection is not published', async () => {
+  const redis = await startRedis();
+  const broker = await startBroker({ REDIS_URL: redis.url });
+  await broker.logged('redis: up');
+  const socket = connect({ port: broker.port, host: '127.0.0.1', allowHalfOpen: true });
+  const request = requestBytes(rawPublish(broker, { path: '/publish/late', body: 'x' }));
+  socket.write(request);
+  await once(socket, 'data');
+  const exit = broker.stop('SIGTERM');
+  await once(socket, 'end');
+  socket.on('error', () => undefined);
+  socket.write(request);
+  expect(await exit).toEqual({ code: 0, signal: null });
+  expect(await redis.cli('xlen', 'sluice:{late}:log')).toBe('1');
+  await redis.stop();
+});
