@@ -45,6 +45,8 @@ const CHANNEL = 3;
 
 /** An event to append. */
 interface Fresh {
+  /** The event's place among those of the append. */
+  readonly index: number;
   /** The part of the record before the data. */
   readonly head: string;
   readonly data: string;
@@ -106,20 +108,23 @@ export class MemoryEventLog implements EventLog {
     const now = this.#steady();
     const keys = idempotencyKey === undefined ? undefined : keysOf(channel, idempotencyKey, events.length);
     const known = keys?.map((key) => this.#keys.get(key, now - this.#options.idempotencyTtl));
+    const results: Appended[] = [];
     const fresh: Fresh[] = [];
-    for (const [index, event] of events.entries()) {
-      if (known?.[index] !== undefined) continue;
-      const head = recordHead(event);
-      const bytes = Buffer.byteLength(head) + Buffer.byteLength(event.data);
-      fresh.push({ head, data: event.data, bytes, key: keys?.[index] });
-    }
-    const ids = fresh.length === 0 ? [] : this.#appendFresh(channel, fresh, policy, now);
-    let next = 0;
-    return events.map((_, index) => {
+    // No iterator and no closure for each event: nearly all appends are of one event, and this is the path of each.
+    for (let index = 0; index < events.length; index++) {
+      const event = events[index] as NewEvent;
+      const { data } = event;
       const parts = known?.[index];
-      if (parts !== undefined) return { id: eventId(parts), replayed: true };
-      return { id: ids[next++] as EventId, replayed: false };
-    });
+      if (parts !== undefined) {
+        results[index] = { id: eventId(parts), replayed: true };
+        continue;
+      }
+      const head = recordHead(event);
+      const bytes = Buffer.byteLength(head) + Buffer.byteLength(data);
+      fresh.push({ index, head, data, bytes, key: keys?.[index] });
+    }
+    if (fresh.length > 0) this.#appendFresh(channel, fresh, policy, now, results);
+    return results;
   }
 
   async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
@@ -169,24 +174,24 @@ export class MemoryEventLog implements EventLog {
     return new ChannelHistory(this.#channels, this.#events, record, { size, cutoff });
   }
 
-  /** Appends all events and calls the listeners, or throws and appends none. Returns the events' ids. */
+  /** Appends all events, puts their ids into `results` and calls the listeners; or throws and appends none. */
   #appendFresh(
     channel: ChannelName,
     fresh: readonly Fresh[],
     policy: HistoryPolicy,
     now: number,
-  ): readonly EventId[] {
+    results: Appended[],
+  ): void {
     this.#refuseTooLarge(fresh);
     const record = this.#channels.open(channel, now);
     this.#channels.setPolicy(record, policy);
     const listeners = this.#listeners.get(channel);
-    const ids: EventId[] = [];
     const heard: StoredEvent[] = [];
     for (const event of fresh) {
       const tail = this.#channels.tail(record);
       const parts = nextId(tail, this.#wall());
       const id = eventId(parts);
-      ids.push(id);
+      results[event.index] = { id, replayed: false };
       const about = { channel: record, id: parts, at: now };
       if (listeners === undefined) {
         const added = this.#events.add(about, event.head, event.data, event.bytes);
@@ -201,7 +206,6 @@ export class MemoryEventLog implements EventLog {
       this.#keep(about, event.key, policy.size);
     }
     if (listeners !== undefined) for (const listener of listeners) listener.onEvents(heard);
-    return ids;
   }
 
   #refuseTooLarge(fresh: readonly Fresh[]): void {
