@@ -2,7 +2,7 @@ import { BREACHES, FIGURES, formatFigure } from './figures.ts';
 import type { Outcome } from './outcome.ts';
 import type { Scenario } from './scenario.ts';
 
-/** On what it was measured; goes below the chart. */
+/** The machine of the measurement. The chart shows it at the bottom. */
 export interface Machine {
   readonly at: string;
   readonly node: string;
@@ -22,7 +22,7 @@ const PANEL_HEAD = 62;
 const PANEL_FOOT = 26;
 const TITLE = 74;
 
-/** Colours come from the page's scheme: a chart in a README is seen on both. */
+/** The colours follow the page's colour scheme, because a README is shown light and dark. */
 const STYLE = `
   svg { --paper: #ffffff; --ink: #1f2328; --faint: #656d76; --line: #d8dee4; --ours: #0b6bcb; --others: #8c959f; --wrong: #c0362c;
     font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -34,7 +34,7 @@ const STYLE = `
   .axis { stroke: var(--line); } .ours { fill: var(--ours); } .others { fill: var(--others); }
   .wrong { fill: var(--wrong); } .value { font-variant-numeric: tabular-nums; }`;
 
-/** One panel a scenario, one bar a system; as an SVG, or as a page with nothing else in it. */
+/** Draws one panel for each scenario, with one bar for each system. Returns an SVG, or a page that holds only the SVG. */
 export function drawChart(
   scenarios: readonly Scenario[],
   outcomes: readonly Outcome[],

@@ -1,11 +1,11 @@
 interface Meaning {
-  /** The head of the column. */
+  /** The heading of the column. */
   readonly title: string;
   readonly unit: string;
   readonly about: string;
 }
 
-/** Everything that is measured, in the order of the columns. CPU is that of the brokers' processes, Redis on its own. */
+/** All measured figures, in the order of the columns. The CPU figures cover the brokers' processes. Redis has its own figures. */
 export const FIGURES = {
   connections: { title: 'connections', unit: '', about: 'open when publishing began' },
   cpuPerDelivery: { title: 'CPU/delivery', unit: 'µs', about: 'CPU of the brokers for each event delivered' },
@@ -69,12 +69,12 @@ export const FIGURES = {
 export type FigureName = keyof typeof FIGURES;
 export type Figures = { readonly [N in FigureName]?: number };
 
-/** What must be 0: the broker's promise, and that the run was one at all. */
+/** Figures that must be 0: the broker's promise, and a run without errors. */
 export const BREACHES = ['lost', 'duplicates', 'disorder', 'gaps', 'errors'] as const satisfies FigureName[];
 
 export const FIGURE_NAMES = Object.keys(FIGURES) as FigureName[];
 
-/** The median of each figure over the runs; of what must be 0, the worst. */
+/** Computes the median of each figure over the runs. For figures that must be 0, takes the worst. */
 export function medianFigures(runs: readonly Figures[]): Figures {
   const result: { [N in FigureName]?: number } = {};
   for (const name of FIGURE_NAMES) {
@@ -92,7 +92,7 @@ export function medianFigures(runs: readonly Figures[]): Figures {
   return result;
 }
 
-/** Rounded to what can be relied on: three digits, and whole numbers from 100 on. */
+/** Rounds to three digits, and to whole numbers from 100 on. More digits would be noise. */
 export function formatFigure(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return '–';
   const size = Math.abs(value);

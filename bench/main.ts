@@ -17,10 +17,10 @@ import type { LogKind, Peer } from './peers/peer.ts';
 import { runScenario } from './run-scenario.ts';
 import type { Scenario } from './scenario.ts';
 
-/** Whatever hangs, a run ends; in ms. */
-const RUN_LIMIT = 240_000;
+/** A run that takes longer has failed. */
+const RUN_LIMIT_MS = 240_000;
 
-/** A system with the log it is to run on. */
+/** A system with the log that it runs on. */
 interface Entry {
   readonly peer: Peer;
   readonly log: LogKind;
@@ -30,7 +30,7 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Those that can run here; what cannot is named, with the way out. */
+/** Selects the systems that can run here. Prints what is missing for each of the others. */
 function entriesOf({ peers, logs }: Options): Entry[] {
   const entries: Entry[] = [];
   const redisMissing =
@@ -53,7 +53,7 @@ function entriesOf({ peers, logs }: Options): Entry[] {
   return entries;
 }
 
-/** What fits the limit of open files, here and in the servers, which inherit it. */
+/** Cuts the scenario to the limit of open files. The servers inherit the limit of this process. */
 function cut(scenario: Scenario, log: LogKind, loaders: number): Scenario {
   const connections = Math.min(
     scenario.connections,
@@ -67,16 +67,16 @@ function cut(scenario: Scenario, log: LogKind, loaders: number): Scenario {
   return { ...scenario, connections };
 }
 
-/** One run, on servers that are started for it and stopped after it. */
+/** Makes one run, on servers that are started for it and stopped after it. */
 async function runOnce({ peer, log }: Entry, scenario: Scenario, loaders: number): Promise<Figures> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   const callOff = afterExit('rm -rf "$1"', folder);
   const undo: (() => Promise<void> | void)[] = [];
   const tooLong = Promise.withResolvers<never>();
-  // It also keeps this process awake while it waits for those that it has started to end.
+  // This timer also keeps the process alive while it waits for its child processes to end.
   const limit = setTimeout(
-    () => tooLong.reject(new Error(`not over after ${RUN_LIMIT / 1_000} s`)),
-    RUN_LIMIT,
+    () => tooLong.reject(new Error(`not over after ${RUN_LIMIT_MS / 1_000} s`)),
+    RUN_LIMIT_MS,
   );
   try {
     const redis = log === 'memory' ? undefined : await startLocalRedis();
@@ -95,7 +95,7 @@ async function runOnce({ peer, log }: Entry, scenario: Scenario, loaders: number
   }
 }
 
-/** All runs of one scenario, in turns, so that a noisy minute is everybody's. */
+/** Makes all runs of one scenario. The systems take turns, so that a noisy minute affects all of them. */
 async function runInTurns(
   scenario: Scenario,
   entries: readonly Entry[],
@@ -129,7 +129,7 @@ async function runInTurns(
 }
 
 async function main(options: Options): Promise<void> {
-  // Before the minutes that it takes, not after them.
+  // Checks this before the runs, which take minutes.
   for (const file of [options.json, options.chart])
     if (file !== undefined) await mkdir(dirname(file), { recursive: true });
   const entries = entriesOf(options);
@@ -163,7 +163,7 @@ async function main(options: Options): Promise<void> {
   process.exitCode = broken.length > 0 || outcomes.length === 0 ? 1 : 0;
 }
 
-// What was started ends with this process (see afterExit), whichever way that is.
+// All child processes end with this process, however it ends (see afterExit).
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
 try {

@@ -8,8 +8,8 @@ import { simulateStorm } from './model/storm.ts';
 import type { Outcome } from './outcome.ts';
 
 /**
- * From what was measured to how many replicas and Redis servers it takes, checked by a simulation. Prints the tables of
- * docs/scaling.md, or puts them there.
+ * Computes from measured costs how many replicas and Redis servers a load needs, and checks the result by a simulation. Prints
+ * the tables of docs/scaling.md, or writes them into that file.
  *
  * npm run model -- --json FILE (of npm run bench) --into docs/scaling.md
  */
@@ -27,7 +27,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(rule), ...rows.map(line)].join('\n');
 }
 
-/** To three digits, with a word for what is large. */
+/** Rounds to three digits, and writes large numbers with a word. */
 function short(value: number): string {
   if (!Number.isFinite(value)) return 'never';
   const rounded = Number(value.toPrecision(3));
@@ -97,7 +97,7 @@ function storms(costs: Costs): string {
       ['every connection is lost', connections],
     ] as const) {
       for (const retry of [2_000, 30_000]) {
-        // Several replicas by chance; the worst of them is what counts.
+        // Simulates several random replicas and takes the worst.
         const results = Array.from({ length: 5 }, (_, seed) =>
           simulateStorm({
             arrivals: Math.round(arrivals),

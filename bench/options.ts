@@ -16,13 +16,13 @@ export interface Options {
   readonly peers: readonly Peer[];
   readonly logs: readonly LogKind[];
   readonly runs: number;
-  /** Processes of subscribers. */
+  /** How many processes of subscribers run. */
   readonly loaders: number;
   readonly json: string | undefined;
   readonly chart: string | undefined;
 }
 
-/** What is wrong with the arguments, for whoever typed them. */
+/** An error in the arguments. The message is for the person who typed them. */
 export class UsageError extends Error {}
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -114,15 +114,15 @@ function listed<T extends string>(option: string, text: string, known: readonly 
   const unknown = names.find((name) => !(known as readonly string[]).includes(name));
   if (unknown !== undefined)
     throw new UsageError(
-      `--${option} does not know "${unknown}"; it knows ${[...new Set(known)].join(', ')}.`,
+      `--${option} does not know "${unknown}". Use one of ${[...new Set(known)].join(', ')}.`,
     );
-  if (names.length === 0) throw new UsageError(`--${option} names nothing.`);
+  if (names.length === 0) throw new UsageError(`--${option} needs a value.`);
   return [...new Set(names)] as T[];
 }
 
 function positive(option: string, text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0 || value > 1_000)
-    throw new UsageError(`--${option} takes a number above 0, not "${text}".`);
+    throw new UsageError(`--${option} needs a number above 0, not "${text}".`);
   return value;
 }

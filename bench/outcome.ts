@@ -7,19 +7,19 @@ export interface Outcome {
   readonly scenario: string;
   readonly system: string;
   readonly log: string;
-  /** Connections that the scenario was cut to, when the limit of open files is too low for it. */
+  /** How many connections the scenario was cut to, because the limit of open files is too low. */
   readonly cutTo?: number;
-  /** Medians over the runs; of what must be 0, the worst. */
+  /** Medians over the runs. For figures that must be 0, the worst. */
   readonly figures: Figures;
   readonly runs: readonly Figures[];
 }
 
-/** Whether it is one of ours, and something is not 0 that must be. */
+/** Whether a figure of Sluice is not 0 that must be 0. */
 export function isBreach({ system, figures }: Outcome): boolean {
   return system.startsWith('sluice') && BREACHES.some((name) => (figures[name] ?? 0) !== 0);
 }
 
-/** The outcomes of one scenario, as a table in Markdown that can be read as it is. */
+/** Makes a Markdown table of the outcomes of one scenario, aligned for reading in a terminal. */
 export function outcomeTable(scenario: Scenario, outcomes: readonly Outcome[]): string {
   const columns: FigureName[] = [...scenario.columns, ...BREACHES, 'loader'];
   const used = columns.filter((name) => outcomes.some(({ figures }) => figures[name] !== undefined));

@@ -10,33 +10,33 @@ import type { RunningPeer } from './peers/peer.ts';
 import { EVENT_SIZE } from './scenario.ts';
 import type { Scenario } from './scenario.ts';
 
-/** Between connecting and what follows, so that what connecting costs does not count there; in ms. */
-const BREATH = 1_000;
-/** Connections being opened at once, of each process, but in a storm. */
+/** A pause after connecting, so that the cost of connecting does not count for the next step. */
+const PAUSE_MS = 1_000;
+/** How many connections each process opens at once. A storm has no limit. */
 const WINDOW = 128;
-/** For connecting, and for publishing; in ms. */
-const LIMIT = 60_000;
+/** The time limit for connecting, and for publishing. */
+const LIMIT_MS = 60_000;
 
 /** What a scenario runs on. */
 export interface Stage {
   readonly peer: RunningPeer;
   readonly crew: Crew;
   readonly redis: RedisServer | undefined;
-  /** What went wrong besides the figures, in a line each. */
+  /** Prints a line about a fault that the figures do not show. */
   readonly say: (line: string) => void;
 }
 
-/** One run of one scenario on one system that has just started. */
+/** Runs one scenario once, on a system that has just started. */
 export async function runScenario(scenario: Scenario, stage: Stage): Promise<Figures> {
   return scenario.storm ? await runStorm(scenario, stage) : await runLive(scenario, stage);
 }
 
-/** Connect; rest, where the scenario says so; publish; wait for the last delivery. */
+/** Connects, rests if the scenario says so, publishes, and waits for the last delivery. */
 async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): Promise<Figures> {
   const plans = plansOf(scenario, peer);
   const before = await processUsage(peer.pids);
   await crew.connect(scenario.connections, plans.connect);
-  await delay(BREATH);
+  await delay(PAUSE_MS);
   const connected = await processUsage(peer.pids);
   const { open } = await crew.report();
 
@@ -87,7 +87,7 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
   };
 }
 
-/** Publish with one subscriber that keeps the ids; then everybody at once, each with one of them. */
+/** Publishes to one subscriber that keeps the ids. Then connects all others at once, each with one of the ids. */
 async function runStorm(scenario: Scenario, { peer, crew, redis, say }: Stage): Promise<Figures> {
   const plans = plansOf(scenario, peer);
   await crew.connect(1, { ...plans.connect, keepIds: true });
@@ -95,7 +95,7 @@ async function runStorm(scenario: Scenario, { peer, crew, redis, say }: Stage): 
   await crew.settle(({ distinct }) => distinct >= published.acknowledged);
   const { ids } = await crew.report();
   await crew.disconnect();
-  await delay(BREATH);
+  await delay(PAUSE_MS);
 
   const redisBegin = await redisUsage(redis);
   const begin = await processUsage(peer.pids);
@@ -121,7 +121,7 @@ async function runStorm(scenario: Scenario, { peer, crew, redis, say }: Stage): 
   };
 }
 
-/** Gives a function that says how busy the busiest process of subscribers has been since, in %. */
+/** Returns a function that returns how busy the busiest process of subscribers has been since this call, in %. */
 async function loadOf(crew: Crew): Promise<() => Promise<number>> {
   const since = monotonicMicros();
   const before = await crew.cpu();
@@ -139,8 +139,8 @@ function plansOf(
   const { channels, publishers, events, rate } = scenario;
   const common = { ports, wire, channels, publishers, size: EVENT_SIZE, origin: monotonicMicros() };
   return {
-    connect: { ...common, window: WINDOW, keepIds: false, positions: [], patience: LIMIT },
-    publish: { ...common, events, rate, patience: LIMIT },
+    connect: { ...common, window: WINDOW, keepIds: false, positions: [], patience: LIMIT_MS },
+    publish: { ...common, events, rate, patience: LIMIT_MS },
   };
 }
 

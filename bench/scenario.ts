@@ -1,27 +1,27 @@
 import type { FigureName } from './figures.ts';
 
-/** One kind of load. Sizes are what `--scale 1` gives. */
+/** One kind of load. The sizes are those of `--scale 1`. */
 export interface Scenario {
   readonly name: string;
-  /** In a few words, for the table and the chart. */
+  /** A short description for the table and the chart. */
   readonly about: string;
   readonly connections: number;
   readonly channels: number;
   readonly publishers: number;
   readonly events: number;
-  /** Events a second, all publishers together; 0 for as fast as they are answered. */
+  /** Events a second of all publishers together. 0: each publisher sends as soon as its last event is answered. */
   readonly rate: number;
   /** Seconds without an event between connecting and publishing. */
   readonly rest: number;
-  /** Subscribers come all at once, each with a position in what is already published. */
+  /** True when all subscribers come at once, each with a cursor into events that are already published. */
   readonly storm: boolean;
   readonly columns: readonly FigureName[];
-  /** What the chart shows of it, and whether more is better. */
+  /** The figure that the chart shows, and whether a higher value is better. */
   readonly headline: FigureName;
   readonly moreIsBetter: boolean;
 }
 
-/** Bytes of an event's data. */
+/** The size of an event's data, in bytes. */
 export const EVENT_SIZE = 100;
 
 const LIVE: readonly FigureName[] = ['cpuPerDelivery', 'deliveriesPerSecond', 'p50', 'p99', 'max'];
@@ -121,7 +121,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** The same load with so much of everything: for a first try, or for a machine that takes more. */
+/** Scales all sizes of a load, for a quick test or for a larger machine. */
 export function scaled(scenario: Scenario, scale: number): Scenario {
   if (scale === 1) return scenario;
   const times = (count: number): number => Math.max(1, Math.round(count * scale));
@@ -130,7 +130,7 @@ export function scaled(scenario: Scenario, scale: number): Scenario {
     about: `${scenario.about}, × ${scale}`,
     connections: times(scenario.connections),
     channels: scenario.channels === 1 ? 1 : times(scenario.channels),
-    // Retained events are the history's to bound, and so is the time a run takes.
+    // Does not scale the retained events: the history limits them.
     events: scenario.storm || scale > 1 ? scenario.events : times(scenario.events),
     rest: Math.min(scenario.rest, Math.max(1, scenario.rest * scale)),
   };

@@ -1,19 +1,19 @@
-# Varnish as the edge of two replicas. It stands for /etc/varnish/default.vcl, and wants `-p pipe_timeout=60` and
+# Varnish as the edge of two replicas. This file replaces /etc/varnish/default.vcl. It needs `-p pipe_timeout=60` and
 # `-p thread_pool_max=10000`: see docs/proxies.md.
 vcl 4.1;
 
 import directors;
 import std;
 
-# Asked each second, so that one that is gone gets no streams: a connection that cannot be made is not tried with the other
-# replica. Health is on another port of a replica, which Varnish would ask for as a backend of its own.
+# Checked each second, so that a dead replica gets no streams: Varnish does not try the other replica when a connection cannot
+# be made. The probe does not use /readyz, because it is on another port, which Varnish would treat as another backend.
 probe alive {
 	.url = "/openapi.json";
 	.interval = 1s;
 	.timeout = 2s;
 	.window = 1;
 	.threshold = 1;
-	# Until the first answer a replica counts as one that is there: else whoever came right after the start were sent away.
+	# Until the first answer, a replica counts as healthy. Otherwise clients right after the start would be refused.
 	.initial = 1;
 }
 
@@ -22,7 +22,7 @@ backend sluice_1 {
 	.port = "3000";
 	.probe = alive;
 	.connect_timeout = 1s;
-	# Without a byte, that is: four heartbeats of 15 s. For streams it is pipe_timeout that counts.
+	# How long a connection may be silent: four heartbeats of 15 s. For streams, pipe_timeout applies instead.
 	.first_byte_timeout = 60s;
 	.between_bytes_timeout = 60s;
 }
@@ -43,17 +43,17 @@ sub vcl_init {
 }
 
 sub vcl_recv {
-	# Set and not added to: what a client says about itself is not passed on.
+	# Replaces the value that the client sent.
 	set req.http.X-Forwarded-For = client.ip;
 	set req.backend_hint = replicas.backend();
 	if (req.url ~ "^/events/") {
-		# A browser that gets a 503 never comes back: without a replica it is asked to, in 5 to 15 s.
+		# A browser that gets a 503 never comes back. Without a replica, this answer asks it to come back in 5 to 15 s.
 		if (!std.healthy(req.backend_hint)) {
 			return (synth(200, "come back"));
 		}
-		# Not `hash`, nor `pass`: the replica would hear only with its next heartbeat that a reader has left, and readers of one
-		# URL would wait for each other's heads.
-		# Varnish asks for the end of the connection with the stream's (`Connection: close`), so nothing else follows it there.
+		# `pipe` instead of `hash` or `pass`: with these, the replica would notice only at its next heartbeat that a client has
+		# left, and clients of one URL would wait for each other's response heads.
+		# Varnish sends `Connection: close`, so the connection ends with its stream.
 		return (pipe);
 	}
 	return (pass);
@@ -69,7 +69,7 @@ sub vcl_synth {
 			set resp.http.Access-Control-Allow-Origin = req.http.Origin;
 		}
 		set resp.http.Retry = std.integer(real=std.random(5000, 15000));
-		# With the id where the reader stands: some clients forget it when an event has none.
+		# Repeats the client's cursor: some clients lose their cursor when an event has no id.
 		if (req.http.Last-Event-ID ~ ".") {
 			set resp.body = "retry: " + resp.http.Retry + """
 id: """ + req.http.Last-Event-ID + """
@@ -90,7 +90,7 @@ data: {"reason":"unavailable","retry":""" + resp.http.Retry + """}
 }
 
 sub vcl_backend_error {
-	# What Varnish says itself; a replica's own 503 passes as it is.
+	# Answers of Varnish itself. A 503 of a replica passes unchanged.
 	set beresp.status = 503;
 	set beresp.http.Content-Type = "application/problem+json";
 	set beresp.http.Retry-After = "2";

@@ -1,6 +1,6 @@
-// Prints the events of a channel, each once and in order, whatever happens on the way:
+// Prints the events of a channel, each once and in order, and reconnects by itself:
 //
-//   java examples/Subscribe.java <channel> [<the id to go on after>]
+//   java examples/Subscribe.java <channel> [<last event id>]
 import java.io.*;
 import java.net.URI;
 import java.net.URLEncoder;
@@ -13,9 +13,9 @@ import java.util.concurrent.*;
 
 public class Subscribe {
     static final long LONGEST_WAIT = 30_000;
-    // There were too many, or a proxy found no broker. What is refused otherwise would be refused again.
+    // Passing failures: too many requests, or a proxy found no broker. Any other refusal would come again.
     static final Set<Integer> PASSING = Set.of(408, 425, 429, 500, 502, 503, 504);
-    // Three heartbeats of the broker (SLUICE_HEARTBEAT). No byte for so long means that the connection is lost.
+    // Three heartbeats of the broker (SLUICE_HEARTBEAT). A connection without a byte for this long is lost.
     static final long SILENCE = (long) (1_000 * Double.parseDouble(env("SLUICE_SILENCE", "45")));
     static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
@@ -33,7 +33,7 @@ public class Subscribe {
         this.lastId = lastId;
     }
 
-    /** Asked for each connection: a token that has expired meanwhile is replaced here. */
+    /** Called for each connection. An application can replace an expired token here. */
     String token() {
         return env("SLUICE_TOKEN", "");
     }
@@ -42,12 +42,12 @@ public class Subscribe {
         OUT.printf("{\"id\":%s,\"event\":%s,\"data\":%s}%n", quoted(id), quoted(event), quoted(data));
     }
 
-    /** Events may be missing here. An application loads its state anew, and goes on with what follows. */
+    /** Events may be missing here. An application loads its state again, and then handles the events that follow. */
     void onGap(String json) {
         OUT.printf("{\"gap\":%s}%n", json);
     }
 
-    /** Returns null when the channel has nothing more to say (204), or why asking again is of no use. */
+    /** Returns null after a 204, and the reason after a refusal that would come again. */
     String run() throws InterruptedException {
         for (;; failures = Math.min(failures + 1, 10)) {
             String problem = "the stream ended";
@@ -65,11 +65,11 @@ public class Subscribe {
             } catch (IOException | ExecutionException | TimeoutException error) {
                 problem = "the connection is lost: " + error;
             }
-            // The broker spreads its readers by the retry of each. It is doubled where nothing comes of coming back.
+            // The broker gives each subscriber its own retry time. Each failed attempt doubles the wait.
             long longer = Math.min(retry << failures, LONGEST_WAIT);
             longer -= (long) (longer / 2 * Math.random());
             long wait = Math.max(retry, Math.max(longer, retryAfter));
-            System.err.printf("%s; again in %.1f s%n", problem, wait / 1_000.0);
+            System.err.printf("%s; reconnecting in %.1f s%n", problem, wait / 1_000.0);
             Thread.sleep(wait);
         }
     }
@@ -82,13 +82,13 @@ public class Subscribe {
         try {
             return answer.get(SILENCE, TimeUnit.MILLISECONDS);
         } finally {
-            answer.cancel(true); // does nothing once there is an answer
+            answer.cancel(true); // has no effect after the answer has arrived
         }
     }
 
     void read(InputStream body) throws IOException {
         heard = System.nanoTime();
-        // The client knows no limit for silence within an answer: a silent one is closed from outside.
+        // The client has no read time-out for a body, so a timer closes a silent body.
         var watch = clock.scheduleWithFixedDelay(() -> {
             if (System.nanoTime() - heard > SILENCE * 1_000_000) close(body);
         }, SILENCE / 4, SILENCE / 4, TimeUnit.MILLISECONDS);
@@ -100,7 +100,7 @@ public class Subscribe {
                 String value = parts.length > 1 ? parts[1] : "";
                 if (line.isEmpty()) {
                     if (!data.isEmpty()) dispatch(id, event, String.join("\n", data));
-                    // Only now: an event that breaks off, or that could not be handled, has to come again.
+                    // Set only here: an incomplete event, or one that could not be handled, has to come again.
                     lastId = id;
                     event = "message";
                     data.clear();
@@ -116,7 +116,7 @@ public class Subscribe {
 
     void dispatch(String id, String event, String data) {
         if (event.equals("sluice:closing")) {
-            System.err.println("the broker asks to come back: " + data);
+            System.err.println("the broker asks the client to come back: " + data);
             return;
         }
         failures = 0;
@@ -124,7 +124,7 @@ public class Subscribe {
         else if (!event.startsWith("sluice:")) onEvent(id, event, data);
     }
 
-    /** Notes when bytes have come. */
+    /** Records the time of each read. */
     class Heard extends FilterInputStream {
         Heard(InputStream body) {
             super(body);
@@ -142,7 +142,7 @@ public class Subscribe {
         try {
             closeable.close();
         } catch (IOException ignored) {
-            // It is gone already.
+            // The body is already closed.
         }
     }
 
@@ -162,7 +162,7 @@ public class Subscribe {
 
     public static void main(String[] args) throws InterruptedException {
         if (args.length == 0) {
-            System.err.println("usage: Subscribe <channel> [<the id to go on after>]");
+            System.err.println("usage: Subscribe <channel> [<last event id>]");
             System.exit(2);
         }
         String refusal = new Subscribe(args[0], args.length > 1 ? args[1] : null).run();

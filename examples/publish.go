@@ -1,4 +1,4 @@
-// Publishes one event, once, whatever happens on the way:
+// Publishes one event exactly once, even when an answer is lost:
 //
 //	SLUICE_KEY=$(cat .publish-key) go run examples/publish.go <channel> <data> [<event>]
 package main
@@ -30,7 +30,7 @@ type published struct {
 	ID      string `json:"id"`
 }
 
-// passing is a failure after which the same may succeed: no answer, or one that asks to try again.
+// passing is a failure after which another attempt may succeed: no answer, or a status such as 503.
 type passing struct {
 	error
 	retryAfter time.Duration
@@ -38,13 +38,13 @@ type passing struct {
 
 var client = &http.Client{Timeout: 5 * time.Second}
 
-// publish returns the event's channel and id once it is in the log.
+// publish returns the event's channel and id once the event is in the log.
 func publish(e event) (published, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
 		return published{}, err
 	}
-	// The same for each attempt: a failure may mean that the event was published, and only its answer was lost.
+	// Every attempt has the same key: after a failure, the event may have been published.
 	key := make([]byte, 16)
 	if _, err := rand.Read(key); err != nil {
 		return published{}, err
@@ -89,7 +89,7 @@ func post(body []byte, idempotencyKey string) (published, error) {
 		var answer published
 		err := json.Unmarshal(text, &answer)
 		return answer, err
-	// There were too many, the log cannot be reached, or a proxy found no broker.
+	// Passing failures: too many publishes, the log is down, or a proxy found no broker.
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
 		seconds, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 		return published{}, passing{fmt.Errorf("%s: %s", response.Status, text), time.Duration(seconds) * time.Second}

@@ -1,4 +1,4 @@
-// Publishes one event, once, whatever happens on the way:
+// Publishes one event exactly once, even when an answer is lost:
 //
 //   SLUICE_KEY=$(cat .publish-key) node examples/publish.mjs <channel> <data> [<event>]
 import { randomUUID } from 'node:crypto';
@@ -6,12 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const { SLUICE_URL = 'http://localhost:3000', SLUICE_KEY } = process.env;
 const ATTEMPTS = 10;
-// The log cannot be reached, there were too many, or a proxy found no broker.
+// Passing failures: too many publishes, the log is down, or a proxy found no broker.
 const PASSING = new Set([429, 502, 503, 504]);
 
-/** Resolves with the event's channel and id once it is in the log. */
+/** Resolves with the event's channel and id once the event is in the log. */
 async function publish(event) {
-  // The same for each attempt: a 503, or an answer that never came, may mean that the event was published.
+  // Every attempt has the same key: after a 503, or without an answer, the event may have been published.
   const idempotencyKey = randomUUID();
   for (let attempt = 1; ; attempt++) {
     const answer = await post(event, idempotencyKey).catch((error) => ({ error, text: String(error) }));

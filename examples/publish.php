@@ -1,15 +1,15 @@
 <?php
-// Publishes one event, once, whatever happens on the way:
+// Publishes one event exactly once, even when an answer is lost:
 //
 //   SLUICE_KEY=$(cat .publish-key) php examples/publish.php <channel> <data> [<event>]
 declare(strict_types=1);
 
 const ATTEMPTS = 10;
-// The log cannot be reached, there were too many, or a proxy found no broker.
+// Passing failures: too many publishes, the log is down, or a proxy found no broker.
 const PASSING = [429, 502, 503, 504];
 
 /**
- * Gives the event's channel and id once it is in the log.
+ * Returns the event's channel and id once the event is in the log.
  *
  * @return array{channel: string, id: string}
  */
@@ -21,7 +21,7 @@ function publish(string $channel, mixed $data, ?string $event = null): array
         'header' => [
             'Authorization: Bearer ' . getenv('SLUICE_KEY'),
             'Content-Type: application/json',
-            // The same for each attempt: a 503, or an answer that never came, may mean that the event was published.
+            // Every attempt has the same key: after a 503, or without an answer, the event may have been published.
             'Idempotency-Key: ' . bin2hex(random_bytes(16)),
         ],
         'content' => json_encode($body, JSON_THROW_ON_ERROR),

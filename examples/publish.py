@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Publishes one event, once, whatever happens on the way:
+"""Publishes one event exactly once, even when an answer is lost:
 
 SLUICE_KEY=$(cat .publish-key) python3 examples/publish.py <channel> <data> [<event>]
 """
@@ -16,7 +16,7 @@ import uuid
 
 URL = os.environ.get("SLUICE_URL", "http://localhost:3000")
 ATTEMPTS = 10
-# The log cannot be reached, there were too many, or a proxy found no broker.
+# Passing failures: too many publishes, the log is down, or a proxy found no broker.
 PASSING = {429, 502, 503, 504}
 
 
@@ -25,7 +25,7 @@ class NotPublished(Exception):
 
 
 def publish(channel, data, event=None):
-    """Gives the event's channel and id once it is in the log."""
+    """Returns the event's channel and id once the event is in the log."""
     body = {"channel": channel, "data": data}
     if event is not None:
         body["event"] = event
@@ -35,7 +35,7 @@ def publish(channel, data, event=None):
         headers={
             "Authorization": f"Bearer {os.environ['SLUICE_KEY']}",
             "Content-Type": "application/json",
-            # The same for each attempt: a 503, or an answer that never came, may mean that the event was published.
+            # Every attempt has the same key: after a 503, or without an answer, the event may have been published.
             "Idempotency-Key": str(uuid.uuid4()),
         },
     )

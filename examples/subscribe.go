@@ -1,6 +1,6 @@
-// Prints the events of a channel, each once and in order, whatever happens on the way:
+// Prints the events of a channel, each once and in order, and reconnects by itself:
 //
-//	go run examples/subscribe.go <channel> [<the id to go on after>]
+//	go run examples/subscribe.go <channel> [<last event id>]
 package main
 
 import (
@@ -30,16 +30,16 @@ type subscriber struct {
 	url     string
 	lastID  string
 	retry   time.Duration
-	silence time.Duration // no byte for so long: the connection is lost
+	silence time.Duration // a connection without a byte for this long is lost
 	onEvent func(event)
 	onGap   func(json.RawMessage)
-	alive   bool // something has come over this connection
+	alive   bool // an event has arrived on this connection
 }
 
-// token is asked for each connection: one that has expired meanwhile is replaced here.
+// token is called for each connection. An application can replace an expired token here.
 func token() string { return os.Getenv("SLUICE_TOKEN") }
 
-// run returns nil when the channel has nothing more to say (204), and an error when asking again is of no use.
+// run returns nil after a 204, and an error after a refusal that would come again.
 func (s *subscriber) run() error {
 	for failures := 0; ; failures++ {
 		s.alive = false
@@ -47,7 +47,7 @@ func (s *subscriber) run() error {
 		switch status {
 		case http.StatusNoContent:
 			return nil
-		// No answer; or the stream has ended; or there were too many; or a proxy found no broker.
+		// Passing: no answer, an ended stream, too many requests, or a proxy that found no broker.
 		case 0, 200, 408, 425, 429, 500, 502, 503, 504:
 		default:
 			return err
@@ -55,10 +55,10 @@ func (s *subscriber) run() error {
 		if s.alive {
 			failures = 0
 		}
-		// The broker spreads its readers by the retry of each. It is doubled where nothing comes of coming back.
+		// The broker gives each subscriber its own retry time. Each failed attempt doubles the wait.
 		longer := min(s.retry<<min(failures, 10), longestWait)
 		wait := max(s.retry, longer/2+time.Duration(rand.Int63n(int64(longer/2)+1)), retryAfter)
-		fmt.Fprintf(os.Stderr, "%v; again in %.1f s\n", err, wait.Seconds())
+		fmt.Fprintf(os.Stderr, "%v; reconnecting in %.1f s\n", err, wait.Seconds())
 		time.Sleep(wait)
 	}
 }
@@ -96,7 +96,7 @@ func (s *subscriber) listen() (status int, retryAfter time.Duration, err error) 
 	return response.StatusCode, 0, fmt.Errorf("the stream ended: %w", err)
 }
 
-// watched says when bytes have come.
+// watched calls came after each read.
 type watched struct {
 	io.Reader
 	came func()
@@ -109,13 +109,13 @@ func (w watched) Read(p []byte) (int, error) {
 }
 
 func (s *subscriber) read(body io.Reader) error {
-	// Not with a bufio.Scanner: it gives up on lines of more than 64 KiB.
+	// Does not use bufio.Scanner, which fails on lines of more than 64 KiB.
 	lines := bufio.NewReader(body)
 	e, data := event{ID: s.lastID, Event: "message"}, []string(nil)
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return err // What was cut off comes again.
+			return err // An incomplete event comes again.
 		}
 		line = strings.TrimRight(line, "\r\n")
 		name, value, _ := strings.Cut(line, ":")
@@ -139,7 +139,7 @@ func (s *subscriber) read(body io.Reader) error {
 				e.Data = strings.Join(data, "\n")
 				s.dispatch(e)
 			}
-			// Only now: an event that breaks off has to come again.
+			// Set only here: an incomplete event has to come again.
 			s.lastID = e.ID
 			e, data = event{ID: s.lastID, Event: "message"}, nil
 		}
@@ -148,7 +148,7 @@ func (s *subscriber) read(body io.Reader) error {
 
 func (s *subscriber) dispatch(e event) {
 	if e.Event == "sluice:closing" {
-		fmt.Fprintln(os.Stderr, "the broker asks to come back:", e.Data)
+		fmt.Fprintln(os.Stderr, "the broker asks the client to come back:", e.Data)
 		return
 	}
 	s.alive = true
@@ -168,7 +168,7 @@ func env(name, otherwise string) string {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: subscribe <channel> [<the id to go on after>]")
+		fmt.Fprintln(os.Stderr, "usage: subscribe <channel> [<last event id>]")
 		os.Exit(2)
 	}
 	// Three heartbeats of the broker (SLUICE_HEARTBEAT).
@@ -185,7 +185,7 @@ func main() {
 		retry:   2 * time.Second,
 		silence: time.Duration(seconds * float64(time.Second)),
 		onEvent: func(e event) { out.Encode(e) },
-		// Events may be missing here. An application loads its state anew, and goes on with what follows.
+		// Events may be missing here. An application loads its state again, and then handles the events that follow.
 		onGap: func(gap json.RawMessage) { out.Encode(map[string]any{"gap": gap}) },
 	}
 	if err := s.run(); err != nil {

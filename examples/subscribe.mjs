@@ -1,19 +1,19 @@
-// Prints the events of a channel, each once and in order, whatever happens on the way:
+// Prints the events of a channel, each once and in order, and reconnects by itself:
 //
-//   node examples/subscribe.mjs <channel> [<the id to go on after>]
+//   node examples/subscribe.mjs <channel> [<last event id>]
 import { setTimeout as delay } from 'node:timers/promises';
 
 const { SLUICE_URL = 'http://localhost:3000', SLUICE_SILENCE = '45' } = process.env;
-// Three heartbeats of the broker (SLUICE_HEARTBEAT). No byte for so long means that the connection is lost.
+// Three heartbeats of the broker (SLUICE_HEARTBEAT). A connection without a byte for this long is lost.
 const SILENCE = Number(SLUICE_SILENCE) * 1_000;
 const LONGEST_WAIT = 30_000;
-// There were too many, or a proxy found no broker. What is refused otherwise would be refused again.
+// Passing failures: too many requests, or a proxy found no broker. Any other refusal would come again.
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** Asked for each connection: a token that has expired meanwhile is replaced here. */
+/** Called for each connection. An application can replace an expired token here. */
 const token = () => process.env.SLUICE_TOKEN;
 
-/** Resolves when the channel has nothing more to say (204); rejects when asking again is of no use. */
+/** Resolves after a 204. Rejects after a refusal that would come again. */
 async function subscribe(channel, { onEvent, onGap, lastId = '' }) {
   const state = { lastId, retry: 2_000, failures: 0, onEvent, onGap };
   for (;;) {
@@ -37,16 +37,16 @@ async function subscribe(channel, { onEvent, onGap, lastId = '' }) {
       clearTimeout(timer);
       silence.abort();
     }
-    // The broker spreads its readers by the retry of each. It is doubled where nothing comes of coming back.
+    // The broker gives each subscriber its own retry time. Each failed attempt doubles the wait.
     const longer = Math.min(state.retry * 2 ** state.failures++, LONGEST_WAIT) * (0.5 + Math.random() / 2);
     const wait = Math.max(state.retry, longer, retryAfter);
-    console.error(`${problem}; again in ${(wait / 1_000).toFixed(1)} s`);
+    console.error(`${problem}; reconnecting in ${(wait / 1_000).toFixed(1)} s`);
     await delay(wait);
   }
 }
 
 class Refused extends Error {}
-/** What the application itself has thrown; its cause. */
+/** Wraps an error of the application, as its cause. */
 class NotHandled extends Error {}
 
 async function connect(channel, lastId, signal) {
@@ -61,14 +61,14 @@ async function read(response, state, timer) {
   let block = { event: 'message', data: [], id: state.lastId };
   for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
     timer.refresh();
-    // Not with node:readline: for it U+2028, which may stand in data, is the end of a line.
+    // Does not use node:readline, which ends a line at U+2028. Data may contain that character.
     const lines = (rest + text).split('\n');
     rest = lines.pop();
     for (const line of lines) {
       if (line !== '') take(line, block, state);
       else {
         if (block.data.length > 0) await dispatch(block, state);
-        // Only now: an event that breaks off, or that could not be handled, has to come again.
+        // Set only here: an incomplete event, or one that could not be handled, has to come again.
         state.lastId = block.id;
         block = { event: 'message', data: [], id: block.id };
       }
@@ -86,7 +86,7 @@ function take(line, block, state) {
 
 async function dispatch({ event, data, id }, state) {
   const text = data.join('\n');
-  if (event === 'sluice:closing') return console.error(`the broker asks to come back: ${text}`);
+  if (event === 'sluice:closing') return console.error(`the broker asks the client to come back: ${text}`);
   state.failures = 0;
   try {
     if (event === 'sluice:gap') await state.onGap(JSON.parse(text));
@@ -98,14 +98,14 @@ async function dispatch({ event, data, id }, state) {
 
 const [channel, lastId] = process.argv.slice(2);
 if (!channel) {
-  console.error('usage: subscribe.mjs <channel> [<the id to go on after>]');
+  console.error('usage: subscribe.mjs <channel> [<last event id>]');
   process.exit(2);
 }
 try {
   await subscribe(channel, {
     lastId,
     onEvent: (event) => console.log(JSON.stringify(event)),
-    // Events may be missing here. An application loads its state anew, and goes on with what follows.
+    // Events may be missing here. An application loads its state again, and then handles the events that follow.
     onGap: (gap) => console.log(JSON.stringify({ gap })),
   });
 } catch (error) {

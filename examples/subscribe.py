@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Prints the events of a channel, each once and in order, whatever happens on the way:
+"""Prints the events of a channel, each once and in order, and reconnects by itself:
 
-python3 examples/subscribe.py <channel> [<the id to go on after>]
+python3 examples/subscribe.py <channel> [<last event id>]
 """
 
 import http.client
@@ -15,10 +15,10 @@ import urllib.parse
 import urllib.request
 
 URL = os.environ.get("SLUICE_URL", "http://localhost:3000")
-# Three heartbeats of the broker (SLUICE_HEARTBEAT). No byte for so long means that the connection is lost.
+# Three heartbeats of the broker (SLUICE_HEARTBEAT). A connection without a byte for this long is lost.
 SILENCE = float(os.environ.get("SLUICE_SILENCE", "45"))
 LONGEST_WAIT = 30.0
-# There were too many, or a proxy found no broker. What is refused otherwise would be refused again.
+# Passing failures: too many requests, or a proxy found no broker. Any other refusal would come again.
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -27,11 +27,11 @@ class Refused(Exception):
 
 
 class NotHandled(Exception):
-    """What the application itself has raised is its cause."""
+    """Wraps an error of the application, as its cause."""
 
 
 def token():
-    """Asked for each connection: a token that has expired meanwhile is replaced here."""
+    """Called for each connection. An application can replace an expired token here."""
     return os.environ.get("SLUICE_TOKEN")
 
 
@@ -44,7 +44,7 @@ class Subscriber:
         self.failures = 0
 
     def run(self):
-        """Returns when the channel has nothing more to say (204); raises when asking again is of no use."""
+        """Returns after a 204. Raises Refused after a refusal that would come again."""
         while True:
             retry_after = 0.0
             try:
@@ -60,11 +60,11 @@ class Subscriber:
                 retry_after = float(error.headers.get("Retry-After", 0))
             except (OSError, http.client.HTTPException) as error:
                 problem = f"the connection is lost: {error}"
-            # The broker spreads its readers by the retry of each. It is doubled where nothing comes of coming back.
+            # The broker gives each subscriber its own retry time. Each failed attempt doubles the wait.
             longer = min(self.retry * 2**self.failures, LONGEST_WAIT) * random.uniform(0.5, 1)
             wait = max(self.retry, longer, retry_after)
             self.failures = min(self.failures + 1, 10)
-            print(f"{problem}; again in {wait:.1f} s", file=sys.stderr)
+            print(f"{problem}; reconnecting in {wait:.1f} s", file=sys.stderr)
             time.sleep(wait)
 
     def connect(self):
@@ -77,10 +77,10 @@ class Subscriber:
 
     def read(self, response):
         event, data, event_id = "message", [], self.last_id
-        # Lines of bytes: a str is cut at characters, such as U+2028, that are none of the line ends of this format.
+        # Splits bytes, not str: str lines would also end at characters such as U+2028, which data may contain.
         for line in response:
             if not line.endswith(b"\n"):
-                return  # Cut off within a line. The whole event comes again.
+                return  # The connection was cut within a line. The whole event comes again.
             name, _, value = line.rstrip(b"\r\n").decode().partition(":")
             value = value[1:] if value.startswith(" ") else value
             if name == "event":
@@ -94,13 +94,13 @@ class Subscriber:
             elif line.strip() == b"":
                 if data:
                     self.dispatch(event, "\n".join(data), event_id)
-                # Only now: an event that breaks off, or that could not be handled, has to come again.
+                # Set only here: an incomplete event, or one that could not be handled, has to come again.
                 self.last_id = event_id
                 event, data = "message", []
 
     def dispatch(self, event, data, event_id):
         if event == "sluice:closing":
-            print(f"the broker asks to come back: {data}", file=sys.stderr)
+            print(f"the broker asks the client to come back: {data}", file=sys.stderr)
             return
         self.failures = 0
         try:
@@ -117,13 +117,13 @@ def show(event, data, event_id):
 
 
 def show_gap(gap):
-    # Events may be missing here. An application loads its state anew, and goes on with what follows.
+    # Events may be missing here. An application loads its state again, and then handles the events that follow.
     print(json.dumps({"gap": gap}), flush=True)
 
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
-        print("usage: subscribe.py <channel> [<the id to go on after>]", file=sys.stderr)
+        print("usage: subscribe.py <channel> [<last event id>]", file=sys.stderr)
         sys.exit(2)
     try:
         Subscriber(sys.argv[1], show, show_gap, *sys.argv[2:3]).run()

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs after `npm ci` or `npm install`: makes sure that npm scripts find a Node that starts.
+# Runs after `npm ci` or `npm install`: makes sure that npm scripts find a Node that starts. Prints nothing when all is well.
 #
-# The runtime is pinned through npm (the node-* optional dependencies), so that it comes before the machine's own in
-# every npm script's PATH. Its binary needs libatomic1, which slim Debian and Ubuntu systems lack, and a pinned runtime
-# that cannot start is worse than none. Silent when all is well.
+# npm pins the runtime (the node-* optional dependencies), and puts it before the machine's own Node in the PATH of npm
+# scripts. The pinned binary needs libatomic1, which slim Debian and Ubuntu systems lack. If it cannot start, no npm script
+# works, even when the machine's own Node would do.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ say() { printf 'sluice: %s\n' "$1" >&2; }
 
 pinned_starts() { "$pinned" --version >/dev/null 2>&1; }
 
-# The Node that runs npm itself; `command -v` only where the script was started by hand.
+# The Node that runs npm. `command -v` finds one when the script was started by hand.
 own=${npm_node_execpath:-$(command -v node || true)}
 
 own_is_enough() {
@@ -26,14 +26,14 @@ own_is_enough() {
 if pinned_starts; then exit 0; fi
 
 if [ ! -e "$pinned" ] && [ ! -L "$pinned" ]; then
-  # Optional dependencies left out, or a platform which has no pinned runtime.
+  # Optional dependencies were left out, or the platform has no pinned runtime.
   if own_is_enough; then exit 0; fi
-  say "no pinned Node here and the machine's own is older than $oldest: install Node $oldest or newer, or run npm ci without --omit=optional."
+  say "there is no pinned Node, and the machine's own is older than $oldest. Install Node $oldest or newer, or run npm ci without --omit=optional."
   exit 1
 fi
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
-  say "the pinned Node does not start without libatomic1: installing it with apt-get."
+  say "the pinned Node needs libatomic1 to start: installing libatomic1 with apt-get."
   export DEBIAN_FRONTEND=noninteractive
   if log=$({ apt-get update -qq && apt-get install -y -qq --no-install-recommends libatomic1; } 2>&1); then
     if pinned_starts; then exit 0; fi
@@ -48,5 +48,5 @@ if own_is_enough; then
   exit 0
 fi
 
-say "the pinned Node does not start: install libatomic1 (Debian, Ubuntu: apt-get install libatomic1; Fedora: dnf install libatomic), or Node $oldest or newer, then run npm ci again."
+say "the pinned Node does not start. Install libatomic1 (Debian, Ubuntu: apt-get install libatomic1; Fedora: dnf install libatomic), or Node $oldest or newer. Then run npm ci again."
 exit 1

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { settingsTable, shortSettingsTable } from './settings-table.ts';
 
-/** A part of a document that is made from something else, between two comments that name it. */
+/** A generated part of a document. It stands between two comments with its name. */
 interface GeneratedPart {
-  /** From the project's folder. */
+  /** Relative to the project's folder. */
   readonly document: string;
   readonly name: string;
   readonly make: () => string;
@@ -27,7 +27,7 @@ export const generatedParts: readonly GeneratedPart[] = [
   })),
 ];
 
-/** The text of the document with the part made anew; it has to hold the part's two comments. */
+/** Replaces the part in the text of its document. @throws Error when the text lacks the part's two comments */
 export function withPart(text: string, { document, name, make }: GeneratedPart): string {
   const [begin, end] = [`<!-- npm run docs: ${name} begin -->`, `<!-- npm run docs: ${name} end -->`];
   const [before, rest = ''] = text.split(begin);

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
-import { SETTING_DESCRIPTIONS } from '../src/settings/setting-descriptions.ts';
-import { SECRETS, SETTINGS } from '../src/settings/settings.ts';
-import type { SettingName } from '../src/settings/settings.ts';
+import { SETTING_DESCRIPTIONS } from '../src/config/setting-descriptions.ts';
+import { SECRETS, SETTINGS } from '../src/config/settings.ts';
+import type { SettingName } from '../src/config/settings.ts';
 
-/** Every setting in a table of Markdown: name, default, what it takes in the words of its schema, and what it is for. */
+/** Makes a Markdown table of all settings: name, default, format (from the schema's messages) and description. */
 export function settingsTable(): string {
   const rows = (Object.keys(SETTINGS) as SettingName[]).map((name) => {
     const { schema, fallback } = SETTINGS[name];
@@ -13,7 +13,7 @@ export function settingsTable(): string {
   return [row('name', 'default', 'takes', ''), row('---', '---', '---', '---'), ...rows].join('\n');
 }
 
-/** The same for the README: without what it takes, and with links from the project's folder. */
+/** Makes the shorter table of the README: without the format, and with links relative to the project's folder. */
 export function shortSettingsTable(): string {
   const rows = (Object.keys(SETTINGS) as SettingName[]).map((name) => {
     const description = SETTING_DESCRIPTIONS[name].replaceAll(/\]\((?=[a-z]+\.md)/g, '](docs/');
@@ -30,11 +30,12 @@ function row(...cells: readonly string[]): string {
   return `|${cells.map((cell) => (cell === '' ? ' ' : ` ${cell.replaceAll('|', String.raw`\|`)} `)).join('|')}|`;
 }
 
-/** No setting takes the first of these. Behind the others stand the limits: too little, and too much. */
+/** Values that no schema accepts, to get its message about the format. */
 const WRONG = ['\0', ''];
+/** Values below and above all limits, to get the messages about the limits. */
 const EXTREMES = ['0', '0ms', '999999999d'];
 
-/** What a schema says when it is given the wrong thing is what it takes. */
+/** Describes the format of a setting by the messages with which its schema refuses wrong values. */
 function takes(schema: z.ZodType): string {
   const form = WRONG.map((given) => refusal(schema, given)).find((message) => message !== undefined);
   const limits = EXTREMES.map((given) => refusal(schema, given)).filter((message) =>
@@ -47,7 +48,7 @@ function refusal(schema: z.ZodType, given: string): string | undefined {
   return schema.safeParse(given).error?.issues[0]?.message;
 }
 
-/** Milliseconds by the thousand are for programs. */
+/** Writes a number of ms in a larger unit, and escapes Markdown. */
 function readable(message: string): string {
   return message
     .replaceAll(/"([^"|]*)"/g, '`$1`')
@@ -63,6 +64,6 @@ function inLargestUnit(ms: number): string {
     ['s', 1_000],
   ] as const;
   const [unit, size] = units.find(([, one]) => ms % one === 0 && ms > 0) ?? ['ms', 1];
-  // The longest that a timer takes: 24.8 days and a little.
+  // The limit of setTimeout is about 24.8 days and not a whole number of a larger unit.
   return ms > 86_400_000 && unit === 'ms' ? `${Math.floor(ms / 8_640_000) / 10}d` : `${ms / size}${unit}`;
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { generatedParts, withPart } from './generated-parts.ts';
 
-// npm run docs: writes the parts of documents that are made from something else.
+// npm run docs: writes the generated parts of the documents.
 
 for (const part of generatedParts) {
   const file = new URL(`../${part.document}`, import.meta.url);

@@ -4,19 +4,19 @@ import type { PublishPlan, PublishReport, PublisherServices } from './publisher-
 import type { ConnectPlan, Counts, Progress, SubscriberReport } from './crowd.ts';
 import type { SubscriberServices } from './subscriber-process.ts';
 
-/** Without progress for so long, what is missing is not coming any more; in ms. */
-const PATIENCE = 3_000;
-/** How often progress is asked for, in ms. */
-const LOOK = 50;
+/** After this time without progress, missing events count as lost. */
+const NO_PROGRESS_LIMIT_MS = 3_000;
+/** How often the progress is read. */
+const POLL_INTERVAL_MS = 50;
 
 export type CrowdPlan = Omit<ConnectPlan, 'from' | 'count'>;
 
-/** What all subscribers together have received. */
+/** The sums over all subscribers. */
 export interface CrowdReport extends Progress {
   readonly open: number;
   readonly delivered: number;
   readonly duplicates: number;
-  /** Out of order, or in another order than others on the same channel. */
+  /** Events that were out of order, or in another order than for other subscribers of the channel. */
   readonly disorder: number;
   readonly gaps: number;
   readonly ends: ReadonlyMap<string, number>;
@@ -38,7 +38,7 @@ export class Crew {
     this.#publishers = new LoaderProcess(new URL('publisher-process.ts', import.meta.url));
   }
 
-  /** Opens so many subscribers, spread over the processes. */
+  /** Opens subscribers, spread over the processes. */
   async connect(count: number, plan: CrowdPlan): Promise<void> {
     const share = Math.ceil(count / this.#subscribers.length);
     await Promise.all(
@@ -53,11 +53,11 @@ export class Crew {
     return await this.#publishers.ask('publish', plan);
   }
 
-  /** Waits until `enough` says so, for as long as anything still comes. */
+  /** Waits until `enough` returns true, or until no progress is made for a while. */
   async settle(enough: (progress: Progress) => boolean): Promise<void> {
     let seen = -1;
     let since = performance.now();
-    while (performance.now() - since < PATIENCE) {
+    while (performance.now() - since < NO_PROGRESS_LIMIT_MS) {
       const each = await Promise.all(this.#subscribers.map((loader) => loader.ask('progress')));
       const progress = {
         distinct: each.reduce((sum, { distinct }) => sum + distinct, 0),
@@ -68,7 +68,7 @@ export class Crew {
         seen = progress.distinct;
         since = performance.now();
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK));
+      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
     }
   }
 
@@ -95,7 +95,7 @@ export class Crew {
     };
   }
 
-  /** µs that each process of subscribers has used. */
+  /** The CPU time that each process of subscribers has used, in µs. */
   async cpu(): Promise<number[]> {
     return await Promise.all(this.#subscribers.map((loader) => loader.ask('cpu')));
   }
@@ -115,7 +115,7 @@ function merged(each: readonly Counts[]): LatencyHistogram {
   return all;
 }
 
-/** Subscribers that have as many events of a channel as most others, but not the same, or not in the same order. */
+/** Counts subscribers that have as many events of a channel as most others, but other events or another order. */
 function otherOrders(each: readonly SubscriberReport[]): number {
   const byCount = new Map<string, Map<string, number>>();
   for (const { orders } of each) {

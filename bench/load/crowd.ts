@@ -6,10 +6,10 @@ import { Subscriber } from './subscriber.ts';
 import { fill } from './wire.ts';
 import type { Wire } from './wire.ts';
 
-/** Connections of one source address to one port: well within the ports that a system hands out by itself. */
+/** How many connections use one source address for one port. A system has more ephemeral ports than this. */
 const PER_ADDRESS = 20_000;
-/** How often a full window is looked at again, in ms. */
-const LOOK = 2;
+/** How often a full window is checked again. */
+const POLL_INTERVAL_MS = 2;
 
 export interface ConnectPlan {
   readonly ports: readonly number[];
@@ -22,10 +22,10 @@ export interface ConnectPlan {
   readonly size: number;
   /** How many may be connecting at once. */
   readonly window: number;
-  /** What events' due times count from, in µs on the monotonic clock. */
+  /** The zero of the events' due times, in µs on the monotonic clock. */
   readonly origin: number;
   readonly keepIds: boolean;
-  /** Ids of the only channel's events, from which each connection takes its position; none for new events only. */
+  /** Ids of the events of the only channel. Each connection takes one as its cursor. Empty for new events only. */
   readonly positions: readonly string[];
   /** In ms. */
   readonly patience: number;
@@ -34,7 +34,7 @@ export interface ConnectPlan {
 export interface Progress {
   /** Events that arrived, without repetitions. */
   readonly distinct: number;
-  /** Connections that have all they were to get from their position on. */
+  /** Connections that have got all events after their cursor. */
   readonly complete: number;
 }
 
@@ -53,16 +53,16 @@ export interface SubscriberReport extends Progress {
   /** What ended connections, and how often. */
   readonly ends: ReadonlyMap<string, number>;
   readonly latency: Counts;
-  /** From the begin of the storm to each connection's having all that was retained after its position. */
+  /** Times from the start of the storm until each connection had all retained events after its cursor. */
   readonly catchUp: Counts;
   /** On the monotonic clock, µs. */
   readonly lastAt: number;
-  /** How many have received which events, in which order: channel, count and fingerprint. */
+  /** How many connections have received the same events in the same order, by channel, count and fingerprint. */
   readonly orders: ReadonlyMap<string, number>;
   readonly ids: readonly string[];
 }
 
-/** One loader's share of the subscribers. */
+/** The subscribers of one loader process. */
 export class Crowd {
   readonly #plan: ConnectPlan;
   readonly #check: DeliveryCheck;
@@ -79,16 +79,16 @@ export class Crowd {
     this.#check = new DeliveryCheck(plan.origin);
   }
 
-  /** Resolves when every connection is ready or has failed, or patience is over. */
+  /** Resolves when every connection is ready or has failed, or the time limit is over. */
   async open(): Promise<void> {
     const { from, count, window, patience } = this.#plan;
     const limit = performance.now() + patience;
     for (let i = from; i < from + count; i++) {
-      while (this.#connecting >= window && performance.now() < limit) await delay(LOOK);
+      while (this.#connecting >= window && performance.now() < limit) await delay(POLL_INTERVAL_MS);
       if (performance.now() >= limit) return;
       this.#subscribers.push(this.#subscribe(i));
     }
-    while (this.#connecting > 0 && performance.now() < limit) await delay(LOOK);
+    while (this.#connecting > 0 && performance.now() < limit) await delay(POLL_INTERVAL_MS);
   }
 
   progress(): Progress {
@@ -126,7 +126,7 @@ export class Crowd {
     const { ports, wire, channels, publishers, size, keepIds, positions } = this.#plan;
     const channel = i % channels;
     const port = ports[i % ports.length] ?? 0;
-    // Positions from all over what is retained, but the same in each run.
+    // Cursors spread over all retained events, and the same in each run.
     const place =
       positions.length < 2 ? undefined : (Math.imul(i + 1, 0x9e3779b1) >>> 0) % (positions.length - 1);
     const resume = place === undefined ? '' : `${wire.resume ?? ''}: ${positions[place] ?? ''}\r\n`;
@@ -135,7 +135,7 @@ export class Crowd {
     this.#connecting++;
     return new Subscriber({
       port,
-      // Only Linux answers for all of 127.0.0.0/8 without being told to.
+      // Only Linux has all addresses of 127.0.0.0/8 without configuration.
       localAddress: address === 0 || process.platform !== 'linux' ? undefined : `127.0.0.${1 + address}`,
       request: `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n${wire.subscribe.headers}${resume}\r\n`,
       readyLine: wire.ready === undefined ? undefined : Buffer.from(wire.ready),

@@ -2,20 +2,20 @@ import { LatencyHistogram } from '../measure/latency-histogram.ts';
 import { monotonicMicros } from '../measure/monotonic-micros.ts';
 import type { Marker } from './marker.ts';
 
-/** A server that loses much must not make the loader run out of memory. */
+/** Bounds the memory of the loader when a server loses many events. */
 const MAX_HOLES = 1_000;
-/** No publisher numbers its events that high. */
+/** Larger than any event number. */
 const NUMBERS = 1e8;
 
-/** What one connection has received of one channel. */
+/** The events that one connection has received of one channel. */
 export class ReceivedOrder {
-  /** The number expected next, for each publisher. */
+  /** The next expected number, for each publisher. */
   readonly next: Int32Array;
-  /** What was passed over and may still come, up to MAX_HOLES. */
+  /** Skipped numbers that may still come, up to MAX_HOLES. */
   holes: Set<number> | undefined;
   /** Different events. */
   distinct = 0;
-  /** Depends on each event and its place, repetitions left out: equal on two connections that got the same in the same order. */
+  /** A hash of the events and their order, without repetitions. Connections that got the same have the same hash. */
   fingerprint = 0;
 
   constructor(publishers: number, first = 0) {
@@ -23,7 +23,7 @@ export class ReceivedOrder {
   }
 }
 
-/** Holds what arrives against what was sent: each event once and in order; and measures how late it is. */
+/** Checks that each event arrives once and in order, and measures its latency. */
 export class DeliveryCheck {
   delivered = 0;
   duplicates = 0;
@@ -34,17 +34,17 @@ export class DeliveryCheck {
   readonly #origin: number;
   #now = 0;
 
-  /** `origin` is what due times count from, on the monotonic clock. */
+  /** @param origin the zero of the due times, on the monotonic clock */
   constructor(origin: number) {
     this.#origin = origin;
   }
 
-  /** Once for each read of a socket: all that it brought has arrived by then. */
+  /** Call it once for each read of a socket. All events of the read get this time. */
   tick(): void {
     this.#now = monotonicMicros();
   }
 
-  /** False when the event has been there before. */
+  /** Returns false for a repeated event. */
   event(received: ReceivedOrder, { due, publisher, number }: Marker): boolean {
     this.delivered++;
     this.lastAt = this.#now;

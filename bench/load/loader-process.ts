@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 
-/** What a loader can be asked for, by name. Arguments and answers cross a process boundary: plain data only. */
+/** The functions of a loader, by name. Arguments and answers are plain data, because they cross a process boundary. */
 export type Services = Readonly<Record<string, (argument: never) => unknown>>;
 
 interface Question {
@@ -11,10 +11,10 @@ interface Question {
 
 type Answer = { readonly value: unknown } | { readonly error: string };
 
-/** The loader's side: answers one question after the other, and ends with the process that started it. */
+/** Runs in the loader: answers one call after the other, and ends with the parent process. */
 export function offer(services: Services): void {
   process.on('disconnect', () => process.exit());
-  // Ctrl-C reaches every process of the terminal; the one that started this one decides when it ends.
+  // Ctrl-C reaches every process of the terminal. The loader ignores it, because its parent process ends it.
   process.on('SIGINT', () => undefined);
   process.on('message', (message) => {
     const { name, argument } = message as Question;
@@ -29,12 +29,12 @@ export function offer(services: Services): void {
   });
 }
 
-/** A loader in a process of its own, so that what it costs is not taken for the server's, nor the other way round. */
+/** A loader in a separate process, so that its cost can be told from the server's. */
 export class LoaderProcess<S extends Services> {
   readonly #child: ChildProcess;
 
   constructor(file: URL) {
-    // 'advanced' lets typed arrays through.
+    // 'advanced' can send typed arrays.
     this.#child = fork(file, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   }
 
@@ -42,7 +42,7 @@ export class LoaderProcess<S extends Services> {
     return this.#child.pid ?? 0;
   }
 
-  /** One question at a time. Rejects when the loader fails or ends. */
+  /** Makes one call at a time. Rejects when the loader fails or ends. */
   ask<N extends keyof S & string>(
     name: N,
     ...[argument]: Parameters<S[N]>

@@ -1,6 +1,6 @@
 /**
- * What every event carries: `@` due time `p` publisher `n` number, then filler. Fixed widths, so that a reader finds all of it
- * without looking for an end; and only characters that no form, JSON or URL encoding changes.
+ * The marker in every event: `@` due time `p` publisher `n` number, then filler. The parts have fixed widths, so that a reader
+ * needs no search. The marker has only characters that form, JSON and URL encoding do not change.
  */
 const DUE_DIGITS = 10;
 const PUBLISHER_DIGITS = 3;
@@ -17,20 +17,20 @@ const PUBLISHER_SIGN = 0x70;
 const NUMBER_SIGN = 0x6e;
 
 export interface Marker {
-  /** µs after the run's origin at which the event was to be published. */
+  /** When the event was due, in µs after the origin of the run. */
   due: number;
   publisher: number;
   /** Counted from 0 by each publisher for each channel. */
   number: number;
 }
 
-/** An event's data of exactly `size` bytes. */
+/** Makes the data of an event, of exactly `size` bytes. */
 export function writeMarker({ due, publisher, number }: Marker, size: number): string {
   const head = `@${padded(due, DUE_DIGITS)}p${padded(publisher, PUBLISHER_DIGITS)}n${padded(number, NUMBER_DIGITS)}`;
   return head.padEnd(size, 'x');
 }
 
-/** Reads the marker at `at` into `marker`, which is used again for every event: nothing is allocated here. */
+/** Reads the marker at `at` into `marker`. The caller reuses `marker`, so that nothing is allocated for an event. */
 export function readMarker(bytes: Uint8Array, at: number, marker: Marker): boolean {
   if (
     bytes[at] !== MARKER_SIGN ||

@@ -8,7 +8,7 @@ import { Publisher } from './publisher.ts';
 import { fill } from './wire.ts';
 import type { Wire } from './wire.ts';
 
-/** After so many errors a publisher gives up: the server is gone, or takes no events at all. */
+/** After this many errors a publisher gives up: the server is down, or accepts no events. */
 const MAX_ERRORS = 20;
 
 export interface PublishPlan {
@@ -16,13 +16,13 @@ export interface PublishPlan {
   readonly wire: Wire;
   readonly publishers: number;
   readonly events: number;
-  /** Events a second, all publishers together; 0 for as fast as they are answered. */
+  /** Events a second of all publishers together. 0: each publisher sends as soon as its last event is answered. */
   readonly rate: number;
   readonly channels: number;
   readonly size: number;
-  /** What due times count from, µs on the monotonic clock. */
+  /** The zero of the due times, in µs on the monotonic clock. */
   readonly origin: number;
-  /** In ms; what is not published by then is left out. */
+  /** The time limit in ms. Later events are not published. */
   readonly patience: number;
 }
 
@@ -33,13 +33,13 @@ export interface PublishReport {
   /** On the monotonic clock, µs. */
   readonly beganAt: number;
   readonly endedAt: number;
-  /** From the moment an event was due to its acknowledgement. */
+  /** Times from an event's due time to its acknowledgement. */
   readonly latency: Counts;
 }
 
 /**
- * Publisher k sends events k, k + publishers, k + 2 publishers, … each when it is due and its own last one is answered. An event
- * that has to wait for that keeps its due time, so a server that stalls publishers does not look fast.
+ * Publisher k sends events k, k + publishers, k + 2 publishers, … It sends each event when it is due and the last one is
+ * answered. An event that has to wait keeps its due time, so that a server that stalls publishers does not look fast.
  */
 async function publish(plan: PublishPlan): Promise<PublishReport> {
   const latency = new LatencyHistogram();
@@ -57,7 +57,7 @@ async function publish(plan: PublishPlan): Promise<PublishReport> {
     let failed = 0;
     for (let n = who; n < plan.events && failed < MAX_ERRORS; n += plan.publishers) {
       const due = plan.rate > 0 ? beganAt + (n / plan.rate) * 1e6 : monotonicMicros();
-      // Timers count in ms: an event leaves up to one of them late, which is part of its latency for every system.
+      // A timer has a resolution of 1 ms, so an event leaves up to 1 ms late. This adds to the latency of every system.
       for (let wait = due - monotonicMicros(); wait > 0; wait = due - monotonicMicros())
         await delay(Math.max(1, wait / 1_000));
       if (monotonicMicros() > endBy) break;

@@ -6,7 +6,7 @@ export interface Answered {
   readonly text: string;
 }
 
-/** One publisher on one kept-alive connection: a request, its answer, the next request. */
+/** One publisher on one keep-alive connection. It sends a request after the answer to the previous one. */
 export class Publisher {
   readonly #port: number;
   #socket: Socket | undefined;
@@ -17,7 +17,7 @@ export class Publisher {
     this.#port = port;
   }
 
-  /** Sends the request, connecting first where that is needed. Rejects when the connection breaks before the answer. */
+  /** Sends the request. Connects first if necessary. Rejects when the connection breaks before the answer. */
   async send(request: string): Promise<Answered> {
     const socket = (this.#socket ??= this.#connect());
     this.#waiting = Promise.withResolvers();

@@ -1,13 +1,13 @@
 import { MARKER_LENGTH, readMarker } from './marker.ts';
 import type { Marker } from './marker.ts';
 
-/** Whoever reads one stream. The bytes are only lent: they change after the call. */
+/** Receives the parts of one stream. The bytes are valid only during the call. */
 export interface StreamListener {
-  /** The answer's head is in; anything but 200 means that no stream follows. */
+  /** The head of the answer has arrived. For any status but 200 no stream follows. */
   onHead(status: number): void;
-  /** A line of the stream, without its end, that is no event's data. Blank lines are left out. */
+  /** A line of the stream that is not data, without its line break. Not called for blank lines. */
   onLine(bytes: Uint8Array, start: number, end: number): void;
-  /** The data of one event; the marker is only lent, too. */
+  /** The data of one event. The marker is valid only during the call. */
   onEvent(marker: Marker): void;
 }
 
@@ -15,25 +15,25 @@ const LF = 0x0a;
 const CR = 0x0d;
 const D = 0x64;
 const DATA = 'data: '.length;
-/** Where data may begin with something before the marker, as in JSON, it is looked for this far. */
+/** How many bytes are searched for the marker. In JSON other bytes stand before it. */
 const SEARCH = 128;
 const MARKER: Marker = { due: 0, publisher: 0, number: 0 };
 
 type Phase = 'head' | 'plain' | 'chunk-size' | 'chunk' | 'chunk-end' | 'over';
 
 /**
- * Reads one HTTP answer with an event stream in it, fast enough for a million events a second, and no more of either format
- * than a benchmark needs: it trusts the server to speak them.
+ * Reads one HTTP answer with an event stream, at a million events a second. It reads only as much of HTTP and of the stream as
+ * the benchmark needs, and does not check the formats.
  */
 export class StreamReader {
   readonly #listener: StreamListener;
-  /** Bytes of an event's data; its line can be jumped over. */
+  /** The size of an event's data in bytes. With it, the reader can skip the rest of the line. */
   readonly #size: number;
   #phase: Phase = 'head';
   #head = '';
   #chunkSize = '';
   #chunkLeft = 0;
-  /** The beginning of a line whose end has not come yet. */
+  /** The start of a line whose end has not arrived yet. */
   #carry: Buffer | undefined;
 
   constructor(listener: StreamListener, size: number) {
@@ -99,7 +99,7 @@ export class StreamReader {
     const listener = this.#listener;
     const jump = DATA + this.#size;
     while (at < to) {
-      // The common case: the whole line is our own event, whose length is known.
+      // The common case: the line is a whole event of the benchmark, whose length is known.
       if (
         bytes[at] === D &&
         at + jump < to &&

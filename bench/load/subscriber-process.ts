@@ -17,7 +17,7 @@ const services = {
   progress: (): Progress => present().progress(),
   report: (): SubscriberReport => present().report(),
   disconnect: (): void => present().close(),
-  /** µs that this process has used. */
+  /** The CPU time of this process, in µs. */
   cpu: (): number => {
     const { user, system } = process.cpuUsage();
     return user + system;

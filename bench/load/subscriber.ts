@@ -6,7 +6,7 @@ import type { Marker } from './marker.ts';
 import { StreamReader } from './stream-reader.ts';
 import type { StreamListener } from './stream-reader.ts';
 
-/** One buffer for every read of this process: what arrives is looked at before the next read. */
+/** One buffer for all reads of this process. Each read is processed before the next one. */
 const READ_BUFFER = Buffer.alloc(256 * 1024);
 const GAP = Buffer.from('event: sluice:gap');
 const ID = Buffer.from('id: ');
@@ -16,7 +16,7 @@ export interface SubscriberOptions {
   readonly localAddress: string | undefined;
   /** The whole head of the request. */
   readonly request: string;
-  /** How the line begins after which events arrive as they are published; undefined where the head is all there is. */
+  /** The start of the line after which the stream is live. Undefined when the head of the answer is the only sign. */
   readonly readyLine: Buffer | undefined;
   readonly channel: number;
   readonly publishers: number;
@@ -25,13 +25,13 @@ export interface SubscriberOptions {
   readonly size: number;
   readonly keepIds: boolean;
   readonly check: DeliveryCheck;
-  /** So many different events make it complete, once it is ready as well. */
+  /** The subscriber is complete when it is ready and has this many different events. */
   readonly wanted: number;
   readonly onReady: () => void;
-  /** For each event that had not been there before. */
+  /** Called for each event that is not a repetition. */
   readonly onEvent: () => void;
   readonly onComplete: () => void;
-  /** Closed by the server, or never opened. */
+  /** Called when the server closed the connection, or it could not be opened. */
   readonly onEnd: (why: string, wasReady: boolean) => void;
 }
 
@@ -39,7 +39,7 @@ export interface SubscriberOptions {
 export class Subscriber implements StreamListener {
   readonly channel: number;
   readonly received: ReceivedOrder;
-  /** The ids of its events, when it was asked to keep them. */
+  /** The ids of its events, if it keeps them. */
   readonly ids: string[] = [];
   ready = false;
   ended = false;
@@ -94,10 +94,10 @@ export class Subscriber implements StreamListener {
     if (!check.event(this.received, marker)) return;
     if (keepIds) this.ids.push(this.#lastId);
     onEvent();
-    this.#look();
+    this.#checkState();
   }
 
-  /** With a reset, so that thousands of closed connections do not occupy their ports for another minute. */
+  /** Resets the connection, so that thousands of closed connections do not occupy their ports for another minute. */
   close(): void {
     this.ended = true;
     this.#socket.resetAndDestroy();
@@ -106,10 +106,10 @@ export class Subscriber implements StreamListener {
   #becomeReady(): void {
     this.ready = true;
     this.#options.onReady();
-    this.#look();
+    this.#checkState();
   }
 
-  #look(): void {
+  #checkState(): void {
     if (this.#complete || !this.ready || this.received.distinct < this.#options.wanted) return;
     this.#complete = true;
     this.#options.onComplete();

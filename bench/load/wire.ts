@@ -1,21 +1,21 @@
-/** How one system is spoken to. `{channel}` and `{data}` stand for what differs between requests. */
+/** The requests of one system. `{channel}` and `{data}` are replaced for each request. */
 export interface Wire {
   readonly subscribe: { readonly path: string; readonly headers: string };
   readonly publish: { readonly path: string; readonly headers: string; readonly body: string };
-  /** How the line begins after which a subscriber gets what is published; undefined where the answer's head must do. */
+  /** The start of the line after which the stream is live. Undefined when the head of the answer is the only sign. */
   readonly ready?: string;
-  /** The header with which a subscriber comes back; undefined where it cannot. */
+  /** The header with which a subscriber resumes. Undefined when it cannot resume. */
   readonly resume?: string;
 }
 
-/** Each line of headers ends in CRLF, so that they can be put one after the other. */
+/** Each header line ends in CRLF, so that header texts can be joined. */
 export function headerLines(headers: Readonly<Record<string, string>>): string {
   return Object.entries(headers)
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
 }
 
-/** Channel names and data hold nothing that URLs, forms or JSON would have to escape. */
+/** Channel names and data need no escaping in URLs, forms or JSON. */
 export function fill(template: string, channel: number, data: string): string {
   return template.replace('{channel}', `bench.${channel}`).replace('{data}', data);
 }

@@ -1,13 +1,13 @@
-/** 128 steps in each power of two: a value is known to within a hundredth, from 1 µs to half an hour. */
+/** 128 (2^7) steps in each power of two: the error is below 1 %, from 1 µs to half an hour. */
 const STEPS = 7;
 const BUCKETS = 32 << STEPS;
 
-/** Counts durations in µs in constant space, so that measuring millions of them costs next to nothing. */
+/** Counts durations in µs in constant space, so that millions of them cost next to nothing. */
 export class LatencyHistogram {
   readonly counts: Uint32Array<ArrayBuffer>;
   #max: number;
 
-  /** `counts` and `max` are another histogram's, as it came from another process. */
+  /** Adds the `counts` and `max` of a histogram from another process. */
   constructor(counts = new Uint32Array(BUCKETS), max = 0) {
     this.counts = counts;
     this.#max = max;
@@ -33,7 +33,7 @@ export class LatencyHistogram {
     this.#max = Math.max(this.#max, other.max);
   }
 
-  /** In µs; the upper end of the step in which that share of all values is reached. NaN when there is none. */
+  /** Returns a quantile in µs: the upper end of the step in which this share of all values is reached. NaN without values. */
   percentile(share: number): number {
     const total = this.counts.reduce((sum, count) => sum + count, 0);
     if (total === 0) return Number.NaN;

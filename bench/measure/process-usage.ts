@@ -2,18 +2,18 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
-/** What some processes have used, summed. */
+/** The resource use of several processes, summed. */
 export interface ProcessUsage {
   /** User and system time of all threads, in µs. Linux counts it in steps of 10 ms. */
   readonly cpu: number;
-  /** Resident memory, in KiB. What the kernel holds in socket buffers is not in it. */
+  /** Resident memory, in KiB. Does not include socket buffers of the kernel. */
   readonly memory: number;
 }
 
-/** Every Linux that Node runs on reports in hundredths of a second, whatever its kernel counts in (time(7)). */
-const TICK = 10_000;
+/** Linux reports CPU time in hundredths of a second, whatever the kernel's own tick is (time(7)). */
+const TICK_US = 10_000;
 
-/** Reads /proc where there is one, and asks `ps` elsewhere. A process that has ended counts as nothing. */
+/** Reads /proc, or runs `ps` on systems without /proc. A process that has ended counts as 0. */
 export async function processUsage(pids: readonly number[]): Promise<ProcessUsage> {
   const read = process.platform === 'linux' ? fromProc : fromPs;
   const each = await Promise.all(pids.map(read));
@@ -29,10 +29,10 @@ async function fromProc(pid: number): Promise<ProcessUsage> {
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile(`/proc/${pid}/status`, 'utf8'),
     ]);
-    // The second field is the program's name, which may hold anything; utime and stime are the 14th and 15th.
+    // The second field is the program's name, which may hold any character. utime and stime are fields 14 and 15.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = Number(fields[11]) + Number(fields[12]);
-    return { cpu: ticks * TICK, memory: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) };
+    return { cpu: ticks * TICK_US, memory: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) };
   } catch {
     return { cpu: 0, memory: 0 };
   }

@@ -1,13 +1,13 @@
 import type { RedisServer } from '../../test/support/redis-server.ts';
 import { processUsage } from './process-usage.ts';
 
-/** What a Redis server has done since it started. */
+/** The resource use of a Redis server since it started. */
 export interface RedisUsage {
-  /** µs. */
+  /** In µs. */
   readonly cpu: number;
-  /** Bytes it has sent: answers, and announcements to replicas. */
+  /** How many bytes it has sent: answers, and announcements to replicas. */
   readonly sent: number;
-  /** Scripts it has run. */
+  /** How many scripts it has run. */
   readonly scripts: number;
 }
 
@@ -20,7 +20,7 @@ export async function redisUsage(redis: RedisServer | undefined): Promise<RedisU
   const { cpu } = await processUsage([field(/process_id:(\d+)/)]);
   return {
     cpu,
-    // This answer leaves only now, and must not count for what is measured next.
+    // Adds the size of this answer, so that it does not count for the next measurement.
     sent: field(/total_net_output_bytes:(\d+)/) + info.length,
     scripts: field(/cmdstat_evalsha:calls=(\d+)/),
   };

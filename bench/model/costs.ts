@@ -25,16 +25,16 @@ type CostName =
 
 export type Costs = Readonly<Record<CostName, Cost>>;
 
-/** Gives what a scenario has measured on Sluice with that log; undefined where it was not run. */
-type Look = (scenario: string, log: string) => Figures | undefined;
+/** Looks up the figures of Sluice in a scenario with this log. Returns undefined when the scenario was not run. */
+type FigureLookup = (scenario: string, log: string) => Figures | undefined;
 
 interface Rule {
-  /** What it was when this was last refreshed: `npm run bench` on two shared cores, events of 100 bytes. */
+  /** The value of the last full measurement: `npm run bench` on two shared cores, events of 100 bytes. */
   readonly usual: number;
   readonly unit: string;
   readonly about: string;
   readonly origin: string;
-  readonly read: (look: Look) => number | undefined;
+  readonly read: (figures: FigureLookup) => number | undefined;
 }
 
 const RULES: Readonly<Record<CostName, Rule>> = {
@@ -43,51 +43,51 @@ const RULES: Readonly<Record<CostName, Rule>> = {
     unit: 'µs',
     about: 'CPU of a broker for an event that goes to a subscriber alone',
     origin: 'steady, redis',
-    read: (look) => look('steady', 'redis')?.cpuPerDelivery,
+    read: (figures) => figures('steady', 'redis')?.cpuPerDelivery,
   },
   joined: {
     usual: 1,
     unit: 'µs',
     about: 'the same, when many events share a write',
     origin: 'burst, redis',
-    read: (look) => look('burst', 'redis')?.cpuPerDelivery,
+    read: (figures) => figures('burst', 'redis')?.cpuPerDelivery,
   },
   connect: {
     usual: 130,
     unit: 'µs',
     about: 'CPU of a broker for a connection',
     origin: 'idle, redis',
-    read: (look) => look('idle', 'redis')?.cpuPerConnect,
+    read: (figures) => figures('idle', 'redis')?.cpuPerConnect,
   },
   rest: {
     usual: 1.7,
     unit: 'µs/s',
     about: 'CPU of a broker for an idle connection, heartbeat included',
     origin: 'idle, redis',
-    read: (look) => look('idle', 'redis')?.restPerConnection,
+    read: (figures) => figures('idle', 'redis')?.restPerConnection,
   },
   memory: {
     usual: 7.2,
     unit: 'KiB',
     about: 'memory of a broker for a connection',
     origin: 'idle, redis',
-    read: (look) => look('idle', 'redis')?.kibPerConnection,
+    read: (figures) => figures('idle', 'redis')?.kibPerConnection,
   },
   publish: {
     usual: 160,
     unit: 'µs',
     about: 'CPU of a broker for a publish by HTTP, with a delivery',
     origin: 'channels, redis',
-    read: (look) => look('channels', 'redis')?.cpuPerPublish,
+    read: (figures) => figures('channels', 'redis')?.cpuPerPublish,
   },
   hear: {
     usual: 40,
     unit: 'µs',
     about: 'CPU of a further broker that hears an event, at the most',
     origin: 'ingest, redis2 less redis',
-    read: (look) => {
-      const two = look('ingest', 'redis2')?.cpuPerPublish;
-      const one = look('ingest', 'redis')?.cpuPerPublish;
+    read: (figures) => {
+      const two = figures('ingest', 'redis2')?.cpuPerPublish;
+      const one = figures('ingest', 'redis')?.cpuPerPublish;
       return difference(two, one, 5);
     },
   },
@@ -96,16 +96,16 @@ const RULES: Readonly<Record<CostName, Rule>> = {
     unit: 'µs',
     about: 'CPU of a broker for an event out of the history, connecting included',
     origin: 'replay-storm, redis',
-    read: (look) => look('replay-storm', 'redis')?.cpuPerReplay,
+    read: (figures) => figures('replay-storm', 'redis')?.cpuPerReplay,
   },
   redisPublish: {
     usual: 20,
     unit: 'µs',
     about: 'CPU of Redis for an event, without sending it to brokers',
     origin: 'ingest, redis, less the next',
-    read: (look) => {
-      const one = look('ingest', 'redis')?.redisCpuPerPublish;
-      const more = redisReplica(look);
+    read: (figures) => {
+      const one = figures('ingest', 'redis')?.redisCpuPerPublish;
+      const more = redisReplica(figures);
       return one === undefined || more === undefined ? undefined : Math.max(1, one - more);
     },
   },
@@ -121,9 +121,9 @@ const RULES: Readonly<Record<CostName, Rule>> = {
     unit: 'B',
     about: 'sent by Redis for an event, without announcing it',
     origin: 'ingest, redis, less the next',
-    read: (look) => {
-      const one = look('ingest', 'redis')?.redisBytesPerPublish;
-      const more = redisCopy(look);
+    read: (figures) => {
+      const one = figures('ingest', 'redis')?.redisBytesPerPublish;
+      const more = redisCopy(figures);
       return one === undefined || more === undefined ? undefined : Math.max(0, one - more);
     },
   },
@@ -136,13 +136,13 @@ const RULES: Readonly<Record<CostName, Rule>> = {
   },
 };
 
-/** What was measured, and the usual for what was not. */
+/** Takes measured costs, and the usual value for each cost that was not measured. */
 export function costsFrom(outcomes: readonly Outcome[]): Costs {
-  const look: Look = (scenario, log) =>
+  const figures: FigureLookup = (scenario, log) =>
     outcomes.find((one) => one.scenario === scenario && one.log === log && one.system === 'sluice')?.figures;
   const entries = Object.entries(RULES).map(
     ([name, { usual, unit, about, origin, read }]): [string, Cost] => {
-      const measured = read(look);
+      const measured = read(figures);
       const known = measured !== undefined && Number.isFinite(measured);
       const source = known ? origin : `${origin}; as last noted`;
       return [name, { value: known ? measured : usual, unit, about, origin: source }];
@@ -151,19 +151,19 @@ export function costsFrom(outcomes: readonly Outcome[]): Costs {
   return Object.fromEntries(entries) as Record<CostName, Cost>;
 }
 
-function redisReplica(look: Look): number | undefined {
-  const two = look('ingest', 'redis2')?.redisCpuPerPublish;
-  const one = look('ingest', 'redis')?.redisCpuPerPublish;
+function redisReplica(figures: FigureLookup): number | undefined {
+  const two = figures('ingest', 'redis2')?.redisCpuPerPublish;
+  const one = figures('ingest', 'redis')?.redisCpuPerPublish;
   return difference(two, one, 1);
 }
 
-function redisCopy(look: Look): number | undefined {
-  const two = look('ingest', 'redis2')?.redisBytesPerPublish;
-  const one = look('ingest', 'redis')?.redisBytesPerPublish;
+function redisCopy(figures: FigureLookup): number | undefined {
+  const two = figures('ingest', 'redis2')?.redisBytesPerPublish;
+  const one = figures('ingest', 'redis')?.redisBytesPerPublish;
   return difference(two, one, 100);
 }
 
-/** Less than so much can only be noise: a message is read, or written, once more. More runs help. */
+/** A smaller difference is noise, because each message costs at least one more read or write. More runs help. */
 function difference(two: number | undefined, one: number | undefined, least: number): number | undefined {
   return two === undefined || one === undefined || two - one < least ? undefined : two - one;
 }

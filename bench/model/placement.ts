@@ -3,27 +3,27 @@ import type { Costs } from './costs.ts';
 import { PLANNED } from './plan.ts';
 import type { Plan, Workload } from './plan.ts';
 
-/** Connections that are placed one by one; more would only take longer. */
+/** How many connections are placed one by one. More would only take longer. */
 const SAMPLE = 1_000_000;
 
 export interface Placement {
-  /** Replicas that hear an event, on average over the channels. */
+  /** How many replicas hear an event, on average over the channels. */
   readonly hearing: number;
-  /** CPU of the mean and of the busiest replica, as a share of what is planned. */
+  /** The CPU of the mean and of the busiest replica, as a share of the planned CPU. */
   readonly mean: number;
   readonly busiest: number;
 }
 
 /**
- * Holds the plan's averages against chance: puts every connection on a replica at random, as a load balancer does, and looks
- * at what each replica then has to do in a second.
+ * Checks the averages of the plan against chance: puts every connection on a random replica, as a load balancer does, and
+ * computes the work of each replica in a second.
  */
 export function simulatePlacement(costs: Costs, workload: Workload, plan: Plan, seed: number): Placement {
   const random = seededRandom(seed);
   const replicas = Math.max(1, Math.min(plan.replicas, Math.floor(SAMPLE / plan.perReplica)));
   const connections = replicas * plan.perReplica;
   const audience = Math.min(workload.audience, connections);
-  // A publish is measured where the publishing replica hears it, too, and delivers it once.
+  // The measured cost of a publish includes hearing the event and delivering it once at the publishing replica.
   const appending = Math.max(0, costs.publish.value - costs.delivery.value - costs.hear.value);
   const load = new Float64Array(replicas);
   const heardBy = new Int32Array(replicas).fill(-1);

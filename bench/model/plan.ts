@@ -1,27 +1,27 @@
 import type { Costs } from './costs.ts';
 
-/** µs of CPU in a second that a process on one core may be planned to use: the rest is for storms and for bad luck. */
+/** The planned CPU of a process on one core, in µs a second. The rest is a reserve for storms and uneven loads. */
 export const PLANNED = 0.6e6;
-/** Memory of a machine's share for one replica, in KiB: 4 GiB. */
+/** The memory of one replica, in KiB: 4 GiB. */
 const MEMORY = 4 * 1024 * 1024;
-/** What the kernel holds for an idle connection, in KiB. Not measured by the bench: two TCP buffers' structures and an inode. */
+/** The kernel's memory for an idle connection, in KiB: structures of two TCP buffers and an inode. Not measured. */
 const KERNEL_MEMORY = 4;
-/** What a replica takes without connections, in KiB. */
+/** The memory of a replica without connections, in KiB. */
 const BASE_MEMORY = 120 * 1024;
-/** A connection lasts so long, in seconds: a page that is left, a proxy's limit, a phone that sleeps. */
+/** How long a connection lasts, in seconds. Pages are left, proxies have limits, phones sleep. */
 const LIFETIME = 3_600;
-/** Everybody at once, after all edges restarted, is to be served within so many seconds. */
+/** In seconds: when all clients reconnect at once, as after a restart of all edges, all must be served within this time. */
 const STORM_LIMIT = 30;
-/** Events that each has missed by then. */
+/** How many events each client has missed in such a storm. */
 const STORM_BACKLOG = 100;
-/** Bytes a second that one Redis is planned to send: 60 % of 10 Gbit/s. */
+/** The planned output of one Redis, in bytes a second: 60 % of 10 Gbit/s. */
 const BANDWIDTH = 0.75e9;
 
-/** What an application does with the broker. */
+/** The load of one kind of application. */
 export interface Workload {
   readonly name: string;
   readonly about: string;
-  /** Subscribers of a channel; Infinity for one channel that everybody listens to. */
+  /** How many subscribers a channel has. Infinity: everybody subscribes to one channel. */
   readonly audience: number;
   /** Events a second on each channel. */
   readonly rate: number;
@@ -36,33 +36,33 @@ export const WORKLOADS: readonly Workload[] = [
 export interface Plan {
   readonly replicas: number;
   readonly perReplica: number;
-  /** What keeps a replica from taking more. */
+  /** What limits the connections of a replica. */
   readonly limit: 'CPU' | 'memory' | 'storm';
   readonly publishes: number;
   readonly deliveries: number;
-  /** Replicas that hear an event of a channel, on average. */
+  /** How many replicas hear an event of a channel, on average. */
   readonly hearing: number;
   readonly shards: number;
   readonly shardLimit: 'CPU' | 'bandwidth';
-  /** Bytes a second that all Redis servers together send. */
+  /** The output of all Redis servers together, in bytes a second. */
   readonly sent: number;
   /** Each replica holds three connections to each shard: for commands, for pages and for announcements. */
   readonly connectionsPerShard: number;
-  /** False when a single channel needs more than one Redis can give. */
+  /** False when a single channel needs more than one Redis server can do. */
   readonly possible: boolean;
 }
 
-/** CPU of a replica for one who comes back in a storm, in µs. */
+/** The CPU of a replica for one client that reconnects in a storm, in µs. */
 export function comeBackCost(costs: Costs): number {
   return costs.connect.value + STORM_BACKLOG * costs.replay.value;
 }
 
-/** Replicas of which one of `audience` subscribers, spread at random, is on at least one. */
+/** How many replicas have at least one of `audience` subscribers, which are spread at random. */
 function hearing(audience: number, replicas: number): number {
   return audience === Infinity ? replicas : replicas * (1 - (1 - 1 / replicas) ** audience);
 }
 
-/** CPU of one replica, in µs a second, with `connections` of `total` on it and `replicas` of its kind. */
+/** The CPU of one of `replicas` replicas, in µs a second, when it has `connections` of all `total` connections. */
 function replicaLoad(
   costs: Costs,
   { audience, rate }: Workload,
@@ -75,13 +75,13 @@ function replicaLoad(
   const own = publishes / replicas;
   return (
     connections * (costs.rest.value + rate * costs.delivery.value + costs.connect.value / LIFETIME) +
-    // A publish is measured where the publishing replica hears it, too, and delivers it once.
+    // The measured cost of a publish includes hearing the event and delivering it once at the publishing replica.
     own * Math.max(0, costs.publish.value - costs.delivery.value) +
     (heard - own) * costs.hear.value
   );
 }
 
-/** How many replicas and shards so many connections need, by arithmetic on what was measured. */
+/** Computes from measured costs how many replicas and shards a number of connections needs. */
 export function planFor(costs: Costs, workload: Workload, total: number): Plan {
   const byMemory = Math.floor((MEMORY - BASE_MEMORY) / (costs.memory.value + KERNEL_MEMORY));
   // While a storm is served, the rest of the load goes on.
@@ -116,7 +116,7 @@ export function planFor(costs: Costs, workload: Workload, total: number): Plan {
   };
 }
 
-/** Events a second that one channel can have when so many replicas hear it: one Redis announces each to all of them. */
+/** How many events a second one channel can have. One Redis announces each event to every replica that hears the channel. */
 export function hotChannelRate(
   costs: Costs,
   replicas: number,

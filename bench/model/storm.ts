@@ -1,36 +1,36 @@
 import { seededRandom } from '../../test/support/seeded-random.ts';
 
-/** Steps of simulated time, in ms. */
+/** The step of simulated time, in ms. */
 const STEP = 10;
-/** Without an answer by then the proxy before it gives up, and the reader comes back, in ms. */
+/** In ms: without an answer for this long, the proxy in front gives up and the client reconnects. */
 const GIVES_UP = 60_000;
-/** In ms of simulated time: a storm that is not over by then feeds itself. */
+/** In ms of simulated time: a storm that is not over by then keeps itself going. */
 const ENDLESS = 600_000;
 
 export interface Storm {
-  /** Subscribers that come to one replica. */
+  /** How many subscribers come to one replica. */
   readonly arrivals: number;
-  /** CPU that each of them costs, in µs. */
+  /** The CPU for each subscriber, in µs. */
   readonly cost: number;
-  /** Share of a core that is free for it. */
+  /** The share of a core that is free for the storm. */
   readonly free: number;
-  /** SLUICE_RETRY, in ms; each waits for 0.5 to 1.5 times that. */
+  /** SLUICE_RETRY, in ms. Each subscriber waits for 0.5 to 1.5 times this. */
   readonly retry: number;
   readonly seed: number;
 }
 
 export interface StormResult {
-  /** Until the last is served, in s; Infinity when that never ends. */
+  /** When the last subscriber is served, in s. Infinity when the storm never ends. */
   readonly over: number;
-  /** The longest anyone waited for a head, after arriving, in s. */
+  /** The longest wait from arriving to the head of the answer, in s. */
   readonly longestWait: number;
-  /** Times that somebody gave up and came again. */
+  /** How often a subscriber gave up and came again. */
   readonly repeated: number;
 }
 
 /**
- * One replica in a storm, step by step: who arrives waits in line, is served as CPU allows, and gives up and comes back when
- * it takes too long. What was begun for one who has left is wasted.
+ * Simulates one replica in a storm, step by step. Subscribers wait in a queue and are served as the CPU allows. A subscriber that
+ * waits too long gives up and comes back, and the work for it is wasted.
  */
 export function simulateStorm({ arrivals, cost, free, retry, seed }: Storm): StormResult {
   const random = seededRandom(seed);
@@ -42,7 +42,7 @@ export function simulateStorm({ arrivals, cost, free, retry, seed }: Storm): Sto
   };
   for (let i = 0; i < arrivals; i++) come(0);
 
-  /** Who stands in line, by the step in which they came. */
+  /** The queue: how many subscribers arrived in each step. */
   const line = new Int32Array(steps + 1);
   let head = 0;
   let oldest = 0;
@@ -67,7 +67,7 @@ export function simulateStorm({ arrivals, cost, free, retry, seed }: Storm): Sto
       inLine--;
       credit--;
       const wait = (step - head) * STEP;
-      // Whoever has given up is in line all the same until the server finds out.
+      // A subscriber that gave up stays in the queue until the server notices.
       if (wait > GIVES_UP) continue;
       longest = Math.max(longest, wait);
       served++;

@@ -5,12 +5,12 @@ import { freePort } from '../../test/support/free-port.ts';
 import type { Peer } from './peer.ts';
 import { ServerProcess } from './server-process.ts';
 
-/** Not a dependency of Sluice, so not one that a linter should look for in package.json. */
+/** A variable, because the package is not a dependency of Sluice, and the linter would miss it in package.json. */
 const PACKAGE: string = ['better', 'sse'].join('-');
 
 /**
- * What one would write at home: a small Node server with better-sse (https://github.com/MatthewWid/better-sse), events in the
- * process and no history. `folder` is where the package has been installed; this checkout by default.
+ * A small Node server with better-sse (https://github.com/MatthewWid/better-sse), as an application would write it: events stay
+ * in the process, and there is no history. `folder` is where the package is installed; default: this checkout.
  */
 export function betterSsePeer(folder: string | undefined): Peer {
   const find = (): string | undefined => {

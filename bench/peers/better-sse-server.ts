@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 
-/** As much of better-sse as is used here; the package is not installed with Sluice. */
+/** The used part of better-sse's types. The package is not installed with Sluice. */
 interface BetterSse {
   readonly createSession: (
     request: IncomingMessage,
@@ -16,7 +16,7 @@ interface BetterSse {
   };
 }
 
-/** GET /<channel> listens, POST /<channel> publishes. Started with a port and the package's file. */
+/** GET /<channel> subscribes, POST /<channel> publishes. Arguments: the port, and the package's file. */
 const [, , port = '0', file = ''] = process.argv;
 const { createChannel, createSession } = (await import(pathToFileURL(file).href)) as BetterSse;
 const channels = new Map<string, ReturnType<BetterSse['createChannel']>>();

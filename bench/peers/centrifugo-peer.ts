@@ -11,9 +11,9 @@ const KEY = 'the-key-of-the-benchmark';
 const CONNECT = encodeURIComponent('{"subs":{"@":{}}}').replace('%40', '{channel}');
 
 /**
- * Centrifugo 6 with its unidirectional SSE transport, and as much history as Sluice keeps by default. Written by
- * https://centrifugal.dev/docs/transports/uni_sse; `binary` is where it has been unpacked. A reader comes back by
- * positions in its connect request and not by Last-Event-ID, so there is no replay to measure here.
+ * Centrifugo 6 with its unidirectional SSE transport, and with as much history as Sluice keeps by default. The configuration
+ * follows https://centrifugal.dev/docs/transports/uni_sse. `binary` is the unpacked program. A client resumes by positions in
+ * its connect request and not by Last-Event-ID, so the benchmark does not measure replay here.
  */
 export function centrifugoPeer(binary: string | undefined): Peer {
   return {

@@ -10,8 +10,8 @@ import { ServerProcess } from './server-process.ts';
 const SECRET = 'a-secret-of-more-than-32-bytes-for-the-benchmark';
 
 /**
- * The Mercure hub, with its default transport (Bolt) and as much history as Sluice keeps by default. Written by
- * https://mercure.rocks/docs/hub/config; `binary` is where it has been unpacked.
+ * The Mercure hub with its default transport (Bolt), and with as much history as Sluice keeps by default. The configuration
+ * follows https://mercure.rocks/docs/hub/config. `binary` is the unpacked program.
  */
 export function mercurePeer(binary: string | undefined): Peer {
   return {
@@ -84,7 +84,7 @@ function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-/** A JWT by HS256 (RFC 7519). */
+/** Makes a JWT with HS256 (RFC 7519). */
 function token(claims: object): string {
   const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;

@@ -6,14 +6,14 @@ import { freePort } from '../../test/support/free-port.ts';
 import type { Peer } from './peer.ts';
 import { ServerProcess } from './server-process.ts';
 
-/** Where Debian and Ubuntu put it, and where nginx.org's own packages look. */
+/** Where the packages of Debian, Ubuntu and nginx.org have the module. */
 const MODULES = [
   '/usr/lib/nginx/modules/ngx_nchan_module.so',
   '/usr/lib64/nginx/modules/ngx_nchan_module.so',
   '/etc/nginx/modules/ngx_nchan_module.so',
 ];
 
-/** nginx with the nchan module, one worker, as much history as Sluice keeps by default. https://nchan.io */
+/** nginx with the nchan module (https://nchan.io): one worker, and as much history as Sluice keeps by default. */
 export const nchanPeer: Peer = {
   name: 'nchan',
   logs: ['memory', 'redis'],

@@ -1,34 +1,34 @@
 import type { Wire } from '../load/wire.ts';
 
-/** Where events are kept: in the one process, or in Redis with one or two brokers on it. */
+/** Where events are kept: in the single process, or in Redis with one or two brokers. */
 export const LOG_KINDS = ['memory', 'redis', 'redis2'] as const;
 export type LogKind = (typeof LOG_KINDS)[number];
 
-/** What a peer is started with. */
+/** Options for the start of a peer. */
 export interface Ground {
   readonly log: LogKind;
-  /** Of the Redis that belongs to this run; undefined for `memory`. */
+  /** The port of this run's Redis. Undefined for `memory`. */
   readonly redisPort: number | undefined;
-  /** Empty, and removed after the run. */
+  /** An empty folder, removed after the run. */
   readonly folder: string;
 }
 
 /** One system under load. */
 export interface RunningPeer {
   readonly ports: readonly number[];
-  /** Its processes, without Redis. */
+  /** The process ids, without Redis. */
   readonly pids: readonly number[];
   readonly wire: Wire;
   stop(): Promise<void>;
 }
 
-/** How one system is started and spoken to: the few lines in which it differs from the others. */
+/** How to start one system and which requests it takes. */
 export interface Peer {
   readonly name: string;
   readonly logs: readonly LogKind[];
-  /** Whether a subscriber can come back with the id that it saw last, by a header. */
+  /** Whether a subscriber can resume by a header with its last id. */
   readonly resumes: boolean;
-  /** Why it cannot run here, and what to do about it; undefined when it can. */
+  /** Returns why the system cannot run here and what to do about it, or undefined when it can run. */
   missing(): string | undefined;
   start(ground: Ground): Promise<RunningPeer>;
 }

@@ -5,9 +5,9 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterExit } from '../../test/support/after-exit.ts';
 
-/** How long a server may take to listen, in ms. */
-const START_LIMIT = 20_000;
-/** How much of what it says is kept, for when it does not start. */
+/** How long a server may take until it listens. */
+const START_LIMIT_MS = 20_000;
+/** How many characters of the output are kept for the error message when a server does not start. */
 const KEPT_OUTPUT = 4_000;
 
 export interface ServerOptions {
@@ -15,11 +15,11 @@ export interface ServerOptions {
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd: string;
-  /** Of 127.0.0.1. It has started when this answers. */
+  /** A port on 127.0.0.1. The server has started when this port accepts connections. */
   readonly port: number;
 }
 
-/** A server in a process of its own, which does not outlive this one, however this one ends. */
+/** A server in a child process. The child process ends with this one, however this one ends. */
 export class ServerProcess {
   readonly pid: number;
   readonly port: number;
@@ -39,12 +39,12 @@ export class ServerProcess {
     }
   }
 
-  /** @throws Error with what the server said when it ends, or does not listen in time. */
+  /** @throws Error with the server's output, when the server ends or does not listen in time */
   static async start({ command, args, env, cwd, port }: ServerOptions): Promise<ServerProcess> {
     const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] });
     await once(child, 'spawn');
     const server = new ServerProcess(child, port);
-    const limit = performance.now() + START_LIMIT;
+    const limit = performance.now() + START_LIMIT_MS;
     while (!(await answers(port))) {
       if (!server.#running || performance.now() > limit) {
         await server.stop();

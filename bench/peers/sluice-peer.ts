@@ -19,7 +19,7 @@ const WIRE: Wire = {
   resume: 'Last-Event-ID',
 };
 
-/** The broker of the checkout in `project`, with its own Node and nothing but the defaults. */
+/** The broker of the checkout in `project`, with that checkout's Node and default settings. */
 export function sluicePeer(name: string, project: string): Peer {
   const main = join(project, 'src/main.ts');
   const node = join(project, 'node_modules/.bin/node');
@@ -55,7 +55,7 @@ export function sluicePeer(name: string, project: string): Peer {
   };
 }
 
-/** Without the settings of whoever runs the benchmark. */
+/** Leaves out the settings in the environment of the person who runs the benchmark. */
 function environment(port: number, redisPort: number | undefined): NodeJS.ProcessEnv {
   const others = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('SLUICE_') && !name.startsWith('REDIS_'),

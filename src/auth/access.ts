@@ -1,26 +1,26 @@
-import type { ChannelPattern } from '../core/channel-pattern.ts';
+import type { ChannelPattern } from '../events/channel-pattern.ts';
 
-/** What a credential that was accepted lets its holder do. Its kind is said, and never guessed from one of its values. */
+/** What an accepted credential allows. Check `kind` to tell keys from tokens, never another property. */
 export type Access = KeyAccess | TokenAccess;
 
 interface Accepted {
   readonly subscribe: readonly ChannelPattern[];
   readonly publish: readonly ChannelPattern[];
-  /** Stands for the credential where it must be recognised and may not be shown: a digest, never the text itself. */
+  /** A digest that identifies the credential without showing it. */
   readonly fingerprint: string;
 }
 
-/** A publish key is nobody's in particular, does not expire, and is revoked by taking it out of the settings. */
+/** A publish key has no subject and does not expire. To revoke it, remove it from SLUICE_PUBLISH_KEYS. */
 export interface KeyAccess extends Accepted {
   readonly kind: 'publish-key';
 }
 
 export interface TokenAccess extends Accepted {
   readonly kind: 'token';
-  /** The token's `sub`; undefined for one without. */
+  /** The token's `sub`, if it has one. */
   readonly subject: string | undefined;
-  /** Epoch ms, as late as a date can be and never Infinity: wall time, because whoever signed the token meant that. */
+  /** The token's `exp` in epoch ms. Always a valid date, never Infinity. Compare it with wall time, as the signer meant it. */
   readonly expiresAt: number;
-  /** The token's `iat`, epoch ms; where it does not say, 0, the earliest that there can be. Revocation goes by it. */
+  /** The token's `iat` in epoch ms, or 0 for a token without `iat`. A revocation compares its time with this. */
   readonly issuedAt: number;
 }

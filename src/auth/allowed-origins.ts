@@ -1,19 +1,19 @@
-import { isBelow, parseOriginPattern } from '../core/origin-pattern.ts';
-import type { OriginPattern } from '../core/origin-pattern.ts';
+import { isBelow, parseOriginPattern } from './origin-pattern.ts';
+import type { OriginPattern } from './origin-pattern.ts';
 
 /**
- * The origins of `SLUICE_CORS_ORIGINS` (docs/protocol.md §7). Whoever judges an origin asks this, so that CORS and cookies
- * always agree on whose page it is.
+ * The origins of `SLUICE_CORS_ORIGINS` (docs/protocol.md §7). CORS and cookies both use this class, so that they always agree on
+ * which origins are allowed.
  */
 export class AllowedOrigins {
-  /** `*`: any page may read, and none with its visitor's cookies. */
+  /** True for `*`: every page may read, but no cookie is accepted. */
   readonly any: boolean;
-  /** Nothing is set: there is no CORS. */
+  /** True when no origin is set: the broker sends no CORS headers. */
   readonly none: boolean;
   readonly #exact: ReadonlySet<string>;
   readonly #below: readonly Extract<OriginPattern, { kind: 'below' }>[];
 
-  /** @param texts `*`, or patterns; what is neither allows nothing */
+  /** @param texts `*` or patterns. Other texts are ignored. */
   constructor(texts: readonly string[]) {
     const patterns = texts.map(parseOriginPattern).filter((pattern) => pattern !== undefined);
     this.any = texts.includes('*');
@@ -22,7 +22,7 @@ export class AllowedOrigins {
     this.#below = patterns.filter((pattern) => pattern.kind === 'below');
   }
 
-  /** Whether the origin is listed, by its name or by a pattern. `*` lists none, and `null` is never listed. */
+  /** Whether the origin is listed, exactly or by a pattern. False for `*`, and always false for the origin `null`. */
   lists(origin: string | undefined): origin is string {
     if (origin === undefined) return false;
     return this.#exact.has(origin) || this.#below.some((pattern) => isBelow(pattern, origin));

@@ -1,25 +1,24 @@
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import type { TokenAccess } from './access.ts';
 import type { FailedAttempts } from './failed-attempts.ts';
 import type { TokenVerifier } from './token-verifier.ts';
-import { untimelyError } from './untimely-token.ts';
-import type { UntimelyToken } from './untimely-token.ts';
+import { untimelyError } from './token-errors.ts';
+import type { UntimelyToken } from './token-errors.ts';
 
 export interface CredentialGuardOptions {
   readonly attempts: FailedAttempts;
-  /** A credential was wrong, or not looked at. */
+  /** Called for each wrong credential, and for each that was not checked. */
   readonly onFailed: () => void;
-  /** It came from an address that had sent too many. */
+  /** Called as well when the address has sent too many wrong credentials. */
   readonly onTooMany: (address: string) => void;
 }
 
-/** A token that is wrong, with what is wrong. */
 interface WrongToken {
   readonly kind: 'wrong';
   readonly error: BrokerError;
 }
 
-/** Keeps wrong credentials cheap: counts them by address, and does not verify tokens for one that sent too many. */
+/** Bounds the cost of wrong credentials: counts them by address, and verifies no token for an address with too many. */
 export class CredentialGuard {
   readonly #options: CredentialGuardOptions;
 
@@ -28,8 +27,8 @@ export class CredentialGuard {
   }
 
   /**
-   * A token that is rightly signed and only not good at this time is refused, too, but not counted.
-   * @throws BrokerError as the verifier does; `too-many-requests`, and then the token may have been a right one
+   * Verifies a token. Refuses a correctly signed token that is expired or not yet valid, but does not count it.
+   * @throws BrokerError as the verifier does, or `too-many-requests`. In the latter case the token was not checked.
    */
   async verify(
     verifier: Pick<TokenVerifier, 'verify'>,
@@ -43,8 +42,8 @@ export class CredentialGuard {
   }
 
   /**
-   * The same without counting, for one of several tokens of a request: call {@link wrong} once when none of them will do.
-   * @throws BrokerError as {@link verify} does, but for tokens that are wrong
+   * Does the same for one of several tokens of a request, without counting. Call {@link wrong} once when none of them is valid.
+   * @throws BrokerError as {@link verify} does, except for wrong tokens
    */
   async judge(
     verifier: Pick<TokenVerifier, 'verify'>,
@@ -60,7 +59,7 @@ export class CredentialGuard {
     }
   }
 
-  /** Counts a credential that is wrong, and says what it is answered with: the error, or that there are too many. */
+  /** Counts a wrong credential. Returns the error for the answer: the given one, or `too-many-requests`. */
   wrong(error: BrokerError, address: string): BrokerError {
     const { attempts, onFailed } = this.#options;
     if (attempts.blocked(address)) return this.#tooMany(address);
@@ -75,7 +74,7 @@ export class CredentialGuard {
     onTooMany(address);
     return new BrokerError(
       'too-many-requests',
-      'Too many wrong credentials came from this address. A right publish key, and a token that was right lately, are taken at any time.',
+      'This address has sent too many wrong credentials. It can still use a correct publish key, or a token that was accepted recently.',
       { retryAfter: attempts.retryAfter(address) },
     );
   }

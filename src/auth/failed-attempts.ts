@@ -1,24 +1,25 @@
-import type { Rate } from '../core/rate.ts';
+import type { Rate } from './rate.ts';
 
-/** Addresses that are remembered at once; of more, those whose last failure is longest ago are forgotten. */
-const MOST_ADDRESSES = 10_000;
+/** How many addresses are remembered. Beyond that, the address with the oldest last failure is forgotten. */
+const MAX_ADDRESSES = 10_000;
 
 interface Failures {
   count: number;
+  /** Monotonic, in ms: when the window began. */
   since: number;
 }
 
 /**
- * Credentials that were refused, counted by address in windows that begin with a first failure. In this process alone,
- * and at a small cost that is the same for each, so that a storm of wrong credentials stays cheap.
+ * Counts wrong credentials by address. A window starts with the first failure of an address. The counts belong to this process
+ * alone, and each failure costs O(1), so that a storm of wrong credentials stays cheap.
  *
- * It never stands in the way of a right one that can be told cheaply: ask it only where checking would cost, or
- * which of two refusals to give.
+ * Never use it to refuse a credential that is cheap to check. Ask it only before an expensive check, or to choose between two
+ * refusals.
  */
 export class FailedAttempts {
   readonly #rate: Rate;
   readonly #now: () => number;
-  /** In the order of the latest failure. */
+  /** Ordered by the latest failure. */
   readonly #byAddress = new Map<string, Failures>();
 
   constructor(rate: Rate, now: () => number = () => performance.now()) {
@@ -26,13 +27,13 @@ export class FailedAttempts {
     this.#now = now;
   }
 
-  /** True when as many have failed in this window as may. */
+  /** Whether the address has reached the limit in its current window. */
   blocked(address: string): boolean {
     const failures = this.#byAddress.get(address);
     return failures !== undefined && failures.count >= this.#rate.limit && this.#left(failures) > 0;
   }
 
-  /** Counts one. To be called for what is refused while {@link blocked} says no. */
+  /** Counts a failure. Do not call it while {@link blocked} returns true. */
   failed(address: string): void {
     if (this.#rate.limit === Infinity) return;
     const known = this.#byAddress.get(address);
@@ -40,12 +41,12 @@ export class FailedAttempts {
     failures.count++;
     this.#byAddress.delete(address);
     this.#byAddress.set(address, failures);
-    if (this.#byAddress.size <= MOST_ADDRESSES) return;
+    if (this.#byAddress.size <= MAX_ADDRESSES) return;
     const [longestAgo] = this.#byAddress.keys();
     if (longestAgo !== undefined) this.#byAddress.delete(longestAgo);
   }
 
-  /** Whole seconds after which the address may fail again; 0 when it may now. */
+  /** Seconds, rounded up, until the window of the address ends. 0 when it has ended. */
   retryAfter(address: string): number {
     const failures = this.#byAddress.get(address);
     return failures === undefined ? 0 : Math.max(0, Math.ceil(this.#left(failures) / 1_000));

@@ -1,16 +1,16 @@
-import { parseChannelPattern } from '../core/channel-pattern.ts';
-import type { ChannelPattern } from '../core/channel-pattern.ts';
-import { badToken } from './bad-token.ts';
+import { parseChannelPattern } from '../events/channel-pattern.ts';
+import type { ChannelPattern } from '../events/channel-pattern.ts';
+import { badToken } from './token-errors.ts';
 
-/** The channels that a token lets its holder use. */
+/** The channels that a token allows. */
 export interface Grants {
   readonly subscribe: readonly ChannelPattern[];
   readonly publish: readonly ChannelPattern[];
 }
 
 /**
- * The grants in a token's claims (docs/protocol.md §7): those of `sluice`, else those of Mercure's claim of the same
- * shape, else none. A claim that cannot be read refuses the token: part of it would be more or less than was meant.
+ * Reads the grants from a token's claims (docs/protocol.md §7): the claim `sluice`, else the claim `mercure`, which has the same
+ * form, else none. An invalid claim refuses the whole token, because a part of it may allow more or less than the signer meant.
  * @throws BrokerError `unauthorized`, naming the claim
  */
 export function readGrants(claims: Readonly<Record<string, unknown>>): Grants {
@@ -18,7 +18,7 @@ export function readGrants(claims: Readonly<Record<string, unknown>>): Grants {
   if (!Object.hasOwn(claims, name)) return { subscribe: [], publish: [] };
   const claim = claims[name];
   if (typeof claim !== 'object' || claim === null || Array.isArray(claim))
-    throw badToken(`has a claim ${name} that is no object such as {"subscribe":["orders.*"]}`);
+    throw badToken(`has a claim ${name} that is not an object such as {"subscribe":["orders.*"]}`);
   const { subscribe, publish } = claim as Record<string, unknown>;
   return {
     subscribe: readPatterns(`${name}.subscribe`, subscribe),
@@ -28,10 +28,10 @@ export function readGrants(claims: Readonly<Record<string, unknown>>): Grants {
 
 function readPatterns(name: string, value: unknown): readonly ChannelPattern[] {
   if (value === undefined) return [];
-  if (!Array.isArray(value)) throw badToken(`has a claim ${name} that is no array of channel patterns`);
+  if (!Array.isArray(value)) throw badToken(`has a claim ${name} that is not an array of channel patterns`);
   return value.map((item: unknown, index) => {
     const pattern = typeof item === 'string' ? parseChannelPattern(item) : undefined;
     if (pattern !== undefined) return pattern;
-    throw badToken(`has in ${name}[${index}] what is no channel name, no prefix followed by *, and not *`);
+    throw badToken(`has an invalid ${name}[${index}]: use a channel name, a prefix followed by *, or *`);
   });
 }

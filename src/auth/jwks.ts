@@ -1,35 +1,35 @@
 import { hash } from 'node:crypto';
-import { BrokerError } from '../core/errors.ts';
-import { badToken } from './bad-token.ts';
+import { BrokerError } from '../events/errors.ts';
+import { badToken } from './token-errors.ts';
 import { jwkKey } from './token-keys.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';
 
-/** Between two fetches there are at least so many ms, whatever tokens ask for. */
-const LEAST_INTERVAL = 30_000;
-/** The same while there has been no set yet: nobody can come in before. */
-const FIRST_INTERVAL = 2_000;
-/** The set is fetched anew so often, so that a key that was taken out of it is not good for long. */
-const REFRESH = 5 * 60_000;
-const TIMEOUT = 5_000;
+/** The shortest time between two fetches, however many unknown `kid`s arrive. */
+const MIN_FETCH_INTERVAL_MS = 30_000;
+/** The same before the first successful fetch. It is shorter, because no token can be verified until then. */
+const FIRST_FETCH_INTERVAL_MS = 2_000;
+/** How often the set is fetched again. So a key that was removed from the set is soon refused. */
+const REFRESH_INTERVAL_MS = 5 * 60_000;
+const FETCH_TIMEOUT_MS = 5_000;
 const MAX_BYTES = 256 * 1024;
 const MAX_KEYS = 100;
-/** Tokens with an unknown `kid` that are remembered until the next fetch. */
+/** How many tokens with an unknown `kid` are remembered until the next fetch. */
 const MAX_ASKED = 1_000;
 
 export interface JwksOptions {
   readonly url: string;
-  /** A fetch came to nothing; what was known before stays. In words that hold nothing of an answer's body. */
+  /** Called when a fetch failed. The previous keys stay in use. The reason shows nothing of the response body. */
   readonly onFailed: (reason: string) => void;
   /** Monotonic, in ms. */
   readonly now?: () => number;
 }
 
 /**
- * A key set (RFC 7517 §5) at a URL, kept up to date, and kept as it was last while the URL cannot be read.
+ * Fetches a key set (RFC 7517 §5) from a URL again and again. While a fetch fails, the previous keys stay in use.
  *
- * A token is refused for its unknown `kid` only after a fetch that began when the token had come already. Before, its
- * key may be a new one: the only fetch in 30 s may have been used up by anybody, with any `kid`. Tokens are remembered
- * and not `kid`s, so that nobody can have a key refused that is still to come.
+ * A token with an unknown `kid` is refused only after a fetch that began after the token had arrived. Until then its key may
+ * be a new one: anybody can use up the one fetch in 30 s with an invented `kid`. The class remembers tokens and not `kid`s, so
+ * that nobody can make it refuse the `kid` of a future key.
  */
 export class Jwks implements TokenKeys {
   readonly #options: JwksOptions;
@@ -39,15 +39,15 @@ export class Jwks implements TokenKeys {
   #keys: ReadonlyMap<string | undefined, TokenKey> | undefined;
   #fetchedAt = -Infinity;
   #fetching: Promise<void> | undefined;
-  /** Digests of tokens with an unknown `kid` that came since the last fetch began. */
+  /** Digests of the tokens with an unknown `kid` that arrived since the last fetch began. */
   #asked = new Set<string>();
-  /** Those of which the last fetch has shown that their key is not in the set; none, if it failed. */
+  /** Digests of the tokens whose key was missing in the last fetched set. Empty when the last fetch failed. */
   #refused: ReadonlySet<string> = new Set();
 
   constructor(options: JwksOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
-    this.#timer = setInterval(() => void this.refresh(), REFRESH);
+    this.#timer = setInterval(() => void this.refresh(), REFRESH_INTERVAL_MS);
     this.#timer.unref();
   }
 
@@ -55,13 +55,13 @@ export class Jwks implements TokenKeys {
     const known = this.#known(kid);
     if (known !== undefined) return known;
     if (kid === undefined && this.#keys !== undefined && this.#keys.size > 1)
-      throw badToken('names no key (kid), and there are several');
-    return this.#findAnew(kid, token);
+      throw badToken('names no key (kid), and the key set has several keys');
+    return this.#findAfterFetch(kid, token);
   }
 
-  /** Fetches the set, if it may be fetched again by now; never rejects. */
+  /** Fetches the set, unless the last fetch was too recent. Waits for a running fetch. Never rejects. */
   async refresh(): Promise<void> {
-    if (this.#fetching === undefined && this.#barredFor() <= 0) {
+    if (this.#fetching === undefined && this.#timeToNextFetch() <= 0) {
       this.#fetchedAt = this.#now();
       this.#fetching = this.#fetch();
     }
@@ -75,29 +75,32 @@ export class Jwks implements TokenKeys {
 
   #known(kid: string | undefined): TokenKey | undefined {
     if (kid !== undefined) return this.#keys?.get(kid);
-    // Without a name there must be nothing to choose from.
+    // A token without `kid` is verified only when the set has exactly one key.
     const [only, ...others] = this.#keys?.values() ?? [];
     return others.length === 0 ? only : undefined;
   }
 
-  /** How long it is until the set may be fetched again, in ms. */
-  #barredFor(): number {
-    const interval = this.#keys === undefined ? FIRST_INTERVAL : LEAST_INTERVAL;
+  /** In ms. */
+  #timeToNextFetch(): number {
+    const interval = this.#keys === undefined ? FIRST_FETCH_INTERVAL_MS : MIN_FETCH_INTERVAL_MS;
     return this.#fetchedAt + interval - this.#now();
   }
 
-  async #findAnew(kid: string | undefined, token: string): Promise<TokenKey | undefined> {
+  async #findAfterFetch(kid: string | undefined, token: string): Promise<TokenKey | undefined> {
     const digest = hash('sha256', token, 'base64url');
     if (this.#asked.size < MAX_ASKED) this.#asked.add(digest);
     await this.refresh();
     if (this.#keys === undefined)
-      throw new BrokerError('keys-unavailable', 'The keys for tokens cannot be fetched now; try again.');
+      throw new BrokerError(
+        'keys-unavailable',
+        'The broker cannot fetch the keys for tokens now. Try again.',
+      );
     const known = this.#known(kid);
     if (known !== undefined || this.#refused.has(digest)) return known;
     throw new BrokerError(
       'keys-unavailable',
-      'The key of this token is not known yet, and the keys cannot be fetched anew just now; try again.',
-      { retryAfter: Math.max(1, Math.ceil(this.#barredFor() / 1_000)) },
+      'The broker does not know the key of this token, and cannot fetch the keys again yet. Try again.',
+      { retryAfter: Math.max(1, Math.ceil(this.#timeToNextFetch() / 1_000)) },
     );
   }
 
@@ -109,15 +112,15 @@ export class Jwks implements TokenKeys {
       const response = await fetch(this.#options.url, {
         headers: { accept: 'application/jwk-set+json, application/json' },
         redirect: 'error',
-        signal: AbortSignal.any([AbortSignal.timeout(TIMEOUT), this.#closed.signal]),
+        signal: AbortSignal.any([AbortSignal.timeout(FETCH_TIMEOUT_MS), this.#closed.signal]),
       });
       if (response.status !== 200) {
         await response.body?.cancel();
-        throw new Error(`it answers with status ${response.status}`);
+        throw new Error(`the status is ${response.status}`);
       }
       this.#keys = readKeys(await boundedText(response));
       this.#refused = asked;
-      if (this.#keys.size === 0) this.#options.onFailed('it holds no key that tokens can be verified with');
+      if (this.#keys.size === 0) this.#options.onFailed('the set has no key that can verify tokens');
     } catch (error) {
       if (!this.#closed.signal.aborted) this.#options.onFailed(reasonOf(error as Error));
     } finally {
@@ -132,13 +135,13 @@ async function boundedText(response: Response): Promise<string> {
   const body = response.body as AsyncIterable<Uint8Array> | null;
   for await (const chunk of body ?? []) {
     size += chunk.length;
-    if (size > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES} bytes`);
+    if (size > MAX_BYTES) throw new Error(`the body is larger than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** An empty set is a set: whoever takes the last key out means it. */
+/** Accepts an empty set: removing the last key must take effect. */
 function readKeys(text: string): ReadonlyMap<string | undefined, TokenKey> {
   const keys = new Map<string | undefined, TokenKey>();
   for (const jwk of readJwks(text)) {
@@ -155,14 +158,14 @@ function readJwks(text: string): readonly unknown[] {
   try {
     ({ keys } = JSON.parse(text) as { keys: unknown });
   } catch {
-    throw new Error('it is no JSON object');
+    throw new Error('the body is not a JSON object');
   }
-  if (!Array.isArray(keys)) throw new Error('it has no array "keys"');
-  if (keys.length > MAX_KEYS) throw new Error(`it holds more than ${MAX_KEYS} keys`);
+  if (!Array.isArray(keys)) throw new Error('the body has no array "keys"');
+  if (keys.length > MAX_KEYS) throw new Error(`the set has more than ${MAX_KEYS} keys`);
   return keys as unknown[];
 }
 
-/** What fetch says is "fetch failed"; the reason is behind it. */
+/** The message of fetch is only "fetch failed". Its cause has the reason. */
 function reasonOf(error: Error): string {
   return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }

@@ -1,5 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { EVERY_CHANNEL } from '../core/channel-pattern.ts';
+import { EVERY_CHANNEL } from '../events/channel-pattern.ts';
 import type { KeyAccess } from './access.ts';
 
 interface Known {
@@ -7,7 +7,7 @@ interface Known {
   readonly access: KeyAccess;
 }
 
-/** The keys that may publish. Holds no key in the clear, and takes the same time whichever of them is asked for. */
+/** The publish keys. Keeps only digests, and takes the same time for every key. */
 export class PublishKeys {
   readonly #salt = randomBytes(32).toString('latin1');
   readonly #known: readonly Known[];
@@ -20,22 +20,22 @@ export class PublishKeys {
     return this.access(key) !== undefined;
   }
 
-  /** What the key allows; undefined for one that is not known. The same object for the same key. */
+  /** Returns what the key allows, or undefined for an unknown key. Returns the same object for the same key. */
   access(key: string): KeyAccess | undefined {
     const digest = this.#digest(key);
     let access: KeyAccess | undefined;
-    // Every key is compared, also after one has matched.
+    // Compares every key, even after a match, so that the time shows nothing.
     for (const known of this.#known) if (timingSafeEqual(known.digest, digest)) access = known.access;
     return access;
   }
 
-  /** Digests have one length, so that comparing them says nothing about a key's own. */
+  /** All digests have the same length, so that the comparison does not show the length of a key. */
   #digest(key: string): Buffer {
     return hash('sha256', this.#salt + key, 'buffer');
   }
 }
 
-/** Who has a publish key publishes everywhere. */
+/** A publish key may publish on every channel. */
 function accessOf(key: string): KeyAccess {
   return {
     kind: 'publish-key',

@@ -1,26 +1,26 @@
 import type { TokenAccess } from './access.ts';
-import type { UntimelyToken } from './untimely-token.ts';
+import type { UntimelyToken } from './token-errors.ts';
 
-/** How long a verdict stands, in ms: a key may be taken away, and a clock put right. */
-const BELIEVED = 60_000;
+/** How long a verdict is kept. It is short, because a key may be removed and a wrong clock may be corrected. */
+const MAX_AGE_MS = 60_000;
 const MAX_VERIFIED = 10_000;
 const MAX_UNTIMELY = 1_000;
 
 interface Entry<V> {
   readonly verdict: V;
-  /** By the monotonic clock: one that is put back must not make a verdict stand for longer. */
+  /** Monotonic, in ms. A wall clock that is set back would keep a verdict for too long. */
   readonly until: number;
 }
 
-/** What was found out about tokens a short while ago, by a digest of each: those used last, and not too many. */
+/** Remembers recent verdicts on tokens, by the digest of the token. A least-recently-used cache of limited size. */
 export class RememberedVerdicts<V> {
-  readonly #most: number;
+  readonly #maxEntries: number;
   readonly #endOf: (verdict: V) => number;
   readonly #entries = new Map<string, Entry<V>>();
 
-  /** @param endOf when a verdict is over, in epoch ms: wall time, because whoever signed the token meant that */
-  constructor(most: number, endOf: (verdict: V) => number) {
-    this.#most = most;
+  /** @param endOf returns when a verdict ends, in epoch ms (wall time, as the signer of the token meant it) */
+  constructor(maxEntries: number, endOf: (verdict: V) => number) {
+    this.#maxEntries = maxEntries;
     this.#endOf = endOf;
   }
 
@@ -29,28 +29,28 @@ export class RememberedVerdicts<V> {
     if (entry === undefined) return undefined;
     this.#entries.delete(digest);
     if (entry.until <= performance.now() || this.#endOf(entry.verdict) <= Date.now()) return undefined;
-    // The map's order is that of use.
+    // Moves the entry to the end: the map is ordered by last use.
     this.#entries.set(digest, entry);
     return entry.verdict;
   }
 
   set(digest: string, verdict: V): void {
-    this.#entries.set(digest, { verdict, until: performance.now() + BELIEVED });
-    if (this.#entries.size <= this.#most) return;
+    this.#entries.set(digest, { verdict, until: performance.now() + MAX_AGE_MS });
+    if (this.#entries.size <= this.#maxEntries) return;
     const [oldest] = this.#entries.keys();
     if (oldest !== undefined) this.#entries.delete(oldest);
   }
 }
 
-/** Tokens that were found good. */
+/** Remembers valid tokens. */
 export function verifiedTokens(): RememberedVerdicts<TokenAccess> {
   return new RememberedVerdicts(MAX_VERIFIED, ({ expiresAt }) => expiresAt);
 }
 
 /**
- * Tokens that were found expired, or not valid yet. Some clients send an expired token every two seconds for ever, and nothing
- * counts them: their signature is verified once a minute, not each time. Apart from the good tokens, so that no number of expired
- * ones makes a good one forgotten.
+ * Remembers tokens that are expired or not yet valid. Some clients send an expired token every two seconds forever, and these
+ * are not counted as failures. With this cache, the broker verifies their signature once a minute. The cache is separate, so
+ * that expired tokens cannot push out valid ones.
  */
 export function untimelyTokens(): RememberedVerdicts<UntimelyToken> {
   return new RememberedVerdicts(MAX_UNTIMELY, ({ from }) => from);

@@ -1,18 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AllowedOrigins } from './allowed-origins.ts';
 
-/** Cookies of one request that are tried; nobody has so many paths with one of their own. */
+/** How many different tokens of one request are tried. */
 const MAX_TOKENS = 8;
 
 /**
- * The tokens in a Cookie header (RFC 6265 §4.2), each once, in its order and up to eight. There are several when the name
- * was set for several paths or domains, and which comes first is no sign of which is good: the longest path does, then
- * the oldest.
+ * Reads the tokens in a Cookie header (RFC 6265 §4.2), in order and without repetition, up to eight. A browser sends several
+ * cookies of one name when they were set for several paths or domains. It puts the longest path first, then the oldest cookie,
+ * so the order does not show which token is valid.
  */
 export function cookieTokens(cookie: string | undefined, name: string): readonly string[] {
   const tokens = new Set<string>();
   if (cookie === undefined) return [];
-  // From one `;` to the next, without a list of thousands of cookies that are none of ours.
+  // Goes from one `;` to the next, without a list of all cookies, which may be thousands.
   for (let start = 0; start < cookie.length && tokens.size < MAX_TOKENS;) {
     const semicolon = cookie.indexOf(';', start);
     const end = semicolon < 0 ? cookie.length : semicolon;
@@ -28,15 +28,15 @@ function tokenIn(pair: string, name: string): string | undefined {
   const equals = pair.indexOf('=');
   if (equals < 0 || withoutBlanks(pair.slice(0, equals)) !== name) return undefined;
   const value = withoutBlanks(pair.slice(equals + 1));
-  // A value may stand in quotes, which are not part of it.
+  // RFC 6265 allows quotes around a value. They are not part of the token.
   const quoted = value.length > 1 && value.startsWith('"') && value.endsWith('"');
   const token = quoted ? value.slice(1, -1) : value;
   return token === '' ? undefined : token;
 }
 
 /**
- * Blanks and tabs (RFC 6265 §5.2), and no others: a cookie called U+00A0 and then `__Host-sluice` is none of that prefix to a browser,
- * which takes it from any host of the domain.
+ * Removes only blanks and tabs (RFC 6265 §5.2), unlike `trim`. A browser does not protect a cookie whose name is U+00A0 and then
+ * `__Host-sluice`: any host of the domain can set it.
  */
 function withoutBlanks(text: string): string {
   let start = 0;
@@ -51,15 +51,18 @@ function isBlank(character: string | undefined): boolean {
 }
 
 /**
- * Whether a cookie says what the page wants that sent the request. A browser sends it along whoever asks, so the page
- * must be our own or one that is listed (CWE-1385: otherwise any page could listen with its visitor's cookie).
+ * Whether the cookie of a request is accepted. A browser sends cookies with the requests of any page, so the page must have
+ * the broker's origin or a listed one. Otherwise any page could subscribe with its visitor's cookie (CWE-1385).
  */
-export function cookieCounts(headers: IncomingHttpHeaders, origins: Pick<AllowedOrigins, 'lists'>): boolean {
+export function isCookieAccepted(
+  headers: IncomingHttpHeaders,
+  origins: Pick<AllowedOrigins, 'lists'>,
+): boolean {
   const { origin, host } = headers;
   const site = headers['sec-fetch-site'];
-  // Only the browser can set it. It also knows what a proxy hides from us that gives us another Host.
+  // Only the browser can set Sec-Fetch-Site. It is right even when a proxy changes the Host header.
   if (site === 'same-origin' || site === 'none') return true;
-  // Without an origin there is no page, unless the browser says that it is another's: an image, a link.
+  // Without Origin and Sec-Fetch-Site the client is not a page. With Sec-Fetch-Site it is another site's image or link.
   if (origin === undefined) return site === undefined;
   return origins.lists(origin) || (host !== undefined && isOriginOf(origin, host));
 }
@@ -67,6 +70,6 @@ export function cookieCounts(headers: IncomingHttpHeaders, origins: Pick<Allowed
 function isOriginOf(origin: string, host: string): boolean {
   const page = URL.parse(origin);
   if (page === null || page.host === '' || page.origin !== origin) return false;
-  // With the page's scheme, because whether there is TLS in front of us is not known here.
+  // Assumes the page's scheme, because the broker does not know whether a proxy in front of it uses TLS.
   return URL.parse(`${page.protocol}//${host}`)?.host === page.host;
 }

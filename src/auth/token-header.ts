@@ -1,10 +1,11 @@
-import { badToken } from './bad-token.ts';
+import { badToken } from './token-errors.ts';
 
-/** Longer than any cookie (RFC 6265 §6.1), and than a token with a hundred grants. */
+/** In characters. Browsers limit cookies to 4,096 bytes (RFC 6265 §6.1), and a token with a hundred grants is shorter too. */
 export const MAX_TOKEN_LENGTH = 8_192;
+/** In characters. */
 const MAX_KID_LENGTH = 256;
 
-/** Three parts of base64url, none of them empty (RFC 7515 §7.1): without a signature there is no token here. */
+/** Three parts of base64url (RFC 7515 §7.1). No part may be empty, so a token without a signature does not match. */
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 export interface TokenHeader {
@@ -13,24 +14,25 @@ export interface TokenHeader {
 }
 
 /**
- * Reads the header of a token, before anything expensive is done for it. Nothing in it is true yet: it only says which
- * key to look for, and what the token claims to be signed with.
- * @throws BrokerError `unauthorized` for what cannot be a token of this broker
+ * Reads the header of a token before the expensive verification. The header is not trusted: it only says which key to look
+ * for, and which algorithm the token claims.
+ * @throws BrokerError `unauthorized` for a text that cannot be a token of this broker
  */
 export function readTokenHeader(token: string): TokenHeader {
   if (token.length > MAX_TOKEN_LENGTH)
-    throw badToken(`has ${token.length} characters; ${MAX_TOKEN_LENGTH} are allowed`);
-  if (!COMPACT.test(token)) throw badToken('is no JWT: it is not made of three parts of base64url');
+    throw badToken(`has ${token.length} characters; the limit is ${MAX_TOKEN_LENGTH}`);
+  if (!COMPACT.test(token))
+    throw badToken('is not a JWT: a JWT has three parts in base64url, separated by dots');
   const { alg, kid, crit } = parseHeader(token.slice(0, token.indexOf('.')));
   if (typeof alg !== 'string' || alg === 'none') throw badToken('is not signed');
-  // RFC 7515 §4.1.11: what is not understood and critical refuses the token, and nothing of the kind is understood.
-  if (crit !== undefined) throw badToken('asks for extensions (crit), of which none is known here');
+  // RFC 7515 §4.1.11: a token with an unknown critical extension must be refused. The broker knows no extension.
+  if (crit !== undefined) throw badToken('needs extensions (crit), and the broker supports none');
   if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KID_LENGTH))
-    throw badToken(`has a kid that is no text of up to ${MAX_KID_LENGTH} characters`);
+    throw badToken(`has a kid that is not a text of up to ${MAX_KID_LENGTH} characters`);
   const signature = token.slice(token.lastIndexOf('.') + 1);
-  // The last character may carry bits that mean nothing: one token would have several spellings.
+  // The last character may carry unused bits. Without this check one token would have several spellings.
   if (Buffer.from(signature, 'base64url').toString('base64url') !== signature)
-    throw badToken('has a signature that is no base64url');
+    throw badToken('has a signature that is not base64url');
   return { algorithm: alg, kid };
 }
 
@@ -39,7 +41,7 @@ function parseHeader(text: string): Readonly<Record<string, unknown>> {
     const header: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
     if (typeof header === 'object' && header !== null) return header as Record<string, unknown>;
   } catch {
-    // Said below.
+    // Refused below, like a header of another type.
   }
-  throw badToken('has a header that is no JSON object');
+  throw badToken('has a header that is not a JSON object');
 }

@@ -4,7 +4,7 @@ import { SignJWT } from 'jose';
 import type { Grants } from './grants.ts';
 
 export interface TokenIssuerOptions {
-  /** Also what tokens are verified with: this broker takes what it gives. */
+  /** The broker verifies tokens with the same secret, so it accepts the tokens that it issues. */
   readonly secret: string;
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
@@ -22,7 +22,7 @@ export interface IssuedToken {
   readonly expires: number;
 }
 
-/** Makes tokens for those who have a publish key, so that a backend needs no JWT library. */
+/** Issues tokens to holders of a publish key, so that a backend needs no JWT library. */
 export class TokenIssuer {
   readonly #key: KeyObject;
   readonly #issuer: string | undefined;

@@ -1,26 +1,26 @@
 import { createPublicKey, createSecretKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { signatureAlgorithms } from '../core/signature-algorithm.ts';
+import { signatureAlgorithms } from './signature-algorithm.ts';
 
-/** What tokens are verified with, and the algorithms that it is for. */
+/** A key that verifies tokens, with its algorithms. */
 export interface TokenKey {
-  /** One, or several secrets while one takes the place of another: they are tried in this order. */
+  /** One key, or several secrets during a change of secret. They are tried in this order. */
   readonly keys: readonly KeyObject[];
   readonly algorithms: readonly string[];
 }
 
-/** Where the key of a token is found. */
+/** Finds the key of a token. */
 export interface TokenKeys {
   /**
-   * Undefined when there is none for this `kid`; a promise only where one has to be fetched.
-   * @param token the whole token, by which it is known again; nothing in it is true yet
-   * @throws BrokerError `keys-unavailable` when there may be one that cannot be had now; `unauthorized` when the token
-   *   has to say which, and does not
+   * Returns undefined when there is no key for this `kid`. Returns a promise only when the key set has to be fetched.
+   * @param token the whole token, to recognise it when it comes again. It is not verified yet.
+   * @throws BrokerError `keys-unavailable` when the key may exist but cannot be fetched now; `unauthorized` when the token
+   *   needs a `kid` and has none
    */
   find(kid: string | undefined, token: string): TokenKey | undefined | Promise<TokenKey | undefined>;
 }
 
-/** One key for all tokens, whatever their `kid` says. */
+/** Uses one key for all tokens and ignores `kid`. */
 export function singleKey(key: TokenKey): TokenKeys {
   return { find: () => key };
 }
@@ -29,18 +29,18 @@ export function secretKeys(secrets: readonly string[]): TokenKey {
   return { keys: secrets.map((secret) => createSecretKey(secret, 'utf8')), algorithms: ['HS256'] };
 }
 
-/** @throws Error when the text is no PEM of a public key that tokens can be signed with */
+/** @throws Error when the text is not the PEM of a public key of a supported kind */
 export function pemKey(pem: string): TokenKey {
   const key = publicKey(createPublicKey(pem));
-  if (key === undefined) throw new Error('This public key is of a kind that tokens are not verified with.');
+  if (key === undefined) throw new Error('This kind of public key cannot verify tokens.');
   return key;
 }
 
-/** RFC 7517 §4. Undefined for a key that is not for verifying tokens: a secret, one for encryption, an unknown kind. */
+/** Reads a JWK (RFC 7517 §4). Returns undefined for a key that cannot verify tokens, such as a secret or a key for encryption. */
 export function jwkKey(jwk: Readonly<Record<string, unknown>>): TokenKey | undefined {
   const { kty, use, alg, key_ops: operations } = jwk;
   if (alg !== undefined && typeof alg !== 'string') return undefined;
-  // A set that others can read is no place for a secret: with one, whoever reads it could sign.
+  // Ignores secrets (kty "oct"): whoever can read the key set could sign tokens with them.
   if (kty !== 'RSA' && kty !== 'EC' && kty !== 'OKP') return undefined;
   if (use !== undefined && use !== 'sig') return undefined;
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))

@@ -2,26 +2,29 @@ import { hash } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import type { JWTVerifyOptions, JWTVerifyResult } from 'jose';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import type { TokenAccess } from './access.ts';
-import { badToken } from './bad-token.ts';
 import { readGrants } from './grants.ts';
 import { untimelyTokens, verifiedTokens } from './remembered-verdicts.ts';
 import type { TokenKey, TokenKeys } from './token-keys.ts';
+import { badToken } from './token-errors.ts';
+import type { UntimelyToken } from './token-errors.ts';
 import { readTokenHeader } from './token-header.ts';
-import { readTimes } from './token-times.ts';
-import type { UntimelyToken } from './untimely-token.ts';
+
+/** In seconds since 1970: the last date that JavaScript can hold (ECMA-262 §21.4.1.1). */
+const LAST_SECOND = 8.64e12;
 
 export interface TokenVerifierOptions {
   readonly keys: TokenKeys;
-  /** What `iss` and `aud` must say; undefined: not looked at. */
+  /** The required `iss`. Undefined: not checked. */
   readonly issuer: string | undefined;
+  /** The required `aud`. Undefined: not checked. */
   readonly audience: string | undefined;
-  /** How far the clock of who signs may be from this one, in ms. */
+  /** How far the signer's clock may differ from this one, in ms. */
   readonly clockTolerance: number;
 }
 
-/** Tells good tokens (RFC 7519) from bad ones, and what the good ones allow. */
+/** Verifies tokens (RFC 7519) and reads what they allow. */
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
   readonly #verified = verifiedTokens();
@@ -31,14 +34,14 @@ export class TokenVerifier {
     this.#options = options;
   }
 
-  /** What was found out about a rightly signed token a short while ago, at the price of a digest. */
+  /** Returns the remembered verdict on a correctly signed token. Costs one digest. */
   known(token: string): TokenAccess | UntimelyToken | undefined {
     return this.#remembered(digestOf(token));
   }
 
   /**
-   * What a rightly signed token allows, or why it is not good at this time.
-   * @throws BrokerError `unauthorized` saying what is wrong with the token, `keys-unavailable`
+   * Returns what a correctly signed token allows, or that it is expired or not yet valid.
+   * @throws BrokerError `unauthorized`, which says what is wrong with the token, or `keys-unavailable`
    */
   async verify(token: string): Promise<TokenAccess | UntimelyToken> {
     const digest = digestOf(token);
@@ -46,9 +49,9 @@ export class TokenVerifier {
     if (known !== undefined) return known;
     const { algorithm, kid } = readTokenHeader(token);
     const found = await this.#options.keys.find(kid, token);
-    if (found === undefined) throw badToken("is signed with a key that is not among this broker's");
+    if (found === undefined) throw badToken('is signed with a key that this broker does not have');
     if (!found.algorithms.includes(algorithm))
-      throw badToken(`is not signed with ${found.algorithms[0]}, which the key of this broker is for`);
+      throw badToken(`is not signed with ${found.algorithms[0]}, the algorithm of this broker's key`);
     const verdict = await this.#check(token, found);
     if (verdict.kind === 'token') this.#verified.set(digest, verdict);
     else this.#untimely.set(digest, verdict);
@@ -70,18 +73,18 @@ export class TokenVerifier {
         ...(audience !== undefined && { audience }),
       });
       const { sub } = payload;
-      if (sub !== undefined && typeof sub !== 'string') throw badToken('has a sub that is no text');
+      if (sub !== undefined && typeof sub !== 'string') throw badToken('has a sub that is not a text');
       const grants = readGrants(payload);
       const times = readTimes(payload, clockTolerance);
-      // No revocation of today would reach it.
+      // A revocation refuses tokens issued before it, so it could not refuse a token with an `iat` in the future.
       if (times.issuedAt > Date.now() + clockTolerance)
-        return untimely('was issued in the future, by its iat', times.issuedAt - clockTolerance);
+        return untimely('has an iat in the future', times.issuedAt - clockTolerance);
       return {
         kind: 'token',
         ...grants,
         subject: sub,
         ...times,
-        // Without the signature, of which some algorithms have several for the same text.
+        // Without the signature, because some algorithms give a different signature each time.
         fingerprint: digestOf(token.slice(0, token.lastIndexOf('.'))),
       };
     } catch (error) {
@@ -97,7 +100,7 @@ function digestOf(text: string): string {
   return hash('sha256', text, 'base64url');
 }
 
-/** Tries the keys in their order: only a signature that is not that of one key may be that of the next. */
+/** Tries the keys in their order, and goes on to the next key only when the signature does not match. */
 async function verifyWithAny(
   token: string,
   keys: readonly KeyObject[],
@@ -119,24 +122,53 @@ function untimely(fault: string, from: number): UntimelyToken {
   return { kind: 'untimely', fault, from };
 }
 
-/** jose looks at the times last: when one of them refuses a token, its signature, issuer and audience are right. */
+/** jose checks the times last. When it refuses a token for its times, signature, issuer and audience are correct. */
 function untimelyVerdict(error: unknown, tolerance: number): UntimelyToken | undefined {
-  if (error instanceof errors.JWTExpired) return untimely('has expired; get a new one', Infinity);
+  if (error instanceof errors.JWTExpired) return untimely('has expired. Get a new one', Infinity);
   if (!(error instanceof errors.JWTClaimValidationFailed)) return undefined;
   const { claim, reason, payload } = error;
   if (claim !== 'nbf' || reason !== 'check_failed') return undefined;
   return untimely('is not valid yet', Number(payload.nbf) * 1_000 - tolerance);
 }
 
-/** In our words and without the error itself, which holds the claims. */
+/** Describes the error. Does not pass on the error of jose, because it holds the claims. */
 function faultOf(error: unknown): string {
   if (error instanceof errors.JWTClaimValidationFailed) {
     const { claim, reason } = error;
-    if (reason === 'missing') return `has no ${claim}, which is required here`;
+    if (reason === 'missing') return `has no ${claim}, which this broker requires`;
     if (claim === 'iss') return 'is not from the issuer that SLUICE_JWT_ISSUER names (iss)';
     if (claim === 'aud') return 'is not for the audience that SLUICE_JWT_AUDIENCE names (aud)';
-    return `has a claim ${claim} that cannot be read`;
+    return `has an invalid claim ${claim}`;
   }
-  if (error instanceof errors.JWSSignatureVerificationFailed) return 'has a signature that is not right';
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'has a wrong signature';
   return 'cannot be read';
+}
+
+/** In epoch ms. */
+interface TokenTimes {
+  readonly expiresAt: number;
+  readonly issuedAt: number;
+}
+
+/**
+ * Reads the times in a token's claims (RFC 7519 §4.1.4 to §4.1.6). jose has compared `exp` and `nbf` with the current time
+ * before. A finite number may still be an invalid date: 1e306 s is Infinity in ms.
+ * @param tolerance how far the signer's clock may differ from this one, in ms
+ * @throws BrokerError `unauthorized`, naming the claim
+ */
+function readTimes(claims: Readonly<Record<string, unknown>>, tolerance: number): TokenTimes {
+  const exp = readDate('exp', claims['exp']);
+  readDate('nbf', claims['nbf']);
+  // Rounded down to ms, the precision of revocations. A revocation of the same millisecond refuses the token.
+  const issuedAt = Math.floor(readDate('iat', claims['iat']));
+  const now = Date.now();
+  // An `exp` in the past that jose accepted is within the tolerance: the token then stays valid for the tolerance.
+  return { issuedAt, expiresAt: exp > now ? exp : exp + tolerance };
+}
+
+/** Returns epoch ms, or 0 for a missing claim. */
+function readDate(name: string, seconds: unknown): number {
+  if (seconds === undefined) return 0;
+  if (typeof seconds === 'number' && seconds >= 0 && seconds <= LAST_SECOND) return seconds * 1_000;
+  throw badToken(`has an ${name} that is not a valid date`);
 }

@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Where the key of this run is left for whoever works in the same folder. */
+/** Holds the key of this run, in the folder where the broker was started. */
 const KEY_FILE = '.publish-key';
 
-/** Makes a publish key for this run, when none is set: publishing is never open. */
+/** Makes a publish key for this run. Publishing always needs a credential, even when no key is set. */
 export function generateKey(): string {
   return randomBytes(24).toString('base64url');
 }
 
 /**
- * Writes the key to a file that only this user can read, so that a line such as
- * `curl -H "Authorization: Bearer $(cat .publish-key)"` works as it stands. Called once the broker listens: one that finds its port
- * taken must not replace the key of the broker that has it. Gives the file's name; undefined where the folder cannot be written to.
+ * Writes the key to a file that only this user can read, so that `curl -H "Authorization: Bearer $(cat .publish-key)"` works.
+ * Call it only after the broker listens: a second broker that fails on the same port must not replace the first one's key.
+ * Returns the file's name, or undefined when the folder is not writable.
  */
-export function leaveKey(key: string): string | undefined {
+export function writeKeyFile(key: string): string | undefined {
   const text = `${key}\n`;
   try {
     rmSync(KEY_FILE, { force: true });
@@ -22,17 +22,17 @@ export function leaveKey(key: string): string | undefined {
     process.once('exit', () => removeFile(text));
     return KEY_FILE;
   } catch {
-    // On a full disk there may be an empty one.
+    // A full disk may leave an empty file.
     removeFile('');
     return undefined;
   }
 }
 
-/** Removes the file if it holds this text, and not what another broker has written since. */
+/** Removes the file only if it holds this text. Another broker may have replaced it. */
 function removeFile(text: string): void {
   try {
     if (readFileSync(KEY_FILE, 'utf8') === text) rmSync(KEY_FILE, { force: true });
   } catch {
-    // There is none, or the folder cannot be written to any more.
+    // The file does not exist, or the folder is no longer writable.
   }
 }

@@ -1,15 +1,18 @@
-import { createApp } from '../app.ts';
-import { loadConfig, takesTokens } from '../config.ts';
-import { brokerLogger } from './broker-logger.ts';
-import { generateKey, leaveKey } from './generated-key.ts';
-import { LogOutput } from './log-output.ts';
-import { logWarnings } from './log-warnings.ts';
+import type { Logger } from 'pino';
+import { createApp } from '../broker/app.ts';
+import { loadConfig, takesTokens } from '../config/config.ts';
+import { brokerLogger } from '../observe/broker-logger.ts';
+import { generateKey, writeKeyFile } from './generated-key.ts';
+import { LogOutput } from '../observe/log-output.ts';
+import { RareNotice } from '../observe/rare-notice.ts';
 import { handleSignals } from './signals.ts';
 
-/** Not process.stdout.fd: Node would open it, as something that can fail on its own. */
+/** A number instead of process.stdout.fd: reading that would make Node open a stream, which can fail by itself. */
 const STDOUT = 1;
+/** Logs warnings of one name at most once in this time. */
+const WARNING_INTERVAL_MS = 10_000;
 
-/** Runs the broker until SIGTERM, SIGINT or SIGQUIT; then drains it. A second signal does not wait. */
+/** Runs the broker until SIGTERM, SIGINT or SIGQUIT, then drains it. A second signal ends the process at once. */
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const given = loadConfig(env);
   const output = new LogOutput(STDOUT);
@@ -23,8 +26,8 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const { url, adminUrl } = await app.listen();
   if (key !== undefined)
     logger.warn(
-      { publishKey: key, file: leaveKey(key) },
-      'SLUICE_PUBLISH_KEYS is not set: this key is made for this run only',
+      { publishKey: key, file: writeKeyFile(key) },
+      'SLUICE_PUBLISH_KEYS is not set: this key is valid for this run only',
     );
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
@@ -48,15 +51,28 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const renew = (): void => {
     try {
       app.renewCertificate(loadConfig(env));
-      logger.info('the TLS certificate and its key have been read anew');
+      logger.info('reloaded the TLS certificate and its key');
     } catch (error) {
-      logger.error({ reason: (error as Error).message }, 'the TLS certificate stays as it was');
+      logger.error(
+        { reason: (error as Error).message },
+        'cannot reload the TLS certificate: keeping the old one',
+      );
     }
   };
   handleSignals({ logger, stop, renew: config.tlsCert === undefined ? undefined : renew });
 
-  // Last: who reads this line may stop the broker at once.
+  // Logged last: whoever reads this line may stop the broker at once, so the signal handlers must be set.
   const log = config.redisUrl === undefined ? 'embedded' : 'redis';
   const { replica, version } = app;
   logger.info({ version, url, adminUrl, replica, log, node: process.version }, 'sluice is listening');
+}
+
+/** Writes warnings of Node and of packages to the log. Node would write them to stderr, and block on a slow reader. */
+function logWarnings(logger: Logger): void {
+  const notice = new RareNotice<string, Error>(
+    (name, times, { message }) => logger.warn({ warning: name, times }, message),
+    WARNING_INTERVAL_MS,
+  );
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => notice.note(warning.name, warning));
 }

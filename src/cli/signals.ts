@@ -1,20 +1,19 @@
 import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
 
-/** What SIGUSR2 switches to. */
 const DEBUG = 'debug';
 
 export interface SignalActions {
   readonly logger: Logger;
-  /** Ends the process after a drain; at once when it is called again. */
+  /** Drains and ends the process. The second call ends it at once. */
   readonly stop: (signal: NodeJS.Signals) => void;
-  /** Reads the certificate anew; undefined without TLS. */
+  /** Reloads the certificate. Undefined without TLS. */
   readonly renew: (() => void) | undefined;
 }
 
 /**
- * Every signal whose default would end the process, and that people and service managers send, has an action here: none ends it
- * without a drain.
+ * Handles every signal that people and service managers send and whose default action would end the process. So none of them
+ * ends it without a drain.
  */
 export function handleSignals({ logger, stop, renew }: SignalActions): void {
   let stopping = false;
@@ -27,33 +26,34 @@ export function handleSignals({ logger, stop, renew }: SignalActions): void {
   process.on('SIGQUIT', end);
   const inTerminal = isatty(0);
   process.on('SIGHUP', (signal) => {
-    // Whose terminal was closed does not want the broker to go on unseen. A terminal that is gone is none any more.
-    // It comes twice then, from the system and from the shell, and the second one must not cut the drain short.
+    // When its terminal was closed (isatty turns false), the broker stops. The system and the shell both send SIGHUP then,
+    // and the second signal must not cut the drain short.
     if (inTerminal && !isatty(0)) {
       if (!stopping) end(signal);
     } else if (renew !== undefined) renew();
-    else logger.info({ signal }, 'nothing to read anew: there is no TLS, and settings are read at the start');
+    else
+      logger.info({ signal }, 'nothing to reload: TLS is off, and other settings are read only at the start');
   });
   process.on('SIGUSR2', debugSwitch(logger));
-  // Node would open its debugger to everybody on this machine.
-  process.on('SIGUSR1', (signal) => logger.info({ signal }, 'this signal means nothing here'));
+  // By default Node would open its debugger, and every user of this machine could connect to it.
+  process.on('SIGUSR1', (signal) => logger.info({ signal }, 'this signal is ignored'));
 }
 
 /**
- * Gives what switches between `debug` and the level of LOG_LEVEL or, where that is `debug` or more, between it and `info`. It is
- * said while lines of `info` are written.
+ * Returns a function that switches between LOG_LEVEL and `debug`. If LOG_LEVEL is `debug` or `trace`, it switches between
+ * LOG_LEVEL and `info`. Logs the switch while the level includes `info`.
  */
 function debugSwitch(logger: Logger): () => void {
   const given = logger.level;
-  const [loud, quiet] = logger.isLevelEnabled(DEBUG) ? [given, 'info'] : [DEBUG, given];
-  const tell = (logLevel: string): void => logger.info({ logLevel }, 'SIGUSR2 has switched the log level');
+  const [verbose, quiet] = logger.isLevelEnabled(DEBUG) ? [given, 'info'] : [DEBUG, given];
+  const logSwitch = (logLevel: string): void => logger.info({ logLevel }, 'SIGUSR2 switched the log level');
   return () => {
     if (logger.isLevelEnabled(DEBUG)) {
-      tell(quiet);
+      logSwitch(quiet);
       logger.level = quiet;
     } else {
-      logger.level = loud;
-      tell(loud);
+      logger.level = verbose;
+      logSwitch(verbose);
     }
   };
 }

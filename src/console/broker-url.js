@@ -1,6 +1,6 @@
 /**
- * The address of something at this broker, which may be behind a prefix. Without the name and password that the page's own
- * address may have: fetch refuses such addresses, and a sample would show them.
+ * Makes a URL of this broker. The broker may be behind a path prefix. Removes user name and password, which the page's own URL
+ * may have: fetch refuses such URLs, and code samples would show them.
  *
  * @param {string} path relative to the page
  */

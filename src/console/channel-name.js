@@ -1,18 +1,18 @@
 /**
- * Why a text cannot be the name of a channel (docs/protocol.md §1); undefined when it can.
+ * Returns why a text is not a valid channel name (docs/protocol.md §1), or undefined when it is valid.
  *
  * @param {string} text
  * @returns {string | undefined}
  */
 export function channelNameFault(text) {
   if (text === '') return 'it is empty';
-  if (isDotSegment(text)) return 'a URL cannot carry it';
+  if (isDotSegment(text)) return 'browsers remove it from URLs';
   if (/[^A-Za-z0-9._:~-]/.test(text)) return 'it may only have A-Z a-z 0-9 . _ : ~ -';
-  return text.length > 200 ? `it has ${text.length} characters, and 200 are allowed` : undefined;
+  return text.length > 200 ? `it has ${text.length} characters, and the limit is 200` : undefined;
 }
 
 /**
- * Whether a path with this name in it is another path (RFC 3986 §5.2.4), so that the broker cannot even be asked.
+ * Whether the browser would remove the name from a path (RFC 3986 §5.2.4). No request with this name reaches the broker.
  *
  * @param {string} text
  */

@@ -12,27 +12,27 @@ import { EventStreamParser } from './event-stream.js';
  *   | { name: 'closed' }} StreamState
  */
 
-/** Until the broker says otherwise, in ms; what browsers do. */
-const FIRST_RETRY = 3_000;
-/** Whatever is asked for, in ms: a page neither knocks without a pause nor stays away for good. */
-const MIN_RETRY = 100;
-const MAX_RETRY = 600_000;
+/** The default reconnection time, as in browsers. */
+const FIRST_RETRY_MS = 3_000;
+/** Limits for the reconnection time that the broker asks for. */
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 600_000;
 
 /**
- * A subscription that goes on like an EventSource: it comes back after the time the broker asked for, with the id it
- * saw last, and any answer but 200 is the end. It is none, because an EventSource delivers only the event types that
- * somebody has thought of beforehand, and tells nothing about why it was refused.
+ * A subscription that behaves like an EventSource: it reconnects after the time that the broker asked for, with the last id
+ * it saw, and it stops on any answer but 200. The console does not use EventSource, because an EventSource delivers only
+ * event types that the page has named, and does not say why it was refused.
  */
 export class ChannelStream {
   #url;
   #onState;
   #onEvent;
-  #retry = FIRST_RETRY;
+  #retry = FIRST_RETRY_MS;
   #abort = new AbortController();
   #lastEventId = '';
   #token;
   /**
-   * Why the broker ends the connection that there is.
+   * Why the broker ends the current connection.
    *
    * @type {Closing | undefined}
    */
@@ -42,7 +42,7 @@ export class ChannelStream {
 
   /**
    * @param {URL} url
-   * @param {string} token goes into a header, because addresses end up in logs; empty for none
+   * @param {string} token sent in a header, because servers log URLs. Empty for no token.
    * @param {(state: StreamState) => void} onState
    * @param {(event: StreamEvent) => void} onEvent
    */
@@ -57,7 +57,7 @@ export class ChannelStream {
     void this.#connect();
   }
 
-  /** What it would resume from. */
+  /** The cursor for the next connection. */
   get lastEventId() {
     return this.#lastEventId;
   }
@@ -86,7 +86,7 @@ export class ChannelStream {
       this.#onState({ name: 'open' });
       await this.#read(response.body);
     } catch (error) {
-      // A network that fails is what reconnecting is for; anything else is a fault of this page.
+      // fetch reports a network failure as a TypeError, and the stream reconnects. Other errors are bugs of this page.
       if (!signal.aborted && !(error instanceof TypeError)) throw error;
     }
     if (signal.aborted) return;
@@ -98,8 +98,8 @@ export class ChannelStream {
   async #read(body) {
     const parser = new EventStreamParser(
       this.#lastEventId,
-      (event) => this.#take(event),
-      (ms) => this.#comeBackAfter(ms),
+      (event) => this.#handle(event),
+      (ms) => this.#setRetry(ms),
     );
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
@@ -108,11 +108,11 @@ export class ChannelStream {
   }
 
   /**
-   * The broker's own events have the cursor as their id, too. Those that are about the connection end here.
+   * Events of the broker also have the cursor as their id. Events about the connection are not passed on.
    *
    * @param {StreamEvent} event
    */
-  #take(event) {
+  #handle(event) {
     this.#lastEventId = event.id;
     if (event.type === 'sluice:heartbeat') return;
     if (event.type !== 'sluice:closing') {
@@ -120,12 +120,12 @@ export class ChannelStream {
       return;
     }
     this.#closing = closingOf(event.data);
-    if (this.#closing.retry !== undefined) this.#comeBackAfter(this.#closing.retry);
+    if (this.#closing.retry !== undefined) this.#setRetry(this.#closing.retry);
   }
 
   /** @param {number} ms */
-  #comeBackAfter(ms) {
-    this.#retry = Math.min(Math.max(ms, MIN_RETRY), MAX_RETRY);
+  #setRetry(ms) {
+    this.#retry = Math.min(Math.max(ms, MIN_RETRY_MS), MAX_RETRY_MS);
   }
 }
 

@@ -1,24 +1,25 @@
 import { record, text } from './json-value.js';
 
 /**
- * What the broker says before it ends a stream, and in place of one that it does not open now (docs/protocol.md §5).
+ * The data of `sluice:closing`. The broker sends it before it ends a stream, or instead of a stream that it cannot open now
+ * (docs/protocol.md §5).
  *
  * @typedef {object} Closing
  * @property {string} reason
  * @property {number | undefined} retry in ms
  */
 
-/** In words that go on after "because". */
+/** Each completes "The broker asks the client to come back: …". */
 const REASONS = /** @type {Record<string, string>} */ ({
   draining: 'it is shutting down',
-  age: 'the connection is as old as connections may be',
+  age: 'the connection has reached its maximum age',
   expired: 'the token has expired',
   disconnected: 'a backend has ended the stream',
-  limit: 'it has as many connections as it takes',
-  'address-limit': 'this address has as many connections as it may have',
-  'subject-limit': "the token's subject has as many connections as it may have",
-  'failed-authentication': 'too many wrong credentials came from this address',
-  keys: "the token's key cannot be fetched now",
+  limit: 'it has reached its limit of connections',
+  'address-limit': 'this address has reached its limit of connections',
+  'subject-limit': "the token's subject has reached its limit of connections",
+  'failed-authentication': 'this address has sent too many wrong credentials',
+  keys: "it cannot fetch the token's key now",
 });
 
 /**
@@ -33,8 +34,10 @@ export function closingOf(data) {
 /** @param {string} reason */
 export function closingText(reason) {
   const words = Object.hasOwn(REASONS, reason) ? REASONS[reason] : undefined;
-  if (words !== undefined) return `The broker asks to come back: ${words} (${reason}).`;
-  return reason === '' ? 'The broker asks to come back.' : `The broker asks to come back: ${reason}.`;
+  if (words !== undefined) return `The broker asks the client to come back: ${words} (${reason}).`;
+  return reason === ''
+    ? 'The broker asks the client to come back.'
+    : `The broker asks the client to come back: ${reason}.`;
 }
 
 /** @param {string} data */

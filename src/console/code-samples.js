@@ -3,12 +3,12 @@ import { channelNameFault } from './channel-name.js';
 import { byId, element } from './element.js';
 import { scriptString, shellWord } from './quote.js';
 
-/** Of the types that a channel has, so many are in the sample. */
+/** How many event types the sample listens to. */
 const MAX_TYPES = 5;
 
 /**
- * Shows how to do with a page or a shell what the console does. The channel comes from a link that anybody may have made,
- * and the types from whoever publishes, so each is quoted for its language; and nothing is shown for what is no channel.
+ * Shows code for a page and for a shell that does what the console does. Anybody can make a link with a channel name, and
+ * publishers choose the event types, so both are quoted for the language of the sample. An invalid channel gets no sample.
  */
 export class CodeSamples {
   #page = byId('page-code', HTMLElement);
@@ -22,9 +22,9 @@ export class CodeSamples {
 
   /**
    * @param {string} channel
-   * @param {boolean} withToken whether the stream is opened with a token, which is not shown
+   * @param {boolean} withToken whether the stream is opened with a token. The sample does not show the token.
    */
-  about(channel, withToken) {
+  setChannel(channel, withToken) {
     this.#channel = channel;
     this.#withToken = withToken;
     this.#types.clear();
@@ -32,11 +32,11 @@ export class CodeSamples {
   }
 
   /**
-   * A page has to name the types it listens to, so the sample names those that the channel has.
+   * Adds an event type to the sample, because a page has to name the types that it listens to.
    *
    * @param {string} type
    */
-  seen(type) {
+  addType(type) {
     if (this.#types.has(type) || type.startsWith('sluice:') || this.#types.size === MAX_TYPES) return;
     this.#types.add(type);
     this.#show();
@@ -55,7 +55,7 @@ export class CodeSamples {
       this.#shell.textContent = '';
       this.#note.replaceChildren(
         element('code', '', channel.slice(0, 200)),
-        ` cannot be a channel: ${fault}. There is no code for it.`,
+        ` is not a valid channel name: ${fault}. There is no code for it.`,
       );
     }
   }
@@ -64,7 +64,7 @@ export class CodeSamples {
   #pageSample(channel) {
     const types = this.#types.size === 0 ? ['message'] : [...this.#types];
     return [
-      // An EventSource sends no header of ours, so a page of the broker's own origin has the token in a cookie.
+      // An EventSource cannot send an Authorization header, so a page needs the token in a cookie.
       ...(this.#withToken ? ['// The token comes from the cookie sluice_token.'] : []),
       `const source = new EventSource(${scriptString(eventsUrl(channel))});`,
       ...types.map(

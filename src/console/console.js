@@ -31,16 +31,16 @@ function connect() {
   const valid = channelNameFault(channel) === undefined;
   stream?.close();
   refused.replaceChildren();
-  list.clear(`Nothing yet on ${channel}. What is published to it appears here.`);
-  code.about(channel, token !== '');
+  list.clear(`No events on ${channel} yet. New events appear here.`);
+  code.setChannel(channel, token !== '');
   document.title = valid ? `${channel} · Sluice` : 'Sluice console';
   history.replaceState({ hadToken: token !== '' }, '', fragmentOf(channel, start));
   if (isDotSegment(channel)) {
-    refuse('Not a channel', `"${channel}" cannot be a channel: a URL cannot carry it.`);
+    refuse('Not a channel', `"${channel}" is not a valid channel name: browsers remove it from URLs.`);
     return;
   }
   if (/[^\x21-\x7e]/.test(token)) {
-    refuse('Not a token', 'A token has visible ASCII characters only: it was not sent.');
+    refuse('Not a token', 'The token was not sent, because a token may have visible ASCII characters only.');
     return;
   }
   const url = brokerUrl(`events/${encodeURIComponent(channel)}`);
@@ -51,7 +51,7 @@ function connect() {
     (state) => showState(state, opened),
     (event) => {
       list.add(event);
-      code.seen(event.type);
+      code.addType(event.type);
     },
   );
   stream = opened;
@@ -59,7 +59,7 @@ function connect() {
 }
 
 /**
- * For what the broker is not even asked.
+ * Shows a refusal without asking the broker.
  *
  * @param {string} title
  * @param {string} detail
@@ -81,11 +81,11 @@ function showState(state, from) {
   stateView.textContent = stateText(state);
   disconnect.disabled = state.name === 'closed' || state.name === 'refused' || state.name === 'ended';
   if (state.name === 'waiting') {
-    const why = state.closing === undefined ? 'The connection is gone.' : closingText(state.closing.reason);
-    const next = from.lastEventId === '' ? 'Trying again' : `Going on after ${from.lastEventId}`;
+    const why = state.closing === undefined ? 'The connection was lost.' : closingText(state.closing.reason);
+    const next = from.lastEventId === '' ? 'Trying again' : `Resuming after ${from.lastEventId}`;
     list.note(`${why} ${next} in ${seconds(state.ms)}.`);
   }
-  if (state.name === 'ended') list.note('The channel has ended and there is nothing more to read.');
+  if (state.name === 'ended') list.note('The channel has ended. There are no more events.');
   if (state.name === 'refused') {
     const { response } = state;
     list.clear('This stream was not opened.');
@@ -97,12 +97,12 @@ function showState(state, from) {
   }
 }
 
-/** What to do about a 401. */
+/** Says what to do about a 401. */
 function tokenHint() {
-  if (tokenField.value !== '') return 'Put another token into the field above, and connect again.';
+  if (tokenField.value !== '') return 'Enter another token in the field above, and connect again.';
   return tokenIsForgotten
-    ? 'This page keeps its token in memory only, so it is gone since the page was loaded anew: put it into the field above, or open the link that brought it.'
-    : 'Put a token that grants the channel into the field above, and connect again.';
+    ? 'This page keeps the token only in memory, so reloading the page removed it. Enter the token in the field above, or open the link with the token again.'
+    : 'Enter a token that grants the channel in the field above, and connect again.';
 }
 
 /** @param {StreamState} state */
@@ -128,19 +128,19 @@ function seconds(ms) {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** Opens what the link says; false when it says nothing. */
+/** Opens the channel of the link. Returns false when the link names no channel. */
 function followLink() {
   const link = readLink(location.hash);
   if (link === undefined) return false;
   const { channel, start, token } = link;
   if (token !== '') {
     tokenField.value = token;
-    // At once: from here on it is in this page's memory and nowhere else.
+    // Removes the token from the URL and the history at once. From now on only the field holds it.
     history.replaceState(null, '', fragmentOf(channel, start));
   }
   if (channel === '') return false;
   channelField.value = channel;
-  // Such as `since=…`, which the list does not offer by itself.
+  // Adds a start that the list does not offer, such as `since=…`.
   if (![...startField.options].some((option) => option.value === start))
     startField.add(new Option(start, start));
   startField.value = start;
@@ -155,8 +155,8 @@ form.addEventListener('submit', (submitted) => {
 disconnect.addEventListener('click', () => stream?.close());
 addEventListener('hashchange', followLink);
 new PublishForm(() => channelField.value.trim()).listen();
-// On a phone the events come first.
+// On a narrow screen the publish form is closed, so that the events are visible.
 byId('publish-card', HTMLDetailsElement).open = matchMedia('(min-width: 56rem)').matches;
-/** The history remembers that there was a token, and not which. */
+/** The history state says that there was a token, but does not hold the token. */
 const tokenIsForgotten = record(history.state)['hadToken'] === true;
-if (!followLink()) code.about('', false);
+if (!followLink()) code.setChannel('', false);

@@ -1,5 +1,5 @@
 /**
- * An element with a class and children. Strings become text nodes: nothing that came over the wire is ever markup.
+ * Makes an element with a class and children. Strings become text nodes, so that text from the broker is never markup.
  *
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
@@ -15,7 +15,7 @@ export function element(tag, className, ...children) {
 }
 
 /**
- * An element that the page has for certain.
+ * Returns an element that the page must have.
  *
  * @template {HTMLElement} T
  * @param {string} id

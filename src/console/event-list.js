@@ -4,7 +4,7 @@ import { record } from './json-value.js';
 /** @typedef {import('./event-stream.js').StreamEvent} StreamEvent */
 
 const MAX_ROWS = 500;
-/** Characters of an event's data that are shown; 500 large ones would otherwise stop the page. */
+/** How many characters of an event's data are shown. 500 large events would block the page. */
 const MAX_SHOWN = 10_000;
 const HUES = 6;
 
@@ -16,7 +16,7 @@ const clock = new Intl.DateTimeFormat(undefined, {
   fractionalSecondDigits: 3,
 });
 
-/** The newest rows on top; the oldest go when there are too many. */
+/** Shows the newest rows on top, and removes the oldest when there are too many. */
 export class EventList {
   #list = byId('events', HTMLOListElement);
   #count = byId('count', HTMLElement);
@@ -40,7 +40,7 @@ export class EventList {
   }
 
   /**
-   * Something that happened to the connection.
+   * Adds a note about the connection.
    *
    * @param {string} text
    */
@@ -48,7 +48,7 @@ export class EventList {
     this.#push(noticeRow('note', new Date(), text));
   }
 
-  /** @param {string} [hint] what to say while there is nothing to show */
+  /** @param {string} [hint] shown while the list is empty */
   clear(hint) {
     this.#waiting = [];
     this.#received = 0;
@@ -64,7 +64,7 @@ export class EventList {
     this.#schedule();
   }
 
-  /** What arrives within a frame is shown at once. A page that nobody sees draws no frames: its rows wait. */
+  /** Shows all rows of a frame together. A hidden page draws no frames, so its rows wait. */
   #schedule() {
     if (this.#scheduled || this.#waiting.length === 0) return;
     this.#scheduled = true;
@@ -113,7 +113,7 @@ function eventRow(event) {
 }
 
 /**
- * The broker's own events, as what they mean.
+ * Makes a row that explains an event of the broker. Returns undefined for other events.
  *
  * @param {StreamEvent} event
  */
@@ -123,19 +123,19 @@ function brokerRow(event) {
       return noticeRow(
         'ready',
         new Date(),
-        `Caught up${positionOf(event.id)}. From here on events arrive as they are published.`,
+        `Caught up${positionOf(event.id)}. From here on, events arrive as they are published.`,
       );
     case 'sluice:gap': {
       const { after, before } = gapOf(event.data);
       const where =
         typeof after !== 'string' ? 'Events may be missing' : `Events may be missing after ${after}`;
-      const until = typeof before !== 'string' ? '' : `; what follows begins with ${before}`;
-      return noticeRow('gap', new Date(), `${where}${until}. An application loads its state anew here.`);
+      const until = typeof before !== 'string' ? '' : `; the next event is ${before}`;
+      return noticeRow('gap', new Date(), `${where}${until}. An application has to load its state again.`);
     }
     case 'sluice:end':
-      return noticeRow('end', new Date(), 'The channel has ended: no event will follow.');
+      return noticeRow('end', new Date(), 'The channel has ended. No more events will follow.');
     default:
-      // One that this page does not know yet is no application's event either.
+      // An unknown `sluice:` event comes from a newer broker, not from an application.
       return event.type.startsWith('sluice:')
         ? noticeRow('note', new Date(), `${event.type}: ${event.data.slice(0, MAX_SHOWN)}`)
         : undefined;
@@ -177,7 +177,7 @@ function timeView(when) {
 }
 
 /**
- * An id begins with the moment at which the log took the event in.
+ * An id begins with the time at which the log took the event, in ms.
  *
  * @param {StreamEvent} event
  */

@@ -1,6 +1,6 @@
 /**
  * @typedef {object} StreamEvent
- * @property {string} id what a client would resume from, after this event
+ * @property {string} id the cursor after this event
  * @property {boolean} hasId whether the event carried an id of its own
  * @property {string} type
  * @property {string} data
@@ -8,7 +8,7 @@
 
 const LINE_END = /\r\n|\r|\n/g;
 
-/** Reads `text/event-stream` as the HTML standard says (§9.2.6), from text that comes in pieces cut anywhere. */
+/** Parses `text/event-stream` (HTML standard §9.2.6). The pieces of text may be cut anywhere. */
 export class EventStreamParser {
   /** @type {(event: StreamEvent) => void} */
   #onEvent;
@@ -22,7 +22,7 @@ export class EventStreamParser {
   #hasId = false;
 
   /**
-   * @param {string} lastEventId what the connection began with
+   * @param {string} lastEventId the cursor at the start of the connection
    * @param {(event: StreamEvent) => void} onEvent
    * @param {(ms: number) => void} onRetry
    */
@@ -35,7 +35,7 @@ export class EventStreamParser {
   /** @param {string} text */
   push(text) {
     if (text === '') return;
-    // The LF of a CRLF that was cut in two ends no second line.
+    // Skips the LF of a CRLF that was cut in two.
     let start = this.#endedInCr && text.startsWith('\n') ? 1 : 0;
     this.#endedInCr = text.endsWith('\r');
     LINE_END.lastIndex = start;

@@ -1,5 +1,5 @@
 /**
- * What came as JSON, if it is an object; else an empty one.
+ * Returns a copy of a JSON object, or an empty object for any other value.
  *
  * @param {unknown} value
  * @returns {Record<string, unknown>}
@@ -9,7 +9,7 @@ export function record(value) {
 }
 
 /**
- * What came as JSON, if it is a string; else an empty one.
+ * Returns a JSON string, or an empty string for any other value.
  *
  * @param {unknown} value
  */

@@ -1,15 +1,15 @@
 /**
- * What a link to the console says: `#<channel>`, and what would follow `/events/<channel>`.
+ * The parts of a link to the console: `#<channel>`, then the same query as for `/events/<channel>`.
  *
  * @typedef {object} PageLink
  * @property {string} channel
  * @property {string} start such as `last=10`, without the token
- * @property {string} token empty where there is none
+ * @property {string} token empty when the link has none
  */
 
 /**
  * @param {string} fragment with its `#`
- * @returns {PageLink | undefined} Nothing for a link that names no channel and brings no token.
+ * @returns {PageLink | undefined} Undefined for a link with neither a channel nor a token.
  */
 export function readLink(fragment) {
   const [, name = '', query = ''] = /^#?([^?]*)\??(.*)$/s.exec(fragment) ?? [];
@@ -21,7 +21,7 @@ export function readLink(fragment) {
 }
 
 /**
- * A link to the page as it is. A token is in none: it would stay in the history, in bookmarks, and in what is passed on.
+ * Makes a link to the page in its current state. A link never has the token: it would stay in the history and in bookmarks.
  *
  * @param {string} channel
  * @param {string} start

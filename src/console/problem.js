@@ -2,7 +2,7 @@ import { element } from './element.js';
 import { record, text } from './json-value.js';
 
 /**
- * Shows what the broker said no with: a problem document (RFC 9457), or whatever somebody in between answered.
+ * Shows a refusal: a problem document (RFC 9457) of the broker, or another answer of a proxy.
  *
  * @param {Response} response
  * @returns {Promise<HTMLElement>}
@@ -17,7 +17,7 @@ export async function problemView(response) {
 }
 
 /**
- * For what never got an answer.
+ * Shows a fault without an answer of the broker.
  *
  * @param {string} title
  * @param {string} detail
@@ -37,7 +37,7 @@ async function readProblem(response) {
     title: text(problem['title']) || response.statusText,
     detail,
     type: text(problem['type']),
-    // The first of them is usually the detail in other words.
+    // A single fault is already in the detail.
     errors:
       errors.length < 2 ? [] : errors.map((error) => `${text(error['pointer'])} ${text(error['detail'])}`),
   };

@@ -3,7 +3,7 @@ import { byId, element } from './element.js';
 import { record, text } from './json-value.js';
 import { faultView, problemView } from './problem.js';
 
-/** Publishes to the channel that the page is about. The key is nowhere but in its field. */
+/** Publishes to the channel of the page. Only the key field holds the publish key. */
 export class PublishForm {
   #form = byId('publish', HTMLFormElement);
   #key = byId('key', HTMLInputElement);
@@ -52,9 +52,9 @@ export class PublishForm {
       const { channel, id } = record(await response.json());
       return element('p', 'done', `Published to ${text(channel)} as `, element('code', '', text(id)));
     } catch (error) {
-      // A key with a character that no header takes ends up here, too: fetch refuses it.
+      // fetch also throws for a key with a character that is not allowed in headers.
       const detail = error instanceof Error ? error.message : String(error);
-      return faultView('Not published', `The request could not be made: ${detail}.`);
+      return faultView('Not published', `The request failed: ${detail}.`);
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A word of a POSIX shell. Between single quotes nothing is special but the single quote.
+ * Quotes a word for a POSIX shell. Between single quotes only the single quote is special.
  *
  * @param {string} text
  */
@@ -8,8 +8,8 @@ export function shellWord(text) {
 }
 
 /**
- * A string literal of JavaScript, also inside of a page's script element. What cannot be seen, or turns the direction of
- * what is read, is written as an escape: the code has to look like what it does.
+ * Makes a JavaScript string literal that is also safe inside a script element. Escapes invisible characters and those that
+ * change the text direction, so that the code looks like what it does.
  *
  * @param {string} text
  */

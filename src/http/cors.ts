@@ -2,7 +2,7 @@ import fastifyCors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 import type { AllowedOrigins } from '../auth/allowed-origins.ts';
 
-/** The same for answers that are given before any hook runs. */
+/** The CORS headers of answers that are sent before any hook runs. The same as those of the plugin. */
 export function originHeaders(
   origins: Pick<AllowedOrigins, 'any' | 'none' | 'lists'>,
   origin: string | undefined,
@@ -17,43 +17,44 @@ export function originHeaders(
   };
 }
 
-/** How long a browser may remember a preflight's answer, in seconds. */
-const PREFLIGHT_AGE = 7_200;
-const ASKED = 'access-control-request-headers';
-/** What a preflight may ask for is answered with what it asks for; longer lists are no page's. */
-const MAX_ASKED_LENGTH = 4_096;
+/** How long a browser may cache the answer to a preflight. */
+const PREFLIGHT_MAX_AGE_S = 7_200;
+const REQUESTED_HEADERS = 'access-control-request-headers';
+/** In characters. The answer repeats the requested list. No page requests a longer one. */
+const MAX_REQUESTED_LENGTH = 4_096;
 /** A comma-separated list of field names (RFC 9110 §5.1). */
 const FIELD_NAMES = /^[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*,[ \t]*[!#$%&'*+\-.^_`|~\w]+)*$/;
-/** The headers that the broker itself reads. */
+/** The request headers that the broker reads. */
 const OWN_HEADERS = 'Authorization, Last-Event-ID, Content-Type, Idempotency-Key';
 
 /**
- * Cross-origin access (docs/protocol.md §7): listed origins are echoed, with credentials; `*` is answered as such and
- * never with credentials, or any page could read with its visitor's cookies.
+ * Cross-origin access (docs/protocol.md §7). A listed origin is echoed and may send credentials. `*` is answered with `*` and
+ * without credentials: otherwise any page could read with its visitor's cookies.
  */
 export async function allowOrigins(
   app: FastifyInstance,
   origins: Pick<AllowedOrigins, 'any' | 'none' | 'lists'>,
 ): Promise<void> {
   if (origins.none) return;
-  // The plugin repeats the header as it is; before that, what is no list of field names is replaced.
+  // The plugin repeats this header unchecked. This hook replaces a value that is not a list of field names.
   app.addHook('onRequest', async ({ method, headers }) => {
-    if (method === 'OPTIONS' && !isFieldNames(headers[ASKED])) headers[ASKED] = OWN_HEADERS;
+    if (method === 'OPTIONS' && !isFieldNames(headers[REQUESTED_HEADERS]))
+      headers[REQUESTED_HEADERS] = OWN_HEADERS;
   });
   await app.register(fastifyCors, {
-    // A function, because with a list the plugin allows credentials to origins that are not on it.
+    // A function, because with a list the plugin allows credentials to unlisted origins.
     origin: origins.any ? '*' : (origin, answer) => answer(null, origins.lists(origin) ? origin : false),
     credentials: !origins.any,
     methods: ['GET', 'HEAD', 'POST'],
-    // No allowedHeaders: then whatever is asked for is allowed. Libraries for tracing and errors add headers of their own to
-    // each request, and no header gives a page more than its origin has. A `*` would not cover Authorization, nor
+    // Without allowedHeaders, the plugin allows every requested header. Tracing libraries add their own headers to each
+    // request, and no header gives a page more rights than its origin has. `*` would cover neither Authorization nor
     // requests with cookies.
     exposedHeaders: ['Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed'],
-    maxAge: PREFLIGHT_AGE,
+    maxAge: PREFLIGHT_MAX_AGE_S,
     strictPreflight: false,
   });
 }
 
 function isFieldNames(value: string | string[] | undefined): boolean {
-  return typeof value === 'string' && value.length <= MAX_ASKED_LENGTH && FIELD_NAMES.test(value);
+  return typeof value === 'string' && value.length <= MAX_REQUESTED_LENGTH && FIELD_NAMES.test(value);
 }

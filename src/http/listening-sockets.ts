@@ -4,13 +4,13 @@ import { createServer } from 'node:net';
 import type { Server as NetServer, Socket } from 'node:net';
 
 /**
- * Listening sockets on one port. libuv accepts one connection from each of them in a turn of the event loop, and a turn in
- * which thousands are written to takes some 10 ms: with a single socket, thousands who come back at once, and the probe
- * behind them, would wait for a turn each.
+ * How many sockets listen on one port. In each turn of the event loop, libuv accepts one connection from each listening socket. A
+ * turn that writes to thousands of subscribers takes about 10 ms. With one socket, each of thousands of reconnecting clients
+ * would wait for its own turn, and the health probe would wait behind them.
  */
 const SOCKETS = 16;
 
-/** What a server of Node keeps of the options for its connections (node:net, Node 24 to 26). */
+/** The connection options that a Node server stores on itself (node:net, Node 24 to 26). */
 interface SocketOptions {
   readonly allowHalfOpen: boolean;
   readonly noDelay: boolean;
@@ -22,16 +22,16 @@ interface SocketOptions {
 export interface ListenTo {
   readonly port: number;
   readonly host: string;
-  /** Connections that may wait to be accepted, at each of the sockets. */
+  /** How many connections may wait to be accepted, for each socket. */
   readonly backlog: number;
 }
 
-/** The `listen` of a Fastify server; gives its URL. */
+/** The `listen` of a Fastify server. Returns the server's URL. */
 type Listen = (options: ListenTo & { readonly reusePort?: boolean }) => Promise<string>;
 
 /**
- * Has a server listen on several sockets of one port (SO_REUSEPORT, socket(7)): the kernel spreads new connections over
- * them. Where the system has no such thing, there is one.
+ * Makes a server listen on several sockets of one port (SO_REUSEPORT, socket(7)). The kernel spreads new connections over them.
+ * On a system without SO_REUSEPORT there is one socket.
  */
 export class ListeningSockets {
   readonly #server: Server;
@@ -41,7 +41,7 @@ export class ListeningSockets {
     this.#server = server;
   }
 
-  /** @throws Error `EADDRINUSE` as ever, also when it is another broker of this user that listens */
+  /** @throws Error `EADDRINUSE`, even when the port belongs to another broker of the same user */
   async listen(listen: Listen, { port, host, backlog }: ListenTo): Promise<string> {
     if (port !== 0) await expectFree(port, host);
     let url: string;
@@ -63,26 +63,26 @@ export class ListeningSockets {
     return url;
   }
 
-  /** No new connections over the others; resolves when those that came over them are gone. The server closes its own. */
+  /** Closes the additional sockets. Resolves when their connections are closed. The server closes its own socket itself. */
   async close(): Promise<void> {
     await Promise.all(
       this.#others.map((other) => new Promise<void>((resolve) => other.close(() => resolve()))),
     );
   }
 
-  /** One that hands what it accepts to the server, as if that had accepted it. */
+  /** Makes a socket that hands accepted connections to the server, as if the server had accepted them. */
   #another(): NetServer {
     const server = this.#server;
     const { allowHalfOpen, noDelay, keepAlive, keepAliveInitialDelay } = server as unknown as SocketOptions;
     return createServer(
-      // The server has its delay in seconds and is given it in ms.
+      // The server stores the delay in seconds, but the option is in ms.
       { allowHalfOpen, noDelay, keepAlive, keepAliveInitialDelay: keepAliveInitialDelay * 1_000 },
       (socket: Socket) => server.emit('connection', socket),
     );
   }
 }
 
-/** Sockets that share a port all say so; one that does not shows whether there is any. */
+/** Listens once without SO_REUSEPORT, which fails when another process listens on the port. */
 async function expectFree(port: number, host: string): Promise<void> {
   const probe = createServer();
   probe.listen({ port, host, exclusive: true });

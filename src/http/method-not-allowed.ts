@@ -1,9 +1,9 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { BrokerError } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
 import { sendProblem } from './problem.ts';
 
-/** Remembers each route as it is added. */
+/** Remembers the methods of each path as routes are added. */
 export class KnownRoutes {
   readonly #methods = new Map<string, Set<string>>();
 
@@ -15,7 +15,7 @@ export class KnownRoutes {
     });
   }
 
-  /** Answers every other method on those paths with 405 and `Allow` (RFC 9110 §15.5.6), where Fastify would say 404. */
+  /** Answers all other methods on these paths with 405 and `Allow` (RFC 9110 §15.5.6). Fastify would answer 404. */
   refuseOthers(app: FastifyInstance): void {
     for (const method of METHODS) {
       if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
@@ -28,13 +28,13 @@ export class KnownRoutes {
         url,
         method,
         config: { operation: null },
-        // Before the body is looked at: what is in it does not matter.
+        // Answers before the body is read.
         onRequest: async (request, reply) => {
           reply.header('allow', allow);
           if (request.method === 'OPTIONS') return reply.code(204).send();
           return sendProblem(
             reply,
-            new BrokerError('method-not-allowed', `${request.method} is not possible here; use ${allow}.`),
+            new BrokerError('method-not-allowed', `${request.method} is not allowed here. Use ${allow}.`),
           );
         },
         handler: () => undefined,

@@ -2,31 +2,31 @@ import { ServerResponse } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { BrokerError } from '../core/errors.ts';
-import { STOP_PARSING } from '../sse/detach-socket.ts';
+import { BrokerError } from '../events/errors.ts';
+import { STOP_PARSING } from '../stream/detach-socket.ts';
 import { isRefused, markRefused } from './client-error.ts';
 import { endWithProblem } from './problem.ts';
 
-/** Requests of one connection that may wait for their answers: more than any client sends ahead on purpose. */
+/** How many requests of one connection may wait for their answers. No client sends as many ahead on purpose. */
 const MAX_AHEAD = 64;
 
-/** Of Node's HTTP server (node:_http_server, Node 24 to 26). */
+/** A property of Node's HTTP server (node:_http_server, Node 24 to 26). */
 interface HttpSocket {
   readonly parser?: { onIncoming?: () => number } | null;
 }
 
 const TOO_MANY = new BrokerError(
   'too-many-requests',
-  `More than ${MAX_AHEAD} requests of this connection wait for their answers. Send fewer ahead.`,
+  `More than ${MAX_AHEAD} requests of this connection wait for their answers. Send fewer requests ahead.`,
   { retryAfter: 1 },
 );
 
-/** The words of HTTP/1.1 with the version of another: Node reads it, and says that it was HTTP/2. */
+/** For a request in the form of HTTP/1.1 that claims another version. Node parses it and reports HTTP/2. */
 const OTHER_VERSION = new BrokerError('bad-request', 'This is not a valid HTTP/1.1 request.');
 
 /**
- * Bounds what one connection of HTTP/1.1 has under way. Node hands on whatever has come, which in one turn of the event
- * loop can be thousands of short requests, and looks at their answers only when it is done with that.
+ * Bounds how many requests of one HTTP/1.1 connection are in progress. Node passes on all requests that have arrived, possibly
+ * thousands of short ones in one turn of the event loop, before it sends any of their answers.
  */
 export function boundPipelining({ server }: FastifyInstance): void {
   const listeners = server.listeners('request');
@@ -34,16 +34,16 @@ export function boundPipelining({ server }: FastifyInstance): void {
   server.removeAllListeners('request');
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    // Of HTTP/2 it is another class, whatever a request says of its version.
+    // HTTP/2 has another class of response. The version in the request may be wrong, so the class decides.
     if (response instanceof ServerResponse) {
-      // Came in one piece with the one that was refused.
+      // This request arrived in the same packet as the refused one.
       if (isRefused(socket)) return;
       const before = ahead.get(socket) ?? 0;
       const fault = faultOf(request, before);
       if (fault !== undefined) {
         markRefused(socket);
         stopParsing(socket);
-        // In its turn, behind the answers to the requests before it.
+        // Node sends this answer after the answers to earlier requests.
         endWithProblem(response, fault);
         return;
       }
@@ -60,9 +60,8 @@ function faultOf({ httpVersionMajor }: IncomingMessage, ahead: number): BrokerEr
 }
 
 /**
- * To make a request of each that has come already, only to leave it alone, would take tens of ms for one packet. What comes
- * then is thrown away and not left unread: the system resets a connection that is closed with something unread, and the last
- * answers can be lost with it.
+ * Stops parsing, because making a request object of each pipelined request takes tens of ms for one packet. Further input is
+ * read and discarded: if a connection is closed with unread input, the system resets it, and the last answers can be lost.
  */
 function stopParsing(socket: Socket): void {
   const { parser } = socket as HttpSocket;

@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
-import { BrokerError } from '../core/errors.ts';
-import type { BrokerErrorCode } from '../core/errors.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { BrokerErrorCode } from '../events/errors.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
-/** The one place where an error gets its status. */
+/** The HTTP status of each error code. */
 export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'bad-request': 400,
   'invalid-channel': 400,
@@ -30,8 +30,11 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'revocations-full': 503,
 };
 
-/** Seconds after which a request may be tried again when what it needs is away. */
-const RETRY_AFTER = 1;
+/** The `Retry-After` of a 503, in seconds. */
+const RETRY_AFTER_S = 1;
+
+/** The `WWW-Authenticate` of every 401 (RFC 9110 §11.6.1). */
+const CHALLENGE = 'Bearer realm="sluice"';
 
 const PROBLEM_TYPE = 'application/problem+json';
 
@@ -43,7 +46,7 @@ export interface Problem {
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
-/** An error as a problem document, RFC 9457. */
+/** Makes a problem document (RFC 9457). */
 export function problemOf(error: BrokerError): Problem {
   const status = STATUS[error.code];
   return {
@@ -57,10 +60,10 @@ export function problemOf(error: BrokerError): Problem {
 
 export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyReply {
   const problem = problemOf(error);
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="sluice"');
+  if (problem.status === 401) reply.header('www-authenticate', CHALLENGE);
   const retryAfter = retryAfterOf(error, problem);
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
-  // Bytes, because Fastify adds a charset to text, which JSON types do not have (RFC 8259 §11).
+  // Sends bytes, because Fastify adds a charset to text, and JSON types have no charset (RFC 8259 §11).
   return reply
     .code(problem.status)
     .header('content-type', PROBLEM_TYPE)
@@ -68,27 +71,31 @@ export function sendProblem(reply: FastifyReply, error: BrokerError): FastifyRep
 }
 
 function retryAfterOf({ retryAfter }: BrokerError, { status }: Problem): number | undefined {
-  return retryAfter ?? (status === 503 ? RETRY_AFTER : undefined);
+  return retryAfter ?? (status === 503 ? RETRY_AFTER_S : undefined);
 }
 
 const SECURITY_LINES = Object.entries(SECURITY_HEADERS)
   .map(([name, value]) => `${name}: ${value}\r\n`)
   .join('');
 
-/** A whole answer for a connection that no reply stands for. */
-export function rawProblem(error: BrokerError, close: boolean): string {
+/**
+ * Returns a complete answer as text, for a connection that Fastify does not handle.
+ * @param headers more header lines, each ending in CRLF
+ */
+export function rawProblem(error: BrokerError, close: boolean, headers = ''): string {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
   const retryAfter = retryAfterOf(error, problem);
   const retry = retryAfter === undefined ? '' : `Retry-After: ${retryAfter}\r\n`;
+  const authenticate = problem.status === 401 ? `WWW-Authenticate: ${CHALLENGE}\r\n` : '';
   return (
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n${retry}${SECURITY_LINES}` +
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${PROBLEM_TYPE}\r\n${retry}${authenticate}${headers}${SECURITY_LINES}` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n` +
     `Connection: ${close ? 'close' : 'keep-alive'}\r\n\r\n${body}`
   );
 }
 
-/** The same, where Node has a response for it and Fastify has not; the connection ends with it. */
+/** Answers with a problem without Fastify, and ends the connection. */
 export function endWithProblem(response: ServerResponse, error: BrokerError): void {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
@@ -103,12 +110,13 @@ export function endWithProblem(response: ServerResponse, error: BrokerError): vo
   response.end(body);
 }
 
-export const UNFORESEEN = new BrokerError(
+/** The answer to a request that failed with an unexpected error. */
+export const UNEXPECTED = new BrokerError(
   'internal',
-  'Something went wrong in the broker; its log says what.',
+  "The broker failed with an unexpected error. The broker's log has the cause.",
 );
 
-/** What Fastify and Node throw, in our words. Undefined for what nobody foresaw. */
+/** Translates an error of Fastify or Node. Returns undefined for an unexpected error. */
 export function brokerErrorOf(error: unknown): BrokerError | undefined {
   if (error instanceof BrokerError) return error;
   const { code, statusCode } = error as { code?: string; statusCode?: number };
@@ -121,12 +129,12 @@ export function brokerErrorOf(error: unknown): BrokerError | undefined {
         'Send Content-Type: application/json, or the bare data to /publish/<channel>.',
       );
     case 'FST_ERR_BAD_URL':
-      return new BrokerError('bad-request', 'The path is not valid percent-encoding.');
+      return new BrokerError('bad-request', 'The percent-encoding of the path is invalid.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new BrokerError('bad-request', 'The body is not as long as its Content-Length says.');
     default:
       return statusCode !== undefined && statusCode >= 400 && statusCode < 500
-        ? new BrokerError('bad-request', 'The request could not be read.')
+        ? new BrokerError('bad-request', 'The request is invalid.')
         : undefined;
   }
 }

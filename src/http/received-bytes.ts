@@ -1,12 +1,12 @@
 /**
- * What has come over a connection and is not dealt with yet. Room for more is doubled whenever it runs out, so that a request in
- * packets of one byte is copied twice and not once for each of them.
+ * The received bytes of a connection that were not handled yet. The buffer doubles when it is full, so a request in packets of
+ * one byte costs linear time.
  */
 export class ReceivedBytes {
   #room: Buffer | undefined;
   #length = 0;
 
-  /** Undefined when there is nothing. Good until the next call. */
+  /** Undefined without bytes. Valid until the next call of `add`. */
   get bytes(): Buffer | undefined {
     return this.#room?.length === this.#length ? this.#room : this.#room?.subarray(0, this.#length);
   }
@@ -14,7 +14,7 @@ export class ReceivedBytes {
   add(chunk: Buffer): void {
     const length = this.#length + chunk.length;
     if (this.#room === undefined) {
-      // The usual case, in which it is a whole request: it is taken as it is, and never written to.
+      // In the usual case the chunk is a whole request. Keeps the chunk without a copy, and never writes to it.
       this.#room = chunk;
     } else {
       if (length > this.#room.length) {

@@ -1,15 +1,15 @@
 import type { FastifyInstance } from 'fastify';
-import { STREAM_HEADERS } from '../sse/stream-head.ts';
+import { STREAM_HEADERS } from '../stream/stream-head.ts';
 
 /**
- * What every answer says to a browser besides its content, but for the answers to a publish and to a subscription, which
- * say no more than `nosniff` and who may embed them: no browser shows those.
- * - no guessing of a type: what a publisher wrote must not run as a script
- * - no page of another origin may embed it (CORS, by which another origin may read it, is not concerned)
- * - no frame, and nothing in it that loads or runs, should a browser show it as a page
- * - no Referer: a URL may hold a cursor, and a token
+ * The security headers of every answer. The answer to a publish has only the first, and a stream the first two, because a
+ * browser never shows them as a page.
+ * - `nosniff`: a browser must not guess the type, so that a publisher's text cannot run as a script.
+ * - `same-origin`: no page of another origin may embed the answer. (CORS decides whether it may read the answer.)
+ * - The policy: if a browser shows the answer as a page, it loads and runs nothing, and no page may frame it.
+ * - `no-referrer`: a URL may hold a cursor or a token.
  *
- * Strict-Transport-Security belongs to whoever has the certificate, for all that is on that host name.
+ * Strict-Transport-Security is left to the owner of the certificate, because it affects everything on the host name.
  */
 export const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -18,7 +18,7 @@ export const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer',
 } as const;
 
-/** In the last step before an answer leaves, so that a route may have said something else, and a stream is left alone. */
+/** Adds the headers just before an answer is sent. Keeps a header that the route has set, and skips streams. */
 export function secureAnswers(app: FastifyInstance): void {
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (reply.getHeader('content-type') !== STREAM_HEADERS['content-type']) {

@@ -8,51 +8,50 @@ import type {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { tcpSocketOf } from '../sse/socket-wire.ts';
-import { LINGER } from '../sse/wire.ts';
+import { tcpSocketOf } from '../stream/socket-wire.ts';
+import { LINGER_MS } from '../stream/wire.ts';
 import { Deadlines } from './deadlines.ts';
 import { Http2Bodies } from './http2-bodies.ts';
 
-/** A certificate, with its chain, and its key, in PEM. */
+/** A certificate with its chain, and its private key, in PEM. */
 export interface TlsIdentity {
   readonly cert: string;
   readonly key: string;
 }
 
 export interface TlsServerOptions {
-  /** Of a request line and the headers together, about. */
+  /** The approximate limit for the request line and headers together. */
   readonly maxHeaderBytes: number;
-  /** How long the first of these may take to arrive from when the connection is made, in ms, TLS included. */
+  /** In ms, from the start of the connection and with the TLS handshake: when the first request head must have arrived. */
   readonly headTimeout: number;
-  /** How late it may be noticed that a request takes too long, in ms. */
-  readonly latestNotice: number;
+  /** How often late requests are looked for, in ms. A late request is refused up to this much later. */
+  readonly checkInterval: number;
   /** How long a request may take to arrive, in ms. */
   readonly requestTimeout: number;
   /** How long a connection without a request stays open, in ms. */
   readonly keepAliveTimeout: number;
-  /** Something took longer than it may, and is being refused or cut off. */
+  /** Called when a late request or connection is refused or cut off. */
   readonly onSlow: (address: string | undefined) => void;
 }
 
-/** What is known of a connection. */
 interface Connection {
   readonly socket: Socket;
-  /** Once the handshake is done. */
+  /** Set after the TLS handshake. */
   secure: TLSSocket | undefined;
-  /** Where it speaks HTTP/2. */
+  /** Set for HTTP/2. */
   session: ServerHttp2Session | undefined;
-  /** Requests of the session that are under way: streams. */
+  /** How many HTTP/2 streams (requests) are open. */
   streams: number;
 }
 
 export type Http2RequestListener = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
-/** Streams that one connection may have: all that a browser or a proxy of many asks for, and a bound. */
+/** How many streams one HTTP/2 connection may have. This is enough for a proxy that carries many clients. */
 const MAX_STREAMS = 1_000;
 
-/** HTTP/2 and HTTP/1.1 over TLS on one port; which of them, the client says (ALPN, RFC 7301). */
+/** Serves HTTP/2 and HTTP/1.1 over TLS on one port. The client chooses by ALPN (RFC 7301). */
 export class TlsServer {
-  /** By the TCP socket beneath. */
+  /** By the TCP socket below TLS. */
   readonly #connections = new Map<Socket, Connection>();
   #identity: TlsIdentity;
   #server: Http2SecureServer | undefined;
@@ -62,8 +61,8 @@ export class TlsServer {
   }
 
   create(listener: Http2RequestListener, options: TlsServerOptions): Http2SecureServer {
-    const { maxHeaderBytes, headTimeout, requestTimeout, latestNotice, keepAliveTimeout, onSlow } = options;
-    // Node gives a session no time for its first request, and begins its idle time anew with every byte that it sends.
+    const { maxHeaderBytes, headTimeout, requestTimeout, checkInterval, keepAliveTimeout, onSlow } = options;
+    // Node has no timeout for the first request of an HTTP/2 session, and restarts its idle timeout with every byte sent.
     const first = new Deadlines<Connection>(headTimeout, (connection) => this.#refuse(connection, onSlow));
     const idle = new Deadlines<Connection>(keepAliveTimeout, goAway);
     const bodies = new Http2Bodies(requestTimeout, onSlow);
@@ -71,13 +70,13 @@ export class TlsServer {
     const settings = {
       ...this.#identity,
       allowHTTP1: true,
-      // The time for the first head runs during the handshake, too, and ends before this one.
-      handshakeTimeout: headTimeout + 2 * latestNotice,
+      // A backstop: the timeout for the first head includes the handshake and ends earlier.
+      handshakeTimeout: headTimeout + 2 * checkInterval,
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderBytes },
-      // For HTTP/1.1, as Node takes them since 26; its types do not know them yet.
+      // Options for HTTP/1.1. Node accepts them since version 26, but its types do not have them yet.
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: headTimeout,
-      connectionsCheckingInterval: latestNotice,
+      connectionsCheckingInterval: checkInterval,
       requestTimeout,
       keepAliveTimeout,
       requireHostHeader: false,
@@ -100,7 +99,7 @@ export class TlsServer {
         idle.stop(connection);
       });
     });
-    // First, because Node's own listener already reads what has come by then.
+    // Runs before Node's own listener, which reads data that has already arrived.
     server.prependListener('secureConnection', (secure: TLSSocket) => {
       this.#of(secure).secure = secure;
     });
@@ -116,28 +115,28 @@ export class TlsServer {
         });
       });
     });
-    // For an answer that nobody takes: a request that is late has been refused by then. First, so that a stream can call
-    // it off.
+    // Ends an answer that the client does not read. Late requests have been refused before. Runs first, so that a stream of
+    // events can remove the timeout.
     server.prependListener('stream', (stream: ServerHttp2Stream) => {
-      stream.setTimeout(requestTimeout + 2 * latestNotice, () => stream.close(constants.NGHTTP2_CANCEL));
+      stream.setTimeout(requestTimeout + 2 * checkInterval, () => stream.close(constants.NGHTTP2_CANCEL));
     });
     const timer = setInterval(() => {
-      first.look();
-      idle.look();
-      bodies.look();
-    }, latestNotice).unref();
+      first.sweep();
+      idle.sweep();
+      bodies.sweep();
+    }, checkInterval).unref();
     server.once('close', () => clearInterval(timer));
     this.#server = server;
     return server;
   }
 
-  /** For connections that are made from now on. */
+  /** Uses the certificate for new connections. */
   renew(identity: TlsIdentity): void {
     this.#identity = identity;
     this.#server?.setSecureContext(identity);
   }
 
-  /** Asks HTTP/2 clients to make their next requests on another connection (GOAWAY); open streams stay. */
+  /** Asks HTTP/2 clients to send further requests on another connection (GOAWAY). Open streams continue. */
   sendAway(): void {
     for (const { session } of this.#connections.values()) session?.close();
   }
@@ -152,14 +151,14 @@ export class TlsServer {
     return this.#connections.get(tcp) ?? { socket: tcp, secure: undefined, session: undefined, streams: 0 };
   }
 
-  /** Ends a connection on which no whole head of a request has come. */
+  /** Ends a connection whose first request head did not arrive in time. */
   #refuse(connection: Connection, onSlow: TlsServerOptions['onSlow']): void {
     const { socket, secure, session } = connection;
     if (secure !== undefined && session === undefined) {
-      // HTTP/1.1, which has an answer for this; whoever writes it counts it.
+      // HTTP/1.1: the `clientError` handler sends a 408 and counts it.
       const error = Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
       this.#server?.emit('clientError', error, secure);
-      setTimeout(() => socket.destroy(), LINGER).unref();
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
       return;
     }
     onSlow(socket.remoteAddress);
@@ -168,10 +167,10 @@ export class TlsServer {
   }
 }
 
-/** Ends a session without streams. A part of a head may have come by then, which nobody waits for. */
+/** Ends a session without streams, even if a part of a request head has arrived. */
 function goAway(connection: Connection): void {
   const { session, socket } = connection;
   session?.close();
   // Its end waits for all that was written to leave, which a dead connection never takes.
-  setTimeout(() => connection.streams === 0 && socket.destroy(), LINGER).unref();
+  setTimeout(() => connection.streams === 0 && socket.destroy(), LINGER_MS).unref();
 }

@@ -2,8 +2,9 @@ import { BlockList, isIP } from 'node:net';
 import { bareAddress } from './client-address.ts';
 
 /**
- * Whether an address is one of these addresses and networks, whose X-Forwarded-For is believed. A stranger may put thousands of
- * addresses into that header, each of which is asked about: Fastify's own way to tell takes some 10 µs for one of IPv6.
+ * Returns a function that says whether an address is in one of these networks, whose X-Forwarded-For is trusted. A client may
+ * put thousands of addresses into that header. Node's BlockList checks one in under 1 µs, while Fastify's own check takes some
+ * 10 µs for an IPv6 address.
  */
 export function trustedProxies(networks: readonly string[]): (address: string) => boolean {
   const trusted = new BlockList();

@@ -10,7 +10,7 @@ let browser: Browser;
 let broker: Broker;
 let page: Page;
 let complaints: string[];
-/** A test leaves in `complaints` only what it has provoked, and names it here. */
+/** A test provokes these complaints, and leaves no others in `complaints`. */
 let provoked: string[];
 
 beforeAll(async () => {
@@ -30,7 +30,7 @@ afterEach(async () => {
   deepEqual(complaints, provoked);
 });
 
-/** An operation, opened. */
+/** Opens an operation on the page. */
 async function open(id: string): Promise<ReturnType<Page['locator']>> {
   await page.goto(`${broker.url}/docs#${id}`);
   const operation = page.locator(`#api-${id}[open]`);
@@ -38,16 +38,16 @@ async function open(id: string): Promise<ReturnType<Page['locator']>> {
   return operation;
 }
 
-test('the page shows every operation of the document, and loads nothing from elsewhere', async () => {
+test('the page shows every operation of the document, and loads nothing from other hosts', async () => {
   await page.goto(`${broker.url}/docs`);
-  await page.getByRole('heading', { name: 'Looking in' }).last().waitFor();
+  await page.getByRole('heading', { name: 'Health, metrics and pages' }).last().waitFor();
   const response = await fetch(`${broker.url}/openapi.json`);
   const { paths } = (await response.json()) as { paths: Record<string, object> };
   const shown = await page.locator('.operation .path').allTextContents();
   expect(new Set(shown)).toEqual(new Set(Object.keys(paths)));
 });
 
-test('the console links to it, and it to the console', async () => {
+test('the page and the console link to each other', async () => {
   await page.goto(broker.url);
   await page.getByText('In your own code').click();
   await page.getByRole('link', { name: 'the API' }).click();
@@ -56,7 +56,7 @@ test('the console links to it, and it to the console', async () => {
   await page.getByLabel('Channel').waitFor();
 });
 
-test('a visitor publishes with a key, and reads it in a stream until it is stopped', async () => {
+test('a visitor publishes with a key, and reads the event in a stream until it is stopped', async () => {
   await page.goto(`${broker.url}/docs#subscribe`);
   const subscribe = page.locator('#api-subscribe');
   await subscribe.getByRole('button', { name: 'Send' }).click();
@@ -72,9 +72,9 @@ test('a visitor publishes with a key, and reads it in a stream until it is stopp
   await subscribe.getByText('Stopped.').waitFor();
 });
 
-test('another example fills in the form, and a refusal is shown as it came', async () => {
+test('another example fills in the form, and a refusal is shown unchanged', async () => {
   const raw = await open('publishRaw');
-  await raw.getByLabel('Example').selectOption('JSON text, with a type');
+  await raw.getByLabel('Example').selectOption('JSON text with a type');
   expect(await raw.getByLabel('event', { exact: false }).first().inputValue()).toBe('created');
   await raw.getByRole('button', { name: 'Send' }).click();
   await raw.getByText('urn:sluice:problem:unauthorized').waitFor();
@@ -97,12 +97,12 @@ test('a body and the events of a stream are described field by field', async () 
 test.each([
   ['disconnect', 'At least one of these is needed: sub, or channel.'],
   ['makeToken', 'At least one of these is needed: subscribe, or publish, and not empty.'],
-])('which of several fields is needed is said: %s', async (id, words) => {
+])('the page says which of several fields is needed: %s', async (id, words) => {
   const operation = await open(id);
   expect(await operation.locator('.choice').first().textContent()).toBe(words);
 });
 
-test('an example fills in the cursor where it belongs', async () => {
+test("an example with a cursor fills in the cursor's field", async () => {
   const subscribe = await open('subscribe');
   await subscribe.getByLabel('Example').selectOption({ index: 2 });
   const filled = await subscribe
@@ -111,7 +111,7 @@ test('an example fills in the cursor where it belongs', async () => {
   expect(filled).toEqual(['news', '1763596799000-0']);
 });
 
-test.each([390, 1280])('nothing is wider than a window of %d pixels', async (width) => {
+test.each([390, 1280])('no element is wider than a window of %d pixels', async (width) => {
   await page.setViewportSize({ width, height: 800 });
   await open('subscribe');
   await page.locator('#api-publish > summary').click();

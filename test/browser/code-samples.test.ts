@@ -7,13 +7,13 @@ import { launchChromium } from '../support/chromium.ts';
 import { startConsoleServer } from '../support/console-server.ts';
 import type { PageServer } from '../support/page-server.ts';
 
-// The samples are run as they stand: by a shell whose curl writes down its arguments, and by an engine whose
-// EventSource does the same.
+// The tests run the samples unchanged: in a shell with a stub of curl that records its arguments, and in an engine with
+// a stub of EventSource.
 
 let browser: Browser;
 let server: PageServer;
 let page: Page;
-/** The page's stream. */
+/** The event stream of the page. */
 let stream: ServerResponse | undefined;
 
 beforeAll(async () => {
@@ -42,7 +42,7 @@ async function open(link: string): Promise<void> {
 const shellSample = async (): Promise<string> => (await page.locator('#shell-code').textContent()) ?? '';
 const pageSample = async (): Promise<string> => (await page.locator('#page-code').textContent()) ?? '';
 
-/** The arguments of each curl in the sample; anything else that the shell is told to do shows as a line of its own. */
+/** The arguments of each curl in the sample. Any other command of the sample shows as a line of its own. */
 async function ranByShell(): Promise<string[][]> {
   const script = `curl() { for a in "$@"; do printf '%s\\0' "$a"; done; printf '\\n'; }\n${await shellSample()}`;
   const out = execFileSync('/bin/sh', ['-eu', '-c', script], {
@@ -55,7 +55,7 @@ async function ranByShell(): Promise<string[][]> {
     .map((line) => line.split('\0').slice(0, -1));
 }
 
-/** What the sample opens and listens to. */
+/** The URLs that the sample opens, and the types it listens to. */
 async function ranByPage(): Promise<{ urls: string[]; types: string[] }> {
   const urls: string[] = [];
   const types: string[] = [];
@@ -88,17 +88,17 @@ test.each([
   '.',
   '..',
   'x'.repeat(201),
-])('no sample is made of what cannot be a channel: %j', async (name) => {
+])('a name that cannot be a channel gives no sample: %j', async (name) => {
   await open(`/#${encodeURIComponent(name)}`);
   for (const sample of [await shellSample(), await pageSample()]) {
     expect(sample).toBe('');
   }
   await page.getByText('In your own code').click();
-  await page.locator('#code-card').getByText('cannot be a channel').waitFor();
+  await page.locator('#code-card').getByText('is not a valid channel name').waitFor();
   expect(await page.title()).toBe('Sluice console');
 });
 
-test('samples come back with a name that can be a channel', async () => {
+test('samples appear again with a valid name', async () => {
   await open('/#a%20b');
   await page.goto(`${server.origin}/#news`);
   await expect.poll(shellSample).toContain('news');
@@ -106,7 +106,7 @@ test('samples come back with a name that can be a channel', async () => {
 });
 
 test.each(['news', 'orders.42', '~a:b_c-d', '-x', 'x'.repeat(200)])(
-  'both samples do what they say: %s',
+  'both samples use the channel: %s',
   async (name) => {
     await open(`/#${encodeURIComponent(name)}`);
     const events = `${server.origin}/events/${encodeURIComponent(name)}`;
@@ -119,7 +119,7 @@ test.each(['news', 'orders.42', '~a:b_c-d', '-x', 'x'.repeat(200)])(
   },
 );
 
-test('the path that the console is at is quoted, too', async () => {
+test("the console's own path is quoted, too", async () => {
   const prefix = `/it's$(id);id&\\/`;
   await open(`${prefix}#news`);
   const events = new URL(`${prefix}events/news`, server.origin).href;
@@ -128,7 +128,7 @@ test('the path that the console is at is quoted, too', async () => {
   expect((await ranByPage()).urls).toEqual([events]);
 });
 
-test('types that somebody published are quoted, and hide nothing', async () => {
+test('published types are quoted, and break nothing', async () => {
   await open('/#news');
   const types = [
     `');alert(1)//`,
@@ -144,13 +144,13 @@ test('types that somebody published are quoted, and hide nothing', async () => {
   expect(sample.split('\n').length).toBe(2 + types.length);
 });
 
-test('neither the token of the link nor a password of the address is in a sample', async () => {
+test('no sample contains the token of the link or the password of the address', async () => {
   const { host } = new URL(server.origin);
   await page.goto(`http://somebody:secret@${host}/#news?token=abc.def.ghi&last=3`);
   await expect.poll(shellSample).toContain('events/news');
   const samples = `${await shellSample()}${await pageSample()}`;
   expect(samples).not.toMatch(/abc\.def|secret|somebody/);
-  // A token is what this channel seems to need: both say where it goes.
+  // The channel seems to need a token: both samples show where a token goes.
   expect(await ranByShell()).toEqual([
     ['-N', '-H', 'Authorization: Bearer the token', `${server.origin}/events/news`],
     ['-H', 'Authorization: Bearer the key', '-d', 'hello', `${server.origin}/publish/news`],

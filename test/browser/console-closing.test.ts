@@ -10,9 +10,9 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 let browser: Browser;
 let server: PageServer;
 let page: Page;
-/** How the next streams are answered, the last one for ever. */
+/** The answers to the next streams, in order; the last one repeats. */
 let answers: Answer[];
-/** The cursor that each request came with. */
+/** The cursor of each request. */
 let cursors: (string | undefined)[];
 
 beforeAll(async () => {
@@ -34,7 +34,7 @@ afterEach(() => page.close());
 
 const HEAD = { 'content-type': 'text/event-stream; charset=utf-8' };
 
-/** Says all of it and ends: chunked, with its last chunk. */
+/** Sends the whole text and ends with the last chunk. */
 function whole(text: string): Answer {
   return (_request, response) => {
     response.writeHead(200, HEAD);
@@ -42,7 +42,7 @@ function whole(text: string): Answer {
   };
 }
 
-/** The end of the connection is the end of the stream. */
+/** Sends the text without chunks; the body ends with the connection. */
 function closeDelimited(text: string): Answer {
   return (_request, response) => {
     response.removeHeader('transfer-encoding');
@@ -51,7 +51,7 @@ function closeDelimited(text: string): Answer {
   };
 }
 
-/** Chunked, and cut without its last chunk once the page has read what came. */
+/** Sends the text in chunks, and cuts the connection without a last chunk after the page has shown the text. */
 function cut(text: string, readBy: () => Promise<unknown>): Answer {
   return (_request, response) => {
     response.writeHead(200, HEAD);
@@ -75,26 +75,26 @@ const rows = async (): Promise<string[]> =>
 
 test.each([
   ['draining', 'it is shutting down'],
-  ['age', 'the connection is as old as connections may be'],
+  ['age', 'the connection has reached its maximum age'],
   ['expired', 'the token has expired'],
   ['disconnected', 'a backend has ended the stream'],
-  ['limit', 'it has as many connections as it takes'],
-  ['address-limit', 'this address has as many connections as it may have'],
-  ['subject-limit', "the token's subject has as many connections as it may have"],
-  ['failed-authentication', 'too many wrong credentials came from this address'],
-  ['keys', "the token's key cannot be fetched now"],
-])('who is asked to come back is told why: %s', async (reason, words) => {
+  ['limit', 'it has reached its limit of connections'],
+  ['address-limit', 'this address has reached its limit of connections'],
+  ['subject-limit', "the token's subject has reached its limit of connections"],
+  ['failed-authentication', 'this address has sent too many wrong credentials'],
+  ['keys', "it cannot fetch the token's key now"],
+])('the page says why the broker ends the stream: %s', async (reason, words) => {
   answers = [whole(closing(reason, 7_000))];
   await page.goto(`${server.origin}/#news`);
   await page.getByText('Reconnecting in 7.0 s').waitFor();
   await expect
     .poll(rows)
-    .toEqual([`The broker asks to come back: ${words} (${reason}). Trying again in 7.0 s.`]);
+    .toEqual([`The broker asks the client to come back: ${words} (${reason}). Trying again in 7.0 s.`]);
   expect(await page.locator('#count').textContent()).toBe('0 received');
   expect(await page.locator('.event').count()).toBe(0);
 });
 
-test('what the page says about the connection fits on a phone', async () => {
+test('the line about the connection fits on a phone', async () => {
   answers = [whole(closing('draining', 600_000, '1763596800000-0'))];
   await page.setViewportSize({ width: 360, height: 640 });
   await page.goto(`${server.origin}/#news`);
@@ -106,11 +106,11 @@ test.each([
   ['chunked', whole],
   ['close-delimited', closeDelimited],
 ])(
-  'a stream that is ended goes on from its last id, after the time that was asked for: %s',
+  'a stream that the broker ends is resumed from its last id, after the given time: %s',
   async (_how, ended) => {
     answers = [
       ended(`:\nid: 5-0\ndata: hello\n\n${closing('draining', 150, '6-0')}`),
-      // The answer to who may not come now has the cursor that was sent.
+      // A refused client gets back the cursor that it sent.
       ended(closing('limit', 160, '6-0')),
       open,
     ];
@@ -121,15 +121,15 @@ test.each([
       .poll(rows)
       .toEqual([
         'hello',
-        'The broker asks to come back: it is shutting down (draining). Going on after 6-0 in 0.1 s.',
-        'The broker asks to come back: it has as many connections as it takes (limit). Going on after 6-0 in 0.2 s.',
-        'Caught up with 9-0. From here on events arrive as they are published.',
+        'The broker asks the client to come back: it is shutting down (draining). Resuming after 6-0 in 0.1 s.',
+        'The broker asks the client to come back: it has reached its limit of connections (limit). Resuming after 6-0 in 0.2 s.',
+        'Caught up with 9-0. From here on, events arrive as they are published.',
       ]);
     expect(await page.locator('#count').textContent()).toBe('1 received');
   },
 );
 
-test('a stream that is cut was not closed, whatever the one before said', async () => {
+test('a stream that is cut counts as lost, whatever the stream before ended with', async () => {
   answers = [
     whole(closing('age', 100, '1-0')),
     cut('id: 5-0\ndata: hello\n\n', () => page.getByText('hello', { exact: true }).last().waitFor()),
@@ -137,11 +137,11 @@ test('a stream that is cut was not closed, whatever the one before said', async 
   ];
   await page.goto(`${server.origin}/#news`);
   await page.getByText('Caught up').waitFor();
-  expect((await rows())[2]).toBe('The connection is gone. Going on after 5-0 in 0.1 s.');
+  expect((await rows())[2]).toBe('The connection was lost. Resuming after 5-0 in 0.1 s.');
   expect(cursors).toEqual([undefined, '1-0', '5-0']);
 });
 
-test('heartbeats are not listed and move no cursor; a gap is resumed from its id', async () => {
+test('heartbeats are not listed and do not move the cursor; a gap is resumed from its id', async () => {
   const beat = 'event: sluice:heartbeat\ndata: 2026-01-31T12:00:00.000Z\n\n';
   answers = [
     whole(
@@ -153,9 +153,9 @@ test('heartbeats are not listed and move no cursor; a gap is resumed from its id
   await page.getByText('Caught up').waitFor();
   expect(cursors).toEqual([undefined, '4-0']);
   expect(await rows()).toEqual([
-    'Events may be missing after 4-0. An application loads its state anew here.',
-    'The connection is gone. Going on after 4-0 in 0.1 s.',
-    'Caught up with 9-0. From here on events arrive as they are published.',
+    'Events may be missing after 4-0. An application has to load its state again.',
+    'The connection was lost. Resuming after 4-0 in 0.1 s.',
+    'Caught up with 9-0. From here on, events arrive as they are published.',
   ]);
 });
 
@@ -165,14 +165,16 @@ test.each([
   ['{"reason":7,"retry":-1}', undefined, '3.0 s'],
   ['no JSON', undefined, '3.0 s'],
   ['null', undefined, '3.0 s'],
-])('whatever stands in it, the page comes back at a time: %s', async (data, reason, time) => {
+])('the page reconnects after any sluice:closing: %s', async (data, reason, time) => {
   answers = [whole(`event: sluice:closing\ndata: ${data}\n\n`)];
   await page.goto(`${server.origin}/#news`);
   const why = reason === undefined ? '' : `: ${reason}`;
-  await expect.poll(rows).toEqual([`The broker asks to come back${why}. Trying again in ${time}.`]);
+  await expect
+    .poll(rows)
+    .toEqual([`The broker asks the client to come back${why}. Trying again in ${time}.`]);
 });
 
-test('an event of the broker that the page does not know is no event of the application', async () => {
+test('an unknown event of the broker does not count as an event of the application', async () => {
   answers = [
     (_request, response) => {
       response.writeHead(200, HEAD);

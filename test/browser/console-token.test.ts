@@ -17,7 +17,7 @@ let relay: TcpRelay;
 let page: Page;
 let complaints: string[];
 let provoked: string[];
-/** Every address that the page asks for. */
+/** Every URL that the page requests. */
 let asked: string[];
 let token = '';
 
@@ -52,7 +52,7 @@ afterEach(async () => {
 
 const caughtUp = (): Promise<void> => page.getByText('Caught up').waitFor();
 
-/** Wherever it could be found by who looks over a shoulder, at the history, or at a proxy's log. */
+/** Every place where a bystander, the history or a proxy's log could reveal the token. */
 async function placesOfToken(): Promise<string[]> {
   const { title, hash, links, shown, stored, state } = await page.evaluate(() => ({
     title: document.title,
@@ -73,14 +73,14 @@ test.each([
   ['last=2&token={}', '?last=2'],
   ['token={}&last=2', '?last=2'],
   ['%74oken={}&since=0', '?since=0'],
-])('the token of a link opens the channel and is nowhere to be seen: #closed?%s', async (query, rest) => {
+])('the token of a link opens the channel and appears nowhere: #closed?%s', async (query, rest) => {
   await page.goto(`${relay.url}/#closed?${query.replace('{}', token)}`);
   await caughtUp();
   expect(page.url()).toBe(`${relay.url}/#closed${rest}`);
   expect(await placesOfToken()).toEqual([]);
 });
 
-test('it comes along on every reconnect', async () => {
+test('every reconnect sends the token', async () => {
   await page.goto(`${relay.url}/#closed?token=${token}`);
   await caughtUp();
   relay.cut();
@@ -88,7 +88,7 @@ test('it comes along on every reconnect', async () => {
   expect(await placesOfToken()).toEqual([]);
 });
 
-test('a link that is followed on the open page leaves none in the history either', async () => {
+test('a link that is followed on the open page leaves no token in the history either', async () => {
   await page.goto(`${relay.url}/#open`);
   await caughtUp();
   await page.evaluate((fragment) => location.assign(fragment), `#closed?token=${token}`);
@@ -102,20 +102,20 @@ test('a link that is followed on the open page leaves none in the history either
   expect(await placesOfToken()).toEqual([]);
 });
 
-test('after a reload the page says that it is gone, and takes it in a field', async () => {
+test('after a reload the page says that the token is gone, and accepts one in a field', async () => {
   provoked = ['401 /events/closed'];
   await page.goto(`${relay.url}/#closed?token=${token}`);
   await caughtUp();
   await page.reload();
   await page.getByText('401 Unauthorized').waitFor();
-  await page.getByText('it is gone since the page was loaded anew').waitFor();
+  await page.getByText('reloading the page removed it').waitFor();
   await page.getByLabel('Token').fill(token);
   await page.keyboard.press('Enter');
   await caughtUp();
   expect(await placesOfToken()).toEqual([]);
 });
 
-test('a token that no header can carry is not sent', async () => {
+test('a token that does not fit into a header is not sent', async () => {
   await page.goto(`${relay.url}/#closed?token=gr%C3%B6%C3%9Fe`);
   await page.getByText('Not a token').waitFor();
   expect(page.url()).toBe(`${relay.url}/#closed`);

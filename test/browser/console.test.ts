@@ -14,9 +14,9 @@ let broker: Broker;
 let relay: TcpRelay;
 let page: Page;
 let complaints: string[];
-/** A test leaves in `complaints` only what it has provoked, and names it here. */
+/** A test provokes these complaints, and leaves no others in `complaints`. */
 let provoked: string[];
-/** Each test has a channel of its own. */
+/** The channel of the current test. */
 let channel = '';
 let channels = 0;
 
@@ -43,7 +43,7 @@ afterEach(async () => {
   deepEqual(complaints, provoked);
 });
 
-/** Opens the console at a link and waits until the channel is caught up with. */
+/** Opens the console at a link and waits until it has caught up with the channel. */
 async function openConsole(fragment = channel): Promise<void> {
   await page.goto(`${relay.url}/#${fragment}`);
   await page.getByText('Caught up').waitFor();
@@ -61,12 +61,12 @@ async function shown(text: string): Promise<void> {
   await page.locator('#events > li', { hasText: text }).first().waitFor();
 }
 
-/** As the broker counts them. */
+/** The number of open streams, by the broker's metrics. */
 async function openStreams(): Promise<number> {
   return (await readMetrics(broker.url)).get('sluice_connections') ?? NaN;
 }
 
-test('a visitor names a channel, connects, and sees what is published, of whatever type, newest on top', async () => {
+test('a visitor names a channel, connects, and sees events of every type, newest on top', async () => {
   await page.goto(relay.url);
   await page.getByLabel('Channel').fill(channel);
   await page.keyboard.press('Enter');
@@ -96,7 +96,7 @@ test('data that looks like markup is shown as text', async () => {
   expect(await page.title()).toBe(`${channel} · Sluice`);
 });
 
-test('a visitor with a key publishes, with a type and without', async () => {
+test('a visitor with a key publishes, with and without a type', async () => {
   await openConsole();
   await page.getByLabel('Publish key').fill(broker.key);
   await page.getByLabel('Data').fill('first');
@@ -124,7 +124,7 @@ test('the key stays in its field: no storage, no cookie, no link, and gone after
   expect(await page.getByLabel('Publish key').inputValue()).toBe('');
 });
 
-test("what the broker refuses is shown in the broker's words", async () => {
+test("a refusal is shown in the broker's words", async () => {
   provoked = ['401 /publish', '400 /publish', `400 /events/a%2Fb`];
   await openConsole();
   const outcome = page.locator('#published');
@@ -145,7 +145,7 @@ test("what the broker refuses is shown in the broker's words", async () => {
   expect(await typesAndData()).toEqual([]);
 });
 
-test('a connection that is cut again and again is resumed, each event once and in order', async () => {
+test('a connection that is cut again and again is resumed, with each event once and in order', async () => {
   await openConsole();
   const total = 60;
   for (let n = 1; n <= total; n++) {
@@ -163,7 +163,7 @@ test('a connection that is cut again and again is resumed, each event once and i
   expect(await page.locator('.gap').count()).toBe(0);
 });
 
-test('a browser that was offline goes on where it was', async () => {
+test('a browser that was offline resumes after its last event', async () => {
   await openConsole();
   await broker.publish(channel, 'before');
   await shown('before');
@@ -178,7 +178,7 @@ test('a browser that was offline goes on where it was', async () => {
   expect(await typesAndData()).toEqual(['message after', 'message meanwhile', 'message before']);
 });
 
-test('a link opens a channel where it says, and a reload keeps to it', async () => {
+test('a link opens a channel at its start position, and a reload keeps both', async () => {
   for (let n = 1; n <= 5; n++) await broker.publish(channel, `event ${n}`);
   await openConsole(`${channel}?last=2`);
   expect(await typesAndData()).toEqual(['message event 5', 'message event 4']);
@@ -193,11 +193,11 @@ test('a link opens a channel where it says, and a reload keeps to it', async () 
 test('a gap says what may be missing', async () => {
   const id = await broker.publish(channel, 'kept');
   await openConsole(`${channel}?last_event_id=1-1`);
-  await shown(`Events may be missing after 1-1; what follows begins with ${id}`);
+  await shown(`Events may be missing after 1-1; the next event is ${id}`);
   expect(await typesAndData()).toEqual(['message kept']);
 });
 
-test('a disconnect ends the stream, and a connect begins anew', async () => {
+test('a disconnect ends the stream, and a connect starts a new one', async () => {
   await openConsole();
   await broker.publish(channel, 'seen');
   await shown('seen');
@@ -212,7 +212,7 @@ test('a disconnect ends the stream, and a connect begins anew', async () => {
   expect(await typesAndData()).toEqual(['message missed', 'message seen']);
 });
 
-test('the list is bounded, and the page stays whole under a burst', async () => {
+test('the list is bounded, and the page stays usable during a burst', async () => {
   for (let n = 1; n <= 560; n++) await broker.publish(channel, `event ${n}.`);
   await openConsole(`${channel}?last_event_id=earliest`);
   expect(await page.locator('#events > li').count()).toBe(500);
@@ -222,7 +222,7 @@ test('the list is bounded, and the page stays whole under a burst', async () => 
   expect(await page.locator('#events > li').count()).toBe(0);
 });
 
-test('it works from the keyboard alone, and on a phone', async () => {
+test('the console works with the keyboard alone, and on a phone', async () => {
   await page.setViewportSize({ width: 360, height: 640 });
   await page.goto(relay.url);
   await page.keyboard.type(channel); // the field has the focus

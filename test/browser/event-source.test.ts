@@ -9,7 +9,7 @@ import type { PageServer } from '../support/page-server.ts';
 import { startTcpRelay } from '../support/tcp-relay.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
 
-/** What the page below has noted of its EventSource. */
+/** What the page has recorded of its EventSource. */
 interface Noted {
   readonly type: string;
   readonly data: string;
@@ -50,7 +50,7 @@ afterEach(async () => {
   await page.close();
 });
 
-/** Opens the browser's own EventSource, on a page of another origin than the broker's. */
+/** Opens the browser's EventSource on a page of another origin than the broker. */
 async function listen(url: string, ...types: string[]): Promise<void> {
   await page.evaluate(
     ([address, listened]) => {
@@ -69,7 +69,7 @@ async function listen(url: string, ...types: string[]): Promise<void> {
   );
 }
 
-/** Waits for an event with this data, and gives all that came so far. */
+/** Waits for an event with this data, and returns every event so far. */
 async function upTo(data: string): Promise<Noted[]> {
   await page.waitForFunction(
     (wanted) => (globalThis as Listening).noted.some((event) => event.data === wanted),
@@ -91,7 +91,7 @@ async function allNoted(): Promise<Noted[]> {
   return await page.evaluate(() => (globalThis as Listening).noted);
 }
 
-test('events arrive with their type, their data and their id, after a ready', async () => {
+test('events arrive with type, data and id, after a ready', async () => {
   await listen(`${relay.url}/events/${channel}`, 'created');
   const [ready] = await untilReady();
   expect(ready).toEqual({
@@ -115,14 +115,14 @@ test('events arrive with their type, their data and their id, after a ready', as
   ]);
 });
 
-test('a connection that breaks while events are published is resumed by the browser: each once, in order', async () => {
+test('a connection that breaks while events are published is resumed by the browser, each event once and in order', async () => {
   await listen(`${relay.url}/events/${channel}`);
   await untilReady();
   const ids: string[] = [];
   for (let n = 1; n <= 90; n++) {
     ids.push(await broker.publish(channel, `event ${n}`));
     if (n % 30 === 10) relay.cut();
-    // So that the next cut meets a connection and not the wait for one.
+    // The next cut must hit an open connection, and not the wait before a reconnect.
     if (n % 30 === 0) await upTo(`event ${n}`);
   }
   const noted = await allNoted();
@@ -131,7 +131,7 @@ test('a connection that breaks while events are published is resumed by the brow
   expect(noted.filter(({ type }) => type === 'sluice:ready').length).toBe(4);
 });
 
-test('a connection that breaks before its first event resumes from its ready', async () => {
+test('a connection that breaks before its first event is resumed from the id of ready', async () => {
   await broker.publish(channel, 'before');
   await listen(`${relay.url}/events/${channel}`);
   await untilReady();
@@ -145,7 +145,7 @@ test('a connection that breaks before its first event resumes from its ready', a
   ]);
 });
 
-test('last= fills the page, and does not count again when the browser comes back', async () => {
+test('last= fills the page once, and is ignored when the browser reconnects', async () => {
   for (let n = 1; n <= 4; n++) await broker.publish(channel, `event ${n}`);
   await listen(`${relay.url}/events/${channel}?last=2`);
   await untilReady();
@@ -160,7 +160,7 @@ test('last= fills the page, and does not count again when the browser comes back
   ]);
 });
 
-test('a gap reaches the page before anything else, and events still arrive', async () => {
+test('a gap reaches the page before any event, and events still arrive', async () => {
   await listen(`${relay.url}/events/${channel}?last_event_id=no-such-id`);
   await untilReady();
   await broker.publish(channel, 'later');
@@ -174,7 +174,7 @@ test('a gap reaches the page before anything else, and events still arrive', asy
   expect(later?.data).toBe('later');
 });
 
-test('a browser finds a broker that was restarted, and is told that the embedded log is gone', async () => {
+test('a browser reconnects to a restarted broker, and gets a gap because the embedded log is gone', async () => {
   const port = await freePort();
   const env = { PORT: String(port), SLUICE_RETRY: '500ms', SLUICE_CORS_ORIGINS: application.origin };
   const before = await startBroker(env);
@@ -201,27 +201,27 @@ test('a browser finds a broker that was restarted, and is told that the embedded
   }
 });
 
-test('a broker that is full does not make the browser give up', async () => {
+test('a full broker does not make the browser give up', async () => {
   const full = await startBroker({ SLUICE_MAX_CONNECTIONS: '1', SLUICE_CORS_ORIGINS: application.origin });
   try {
     await listen(`${full.url}/events/${channel}`);
     await untilReady();
     await listen(`${full.url}/events/${channel}`);
     await page.waitForFunction(() => (globalThis as Listening).failures.length > 0);
-    // 0 is CONNECTING: it will try again. 2 would be CLOSED, for good.
+    // readyState 0 is CONNECTING: the browser will try again. 2 would be CLOSED, for ever.
     expect(await page.evaluate(() => (globalThis as Listening).failures)).toEqual([0]);
   } finally {
     await full.stop();
   }
 });
 
-test('events of the types open and error fire the handlers of the same name, and differ by their data', async () => {
+test('events of the types open and error call the handlers of the same name, and have data', async () => {
   await page.evaluate((address) => {
     const here = globalThis as Listening;
     here.noted = [];
     here.failures = [];
     here.source = new EventSource(address);
-    // A connection's own `open` and `error` have neither data nor id.
+    // A connection's own `open` and `error` events have neither data nor id.
     const note = (event: Event): void => {
       const { type, data = 'none', lastEventId = '' } = event as Partial<MessageEvent<string>>;
       here.noted.push({ type: `${type} of ${event.constructor.name}`, data, id: lastEventId });

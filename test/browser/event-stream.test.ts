@@ -6,7 +6,7 @@ import { launchChromium } from '../support/chromium.ts';
 import { startPageServer } from '../support/page-server.ts';
 import type { PageServer } from '../support/page-server.ts';
 
-/** Everything that HTML §9.2.6 has a rule for. */
+/** Everything for which HTML §9.2.6 has a rule. */
 const BODY = [
   '\ufeffdata: after a byte order mark\n\n',
   'event: created\r\ndata: CRLF\r\ndata: of two lines\r\nid: 1\r\n\r\n',
@@ -59,7 +59,7 @@ afterAll(async () => {
   await server?.close();
 });
 
-test("the console's parser sees what the browser's EventSource sees, wherever the text is cut", async () => {
+test("the console's parser finds the same events as the browser's EventSource, however the text is cut", async () => {
   const expected = await page.evaluate(
     () =>
       new Promise<Seen[]>((resolve) => {

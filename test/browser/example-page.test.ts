@@ -34,13 +34,13 @@ afterEach(async () => {
 
 const items = async (): Promise<string[]> => await page.locator('#news li').allTextContents();
 
-test('the example page shows what there is and what comes, newest first, and starts anew after a gap', async () => {
+test('the example page shows kept and new events, newest first, and clears its list after a gap', async () => {
   await broker.publish('news', 'before');
   await page.goto(application.origin);
   await expect.poll(items).toEqual(['before']);
   await broker.publish('news', '<b>after</b>');
   await expect.poll(items).toEqual(['<b>after</b>', 'before']);
-  // Its log is gone with it.
+  // The embedded log ends with the process.
   await broker.kill();
   broker = await startBroker(env);
   await expect.poll(items).toEqual([]);
@@ -48,7 +48,7 @@ test('the example page shows what there is and what comes, newest first, and sta
   await expect.poll(items).toEqual(['anew']);
 });
 
-test('the example page comes back from where it was after an answer on which a browser gives up', async () => {
+test('the example page resumes after an answer that makes a browser give up', async () => {
   await page.clock.install();
   await page.route('**/events/**', (route) => route.fulfill({ status: 502, body: 'no broker' }), {
     times: 1,

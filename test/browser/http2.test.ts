@@ -9,10 +9,10 @@ import { startTcpRelay } from '../support/tcp-relay.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
 import { trustAuthority } from '../support/trust-authority.ts';
 
-/** More than the six that a browser opens to a host over HTTP/1.1. */
+/** More than six, which is a browser's limit of HTTP/1.1 connections to a host. */
 const STREAMS = 8;
 
-/** What the page has noted of each of its EventSources. */
+/** What the page has recorded of each of its EventSources. */
 type Listening = typeof globalThis & { noted: { type: string; data: string; id: string }[][] };
 
 const authority = createAuthority();
@@ -38,7 +38,8 @@ beforeEach(async () => {
   };
   broker = await startBroker(env);
   relay = await startTcpRelay(broker.port);
-  // A page of the broker's own, so that nothing but the streams is asked of it afterwards; its policy allows no streams.
+  // A page of the broker's origin, so that only streams are requested later. Its policy allows no streams, so it is
+  // bypassed.
   page = await browser.newPage({ ignoreHTTPSErrors: true, bypassCSP: true });
   await page.goto(`${relay.url.replace('http:', 'https:')}/livez`);
 });
@@ -64,7 +65,7 @@ async function listen(): Promise<void> {
   }, STREAMS);
 }
 
-/** Waits until each of them has noted so many events of that type. */
+/** Waits until each EventSource has received this many events of the type. */
 async function each(type: string, times: number): Promise<void> {
   await page.waitForFunction(
     ([wanted, least]) =>
@@ -75,7 +76,7 @@ async function each(type: string, times: number): Promise<void> {
   );
 }
 
-/** All but their readies: a browser also reconnects when some network of the machine changes. */
+/** Every event except ready: a browser also reconnects when a network of the machine changes. */
 async function allNoted(): Promise<Listening['noted']> {
   const all = await page.evaluate(() => (globalThis as Listening).noted);
   return all.map((events) => events.filter(({ type }) => type !== 'sluice:ready'));
@@ -103,7 +104,7 @@ test('eight EventSources of a page receive over one HTTP/2 connection', async ()
   }
 });
 
-test('all of them are resumed when their connection breaks: each event once, in order', async () => {
+test('all streams are resumed when their connection breaks, each event once and in order', async () => {
   await listen();
   await each('sluice:ready', 1);
   const before = await publishToEach('before');
@@ -123,7 +124,7 @@ test('all of them are resumed when their connection breaks: each event once, in 
   }
 });
 
-test('all of them find a broker that was restarted', async () => {
+test('all streams reconnect to a restarted broker', async () => {
   await listen();
   await each('sluice:ready', 1);
   await publishToEach('of the first');
@@ -134,7 +135,7 @@ test('all of them find a broker that was restarted', async () => {
   await publishToEach('of the second');
   await each('message', 2);
   for (const events of await allNoted()) {
-    // The embedded log is gone with its process, and each of them is told.
+    // The embedded log ends with the process, and each stream gets a gap.
     expect(events.map(({ type }) => type)).toEqual(['message', 'sluice:gap', 'message']);
     expect(events.at(-1)?.data).toBe('of the second');
   }

@@ -1,4 +1,4 @@
-/** Values that between them take every branch of the templates. */
+/** Values that together take every branch of the templates. */
 export const MATRIX: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   nothing: {},
   'redis of the chart': { replicaCount: 2, redis: { enabled: true } },

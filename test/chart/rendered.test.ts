@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
-import { SECRETS, SETTINGS } from '../../src/settings/settings.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { SECRETS, SETTINGS } from '../../src/config/settings.ts';
 import { helm, lint, render } from '../support/helm.ts';
 import type { Manifest } from '../support/helm.ts';
 import { startKubernetesApi } from '../support/kubernetes-api.ts';
@@ -35,9 +35,9 @@ const variables = (manifests: readonly Manifest[]): Record<string, string | unde
   return Object.fromEntries(env.map(({ name, value }) => [name, value]));
 };
 
-// Where there is no helm the set-up has said so, aloud.
+// The set-up has already printed that helm is missing.
 describe.runIf(helm !== undefined)('the chart, rendered', () => {
-  test.each(Object.entries(MATRIX))('with %s is what Kubernetes accepts', async (name, values) => {
+  test.each(Object.entries(MATRIX))('with %s is accepted by Kubernetes', async (name, values) => {
     expect(await lint(values)).toContain('0 chart(s) failed');
     const manifests = await render(values);
     for (const manifest of manifests) await validate(manifest);
@@ -46,7 +46,7 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test.each(Object.entries(MATRIX))('with %s holds together', async (_name, values) => {
+  test.each(Object.entries(MATRIX))('with %s is consistent', async (_name, values) => {
     const manifests = await render(values);
     const workloads = manifests.filter(({ kind }) => ['Deployment', 'StatefulSet', 'Pod'].includes(kind));
     for (const workload of workloads) {
@@ -62,7 +62,7 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
         capabilities: { drop: ['ALL'] },
       });
     }
-    // What selects pods selects some, and asks for a port that they have.
+    // Every selector matches pods, and every port exists on them.
     for (const service of manifests.filter(({ kind }) => kind === 'Service')) {
       const { selector, ports } = service.spec as {
         selector: Record<string, string>;
@@ -78,14 +78,14 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
         expect.arrayContaining(ports.map(({ targetPort }) => targetPort)),
       );
     }
-    // Metrics are on a port that only the headless Service has.
+    // Only the headless Service has the port of the metrics.
     const broker = variables(manifests);
     expect(broker['SLUICE_ADMIN_PORT']).not.toBe(broker['PORT']);
     const open = manifests.filter(({ kind, spec }) => kind === 'Service' && spec['clusterIP'] !== 'None');
     expect(JSON.stringify(open)).not.toContain('admin');
   });
 
-  test('every setting reaches the broker as it was meant, and is accepted', async () => {
+  test('every setting reaches the broker unchanged, and the broker accepts it', async () => {
     const plain = Object.entries(SETTINGS).filter(([name]) => !SECRETS.has(name) || name === 'REDIS_URL');
     const settings = plain.map(([name, { example }]) => {
       const number = /^\d+$/.test(example) || name.endsWith('PORT');
@@ -115,18 +115,18 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       minReadySeconds: grace - preStopSeconds - 15,
     });
-    // Kubernetes asks for it.
+    // Kubernetes requires this.
     expect(deployment.spec['progressDeadlineSeconds']).toBeGreaterThan(grace - preStopSeconds - 15);
   });
 
-  test('two embedded logs never run at the same time', async () => {
+  test('two pods with embedded logs never run at the same time', async () => {
     expect(named(await render({}), 'Deployment').spec).toMatchObject({
       replicas: 1,
       strategy: { type: 'Recreate' },
     });
   });
 
-  test('the autoscaler decides how many replicas there are, and takes its time to take some away', async () => {
+  test('the autoscaler sets the number of replicas, and removes replicas slowly', async () => {
     const manifests = await render(MATRIX['autoscaling'] ?? {});
     expect(named(manifests, 'Deployment').spec).not.toHaveProperty('replicas');
     expect(named(manifests, 'HorizontalPodAutoscaler').spec).toMatchObject({
@@ -138,7 +138,7 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
     });
   });
 
-  test('proxies are told to let streams be, and my annotations win', async () => {
+  test("the annotations keep proxies from cutting streams, and the user's annotations win", async () => {
     const route = named(await render(MATRIX['route'] ?? {}), 'HTTPRoute').spec['rules'];
     expect(route).toMatchObject([
       { matches: [{ path: { value: '/events' } }], timeouts: { request: '0s' } },
@@ -152,13 +152,13 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
     });
   });
 
-  test('a key is generated, and a new one when there is none to be kept', async () => {
+  test('a publish key is generated, and a new one each time when none is kept', async () => {
     const first = named(await render({}), 'Secret').data?.['SLUICE_PUBLISH_KEYS'] ?? '';
     expect(Buffer.from(first, 'base64').toString()).toMatch(/^[A-Za-z0-9]{40}$/);
     expect(named(await render({}), 'Secret').data?.['SLUICE_PUBLISH_KEYS']).not.toBe(first);
   });
 
-  test('keys and passwords that are in the cluster are kept', async () => {
+  test('keys and passwords in the cluster are kept', async () => {
     await using api = await startKubernetesApi({
       'try-sluice': { SLUICE_PUBLISH_KEYS: 'the-first-key' },
       'try-sluice-redis': { password: 'the-first-password' },
@@ -170,7 +170,7 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
     expect(text('-redis', 'password')).toBe('the-first-password');
   });
 
-  test('with a Secret of mine the chart makes none, and says nothing secret', async () => {
+  test("with the user's Secret the chart makes none, and prints nothing secret", async () => {
     const manifests = await render(MATRIX['secrets of mine'] ?? {});
     expect(manifests.filter(({ kind }) => kind === 'Secret')).toEqual([]);
     const own = await render(MATRIX['secrets of the chart'] ?? {});
@@ -201,7 +201,7 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       'both set',
     ],
     ['public metrics', { settings: { PORT: 9090 } }, 'are the same'],
-    ['an Ingress for nobody', { ingress: { enabled: true } }, 'ingress.enabled needs ingress.hosts'],
+    ['an Ingress without hosts', { ingress: { enabled: true } }, 'ingress.enabled needs ingress.hosts'],
     ['a route from nowhere', { httpRoute: { enabled: true } }, 'httpRoute.enabled needs'],
     [
       'a certificate from nowhere',
@@ -213,7 +213,7 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       { redis: { enabled: true }, autoscaling: { enabled: true, minReplicas: 11 } },
       'is above autoscaling.maxReplicas',
     ],
-    ['what the schema refuses', { settings: { SLUICE_HISTROY_SIZE: 5 } }, 'SLUICE_HISTROY_SIZE'],
+    ['an unknown setting', { settings: { SLUICE_HISTROY_SIZE: 5 } }, 'SLUICE_HISTROY_SIZE'],
   ])('refuses %s, and says why', async (_what, values, why) => {
     await expect(render(values)).rejects.toThrow(why);
   });

@@ -16,7 +16,7 @@ afterAll(async () => {
   await broker.stop();
 });
 
-/** As the pod of `helm test` runs it. */
+/** Runs the script as the pod of `helm test` does. */
 const attempt = async (env: Readonly<Record<string, string>>): Promise<string> => {
   const { stdout } = await run(process.execPath, [join(CHART, 'files/try.mts')], { env });
   return stdout;
@@ -25,14 +25,16 @@ const attempt = async (env: Readonly<Record<string, string>>): Promise<string> =
 test('the script of helm test publishes an event and reads it back', async () => {
   const said = await attempt({ URL: broker.url, PUBLISH_KEYS: `${broker.key},another` });
   expect(said).toMatch(/published: .*"channel":"helm-test\.[^"]+"/);
-  expect(said).toContain('received it');
+  expect(said).toContain('received the event');
 });
 
-test('it fails, and says why, when it may not publish', async () => {
-  await expect(attempt({ URL: broker.url, PUBLISH_KEYS: 'wrong' })).rejects.toThrow('POST /publish: 401');
+test('the script fails, and says why, when it may not publish', async () => {
+  await expect(attempt({ URL: broker.url, PUBLISH_KEYS: 'wrong' })).rejects.toThrow(
+    'POST /publish failed: 401',
+  );
   await expect(attempt({ URL: broker.url })).rejects.toThrow('There is no publish key');
 });
 
-test('it fails when nobody answers', async () => {
+test('the script fails when the broker does not answer', async () => {
   await expect(attempt({ URL: 'http://127.0.0.1:1', PUBLISH_KEYS: 'any' })).rejects.toThrow('fetch failed');
 });

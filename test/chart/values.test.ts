@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { SECRETS, SETTINGS } from '../../src/settings/settings.ts';
+import { SECRETS, SETTINGS } from '../../src/config/settings.ts';
 import { CHART } from '../support/helm.ts';
 
 const read = (...path: readonly string[]): string => readFileSync(join(CHART, ...path), 'utf8');
@@ -14,7 +14,7 @@ interface Schema {
 }
 const schema = JSON.parse(read('values.schema.json')) as Schema & object;
 const accepts = new Ajv({ allowUnionTypes: true, strictTypes: false, strictTuples: true }).compile(schema);
-/** Values as helm sees them: those given, over the defaults, one level deep. */
+/** The values as helm merges them: the given settings over the defaults, one level deep. */
 const withSettings = (settings: object): object => ({ ...values, settings });
 
 describe('values.schema.json', () => {
@@ -22,7 +22,7 @@ describe('values.schema.json', () => {
     expect(accepts(values), JSON.stringify(accepts.errors)).toBe(true);
   });
 
-  test('knows every setting of the broker, and the files that secrets may come from', () => {
+  test('knows every setting of the broker, and the file variants of secrets', () => {
     const known = Object.keys(schema.properties.settings.properties);
     const names = [...Object.keys(SETTINGS), ...[...SECRETS].map((name) => `${name}_FILE`)];
     const missing = names.filter((name) => !known.includes(name));
@@ -56,7 +56,7 @@ describe('values.schema.json', () => {
     ['a misspelled setting', withSettings({ SLUICE_HISTROY_SIZE: 5 })],
     ['a duration without a unit', withSettings({ SLUICE_HEARTBEAT: 15 })],
     ['a size of an unknown unit', withSettings({ SLUICE_MEMORY_BYTES: '1GB' })],
-    ['a log level that is none', withSettings({ LOG_LEVEL: 'loud' })],
+    ['an unknown log level', withSettings({ LOG_LEVEL: 'loud' })],
     ['an age that is no time', withSettings({ SLUICE_MAX_CONNECTION_AGE: 'never' })],
     ['nothing where it would stand for everything', withSettings({ SLUICE_PUBLIC_CHANNELS: '' })],
     ['publish keys in plain text', withSettings({ SLUICE_PUBLISH_KEYS: 'everybody-sees-it' })],
@@ -71,21 +71,21 @@ describe('values.schema.json', () => {
     ['a value that is not one', { ...values, replicas: 3 }],
     ['replicas that are text', { ...values, replicaCount: '3' }],
     ['a setting past the settings', { ...values, extraEnv: [{ name: 'SLUICE_RETRY', value: '1s' }] }],
-    ['a digest that is none', { ...values, image: { digest: 'latest' } }],
+    ['a malformed digest', { ...values, image: { digest: 'latest' } }],
     ['a controller that is not known', { ...values, ingress: { controller: 'caddy' } }],
   ])('refuses %s', (_what, wrong) => {
     expect(accepts(wrong)).toBe(false);
   });
 });
 
-test("the chart's README lists every value, with its default, and no other", () => {
+test("the chart's README lists exactly the chart's values, with their defaults", () => {
   const documented = [...read('README.md').matchAll(/^\| `([a-zA-Z.]+)` \| `([^`]+)` \|/gm)].map(
     ([, name = '', byDefault = '']) => [name, parse(byDefault) as unknown],
   );
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(leaves(values)));
 });
 
-/** Each value by its path. What is given to Kubernetes as it is counts as one. */
+/** Each value by its path. A value that is passed to Kubernetes unchanged counts as one. */
 function leaves(tree: Readonly<Record<string, unknown>>, prefix = ''): [string, unknown][] {
   return Object.entries(tree).flatMap(([key, value]): [string, unknown][] => {
     const path = `${prefix}${key}`;
@@ -96,18 +96,18 @@ function leaves(tree: Readonly<Record<string, unknown>>, prefix = ''): [string, 
   });
 }
 
-test('the version of the broker is the one of package.json', () => {
+test("the chart's appVersion is the version of package.json", () => {
   const { version } = JSON.parse(read('../../package.json')) as { readonly version: string };
   expect(parse(read('Chart.yaml'))).toMatchObject({ appVersion: version });
 });
 
-/** Helm packs only what is in the chart's folder, so it has copies of its own. */
+/** Helm packs only the chart's folder, so the chart has copies of these files. */
 test.each([
   ['deploy/prometheus/sluice.rules.yml', 'sluice.rules.yml'],
   ['deploy/grafana/sluice-dashboard.json', 'sluice-dashboard.json'],
-])('the chart has %s as it is', (original, copy) => {
+])('the chart has an exact copy of %s', (original, copy) => {
   const from = join(CHART, '../..', original);
-  // Not there yet: then there is nothing to be equal to, and the chart's own is the first.
+  // When the original does not exist yet, the chart's file is the only one.
   const expected = existsSync(from) ? readFileSync(from, 'utf8') : read('files', copy);
   expect(read('files', copy), `Copy it: cp ${original} helm/sluice/files/${copy}`).toBe(expected);
   expect(parse(read('files', copy))).toBeTypeOf('object');

@@ -1,25 +1,27 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { EventLog } from '../../src/core/event-log.ts';
-import { ORIGIN, compareEventIds, lastIdBefore, parseEventId } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { Listener } from '../support/listener.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { Appended, EventLog, HistoryPolicy, LogPage } from '../../src/log/event-log.ts';
+import { ORIGIN, compareEventIds, lastIdBefore, parseEventId } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { readRecord } from '../../src/events/record.ts';
+import { eventBatchContract } from './event-batch-contract.ts';
+import { eventFollowingContract } from './event-following-contract.ts';
 
 export interface ContractOptions {
-  readonly historySize: number;
-  readonly historyTtl: number;
   readonly idempotencyTtl: number;
 }
 
-export const DEFAULTS: ContractOptions = { historySize: 100, historyTtl: 60_000, idempotencyTtl: 60_000 };
+export const DEFAULTS: ContractOptions = { idempotencyTtl: 60_000 };
+/** The largest number of events in a page. */
 const LONG = 1_000;
 
-/** What every log promises, whatever it is made of. */
+/** What every log promises, on any backend. */
 export function eventLogContract(create: (options: ContractOptions) => Promise<EventLog>): void {
   let log: EventLog;
   let channel: ChannelName;
+  let policy: HistoryPolicy;
   const opened: EventLog[] = [];
 
   const open = async (options: Partial<ContractOptions> = {}): Promise<EventLog> => {
@@ -27,18 +29,25 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
     opened.push(made);
     return made;
   };
-  const append = async (text: string, idempotencyKey?: string): Promise<EventId> =>
-    (await log.append(channel, { fields: `data: ${text}\n\n` }, { idempotencyKey })).id;
+  const append = async (data: string, idempotencyKey?: string): Promise<EventId> => {
+    const [appended] = await log.append(channel, [{ data }], { policy, idempotencyKey });
+    return (appended as Appended).id;
+  };
+  /** Appends one event after the other. */
   const appendMany = async (count: number): Promise<EventId[]> => {
     const ids: EventId[] = [];
     for (let i = 1; i <= count; i++) ids.push(await append(String(i)));
     return ids;
   };
+  const read = (after: EventId, limit = LONG): Promise<LogPage> => log.read(channel, after, limit, policy);
+  const room = async (after: EventId): Promise<number> => (await read(after, 3)).room;
+  const rewind = (count: number): Promise<EventId> => log.rewind(channel, count, policy);
   const idsAfter = async (after: EventId): Promise<EventId[]> =>
-    (await log.read(channel, after, LONG)).events.map((event) => event.id);
+    (await read(after)).events.map((event) => event.id);
 
   beforeEach(async () => {
     channel = parseChannelName(`contract-${randomUUID()}`);
+    policy = { size: 100, ttl: 60_000 };
     log = await open();
   });
   afterEach(async () => {
@@ -46,7 +55,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   });
 
   describe('append', () => {
-    test('gives ids in canonical form that only increase, also within a millisecond', async () => {
+    test('returns canonical ids that increase, also within a millisecond', async () => {
       const ids = await Promise.all(Array.from({ length: 200 }, (_, i) => append(String(i))));
       for (const [index, id] of ids.entries()) {
         expect(parseEventId(id)).toBe(id);
@@ -54,45 +63,47 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
       }
     });
 
-    test('each event names its predecessor, the first one the origin', async () => {
+    test('each event names its predecessor; the first one names the origin', async () => {
       const ids = await appendMany(5);
-      const { events } = await log.read(channel, ORIGIN, LONG);
+      const { events } = await read(ORIGIN);
       expect(events.map((event) => event.prev)).toEqual([ORIGIN, ...ids.slice(0, -1)]);
     });
 
-    test('the frame is the id, then the bytes that were handed in', async () => {
-      const { id } = await log.append(channel, { fields: 'event: créé\ndata: ☃ \u2028 𝄞\n\n' });
-      const { events } = await log.read(channel, ORIGIN, 1);
-      expect(events[0]?.frame.toString()).toBe(`id: ${id}\nevent: créé\ndata: ☃ \u2028 𝄞\n\n`);
+    test('keeps the type, the key, the last flag and the data byte for byte', async () => {
+      const data = 'créé ☃ \u2028 𝄞\r\nline\rline\n\n';
+      await log.append(channel, [{ type: 'créé ☃', key: 'k-1', last: true, data }], { policy });
+      const { events } = await read(ORIGIN, 1);
+      const record = readRecord(events[0]?.record ?? Buffer.of());
+      expect(record).toMatchObject({ version: 1, type: 'créé ☃', key: 'k-1', last: true });
+      expect('data' in record && record.data.toString()).toBe(data);
     });
 
-    test('with a known idempotency key appends nothing and answers what it answered', async () => {
-      const first = await log.append(channel, { fields: 'data: a\n\n' }, { idempotencyKey: 'k' });
-      const second = await log.append(channel, { fields: 'data: b\n\n' }, { idempotencyKey: 'k' });
-      expect([first.replayed, second.replayed]).toEqual([false, true]);
-      expect(second.id).toBe(first.id);
-      expect(await idsAfter(ORIGIN)).toEqual([first.id]);
+    test('with a known idempotency key, appends nothing and returns the first answer', async () => {
+      const options = { policy, idempotencyKey: 'k' };
+      const [first] = await log.append(channel, [{ data: 'a' }], options);
+      const [second] = await log.append(channel, [{ data: 'b' }], options);
+      expect([first?.replayed, second?.replayed]).toEqual([false, true]);
+      expect(second?.id).toBe(first?.id);
+      expect(await idsAfter(ORIGIN)).toEqual([first?.id]);
     });
 
-    test('a hundred at once with one key append one event', async () => {
+    test('a hundred concurrent appends with one key append one event', async () => {
+      const options = { policy, idempotencyKey: 'k' };
       const all = await Promise.all(
-        Array.from({ length: 100 }, () =>
-          log.append(channel, { fields: 'data: a\n\n' }, { idempotencyKey: 'k' }),
-        ),
+        Array.from({ length: 100 }, () => log.append(channel, [{ data: 'a' }], options)),
       );
-      expect(new Set(all.map(({ id }) => id)).size).toBe(1);
-      expect(all.filter(({ replayed }) => !replayed)).toHaveLength(1);
+      expect(new Set(all.flat().map(({ id }) => id)).size).toBe(1);
+      expect(all.flat().filter(({ replayed }) => !replayed)).toHaveLength(1);
     });
 
     test('an idempotency key belongs to its channel', async () => {
       await append('a', 'k');
       const other = parseChannelName(`contract-${randomUUID()}`);
-      expect((await log.append(other, { fields: 'data: b\n\n' }, { idempotencyKey: 'k' })).replayed).toBe(
-        false,
-      );
+      const [appended] = await log.append(other, [{ data: 'b' }], { policy, idempotencyKey: 'k' });
+      expect(appended?.replayed).toBe(false);
     });
 
-    test('an idempotency key is forgotten after its time', async () => {
+    test('an idempotency key expires', async () => {
       log = await open({ idempotencyTtl: 30 });
       const first = await append('a', 'k');
       await expect.poll(() => append('b', 'k'), { interval: 20 }).not.toBe(first);
@@ -100,38 +111,38 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   });
 
   describe('read', () => {
-    test('gives what lies strictly after the position, oldest first', async () => {
+    test('returns the events strictly after the position, oldest first', async () => {
       const ids = await appendMany(10);
       expect(await idsAfter(ids[3] as EventId)).toEqual(ids.slice(4));
     });
 
-    test('gives no more than asked for, and goes on from there', async () => {
+    test('returns no more events than the limit, and continues from there', async () => {
       const ids = await appendMany(10);
-      const page = await log.read(channel, ORIGIN, 4);
+      const page = await read(ORIGIN, 4);
       expect(page.events.map((event) => event.id)).toEqual(ids.slice(0, 4));
       expect(page.tail).toBe(ids.at(-1));
       expect(await idsAfter(ids[3] as EventId)).toEqual(ids.slice(4));
     });
 
-    test('a page of large events is cut short, but has at least one', async () => {
+    test('cuts a page of large events short, but returns at least one event', async () => {
       const large = 'x'.repeat(300_000);
       const ids = [await append(large), await append(large), await append('small')];
       expect(await idsAfter(ORIGIN)).toEqual(ids.slice(0, 1));
       expect(await idsAfter(ids[0] as EventId)).toEqual(ids.slice(1, 2));
     });
 
-    test('a channel that never was is empty and complete from the origin only', async () => {
+    test('a channel without events is empty, and complete from the origin only', async () => {
       const empty = { events: [], tail: ORIGIN };
-      expect(await log.read(channel, ORIGIN, LONG)).toMatchObject({ ...empty, complete: true });
-      expect(await log.read(channel, '5-0' as EventId, LONG)).toMatchObject({ ...empty, complete: false });
+      expect(await read(ORIGIN)).toMatchObject({ ...empty, complete: true });
+      expect(await read('5-0' as EventId)).toMatchObject({ ...empty, complete: false });
     });
 
-    test('proves completeness from the origin, from every event, and from the tail', async () => {
+    test('is complete from the origin, from every event, and from the tail', async () => {
       const ids = await appendMany(5);
-      for (const from of [ORIGIN, ...ids]) expect((await log.read(channel, from, LONG)).complete).toBe(true);
+      for (const from of [ORIGIN, ...ids]) expect((await read(from)).complete).toBe(true);
     });
 
-    test('cannot prove it from a position that no event of it has', async () => {
+    test('is incomplete from a position that is not one of its events', async () => {
       const ids = await appendMany(5);
       const first = ids[0] as EventId;
       const tail = ids[4] as EventId;
@@ -142,39 +153,38 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
         between,
         '18446744073709551615-0' as EventId,
       ]) {
-        expect((await log.read(channel, from, LONG)).complete).toBe(false);
+        expect((await read(from)).complete).toBe(false);
       }
     });
 
-    test('keeps exactly as many events as it is told to, and says when some are gone', async () => {
-      log = await open({ historySize: 7 });
+    test('keeps exactly as many events as the policy says, and reports when events are gone', async () => {
+      policy = { size: 7, ttl: 60_000 };
       const ids = await appendMany(20);
       expect(await idsAfter(ORIGIN)).toEqual(ids.slice(-7));
-      expect((await log.read(channel, ORIGIN, LONG)).complete).toBe(false);
-      expect((await log.read(channel, ids[11] as EventId, LONG)).complete).toBe(false);
-      // The predecessor of the oldest that is left: trimmed itself, yet nothing after it is missing.
-      expect((await log.read(channel, ids[12] as EventId, LONG)).complete).toBe(true);
+      expect((await read(ORIGIN)).complete).toBe(false);
+      expect((await read(ids[11] as EventId)).complete).toBe(false);
+      // The predecessor of the oldest kept event: it is trimmed, but no event after it is missing.
+      expect((await read(ids[12] as EventId)).complete).toBe(true);
     });
 
-    test('says how many more events the channel takes before the first of a page is gone', async () => {
-      log = await open({ historySize: 7 });
+    test('says how many more events the channel takes before the first event of a page is trimmed', async () => {
+      policy = { size: 7, ttl: 60_000 };
       const ids = await appendMany(5);
-      const room = async (after: EventId): Promise<number> => (await log.read(channel, after, 3)).room;
       expect([await room(ORIGIN), await room(ids[2] as EventId)]).toEqual([2, 5]);
       ids.push(...(await appendMany(20)));
       expect([await room(ORIGIN), await room(ids.at(-2) as EventId)]).toEqual([0, 6]);
     });
 
-    test('what is older than its time is gone, and the tail remains', async () => {
-      log = await open({ historyTtl: 40 });
+    test('events older than the ttl are gone, and the tail remains', async () => {
+      policy = { size: 100, ttl: 40 };
       const ids = await appendMany(3);
       const tail = ids[2] as EventId;
       await expect.poll(() => idsAfter(ORIGIN), { interval: 20 }).toEqual([]);
-      expect(await log.read(channel, tail, LONG)).toMatchObject({ events: [], tail, complete: true });
-      const late = await log.read(channel, ids[0] as EventId, LONG);
+      expect(await read(tail)).toMatchObject({ events: [], tail, complete: true });
+      const late = await read(ids[0] as EventId);
       expect(late).toMatchObject({ events: [], tail, complete: false });
       const next = await append('next');
-      expect(await log.read(channel, tail, LONG)).toMatchObject({
+      expect(await read(tail)).toMatchObject({
         events: [{ id: next, prev: tail }],
         complete: true,
       });
@@ -182,117 +192,30 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   });
 
   describe('rewind', () => {
-    test('finds the position that many events back, as far as there are any', async () => {
+    test('finds the position that many events back, or the oldest one', async () => {
       const ids = await appendMany(50);
-      expect(await log.rewind(channel, 0)).toBe(ids[49]);
-      expect(await log.rewind(channel, 1)).toBe(ids[48]);
-      expect(await log.rewind(channel, 40)).toBe(ids[9]);
-      expect(await log.rewind(channel, 50)).toBe(ORIGIN);
-      expect(await log.rewind(channel, 1_000_000)).toBe(ORIGIN);
+      expect(await rewind(0)).toBe(ids[49]);
+      expect(await rewind(1)).toBe(ids[48]);
+      expect(await rewind(40)).toBe(ids[9]);
+      expect(await rewind(50)).toBe(ORIGIN);
+      expect(await rewind(1_000_000)).toBe(ORIGIN);
     });
 
-    test('stops before what has been trimmed', async () => {
-      log = await open({ historySize: 5 });
+    test('stops before trimmed events', async () => {
+      policy = { size: 5, ttl: 60_000 };
       const ids = await appendMany(20);
-      expect(await log.rewind(channel, 100)).toBe(ids[14]);
+      expect(await rewind(100)).toBe(ids[14]);
     });
 
-    test('an unused channel is at its origin', async () => {
-      expect(await log.rewind(channel, 10)).toBe(ORIGIN);
-    });
-  });
-
-  describe('follow', () => {
-    test('gives the tail, then everything appended later, in order', async () => {
-      const [, tail] = await appendMany(2);
-      const listener = new Listener();
-      const following = log.follow(channel, listener);
-      expect(await following.started).toBe(tail);
-      const ids = await appendMany(50);
-      await listener.heard((id) => id === ids.at(-1));
-      expect(listener.ids).toEqual(ids);
-      following.stop();
-    });
-
-    test('what is heard can be read already', async () => {
-      const listener = new Listener();
-      const following = log.follow(channel, listener);
-      await following.started;
-      for (let i = 0; i < 20; i++) {
-        const id = await append(String(i));
-        await listener.heard((heard) => heard === id);
-        expect((await log.read(channel, ORIGIN, LONG)).tail).toBe(id);
-      }
-      following.stop();
-    });
-
-    test('an event is heard once with its frame and predecessor, a repeated one not again', async () => {
-      const listener = new Listener();
-      const following = log.follow(channel, listener);
-      await following.started;
-      const first = await append('a', 'k');
-      await append('a', 'k');
-      const last = await append('b');
-      await listener.heard((id) => id === last);
-      expect(listener.events.map(({ id, prev, frame }) => [id, prev, frame.toString()])).toEqual([
-        [first, ORIGIN, `id: ${first}\ndata: a\n\n`],
-        [last, first, `id: ${last}\ndata: b\n\n`],
-      ]);
-      following.stop();
-    });
-
-    test('with appends going on, nothing falls between the tail and what is heard', async () => {
-      const appending = appendMany(300);
-      const listener = new Listener();
-      const following = log.follow(channel, listener);
-      const tail = await following.started;
-      const ids = await appending;
-      await listener.heard((id) => id === ids.at(-1) || tail === ids.at(-1));
-      const expected = ids.filter((id) => compareEventIds(id, tail) > 0);
-      expect(listener.ids.filter((id) => compareEventIds(id, tail) > 0)).toEqual(expected);
-      following.stop();
-    });
-
-    test('two who follow both hear; when one stops the other goes on', async () => {
-      const [one, two] = [new Listener(), new Listener()];
-      const first = log.follow(channel, one);
-      const second = log.follow(channel, two);
-      await Promise.all([first.started, second.started]);
-      const a = await append('a');
-      await Promise.all([one.heard((id) => id === a), two.heard((id) => id === a)]);
-      first.stop();
-      const b = await append('b');
-      await two.heard((id) => id === b);
-      expect(one.ids).toEqual([a]);
-      second.stop();
-    });
-
-    test('stopped and followed again, it hears again', async () => {
-      const listener = new Listener();
-      for (let i = 0; i < 5; i++) {
-        const following = log.follow(channel, listener);
-        await following.started;
-        const id = await append(String(i));
-        await listener.heard((heard) => heard === id);
-        following.stop();
-      }
-      expect(listener.ids).toHaveLength(5);
-    });
-
-    test('channels do not hear each other', async () => {
-      const other = parseChannelName(`contract-${randomUUID()}`);
-      const listener = new Listener();
-      const following = log.follow(channel, listener);
-      await following.started;
-      await log.append(other, { fields: 'data: foreign\n\n' });
-      const id = await append('own');
-      await listener.heard((heard) => heard === id);
-      expect(listener.ids).toEqual([id]);
-      following.stop();
+    test('returns the origin for a channel without events', async () => {
+      expect(await rewind(10)).toBe(ORIGIN);
     });
   });
 
-  test('health is good while it answers', async () => {
+  eventFollowingContract(() => open());
+  eventBatchContract(() => open());
+
+  test('reports good health while it answers', async () => {
     await expect.poll(() => log.health()).toEqual({ up: true, reason: '', detail: '', slotsDown: 0 });
   });
 }

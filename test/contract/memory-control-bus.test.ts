@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { MemoryControlBus } from '../../src/logs/memory-control-bus.ts';
+import { MemoryControlBus } from '../../src/replicas/memory-control-bus.ts';
 import { command, controlBusContract, keptBy, revocationOf } from './control-bus-contract.ts';
 
 describe('the control bus of one process', () => {
@@ -7,6 +7,18 @@ describe('the control bus of one process', () => {
     open: (options) => new MemoryControlBus(options),
     close: async () => undefined,
   }));
+});
+
+test('a command is answered with its count, however long it takes', async () => {
+  const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000 });
+  const { promise, resolve } = Promise.withResolvers<number>();
+  bus.listen({ onCommand: () => promise, onJoined: () => undefined });
+  bus.answer('hang', () => new Promise(() => undefined));
+  const outcome = bus.request(command());
+  // Asked later, and given up after the time that replicas have.
+  expect((await bus.ask('hang', null)).missing).toBe(1);
+  resolve(30_000);
+  expect((await outcome).answers).toEqual([{ replica: 'one', answer: 30_000 }]);
 });
 
 describe('when the clock is set', () => {
@@ -17,13 +29,13 @@ describe('when the clock is set', () => {
   test.each([
     ['forward', 86_400_000],
     ['back', -86_400_000],
-  ])('%s, a revocation is kept for its time', async (_where, step) => {
+  ])('%s, a revocation is kept for the same time', async (_where, step) => {
     vi.useFakeTimers();
     const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000 });
     const revocation = revocationOf('7');
     await bus.request(command(revocation));
     vi.setSystemTime(Date.now() + step);
-    // What has expired is looked for with each one that is kept.
+    // Each new revocation removes expired ones.
     await bus.request(command(revocationOf('8')));
     vi.advanceTimersByTime(59_999);
     expect(await keptBy(bus)).toContainEqual(revocation);
@@ -32,7 +44,7 @@ describe('when the clock is set', () => {
   });
 });
 
-test('100,000 revocations are given out in pieces', async () => {
+test('100,000 revocations are listed in pages', async () => {
   const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000 });
   await bus.restore(Array.from({ length: 100_000 }, (_, i) => revocationOf(String(i))));
   const sizes: number[] = [];

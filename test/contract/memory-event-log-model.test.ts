@@ -1,25 +1,28 @@
 import { expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import { ORIGIN, compareEventIds } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
+import type { Appended } from '../../src/log/event-log.ts';
+import type { EventId, NewEvent } from '../../src/events/event.ts';
+import { encodeRecord } from '../../src/events/record.ts';
+import { MemoryEventLog } from '../../src/log/embedded/memory-event-log.ts';
 import { Listener } from '../support/listener.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 
 const BOUND = 128 * 1024;
 const HISTORY = 40;
+const policy = { size: HISTORY, ttl: 60_000 };
 const STEPS = 2_000;
 const LETTERS = ['x', 'é', '☃', '𝄞'];
 
 interface Published {
   readonly id: EventId;
-  readonly frame: string;
-  /** Among the events of all channels. */
+  readonly record: string;
+  /** The event's number among the events of all channels. */
   readonly number: number;
 }
 
-/** Everything that was ever published, to compare with what the log has kept of it. */
+/** Every event that was ever published, to compare with what the log has kept. */
 class Model {
   readonly channels = new Map<ChannelName, Published[]>();
   count = 0;
@@ -28,9 +31,9 @@ class Model {
     return this.channels.get(channel)?.at(-1)?.id ?? ORIGIN;
   }
 
-  add(channel: ChannelName, id: EventId, fields: string): void {
+  add(channel: ChannelName, id: EventId, event: NewEvent): void {
     const before = this.channels.get(channel) ?? [];
-    before.push({ id, frame: `id: ${id}\n${fields}`, number: this.count++ });
+    before.push({ id, record: encodeRecord(event), number: this.count++ });
     this.channels.set(channel, before);
   }
 }
@@ -41,31 +44,31 @@ test.each([1, 2, 3, 4, 5, 6])(
     const random = seededRandom(seed);
     const below = (limit: number): number => Math.floor(random() * limit);
     const log = new MemoryEventLog({
-      historySize: HISTORY,
-      historyTtl: 60_000,
       idempotencyTtl: 60_000,
       maxBytes: BOUND,
     });
     const model = new Model();
     const names = Array.from({ length: 12 }, (_, i) => parseChannelName(`c${i}`));
-    const listeners: { stop: () => void }[] = [];
+    const stops: (() => void)[] = [];
 
     for (let step = 0; step < STEPS; step++) {
-      // The first channels get most of it.
+      // The first channels get most of the events.
       const channel = names[below(below(names.length) + 1)] as ChannelName;
       const size = below(10) === 0 ? below(30_000) : below(300);
-      const fields = `data: ${(LETTERS[below(LETTERS.length)] as string).repeat(size)}${step}\n\n`;
+      const event = { data: `${(LETTERS[below(LETTERS.length)] as string).repeat(size)}${step}` };
       const idempotencyKey = below(3) === 0 ? `key-${step}` : undefined;
-      const { id } = await log.append(channel, { fields }, { idempotencyKey });
-      // Also when all that was known of the channel has been forgotten in between.
+      const [appended] = await log.append(channel, [event], { policy, idempotencyKey });
+      const { id } = appended as Appended;
+      // This holds even when the log has forgotten the channel in between.
       expect(compareEventIds(model.last(channel), id)).toBeLessThan(0);
-      model.add(channel, id, fields);
+      model.add(channel, id, event);
       expect(log.bytes).toBeLessThanOrEqual(BOUND);
       if (idempotencyKey !== undefined && below(2) === 0)
-        expect(await log.append(channel, { fields: '' }, { idempotencyKey })).toEqual({ id, replayed: true });
-      if (below(20) === 0)
-        listeners.push(log.follow(names[below(names.length)] as ChannelName, new Listener()));
-      if (below(20) === 0) listeners.splice(below(listeners.length), 1)[0]?.stop();
+        expect(await log.append(channel, [{ data: '' }], { policy, idempotencyKey })).toEqual([
+          { id, replayed: true },
+        ]);
+      if (below(20) === 0) stops.push(log.follow(names[below(names.length)] as ChannelName, new Listener()));
+      if (below(20) === 0) stops.splice(below(stops.length), 1)[0]?.();
       if (step % 50 === 0) await compare(log, model);
     }
     await log.close();
@@ -79,24 +82,24 @@ async function compare(log: MemoryEventLog, { channels }: Model): Promise<void> 
     const kept: Published[] = [];
     const last = published.at(-1)?.id as EventId;
     const byId = new Map(published.map((one) => [one.id, one]));
-    for (let after = await log.rewind(channel, Infinity); ; after = kept.at(-1)?.id as EventId) {
-      const { events, complete, tail } = await log.read(channel, after, 7);
+    for (let after = await log.rewind(channel, Infinity, policy); ; after = kept.at(-1)?.id as EventId) {
+      const { events, complete, tail } = await log.read(channel, after, 7, policy);
       expect(complete).toBe(true);
       if (events.length === 0) {
-        // A tail that was forgotten is a gap for whoever stood there, unless nothing is forgotten that is newer.
-        expect((await log.read(channel, last, 7)).complete).toBe(tail === last);
+        // A forgotten tail is a gap for a subscriber at that position, unless no newer tail is forgotten.
+        expect((await log.read(channel, last, 7, policy)).complete).toBe(tail === last);
         break;
       }
       expect(tail).toBe(last);
       let before = after;
-      for (const { id, prev, frame } of events) {
+      for (const { id, prev, record } of events) {
         const one = byId.get(id) as Published;
-        expect([prev, frame.toString()]).toEqual([before, one.frame]);
+        expect([prev, record.toString()]).toEqual([before, one.record]);
         kept.push(one);
         before = id;
       }
     }
-    // The newest ones, none missing between them.
+    // The kept events are the newest ones, and none is missing between them.
     expect(kept.map(({ id }) => id)).toEqual(
       published.slice(published.length - kept.length).map(({ id }) => id),
     );
@@ -106,8 +109,8 @@ async function compare(log: MemoryEventLog, { channels }: Model): Promise<void> 
       newestGone = Math.max(newestGone, published[gone - 1]?.number ?? -1);
     oldestKept = Math.min(oldestKept, kept[0]?.number ?? Infinity);
     if (gone > 1)
-      expect((await log.read(channel, published[gone - 2]?.id as EventId, 1)).complete).toBe(false);
+      expect((await log.read(channel, published[gone - 2]?.id as EventId, 1, policy)).complete).toBe(false);
   }
-  // Whichever channel they are of: what is gone for want of room is older than all that is kept.
+  // Events that were removed for lack of room are older than all kept events, on any channel.
   expect(newestGone).toBeLessThan(oldestKept);
 }

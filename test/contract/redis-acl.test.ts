@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EventLog } from '../../src/core/event-log.ts';
+import type { EventLog } from '../../src/log/event-log.ts';
 import { asUser, documentedUser } from '../support/documented-user.ts';
 import type { DocumentedUser } from '../support/documented-user.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
@@ -10,12 +10,12 @@ import type { RedisServer } from '../support/redis-server.ts';
 import { eventLogContract } from './event-log-contract.ts';
 import type { ContractOptions } from './event-log-contract.ts';
 
-/** The users of docs/operations.md may do all that a broker does, and Redis has refused them nothing. */
+/** The users of docs/operations.md have every right that a broker needs: Redis refuses no command. */
 
 const openLog = (url: string, user: DocumentedUser, options: ContractOptions): Promise<EventLog> =>
   openRedisLog({ ...options, url: asUser(url, user), prefix: 'sluice:' });
 
-describe('as the least user, on one server', () => {
+describe('as the user with the fewest rights, on one server', () => {
   const user = documentedUser('sluice');
   let redis: RedisServer;
   beforeAll(async () => {
@@ -26,12 +26,12 @@ describe('as the least user, on one server', () => {
 
   eventLogContract((options) => openLog(redis.url, user, options));
 
-  test('nothing was refused', async () => {
+  test('Redis has refused nothing', async () => {
     expect(await redis.cli('acl', 'log')).toBe('');
   });
 });
 
-describe('as the least user, in a cluster', () => {
+describe('as the user with the fewest rights, in a cluster', () => {
   const user = documentedUser('sluice-cluster');
   let cluster: RedisCluster;
   beforeAll(async () => {
@@ -42,7 +42,7 @@ describe('as the least user, in a cluster', () => {
 
   eventLogContract((options) => openLog(cluster.url, user, options));
 
-  test('nothing was refused', async () => {
+  test('Redis has refused nothing', async () => {
     expect(await Promise.all(cluster.nodes.map((node) => node.cli('acl', 'log')))).toEqual(
       cluster.nodes.map(() => ''),
     );

@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ControlGroup } from '../support/control-group.ts';
 import { ObedientReplica } from '../support/obedient-replica.ts';
@@ -20,7 +21,7 @@ describe('replicas on one Redis', () => {
   controlBusReplicas(() => new ControlGroup(redis.url));
 });
 
-describe('over one Redis', () => {
+describe('on one Redis', () => {
   let group: ControlGroup;
   let one: ObedientReplica;
   let two: ObedientReplica;
@@ -45,20 +46,65 @@ describe('over one Redis', () => {
     '{"id":"1","from":"newer","command":{"kind":"disconnect"}}',
     '{"id":"1","from":"newer","command":{"kind":"disconnect","channel":"a b"}}',
     '{"id":1,"from":"newer","command":{"kind":"disconnect","channel":"news"}}',
-  ])('what this version does not understand is passed over: %s', async (message) => {
+    '{"id":"1","from":"newer","command":{"kind":"a kind without an answerer","payload":[]}}',
+    `{"id":"1","from":"newer","command":{"kind":"deep","payload":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`,
+    `{"id":"1","from":"newer","command":{"kind":"disconnect","channel":"news","long":"${'x'.repeat(80_000)}"}}`,
+  ])('a replica ignores an unknown message: %s', async (message) => {
     expect(await say(message)).toBe('2');
-    expect((await one.bus.request(command())).complete).toBe(true);
+    expect((await one.bus.request(command())).missing).toBe(0);
     expect(one.commands).toEqual([command()]);
   });
 
-  test('what a newer replica says beyond that is passed over, the rest is done', async () => {
+  test('a replica ignores unknown fields of a newer replica, and does the rest', async () => {
     await say(
       '{"id":"1","from":"newer","v":2,"command":{"kind":"disconnect","channel":"news","softly":true}}',
     );
     await expect.poll(() => two.commands).toEqual([command()]);
   });
 
-  test('a name of another prefix hears nothing', async () => {
+  test("replicas of this and the previous version understand each other's commands, and only commands are answered", async () => {
+    const older = new Redis(redis.url);
+    const heard: unknown[] = [];
+    older.on('message', (_name, message) => heard.push(JSON.parse(message)));
+    await older.subscribe(`${group.prefix}{@control}:commands`, `${group.prefix}{@control}:answers:older`);
+    one.closes = async () => 3;
+
+    // Answers as the previous version does.
+    two.closes = async () => {
+      const [{ id }] = heard as [{ id: string }];
+      const answer = JSON.stringify({ id, from: 'older', closed: 4 });
+      await redis.cli('publish', `${group.prefix}{@control}:answers:one`, answer);
+      return 2;
+    };
+    const revocation = revocationOf('7');
+    const { answers, missing } = await one.bus.request({ ...command(revocation), subject: '7' });
+    expect(missing).toBe(0);
+    expect(answers).toContainEqual({ replica: 'older', answer: 4 });
+    expect(heard).toEqual([
+      {
+        id: expect.any(String) as string,
+        from: 'one',
+        command: { kind: 'disconnect', subject: '7', channel: 'news', revocation },
+      },
+    ]);
+
+    // Asks as the previous version does.
+    two.closes = async () => 2;
+    heard.length = 0;
+    await say('{"id":"1","from":"older","command":{"kind":"disconnect","channel":"news"}}');
+    await expect
+      .poll(() => heard.slice(1).toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))))
+      .toEqual([
+        { id: '1', from: 'one', closed: 3 },
+        { id: '1', from: 'two', closed: 2 },
+      ]);
+
+    for (const { bus } of [one, two]) bus.answer('new', async () => true);
+    expect(await one.bus.ask('new', null)).toMatchObject({ missing: 1, silent: ['older'] });
+    older.disconnect();
+  });
+
+  test('a group with another prefix hears nothing', async () => {
     const other = new ControlGroup(redis.url);
     const stranger = new ObedientReplica(other.open(DEFAULTS));
     await stranger.joined();
@@ -68,15 +114,15 @@ describe('over one Redis', () => {
     await other.close();
   });
 
-  test('joins again when its connection was killed, and is told from then on', async () => {
+  test('joins again after its connection was killed, and hears commands from then on', async () => {
     await redis.cli('client', 'kill', 'type', 'pubsub');
     await Promise.all([one.joined(2), two.joined(2)]);
-    const { answers, complete } = await one.bus.request(command());
-    expect(complete).toBe(true);
+    const { answers, missing } = await one.bus.request(command());
+    expect(missing).toBe(0);
     expect(answers).toHaveLength(2);
   });
 
-  test('refuses as long as it could not hear the answers', async () => {
+  test('refuses a request while it cannot receive answers', async () => {
     await redis.cli('acl', 'setuser', 'deaf', 'on', '>deaf', '~*', '&*', '+@all', '-subscribe');
     const deaf = new ControlGroup(redis.url.replace('//', '//deaf:deaf@'), group.prefix);
     const bus = deaf.open({ ...DEFAULTS, replica: 'deaf' });
@@ -87,23 +133,23 @@ describe('over one Redis', () => {
       );
     await expect.poll(speaks).toBe(true);
     await expect(bus.request(command())).rejects.toMatchObject({ code: 'log-unavailable' });
-    expect((await one.bus.request({ ...command(), subject: 'later' })).complete).toBe(true);
+    expect((await one.bus.request({ ...command(), subject: 'later' })).missing).toBe(0);
     expect(one.commands.map(({ subject }) => subject)).toEqual(['later']);
     await deaf.close();
   });
 
-  test('a Redis without memory to spare refuses revocations, and tells nobody of them', async () => {
+  test('a Redis without free memory refuses revocations, and no replica hears of them', async () => {
     await redis.cli('config', 'set', 'maxmemory', '1');
     try {
       await expect(one.bus.request(command(revocationOf('7')))).rejects.toMatchObject({ code: 'log-full' });
       expect(two.commands).toEqual([]);
-      expect((await one.bus.request(command())).complete).toBe(true);
+      expect((await one.bus.request(command())).missing).toBe(0);
     } finally {
       await redis.cli('config', 'set', 'maxmemory', '0');
     }
   });
 
-  test('thousands of revocations come in pages, each once', async () => {
+  test('thousands of revocations are listed in pages, each once', async () => {
     const many = Array.from({ length: 5_000 }, (_, i) => revocationOf(`subject ${i}`));
     const large = new ControlGroup(redis.url);
     const bus = large.open({ ...DEFAULTS, maxRevocations: 5_000 });

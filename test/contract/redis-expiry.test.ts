@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { ORIGIN, compareEventIds } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import type { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import type { HistoryPolicy } from '../../src/log/event-log.ts';
+import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, appendTexts, freshChannel } from '../support/redis-log-fixture.ts';
 import type { FreshChannel } from '../support/redis-log-fixture.ts';
@@ -10,14 +11,18 @@ import type { RedisServer } from '../support/redis-server.ts';
 
 const DAY = 86_400_000;
 
-/** A channel that falls quiet frees Redis' memory by itself, and what is left of it is enough to say "you missed nothing". */
+/**
+ * A quiet channel expires by itself and frees its memory in Redis. Its tail remains, so that the broker can still say
+ * "you missed nothing".
+ */
 describe('a quiet channel in Redis', () => {
   let redis: RedisServer;
   let log: RedisEventLog;
   let keys: FreshChannel;
+  let policy: HistoryPolicy;
 
-  const open = (historyTtl: number): Promise<RedisEventLog> =>
-    openRedisLog({ url: redis.url, prefix: PREFIX, historySize: 100, historyTtl, idempotencyTtl: 60_000 });
+  const append = (texts: readonly string[]): Promise<EventId[]> =>
+    appendTexts(log, keys.channel, texts, policy);
   const names = async (): Promise<string[]> =>
     (await redis.cli('keys', `*${keys.channel}*`)).split('\n').toSorted();
   const memory = async (): Promise<number> => {
@@ -30,14 +35,15 @@ describe('a quiet channel in Redis', () => {
     redis = await startRedis();
   });
   afterAll(() => redis.stop());
-  beforeEach(() => {
+  beforeEach(async () => {
     keys = freshChannel();
+    log = await openRedisLog({ url: redis.url, prefix: PREFIX, idempotencyTtl: 60_000 });
   });
   afterEach(() => log.close());
 
-  test('is gone with its events, but for its tail, though nobody looks at it', async () => {
-    log = await open(1_000);
-    const ids = await appendTexts(log, keys.channel, ['a', 'b', 'x'.repeat(1_000)]);
+  test('expires with its events, without any access, and keeps only its tail', async () => {
+    policy = { size: 100, ttl: 1_000 };
+    const ids = await append(['a', 'b', 'x'.repeat(1_000)]);
     expect(await names()).toEqual([keys.ids, keys.log, keys.tail]);
     for (const name of [keys.log, keys.ids]) {
       expect(Number(await redis.cli('pttl', name))).toBeLessThanOrEqual(1_000);
@@ -50,53 +56,57 @@ describe('a quiet channel in Redis', () => {
     expect(await memory()).toBeLessThan(200);
 
     const tail = ids[2] as EventId;
-    expect(await log.rewind(keys.channel, 10)).toBe(tail);
-    expect(await log.read(keys.channel, tail, 10)).toMatchObject({ events: [], tail, complete: true });
-    expect(await log.read(keys.channel, ids[1] as EventId, 10)).toMatchObject({
+    expect(await log.rewind(keys.channel, 10, policy)).toBe(tail);
+    expect(await log.read(keys.channel, tail, 10, policy)).toMatchObject({
+      events: [],
+      tail,
+      complete: true,
+    });
+    expect(await log.read(keys.channel, ids[1] as EventId, 10, policy)).toMatchObject({
       events: [],
       tail,
       complete: false,
     });
-    const next = await appendTexts(log, keys.channel, ['next']);
-    expect(await log.read(keys.channel, tail, 10)).toMatchObject({
+    const next = await append(['next']);
+    expect(await log.read(keys.channel, tail, 10, policy)).toMatchObject({
       events: [{ id: next[0], prev: tail }],
       complete: true,
     });
   });
 
-  test('with one event takes little more than its stream does', async () => {
-    log = await open(60_000);
-    await appendTexts(log, keys.channel, ['x'.repeat(100)]);
+  test('with one event takes little more memory than its stream', async () => {
+    policy = { size: 100, ttl: 60_000 };
+    await append(['x'.repeat(100)]);
     const stream = Number(await redis.cli('memory', 'usage', keys.log));
     expect(await memory()).toBeLessThan(stream + 500);
   });
 
-  test('goes on above its tail, though the clock has gone back since', async () => {
-    log = await open(1_000);
-    const [first] = await appendTexts(log, keys.channel, ['before']);
+  test('continues above its tail after the clock has gone back', async () => {
+    policy = { size: 100, ttl: 1_000 };
+    const [first] = await append(['before']);
     await expect.poll(names).toEqual([keys.tail]);
-    // As a clock leaves it that was ahead when the event was appended.
+    // The tail of an event that was appended while the clock ran ahead.
     const ahead = '99999999999999-7' as EventId;
     await redis.cli('set', keys.tail, ahead);
-    const ids = await appendTexts(log, keys.channel, ['a', 'b', 'c']);
+    const ids = await append(['a', 'b', 'c']);
     expect(ids.every((id, i) => compareEventIds(i === 0 ? ahead : (ids[i - 1] as EventId), id) < 0)).toBe(
       true,
     );
-    const page = await log.read(keys.channel, ahead, 10);
+    const page = await log.read(keys.channel, ahead, 10, policy);
     expect(page).toMatchObject({ complete: true, tail: ids[2] });
     expect(page.events.map(({ id, prev }) => [id, prev])).toEqual([
       [ids[0], ahead],
       [ids[1], ids[0]],
       [ids[2], ids[1]],
     ]);
-    expect(await log.rewind(keys.channel, 2)).toBe(ids[0]);
-    expect((await log.read(keys.channel, first as EventId, 10)).complete).toBe(false);
+    expect(await log.rewind(keys.channel, 2, policy)).toBe(ids[0]);
+    expect((await log.read(keys.channel, first as EventId, 10, policy)).complete).toBe(false);
     expect(Number(await redis.cli('xlen', keys.log))).toBe(3);
   });
 
-  test('of which only some events are too old gives the others, by position and by number', async () => {
-    log = await open(3_000);
-    // A second and more between them, by their ids: what is old is made so, and not waited for.
+  test('with some expired events returns the other events, by position and by number', async () => {
+    policy = { size: 100, ttl: 3_000 };
+    // The ids put the events more than a second apart. The test writes old ids, so that it need not wait.
     const time = Number((await redis.cli('time')).split('\n')[0]) * 1_000;
     const old = [`${time - 100_000}-0`, `${time - 50_000}-0`] as EventId[];
     const [first = '', second = ''] = old;
@@ -104,21 +114,19 @@ describe('a quiet channel in Redis', () => {
     await redis.cli('xadd', keys.log, second, 'p', first, 'f', 'data: b\n\n');
     await redis.cli('set', keys.tail, second);
     await redis.cli('rpush', keys.ids, `${ORIGIN} 0`, `${first} 9`, `${second} 9`);
-    const keeping = await open(1_000_000);
-    const ids = await appendTexts(keeping, keys.channel, ['c', 'd']);
-    await keeping.close();
+    const ids = await appendTexts(log, keys.channel, ['c', 'd'], { size: 100, ttl: 1_000_000 });
     expect(Number(await redis.cli('xlen', keys.log))).toBe(4);
     for (const after of [ORIGIN, first as EventId]) {
-      const page = await log.read(keys.channel, after, 10);
+      const page = await log.read(keys.channel, after, 10, policy);
       expect([page.complete, page.events.map(({ id }) => id)]).toEqual([false, ids]);
     }
-    expect((await log.read(keys.channel, second as EventId, 10)).complete).toBe(true);
-    expect(await log.rewind(keys.channel, 3)).toBe(second);
-    expect(await log.rewind(keys.channel, 1)).toBe(ids[0]);
+    expect((await log.read(keys.channel, second as EventId, 10, policy)).complete).toBe(true);
+    expect(await log.rewind(keys.channel, 3, policy)).toBe(second);
+    expect(await log.rewind(keys.channel, 1, policy)).toBe(ids[0]);
   });
 
-  test('thousands of events that are too old at once are let go of over several appends', async () => {
-    log = await open(3_000);
+  test('many events that expire at once are trimmed over several appends', async () => {
+    policy = { size: 100, ttl: 3_000 };
     const time = Number((await redis.cli('time')).split('\n')[0]) * 1_000 - 100_000;
     let prev: string = ORIGIN;
     const elements = [`${ORIGIN} 0`];
@@ -130,12 +138,12 @@ describe('a quiet channel in Redis', () => {
     }
     await redis.cli('rpush', keys.ids, ...elements);
     await redis.cli('set', keys.tail, prev);
-    const ids = await appendTexts(log, keys.channel, ['a']);
+    const ids = await append(['a']);
     expect(Number(await redis.cli('xlen', keys.log))).toBeGreaterThan(50);
-    expect((await log.read(keys.channel, ORIGIN, 256)).events.map(({ id }) => id)).toEqual(ids);
-    for (const text of ['b', 'c', 'd']) ids.push(...(await appendTexts(log, keys.channel, [text])));
+    expect((await log.read(keys.channel, ORIGIN, 256, policy)).events.map(({ id }) => id)).toEqual(ids);
+    for (const text of ['b', 'c', 'd']) ids.push(...(await append([text])));
     expect(Number(await redis.cli('xlen', keys.log))).toBe(4);
     expect(Number(await redis.cli('llen', keys.ids))).toBe(5);
-    expect(await log.rewind(keys.channel, 10)).toBe(prev);
+    expect(await log.rewind(keys.channel, 10, policy)).toBe(prev);
   });
 });

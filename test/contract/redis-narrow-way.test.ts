@@ -2,16 +2,20 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ORIGIN } from '../../src/core/event.ts';
-import type { LogHealth } from '../../src/core/event-log.ts';
+import { ORIGIN } from '../../src/events/event.ts';
+import type { LogHealth } from '../../src/log/event-log.ts';
+import { POLICY } from '../support/append-one.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, appendTexts, freshChannel, newRedisLog } from '../support/redis-log-fixture.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
-/** A page can take long to come over a narrow way. That is its reader's business. */
+/** On a slow connection a page can take long to arrive. That delays its reader alone. */
 
-/** What passes on a connection before it is held up; a page of large events is more, and all else is less. */
+/**
+ * How many bytes pass on a connection before it is held up. A page of large events is longer; every other answer is
+ * shorter.
+ */
 const PASSES = 200_000;
 
 let redis: RedisServer;
@@ -46,10 +50,10 @@ afterAll(async () => {
   await redis.stop();
 });
 
-test('while a page is held up events are published and heard, and Redis is not taken for down', async () => {
+test('while a page is held up, events are published and announced, and Redis does not count as down', async () => {
   const [large, other] = [freshChannel(), freshChannel()];
   const direct = newRedisLog(redis.url);
-  await expect.poll(() => direct.rewind(large.channel, 0).catch(String)).toBe(ORIGIN);
+  await expect.poll(() => direct.rewind(large.channel, 0, POLICY).catch(String)).toBe(ORIGIN);
   await appendTexts(direct, large.channel, ['x'.repeat(1_000_000)]);
   await direct.close();
 
@@ -58,23 +62,21 @@ test('while a page is held up events are published and heard, and Redis is not t
   const log = await openRedisLog({
     url: `redis://127.0.0.1:${port}`,
     prefix: PREFIX,
-    historySize: 100,
-    historyTtl: 60_000,
     idempotencyTtl: 60_000,
   });
-  // The connection for reads is there once something was read over it.
+  // The connection for reads is opened by the first read.
   const clients = async (): Promise<string> => {
-    await log.rewind(other.channel, 0);
+    await log.rewind(other.channel, 0, POLICY);
     return await redis.cli('client', 'list');
   };
   await expect.poll(clients).toMatch(/name=sluice-reads .* cmd=eval/);
-  const page = log.read(large.channel, ORIGIN, 10);
+  const page = log.read(large.channel, ORIGIN, 10, POLICY);
   const outcome = page.catch((error: unknown) => error);
   await expect.poll(() => held).toBe(1);
   const ids = await appendTexts(log, other.channel, Array.from({ length: 50 }, String));
   expect(ids).toHaveLength(50);
   seen.push(await log.health());
-  // It is given up in the end, and that says nothing about publishing.
+  // The read fails in the end, and does not affect publishing.
   expect(await outcome).toMatchObject({ code: 'log-unavailable' });
   ids.push(...(await appendTexts(log, other.channel, ['after'])));
   seen.push(await log.health());

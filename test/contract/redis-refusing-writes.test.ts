@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ORIGIN } from '../../src/core/event.ts';
-import type { EventId } from '../../src/core/event.ts';
-import type { LogTrouble } from '../../src/core/log-trouble.ts';
+import { ORIGIN } from '../../src/events/event.ts';
+import type { EventId } from '../../src/events/event.ts';
+import type { LogTrouble } from '../../src/events/log-trouble.ts';
+import { POLICY, appendOne } from '../support/append-one.ts';
 import { Listener } from '../support/listener.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, appendTexts, freshChannel, newRedisLog } from '../support/redis-log-fixture.ts';
@@ -12,8 +13,8 @@ import { serverPorts } from '../support/server-ports.ts';
 
 const urlOf = ({ port }: RedisNode): string => `redis://127.0.0.1:${port}`;
 
-/** Reading writes nothing, and needs no right to: what is kept can be had while Redis takes nothing new. */
-describe('a Redis that refuses to be written to', () => {
+/** Reads write nothing and need no right to write. Kept events can be read while Redis refuses every write. */
+describe('a Redis that refuses writes', () => {
   const keys = freshChannel();
   let group: RedisGroup;
   let redis: RedisNode;
@@ -31,8 +32,6 @@ describe('a Redis that refuses to be written to', () => {
     const log = await openRedisLog({
       url: urlOf(redis),
       prefix: PREFIX,
-      historySize: 100,
-      historyTtl: 600_000,
       idempotencyTtl: 600_000,
     });
     ids = await appendTexts(log, keys.channel, ['a', 'b', 'c', 'd']);
@@ -48,18 +47,19 @@ describe('a Redis that refuses to be written to', () => {
     refusal: { code: string; trouble?: LogTrouble },
   ): Promise<void> => {
     const log = newRedisLog(url);
-    await expect.poll(() => log.rewind(keys.channel, 0).catch(String)).toBe(ids[3]);
-    const page = await log.read(keys.channel, ORIGIN, 100);
+    await expect.poll(() => log.rewind(keys.channel, 0, POLICY).catch(String)).toBe(ids[3]);
+    const page = await log.read(keys.channel, ORIGIN, 100, POLICY);
     expect(page).toMatchObject({ complete: true, tail: ids[3] });
     expect(page.events.map(({ id }) => id)).toEqual(ids);
-    expect((await log.read(keys.channel, ids[1] as EventId, 100)).events.map(({ id }) => id)).toEqual(
+    expect((await log.read(keys.channel, ids[1] as EventId, 100, POLICY)).events.map(({ id }) => id)).toEqual(
       ids.slice(2),
     );
-    expect(await log.rewind(keys.channel, 2)).toBe(ids[1]);
-    const following = log.follow(keys.channel, new Listener());
-    expect(await following.started).toBe(ids[3]);
-    following.stop();
-    await expect(log.append(keys.channel, { fields: 'data: x\n\n' })).rejects.toMatchObject(refusal);
+    expect(await log.rewind(keys.channel, 2, POLICY)).toBe(ids[1]);
+    const listener = new Listener();
+    const stop = log.follow(keys.channel, listener);
+    expect(await listener.following()).toBe(ids[3]);
+    stop();
+    await expect(appendOne(log, keys.channel, 'x')).rejects.toMatchObject(refusal);
     await log.close();
   };
 
@@ -73,7 +73,7 @@ describe('a Redis that refuses to be written to', () => {
     await expectReadable(url, { code: 'log-unavailable' });
   });
 
-  test('because too few replicas are there', async () => {
+  test('because too few replicas are connected', async () => {
     await redis.cli('config', 'set', 'min-replicas-to-write', '5');
     await expectReadable(urlOf(redis), { code: 'log-unavailable', trouble: 'NOREPLICAS' });
     await redis.cli('config', 'set', 'min-replicas-to-write', '0');
@@ -82,26 +82,38 @@ describe('a Redis that refuses to be written to', () => {
   test('because it is out of memory', async () => {
     await redis.cli('config', 'set', 'maxmemory', '1');
     await expectReadable(urlOf(redis), { code: 'log-full', trouble: 'OOM' });
+    // Several events: none is appended, and no idempotency key is remembered.
+    const log = newRedisLog(urlOf(redis));
+    await expect.poll(() => log.rewind(keys.channel, 0, POLICY).catch(String)).toBe(ids[3]);
+    const many = Array.from({ length: 50 }, (_, i) => ({ data: String(i) }));
+    const options = { policy: POLICY, idempotencyKey: 'many' };
+    await expect(log.append(keys.channel, many, options)).rejects.toMatchObject({ code: 'log-full' });
+    expect(await redis.cli('exists', keys.idempotency('many'))).toBe('0');
+    expect(await redis.cli('xlen', keys.log)).toBe('4');
+    await log.close();
     await redis.cli('config', 'set', 'maxmemory', '0');
   });
 });
 
-test('because a save has failed', async () => {
+test('because saving to disk has failed', async () => {
   const keys = freshChannel();
-  // A folder that no file can be made in.
+  // No file can be made in this folder.
   const redis = await startRedis({ args: ['--dir', '/proc', '--stop-writes-on-bgsave-error', 'yes'] });
   const log = newRedisLog(redis.url);
   try {
-    await expect.poll(() => log.rewind(keys.channel, 0).catch(String)).toBe(ORIGIN);
+    await expect.poll(() => log.rewind(keys.channel, 0, POLICY).catch(String)).toBe(ORIGIN);
     const [id] = await appendTexts(log, keys.channel, ['a']);
     await redis.cli('config', 'set', 'save', '1 1');
     await redis.cli('bgsave');
     await expect.poll(() => redis.cli('info', 'persistence')).toContain('rdb_last_bgsave_status:err');
-    await expect(log.append(keys.channel, { fields: 'data: x\n\n' })).rejects.toMatchObject({
+    await expect(appendOne(log, keys.channel, 'x')).rejects.toMatchObject({
       trouble: 'MISCONF',
     });
-    expect(await log.read(keys.channel, ORIGIN, 10)).toMatchObject({ events: [{ id }], complete: true });
-    expect(await log.rewind(keys.channel, 1)).toBe(ORIGIN);
+    expect(await log.read(keys.channel, ORIGIN, 10, POLICY)).toMatchObject({
+      events: [{ id }],
+      complete: true,
+    });
+    expect(await log.rewind(keys.channel, 1, POLICY)).toBe(ORIGIN);
   } finally {
     await log.close();
     await redis.stop();

@@ -10,7 +10,7 @@ import { Stage } from '../support/stage.ts';
 
 const channels = Array.from({ length: 8 }, (_, i) => `tab.${i + 1}`);
 
-/** A page with an EventSource for each channel; `ready` and `heard` tell what came. */
+/** A page with an EventSource for each channel; `ready` and `heard` record what arrives. */
 const page = `<!doctype html><title>An application</title><link rel="icon" href="data:,"><script>
   const ready = new Set();
   const heard = {};
@@ -48,7 +48,7 @@ afterAll(async () => {
   await stage?.close();
 });
 
-test('a page has eight streams open at once, where HTTP/1.1 would give it six', async () => {
+test('a page has eight streams open at a time, where HTTP/1.1 would allow six', async () => {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   const tab = await context.newPage();
   await tab.goto(application.origin);

@@ -15,7 +15,7 @@ import { openStream } from '../support/sse-reader.ts';
 import { Stage } from '../support/stage.ts';
 import { scriptedContract } from './scripted-contract.ts';
 
-/** What a proxy with the documented configuration leaves of the broker's promises: all of them. */
+/** Checks that a proxy with the documented configuration keeps every promise of the broker. */
 export function edgeContract(name: EdgeName): void {
   const { http2Streams, noticesLeaving } = edgeTraits[name];
   let stage: Stage;
@@ -37,10 +37,10 @@ export function edgeContract(name: EdgeName): void {
 
   beforeAll(async () => {
     [adminPort = 0] = await serverPorts(1);
-    // Heartbeats would push out what a proxy holds back: there are none, but where they are what a test is about.
+    // No heartbeats, which would flush what a proxy holds back, except in the tests of heartbeats.
     const env = { SLUICE_ADMIN_PORT: String(adminPort), SLUICE_HEARTBEAT: '1h' };
     stage = await Stage.open({ replicas: 0, env });
-    // An address each, for the port for health is the same at all.
+    // Each replica has an address of its own, because the port for health is the same for all.
     await stage.addReplica({ HOST: '127.0.0.1' });
     await stage.addReplica({ HOST: '127.0.0.2' });
     await stage.addReplica({ HOST: '127.0.0.3', SLUICE_HEARTBEAT: '200ms' });
@@ -57,7 +57,7 @@ export function edgeContract(name: EdgeName): void {
   });
 
   describe('a stream', () => {
-    test('begins at once, even while Redis says nothing', async () => {
+    test('begins at once, even while Redis does not answer', async () => {
       await stage.redis.pause();
       try {
         const stream = await openStream(`${edge.url}/events/${newChannel()}`);
@@ -74,7 +74,7 @@ export function edgeContract(name: EdgeName): void {
       }
     });
 
-    test('brings each event before there is another one', async () => {
+    test('delivers each event before the next one is published', async () => {
       const channel = newChannel();
       const stream = await openStream(`${edge.url}/events/${channel}`);
       await stream.until('sluice:ready');
@@ -85,7 +85,7 @@ export function edgeContract(name: EdgeName): void {
       stream.close();
     });
 
-    test('is not compressed, even where everything else is', async () => {
+    test('is not compressed, even when the proxy compresses everything else', async () => {
       const compressing = await start({ compression: true });
       const headers = { 'accept-encoding': 'gzip' };
       const page = await get(`${compressing.url}/console.js`, headers);
@@ -99,8 +99,8 @@ export function edgeContract(name: EdgeName): void {
       stream.close();
     });
 
-    test('ends at the replica when its reader leaves', async () => {
-      // Heartbeats are for those that have to write to notice, and for no others.
+    test('ends at the replica when its client leaves', async () => {
+      // Only proxies that notice a lost client by a write get heartbeats in this test.
       const writes = noticesLeaving === 'when it writes';
       const { url } = writes ? await start({ replicas: replicas(2, 2) }) : edge;
       const behind = writes ? [stage.broker(2)] : stage.brokers;
@@ -112,7 +112,7 @@ export function edgeContract(name: EdgeName): void {
       await expect.poll(() => connections(behind)).toBe(0);
     });
 
-    test('outlives the limit for silence by its heartbeats, and ends at it without', async () => {
+    test("survives the proxy's silence time-out with heartbeats, and ends at the time-out without", async () => {
       const [patient, impatient] = await Promise.all([
         start({ silence: '1s', replicas: replicas(2, 2) }),
         start({ silence: '1s' }),
@@ -128,7 +128,7 @@ export function edgeContract(name: EdgeName): void {
       stream.close();
     });
 
-    test('goes on after kill -9 and after SIGTERM of its replica: every event once, in order', async () => {
+    test('resumes after SIGKILL and after SIGTERM of its replica, with every event once and in order', async () => {
       const url = `${edge.url}/events/news`;
       stage.readers.push(
         ...Array.from({ length: 6 }, (_, i) => new RovingReader(`rover ${i + 1}`, [url])),
@@ -140,7 +140,7 @@ export function edgeContract(name: EdgeName): void {
       await stage.broker(0).kill();
       await publisher.reached(300);
       await stage.revive(0);
-      // For longer than any of the proxies holds a failure against a replica.
+      // Longer than any of the proxies avoids a replica after a failure.
       const { length } = publisher.acknowledged;
       await publisher.reached(length + 700);
       await stage.broker(1).stop();
@@ -151,11 +151,11 @@ export function edgeContract(name: EdgeName): void {
       expect(verdict.delivered).toBe(verdict.acknowledged * stage.readers.length);
       expect(verdict.reconnects).toBeGreaterThanOrEqual(stage.readers.length);
       for (const reader of stage.readers) reader.close();
-      // A reader may be asked to come back in 15 s.
+      // A subscriber may be asked to come back after up to 15 s.
     }, 60_000);
   });
 
-  test('without any replica a subscriber is asked to come back, and a publisher is refused', async () => {
+  test('without any replica a subscriber is asked to come back, and a publish is refused', async () => {
     const [nobody = 0, noHealth = 0] = await serverPorts(2);
     const abandoned = await start({
       replicas: [`127.0.0.1:${nobody}`, `127.0.0.2:${nobody}`],
@@ -180,7 +180,7 @@ export function edgeContract(name: EdgeName): void {
     const placed = await openStream(url, { headers: { 'last-event-id': '1763596800000-0' } });
     await placed.ended;
     expect(placed.events).toMatchObject([{ id: '1763596800000-0', event: 'sluice:closing' }]);
-    // Whatever it is, it comes back as it was; an empty one would take the reader's place away.
+    // The proxy must return any cursor unchanged. An empty id would lose the subscriber's position.
     const ids = ['a@1-0,b@2-0,c', '{env.PATH} %{env:PATH} %[env(PATH)] ${1} \\n "', ''];
     const asked = ids.map((id) => openStream(url, { headers: { 'last-event-id': id } }));
     for (const [i, reader] of (await Promise.all(asked)).entries()) {
@@ -196,7 +196,7 @@ export function edgeContract(name: EdgeName): void {
     expect(await refused.json()).toMatchObject({ type: 'about:blank', status: 503 });
   });
 
-  test('a replica that trusts it counts each client by its own address, whatever the client says', async () => {
+  test('a replica that trusts the proxy counts each client by its own address, whatever the client claims', async () => {
     const { url } = await start({ replicas: replicas(3, 3) });
     const channel = `${url}/events/${newChannel()}`;
     const first = await openStream(channel);
@@ -210,7 +210,7 @@ export function edgeContract(name: EdgeName): void {
   });
 
   test.runIf(http2Streams > 0)(
-    `${http2Streams} streams and the publishes to them share one connection of HTTP/2`,
+    `${http2Streams} streams and their publishes share one HTTP/2 connection`,
     async () => {
       const client = await openHttp2(edge.secureUrl);
       expect(client.protocol).toBe('h2');

@@ -8,7 +8,7 @@ import type { PageServer } from '../support/page-server.ts';
 import { openRaw, requestBytes } from '../support/raw-http.ts';
 import { openStream } from '../support/sse-reader.ts';
 
-/** What a proxy makes of requests and streams, as seen by a replica that does what the test says. */
+/** What a proxy does to requests and streams, as seen by a replica that the test scripts. */
 export function scriptedContract(
   name: EdgeName,
   start: (options: Partial<EdgeOptions>) => Promise<Edge>,
@@ -19,7 +19,7 @@ export function scriptedContract(
     return await start({ replicas: [host, host], adminPort: Number(port) });
   };
 
-  test('a publish has the address of its client with it, and not what the client says about itself', async () => {
+  test("a publish has its client's address, and not the address that the client claims", async () => {
     const seen: IncomingMessage['headers'][] = [];
     const listener = await startPageServer((incoming, response) => {
       if (incoming.method === 'POST') seen.push(incoming.headers);
@@ -39,7 +39,7 @@ export function scriptedContract(
       'idempotency-key': 'once',
     });
   });
-  test('the end of a stream arrives as an end, and a lost connection as a loss', async () => {
+  test('the end of a stream reaches the client as an end, and a lost connection as a loss', async () => {
     const lost = new AbortController();
     const listener = await startPageServer((incoming, response) => {
       if (incoming.url?.startsWith('/events/') !== true) {
@@ -65,7 +65,7 @@ export function scriptedContract(
     expect({ whole: whole.complete, cut: cut.complete }).toEqual({ whole: true, cut: !tellsLoss });
   });
 
-  test('what follows a stream on its connection does not pass the proxy by', async () => {
+  test('a request after a stream on its connection goes through the proxy, too', async () => {
     const seen: IncomingMessage['headers'][] = [];
     const listener = await startPageServer((incoming, response) => {
       if (incoming.headers['idempotency-key'] !== undefined) seen.push(incoming.headers);

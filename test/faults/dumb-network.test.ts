@@ -5,7 +5,7 @@ import { Stage } from '../support/stage.ts';
 import { startTcpRelay } from '../support/tcp-relay.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
 
-/** Events before and after a fault. */
+/** How many events are published before, and after, a fault. */
 const SOME = 150;
 
 let stage: Stage;
@@ -26,7 +26,7 @@ test.each([2, 9])(
     const publisher = stage.publisher();
     await publisher.reached(SOME);
     relay.goDumb();
-    // The length of the fault is the fault; nothing is awaited here.
+    // The duration of the fault is what is tested; the test waits for nothing here.
     await delay(seconds * 1000);
     const down = stage.brokers.map((broker) => broker.logged('redis: down'));
     if (seconds > 5) await Promise.all(down);
@@ -39,7 +39,7 @@ test.each([2, 9])(
   },
 );
 
-test('connections to Redis die without a sign and never come back: new ones are made', async () => {
+test('connections to Redis drop everything for ever without a sign: replicas open new ones', async () => {
   const redis = await startRedis();
   relay = await startTcpRelay(redis.port);
   stage = await Stage.on(redis, { replicas: 1 });
@@ -56,7 +56,7 @@ test('connections to Redis die without a sign and never come back: new ones are 
   expect(verdict.gaps).toBe(0);
 });
 
-test('one replica alone loses Redis without a sign: its readers catch up, the others notice nothing', async () => {
+test('one replica alone loses Redis without a sign: its readers catch up, and the other readers see no fault', async () => {
   const redis = await startRedis();
   relay = await startTcpRelay(redis.port);
   stage = await Stage.on(redis, { replicas: 1 });

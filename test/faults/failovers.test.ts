@@ -3,10 +3,10 @@ import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedisSentinels } from '../support/redis-sentinels.ts';
 import { Stage } from '../support/stage.ts';
 
-// Sentinels and nodes of a cluster have time-outs of their own, and take turns.
+// Sentinels and cluster nodes have their own time-outs, and need more time.
 vi.setConfig({ testTimeout: 90_000 });
 
-/** Events before and after a fault. */
+/** How many events are published before, and after, a fault. */
 const SOME = 150;
 const LOG = 'sluice:{news}:log';
 
@@ -14,7 +14,7 @@ let stage: Stage;
 afterEach(() => stage.close());
 
 describe('Sentinel', () => {
-  test('promotes the replica when the master is killed: what was replicated is neither missed nor repeated', async () => {
+  test('promotes the replica after the master is killed: no replicated event is missing or repeated', async () => {
     const redis = await startRedisSentinels();
     stage = await Stage.on(redis);
     await stage.addReaders(2);
@@ -27,13 +27,13 @@ describe('Sentinel', () => {
     expect(verdict.breaches).toEqual([]);
   });
 
-  test('promotes a replica that lacks the tail: acknowledged events are lost, and every reader is told', async () => {
+  test('promotes a replica that lacks the newest events: acknowledged events are lost, and every reader gets a gap', async () => {
     const redis = await startRedisSentinels();
     stage = await Stage.on(redis);
     await stage.addReaders(2);
     const publisher = stage.publisher({ retries: false });
     await publisher.reached(SOME);
-    // From here on the master acknowledges what the replica never gets.
+    // From now on the master acknowledges events that the replica never gets.
     await redis.replica.cli('replicaof', '127.0.0.1', '1');
     await publisher.reached(SOME + 50);
     await redis.master.signal('KILL');
@@ -46,7 +46,7 @@ describe('Sentinel', () => {
 });
 
 describe('a Cluster', () => {
-  test('loses a master: its channels go on at the promoted replica', async () => {
+  test('loses a master: its channels continue on the promoted replica', async () => {
     const redis = await startRedisCluster();
     stage = await Stage.on(redis);
     await stage.addReaders(2);
@@ -59,7 +59,7 @@ describe('a Cluster', () => {
     expect(verdict.breaches).toEqual([]);
   });
 
-  test('moves a slot while its channel is published to: nothing is missed or repeated', async () => {
+  test('moves a slot while its channel is published to: no event is missing or repeated', async () => {
     const redis = await startRedisCluster();
     stage = await Stage.on(redis);
     await stage.addReaders(2);
@@ -75,7 +75,7 @@ describe('a Cluster', () => {
   });
 });
 
-test('SLUICE_REDIS_WAIT_REPLICAS: what too few replicas have is not acknowledged', async () => {
+test('SLUICE_REDIS_WAIT_REPLICAS: an event that too few replicas have is not acknowledged', async () => {
   const redis = await startRedisSentinels();
   stage = await Stage.on(redis, { replicas: 1, env: { SLUICE_REDIS_WAIT_REPLICAS: '1' } });
   const broker = stage.broker(0);
@@ -85,7 +85,7 @@ test('SLUICE_REDIS_WAIT_REPLICAS: what too few replicas have is not acknowledged
       headers: { authorization: `Bearer ${broker.key}` },
       body: 'x',
     });
-  // On a busy machine the confirmation may come after WAIT has given up: the next try has it.
+  // On a busy machine the replica may confirm after WAIT has given up. The next attempt then succeeds.
   await expect.poll(async () => (await publish()).status).toBe(200);
   await redis.replica.signal('KILL');
   const answer = await publish();

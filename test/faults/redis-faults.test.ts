@@ -3,14 +3,14 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openStream } from '../support/sse-reader.ts';
 import { Stage } from '../support/stage.ts';
 
-/** Events before and after a fault. */
+/** How many events are published before, and after, a fault. */
 const SOME = 150;
 
 let stage: Stage;
 afterEach(() => stage.close());
 
 describe('Redis', () => {
-  test('all connections of every replica are killed', async () => {
+  test('kills all connections of every replica', async () => {
     stage = await Stage.open();
     await stage.addReaders(4);
     const publisher = stage.publisher();
@@ -31,7 +31,7 @@ describe('Redis', () => {
     const publisher = stage.publisher();
     await publisher.reached(SOME);
     await stage.redis.pause();
-    // The length of the fault is the fault; nothing is awaited here.
+    // The duration of the fault is what is tested; the test waits for nothing here.
     await delay(seconds * 1000);
     await stage.redis.resume();
     await publisher.reached(2 * SOME);
@@ -40,7 +40,7 @@ describe('Redis', () => {
     expect(verdict.gaps).toBe(0);
   });
 
-  test('is frozen: a publisher hears so soon, and no stream is closed', async () => {
+  test('is frozen: a publish fails soon, and no stream is closed', async () => {
     stage = await Stage.open({ replicas: 1 });
     const broker = stage.broker(0);
     const stream = await openStream(`${broker.url}/events/news`);
@@ -51,7 +51,8 @@ describe('Redis', () => {
         method: 'POST',
         headers: { authorization: `Bearer ${broker.key}`, 'idempotency-key': 'once' },
         body: 'x',
-        // Within a second, it is promised. A busy machine has three, less than a connection that is given up (4 s).
+        // The contract says within a second. A busy machine gets three, still less than giving up a connection takes (4
+        // s).
         signal: AbortSignal.timeout(3_000),
       });
     for (let i = 0; i < 3; i++) {
@@ -78,7 +79,7 @@ describe('Redis', () => {
     expect(verdict.gaps).toBe(0);
   });
 
-  test('comes back empty: every reader is told, and nothing that follows is muted', async () => {
+  test('comes back empty: every reader gets a gap, and every later event is delivered', async () => {
     stage = await Stage.open();
     await stage.addReaders(2);
     const publisher = stage.publisher({ retries: false });
@@ -91,7 +92,7 @@ describe('Redis', () => {
     expect(verdict.gaps).toBeGreaterThanOrEqual(stage.readers.length);
   });
 
-  test('is flushed while everybody listens', async () => {
+  test('is flushed while readers are live', async () => {
     stage = await Stage.open();
     const rovers = await stage.addReaders(4);
     const publisher = stage.publisher({ retries: false });
@@ -105,12 +106,12 @@ describe('Redis', () => {
     expect(verdict.breaches).toEqual([]);
   });
 
-  test('is flushed and its clock goes back: ids begin below what was seen, and are not muted', async () => {
+  test('is flushed and its clock goes back: ids begin below those already seen, and the events are delivered', async () => {
     stage = await Stage.open();
     await stage.addReaders(2);
     const publisher = stage.publisher({ retries: false });
     await publisher.reached(SOME);
-    // An event from the future, as a clock leaves behind that has run ahead and is put right.
+    // An event with an id from the future, as a clock leaves it that ran ahead and was corrected.
     const future = '99999999999999-0';
     const [, newest = ''] =
       /^(\d+-\d+)/.exec(await stage.redis.cli('xrevrange', 'sluice:{news}:log', '+', '-', 'count', '1')) ??
@@ -126,7 +127,7 @@ describe('Redis', () => {
     expect(verdict.gaps).toBeGreaterThanOrEqual(stage.readers.length);
   });
 
-  test('is out of memory: publishing says so, streams live on, and go on when there is room', async () => {
+  test('is out of memory: publishing fails with that reason, streams stay open, and both go on when there is room', async () => {
     stage = await Stage.open({ redis: { args: ['--maxmemory-policy', 'noeviction'] } });
     await stage.addReaders(2);
     const publisher = stage.publisher();
@@ -151,7 +152,7 @@ describe('Redis', () => {
 });
 
 describe('while a reader is away', () => {
-  test('history is trimmed: a gap from what it saw to what is left, then the rest', async () => {
+  test('history is trimmed: the reader gets a gap from its last id to the first kept event, then the rest', async () => {
     stage = await Stage.open({ env: { SLUICE_HISTORY_SIZE: '50' } });
     const [rover] = await stage.addReaders(1);
     const publisher = stage.publisher({ rate: 2_000 });
@@ -162,7 +163,7 @@ describe('while a reader is away', () => {
     expect(verdict.breaches).toEqual([]);
   });
 
-  test('the channel expires: it is told on its return', async () => {
+  test('the channel expires: the reader gets a gap when it returns', async () => {
     stage = await Stage.open({ env: { SLUICE_HISTORY_TTL: '1s' } });
     const publisher = stage.publisher();
     await publisher.reached(10);
@@ -183,7 +184,7 @@ describe('while a reader is away', () => {
 });
 
 describe('a replica', () => {
-  test('is killed with -9, and comes back', async () => {
+  test('is killed with SIGKILL, and comes back', async () => {
     stage = await Stage.open();
     await stage.addReaders(4);
     const publisher = stage.publisher();
@@ -198,7 +199,7 @@ describe('a replica', () => {
     expect(verdict.reconnects).toBeGreaterThan(0);
   });
 
-  test('after the other is restarted, as in a rolling update', async () => {
+  test('and then the other one are restarted, as in a rolling update', async () => {
     stage = await Stage.open({ env: { SLUICE_DRAIN_WINDOW: '500ms' } });
     await stage.addReaders(4);
     const publisher = stage.publisher();

@@ -6,7 +6,7 @@ describe('two replicas on one Redis', () => {
   let stage: Stage;
   afterEach(() => stage.close());
 
-  test('what is published on one arrives on the other', async () => {
+  test('an event published on one arrives on the other', async () => {
     stage = await Stage.open();
     const stream = await openStream(`${stage.broker(1).url}/events/news`);
     await stream.until('sluice:ready');
@@ -15,7 +15,7 @@ describe('two replicas on one Redis', () => {
     stream.close();
   });
 
-  test('a reader cut in the middle of 1,000 events goes on at the other replica, every id once and in order', async () => {
+  test('a reader that is cut in the middle of 1,000 events resumes on the other replica, with every id once and in order', async () => {
     stage = await Stage.open();
     const [a, b] = [stage.broker(0), stage.broker(1)];
     const before = await openStream(`${b.url}/events/news`);
@@ -40,7 +40,7 @@ describe('two replicas on one Redis', () => {
   });
 });
 
-test('the connections for announcements are killed again and again: nobody misses or repeats an event', async () => {
+test('the pub/sub connections are killed again and again: no reader misses an event or gets one twice', async () => {
   const stage = await Stage.open();
   try {
     await stage.addReaders(6);

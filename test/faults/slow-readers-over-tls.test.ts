@@ -36,7 +36,7 @@ afterEach(() => broker.kill());
 const metric = async (name: string): Promise<number> =>
   (await readMetrics(broker.adminUrl ?? '')).get(name) ?? NaN;
 
-/** With the connections by which the test itself asks and publishes. */
+/** The open files of the broker, with the connections of the test itself. */
 async function openFiles(): Promise<number> {
   await broker.publish('elsewhere', 'x');
   return await metric('process_open_fds');
@@ -58,7 +58,7 @@ describe('over HTTP/2', () => {
   });
   afterEach(() => session.destroy());
 
-  test('a stream whose window is never opened is reset; the others of its connection go on', async () => {
+  test('a stream whose window never opens is reset; the other streams of its connection go on', async () => {
     const stalled = session.request({ ':path': '/events/news' });
     await once(stalled, 'response');
     const closed = once(stalled, 'close');
@@ -71,23 +71,24 @@ describe('over HTTP/2', () => {
     await other.when(({ events }) => events.at(-1)?.id === ids.at(-1));
     expect(other.events.slice(1).map(({ id }) => id)).toEqual(ids);
     expect(await metric('sluice_connections')).toBe(1);
-    // What waits for one reader is bounded, too.
+    // The buffer of one reader is bounded, too.
     expect(await metric('sluice_buffered_bytes')).toBe(0);
   });
 
   test('a reader that opens its window bit by bit is slow, and gets everything', async () => {
     const ids = await publishMany(12);
     const slow = session.request({ ':path': '/events/news?last_event_id=earliest' });
-    // One page from the log takes longer than the time-out: what counts is that it takes something.
+    // One page from the log takes longer than the stall time-out. The reader is not stalled, because it takes
+    // something.
     const text = await readSlowly(slow, 'sluice:ready', 150);
     expect(idsIn(text)).toEqual(ids);
     expect(await metric(STALLED)).toBe(0);
   });
 
-  test('a connection whose network drops everything without a sign is freed with all its streams', async () => {
+  test('a connection whose network drops everything without a sign is closed with all its streams', async () => {
     const relay = await startTcpRelay(broker.port);
     const files = await openFiles();
-    // Windows so large that it is TCP that is full in the end: not even a reset of a stream gets through.
+    // The windows are so large that TCP fills up first. Then even a reset of a stream does not get through.
     const dead = connectHttp2(relay.url.replace('http:', 'https:'), {
       settings: { initialWindowSize: WINDOW },
     });
@@ -107,7 +108,7 @@ describe('over HTTP/2', () => {
   });
 });
 
-/** Reads 16 KiB at a time, with a pause in between. */
+/** Reads 16 KiB at a time, with a pause after each. */
 async function readSlowly(stream: ClientHttp2Stream, text: string, pause: number): Promise<string> {
   let all = '';
   stream.setEncoding('utf8');
@@ -133,7 +134,7 @@ async function openIdle(path: string): Promise<TLSSocket> {
 }
 
 describe('over HTTP/1.1 with TLS', () => {
-  test('a reader that takes nothing is closed, and frees what it held', async () => {
+  test('a reader that takes nothing is closed, and its buffer is freed', async () => {
     const files = await openFiles();
     const idle = await openIdle('/events/news');
     await expect.poll(() => metric('sluice_connections')).toBe(1);
@@ -144,7 +145,7 @@ describe('over HTTP/1.1 with TLS', () => {
     idle.destroy();
   });
 
-  test('a slow reader that goes on reading is not', async () => {
+  test('a slow reader that goes on reading is not closed', async () => {
     const idle = await openIdle('/events/news?last_event_id=0-0');
     const reading = readUntil(idle, 'data: the end\n', 3);
     const ids = await publishMany(200);

@@ -10,9 +10,9 @@ import { startTcpRelay } from '../support/tcp-relay.ts';
 
 const KIB = 1024;
 const LARGE = 'x'.repeat(64 * KIB);
-/** More than the kernel takes for one connection. */
+/** Large events: more bytes than the kernel buffers for one connection. */
 const MANY = 200;
-/** What one reader may have waiting in the process: what was joined for one write, and the socket's own measure. */
+/** The most bytes that wait for one reader in the process: one joined write, and the socket's high-water mark. */
 const BOUND = 512 * KIB;
 
 let broker: Broker;
@@ -21,7 +21,7 @@ const start = async (env: Readonly<Record<string, string>> = {}): Promise<void> 
 };
 const metric = async (name: string): Promise<number> => (await readMetrics(broker.url)).get(name) ?? NaN;
 
-/** Publishes so much that no kernel takes all of it for a reader who does not read; gives the most that waited. */
+/** Publishes more than any kernel buffers for a reader that does not read. Returns the most bytes that waited. */
 async function publishMany(count = MANY): Promise<{ ids: string[]; mostBuffered: number }> {
   const ids: string[] = [];
   let mostBuffered = 0;
@@ -39,7 +39,7 @@ afterEach(async () => {
 describe('a reader', () => {
   beforeEach(() => start());
 
-  test('that never reads holds up nobody, keeps memory flat, and gets everything when it reads after all', async () => {
+  test('that never reads delays nobody, keeps memory flat, and gets everything when it reads again', async () => {
     const idle = await openIdleSocket(broker.port, '/events/news?last_event_id=0-0');
     const quick = await openStream(`${broker.url}/events/news`);
     await quick.until('sluice:ready');
@@ -57,7 +57,7 @@ describe('a reader', () => {
     quick.close();
   });
 
-  test('that is stopped as a process is like one that never reads', async () => {
+  test('whose process is stopped is like one that never reads', async () => {
     const script = `require('http').get('${broker.url}/events/news',r=>{r.once('data',()=>process.stdout.write('open'));r.on('data',()=>{})})`;
     const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
@@ -70,7 +70,7 @@ describe('a reader', () => {
     expect(await metric('sluice_buffered_bytes')).toBe(0);
   });
 
-  test('that half-closes is gone', async () => {
+  test('that half-closes its connection is disconnected', async () => {
     const idle = await openIdleSocket(broker.port, '/events/news');
     await expect.poll(() => metric('sluice_connections')).toBe(1);
     idle.resume().end();
@@ -79,7 +79,7 @@ describe('a reader', () => {
     idle.destroy();
   });
 
-  test('that is one of a hundred who do not read costs what a hundred may cost', async () => {
+  test('that is one of a hundred readers that do not read costs no more than its share', async () => {
     const idle = await Promise.all(
       Array.from({ length: 100 }, () => openIdleSocket(broker.port, '/events/news')),
     );
@@ -98,7 +98,7 @@ describe('a reader', () => {
 describe('with SLUICE_STALL_TIMEOUT', () => {
   beforeEach(() => start({ SLUICE_STALL_TIMEOUT: '1s' }));
 
-  test('a reader that takes nothing for so long is closed, and counted as stalled', async () => {
+  test('a reader that takes nothing for that long is closed, and counted as stalled', async () => {
     const idle = await openIdleSocket(broker.port, '/events/news');
     await expect.poll(() => metric('sluice_connections')).toBe(1);
     await publishMany();
@@ -108,7 +108,7 @@ describe('with SLUICE_STALL_TIMEOUT', () => {
     idle.destroy();
   });
 
-  test('a reader whose network drops everything without a sign is closed likewise', async () => {
+  test('a reader whose network drops everything without a sign is closed, too', async () => {
     const relay = await startTcpRelay(broker.port);
     const stream = await openStream(`${relay.url}/events/news`);
     await stream.until('sluice:ready');
@@ -119,9 +119,9 @@ describe('with SLUICE_STALL_TIMEOUT', () => {
     await relay.close();
   });
 
-  test('a slow reader that goes on reading is not', async () => {
+  test('a slow reader that goes on reading is not closed', async () => {
     const idle = await openIdleSocket(broker.port, '/events/news?last_event_id=0-0');
-    // Much longer than the time-out in all: what counts is that it takes something.
+    // Reading takes much longer than the stall time-out. The reader is not stalled, because it takes something.
     const reading = readUntil(idle, 'data: the end\n', 25);
     const { ids } = await publishMany();
     ids.push(await broker.publish('news', 'the end'));

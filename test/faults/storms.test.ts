@@ -10,7 +10,7 @@ const EVENTS = 600;
 let stage: Stage;
 afterEach(() => stage.close());
 
-/** How often Redis has run a script, by its own count. */
+/** How many times Redis has run a script, by Redis' own count. */
 async function scriptsRun(): Promise<number> {
   const stats = await stage.redis.cli('info', 'commandstats');
   const calls = [...stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].map(([, count]) => Number(count));
@@ -29,12 +29,12 @@ async function publishMany(broker: Broker, count: number): Promise<string[]> {
   return ids;
 }
 
-describe('two thousand subscribers lose their replica', () => {
+describe('two thousand subscribers that lose their replica', () => {
   test.each([
     { name: 'with the same position', position: (ids: string[]) => ids[100] },
     { name: 'each with a position of its own', position: (ids: string[], i: number) => ids[100 + (i % 300)] },
   ])(
-    'and come to another, $name: Redis is read a few times for all, and the replica stays alive',
+    'come to another, $name: Redis is read a few times for all of them, and the replica stays healthy',
     async ({ position }) => {
       stage = await Stage.open();
       const [a, b] = [stage.broker(0), stage.broker(1)];
@@ -68,7 +68,7 @@ describe('two thousand subscribers lose their replica', () => {
   );
 });
 
-test('one who comes back again and again for the same position costs Redis next to nothing', async () => {
+test('a reader that returns again and again from the same position costs Redis next to nothing', async () => {
   stage = await Stage.open({ replicas: 1 });
   const broker = stage.broker(0);
   const ids = await publishMany(broker, 50);
@@ -77,7 +77,7 @@ test('one who comes back again and again for the same position costs Redis next 
     const socket = await openIdleSocket(broker.port, `/events/news?last_event_id=${ids[20]}`);
     expect(await readUntil(socket, 'sluice:ready')).toContain(`id: ${ids.at(-1)}\n`);
   }
-  // The first finds out where the channel stands, and one in two seconds reads what it missed.
+  // The first read finds the channel's position, and one read in two seconds gets what the reader missed.
   expect((await scriptsRun()) - before).toBeLessThan(20);
   expect(await subscriptionsMade()).toBeLessThan(5);
   expect((await readMetrics(broker.url)).get('sluice_channels')).toBe(1);

@@ -9,13 +9,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 
-/** The one guard that measures: CPU time, against a fixed baseline under the same load in turns, with room on both sides. */
+/**
+ * The only guard that measures time: the broker's CPU time against a fixed baseline server under the same load. The two
+ * take turns, and the limit leaves room on both sides.
+ */
 
 const PUBLISHERS = 8;
 const SUBSCRIBERS = 5;
 const PUBLISHES = 1_000;
 const ROUNDS = 4;
-/** It is below 0.5; with every publish through Node's HTTP server it is above 0.7. */
+/** The ratio is below 0.5. With every publish through Node's HTTP server it is above 0.7. */
 const MOST = 0.6;
 
 let broker: Broker;
@@ -34,7 +37,7 @@ afterAll(async () => {
   await broker.kill();
 });
 
-/** User and system time of a process so far, in ticks of the kernel's clock. */
+/** User and system time of a process since its start, in ticks of the kernel's clock. */
 async function cpuOf(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -47,7 +50,7 @@ async function open(port: number): Promise<Socket> {
   return socket;
 }
 
-/** Publishes one after the other on one connection; each waits for the answer to the one before. */
+/** Publishes one event after the other on one connection; each waits for the answer to the one before. */
 async function publish(port: number, count: number): Promise<void> {
   const socket = await open(port);
   const body = JSON.stringify({ channel: 'news', data: 'x'.repeat(100) });
@@ -70,7 +73,7 @@ async function subscribe(port: number): Promise<Socket> {
   return socket;
 }
 
-/** CPU ticks that the process needs for one round of the load. */
+/** Returns the CPU ticks that the process uses for one round of the load. */
 async function round(pid: number, port: number): Promise<number> {
   const before = await cpuOf(pid);
   await Promise.all(Array.from({ length: PUBLISHERS }, () => publish(port, PUBLISHES)));
@@ -84,7 +87,7 @@ test.runIf(process.platform === 'linux')(
     const sockets = await Promise.all(
       Array.from({ length: SUBSCRIBERS }, () => [subscribe(broker.port), subscribe(baselinePort)]).flat(),
     );
-    // Once for both, so that each is compiled.
+    // Warms up both servers, so that their code is compiled.
     await round(broker.pid, broker.port);
     await round(baselinePid, baselinePort);
     let ours = 0;

@@ -3,9 +3,9 @@ import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /**
- * What one would write in an afternoon: node:http, an id from a counter, one write for each subscriber. It has no log,
- * no order to keep, no limits and no key to check. The broker's cost is compared with it, in the same minute on the
- * same machine; so it must not change.
+ * The simplest possible server: node:http, an id from a counter, one write for each subscriber. It has no log, no
+ * order, no limits and no authentication. The guard compares the broker's cost with this server's cost, at the same
+ * time on the same machine. So this file must not change.
  */
 const subscribers = new Set<ServerResponse>();
 let id = 0;

@@ -6,7 +6,7 @@ import { openIdleSocket } from '../support/idle-socket.ts';
 import { readMetrics } from '../support/read-metrics.ts';
 
 const CONNECTIONS = 3_000;
-/** Of resident memory, in KiB. A request, its response and its parser kept alive would be twice as much. */
+/** Resident memory of one connection, in KiB. A kept request, response and parser would take twice as much. */
 const BOUND = 16;
 
 let broker: Broker;
@@ -17,7 +17,7 @@ async function residentKib(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
 }
 
-test.runIf(process.platform === 'linux')('an idle connection keeps little', async () => {
+test.runIf(process.platform === 'linux')('an idle connection takes little memory', async () => {
   broker = await startBroker();
   const open = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i += 100) {
@@ -25,7 +25,7 @@ test.runIf(process.platform === 'linux')('an idle connection keeps little', asyn
     }
   };
   const opened = async (): Promise<number> => (await readMetrics(broker.url)).get('sluice_connections') ?? 0;
-  // The first ones fill what the process keeps anyway: compiled code, pools, heap pages.
+  // The first connections fill what the process keeps anyway: compiled code, pools, heap pages.
   await open(1_000);
   await expect.poll(opened).toBe(1_000);
   const before = await residentKib(broker.pid);

@@ -2,16 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { afterEach, expect, test } from 'vitest';
-import type { SharedBytes } from '../../src/core/shared-bytes.ts';
-import type { Sink } from '../../src/core/subscription.ts';
-import { parseChannelName } from '../../src/core/channel-name.ts';
+import type { Sink } from '../../src/delivery/sink.ts';
+import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
+import type { SharedBytes } from '../../src/stream/shared-bytes.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { HubFixture } from '../support/hub-fixture.ts';
 import { openRaw, requestBytes } from '../support/raw-http.ts';
 import { openStream } from '../support/sse-reader.ts';
 
-/** What fan-out may cost, in counts: they are the same on every machine, however busy it is. */
+/** The cost of fan-out, in counts. The counts are the same on every machine, busy or not. */
 
 let broker: Broker | undefined;
 afterEach(async () => {
@@ -19,7 +20,7 @@ afterEach(async () => {
   broker = undefined;
 });
 
-/** System calls by which the process has written so far, to whatever. Linux counts them. */
+/** The process' write system calls since its start, to any file or socket. Linux counts them. */
 async function writesOf(pid: number): Promise<number> {
   const io = await readFile(`/proc/${pid}/io`, 'utf8');
   return Number(/^syscw: (\d+)$/m.exec(io)?.[1]);
@@ -34,8 +35,9 @@ test.runIf(process.platform === 'linux')(
     await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
     const before = await writesOf(pid);
     const events = 400;
-    // In a few pieces, so that the broker has them in a few turns of its loop however busy the machine is; on one
-    // connection no more may wait for their answers than that.
+    // The publishes arrive in a few pieces, so that the broker reads them in a few turns of its event loop, however
+    // busy the machine is. Several connections, because the broker limits how many pipelined publishes of one
+    // connection wait for their answers.
     const publishers = await Promise.all(Array.from({ length: 8 }, () => openRaw(port)));
     const headers = [`Authorization: Bearer ${key}`, 'Content-Length: 1'];
     const publish = requestBytes({ method: 'POST', path: '/publish/news', headers, body: 'x' });
@@ -43,14 +45,14 @@ test.runIf(process.platform === 'linux')(
     for (const publisher of publishers) publisher.send(each);
     await Promise.all(streams.map((stream) => stream.when(({ events: got }) => got.length === events + 1)));
     const deliveries = events * streams.length;
-    // One for each publish's answer at the most; without joining there would be one for each delivery besides.
+    // At most one write for each publish's answer. Without joining there would be one write for each delivery, too.
     const perDelivery = ((await writesOf(pid)) - before - events) / deliveries;
     expect(perDelivery).toBeLessThan(0.5);
     for (const stream of streams) stream.close();
   },
 );
 
-test('every subscriber is given the same bytes, not a copy of its own', async () => {
+test('every subscriber gets the same bytes, and no copy', async () => {
   const fixture = new HubFixture();
   const given: SharedBytes[][] = [];
   const sinks = Array.from({ length: 20 }, (): Sink => {
@@ -58,7 +60,7 @@ test('every subscriber is given the same bytes, not a copy of its own', async ()
     given.push(own);
     return {
       writable: true,
-      write: (bytes) => void own.push(bytes),
+      deliver: (run) => void own.push(run.as(EVENT_FRAMES)),
       gap: () => undefined,
       waiting: () => undefined,
       ready: () => undefined,
@@ -89,7 +91,10 @@ test('a delivery allocates next to nothing', async () => {
   let deliveries = 0;
   const sink: Sink = {
     writable: true,
-    write: () => void deliveries++,
+    deliver: (run) => {
+      run.as(EVENT_FRAMES);
+      deliveries++;
+    },
     gap: () => undefined,
     waiting: () => undefined,
     ready: () => undefined,
@@ -111,12 +116,12 @@ test('a delivery allocates next to nothing', async () => {
   await publishEach(events);
   const bytes = allocated() - before;
   expect(deliveries).toBe(subscribers * events);
-  // An object, a closure or a promise for each would be more than that; an event has some, shared by all.
+  // One object, closure or promise for each delivery would take more. An event has some, which all subscribers share.
   expect(bytes / deliveries).toBeLessThan(16);
   await fixture.close();
 });
 
-/** Bytes that the heap has handed out so far, collected or not. */
+/** Bytes that the heap has allocated so far, collected or not. */
 function allocated(): number {
   return (getHeapStatistics() as { total_allocated_bytes?: number }).total_allocated_bytes ?? 0;
 }

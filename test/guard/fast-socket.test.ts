@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInThisContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { detachSocket } from '../../src/sse/detach-socket.ts';
+import { detachSocket } from '../../src/stream/detach-socket.ts';
 
-/** Whether V8 keeps the object's properties at fixed places; else it looks each of them up in a dictionary. */
+/** Whether V8 keeps the object's properties at fixed offsets. Otherwise V8 looks up each property in a dictionary. */
 function hasFastProperties(object: object): boolean {
   setFlagsFromString('--allow-natives-syntax');
   const ask = runInThisContext('(object) => %HasFastProperties(object)') as (object: object) => boolean;
@@ -16,7 +16,7 @@ function hasFastProperties(object: object): boolean {
   return answer;
 }
 
-test('a socket that is taken from the HTTP server is no dictionary: each write would pay for it', async () => {
+test('a socket taken from the HTTP server has fast properties; a dictionary would slow down each write', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = get({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', agent: false });

@@ -4,12 +4,12 @@ import type { Broker } from '../support/broker.ts';
 import { openRaw } from '../support/raw-http.ts';
 import { readMetrics } from '../support/read-metrics.ts';
 
-/** Whole requests, through everything that looks at a head: Node, Fastify and its plugins, and the broker. */
+/** Whole requests, through everything that reads a head: Node, Fastify and its plugins, and the broker. */
 
 let broker: Broker;
 beforeAll(async () => {
   broker = await startBroker({
-    // As much as may be set, so that what grows with the square shows.
+    // The largest setting, so that quadratic growth shows.
     SLUICE_MAX_HEADER_BYTES: '1MiB',
     SLUICE_JWT_SECRET: 'a secret of more than thirty-two bytes',
     SLUICE_TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8,::1',
@@ -24,7 +24,7 @@ const CLOSED = 'HEAD /events/closed';
 const PAGE = 'GET /';
 const PUBLISH = 'POST /publish';
 
-/** A header of that value behind a beginning, in a request that is otherwise right. */
+/** A valid request with one header, whose value begins with the given text. */
 const inHeader =
   (request: string, name: string, beginning = '', more: readonly string[] = []) =>
   (text: string): string =>
@@ -77,7 +77,7 @@ const PLACES: readonly Place[] = [
 
 const SMALL = 32_000;
 const LARGE = 8 * SMALL;
-/** Three times what is linear; and what an answer and the asking for it may take anyway, in ms. */
+/** Three times linear growth. HARMLESS adds the time of the answer and of the scrapes, in ms. */
 const MOST = 24;
 const HARMLESS = 50;
 
@@ -86,7 +86,7 @@ async function used(): Promise<number> {
   return ((await readMetrics(broker.url)).get('process_cpu_seconds_total') ?? NaN) * 1_000;
 }
 
-/** What the broker takes for it, in ms of CPU time, the least of several times. */
+/** The CPU time that the broker uses for the request, in ms: the least of several measurements. */
 async function cost(request: string): Promise<number> {
   let least = Infinity;
   for (let i = 0; i < 3; i++) {
@@ -102,7 +102,7 @@ async function cost(request: string): Promise<number> {
 
 describe.each(PLACES)('%s', (_place, request, units) => {
   test.each(units.map((unit) => [JSON.stringify(unit), unit]))(
-    'of many %s costs its length',
+    'of many %s costs no more than linear time',
     async (_name, unit) => {
       const small = await cost(request(unit.repeat(SMALL / unit.length)));
       const large = await cost(request(unit.repeat(LARGE / unit.length)));

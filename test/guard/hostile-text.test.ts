@@ -1,28 +1,33 @@
 import { describe, expect, test } from 'vitest';
 import { bearerToken } from '../../src/auth/bearer.ts';
 import { AllowedOrigins } from '../../src/auth/allowed-origins.ts';
-import { cookieCounts, cookieTokens } from '../../src/auth/token-cookie.ts';
+import { isCookieAccepted, cookieTokens } from '../../src/auth/token-cookie.ts';
 import { readTokenHeader } from '../../src/auth/token-header.ts';
-import { brokerLogger } from '../../src/cli/broker-logger.ts';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import { parseChannelPattern } from '../../src/core/channel-pattern.ts';
-import { BrokerError } from '../../src/core/errors.ts';
-import { parseEventId } from '../../src/core/event.ts';
-import { parseOriginPattern } from '../../src/core/origin-pattern.ts';
-import { countedAddress } from '../../src/http/client-address.ts';
-import { parseDisconnect } from '../../src/http/disconnect-body.ts';
-import { noProgress, readPlainPublish } from '../../src/http/plain-publish.ts';
-import { parsePublication, parseRawPublication } from '../../src/http/publication.ts';
+import { brokerLogger } from '../../src/observe/broker-logger.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import { parseChannelPattern } from '../../src/events/channel-pattern.ts';
+import { BrokerError } from '../../src/events/errors.ts';
+import { EventRun } from '../../src/events/event-run.ts';
+import { ORIGIN, parseEventId } from '../../src/events/event.ts';
+import { parseOriginPattern } from '../../src/auth/origin-pattern.ts';
+import { encodeRecord } from '../../src/events/record.ts';
+import { countedAddress, forwardedClientAddress } from '../../src/http/client-address.ts';
+import { parseDisconnect } from '../../src/routes/disconnect-body.ts';
+import { noProgress, readPlainPublish } from '../../src/routes/plain-publish.ts';
 import { ReceivedBytes } from '../../src/http/received-bytes.ts';
-import { startPosition } from '../../src/http/start-position.ts';
-import { parseTokenBody } from '../../src/http/token-body.ts';
+import { startPosition } from '../../src/routes/start-position.ts';
+import { parseTokenBody } from '../../src/routes/token-body.ts';
 import { trustedProxies } from '../../src/http/trusted-proxies.ts';
-import { encodeFields, fits } from '../../src/sse/frame.ts';
+import { fits, parsePublication, parseRawPublication } from '../../src/publish/publication.ts';
+import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
 import { growth, isLinear } from '../support/growth.ts';
 
-/** Everything that reads what a stranger sends takes time that grows with its length, whatever it is. */
+/** Every reader of a stranger's text takes time that grows no faster than the text's length, for any text. */
 
-/** What has made expressions and loops quadratic: blanks, separators, quotes, brackets, digits, and what looks like a beginning. */
+/**
+ * Units that have made expressions and loops quadratic: blanks, separators, quotes, brackets, digits, and beginnings of
+ * tokens.
+ */
 const UNITS = [
   [
     ' ',
@@ -120,7 +125,7 @@ const UNITS = [
 ].flat();
 
 const MAX_BYTES = 1024 ** 2;
-/** Of what stands in a head; more than the default limit lets in. */
+/** The size of text in a head: more than the default limit accepts. */
 const HEAD = 64 * 1024;
 
 const NO_ORIGINS = new AllowedOrigins([]);
@@ -146,7 +151,7 @@ const publication = (body: string): unknown => parsePublication(Buffer.from(body
 const data = (json: string): unknown => publication(`{"channel":"news","data":${json}}`);
 
 const READERS: Readonly<Record<string, readonly [size: number, read: (text: string) => unknown]>> = {
-  // The lane takes no longer heads.
+  // The lane accepts no longer heads.
   'a value in the lane': [7_900, (text) => plain([`a:${text}`])],
   'a value in the lane, with its end wrong': [7_900, (text) => plain([`a:${text}\u007f`])],
   'a value in the lane, between letters': [7_900, (text) => plain([`a:x${text}x`])],
@@ -166,11 +171,16 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
   cookies: [HEAD, (text) => cookieTokens(text, 'sluice_token')],
   'our cookie': [HEAD, (text) => cookieTokens(`sluice_token=${text}`, 'sluice_token')],
   'our cookie, in quotes': [HEAD, (text) => cookieTokens(`sluice_token="${text}"x`, 'sluice_token')],
-  'an origin': [HEAD, (text) => cookieCounts({ origin: `https://${text}`, host: 'a' }, NO_ORIGINS)],
+  'an origin': [HEAD, (text) => isCookieAccepted({ origin: `https://${text}`, host: 'a' }, NO_ORIGINS)],
   'an origin, below a domain': [HEAD, (text) => BELOW.lists(`https://${text}.example.com`)],
   'an origin, as a setting': [HEAD, parseOriginPattern],
-  'a host': [HEAD, (text) => cookieCounts({ origin: 'https://a', host: text }, NO_ORIGINS)],
+  'a host': [HEAD, (text) => isCookieAccepted({ origin: 'https://a', host: text }, NO_ORIGINS)],
   'an address': [HEAD, countedAddress],
+  'forwarded addresses in the lane': [HEAD, (text) => forwardedClientAddress('10.0.0.1', text, trusts)],
+  'forwarded addresses in the lane, all trusted': [
+    HEAD,
+    (text) => forwardedClientAddress('10.0.0.1', `${text}${',10.0.0.1'.repeat(text.length / 9)}`, trusts),
+  ],
   'an address in brackets': [HEAD, (text) => countedAddress(`[${text}]:80x`)],
   'an address with a zone': [HEAD, (text) => countedAddress(`fe80::1%${text}`)],
   'a proxy': [HEAD, trusts],
@@ -210,7 +220,7 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
     HEAD,
     (text) => parseDisconnect(Buffer.from(JSON.stringify({ sub: text })), 0),
   ],
-  'the fields of an event': [MAX_BYTES / 8, (text) => encodeFields('a', text)],
+  'the frame of an event': [MAX_BYTES / 8, (text) => frameOf(text)],
   'whether an event fits': [MAX_BYTES / 8, (text) => fits(text, text.length * 2)],
 };
 
@@ -255,3 +265,8 @@ describe('a request in packets of one byte', () => {
     expect(grown).toSatisfy(isLinear);
   });
 });
+
+function frameOf(text: string): unknown {
+  const record = Buffer.from(encodeRecord({ type: 'a', data: text }));
+  return new EventRun(ORIGIN, [{ id: ORIGIN, prev: ORIGIN, record }]).as(EVENT_FRAMES);
+}

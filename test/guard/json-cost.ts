@@ -1,9 +1,9 @@
-import { parsePublication } from '../../src/http/publication.ts';
+import { parsePublication } from '../../src/publish/publication.ts';
 import { cost } from '../support/growth.ts';
 
 /**
- * What it takes to read a publication of 1 MiB, in ms, by what its data are made of, as one line of JSON. A process of its own,
- * because the tests' loader makes each call from one file into another several times as slow as it is.
+ * Prints how long it takes to read a publication of 1 MiB, in ms, for each kind of data, as one line of JSON. This runs
+ * in a process of its own, because the test runner's loader slows down each call between files several times.
  */
 const MAX_BYTES = 1024 ** 2;
 
@@ -51,7 +51,7 @@ for (const [name, text] of [...bodies, ...wholes]) {
     try {
       parsePublication(body, MAX_BYTES);
     } catch {
-      // What is refused must not cost more than what is taken.
+      // A refused body must not cost more than an accepted one.
     }
   });
 }

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import { MAX_APPENDED } from '../../src/log/event-log.ts';
+import { POLICY, appendOne } from '../support/append-one.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { Listener } from '../support/listener.ts';
@@ -8,7 +10,7 @@ import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { openStream } from '../support/sse-reader.ts';
 
-/** What Redis is asked to do, by its own count, and what is done with what it says. */
+/** How many commands Redis gets, by its own count, and what the broker does with the answers. */
 
 let redis: RedisServer;
 let broker: Broker | undefined;
@@ -21,7 +23,7 @@ afterEach(async () => {
 });
 afterAll(() => redis.stop());
 
-/** Calls of those commands since `config resetstat`, of scripts by EVAL and EVALSHA together. */
+/** Calls of these commands since `config resetstat`. EVAL and EVALSHA count together as scripts. */
 async function calls(): Promise<Record<'script' | 'subscribe' | 'other', number>> {
   const counts = { script: 0, subscribe: 0, other: 0 };
   for (const [, name = '', count] of (await redis.cli('info', 'commandstats')).matchAll(
@@ -29,7 +31,7 @@ async function calls(): Promise<Record<'script' | 'subscribe' | 'other', number>
   )) {
     if (name === 'eval' || name === 'evalsha') counts.script += Number(count);
     else if (name === 'subscribe') counts.subscribe += Number(count);
-    // The probes, the test's own questions, and what the scripts themselves call.
+    // Leaves out the probes, the test's own commands, and commands that scripts call.
     else if (
       !/^(publish|info|config|xadd|xtrim|xrevrange|xrange|xlen|xinfo|rpush|ltrim|lindex|lrange|llen|pexpire|time|get|set|hello|client|unsubscribe)/.test(
         name,
@@ -40,10 +42,10 @@ async function calls(): Promise<Record<'script' | 'subscribe' | 'other', number>
   return counts;
 }
 
-test('a publish is one command; a subscription to a new channel two, to a known one none', async () => {
+test('a publish is one command, a subscription to a new channel two, and one to a known channel none', async () => {
   broker = await startBroker({ REDIS_URL: redis.url });
   await broker.logged('redis: up');
-  // What a replica reads once, when it joins the others.
+  // The list of revocations, which a replica reads once after it has joined.
   await expect.poll(() => redis.cli('info', 'commandstats')).toContain('cmdstat_zscan:');
   await redis.cli('config', 'resetstat');
   for (let i = 0; i < 50; i++) await broker.publish('news', 'x');
@@ -59,33 +61,45 @@ test('a publish is one command; a subscription to a new channel two, to a known 
   for (const stream of [first, ...more]) stream.close();
 });
 
-test('what is announced is not made text of on its way through', async () => {
+test('an announced payload is never decoded into a string', async () => {
   const log = await openRedisLog({
     url: redis.url,
     prefix: 'guard:',
-    historySize: 100,
-    historyTtl: 60_000,
     idempotencyTtl: 60_000,
   });
   const channel = parseChannelName('news');
   const listener = new Listener();
-  const following = log.follow(channel, listener);
-  await following.started;
+  const stop = log.follow(channel, listener);
+  await listener.following();
 
   const size = 100_000;
   const events = 20;
   const decoded = countDecodedBytes();
   let last = '';
-  for (let i = 0; i < events; i++)
-    last = (await log.append(channel, { fields: `data: ${'x'.repeat(size)}\n\n` })).id;
+  for (let i = 0; i < events; i++) last = (await appendOne(log, channel, 'x'.repeat(size))).id;
   await listener.heard((id) => id === last);
-  // Ids, the names of channels and of commands; a payload made text of would be all of it.
+  // Only ids and the names of channels and commands are decoded. A decoded payload would add all of its bytes.
   expect(decoded.stop()).toBeLessThan(events * 1_000);
-  following.stop();
+  stop();
   await log.close();
 });
 
-/** Counts the bytes that any Buffer of this process is asked to turn into text. */
+test('several events in one append are one command and one announcement', async () => {
+  const log = await openRedisLog({ url: redis.url, prefix: 'guard:', idempotencyTtl: 60_000 });
+  const channel = parseChannelName('many');
+  const events = Array.from({ length: MAX_APPENDED }, (_, i) => ({ data: String(i) }));
+  await redis.cli('config', 'resetstat');
+  await log.append(channel, events, { policy: POLICY });
+  expect((await calls()).script).toBe(1);
+  const stats = await redis.cli('info', 'commandstats');
+  expect(stats).toContain(`cmdstat_xadd:calls=${MAX_APPENDED},`);
+  // A probe may run in between; it announces and writes once.
+  for (const [, count] of stats.matchAll(/cmdstat_(?:publish|rpush):calls=(\d+)/g))
+    expect(Number(count)).toBeLessThanOrEqual(3);
+  await log.close();
+});
+
+/** Counts the bytes that any Buffer of this process decodes into text. */
 function countDecodedBytes(): { stop(): number } {
   type Slice = (this: Buffer, start?: number, end?: number) => string;
   const prototype = Buffer.prototype as unknown as Record<string, Slice>;

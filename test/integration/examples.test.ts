@@ -8,10 +8,10 @@ import { startLossyRelay } from '../support/lossy-relay.ts';
 import { openStream } from '../support/sse-reader.ts';
 
 const FOLDER = join(import.meta.dirname, '../../examples');
-/** A cold Go compiles its standard library first. */
+/** The first run of Go compiles its standard library. */
 const LIMIT = 120_000;
 
-/** What each example is started with: undefined where its language is not on this machine. */
+/** The command for each example; undefined when this machine lacks the language. */
 const commands: Readonly<Record<string, readonly string[] | undefined>> = {
   'publish.sh': found('curl') && ['sh'],
   'publish.mjs': [process.execPath],
@@ -38,7 +38,9 @@ beforeAll(async () => {
   broker = await startBroker();
   const left = Object.keys(commands).filter((file) => commands[file] === undefined);
   if (left.length > 0)
-    console.warn(`tests: NOT RUN, for want of their languages: ${left.join(', ')} in examples/.`);
+    console.warn(
+      `tests: NOT RUN, because this machine lacks their languages: ${left.join(', ')} in examples/.`,
+    );
 });
 afterAll(() => broker.kill());
 
@@ -58,15 +60,15 @@ async function run(
   });
 }
 
-test('the examples of the languages that Sluice needs itself can be run', () => {
+test('the examples in languages that Sluice itself needs can run', () => {
   expect(runnable.map(({ file }) => file)).toContain('publish.mjs');
 });
 
 describe.each(runnable)('examples/$file', (example) => {
   test(
-    'publishes once, although an answer is lost and a second one is 503',
+    'publishes once, although one answer is lost and the second is a 503',
     async () => {
-      // Not with the ending of a file: go run would take it for one of its own.
+      // The name does not end in .go: go run would take it for a source file.
       const channel = `examples.${example.file}.once`;
       const relay = await startLossyRelay(broker.url);
       const stream = await openStream(`${broker.url}/events/${channel}`);
@@ -89,7 +91,7 @@ describe.each(runnable)('examples/$file', (example) => {
   );
 
   test(
-    'says why it was refused, and does not try again',
+    'prints why it was refused, and does not try again',
     async () => {
       const relay = await startLossyRelay(broker.url);
       const { code, stdout, stderr } = await run(example, relay.url, 'a-wrong-key', ['news', 'hello']);

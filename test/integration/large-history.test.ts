@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
-/** Readers of a channel of large events are the business of that channel: publishers elsewhere notice nothing. */
+/** Readers of a channel of large events affect that channel alone, and not publishers on other channels. */
 
 const EVENTS = 300;
-/** Bytes after which a reader has shown what it costs. */
+/** How many bytes a reader reads before the test knows its cost. */
 const ENOUGH = 60_000_000;
 
 let redis: RedisServer;
@@ -19,13 +19,12 @@ beforeAll(async () => {
   const log = await openRedisLog({
     url: redis.url,
     prefix: 'sluice:',
-    historySize: 1_000,
-    historyTtl: 3_600_000,
     idempotencyTtl: 60_000,
   });
   const channel = parseChannelName('large');
-  const fields = `data: ${'x'.repeat(1_000_000)}\n\n`;
-  for (let i = 0; i < EVENTS; i++) await log.append(channel, { fields });
+  const data = 'x'.repeat(1_000_000);
+  const policy = { size: 1_000, ttl: 3_600_000 };
+  for (let i = 0; i < EVENTS; i++) await log.append(channel, [{ data }], { policy });
   await log.close();
   broker = await startBroker({ REDIS_URL: redis.url });
   await broker.logged('redis: up');
@@ -35,7 +34,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-/** Opens a stream and reads it until it has had so many bytes. */
+/** Opens a stream and reads this many bytes. */
 async function read(query: string, bytes: number): Promise<void> {
   const abort = new AbortController();
   const { body } = await fetch(`${broker.url}/events/large?${query}`, { signal: abort.signal });
@@ -52,7 +51,7 @@ async function read(query: string, bytes: number): Promise<void> {
 }
 
 test.each(['last=300', 'last_event_id=earliest'])(
-  'no publish elsewhere is refused while %s is read',
+  'no publish on another channel is refused while %s is read',
   async (query) => {
     const reader = { done: false };
     const all = read(query, ENOUGH).finally(() => {
@@ -60,7 +59,7 @@ test.each(['last=300', 'last_event_id=earliest'])(
     });
     let published = 0;
     while (!reader.done) {
-      // An answer that is not 200 rejects.
+      // `publish` rejects for any answer but 200.
       await broker.publish('elsewhere', 'small');
       published++;
     }

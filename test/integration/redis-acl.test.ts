@@ -15,9 +15,9 @@ const user = documentedUser('sluice');
 let broker: Broker;
 afterEach(() => broker.kill());
 
-describe('where the least user is the only one that a broker can be', () => {
+describe('with the user of fewest rights', () => {
   let redis: RedisServer;
-  /** Commands by somebody who may do everything. */
+  /** Runs a command as a user with every right. */
   const admin = (...args: string[]): Promise<string> => {
     const { hostname: host, port } = new URL(redis.url);
     return redisCommand({ host, port: Number(port) }, args, ['admin', 'all']);
@@ -31,7 +31,7 @@ describe('where the least user is the only one that a broker can be', () => {
   });
   afterAll(() => redis.stop());
 
-  test('a broker is ready, publishes, serves, and resumes after its connections were cut', async () => {
+  test('a broker is ready, publishes, serves, and resumes after its connections were killed', async () => {
     broker = await startBroker({
       REDIS_URL: `${asUser(redis.url, user)}/1`,
       SLUICE_REDIS_WAIT_REPLICAS: '0',
@@ -55,7 +55,7 @@ describe('where the least user is the only one that a broker can be', () => {
       )
       .toBeGreaterThan(1);
     await stream.when(({ events }) => events.at(-1)?.id === ids.at(-1));
-    // One that reads from the log, the other having heard of it.
+    // This subscriber reads from the log; the other one gets announcements.
     const late = await openStream(`${broker.url}/events/news?last=2`);
     const events = await late.until('sluice:ready');
     expect(events.slice(0, -1).map(({ id }) => id)).toEqual(ids);
@@ -63,14 +63,14 @@ describe('where the least user is the only one that a broker can be', () => {
     expect(broker.log().join('\n')).not.toContain(user.password);
   });
 
-  test('an event that replicas have to confirm is refused for them, and not for want of a right', async () => {
+  test('an event that replicas have to confirm is refused because of the replicas, and not because of a missing right', async () => {
     broker = await startBroker({ REDIS_URL: asUser(redis.url, user), SLUICE_REDIS_WAIT_REPLICAS: '1' });
     await expectRedisDown(broker, /NOREPLICAS/);
     await expect(broker.publish('news', 'x')).rejects.toThrow('Too few replicas');
     expect(await admin('acl', 'log')).toBe('');
   });
 
-  test('with another prefix than the one it was given, Redis refuses it, and it says why', async () => {
+  test('Redis refuses a broker with another prefix, and the broker reports it', async () => {
     broker = await startBroker({ REDIS_URL: asUser(redis.url, user), SLUICE_REDIS_PREFIX: 'other:' });
     await expectRedisDown(broker, /NOPERM/);
     await expect(broker.publish('news', 'x')).rejects.toThrow(/with 503: .*log-unavailable/);
@@ -78,7 +78,7 @@ describe('where the least user is the only one that a broker can be', () => {
   });
 });
 
-describe('behind Sentinels that have users, too', () => {
+describe('behind Sentinels that have users of their own', () => {
   const sentinelUser = documentedUser('sluice-sentinel');
   let sentinels: RedisSentinels;
   beforeAll(async () => {
@@ -88,7 +88,7 @@ describe('behind Sentinels that have users, too', () => {
   });
   afterAll(() => sentinels.stop());
 
-  test('a broker finds the master, and nobody refuses it anything', async () => {
+  test('a broker finds the master, and no server refuses a command', async () => {
     const { name, password } = sentinelUser;
     const url = `${asUser(sentinels.url, user)}?sentinelUsername=${name}&sentinelPassword=${password}`;
     broker = await startBroker({ REDIS_URL: url, SLUICE_REDIS_WAIT_REPLICAS: '1' });

@@ -9,7 +9,7 @@ import type { RedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { openStream } from '../support/sse-reader.ts';
 
-describe('a cluster that has lost a master for good', () => {
+describe('a cluster that has lost a master for ever', () => {
   let cluster: RedisCluster;
   let broker: Broker;
   beforeAll(async () => {
@@ -40,7 +40,7 @@ describe('a cluster that has lost a master for good', () => {
     return `${answer.status} ${checks.log}`;
   };
 
-  test('serves the channels of the others, is ready, and says which slots are away and where they were', async () => {
+  test('serves the channels of other masters, is ready, and reports the missing slots and their node', async () => {
     const lost = await cluster.masterOf('sluice:{a}:log');
     const channels = ['b', 'c', 'd', 'e', 'f', 'g'];
     const masters = await Promise.all(channels.map((channel) => cluster.masterOf(`sluice:{${channel}}:log`)));
@@ -61,10 +61,10 @@ describe('a cluster that has lost a master for good', () => {
     expect(metrics.get('sluice_ready')).toBe(1);
     expect([5461, 5462]).toContain(metrics.get('sluice_log_slots_down'));
 
-    // Not only that there is no connection, but why.
+    // The report has the reason for the missing connection.
     await expect.poll(readiness).toContain('ECONNREFUSED');
 
-    // While the cluster agrees on it, and after.
+    // Both while the cluster agrees on the failure, and after.
     const refusal = async (): Promise<string> => `${(await publish('a')).status}`;
     expect(await refusal()).toBe('503');
     const [id] = [await broker.publish(other, 'hello')];
@@ -87,7 +87,7 @@ describe('a cluster that has lost a master for good', () => {
     expect(broker.log().filter((one) => one.includes('redis: partly down')).length).toBeLessThan(8);
   });
 
-  test('says so once when it comes to refuse everything', async () => {
+  test('logs once when it begins to refuse everything', async () => {
     for (const node of cluster.nodes) await node.signal('KILL').catch(() => undefined);
     await broker.logged('redis: down');
     const metrics = await readMetrics(broker.url);
@@ -97,7 +97,7 @@ describe('a cluster that has lost a master for good', () => {
   });
 });
 
-test('a user who lacks a right at one node of a cluster is told of, with that node', async () => {
+test('a user who lacks a right at one node is reported, with the node', async () => {
   const cluster = await startRedisCluster();
   const broker = await startBroker({ REDIS_URL: cluster.url });
   await broker.logged('redis: up');
@@ -112,7 +112,7 @@ test('a user who lacks a right at one node of a cluster is told of, with that no
   await cluster.stop();
 });
 
-test('a cluster that does not serve when a broker starts is told of as such', async () => {
+test('a cluster that is down when a broker starts is reported as down', async () => {
   const node = await startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] });
   await node.cli('cluster', 'addslotsrange', '0', '100');
   const broker = await startBroker({ REDIS_URL: `redis+cluster://127.0.0.1:1,127.0.0.1:${node.port}` });
@@ -123,7 +123,7 @@ test('a cluster that does not serve when a broker starts is told of as such', as
   await node.stop();
 });
 
-test('a cluster is reached over TLS by the name of a node that its certificate is for', async () => {
+test("a cluster is reached over TLS by the name in a node's certificate", async () => {
   const authority = createAuthority();
   const tls = { authority, port: await freePort(), names: ['localhost'] };
   const args = ['--cluster-enabled', 'yes', '--cluster-announce-hostname', 'localhost'];

@@ -1,8 +1,8 @@
 import { errorMonitor } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseRedisAddress } from '../../src/core/redis-address.ts';
-import { connectCommands } from '../../src/logs/redis/redis-connections.ts';
+import { parseRedisAddress } from '../../src/redis/redis-address.ts';
+import { connectCommands } from '../../src/redis/redis-connections.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
 import { startRedis } from '../support/redis-server.ts';
@@ -15,11 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-/** Gives a connection up in the middle of its handshake; resolves with the errors that it has told of. */
+/** Gives up a connection during its handshake; resolves with the errors that it emitted. */
 async function giveUp(): Promise<Error[]> {
   const address = parseRedisAddress(redis.tlsUrl);
   if (address.kind !== 'single') throw new Error('one server has another address');
-  // It finds that it does not trust Redis, and then hears that Redis did not like how it left.
+  // The client first refuses Redis' certificate, and then gets Redis' error about the broken handshake.
   const connection = connectCommands(address, {
     ...authority.issue(['broker']),
     ca: createAuthority('Another').cert,
@@ -29,7 +29,7 @@ async function giveUp(): Promise<Error[]> {
   const errors: Error[] = [];
   await nextTurn();
   const { stream } = connection;
-  // Whoever listens to 'error' itself, as events.once() does, would keep it from ending the process.
+  // errorMonitor leaves 'error' without a listener. events.once() would add one, and hide a crash of the process.
   stream.on(errorMonitor, (error: Error) => errors.push(error));
   connection.disconnect();
   await new Promise((resolve) => stream.on('close', resolve));
@@ -37,7 +37,7 @@ async function giveUp(): Promise<Error[]> {
 }
 
 test('a connection that fails twice does not end the process', async () => {
-  // What nobody listens to is an uncaught exception, for which the test runner fails.
+  // An 'error' without a listener is an uncaught exception, which fails the test run.
   await expect
     .poll(async () => (await Promise.all(Array.from({ length: 20 }, giveUp))).map(({ length }) => length))
     .toContain(2);

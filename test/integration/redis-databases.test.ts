@@ -28,8 +28,8 @@ async function start(url: string, ready = true): Promise<Broker> {
 const publishFails = (broker: Broker): Promise<void> =>
   expect(broker.publish('news', 'x')).rejects.toThrow(/with 503: .*log-unavailable/);
 
-describe('a database that cannot be selected is none, and never database 0', () => {
-  test('one that the server does not have', async () => {
+describe('a database that cannot be selected is reported, and database 0 is never used instead', () => {
+  test('a database that the server does not have', async () => {
     const broker = await start(`${redis.url}/5`, false);
     await expectRedisDown(broker, /DB index is out of range/);
     await publishFails(broker);
@@ -38,7 +38,7 @@ describe('a database that cannot be selected is none, and never database 0', () 
     expect(broker.log().filter((line) => line.includes('redis: up'))).toEqual([]);
   });
 
-  test('one that the user may not select', async () => {
+  test('a database that the user may not select', async () => {
     await redis.cli('acl', 'setuser', 'app', 'on', '>secret', '~*', '&*', '+@all', '-select');
     const url = redis.url.replace('//', '//app:secret@');
     const broker = await start(`${url}/1`, false);
@@ -51,7 +51,7 @@ describe('a database that cannot be selected is none, and never database 0', () 
     expect(await redis.cli('exists', 'sluice:{news}:log')).toBe('0');
   });
 
-  test('one that is gone when Redis comes back', async () => {
+  test('a database that is missing when Redis comes back', async () => {
     const folder = await startRedis({ args: ['--databases', '2'] });
     const broker = await start(`${folder.url}/1`);
     const stream = await openStream(`${broker.url}/events/news`);
@@ -64,7 +64,7 @@ describe('a database that cannot be selected is none, and never database 0', () 
     await publishFails(broker);
     expect(await fewer.cli('dbsize')).toBe('0');
     expect(await fewer.cli('pubsub', 'channels')).toBe('');
-    // The process has not ended, and its stream is open.
+    // The process is alive, and its stream is open.
     expect((await fetch(`${broker.url}/livez`)).status).toBe(200);
     await fewer.stop();
     const enough = await startRedis({ port, args: ['--databases', '2'] });
@@ -75,7 +75,7 @@ describe('a database that cannot be selected is none, and never database 0', () 
     await folder.stop();
   });
 
-  test('one behind Sentinels', async () => {
+  test('a database behind Sentinels', async () => {
     const sentinels = await startRedisSentinels();
     const broker = await start(`${sentinels.url}/99`, false);
     await expectRedisDown(broker, /DB index is out of range/);
@@ -86,7 +86,7 @@ describe('a database that cannot be selected is none, and never database 0', () 
 });
 
 describe('two brokers on two databases of one Redis', () => {
-  test('hear no events of each other', async () => {
+  test("do not get each other's events", async () => {
     const [zero, one] = [await start(redis.url), await start(`${redis.url}/1`)];
     const streams = [await openStream(`${zero.url}/events/news`), await openStream(`${one.url}/events/news`)];
     for (const stream of streams) await stream.until('sluice:ready');
@@ -103,7 +103,7 @@ describe('two brokers on two databases of one Redis', () => {
     ]);
   });
 
-  test('end no streams of each other, and wait for no answer', async () => {
+  test("end no streams of each other, and do not wait for each other's answers", async () => {
     const [zero, one] = [await start(redis.url), await start(`${redis.url}/1`)];
     const stream = await openStream(`${zero.url}/events/news`);
     await stream.until('sluice:ready');
@@ -117,7 +117,7 @@ describe('two brokers on two databases of one Redis', () => {
     expect(await stream.next()).toMatchObject({ data: 'still here' });
   });
 
-  test('while the names of database 0 stay what they were', async () => {
+  test('and the names of database 0 have no suffix', async () => {
     const broker = await start(redis.url);
     const stream = await openStream(`${broker.url}/events/news`);
     await stream.until('sluice:ready');

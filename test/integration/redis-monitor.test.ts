@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { RedisKeys } from '../../src/logs/redis/redis-keys.ts';
-import { parseRedisAddress } from '../../src/core/redis-address.ts';
-import { connectCommands, connectSubscriber } from '../../src/logs/redis/redis-connections.ts';
-import { RedisMonitor } from '../../src/logs/redis/redis-monitor.ts';
-import { RedisScripts } from '../../src/logs/redis/redis-scripts.ts';
+import { RedisKeys } from '../../src/redis/redis-keys.ts';
+import { parseRedisAddress } from '../../src/redis/redis-address.ts';
+import { connectCommands, connectSubscriber } from '../../src/redis/redis-connections.ts';
+import { RedisMonitor } from '../../src/redis/redis-monitor.ts';
+import { RedisScripts } from '../../src/redis/redis-scripts.ts';
+import { SubscriberConnection } from '../../src/redis/subscriber-connection.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 
@@ -14,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-test('that announcements are heard before commands can be given is no outage', async () => {
+test('pub/sub that connects before the command connection is no outage', async () => {
   const address = parseRedisAddress(redis.url);
   if (address.kind === 'cluster') throw new Error('one server has another address');
   const commands = connectCommands(address, {});
@@ -30,15 +31,23 @@ test('that announcements are heard before commands can be given is no outage', a
   const name = keys.probe('a');
   const probe = async (): Promise<number> =>
     (await scripts.run('probe', keys.probed('a'), [1_000, name, 'PUBLISH'])) as number;
-  const monitor = new RedisMonitor({ commands, subscriber, name, probe, onHealth });
-  await Promise.all([once(subscriber, 'ready'), subscriber.connect()]);
-  // Answered after the monitor's own subscription.
-  await subscriber.subscribe('another');
-  // What is given to a client that was not told to connect makes it do so.
+  const pubSub = new SubscriberConnection({ redis: subscriber });
+  const monitor = new RedisMonitor({ commands, subscriber: pubSub, name, probe, onHealth });
+  if (subscriber.status !== 'ready') await once(subscriber, 'ready');
+  // Confirmed after the monitor's own subscription.
+  const subscribed = Promise.withResolvers<void>();
+  pubSub.subscribe('another', {
+    onSubscribed: subscribed.resolve,
+    onInterrupted: () => undefined,
+    onMessage: () => undefined,
+    onSubscribeRefused: subscribed.reject,
+  });
+  await subscribed.promise;
+  // A lazy client connects only with its first command.
   if (commands.status === 'wait') await commands.connect();
   await up;
   expect(reports).toEqual([true]);
   monitor.close();
   commands.disconnect();
-  subscriber.disconnect();
+  pubSub.close();
 });

@@ -7,12 +7,12 @@ import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { openStream } from '../support/sse-reader.ts';
 
-// A Redis that answers, but refuses: each time it is told wherever somebody may look, with Redis' own first word.
+// A Redis that answers but refuses. The broker reports it everywhere, each time with Redis' own first word.
 
 let redis: RedisServer;
 let broker: Broker;
 beforeAll(async () => {
-  // The folder of its data may be changed while it runs, which some of these need.
+  // Some of the tests change Redis' data folder while it runs.
   redis = await startRedis({ args: ['--enable-protected-configs', 'yes'] });
 });
 afterAll(() => redis.stop());
@@ -42,7 +42,7 @@ async function readiness(): Promise<string> {
   return checks.log;
 }
 
-/** Waits until the broker says everywhere that it is this; then until all is well again. */
+/** Waits until the broker reports this word everywhere; then until everything is well again. */
 async function expectTold(word: string, heal: () => Promise<unknown>): Promise<void> {
   await expect.poll(readiness).toMatch(new RegExp(`^down: .*${word}`));
   const metrics = await readMetrics(broker.url);
@@ -63,7 +63,7 @@ async function connected(env: Record<string, string> = {}): Promise<void> {
   await broker.logged('redis: up');
 }
 
-describe('what Redis refuses while it runs is told with its word', () => {
+describe('refusals of a running Redis are reported with their word', () => {
   test('READONLY: it becomes a replica', async () => {
     await connected();
     await redis.cli('replicaof', '127.0.0.1', '1');
@@ -86,7 +86,7 @@ describe('what Redis refuses while it runs is told with its word', () => {
     await expectTold('NOREPLICAS', () => redis.cli('config', 'set', 'min-replicas-to-write', '0'));
   });
 
-  test('NOREPLICAS: it has fewer than the broker was told to wait for', async () => {
+  test('NOREPLICAS: it has fewer replicas than SLUICE_REDIS_WAIT_REPLICAS', async () => {
     broker = await startBroker({ REDIS_URL: redis.url, SLUICE_REDIS_WAIT_REPLICAS: '1' });
     await expect.poll(readiness).toMatch(/^down: NOREPLICAS/);
     expect(await problemOf()).toMatch(/^503 Too few replicas .*\(NOREPLICAS\)/);
@@ -109,7 +109,7 @@ describe('what Redis refuses while it runs is told with its word', () => {
     },
   );
 
-  test('NOPERM: the user may write, and hear nothing', async () => {
+  test('NOPERM: the user may write, and may not subscribe', async () => {
     const user = documentedUser('sluice');
     await redis.cli(...user.command);
     await redis.cli('acl', 'setuser', 'sluice', '-subscribe');
@@ -133,7 +133,7 @@ describe('what Redis refuses while it runs is told with its word', () => {
     expect(broker.log().join('\n')).not.toContain(secret);
   });
 
-  test('NOAUTH: it asks for a password that the broker was not given', async () => {
+  test('NOAUTH: it asks for a password that the broker does not have', async () => {
     const locked = await startRedis();
     await locked.cli('config', 'set', 'requirepass', 'mangosteen');
     broker = await startBroker({ REDIS_URL: locked.url });
@@ -143,8 +143,8 @@ describe('what Redis refuses while it runs is told with its word', () => {
   });
 });
 
-test('LOADING: it comes back with much data', async () => {
-  // A millisecond for each key, and an answer after every thousand of them.
+test('LOADING: it loads much data after a restart', async () => {
+  // One millisecond for each key, and Redis answers after every thousand keys.
   const slow = await startRedis({ appendonly: true, args: ['--key-load-delay', '500'] });
   await slow.cli('eval', "for i = 1, 8000 do redis.call('SET', 'k' .. i, 'x') end", '0');
   broker = await startBroker({ REDIS_URL: slow.url });
@@ -161,7 +161,7 @@ test('LOADING: it comes back with much data', async () => {
   await slow.stop();
 });
 
-test('a channel whose key is of another type is refused with that word, which the log says once; others go on', async () => {
+test('a channel whose key has another type is refused with that word, one log line reports it, and other channels go on', async () => {
   await connected();
   await redis.cli('set', 'sluice:{strange}:log', 'x');
   for (let i = 0; i < 5; i++) expect(await problemOf('strange')).toMatch(/^503 .*\(WRONGTYPE\)/);
@@ -170,7 +170,7 @@ test('a channel whose key is of another type is refused with that word, which th
   expect(linesOf('redis: refuses').map(({ reason }) => reason)).toEqual(['WRONGTYPE']);
 });
 
-test('a replica in REDIS_URL is told of in a few lines, however many publish', async () => {
+test('a replica in REDIS_URL is reported in a few lines, with any number of publishes', async () => {
   await redis.cli('replicaof', '127.0.0.1', '1');
   broker = await startBroker({ REDIS_URL: redis.url });
   await expect.poll(readiness).toMatch(/^down: READONLY/);
@@ -182,14 +182,14 @@ test('a replica in REDIS_URL is told of in a few lines, however many publish', a
   await broker.logged('redis: up');
 });
 
-test('while writes are refused announcements are still found to arrive, and streams stay open', async () => {
+test('while Redis refuses writes, announcements still count as arriving, and streams stay open', async () => {
   await connected();
   const stream = await openStream(`${broker.url}/events/news`);
   await stream.until('sluice:ready');
   await redis.cli('config', 'set', 'min-replicas-to-write', '1');
   await expect.poll(readiness).toMatch(/NOREPLICAS/);
   const clients = await redis.cli('client', 'list', 'type', 'pubsub');
-  // Two probes later it is still the same connection.
+  // Two probes later the connection is still the same.
   const count = linesOf('redis').length;
   const probes = async (): Promise<number> =>
     Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.cli('info', 'commandstats'))?.[1] ?? 0);
@@ -203,8 +203,22 @@ test('while writes are refused announcements are still found to arrive, and stre
   expect(await stream.next()).toMatchObject({ id });
 });
 
-describe('a policy that may evict events', () => {
-  test('is warned of at the start, and again when it is another at the next connection', async () => {
+test('a connection that breaks under a publish is no refusal', async () => {
+  await connected();
+  await redis.pause();
+  const problems = Promise.all([problemOf('a'), problemOf('b'), problemOf('c')]);
+  // Asked later, so that the publishes wait for Redis by the time it is answered.
+  await fetch(`${broker.url}/livez`);
+  await redis.kill();
+  for (const problem of await problems) expect(problem).toMatch(/^503 Redis cannot be reached\. Try again/);
+  await broker.logged('redis: down');
+  expect(linesOf('redis').filter((line) => JSON.stringify(line).includes('retries'))).toEqual([]);
+  await redis.restart();
+  await expect.poll(readiness).toBe('up');
+});
+
+describe('an eviction policy that may remove events', () => {
+  test('is a warning at the start, and again when a later connection finds another policy', async () => {
     await redis.cli('config', 'set', 'maxmemory-policy', 'allkeys-lru');
     await connected();
     await broker.logged('maxmemory-policy');

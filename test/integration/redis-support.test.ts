@@ -12,7 +12,7 @@ describe('the Redis that tests start', () => {
     await redis.stop();
   });
 
-  test('answers commands, and tells errors', async () => {
+  test('answers commands, and returns errors', async () => {
     expect(redis.url).toMatch(new RegExp(`^redis://[^/]+:${redis.port}$`));
     expect(await redis.cli('PING')).toBe('PONG');
     expect(await redis.cli('GET', 'nobody')).toBe('');
@@ -21,14 +21,14 @@ describe('the Redis that tests start', () => {
     await expect(redis.cli('INCR', 'list')).rejects.toThrow('WRONGTYPE');
   });
 
-  test('is silent while paused, and then answers what it was asked meanwhile', async () => {
+  test('is silent while paused, and then answers the waiting commands', async () => {
     await redis.pause();
     let answered = false;
     const answer = redis.cli('ECHO', 'late').then((text) => {
       answered = true;
       return text;
     });
-    // The connection itself is taken by the kernel; that is what makes a frozen server hard to notice.
+    // The kernel accepts the connection, so a frozen server is hard to notice.
     const socket = connect(redis.port, new URL(redis.url).hostname);
     await new Promise((resolve) => {
       socket.once('connect', resolve);

@@ -13,8 +13,8 @@ import { openStream } from '../support/sse-reader.ts';
 const authority = createAuthority();
 const client = authority.issue(['broker']);
 /**
- * With TLS 1.3 a server refuses a certificate after the handshake; its reason may come too late to be read, or get lost on
- * the way through a container's network.
+ * With TLS 1.3 a server refuses a certificate after the handshake. Its reason may come too late to be read, or get lost
+ * in a container's network.
  */
 const REFUSED = /unknown ca|certificate required|ECONNRESET|EPIPE|is closed$/;
 
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-/** What is needed for a Redis that wants to know who connects. */
+/** Settings for a Redis that asks clients for a certificate. */
 function settings(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
     REDIS_URL: redis.tlsUrl,
@@ -40,7 +40,7 @@ async function expectRefused(broker: Broker, reason: RegExp): Promise<void> {
   await expect(broker.publish('news', 'x')).rejects.toThrow(/with 503: .*log-unavailable/);
 }
 
-test('events go through a Redis that is reached over TLS, with a certificate of our own', async () => {
+test("events pass through a Redis with TLS and the test's own authority", async () => {
   const broker = await startBroker(settings());
   await broker.logged('redis: up');
   expect(await redis.cli('client', 'list', 'type', 'pubsub')).toContain('name=sluice-subscriber');
@@ -51,10 +51,10 @@ test('events go through a Redis that is reached over TLS, with a certificate of 
   await broker.kill();
 });
 
-describe('a broker is not ready, says why, and refuses what is published', () => {
+describe('a broker is not ready, reports why, and refuses publishes', () => {
   test.each([
     ['whose CA is another', { SLUICE_REDIS_TLS_CA: createAuthority('Another').cert }, /certificate/],
-    ['whose CA is none that is known', { SLUICE_REDIS_TLS_CA: '' }, /certificate/],
+    ['when the CA is unknown', { SLUICE_REDIS_TLS_CA: '' }, /certificate/],
     [
       'whose certificate Redis does not trust',
       (() => {
@@ -84,7 +84,7 @@ describe('a broker is not ready, says why, and refuses what is published', () =>
     await other.stop();
   });
 
-  test('when that port does not speak TLS', async () => {
+  test('when the port does not speak TLS', async () => {
     const broker = await startBroker(settings({ REDIS_URL: redis.url.replace('redis:', 'rediss:') }));
     await expectRefused(broker, /./);
     await broker.kill();
@@ -94,7 +94,7 @@ describe('a broker is not ready, says why, and refuses what is published', () =>
 async function expectDelivery(url: string): Promise<void> {
   const broker = await startBroker(settings({ REDIS_URL: url }));
   await broker.logged('redis: up');
-  // In a cluster they belong to different nodes.
+  // In a cluster these channels belong to different nodes.
   for (const channel of ['a', 'b', 'c', 'd', 'e', 'f']) {
     const stream = await openStream(`${broker.url}/events/${channel}`);
     await stream.until('sluice:ready');
@@ -104,7 +104,7 @@ async function expectDelivery(url: string): Promise<void> {
   await broker.kill();
 }
 
-describe('several servers that all speak TLS are reached over it', () => {
+describe('several servers that all use TLS are reached over it', () => {
   test('behind Sentinels', async () => {
     const sentinels = await startRedisSentinels(authority);
     await expectDelivery(sentinels.url);

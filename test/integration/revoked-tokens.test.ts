@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../src/core/channel-name.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { ControlGroup } from '../support/control-group.ts';
@@ -41,12 +41,12 @@ async function start(): Promise<Broker> {
     SLUICE_PUBLIC_CHANNELS: '*',
     SLUICE_REVOCATION_TTL: '1h',
   });
-  // A replica that cannot hear the others' answers yet does not ask them.
+  // A replica asks the others only after it can hear their answers.
   await expect.poll(async () => (await post(broker, { channel: 'nobody-listens' })).status).toBe(200);
   return broker;
 }
 
-/** `-` for a token that names nobody. */
+/** Makes a token. The subject `-` stands for no subject. */
 async function token(subject: string, issuedAt: number): Promise<string> {
   const jwt = new SignJWT({ sluice: { subscribe: ['*'] } })
     .setProtectedHeader({ alg: 'HS256' })
@@ -98,20 +98,20 @@ async function revocations(server: Broker): Promise<number | undefined> {
   return (await readMetrics(server.url)).get('sluice_revocations');
 }
 
-/** Gives streams whose holders are of no concern, and tells whether they are open still. */
+/** Opens streams that must stay open, and checks that they did. */
 async function bystanders(opening: readonly Promise<SseStream>[]): Promise<() => Promise<void>> {
   const streams = await Promise.all(opening);
   const over: SseStream[] = [];
   for (const stream of streams) void stream.ended.then(() => over.push(stream));
   return async () => {
-    // Had any been ended, it would have been with the others, which have been read to their end.
+    // An ended stream would have ended together with the others, which have been read to their end.
     expect(over).toEqual([]);
     for (const stream of streams) stream.close();
   };
 }
 
 describe('a subject is disconnected', () => {
-  test('on every replica, and on whatever channel; nobody else is', async () => {
+  test('on every replica and every channel, and other subjects stay', async () => {
     const [a, b] = servers as [Broker, Broker];
     const old = await token('7', Date.now() - HOUR);
     const theirs = await Promise.all([open(a, 'news', old), open(a, 'orders', old), open(b, 'news', old)]);
@@ -131,7 +131,7 @@ describe('a subject is disconnected', () => {
     expect(new Set(answer.replicas.map(({ replica }) => replica)).size).toBe(2);
     await Promise.all(theirs.map((stream) => stream.ended));
     await othersStay();
-    // Not revoked: the same token is good still.
+    // Without revoke the same token is accepted again.
     expect(await status(a, 'news', old)).toBe(200);
   });
 
@@ -147,7 +147,7 @@ describe('a subject is disconnected', () => {
 });
 
 describe('a token is revoked', () => {
-  test('by its subject: refused on every replica from then on, while one issued later is not', async () => {
+  test('by subject: every replica refuses it from then on, and accepts one that is issued later', async () => {
     const [a, b] = servers as [Broker, Broker];
     const old = await token('7', Date.now() - HOUR);
     const stream = await open(b, 'news', old);
@@ -172,7 +172,7 @@ describe('a token is revoked', () => {
     }
   });
 
-  test('by channel: all that were issued before are refused there, and nowhere else', async () => {
+  test('by channel: tokens issued before are refused on that channel alone', async () => {
     const [a, b] = servers as [Broker, Broker];
     await disconnect(a, { channel: 'orders', revoke: true });
     for (const server of [a, b]) {
@@ -186,8 +186,8 @@ describe('a token is revoked', () => {
   });
 });
 
-describe('a replica that did not hear of it', () => {
-  test('because it was not there yet, reads it at its start', async () => {
+describe('a replica that missed a revocation', () => {
+  test('because it starts later, reads the revocation at its start', async () => {
     await disconnect(servers[0] as Broker, { sub: '7', revoke: true });
     const c = await start();
     servers.push(c);
@@ -195,13 +195,13 @@ describe('a replica that did not hear of it', () => {
     expect(await status(c, 'news', token('7', Date.now() - HOUR))).toBe(401);
   });
 
-  test('because its connection was away, reads it then, and ends the streams that it has let in', async () => {
+  test('because it was disconnected, reads the revocation on reconnect, and ends the streams that it has let in', async () => {
     const [a, b] = servers as [Broker, Broker];
     const streams = await Promise.all([a, b].map((server) => open(server, 'orders', token('7', 0))));
     const othersStay = await bystanders([open(a, 'orders', token('8', 0)), open(b, 'orders')]);
     const other = group.open({ replica: 'c', revocationTtl: HOUR });
     await new ObedientReplica(other).joined();
-    // Kept, and nobody is told.
+    // The revocation is kept, and not announced.
     await other.restore([{ subject: '7', channel: ORDERS, until: Date.now() }]);
     await redis.cli('client', 'kill', 'type', 'pubsub');
     await Promise.all(streams.map((stream) => stream.ended));
@@ -210,7 +210,7 @@ describe('a replica that did not hear of it', () => {
   });
 });
 
-test('a Redis that comes back empty is given the revocations again, for replicas to come', async () => {
+test('replicas write their revocations to a Redis that comes back empty', async () => {
   await disconnect(servers[0] as Broker, { sub: '7', revoke: true });
   await redis.cli('flushall');
   await redis.cli('client', 'kill', 'type', 'pubsub');

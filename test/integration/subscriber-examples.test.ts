@@ -20,10 +20,10 @@ import { startTcpRelay } from '../support/tcp-relay.ts';
 
 const FOLDER = join(import.meta.dirname, '../../examples');
 const SECRET = 'a secret of the tests that is long enough for HS256';
-/** A cold Go compiles its standard library first. */
+/** The first run of Go compiles its standard library. */
 const LIMIT = 120_000;
 
-/** Data that a careless reader gets wrong, as sent and as delivered. */
+/** Data that a careless parser reads wrongly, as sent and as delivered. */
 const DATA: readonly (readonly [string, string])[] = [
   ['plain', 'plain'],
   ['', ''],
@@ -40,11 +40,11 @@ const DATA: readonly (readonly [string, string])[] = [
 ];
 
 const folder = await mkdtemp(join(tmpdir(), 'sluice-examples-'));
-/** How each example is started: undefined where its language is not on this machine. */
+/** How each example is started: undefined when this machine lacks the language. */
 const commands: Readonly<Record<string, readonly string[] | undefined>> = {
   'subscribe.mjs': [process.execPath, join(FOLDER, 'subscribe.mjs')],
   'subscribe.py': found('python3', join(FOLDER, 'subscribe.py')),
-  // Compiled once. And what `go run` starts would outlive it when it is killed.
+  // Compiled once, because a killed `go run` leaves its program running.
   'subscribe.go': findProgram('go') === undefined ? undefined : [join(folder, 'subscribe')],
   'Subscribe.java': findProgram('javac') === undefined ? undefined : ['java', '-cp', folder, 'Subscribe'],
 };
@@ -62,7 +62,9 @@ let settings: Readonly<Record<string, string>>;
 beforeAll(async () => {
   const left = Object.keys(commands).filter((file) => commands[file] === undefined);
   if (left.length > 0)
-    console.warn(`tests: NOT RUN, for want of their languages: ${left.join(', ')} in examples/.`);
+    console.warn(
+      `tests: NOT RUN, because this machine lacks their languages: ${left.join(', ')} in examples/.`,
+    );
   const compile = promisify(execFile);
   if (commands['subscribe.go'] !== undefined)
     await compile('go', ['build', '-o', join(folder, 'subscribe'), join(FOLDER, 'subscribe.go')]);
@@ -107,7 +109,7 @@ function start(
   return example;
 }
 
-/** A server that answers the requests with these, in turn, and then with 204. */
+/** A server that answers the requests with these answers in turn, and then with 204. */
 async function startScript(
   { onTestFinished }: Finishing,
   ...answers: readonly ((response: ServerResponse) => void)[]
@@ -128,15 +130,15 @@ async function startScript(
 
 const stream = { 'content-type': 'text/event-stream; charset=utf-8' };
 
-test('the example of the language that Sluice needs itself can be run', () => {
+test('the example in the language that Sluice itself needs can run', () => {
   expect(runnable.map(({ file }) => file)).toContain('subscribe.mjs');
 });
 
-// Each waits for most of its time, for the retry of the broker or for a silence.
+// Each example mostly waits, for the broker's retry or for a silence.
 describe.concurrent.each(runnable)('examples/$file', ({ file, command }) => {
   test('prints each event once and in order while connections are cut and replicas end', async (context) => {
     const channel = `examples.${file}.exact`;
-    // Another replica takes what is published while the first one is down.
+    // The other replica takes publishes while the first one is down.
     const other = await startBroker(settings);
     context.onTestFinished(() => void other.kill());
     let replica = await startBroker(settings);
@@ -170,7 +172,7 @@ describe.concurrent.each(runnable)('examples/$file', ({ file, command }) => {
     expect(await example.next()).toMatchObject({ id: last });
   });
 
-  test('tells a gap, then goes on with what is kept', async (context) => {
+  test('reports a gap, then goes on with the kept events', async (context) => {
     const channel = `examples.${file}.gap`;
     const id = await broker.publish(channel, 'kept');
     const example = start(context, command, channel, { after: '1-0' });
@@ -178,7 +180,7 @@ describe.concurrent.each(runnable)('examples/$file', ({ file, command }) => {
     expect(await example.next()).toEqual({ id, event: 'message', data: 'kept' });
   });
 
-  test('comes back when the connection has died without a word', async (context) => {
+  test('reconnects when the connection has died without a sign', async (context) => {
     const channel = `examples.${file}.silence`;
     const relay = await startTcpRelay(broker.port);
     context.onTestFinished(() => relay.close());
@@ -193,7 +195,7 @@ describe.concurrent.each(runnable)('examples/$file', ({ file, command }) => {
     expect(relay.accepted).toBeGreaterThan(before);
   });
 
-  test('stops, and says why, when it is refused for good', async (context) => {
+  test('stops and says why when it is refused for good', async (context) => {
     const relay = await startTcpRelay(broker.port);
     context.onTestFinished(() => relay.close());
     const expired = signToken({ exp: 1, sluice: { subscribe: ['*'] } }, SECRET);
@@ -210,7 +212,7 @@ describe.concurrent.each(runnable)('examples/$file', ({ file, command }) => {
     }
   });
 
-  test('comes back after a 503, a broken event and a refusal that will pass, and ends with a 204', async (context) => {
+  test('reconnects after a 503, a broken event and a passing refusal, and ends with a 204', async (context) => {
     const closing = 'retry: 500\nid: 2-0\nevent: sluice:closing\ndata: {"reason":"limit","retry":500}\n\n';
     const script = await startScript(
       context,

@@ -10,7 +10,7 @@ import { startBroker } from '../support/broker.ts';
 const run = promisify(execFile);
 const operations = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
 
-test('promtool finds nothing against the rules and the configuration', async () => {
+test('promtool finds no fault in the rules and the configuration', async () => {
   const config = new URL('../../deploy/prometheus/prometheus.yml', import.meta.url).pathname;
   await run('promtool', ['check', 'rules', RULES_FILE]);
   await run('promtool', ['check', 'config', '--syntax-only', config]);
@@ -21,7 +21,7 @@ test('each alert fires when it should, and only then', async () => {
   expect(stdout).toContain('SUCCESS');
 });
 
-test('promtool finds nothing against the names and units of the metrics', async () => {
+test("promtool finds no fault in the metrics' names and units", async () => {
   const broker = await startBroker();
   const metrics = await (await fetch(`${broker.url}/metrics`)).text();
   await broker.kill();
@@ -33,16 +33,16 @@ test('promtool finds nothing against the names and units of the metrics', async 
 
 const alerts = alertRules();
 
-test('there are alerts', () => expect(alerts.length).toBeGreaterThan(10));
+test('there are more than ten alerts', () => expect(alerts.length).toBeGreaterThan(10));
 
-test.for(alerts)('$alert has a test of when it fires and of when it does not', ({ alert }) => {
+test.for(alerts)('$alert has test cases in which it fires, and in which it does not', ({ alert }) => {
   const asked = expectedAlerts().filter(({ alertname }) => alertname === alert);
   expect(asked.some(({ exp_alerts: expected }) => expected.length > 0)).toBe(true);
   expect(asked.some(({ exp_alerts: expected }) => expected.length === 0)).toBe(true);
 });
 
 test.for(alerts)(
-  '$alert says what is wrong, how much it matters, and where to read on',
+  '$alert has a summary, a severity and a link to the runbook',
   ({ alert, labels, annotations }) => {
     expect(annotations['summary']).toMatch(/\.$/);
     expect(annotations['description']).toMatch(/\.$/);
@@ -51,7 +51,7 @@ test.for(alerts)(
   },
 );
 
-test('the runbook has a section for each alert, in their order, that says what to do, and no other', () => {
+test('the runbook has exactly one section for each alert, in their order, with what to do', () => {
   const runbook = operations.split(/^(?=## )/m).find((part) => part.startsWith('## Runbook\n')) ?? '';
   const sections = runbook.split(/^### /m).slice(1);
   expect(sections.map((section) => section.split('\n', 1).join(''))).toEqual(

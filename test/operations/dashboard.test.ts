@@ -43,7 +43,7 @@ afterAll(async () => {
   await Promise.all(brokers.map((broker) => broker.kill()));
 });
 
-/** Publishes to a stream until Prometheus has seen the deliveries grow. */
+/** Publishes to a stream until Prometheus has seen the number of deliveries grow. */
 async function keepBusy(broker: Broker): Promise<void> {
   const stream = await openStream(`${broker.url}/events/busy`);
   await stream.until('sluice:ready');
@@ -58,7 +58,7 @@ async function keepBusy(broker: Broker): Promise<void> {
   stream.close();
 }
 
-/** As Grafana does, with a range that suits the short interval. */
+/** Fills in Grafana's variables, with a range for the short scrape interval. */
 function filledIn(expr: string): string {
   return expr
     .replaceAll('$__rate_interval', '1m')
@@ -66,14 +66,14 @@ function filledIn(expr: string): string {
     .replaceAll(/\$(?:job|instance)\b/g, '.*');
 }
 
-/** The metrics that an expression names. */
+/** The names of the metrics in an expression. */
 function metricsIn(expr: string): string[] {
   const selected = [...expr.matchAll(/([a-zA-Z_:][\w:]*)(?=[{[])/g)];
   const bare = [...expr.matchAll(/(?:\w+:)?\b(?:sluice|process|nodejs)_[\w:]+/g)];
   return [...selected, ...bare].map(([name]) => name);
 }
 
-test('the dashboard asks the data source that is chosen in it, and has a row for each part', () => {
+test('the dashboard queries the chosen data source, and has a row for each part', () => {
   const sources = [...text.matchAll(/"datasource": \{([^]*?)\n *\}/g)].map(([, source = '']) =>
     source.replaceAll(/\s/g, ''),
   );
@@ -101,7 +101,7 @@ test.for(queries)('$title: $expr', async ({ expr }) => {
   expect(answer.length).toBeGreaterThan(0);
 });
 
-test('what is drawn are numbers, where something happened', async () => {
+test('queries give numbers after events were published', async () => {
   const main = queries.filter(({ expr }) =>
     /sluice_(?:published_total|events_delivered|publish_\w+_bucket)/.test(expr),
   );
@@ -117,7 +117,7 @@ test('what is drawn are numbers, where something happened', async () => {
   expect(ready.map(({ value }) => value)).toEqual([2]);
 });
 
-test('dashboard and rules name only metrics that there are', async () => {
+test('dashboard and rules name only existing metrics', async () => {
   const expressions = [...queries, ...allRules()].map(({ expr }) => expr);
   const named = expressions.flatMap(metricsIn);
   expect(named.length).toBeGreaterThan(expressions.length);
@@ -125,14 +125,14 @@ test('dashboard and rules name only metrics that there are', async () => {
     const there = new Set((await prometheus.get('/label/__name__/values')) as string[]);
     return named.filter((name) => !there.has(name));
   };
-  // What rules record comes with the first samples that they can be made of.
+  // The series of recording rules appear with the first samples that they need.
   await expect.poll(missing).toEqual([]);
 });
 
-/** What these are about can be true for a moment on a busy machine. */
+/** On a busy machine these alerts may be active for a moment. */
 const OF_THE_MACHINE = new Set(['SluiceEventLoopLag', 'SluiceDeliverySlow', 'SluiceReplicaDown']);
 
-test('Prometheus evaluates every rule, and there is nothing to alert of', async () => {
+test('Prometheus evaluates every rule, and no alert is active', async () => {
   interface Rule {
     readonly name: string;
     readonly health: string;

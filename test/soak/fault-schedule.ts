@@ -3,10 +3,10 @@ import type { RovingReader } from '../support/resuming-reader.ts';
 import type { Stage } from '../support/stage.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
 
-/** What a fault may lay hands on. */
+/** The parts that a fault can act on. */
 export interface Scene {
   readonly stage: Stage;
-  /** Between each replica and Redis, in the order of the replicas. */
+  /** The relays between each replica and Redis, in the order of the replicas. */
   readonly relays: readonly TcpRelay[];
   readonly rovers: readonly RovingReader[];
   readonly random: () => number;
@@ -14,7 +14,7 @@ export interface Scene {
 
 export interface Fault {
   readonly name: string;
-  /** How often it is chosen, against the others. */
+  /** How often this fault is chosen, relative to the others. */
   readonly weight: number;
   /** Resolves when the fault is over. */
   readonly strike: (scene: Scene) => Promise<void>;
@@ -118,7 +118,7 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-/** The next fault that the seed has in store. */
+/** Chooses the next fault from the seeded random numbers. */
 export function chooseFault(random: () => number): Fault {
   const total = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
   let left = random() * total;

@@ -1,25 +1,25 @@
 import { requestBytes } from '../support/raw-http.ts';
 import type { RawRequest } from '../support/raw-http.ts';
 
-/** What one connection sends, and how it goes. */
+/** What one connection sends, and how it ends. */
 export interface FuzzCase {
-  /** Sent one after the other, each as a packet of its own as far as TCP lets us. */
+  /** The parts to send, each as a packet of its own where TCP allows it. */
   readonly pieces: readonly Buffer[];
-  /** `finish` says that nothing more comes and reads to the end; `reset` breaks off in the middle of whatever it is. */
+  /** `finish` sends FIN and reads to the end; `reset` resets the connection at any point. */
   readonly ending: 'finish' | 'reset';
 }
 
 type Random = () => number;
 type Mutation = (bytes: Buffer, random: Random) => Buffer;
 
-/** The case that this source of numbers leads to; the same numbers lead to the same case. */
+/** Makes a case from random numbers; the same numbers make the same case. */
 export function fuzzCase(random: Random, key: string): FuzzCase {
   const noise = random() < 0.1;
   const bytes = noise ? randomBytes(random, 2_000) : mutated(conversation(random, key), random);
   return { pieces: split(bytes, random), ending: random() < 0.3 ? 'reset' : 'finish' };
 }
 
-/** One to six right requests, one behind the other. */
+/** One to six valid requests, one after the other. */
 function conversation(random: Random, key: string): Buffer {
   const requests = rightRequests(key);
   const count = random() < 0.6 ? 1 : 1 + below(random, 6);
@@ -83,7 +83,7 @@ function rightRequests(key: string): RawRequest[] {
       headers: [authorization, 'Content-Length: 70000'],
       body: 'x'.repeat(70_000),
     },
-    // Announced and never sent whole.
+    // An announced body that is never sent completely.
     {
       method: 'POST',
       path: '/publish/fuzz',
@@ -93,7 +93,7 @@ function rightRequests(key: string): RawRequest[] {
   ];
 }
 
-/** What parsers stumble over. */
+/** Texts that often break parsers. */
 const MORSELS = [
   '\r\n',
   '\n',
@@ -172,7 +172,7 @@ function mutated(bytes: Buffer, random: Random): Buffer {
   return result;
 }
 
-/** In up to eight pieces; now and then each byte by itself. */
+/** Splits the bytes into up to eight pieces, and sometimes into single bytes. */
 function split(bytes: Buffer, random: Random): Buffer[] {
   const every = random() < 0.05 && bytes.length < 500;
   const cuts = every

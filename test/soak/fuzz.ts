@@ -5,10 +5,10 @@ import { pressure } from './pressure.ts';
 import type { Pressure } from './pressure.ts';
 
 /**
- * Random nonsense on raw sockets for as long as one likes: right requests with mistakes in them, noise, pieces, uploads
- * broken off. Then hostile heads, bodies and cursors of growing size, each for `--each` ms, while an honest reader, an
- * honest publisher and a probe measure how long they wait; with `--redis` over a Redis of its own. Ends with exit code 1
- * when the broker is not healthy afterwards, or the honest ones missed something.
+ * Sends random bytes on raw sockets for as long as you like: valid requests with mistakes in them, noise, pieces,
+ * incomplete uploads. Then sends hostile heads, bodies and cursors of growing size, each for `--each` ms, while an
+ * honest reader, an honest publisher and a probe measure how long they wait. `--redis` uses a new Redis. The exit code
+ * is 1 when the broker is not healthy afterwards, or when the honest reader missed an event.
  *
  * npm run fuzz -- --seconds 60 --seed 1 --each 1500 --redis
  */
@@ -38,7 +38,7 @@ process.stdout.write(
 const missed = Number(values.each) > 0 ? await underPressure(Number(values.each)) : 0;
 process.exit(faults.length === 0 && missed === 0 ? 0 : 1);
 
-/** Prints a table of how long the honest ones waited at the most; gives how many events they missed. */
+/** Prints a table of the longest waits of the honest clients; returns how many events they missed. */
 async function underPressure(each: number): Promise<number> {
   process.env['TEST_REDIS'] ??= 'local';
   const redis = values.redis ? await startRedis() : undefined;

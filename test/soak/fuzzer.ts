@@ -9,23 +9,25 @@ import { fuzzCase } from './fuzz-case.ts';
 import type { FuzzCase } from './fuzz-case.ts';
 
 const AT_A_TIME = 16;
-/** Longer than any answer takes; a case whose connection stays open, such as a stream, ends with it. In ms. */
+/** In ms. Longer than any answer takes. A case whose connection stays open, such as a stream, ends after this time. */
 const PATIENCE = 1_000;
-/** What a broker with these limits may take: far more than it needs, far less than a leak would reach. */
+/**
+ * The most memory that a broker with these limits may use: far more than it needs, far less than a leak would reach.
+ */
 const MOST_MEMORY = 400 * 1024 * 1024;
 
 export interface FuzzReport {
   readonly cases: number;
-  /** First answers by status; 0 for none. */
+  /** First answers by status; 0 counts cases without an answer. */
   readonly answers: ReadonlyMap<number, number>;
   readonly memory: number;
-  /** What is wrong with the broker now; empty when it is healthy. */
+  /** The faults of the broker now; empty when it is healthy. */
   readonly faults: readonly string[];
 }
 
 /**
- * Talks nonsense to a broker for as long as `goOn` says so, given the cases and the ms so far, and looks how it is
- * afterwards. A seed leads to the same cases each time; how they meet each other is up to the machine.
+ * Sends fuzz cases to a broker while `goOn`, which gets the number of cases and the ms so far, returns true. Then
+ * checks the broker's health. A seed gives the same cases each time, but their timing depends on the machine.
  */
 export async function fuzz(
   seed: number,
@@ -57,11 +59,11 @@ export async function fuzz(
   }
 }
 
-/** Sends it; gives the status of the first answer. */
+/** Plays a case; returns the status of the first answer. */
 async function play(port: number, { pieces, ending }: FuzzCase): Promise<number> {
   const socket = connect(port, '127.0.0.1');
   socket.setNoDelay(true);
-  socket.on('error', () => undefined); // 'close' follows it
+  socket.on('error', () => undefined); // 'close' follows
   let head = '';
   socket.on('data', (chunk: Buffer) => {
     if (head.length < 20) head += chunk.toString('latin1', 0, 20);
@@ -95,12 +97,14 @@ async function examine(broker: Broker): Promise<{ memory: number; faults: string
   const metrics = await readMetrics(broker.url);
   const memory = metrics.get('process_resident_memory_bytes') ?? Infinity;
   if (memory > MOST_MEMORY) faults.push(`it takes ${Math.round(memory / 1024 ** 2)} MiB`);
-  // Each answer of 500, each crash that was caught, leaves a line.
+  // Each answer of 500, and each caught crash, has written a line.
   faults.push(...broker.log().filter((line) => !/"level":(?:20|30|40)/.test(line)));
   return { memory, faults };
 }
 
-/** It lives, a subscriber gets what is published, and those of the fuzzer are gone. */
+/**
+ * Checks that the broker is alive, that a subscriber gets a published event, and that the fuzzer's streams have ended.
+ */
 async function works(broker: Broker): Promise<void> {
   const live = await fetch(`${broker.url}/livez`);
   if (live.status !== 200) throw new Error(`/livez says ${live.status}`);

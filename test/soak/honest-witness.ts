@@ -5,15 +5,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { requestBytes } from '../support/raw-http.ts';
 
-// A process of its own, so that what is sent by others here does not delay what it measures. It publishes and reads on a
-// channel of its own and asks for /livez over new connections, and says how long the slowest of each took.
+// A process of its own, so that the load of the parent process does not delay the measurements. It publishes and reads
+// on a channel of its own, asks for /livez over new connections, and reports the longest wait of each.
 
-/** ms */
+/** In ms. */
 export interface Delays {
   publish: number;
   delivery: number;
   probe: number;
-  /** Events that were acknowledged and have not come. */
+  /** Events that were acknowledged and have not arrived. */
   missing: number;
 }
 
@@ -95,22 +95,22 @@ async function probe(): Promise<never> {
 }
 
 function wake(): void {
-  for (const look of waiting) look();
+  for (const check of waiting) check();
 }
 
 async function when(condition: () => boolean): Promise<void> {
   await new Promise<void>((resolve) => {
-    const look = (): void => {
+    const check = (): void => {
       if (!condition()) return;
-      waiting.delete(look);
+      waiting.delete(check);
       resolve();
     };
-    waiting.add(look);
-    look();
+    waiting.add(check);
+    check();
   });
 }
 
-/** Resolves once what is under way has been answered, so that it counts, and everything acknowledged has come. */
+/** Resolves once every request under way was answered, and every acknowledged event has arrived. */
 async function settled(): Promise<void> {
   const [publishesBefore, probesBefore] = [publishes, probes];
   await when(() => publishes > publishesBefore && probes > probesBefore);

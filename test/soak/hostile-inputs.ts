@@ -1,12 +1,12 @@
 import { requestBytes } from '../support/raw-http.ts';
 
-/** One kind of hostile input, in sizes that grow. */
+/** One kind of hostile input, in growing sizes. */
 export interface HostileInput {
   readonly name: string;
-  /** What `size` counts: bytes of a head or a body, or readers at once. */
+  /** The unit of `size`: bytes of a head or a body, or concurrent readers. */
   readonly sizes: readonly number[];
   readonly unit: 'head' | 'body' | 'readers';
-  /** The requests of one round, each for a connection of its own. */
+  /** The requests of one round, each for a new connection. */
   readonly requests: (size: number, key: string) => readonly Buffer[];
 }
 
@@ -15,7 +15,7 @@ const HEADS = [1, 4, 15].map((kib) => kib * KIB);
 const BODIES = [16, 128, 1023].map((kib) => kib * KIB);
 const CROWDS = [10, 100, 1_000];
 
-/** Connections that send the same at the same time. */
+/** How many connections send the same request at the same time. */
 const AT_ONCE = 4;
 
 function inHead(

@@ -9,30 +9,33 @@ import { HOSTILE_INPUTS } from './hostile-inputs.ts';
 import type { HostileInput } from './hostile-inputs.ts';
 import type { Delays } from './honest-witness.ts';
 
-/** What one kind of input in one size did to those who are honest. */
+/** How one kind of input, in one size, affected the honest clients. */
 export interface Pressure {
   readonly input: HostileInput;
   readonly size: number;
   readonly delays: Delays;
-  /** How often the whole of its requests was sent. */
+  /** How many times all of its requests were sent. */
   readonly rounds: number;
 }
 
-/** What the readers read: so many events of so many bytes. */
+/** The history that the readers read: the number of events, and their size in bytes. */
 const EVENTS = 300;
 const EVENT_BYTES = 4 * 1024;
-/** A connection that got no answer by then is given up, in ms. */
+/** In ms. A connection without an answer after this time is closed. */
 const PATIENCE = 1_000;
 
 export interface PressureOptions {
-  /** How long each kind in each size goes on, in ms; one round at least. */
+  /** How long each kind in each size lasts, in ms; at least one round. */
   readonly each: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly inputs?: readonly HostileInput[];
   readonly onMeasured?: (pressure: Pressure) => void;
 }
 
-/** Sends each hostile input in growing sizes, while an honest reader, publisher and probe measure how long they wait. */
+/**
+ * Sends each hostile input in growing sizes, while an honest reader, an honest publisher and a probe measure how long
+ * they wait.
+ */
 export async function pressure(options: PressureOptions): Promise<readonly Pressure[]> {
   const broker = await startBroker({
     SLUICE_TRUSTED_PROXIES: '127.0.0.1',
@@ -77,10 +80,10 @@ async function measure(
   return { input, size, delays, rounds };
 }
 
-/** Sends the request; resolves when it is answered, a stream when it is ready. */
+/** Sends the request. Resolves when the request is answered, or when the stream is ready. */
 async function exchange(port: number, bytes: Buffer, isStream: boolean): Promise<void> {
   const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => undefined); // 'close' follows it
+  socket.on('error', () => undefined); // 'close' follows
   socket.setTimeout(PATIENCE, () => socket.destroy());
   socket.write(bytes);
   socket.on('data', (chunk: Buffer) => {

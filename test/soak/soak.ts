@@ -8,8 +8,8 @@ import { chooseFault } from './fault-schedule.ts';
 import type { Scene } from './fault-schedule.ts';
 
 /**
- * The promise for as long as one likes: publishers and readers on three replicas, one fault after the other as the seed
- * has them. Ends with a table, and with exit code 1 when the promise was broken.
+ * Checks the promise for as long as you like: publishers and readers on three replicas, with one fault after the other,
+ * chosen by the seed. Ends with a table. The exit code is 1 when the promise was broken.
  *
  * npm run soak -- --minutes 20 --seed 1
  */
@@ -37,7 +37,7 @@ const stage = await Stage.on(redis, {
 });
 for (const relay of relays) await stage.addReplica({ REDIS_URL: relay.url.replace('http:', 'redis:') });
 const rovers = await stage.addReaders(ROVERS);
-// No repeating of what failed: some of these faults make Redis forget the keys that make that safe.
+// Does not retry failed publishes: some of the faults make Redis lose the idempotency keys.
 for (let i = 0; i < 2; i++) stage.publisher({ rate: RATE, retries: false });
 const scene: Scene = { stage, relays, rovers, random };
 
@@ -71,7 +71,7 @@ const rows = {
   'publishes refused or unanswered': [...refused.values()].reduce((sum, count) => sum + count, 0),
   'events delivered': verdict.delivered,
   reconnects: verdict.reconnects,
-  'gaps told': verdict.gaps,
+  gaps: verdict.gaps,
   missing,
   duplicates,
   disorder,

@@ -13,7 +13,7 @@ interface RecordingRule {
   readonly expr: string;
 }
 
-/** An alert that a case of sluice.rules.test.yml asks about. */
+/** An alert that a test case in sluice.rules.test.yml expects. */
 interface ExpectedAlert {
   readonly alertname: string;
   readonly exp_alerts: readonly unknown[];

@@ -6,7 +6,7 @@ import type { Broker } from './broker.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** As much of OpenAPI as a test reads. */
+/** The parts of OpenAPI that the tests read. */
 interface Example {
   readonly summary: string;
   readonly value: unknown;
@@ -50,12 +50,12 @@ export async function readApi(url: string): Promise<ApiDocument> {
   return (await response.json()) as ApiDocument;
 }
 
-/** Validates against schemas inside the document, with a validator that is not what they were made by. */
+/** Validates values against schemas in the document. The validator shares no code with what made the schemas. */
 export function schemasOf(document: ApiDocument): {
-  /** What is wrong with a value by the schema at this place; empty when nothing is. */
+  /** The faults of a value, by the schema at this place; empty when the value is valid. */
   readonly faults: (place: readonly string[], value: unknown) => readonly string[];
 } {
-  // OpenAPI's own words around the schemas are none of JSON Schema's.
+  // The document around the schemas has keywords of OpenAPI that JSON Schema does not know, so strict mode is off.
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
   ajv.addSchema(document, 'api');
@@ -72,7 +72,7 @@ export function schemasOf(document: ApiDocument): {
   };
 }
 
-/** A broker that takes tokens and makes them, and what it says of its API. */
+/** Starts a broker that takes and signs tokens, and reads its API document. */
 export async function startDescribedBroker(publicChannels: string): Promise<{
   readonly broker: Broker;
   readonly api: ApiDocument;

@@ -9,17 +9,17 @@ export function canInstall(): boolean {
   return process.getuid?.() === 0 && findProgram('apt-get') !== undefined;
 }
 
-/** Installs a package, or several, and says so in one line. */
+/** Installs one or more packages, and prints one line about it. */
 export async function aptInstall(names: string | readonly string[], why: string): Promise<void> {
   const packages = [names].flat();
   console.log(`tests: ${why}: installing ${packages.join(' ')} with apt-get.`);
   const env = {
     ...process.env,
     DEBIAN_FRONTEND: 'noninteractive',
-    // Keeps a package that brings a service from starting it: the tests start their own.
+    // Keeps a package from starting its service: the tests start their own.
     RUNLEVEL: '1',
   };
-  // Another apt-get at work is waited for.
+  // Waits for another running apt-get.
   const options = ['-qq', '-o', 'DPkg::Lock::Timeout=300'];
   await run('apt-get', ['update', ...options], { env });
   await run('apt-get', ['install', '-y', '--no-install-recommends', ...options, ...packages], { env });

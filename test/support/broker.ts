@@ -9,7 +9,7 @@ import { afterExit } from './after-exit.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 
-/** How the process ended: one of the two is null. */
+/** How the process ended: one of the two fields is null. */
 interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -20,30 +20,31 @@ export interface Broker {
   /** `http://127.0.0.1:<port>`, without a slash at the end. */
   readonly url: string;
   readonly port: number;
-  /** Where metrics and health are, when SLUICE_ADMIN_PORT is set. */
+  /** The URL of metrics and health, when SLUICE_ADMIN_PORT is set. */
   readonly adminUrl: string | undefined;
-  /** A key that may publish. */
+  /** A publish key. */
   readonly key: string;
   readonly pid: number;
-  /** Resolves when the process has ended, for whatever reason. */
+  /** Resolves when the process has ended, for any reason. */
   readonly exit: Promise<Exit>;
-  /** Publishes and gives the event's id; any answer but 200 is an error. */
+  /** Publishes and returns the event's id. Throws for any answer but 200. */
   publish(channel: string, data: unknown, event?: string): Promise<string>;
-  /** Sends the signal, SIGTERM by default, and waits for the end. */
+  /** Sends the signal (SIGTERM by default) and waits for the exit. */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
-  /** SIGKILL, and waits for the end. */
+  /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<Exit>;
-  /** Every line that it has written to stdout and stderr so far. */
+  /** Every line that the process has written to stdout and stderr so far. */
   log(): string[];
-  /** The first line that holds `text`, as soon as there is one. */
+  /** Resolves with the first line that contains `text`. */
   logged(text: string): Promise<string>;
 }
 
 type Environment = Readonly<Record<string, string>>;
 
 /**
- * A drain that takes no time, so that a file's `stop` costs nothing; set SLUICE_DRAIN_WINDOW to see one. And no end to wrong
- * credentials, which in tests all come from one address; set SLUICE_FAILED_AUTH_LIMIT to '' for the default.
+ * The drain window is 0, so that stopping a broker takes no time; set SLUICE_DRAIN_WINDOW to test a drain. Failed
+ * authentications have no limit, because all tests come from one address; set SLUICE_FAILED_AUTH_LIMIT to '' for the
+ * default.
  */
 const DEFAULTS: Environment = {
   HOST: '127.0.0.1',
@@ -54,8 +55,9 @@ const DEFAULTS: Environment = {
 };
 
 /**
- * Starts `src/main.ts` and resolves once it listens; rejects, with all it said, when it ends before. `env` comes over
- * the defaults above and is all of its environment. Stop it in `afterAll`. `onSpawned` gets its process while it starts.
+ * Starts `src/main.ts` and resolves once it listens. Rejects with all output when the process ends before. The process
+ * gets the defaults above and `env`, and no other variables; `env` wins. Stop the broker in `afterAll`. `onSpawned`
+ * gets the process while it starts.
  */
 export async function startBroker(
   env: Environment = {},
@@ -114,13 +116,13 @@ async function exitOf(child: ChildProcess, cleanUp: () => Promise<void>): Promis
   return { code, signal };
 }
 
-/** With SLUICE_PUBLISH_KEYS empty the broker makes a key and logs it. */
+/** Finds the key that a broker without SLUICE_PUBLISH_KEYS makes and logs. */
 function generatedKey(lines: readonly string[]): string {
   const line = lines.find((text) => text.includes('"publishKey"')) ?? '{}';
   return (JSON.parse(line) as { publishKey?: string }).publishKey ?? '';
 }
 
-/** The lines of a process, and those who wait for one. */
+/** The output lines of a process, and the promises that wait for a line. */
 class Output {
   readonly lines: string[] = [];
   readonly #waiting = new Set<() => void>();
@@ -142,20 +144,20 @@ class Output {
 
   find(text: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         const line = this.lines.find((one) => one.includes(text));
         if (line !== undefined) resolve(line);
         else if (this.#ended)
           reject(new Error(`the broker ended without saying ${text}:\n${this.lines.join('\n')}`));
         else return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
   #wake(): void {
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 }

@@ -1,24 +1,24 @@
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 
-/** A certificate and its key, in PEM. */
+/** A certificate and its private key, in PEM. */
 interface Credentials {
   readonly cert: string;
   readonly key: string;
 }
 
-/** Somebody whom only those trust who are given its certificate. */
+/** A certificate authority. Only clients and servers that are given its certificate trust it. */
 export interface Authority {
   readonly cert: string;
-  /** For a server or client with these names: DNS names or IPv4 addresses, 127.0.0.1 and localhost by default. */
+  /** Issues a certificate for these DNS names or IPv4 addresses; by default 127.0.0.1 and localhost. */
   issue(names?: readonly string[]): Credentials;
 }
 
-/** A new one each time: certificates that are kept in a repository expire in it. */
+/** Makes a new authority. Certificates in a repository would expire there. */
 export function createAuthority(name = 'An authority of the tests'): Authority {
   const { publicKey, privateKey } = keyPair();
   const issuer = { name, key: privateKey };
-  // basicConstraints: an authority.
+  // The extension basicConstraints with cA true.
   const isAuthority = extension('551d13', sequence(tagged(0x01, Buffer.from([0xff]))), true);
   return {
     cert: certificate(name, publicKey, issuer, [isAuthority]),
@@ -43,7 +43,7 @@ function keyPair(): { publicKey: KeyObject; privateKey: KeyObject } {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' });
 }
 
-/** An X.509 certificate (RFC 5280 §4.1) that is valid from yesterday to tomorrow. */
+/** Makes an X.509 certificate (RFC 5280 §4.1) that is valid from yesterday to tomorrow. */
 function certificate(
   subject: string,
   subjectKey: KeyObject,
@@ -87,7 +87,7 @@ function extension(id: string, value: Buffer, critical = false): Buffer {
   return sequence(object(id), ...flag, tagged(0x04, value));
 }
 
-/** UTCTime: a year of two digits. */
+/** A UTCTime, which has a year of two digits. */
 function time(at: number): Buffer {
   const digits = new Date(at).toISOString().replaceAll(/\D/g, '').slice(2, 14);
   return tagged(0x17, Buffer.from(`${digits}Z`));
@@ -105,7 +105,7 @@ function sequence(...parts: readonly Buffer[]): Buffer {
   return tagged(0x30, Buffer.concat(parts));
 }
 
-/** Tag, length, value (X.690 §8.1). */
+/** Encodes tag, length and value (X.690 §8.1). */
 function tagged(tag: number, value: Buffer): Buffer {
   const { length } = value;
   const size = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255];

@@ -12,8 +12,8 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The console's files, under any path, as behind a proxy that puts a prefix before them; and a stand-in for the broker
- * that answers `…/events/…`, to say what a real one says only now and then. Close it in `afterAll`.
+ * Serves the console's files under any path, as behind a proxy that adds a prefix. Also stands in for the broker at
+ * `…/events/…`, to give answers that a real broker gives only rarely. Close it in `afterAll`.
  */
 export async function startConsoleServer(events: RequestListener): Promise<PageServer> {
   return await startPageServer((request, response) => {

@@ -6,25 +6,25 @@ import { redisCommand, redisReady } from './redis-command.ts';
 import type { RedisServer, RedisServerOptions } from './redis-server.ts';
 import { asArguments, redisTlsFiles } from './redis-tls-files.ts';
 
-/** The image that tests start where a Docker engine answers. */
+/** The image that the tests start when a Docker engine answers. */
 export const REDIS_IMAGE = 'redis:8-alpine';
 
 const REDIS_PORT = 6379;
 const REDIS_TLS_PORT = 6380;
 const TLS_FOLDER = '/tmp';
-const READY_LIMIT = 20_000;
+const READY_TIMEOUT_MS = 20_000;
 /** Seconds that Redis has to shut down in before it is killed. */
-const SHUTDOWN_LIMIT = 10;
+const SHUTDOWN_TIMEOUT_S = 10;
 
-/** `startRedis` in a container of its own. */
+/** `startRedis` in a new container. */
 export async function startContainerRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   for (let attempt = 1; ; attempt += 1) {
-    // Bound to a port of our choice: Docker would pick another one at each start of the same container.
+    // A fixed port: Docker would pick another port at each start of the same container.
     const port = options.port ?? (await freePort());
     try {
       return await startOnPort(port, options);
     } catch (error) {
-      // Somebody else may have taken the free port in the meantime.
+      // Another process may have taken the free port in the meantime.
       const taken = error instanceof Error && error.message.includes('already in use');
       if (!taken || options.port !== undefined || attempt === 5) throw error;
     }
@@ -54,7 +54,7 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
   const callOff = afterExit('docker rm --force --volumes "$1"', started.getId());
   const host = hostOf(started.getHost());
   const address = { host, port };
-  await redisReady(address, READY_LIMIT);
+  await redisReady(address, READY_TIMEOUT_MS);
 
   const kill = async (): Promise<void> => {
     await container.kill({ signal: 'SIGKILL' });
@@ -78,11 +78,11 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
     kill,
     async restart() {
       const { State: state } = await container.inspect();
-      // A frozen process hears nothing but SIGKILL.
+      // A frozen process reacts only to SIGKILL.
       if (state.Paused) await kill();
-      else if (state.Running) await container.stop({ t: SHUTDOWN_LIMIT });
+      else if (state.Running) await container.stop({ t: SHUTDOWN_TIMEOUT_S });
       await container.start();
-      await redisReady(address, READY_LIMIT);
+      await redisReady(address, READY_TIMEOUT_MS);
     },
     async cli(...args) {
       return await redisCommand(address, args);
@@ -90,7 +90,7 @@ async function startOnPort(port: number, options: RedisServerOptions): Promise<R
   };
 }
 
-/** Docker may publish on IPv4 only, while `localhost` is often IPv6 first. */
+/** Docker may publish the port on IPv4 only, while `localhost` often resolves to IPv6 first. */
 function hostOf(name: string): string {
   return name === 'localhost' ? '127.0.0.1' : name;
 }

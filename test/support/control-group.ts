@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { ControlBus, ControlBusOptions } from '../../src/core/control-bus.ts';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
+import type { ControlBus, ControlBusOptions } from '../../src/replicas/control-bus.ts';
+import { RedisClient } from '../../src/redis/redis-client.ts';
+import { RedisControlBus } from '../../src/replicas/redis-control-bus.ts';
 
-/** Control buses over one Redis, under a prefix that nobody else has: each as a replica of its own has it. */
+/** Control buses on one Redis under a prefix of their own. Each bus has its own client, as on a replica of its own. */
 export class ControlGroup {
   readonly prefix: string;
   readonly #url: string;
-  readonly #logs: RedisEventLog[] = [];
+  readonly #clients = new Map<ControlBus, RedisClient>();
 
   constructor(url: string, prefix = `control-${randomUUID()}:`) {
     this.#url = url;
@@ -14,19 +15,16 @@ export class ControlGroup {
   }
 
   readonly open = (options: ControlBusOptions): ControlBus => {
-    const log = new RedisEventLog({
-      url: this.#url,
-      prefix: this.prefix,
-      historySize: 10,
-      historyTtl: 1_000,
-      idempotencyTtl: 1_000,
-      onHealth: () => undefined,
-    });
-    this.#logs.push(log);
-    return log.controlBus(options);
+    const client = new RedisClient({ url: this.#url, prefix: this.prefix, onHealth: () => undefined });
+    const bus = new RedisControlBus({ client, ...options });
+    this.#clients.set(bus, client);
+    return bus;
   };
 
+  /** Ends one replica without a message to the others. */
+  readonly leave = (bus: ControlBus): void => this.#clients.get(bus)?.close();
+
   readonly close = async (): Promise<void> => {
-    await Promise.all(this.#logs.map((log) => log.close()));
+    for (const client of this.#clients.values()) client.close();
   };
 }

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 
-/** A metric as docs/metrics.md or a scrape has it; labels by name, with their values in alphabetical order. */
+/** A metric from docs/metrics.md or from a scrape: labels by name, with their values in alphabetical order. */
 export interface MetricDescription {
   readonly type: string;
   readonly labels: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The rows of the table in docs/metrics.md: what a broker has of its own. */
+/** Reads the table of the broker's own metrics in docs/metrics.md. */
 export function documentedMetrics(): Record<string, MetricDescription> {
   const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const rows = [...text.matchAll(/^\| `(sluice_\w+)` \| (\w+) \|([^|]*)\|/gm)];
@@ -15,7 +15,7 @@ export function documentedMetrics(): Record<string, MetricDescription> {
   );
 }
 
-/** A cell such as "`reason`: `client`, `drained`; `code`: `200`". */
+/** Reads a cell such as "`reason`: `client`, `drained`; `code`: `200`". */
 function documentedLabels(cell: string): Record<string, string[]> {
   return Object.fromEntries(
     cell
@@ -26,10 +26,10 @@ function documentedLabels(cell: string): Record<string, string[]> {
   );
 }
 
-/** Its labels have other values in each version. */
+/** The values of this metric's labels differ in each version. */
 const BUILD_INFO = 'sluice_build_info';
 
-/** The metrics of an exposition whose names begin with `sluice_`. */
+/** Reads the metrics of a scrape whose names begin with `sluice_`. */
 export function exposedMetrics(exposition: string): Record<string, MetricDescription> {
   const types = [...exposition.matchAll(/^# TYPE (sluice_\w+) (\w+)$/gm)];
   return Object.fromEntries(
@@ -42,7 +42,7 @@ function exposedLabels(exposition: string, name: string): Record<string, string[
   for (const [, labels = ''] of exposition.matchAll(new RegExp(`^${name}(?:_bucket)?\\{([^}]*)\\}`, 'gm'))) {
     for (const [, label = '', value = ''] of labels.matchAll(/(\w+)="([^"]*)"/g)) {
       const known = values.get(label) ?? new Set();
-      // A histogram's own label, which its type implies.
+      // Every histogram has the label `le`, so the table leaves it out.
       if (label !== 'le') values.set(label, name === BUILD_INFO ? known : known.add(value));
     }
   }

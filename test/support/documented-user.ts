@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** A Redis user as docs/operations.md tells its readers to make it. */
+/** A Redis user, made by the command in docs/operations.md. */
 export interface DocumentedUser {
-  /** The command, word by word. */
+  /** The arguments of the Redis command. */
   readonly command: readonly string[];
   readonly name: string;
   readonly password: string;
@@ -18,7 +18,7 @@ export function documentedUser(name: string): DocumentedUser {
   return { command, name, password };
 }
 
-/** The same URL, as that user. */
+/** The URL with the name and the password of the user. */
 export function asUser(url: string, { name, password }: DocumentedUser): string {
   return url.replace('://', `://${name}:${password}@`);
 }

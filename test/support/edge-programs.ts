@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 
-/** Where a proxy of the tests is to listen, and what for. */
+/** The addresses that a proxy in the tests uses. */
 interface Place {
-  /** `host:port` of each. */
+  /** `host:port` of each replica. */
   readonly replicas: readonly [string, string];
   readonly adminPort: number;
   readonly silence: string;
@@ -13,9 +13,9 @@ interface Place {
 }
 
 interface EdgeProgram {
-  /** In `deploy/`: its configuration, and what else it reads. */
+  /** Files in `deploy/`: first the configuration, then the files that it includes. */
   readonly files: readonly [string, ...string[]];
-  /** What its configuration says, and what it shall say in its place. */
+  /** Texts in the configuration, and what the tests put in their place. */
   readonly changes: readonly (readonly [from: string, to: string])[];
   readonly command: readonly [string, ...string[]];
 }
@@ -24,13 +24,17 @@ export const edgePrograms = { nginx, haproxy, caddy, apache, varnish, lighttpd }
 
 export type EdgeName = keyof typeof edgePrograms;
 
-/** Where proxies cannot do what others do. */
+/** How the proxies differ from each other. */
 interface EdgeTraits {
-  /** How many streams, and publishes beside them, one connection of HTTP/2 carries; 0: it has no TLS, and so no HTTP/2. */
+  /**
+   * How many streams and publishes one HTTP/2 connection carries at a time. 0: the proxy has no TLS, and so no HTTP/2.
+   */
   readonly http2Streams: number;
-  /** Whether it looks at the reader's connection while the replica is silent, or learns only from a write that it is gone. */
+  /** When the proxy notices that a reader has left: at once, or only when it writes to the reader. */
   readonly noticesLeaving: 'at once' | 'when it writes';
-  /** Whether a stream whose replica is lost ends without the last chunk, so that a reader can tell that from an end. */
+  /**
+   * Whether a stream ends without the last chunk when its replica is lost. The reader can then tell a loss from an end.
+   */
   readonly tellsLoss: boolean;
 }
 
@@ -40,10 +44,10 @@ export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
   nginx: able,
   haproxy: able,
   caddy: { ...able, tellsLoss: false },
-  // Begins with six requests of a connection at a time, and takes more only when some of them are done.
+  // Starts with six concurrent requests on a connection, and takes more only after some of them are done.
   apache: { ...able, http2Streams: 5, noticesLeaving: 'when it writes' },
   varnish: { ...able, http2Streams: 0 },
-  // Takes eight requests of a connection at a time.
+  // Takes eight concurrent requests on a connection.
   lighttpd: { ...able, http2Streams: 7 },
 };
 
@@ -73,7 +77,8 @@ function nginx({ replicas, silence, compression, folder, port, securePort }: Pla
       '-c',
       join(folder, 'nginx.conf'),
       '-g',
-      // As whoever runs the tests: root's workers would be nobody, who may not write there.
+      // Runs the workers as the user of the tests. Under root the workers would run as nobody, who cannot write to the
+      // folder.
       `daemon off; pid ${join(folder, 'pid')};${process.getuid?.() === 0 ? ' user root;' : ''}`,
     ],
   };
@@ -133,7 +138,7 @@ function apache({ replicas, silence, compression, folder, port, securePort }: Pl
       ['ServerName localhost', ['ServerName localhost', ...(compression ? deflate : [])].join('\n')],
       ['sluice-1:3000', replicas[0]],
       ['sluice-2:3000', replicas[1]],
-      // Another address, and the port is free there, too.
+      // Uses another address, on which the port is free too.
       ['127.0.0.1:8079', `127.0.0.5:${port}`],
       ['Listen 8080', `Listen 127.0.0.1:${port}`],
       ['Listen 8443', `Listen 127.0.0.1:${securePort}`],
@@ -205,7 +210,7 @@ function lighttpd({ replicas, silence, compression, folder, port, securePort }: 
         '"host" => "sluice-2", "port" => 3000',
         parts(replicas[1], (host, own) => `"host" => "${host}", "port" => ${own}`),
       ],
-      // As whoever runs the tests: nobody else may write to the folder.
+      // Runs as the user of the tests: no other user can write to the folder.
       ['server.username = "www-data"\nserver.groupname = "www-data"\n', ''],
       ['server.port = 8080', `server.bind = "127.0.0.1"\nserver.port = ${port}`],
       ['":8443"', `"127.0.0.1:${securePort}"`],

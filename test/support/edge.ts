@@ -11,14 +11,16 @@ import { edgePrograms, edgeTraits } from './edge-programs.ts';
 import type { EdgeName } from './edge-programs.ts';
 import { serverPorts } from './server-ports.ts';
 
-const PATIENCE = 20_000;
+const ANSWER_TIMEOUT_MS = 20_000;
 
-/** A proxy in front of two replicas, with the configuration in `deploy/`. */
+/** A proxy in front of two replicas, with its configuration from `deploy/`. */
 export interface Edge {
-  /** `http://127.0.0.1:<port>`, where it speaks HTTP/1.1. */
+  /** `http://127.0.0.1:<port>`, the HTTP/1.1 address. */
   readonly url: string;
-  /** `https://localhost:<port>`, where it speaks HTTP/2; its certificate is signed by nobody known. Nobody listens
-   *  there where the proxy has no TLS of its own. */
+  /**
+   * `https://localhost:<port>`, the HTTP/2 address, with a certificate that no client trusts. Nothing listens
+   * there when the proxy has no TLS.
+   */
   readonly secureUrl: string;
   stop(): Promise<void>;
 }
@@ -26,15 +28,15 @@ export interface Edge {
 export interface EdgeOptions {
   /** `host:port` of the two replicas. */
   readonly replicas: readonly [string, string];
-  /** The port for health, the same at both. */
+  /** The port for health checks; both replicas use the same one. */
   readonly adminPort: number;
-  /** How long it puts up with a stream without a byte, in its own words; as documented by default. */
+  /** The proxy's time-out for a silent stream, in the syntax of its configuration; by default as documented. */
   readonly silence?: string;
-  /** Compresses whatever the configuration does not keep it from; off by default. */
+  /** Turns compression on for everything that the configuration does not exclude; off by default. */
   readonly compression?: boolean;
 }
 
-/** Starts the proxy and resolves once it takes connections; rejects with what it said when it ends before. */
+/** Starts the proxy and resolves once it accepts connections. Rejects with the proxy's output when it ends before. */
 export async function startEdge(name: EdgeName, options: EdgeOptions): Promise<Edge> {
   const folder = await mkdtemp(join(tmpdir(), `sluice-${name}-`));
   const [port = 0, securePort = 0] = await serverPorts(2);
@@ -62,7 +64,7 @@ export async function startEdge(name: EdgeName, options: EdgeOptions): Promise<E
   const gone = new AbortController();
   child.once('error', () => gone.abort());
   child.once('exit', () => gone.abort());
-  // SIGTERM and no more: nginx's master takes its workers with it.
+  // Sends SIGTERM, not SIGKILL: nginx's master then also ends its workers.
   const callOff = afterExit('kill "$1"; rm -rf "$2"', String(child.pid), folder);
   const stop = async (): Promise<void> => {
     if (!gone.signal.aborted) {
@@ -84,7 +86,9 @@ export async function startEdge(name: EdgeName, options: EdgeOptions): Promise<E
   return { url: `http://127.0.0.1:${port}`, secureUrl: `https://localhost:${securePort}`, stop };
 }
 
-/** What is tested is what is documented: nothing but places and times is changed, and each of them is there. */
+/**
+ * Replaces only places and times, so that the tests run the documented configuration. Throws when a text is missing.
+ */
 function changed(text: string, changes: readonly (readonly [string, string])[]): string {
   return changes.reduce((before, [from, to]) => {
     if (!before.includes(from)) throw new Error(`the configuration does not say "${from}" any more`);
@@ -93,14 +97,14 @@ function changed(text: string, changes: readonly (readonly [string, string])[]):
 }
 
 async function listening(port: number, gone: AbortSignal): Promise<void> {
-  const signal = AbortSignal.any([gone, AbortSignal.timeout(PATIENCE)]);
+  const signal = AbortSignal.any([gone, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
   for (;;) {
     const socket = connect(port, '127.0.0.1');
     try {
       await once(socket, 'connect');
       return;
     } catch {
-      // Nothing listens there yet.
+      // The proxy does not listen yet.
       await delay(20, undefined, { signal });
     } finally {
       socket.destroy();

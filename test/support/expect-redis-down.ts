@@ -2,8 +2,8 @@ import { expect } from 'vitest';
 import type { Broker } from './broker.ts';
 
 /**
- * Waits until the broker is not ready, and says that Redis is down for this reason. The first reason on a busy machine may be
- * that it was too slow to find out.
+ * Waits until the broker is not ready and reports that Redis is down for this reason. On a busy machine the first
+ * reported reason may be a time-out.
  */
 export async function expectRedisDown(broker: Broker, reason: RegExp): Promise<void> {
   await broker.logged('redis: down');

@@ -3,7 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A pipe with a name, of which a test decides when it is read, and when there is anybody who could. */
+/** A named pipe. The test decides when it has a reader, and when the reader reads. */
 export class Fifo {
   readonly #folder = mkdtempSync(join(tmpdir(), 'sluice-fifo-'));
   readonly #path = join(this.#folder, 'pipe');
@@ -19,20 +19,20 @@ export class Fifo {
     this.#reader = openSync(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
   }
 
-  /** From here on writing is EPIPE. */
+  /** Closes the reader. Writing then fails with EPIPE. */
   closeReader(): void {
     if (this.#reader !== undefined) closeSync(this.#reader);
     this.#reader = undefined;
   }
 
-  /** A descriptor that writes to it and waits for the reader, as a shell would hand it to a program. */
+  /** Opens a blocking descriptor for writing, as a shell gives to a program. */
   writer(): number {
     const fd = openSync(this.#path, 'w');
     this.#open.push(fd);
     return fd;
   }
 
-  /** Writes to it until it takes no more. */
+  /** Writes until the pipe is full. */
   fill(): void {
     const fd = openSync(this.#path, constants.O_WRONLY | constants.O_NONBLOCK);
     this.#open.push(fd);
@@ -43,7 +43,7 @@ export class Fifo {
     }
   }
 
-  /** What is in it now. */
+  /** Reads what the pipe holds now. */
   read(): string {
     const buffer = Buffer.alloc(1024 ** 2);
     let text = '';

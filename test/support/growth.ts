@@ -1,17 +1,17 @@
-/** What something costs for some input and for eight times as much. */
+/** The cost of some work for one input, and for an input eight times as long. */
 export interface Growth {
-  /** Milliseconds. */
+  /** In ms. */
   readonly small: number;
   readonly large: number;
 }
 
 const FACTOR = 8;
-/** Three times what is linear, and a third of what is quadratic. */
+/** The largest ratio that passes: three times linear growth, a third of quadratic growth. */
 const MOST = 3 * FACTOR;
-/** Nothing may hold the event loop for longer than some such time, in ms; what is shorter does no harm however it grows. */
+/** In ms. Work that holds the event loop for less time does no harm, however it grows. */
 const HARMLESS = 10;
 
-/** Runs `work` with an eighth of the size and with the size. */
+/** Measures `work` with an eighth of the size and with the full size. */
 export function growth(work: (size: number) => void, size: number): Growth {
   return { small: cost(() => work(Math.floor(size / FACTOR))), large: cost(() => work(size)) };
 }
@@ -21,12 +21,12 @@ export function isLinear({ small, large }: Growth): boolean {
 }
 
 const TIMES = 5;
-/** The system counts a thread's CPU time in steps of so many ms at the most. */
+/** The kernel counts a thread's CPU time in steps of at most this length, in ms. */
 const STEP = 4;
 
 /**
- * The least of several times, in ms. By the clock, which is exact, or in CPU time, which does not count what others have
- * done on a busy machine, whichever is less.
+ * Returns the least of several measurements, in ms. Each is the smaller of wall time, which is exact, and CPU time,
+ * which leaves out other processes on a busy machine.
  */
 export function cost(work: () => void): number {
   let least = Infinity;
@@ -36,7 +36,7 @@ export function cost(work: () => void): number {
     work();
     const { user, system } = process.threadCpuUsage(start);
     least = Math.min(least, performance.now() - begin, (user + system) / 1_000 + STEP);
-    // What takes a second is not asked again.
+    // Does not repeat work that takes a second.
     if (least > 1_000) break;
   }
   return least;

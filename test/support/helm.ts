@@ -9,7 +9,7 @@ const run = promisify(execFile);
 
 export const CHART = join(import.meta.dirname, '../../helm/sluice');
 
-/** The helm that the set-up has found; undefined where there can be none. */
+/** The path of helm, as the set-up has found it; undefined when there is no helm. */
 export const helm: string | undefined = process.env['TEST_HELM'] || undefined;
 
 export interface Manifest {
@@ -27,9 +27,9 @@ export interface Manifest {
 type Values = Readonly<Record<string, unknown>>;
 
 /**
- * What the chart renders to with these values, as a release called `try`; with `api`, the address of a Kubernetes that
- * is asked for what is there already.
- * @throws Error with helm's words when it refuses, or when something that comes out is not proper YAML
+ * Renders the chart with these values, as a release called `try`. With `api`, the address of a Kubernetes API, helm
+ * looks up existing objects there.
+ * @throws Error with helm's message when helm refuses, or when the output is not valid YAML
  */
 export async function render(values: Values, api?: string): Promise<readonly Manifest[]> {
   const server =
@@ -43,7 +43,7 @@ export async function render(values: Values, api?: string): Promise<readonly Man
   });
 }
 
-/** @throws Error with what `helm lint --strict` has found */
+/** @throws Error with the findings of `helm lint --strict` */
 export async function lint(values: Values): Promise<string> {
   return await withValues(values, ['lint', CHART, '--strict', '--kube-version', '1.34.0']);
 }
@@ -54,7 +54,7 @@ async function withValues(values: Values, args: readonly string[]): Promise<stri
   const file = join(folder, 'values.yaml');
   try {
     await writeFile(file, stringify(values));
-    // Nothing of whoever runs the tests: no plugins, and above all no cluster.
+    // Uses no configuration of the user who runs the tests: no plugins, and above all no cluster.
     const env = { PATH: process.env['PATH'], HOME: folder, KUBECONFIG: join(folder, 'none') };
     const { stdout } = await run(helm, [...args, '-f', file], { env, maxBuffer: 16 * 1024 ** 2 });
     return stdout;

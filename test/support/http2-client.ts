@@ -4,23 +4,23 @@ import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { createParser } from 'eventsource-parser';
 import type { EventSourceMessage } from 'eventsource-parser';
 
-/** One connection of HTTP/2. */
+/** One HTTP/2 connection. */
 export interface Http2Client {
-  /** What was agreed on: `h2`. */
+  /** The negotiated protocol: `h2`. */
   readonly protocol: string | undefined;
-  /** Opens a stream of events on it. */
+  /** Opens an event stream on the connection. */
   stream(path: string): Promise<Http2Stream>;
-  /** Publishes on it and gives the answer's body; any status but 200 is an error. */
+  /** Publishes on the connection and returns the answer's body. Throws for any status but 200. */
   post(path: string, body: string, key: string): Promise<string>;
   close(): void;
 }
 
 interface Http2Stream {
-  /** The first event of this type (`message` for those without one), as soon as there is one. */
+  /** Resolves with the first event of this type (`message` for events without a type). */
   received(type: string): Promise<EventSourceMessage>;
 }
 
-/** Connects to `origin`, whoever has signed its certificate. */
+/** Connects to `origin` and accepts any certificate. */
 export async function openHttp2(origin: string): Promise<Http2Client> {
   const session = connect(origin, { rejectUnauthorized: false });
   await once(session, 'connect');
@@ -41,7 +41,7 @@ async function post(session: ClientHttp2Session, path: string, body: string, key
     ':method': 'POST',
     ':path': path,
     authorization: `Bearer ${key}`,
-    // As browsers and curl do; some proxies take no body of unknown length.
+    // Browsers and curl send it; some proxies refuse a body of unknown length.
     'content-length': Buffer.byteLength(body),
   });
   stream.end(body);
@@ -62,21 +62,21 @@ function receiving(stream: ClientHttp2Stream): Http2Stream {
   const parser = createParser({ onEvent: (event) => events.push(event) });
   stream.setEncoding('utf8').on('data', (chunk: string) => {
     parser.feed(chunk);
-    for (const look of waiting) look();
+    for (const check of waiting) check();
   });
-  // Its session is closed under it.
+  // The test may close the session while the stream is open.
   stream.on('error', () => undefined);
   return {
     received: (type) =>
       new Promise((resolve) => {
-        const look = (): void => {
+        const check = (): void => {
           const event = events.find((one) => (one.event ?? 'message') === type);
           if (event === undefined) return;
-          waiting.delete(look);
+          waiting.delete(check);
           resolve(event);
         };
-        waiting.add(look);
-        look();
+        waiting.add(check);
+        check();
       }),
   };
 }

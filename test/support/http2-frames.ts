@@ -1,4 +1,4 @@
-/** An HTTP/2 frame (RFC 9113 §4.1), by hand: what a client library does not send. */
+/** Builds an HTTP/2 frame (RFC 9113 §4.1) by hand, to send what no client library sends. */
 export function frame(
   type: number,
   flags: number,
@@ -13,15 +13,15 @@ export function frame(
   return Buffer.concat([head, payload]);
 }
 
-/** What a client says first: the preface and empty settings (RFC 9113 §3.4). */
+/** The first bytes of a client: the preface and empty settings (RFC 9113 §3.4). */
 export const PREFACE = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, 0)]);
 
 export const PING = frame(6, 0, 0, Buffer.alloc(8));
 
-/** A head without an end: HEADERS without END_HEADERS, as long as `CONTINUATION`s follow. */
+/** A head that never ends: HEADERS without END_HEADERS, to be followed by `CONTINUATION` frames. */
 export const HALF_HEAD = frame(1, 0, 1, Buffer.from([0x82, 0x87, 0x84]));
 
-/** The head of a POST whose body is to follow; fields without compression (RFC 7541 §6.2.2). */
+/** The head of a POST with a body to follow; the fields are not compressed (RFC 7541 §6.2.2). */
 export function postHead(stream: number, path: string, fields: Readonly<Record<string, string>>): Buffer {
   const block = [Buffer.from([0x83, 0x87, 0x01]), literal('broker'), Buffer.from([0x04]), literal(path)];
   for (const [name, value] of Object.entries(fields))
@@ -33,12 +33,12 @@ function literal(text: string): Buffer {
   return Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]);
 }
 
-/** A part of a body that is not its last. */
+/** A DATA frame without END_STREAM. */
 export function data(stream: number, text: string): Buffer {
   return frame(0, 0, stream, Buffer.from(text));
 }
 
-/** Calls a stream off. */
+/** A RST_STREAM frame. */
 export function reset(stream: number, code: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(code);

@@ -1,12 +1,13 @@
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { Start } from '../../src/core/cursor.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { FairLoop } from '../../src/core/fair-loop.ts';
-import { Hub } from '../../src/core/hub.ts';
-import type { Instruments } from '../../src/core/instruments.ts';
-import { MemoryEventLog } from '../../src/logs/memory-event-log.ts';
-import type { MemoryEventLogOptions } from '../../src/logs/memory-event-log.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { Start } from '../../src/events/cursor.ts';
+import type { Appended, HistoryPolicy } from '../../src/log/event-log.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { FairLoop } from '../../src/delivery/fair-loop.ts';
+import { Hub } from '../../src/delivery/hub.ts';
+import type { Instruments } from '../../src/delivery/instruments.ts';
+import { MemoryEventLog } from '../../src/log/embedded/memory-event-log.ts';
+import type { MemoryEventLogOptions } from '../../src/log/embedded/memory-event-log.ts';
 import { RecordingSink } from './recording-sink.ts';
 import { seededRandom } from './seeded-random.ts';
 import { ShakyLog } from './shaky-log.ts';
@@ -28,42 +29,51 @@ class Counts implements Instruments {
   healed(): void {
     this.of.heals++;
   }
-  published(): void {}
   fannedOut(): void {}
 }
 
-/** A hub over an embedded log that can be shaken. Close it after the test. */
+interface HubFixtureOptions extends Partial<MemoryEventLogOptions> {
+  /** The history policy of every channel. */
+  readonly policy?: Partial<HistoryPolicy>;
+}
+
+/** A hub on an embedded log with faults that the test controls. Close it after the test. */
 export class HubFixture {
+  readonly policy: HistoryPolicy;
   readonly random: () => number;
   readonly memory: MemoryEventLog;
   readonly log: ShakyLog;
   readonly hub: Hub;
   readonly counts = new Counts();
-  /** What the hub has said of a log that could not be read. */
+  /** The errors that the hub has reported for log reads that failed. */
   readonly troubles: unknown[] = [];
 
-  constructor(seed = 1, shakiness: Shakiness = {}, options: Partial<MemoryEventLogOptions> = {}) {
+  constructor(
+    seed = 1,
+    shakiness: Shakiness = {},
+    { policy: { size = 100_000, ttl = 3_600_000 } = {}, ...options }: HubFixtureOptions = {},
+  ) {
+    const policy = { size, ttl };
+    this.policy = policy;
     this.random = seededRandom(seed);
-    const { historySize = 100_000, historyTtl = 3_600_000 } = options;
     this.memory = new MemoryEventLog({
       idempotencyTtl: 60_000,
       maxBytes: 256 * 1024 * 1024,
       ...options,
-      historySize,
-      historyTtl,
     });
     this.log = new ShakyLog(this.memory, this.random, shakiness);
     this.hub = new Hub({
       log: this.log,
       loop: new FairLoop(),
       instruments: this.counts,
-      history: { size: historySize, ttl: historyTtl },
+      policy,
       onTrouble: (_channel, error) => this.troubles.push(error),
     });
   }
 
   async publish(text: string, channel: ChannelName = NEWS): Promise<EventId> {
-    return (await this.hub.publish(channel, { fields: `data: ${text}\n\n` })).id;
+    const [appended] = await this.log.append(channel, [{ data: text }], { policy: this.policy });
+    return (appended as Appended).id;
   }
 
   async publishMany(count: number): Promise<EventId[]> {

@@ -3,13 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-/**
- * A subscriber as a bare socket, which reads nothing until it is told to. Resolves once the request has left.
- */
+/** Opens a subscription on a bare socket that is paused. Resolves once the request was sent. */
 export async function openIdleSocket(port: number, path: string): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.pause();
-  // How such a stream ends is what the tests look at, and 'close' says it.
+  // The tests check how such a stream ends with the event 'close'.
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   await new Promise<void>((resolve) =>
@@ -19,8 +17,8 @@ export async function openIdleSocket(port: number, path: string): Promise<Socket
 }
 
 /**
- * Reads on until `text` has come, then leaves; gives all that came. With a `pause`, in ms, it waits that long after each
- * chunk, as one who cannot keep up.
+ * Reads until `text` has arrived, then closes the socket; returns everything that arrived. `pause` makes a slow reader:
+ * it waits that many ms after each chunk.
  */
 export async function readUntil(socket: Socket, text: string, pause = 0): Promise<string> {
   const chunks: Buffer[] = [];
@@ -28,7 +26,7 @@ export async function readUntil(socket: Socket, text: string, pause = 0): Promis
   socket.resume();
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     chunks.push(chunk);
-    // The text may have come in two pieces.
+    // The text may arrive in two chunks.
     end = end.slice(-text.length) + chunk.toString('latin1');
     if (end.includes(text)) break;
     if (pause > 0) await delay(pause);

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 
 type Answer = { readonly status?: number; readonly headers?: Record<string, string>; readonly body: string };
 
-/** A real HTTP server that gives out a key set. */
+/** A real HTTP server that serves a key set. */
 export class KeyServer {
-  /** What it answers with, from the next request on; undefined: it takes requests and does not answer before `release`. */
+  /** The answer, from the next request on. With undefined, requests wait for `release`. */
   answer: Answer | undefined;
   requests = 0;
   readonly #server = createServer((_request, response) => {
@@ -17,25 +17,25 @@ export class KeyServer {
   });
   #waiting: ServerResponse[] = [];
 
-  /** What JWKs it gives out from now on. */
+  /** Sets the JWKs of the answer. */
   give(...keys: readonly unknown[]): void {
     this.answer = { body: JSON.stringify({ keys }) };
   }
 
-  /** Answers those that wait, with what it answers with now. */
+  /** Answers the requests that wait, with the current answer. */
   release(): void {
     for (const response of this.#waiting.splice(0))
       if (this.answer !== undefined) send(response, this.answer);
   }
 
-  /** Resolves with its URL. */
+  /** Starts to listen and resolves with the URL. */
   async listen(port = 0): Promise<string> {
     this.#server.listen(port, '127.0.0.1');
     await once(this.#server, 'listening');
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/jwks`;
   }
 
-  /** From here on connections are refused. */
+  /** Stops the server: connections are refused from now on. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.closeAllConnections();

@@ -12,7 +12,10 @@ const RESOURCES: Readonly<Record<string, readonly string[]>> = {
   'policy/v1': ['PodDisruptionBudget'],
 };
 
-/** As much of a Kubernetes API as helm asks when a chart looks something up: what kinds there are, and Secrets by name. */
+/**
+ * The part of the Kubernetes API that helm uses when a chart looks up an object: the list of kinds, and Secrets by
+ * name.
+ */
 export async function startKubernetesApi(
   secrets: Readonly<Record<string, Readonly<Record<string, string>>>>,
 ): Promise<KubernetesApi> {
@@ -70,7 +73,7 @@ function secret(
   const values = secrets[name];
   if (values === undefined) return undefined;
   const data = Object.entries(values).map(([key, value]) => [key, Buffer.from(value).toString('base64')]);
-  // What helm writes on its own, and without which it would not touch it.
+  // helm adds these labels itself, and changes no Secret without them.
   const labels = { 'app.kubernetes.io/managed-by': 'Helm' };
   const annotations = { 'meta.helm.sh/release-name': 'try', 'meta.helm.sh/release-namespace': 'default' };
   const metadata = { name, namespace: 'default', labels, annotations };

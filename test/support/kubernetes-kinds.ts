@@ -7,24 +7,24 @@ import type { Manifest } from './helm.ts';
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Packages with the kinds of these groups; all the others are Kubernetes' own. */
+/** The packages for the kinds of these groups. All other kinds are Kubernetes' own. */
 const PACKAGES: Readonly<Record<string, string>> = {
   'gateway.networking.k8s.io': '@kubernetes-models/gateway-api',
   'monitoring.coreos.com': '@kubernetes-models/prometheus-operator',
 };
 
 interface Model {
-  /** @throws Error that says what is missing or of the wrong form */
+  /** @throws Error that names what is missing or malformed */
   validate(): void;
 }
 
-/** The module of a kind: its type, `I<kind>`, and its class. */
+/** Returns the path of the module that exports the type `I<kind>` and the class of a kind. */
 function moduleOf({ apiVersion, kind }: Manifest): string {
   const [group = ''] = apiVersion.split('/');
   return `${PACKAGES[group] ?? 'kubernetes-models'}/${apiVersion}/${kind}`;
 }
 
-/** Checks required fields, forms and ranges, by the validator of the manifest's kind. */
+/** Checks required fields, formats and ranges, with the validator of the manifest's kind. */
 export async function validate(manifest: Manifest): Promise<void> {
   const kinds = (await import(moduleOf(manifest))) as Record<string, new (data: Manifest) => Model>;
   const Kind = kinds[manifest.kind];
@@ -33,8 +33,8 @@ export async function validate(manifest: Manifest): Promise<void> {
 }
 
 /**
- * Checks that no field is unknown, which the validators let pass: has the compiler hold each manifest, as a literal,
- * against the type of its kind. Gives what it complains about, nothing when all is well.
+ * Finds unknown fields, which the validators accept: lets the compiler check each manifest, as a literal, against the
+ * type of its kind. Returns the compiler's errors, or nothing when there are none.
  */
 export async function unknownFields(manifests: readonly Manifest[], name: string): Promise<string> {
   const lines = manifests.map(

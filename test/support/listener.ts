@@ -1,19 +1,30 @@
-import type { LogListener } from '../../src/core/event-log.ts';
-import type { EventId, StoredEvent } from '../../src/core/event.ts';
+import type { LogListener } from '../../src/log/event-log.ts';
+import type { EventId, StoredEvent } from '../../src/events/event.ts';
 
-/** Remembers what a log tells it, and lets a test wait for it. */
+/** Records the calls of a log, and lets a test wait for them. */
 export class Listener implements LogListener {
   readonly events: StoredEvent[] = [];
   readonly resumedAt: EventId[] = [];
   readonly troubles: unknown[] = [];
+  /** The tail when following began; undefined before. */
+  tail: EventId | undefined;
   interruptions = 0;
+  /** The number of events in each call of {@link onEvents}. */
+  readonly announcements: number[] = [];
   readonly #waiting = new Set<() => void>();
 
   get ids(): EventId[] {
     return this.events.map((event) => event.id);
   }
 
+  onFollowing(tail: EventId): void {
+    if (this.tail !== undefined) throw new Error('following began twice');
+    this.tail = tail;
+    this.#wake();
+  }
+
   onEvents(events: readonly StoredEvent[]): void {
+    this.announcements.push(events.length);
     this.events.push(...events);
     this.#wake();
   }
@@ -33,25 +44,31 @@ export class Listener implements LogListener {
     this.#wake();
   }
 
-  /** Resolves once an event has come whose id satisfies the condition. */
+  /** Resolves with the tail once every later append is certain to be announced to this listener. */
+  async following(): Promise<EventId> {
+    await this.until(() => this.tail !== undefined);
+    return this.tail as EventId;
+  }
+
+  /** Resolves once an event has arrived whose id satisfies the condition. */
   heard(condition: (id: EventId) => boolean): Promise<void> {
     return this.until(() => this.ids.some(condition));
   }
 
-  /** Resolves once the condition holds; looked at whenever the log says something. */
+  /** Resolves once the condition holds; checks it after each call of the log. */
   until(condition: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!condition()) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
   #wake(): void {
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 }

@@ -12,9 +12,9 @@ import type { RedisServer, RedisServerOptions } from './redis-server.ts';
 import { asArguments, redisTlsFiles } from './redis-tls-files.ts';
 
 const HOST = '127.0.0.1';
-const READY_LIMIT = 20_000;
+const READY_TIMEOUT_MS = 20_000;
 
-/** `startRedis` with the redis-server of the PATH. */
+/** `startRedis` with the redis-server in the PATH. */
 export async function startLocalRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-redis-'));
   const tls = options.tls && redisTlsFiles(options.tls, HOST, folder);
@@ -25,7 +25,7 @@ export async function startLocalRedis(options: RedisServerOptions = {}): Promise
       await redis.restart();
       return redis;
     } catch (error) {
-      // Somebody else may have taken the free port in the meantime.
+      // Another process may have taken the free port in the meantime.
       const taken = error instanceof Error && error.message.includes('Address already in use');
       if (taken && options.port === undefined && attempt < 5) continue;
       await redis.stop();
@@ -75,7 +75,7 @@ class LocalRedis implements RedisServer {
   }
 
   async restart(): Promise<void> {
-    // A frozen process hears nothing but SIGKILL.
+    // A frozen process reacts only to SIGKILL.
     await this.#end(this.#paused ? 'SIGKILL' : 'SIGTERM');
     await this.#start();
   }
@@ -93,7 +93,7 @@ class LocalRedis implements RedisServer {
     const log = await open(join(this.#folder, 'redis.log'), 'w');
     const child = spawn('redis-server', this.#args, { stdio: ['ignore', log.fd, log.fd] });
     await log.close();
-    // A program that cannot be started gives 'error' and no 'exit'.
+    // A program that cannot be started emits 'error' and no 'exit'.
     const ended = new AbortController();
     child.once('exit', () => ended.abort());
     child.once('error', () => ended.abort());
@@ -101,7 +101,7 @@ class LocalRedis implements RedisServer {
     this.#child = child;
     this.#callOff = afterExit('kill -9 "$1"; rm -rf "$2"', String(child.pid), this.#folder);
     try {
-      await redisReady({ host: HOST, port: this.port }, READY_LIMIT, ended.signal);
+      await redisReady({ host: HOST, port: this.port }, READY_TIMEOUT_MS, ended.signal);
       // Another server on the same port would have answered just as well.
       if (ended.signal.aborted) throw new Error('it ended');
     } catch (error) {

@@ -2,17 +2,17 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** A way to the broker that goes wrong twice for each publish: see {@link startLossyRelay}. */
+/** A relay to the broker that fails twice for each publish: see {@link startLossyRelay}. */
 export interface LossyRelay {
   readonly url: string;
-  /** The Idempotency-Key of each request, in order; empty where there was none. */
+  /** The Idempotency-Key of each request, in order; empty for a request without one. */
   readonly keys: readonly string[];
   close(): Promise<void>;
 }
 
 /**
- * Passes on publishes to the broker. The answer to the first attempt with a key is lost on the way back; the second is
- * answered with 503 and does not get through.
+ * Relays publishes to the broker. For each idempotency key, the first attempt reaches the broker but its answer is
+ * lost; the second attempt gets a 503 and does not reach the broker.
  */
 export async function startLossyRelay(brokerUrl: string): Promise<LossyRelay> {
   const keys: string[] = [];
@@ -47,7 +47,7 @@ function passOn(incoming: IncomingMessage, response: ServerResponse, brokerUrl: 
     `${brokerUrl}${incoming.url}`,
     { method: incoming.method, headers: incoming.headers, agent: false },
     (answer) => {
-      // A refusal is heard: it would be the same the next time.
+      // Passes on a refusal: the broker would refuse the next attempt too.
       if (lose && answer.statusCode === 200) {
         answer.resume().on('end', () => incoming.socket.destroy());
         return;

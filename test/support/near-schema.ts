@@ -3,8 +3,8 @@ import fc from 'fast-check';
 type Schema = Readonly<Record<string, unknown>>;
 
 /**
- * Values at the edges of a JSON Schema, about as many right as wrong by it; which they are is for a validator to say. As
- * much of the vocabulary as the API document uses. Strings are text: half of a surrogate pair is in none.
+ * Values near the limits of a JSON Schema, about half of them valid; a validator decides which. Covers the vocabulary
+ * that the API document uses. No string contains half of a surrogate pair.
  */
 export function nearSchema(schema: Schema): fc.Arbitrary<unknown> {
   const near = nearType(schema);
@@ -32,7 +32,7 @@ function nearType(schema: Schema): fc.Arbitrary<unknown> {
   }
 }
 
-/** Any of the fields may be missing, and one may be there that is none. */
+/** Each field may be missing, and an unknown field may be present. */
 function nearObject({ properties }: Schema): fc.Arbitrary<unknown> {
   const fields = Object.entries(properties as Record<string, Schema>).map(
     ([name, field]) => [name, nearSchema(field)] as const,
@@ -64,7 +64,7 @@ function nearInteger({ minimum = 0, maximum = 1e9 }: Schema): fc.Arbitrary<unkno
   );
 }
 
-/** ASCII, what cannot be seen, and what takes two units of UTF-16. */
+/** ASCII, invisible characters, and characters of two UTF-16 units. */
 const CHARACTERS = [
   'a',
   'Z',
@@ -86,7 +86,7 @@ const CHARACTERS = [
 function nearString(schema: Schema): fc.Arbitrary<string> {
   const { maxLength } = schema;
   const patterns = [schema, ...((schema['allOf'] as Schema[] | undefined) ?? [])]
-    // It has no words for what must not follow; whoever validates looks at that.
+    // fc.stringMatching supports no lookahead, so it is removed. The validator still checks the lookahead.
     .map(({ pattern }) => (typeof pattern === 'string' ? pattern.replaceAll(/\(\?![^)]*\)/g, '') : ''))
     .filter((pattern) => pattern !== '' && pattern !== '^');
   const matching = patterns.map((pattern) => fc.stringMatching(new RegExp(pattern, 'u')));

@@ -2,19 +2,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'node:http';
 
 export interface PublisherOptions {
-  /** Brokers to publish to, in turn; the next one is tried when one fails. */
+  /** The brokers to publish to, in turn. When one fails, the publisher tries the next one. */
   readonly urls: readonly string[];
   readonly key: string;
   readonly channel: string;
-  /** Stands in every event, so that several publishers can share a channel. */
+  /** Part of every event's text, so that several publishers can share a channel. */
   readonly name: string;
-  /** Events a second. */
+  /** Events per second. */
   readonly rate: number;
-  /** Bytes that are added to each event. */
+  /** Bytes of padding in each event. */
   readonly padding?: number;
   /**
-   * Whether what failed is sent again, with the same idempotency key, until it is acknowledged. Off for faults in which
-   * Redis forgets: the key would be forgotten too.
+   * Whether a failed publish is repeated, with the same idempotency key, until it is acknowledged. Off for faults in
+   * which Redis loses data, because Redis loses the key too.
    */
   readonly retries?: boolean;
 }
@@ -24,10 +24,10 @@ export interface Acknowledged {
   readonly id: string;
 }
 
-/** Publishes `<name>-1`, `<name>-2`, … in order, one after the other, and remembers what was promised to it. */
+/** Publishes `<name>-1`, `<name>-2`, … one after the other, and records what the broker acknowledged. */
 export class NumberedPublisher {
   readonly acknowledged: Acknowledged[] = [];
-  /** Everything that it has ever tried to publish. */
+  /** Every text that it has tried to publish. */
   readonly attempted = new Set<string>();
   readonly failures = new Map<string, number>();
   readonly #options: PublisherOptions;
@@ -45,20 +45,20 @@ export class NumberedPublisher {
     this.#running = this.#run();
   }
 
-  /** Resolves once so many have been acknowledged. */
+  /** Resolves once `count` events are acknowledged. */
   async reached(count: number): Promise<void> {
     if (this.acknowledged.length >= count) return;
     await new Promise<void>((resolve) => this.#waiting.push({ count, resolve }));
   }
 
-  /** Publishes the last one still under way, then no more. */
+  /** Waits for the publish under way, then stops. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
     this.#agent.destroy();
   }
 
-  /** Publishes one event of this text until it is acknowledged. */
+  /** Publishes one event and repeats it until it is acknowledged. */
   async publishSurely(text: string): Promise<Acknowledged> {
     for (;;) {
       const done = await this.#publish(text);
@@ -74,7 +74,7 @@ export class NumberedPublisher {
       const text = `${name}-${n}`;
       if (retries) await this.publishSurely(text);
       else await this.#publish(text);
-      // What a fault has held up is not made up for: the rate is a bound, not a goal.
+      // Does not catch up after a fault: the rate is an upper bound, not a goal.
       const due = Math.max(began + (n * 1000) / rate - performance.now(), 0);
       await delay(Math.min(due, 1000 / rate));
     }

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ControlBus, ControlCommand, ControlListener } from '../../src/core/control-bus.ts';
+import type { ControlBus, ControlCommand, ControlListener } from '../../src/replicas/control-bus.ts';
 
-/** Stands for what a replica does when it is told something: remembers it, and answers as it is bid. */
+/** A replica that records the commands it gets, and answers as the test sets. */
 export class ObedientReplica implements ControlListener {
   readonly bus: ControlBus;
   readonly commands: ControlCommand[] = [];
   joins = 0;
-  /** What it answers. */
+  /** The answer to a command. */
   closes: (command: ControlCommand) => Promise<number> = async () => 0;
   readonly #waiting = new Set<() => void>();
 
@@ -22,21 +22,22 @@ export class ObedientReplica implements ControlListener {
 
   onJoined(): void {
     this.joins++;
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
-  /** Resolves once it has joined so many times, and can speak as well as hear. */
+  /** Resolves once the replica has joined `times` times, and can both send and receive. */
   async joined(times = 1): Promise<void> {
     await new Promise<void>((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (this.joins < times) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
-    // What is said goes over another connection than what is heard, and nothing announces that this one is there.
+    // Commands are sent on another connection than they are received on. No event says that the sending connection is
+    // up, so poll.
     while (!(await this.#speaks())) await delay(10);
   }
 

@@ -2,14 +2,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 
-/** Somebody's web application, which is not the broker. */
+/** A web application on another origin than the broker. */
 export interface PageServer {
   /** `http://127.0.0.1:<port>` */
   readonly origin: string;
   close(): Promise<void>;
 }
 
-/** Serves an application's pages; close it in `afterAll`. */
+/** Serves the application's pages; close it in `afterAll`. */
 export async function startPageServer(answer: RequestListener = emptyPage): Promise<PageServer> {
   const server = createServer(answer).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -7,16 +7,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterExit } from './after-exit.ts';
 import { freePort } from './free-port.ts';
 
-/** A series of an instant query's answer, or its one sample. */
+/** One series of the answer to an instant query, or the only sample. */
 interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
 export interface Prometheus {
-  /** @throws what Prometheus says against the expression */
+  /** @throws Error with Prometheus' message when it rejects the expression */
   query(expression: string): Promise<readonly Sample[]>;
-  /** What GET `path` answers, below `/api/v1`; its `data`. */
+  /** Returns `data` of the answer to GET `path`, below `/api/v1`. */
   get(path: string): Promise<unknown>;
   stop(): Promise<void>;
 }
@@ -25,20 +25,20 @@ interface Options {
   /** `host:port` of each replica. */
   readonly targets: readonly string[];
   readonly rulesFile: string;
-  /** Of scrapes and of evaluations, as Prometheus writes durations. */
+  /** The interval of scrapes and evaluations, in Prometheus' notation. */
   readonly interval: string;
 }
 
 /** How long it may take to start, in ms. */
-const START_LIMIT = 20_000;
+const START_TIMEOUT_MS = 20_000;
 
-/** A Prometheus in a process of its own that scrapes `targets` as the job `sluice`. Stop it in `afterAll`. */
+/** Starts a Prometheus process that scrapes `targets` as the job `sluice`. Stop it in `afterAll`. */
 export async function startPrometheus({ targets, rulesFile, interval }: Options): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-prometheus-'));
   const config = join(folder, 'prometheus.yml');
   await writeFile(
     config,
-    // JSON is YAML.
+    // JSON is valid YAML.
     JSON.stringify({
       global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
       rule_files: [rulesFile],
@@ -75,7 +75,7 @@ export async function startPrometheus({ targets, rulesFile, interval }: Options)
     await rm(folder, { recursive: true, force: true });
   };
 
-  const deadline = performance.now() + START_LIMIT;
+  const deadline = performance.now() + START_TIMEOUT_MS;
   while (!(await isReady(url))) {
     if (child.exitCode === null && performance.now() < deadline) {
       await delay(50);

@@ -6,14 +6,14 @@ export interface Verdict {
   readonly delivered: number;
   readonly reconnects: number;
   readonly gaps: number;
-  /** Each a sentence about one breach of the promise; empty when it was kept. */
+  /** One sentence for each breach of the promise; empty when the promise was kept. */
   readonly breaches: readonly string[];
 }
 
 /**
- * The promise, checked by what went in and what came out and nothing else: of each reader, no event twice, none out of
- * order, none that nobody published, and none of those acknowledged missing, unless a gap says so; over all readers,
- * one text for each id.
+ * Checks the promise from what was published and what was received alone. For each reader: no event twice, none out of
+ * order, none that nobody published, and no acknowledged event missing unless a gap covers it. Over all readers: one
+ * text for each id.
  */
 export function checkPromise(
   publishers: readonly NumberedPublisher[],
@@ -70,7 +70,7 @@ function checkOrder(seen: readonly Seen[]): string[] {
   const breaches: string[] = [];
   let last: string | undefined;
   for (const one of seen) {
-    // A gap may stand for a log that began anew: what comes after it is compared among itself.
+    // After a gap the log may have begun anew, so order is checked only within the events after the gap.
     if (one.kind === 'gap') last = undefined;
     if (one.kind !== 'event') continue;
     if (last !== undefined && compare(last, one.id) >= 0) breaches.push(`${one.id} came after ${last}`);
@@ -80,8 +80,9 @@ function checkOrder(seen: readonly Seen[]): string[] {
 }
 
 /**
- * Walks along what was seen: between two neighbours without a gap between them, no acknowledged event may lie. A log
- * that is lost and begins anew may give ids below those of its earlier life; the lives are kept apart.
+ * Checks each pair of neighbours in what a reader saw: without a gap between the two, no acknowledged event may lie
+ * between them. A log that was lost and begins anew may give ids below the ids of its earlier life, so each life is
+ * checked alone.
  */
 function checkNoneMissing(seen: readonly Seen[], lives: readonly Life[]): string[] {
   const breaches: string[] = [];
@@ -109,13 +110,13 @@ function checkNoneMissing(seen: readonly Seen[], lives: readonly Life[]): string
   return breaches;
 }
 
-/** What was acknowledged while the log lived, in order of ids. */
+/** The events that were acknowledged during one life of the log, in the order of their ids. */
 interface Life {
   readonly ids: readonly string[];
   readonly textOf: ReadonlyMap<string, string>;
 }
 
-/** Publishers go one event after the other: where their ids go back, the log has begun anew. */
+/** A publisher sends one event after the other. Where its ids decrease, the log has begun anew. */
 function livesOf(publishers: readonly NumberedPublisher[]): Life[] {
   const lives: Map<string, string>[] = [];
   for (const { acknowledged } of publishers) {
@@ -144,7 +145,7 @@ function between(sorted: readonly string[], from: string, to: string): readonly 
   return found;
 }
 
-/** By the numbers, on its own terms: not with the code that is under test. */
+/** Compares ids by their numbers. Does not use the code under test. */
 function compare(a: string, b: string): number {
   const [aMs = '', aSeq = ''] = a.split('-');
   const [bMs = '', bSeq = ''] = b.split('-');

@@ -2,8 +2,8 @@ import { aptInstall, canInstall } from './apt-install.ts';
 import { findProgram } from './find-program.ts';
 
 /**
- * Vitest's global set-up of the browser tests: finds Chromium or brings it, and leaves its path in CHROMIUM_PATH,
- * where `launchChromium` reads it. A CHROMIUM_PATH set beforehand is used as it is.
+ * Vitest's global set-up of the browser tests: finds or installs Chromium, and sets CHROMIUM_PATH, which
+ * `launchChromium` reads. Uses CHROMIUM_PATH unchanged when it is already set.
  */
 export async function setup(): Promise<void> {
   if (process.env['CHROMIUM_PATH']) return;

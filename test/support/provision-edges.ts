@@ -1,7 +1,7 @@
 import { aptInstall, canInstall } from './apt-install.ts';
 import { findProgram } from './find-program.ts';
 
-/** Each program, and the packages that bring it with all that its configuration loads. */
+/** Each program, and the packages that contain it and every module that its configuration loads. */
 const PROXIES = {
   nginx: ['nginx'],
   haproxy: ['haproxy'],
@@ -15,7 +15,7 @@ function isMissing([program]: readonly [string, readonly string[]]): boolean {
   return findProgram(program) === undefined;
 }
 
-/** Vitest's global set-up of the tests with proxies: brings those of them that the PATH has not. */
+/** Vitest's global set-up of the tests with proxies: installs the proxies that are not in the PATH. */
 export async function setup(): Promise<void> {
   for (const [program, packages] of Object.entries(PROXIES).filter(isMissing)) {
     if (canInstall()) await aptInstall(packages, `no ${program} on the PATH`);

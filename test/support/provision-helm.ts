@@ -6,21 +6,21 @@ import { findProgram } from './find-program.ts';
 const run = promisify(execFile);
 
 const HELM = 'helm.sh/helm/v3/cmd/helm@v3.22.0';
-/** Where a helm that was built here stays until the next `npm ci`; Go's own cache makes the next build a short one. */
+/** Keeps the built helm until the next `npm ci`. Go's own cache makes the next build short. */
 const FOLDER = join(import.meta.dirname, '../../node_modules/.cache/helm');
 /** The first build takes one to three minutes. */
-const BUILD_LIMIT = 600_000;
+const BUILD_TIMEOUT_MS = 600_000;
 
 /**
- * Vitest's global set-up of the chart's tests: finds a helm or builds one, and leaves its path in TEST_HELM, where
- * `helm` reads it. It is left empty where there can be none: then a line says what did not run.
+ * Vitest's global set-up of the chart's tests: finds or builds helm, and sets TEST_HELM, which `helm` reads. Without
+ * helm it leaves TEST_HELM empty and prints a line that says what did not run.
  */
 export async function setup(): Promise<void> {
   const { helm, why } = await findHelm();
   process.env['TEST_HELM'] = helm ?? '';
   if (helm === undefined) {
     console.warn(
-      `tests: NOT RUN: the chart was not rendered, because ${why}. What needs no helm was checked. Install helm, or Go, and run: npm test -- --project chart`,
+      `tests: NOT RUN: the chart was not rendered, because ${why}. The checks without helm were run. Install helm or Go, and run: npm test -- --project chart`,
     );
     return;
   }
@@ -37,14 +37,14 @@ async function findHelm(): Promise<{ readonly helm?: string; readonly why?: stri
     `tests: no helm on the PATH: building ${HELM} with go, which takes some minutes the first time.`,
   );
   try {
-    await run(go, ['install', HELM], { env: { ...process.env, GOBIN: FOLDER }, timeout: BUILD_LIMIT });
+    await run(go, ['install', HELM], { env: { ...process.env, GOBIN: FOLDER }, timeout: BUILD_TIMEOUT_MS });
     return { helm: join(FOLDER, 'helm') };
   } catch (error) {
     return { why: `go could not build helm (${(error as Error).message.split('\n').slice(0, 2).join(' ')})` };
   }
 }
 
-/** The program, if it is there and of this machine. */
+/** Returns the path when the program is there and runs on this machine. */
 async function runnable(helm: string): Promise<string | undefined> {
   try {
     await run(helm, ['version', '--short']);

@@ -1,7 +1,7 @@
 import { aptInstall, canInstall } from './apt-install.ts';
 import { findProgram } from './find-program.ts';
 
-/** Vitest's global set-up of the tests of deploy/: finds `prometheus` and `promtool` on the PATH, or brings them. */
+/** Vitest's global set-up of the tests of deploy/: finds `prometheus` and `promtool` in the PATH, or installs them. */
 export async function setup(): Promise<void> {
   if (isThere()) return;
   if (canInstall()) await aptInstall('prometheus', 'no prometheus and promtool on the PATH');

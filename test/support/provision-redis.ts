@@ -4,11 +4,11 @@ import { REDIS_IMAGE, startContainerRedis } from './container-redis.ts';
 import { findProgram } from './find-program.ts';
 
 /** How long the image may take to arrive before a local Redis is tried. */
-const PULL_LIMIT = 180_000;
+const PULL_TIMEOUT_MS = 180_000;
 
 /**
- * Vitest's global set-up of the projects that need Redis: finds a way to start one, or brings it, and leaves the
- * answer in the environment, where `startRedis` reads it. TEST_REDIS=container or TEST_REDIS=local decides beforehand.
+ * Vitest's global set-up of the projects that need Redis: finds a way to start Redis, or installs it, and sets
+ * TEST_REDIS, which `startRedis` reads. TEST_REDIS=container or TEST_REDIS=local skips the search.
  */
 export async function setup(): Promise<void> {
   const decided = process.env['TEST_REDIS'];
@@ -31,7 +31,7 @@ async function containersWork(): Promise<boolean> {
     await tryContainer();
   } catch (error) {
     console.log(
-      `tests: Docker answers, but ${REDIS_IMAGE} does not start, so redis-server it is: ${firstLine(error)}`,
+      `tests: Docker answers, but ${REDIS_IMAGE} does not start. The tests use redis-server instead: ${firstLine(error)}`,
     );
     return false;
   }
@@ -42,8 +42,8 @@ async function tryContainer(): Promise<void> {
   try {
     await startAndStop();
   } catch {
-    // Testcontainers cleans up through an image of its own. Where only that one cannot be had, do without:
-    // each container is removed by the test file that started it.
+    // Testcontainers cleans up with an image of its own. When only that image cannot be had, the tests go without it:
+    // each test file removes the container that it started.
     process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
     await startAndStop();
   }
@@ -56,7 +56,10 @@ async function startAndStop(): Promise<void> {
 
 async function tooLong(): Promise<never> {
   return await new Promise((_resolve, reject) => {
-    setTimeout(() => reject(new Error(`not there after ${PULL_LIMIT / 1000} s`)), PULL_LIMIT).unref();
+    setTimeout(
+      () => reject(new Error(`not there after ${PULL_TIMEOUT_MS / 1000} s`)),
+      PULL_TIMEOUT_MS,
+    ).unref();
   });
 }
 

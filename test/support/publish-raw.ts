@@ -2,11 +2,11 @@ import type { Broker } from './broker.ts';
 import { exchange } from './raw-http.ts';
 import type { RawAnswer, RawRequest } from './raw-http.ts';
 
-/** A publish in pieces: everything that is not given is right. */
+/** A publish in parts; every part that is left out gets a valid default. */
 export interface RawPublish {
-  /** `/publish` by default. */
+  /** The path; `/publish` by default. */
   readonly path?: string;
-  /** Lines that come on top of Authorization, Content-Type and Content-Length. */
+  /** Header lines in addition to Authorization, Content-Type and Content-Length. */
   readonly headers?: readonly string[];
   readonly contentType?: string;
   readonly body: string | Buffer;

@@ -2,34 +2,34 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 
-/** One answer as it came over the wire. */
+/** One answer, as received. */
 export interface RawAnswer {
   readonly status: number;
-  /** As they came, in order: `['Content-Type', 'application/json']`. */
+  /** The headers as received, in order: `['Content-Type', 'application/json']`. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: string;
-  /** The value of a header, whatever the case of its name; several of one name joined by `, `. */
+  /** The value of a header, by a name in any case; several values of one name are joined by `, `. */
   header(name: string): string | undefined;
 }
 
-/** A request in pieces, so that each of them can be wrong by itself. */
+/** A request in parts, so that a test can make each part wrong. */
 export interface RawRequest {
   /** GET by default. */
   readonly method?: string;
-  /** Goes into the request line as it is. */
+  /** Goes into the request line unchanged. */
   readonly path: string;
-  /** Lines such as `Content-Type: text/plain`, sent as they are; there is always a Host line and nothing else. */
+  /** Lines such as `Content-Type: text/plain`, sent unchanged. Only a Host line is added. */
   readonly headers?: readonly string[];
   readonly body?: string | Buffer;
 }
 
-/** The bytes of a request; characters up to U+00FF in its head are one byte each. */
+/** Returns the bytes of a request. In the head, each character up to U+00FF becomes one byte. */
 export function requestBytes({ method = 'GET', path, headers = [], body = '' }: RawRequest): Buffer {
   const head = [`${method} ${path} HTTP/1.1`, 'Host: broker.test', ...headers, '', ''].join('\r\n');
   return Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(body)]);
 }
 
-/** Sends one request on a connection of its own and reads one whole answer. */
+/** Sends one request on a new connection and reads one whole answer. */
 export async function exchange(port: number, request: RawRequest): Promise<RawAnswer> {
   const connection = await openRaw(port);
   try {
@@ -40,7 +40,10 @@ export async function exchange(port: number, request: RawRequest): Promise<RawAn
   }
 }
 
-/** What has come of a chunked body (RFC 9112 §7.1), behind the head of its answer. Throws where it is no chunk. */
+/**
+ * Decodes the part of a chunked body (RFC 9112 §7.1) that has arrived, after the head of its answer. Throws for a
+ * malformed chunk.
+ */
 export function readChunks(text: string): string {
   const bytes = Buffer.from(text);
   let body = '';
@@ -62,9 +65,9 @@ export async function openRaw(port: number): Promise<RawConnection> {
   return new RawConnection(socket);
 }
 
-/** A TCP connection: bytes out, bytes in. */
+/** A TCP connection that sends and receives bytes. */
 export class RawConnection {
-  /** Resolves when the other side has ended or reset it. */
+  /** Resolves when the other side has closed or reset the connection. */
   readonly ended: Promise<void>;
   readonly #socket: Socket;
   readonly #waiting = new Set<() => void>();
@@ -77,7 +80,7 @@ export class RawConnection {
       this.#bytes = Buffer.concat([this.#bytes, chunk]);
       this.#wake();
     });
-    socket.on('error', () => undefined); // 'close' follows it
+    socket.on('error', () => undefined); // 'close' follows
     this.ended = new Promise((resolve) => {
       const end = (): void => {
         this.#over = true;
@@ -89,7 +92,7 @@ export class RawConnection {
     });
   }
 
-  /** All that came and was not taken by `answer`. */
+  /** Everything received that `answer` has not taken. */
   get text(): string {
     return this.#bytes.toString('utf8');
   }
@@ -98,12 +101,12 @@ export class RawConnection {
     this.#socket.write(bytes);
   }
 
-  /** Says that nothing more will be sent; answers are still read. */
+  /** Sends FIN; answers can still be read. */
   finish(): void {
     this.#socket.end();
   }
 
-  /** Reads nothing more until `resume`. */
+  /** Stops reading until `resume`. */
   pause(): void {
     this.#socket.pause();
   }
@@ -116,14 +119,14 @@ export class RawConnection {
     this.#socket.destroy();
   }
 
-  /** Waits until `text` has come; rejects when the connection ends before. */
+  /** Waits until `text` has arrived; rejects when the connection ends before. */
   async until(text: string): Promise<void> {
     await this.#when(() => this.#bytes.includes(text));
   }
 
   /**
-   * Takes one answer: up to its Content-Length or last chunk, or else to the end of the connection. The body of a
-   * stream, which may never end, is left for `until`.
+   * Takes one answer: up to its Content-Length or last chunk, otherwise up to the end of the connection. Leaves the
+   * body of an event stream, which may never end, for `until`.
    */
   async answer(method = 'GET'): Promise<RawAnswer> {
     await this.until('\r\n\r\n');
@@ -173,18 +176,18 @@ export class RawConnection {
 
   #when(condition: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         if (condition()) resolve();
         else if (this.#over) reject(new Error(`the connection is over; left of what it said:\n${this.text}`));
         else return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
   #wake(): void {
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 }

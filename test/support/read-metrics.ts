@@ -1,4 +1,4 @@
-/** What `/metrics` says, by series: `sluice_published_total{result="ok"}` → 1. */
+/** Reads `/metrics` into values by series: `sluice_published_total{result="ok"}` → 1. */
 export async function readMetrics(url: string): Promise<ReadonlyMap<string, number>> {
   const response = await fetch(`${url}/metrics`);
   const text = await response.text();

@@ -1,18 +1,18 @@
 import { expect } from 'vitest';
 import type { RawAnswer } from './raw-http.ts';
 
-/** RFC 9457, as the broker fills it in. */
+/** A problem document (RFC 9457), as the broker fills it in. */
 export interface Problem {
-  /** The last part of `type`, which tells one problem from another. */
+  /** The last part of `type`, which identifies the problem. */
   readonly code: string;
   readonly detail: string;
-  /** RFC 6901, one for each thing that is wrong with a body; empty where the body is not what is wrong. */
+  /** JSON pointers (RFC 6901), one for each fault in the body; empty when the fault is not in the body. */
   readonly pointers: readonly string[];
 }
 
 const PREFIX = 'urn:sluice:problem:';
 
-/** Checks that an answer is a whole problem document of this status, and gives what is particular in it. */
+/** Checks that an answer is a whole problem document of this status, and returns its fields. */
 export function readProblem(answer: RawAnswer, status: number): Problem {
   expect({ status: answer.status, type: answer.header('content-type') }).toEqual({
     status,

@@ -1,10 +1,11 @@
 import { createParser } from 'eventsource-parser';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { EventId } from '../../src/core/event.ts';
-import type { LogTrouble } from '../../src/core/log-trouble.ts';
-import { asChunk } from '../../src/core/shared-bytes.ts';
-import type { SharedBytes } from '../../src/core/shared-bytes.ts';
-import type { GapNotice, Sink } from '../../src/core/subscription.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { EventId } from '../../src/events/event.ts';
+import type { LogTrouble } from '../../src/events/log-trouble.ts';
+import type { EventRun } from '../../src/events/event-run.ts';
+import type { GapNotice, Sink } from '../../src/delivery/sink.ts';
+import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
+import { asChunk } from '../../src/stream/shared-bytes.ts';
 
 export type Received =
   | { readonly kind: 'event'; readonly id: string; readonly data: string }
@@ -12,12 +13,12 @@ export type Received =
   | { readonly kind: 'waiting'; readonly reason: LogTrouble }
   | { readonly kind: 'ready'; readonly position: EventId };
 
-/** A subscriber's end without a socket: reads the bytes back with a parser that is not ours, and can be slow. */
+/** A sink without a socket: reads the bytes back with a foreign parser, and can be slow. */
 export class RecordingSink implements Sink {
   readonly received: Received[] = [];
   writes = 0;
   onWritable: () => void = () => undefined;
-  /** Asked after each write: how many turns of the event loop until more is taken; 0 for at once. */
+  /** Called after each write. Returns how many turns of the event loop the sink is full; 0 for none. */
   readonly #slowness: () => number;
   #blocked = false;
   #blockNext = false;
@@ -38,7 +39,7 @@ export class RecordingSink implements Sink {
     return this.received.flatMap((one) => (one.kind === 'event' ? [one.id] : []));
   }
 
-  /** The id that an EventSource would reconnect with. */
+  /** The id with which an EventSource would reconnect. */
   get position(): string | undefined {
     const last = this.received.findLast(({ kind }) => kind === 'event' || kind === 'ready');
     return last?.kind === 'ready' ? last.position : last?.kind === 'event' ? last.id : undefined;
@@ -52,7 +53,8 @@ export class RecordingSink implements Sink {
     return this.received.some(({ kind }) => kind === 'ready');
   }
 
-  write({ plain, chunk }: SharedBytes): void {
+  deliver(run: EventRun): void {
+    const { plain, chunk } = run.as(EVENT_FRAMES);
     if (this.#blocked) throw new Error('written to while not writable');
     this.writes++;
     if (chunk !== undefined && !chunk.equals(Buffer.from(asChunk(plain.toString()))))
@@ -73,7 +75,7 @@ export class RecordingSink implements Sink {
     this.#record({ kind: 'ready', position });
   }
 
-  /** As a socket whose reader stops reading: the next write is taken, and is the last until {@link unblock}. */
+  /** Acts as a socket whose reader stops reading: takes one more write, and then none until {@link unblock}. */
   blockAfterNextWrite(): void {
     this.#blockNext = true;
   }
@@ -83,22 +85,22 @@ export class RecordingSink implements Sink {
     this.onWritable();
   }
 
-  /** Resolves once the condition holds; looked at whenever something has come. */
+  /** Resolves once the condition holds; checks it whenever the sink receives something. */
   until(condition: (sink: this) => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!condition(this)) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
   #record(one: Received): void {
     this.received.push(one);
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
   #slow(): void {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import calculateSlot from 'cluster-key-slot';
+import { Redis } from 'ioredis';
 import { startRedisGroup } from './redis-group.ts';
 import type { RedisNode } from './redis-group.ts';
 import type { Authority } from './certificates.ts';
@@ -7,13 +8,15 @@ import { serverPorts } from './server-ports.ts';
 
 /** Three masters, each with a replica. */
 export interface RedisCluster {
-  /** As REDIS_URL. */
+  /** The URL for REDIS_URL. */
   readonly url: string;
   readonly nodes: readonly RedisNode[];
-  /** The node that is master of the key's slot now. */
+  /** The node that is now the master of the key's slot. */
   masterOf(key: string): Promise<RedisNode>;
-  /** Moves the key's slot, with all that is in it, to another master. */
+  /** Moves the key's slot, with all its keys, to another master. */
   moveSlot(key: string): Promise<void>;
+  /** Gives the key's slot, which must be empty, to another master and takes it back before anybody can notice. */
+  flipSlot(key: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -22,7 +25,7 @@ const NODES = 2 * MASTERS;
 const SLOTS = 16_384;
 const HOST = '127.0.0.1';
 
-/** With an authority, its nodes speak to each other over TLS, and its URL asks for it. */
+/** With an authority, the nodes use TLS among each other, and the URL is `rediss:`. */
 export async function startRedisCluster(authority?: Authority): Promise<RedisCluster> {
   const all = await serverPorts(authority === undefined ? NODES : 2 * NODES);
   const ports = all.slice(0, NODES);
@@ -90,6 +93,23 @@ export async function startRedisCluster(authority?: Authority): Promise<RedisClu
       for (const node of [target, source]) await node.cli('cluster', 'setslot', slot, 'node', targetId);
       await until(async () => (await portOfSlot(first, Number(slot))) === target.port);
     },
+    async flipSlot(key) {
+      const source = await masterOf(key);
+      const target = nodes.slice(0, MASTERS).find((node) => node !== source) as RedisNode;
+      const [away, back] = await Promise.all(
+        [target, source].map(
+          async (node) => ['SETSLOT', calculateSlot(key), 'NODE', await node.cli('cluster', 'myid')] as const,
+        ),
+      );
+      const redis = new Redis({ host: HOST, port: source.port });
+      await redis
+        .pipeline([
+          ['cluster', ...(away ?? [])],
+          ['cluster', ...(back ?? [])],
+        ])
+        .exec();
+      redis.disconnect();
+    },
     stop: () => group.stop(),
   };
 }
@@ -125,7 +145,7 @@ async function portOfSlot(node: RedisNode, slot: number): Promise<number> {
   return 0;
 }
 
-/** Nothing announces what a cluster has agreed on: it has to be asked. */
+/** The cluster announces no agreement, so poll. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (let i = 0; i < 600; i++) {
     if (await condition()) return;

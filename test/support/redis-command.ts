@@ -7,10 +7,10 @@ export interface RedisAddress {
 }
 
 /**
- * Sends one command over a connection of its own and gives the answer as redis-cli prints it to a pipe: nil is '',
- * an array is one element a line. Tests look at Redis through it and not through the client that Sluice uses. `login`
- * is a user and its password, where the default one will not do.
- * @throws Error with Redis' words when the answer is an error.
+ * Sends one command on a new connection and returns the answer as redis-cli prints it to a pipe: nil is '', an array
+ * has one element a line. Tests inspect Redis with this client, not with the one that Sluice uses. `login` is a user
+ * and a password, for when the default user may not run the command.
+ * @throws Error with Redis' message when the answer is an error
  */
 export async function redisCommand(
   address: RedisAddress,
@@ -36,13 +36,13 @@ export async function redisCommand(
   }
 }
 
-/** Resolves once Redis answers PING; rejects after `limit` milliseconds, or at once when `signal` is aborted. */
+/** Resolves once Redis answers PING. Rejects after `limit` ms, or at once when `signal` is aborted. */
 export async function redisReady(address: RedisAddress, limit: number, signal?: AbortSignal): Promise<void> {
   const giveUp = AbortSignal.any([AbortSignal.timeout(limit), ...(signal ? [signal] : [])]);
   for (;;) {
     const answer = await redisCommand(address, ['PING']).catch(() => '');
     if (answer === 'PONG') return;
-    // Refused, reset or still loading its data: nothing announces the end of that, so ask again.
+    // Redis refuses, resets or still loads its data. No event says when that ends, so poll.
     await delay(10, undefined, { signal: giveUp });
   }
 }
@@ -54,11 +54,11 @@ function encode(args: readonly string[]): string {
 interface Reply {
   readonly text: string;
   readonly failed: boolean;
-  /** Where the next reply begins. */
+  /** The offset at which the next reply begins. */
   readonly end: number;
 }
 
-/** One RESP2 reply that begins at `start`, or undefined while some of it is missing. */
+/** Parses one RESP2 reply that begins at `start`. Returns undefined while a part of the reply is missing. */
 function parse(bytes: Buffer, start: number): Reply | undefined {
   const eol = bytes.indexOf('\r\n', start);
   if (eol < 0) return undefined;

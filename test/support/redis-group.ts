@@ -14,18 +14,18 @@ import type { RedisTlsOptions } from './redis-server.ts';
 import { redisTlsFiles } from './redis-tls-files.ts';
 
 const HOST = '127.0.0.1';
-const READY_LIMIT = 20_000;
+const READY_TIMEOUT_MS = 20_000;
 
 export interface NodePlan {
   readonly port: number;
-  /** Lines of its configuration file, beside the port and the folder. */
+  /** Lines of the configuration file, in addition to the port and the folder. */
   readonly config: readonly string[];
   readonly sentinel?: boolean;
-  /** Besides the plain port, one with TLS, over which it also reaches the others. */
+  /** Adds a port with TLS, which the node also uses to reach the others. */
   readonly tls?: RedisTlsOptions;
 }
 
-/** One of several servers that know each other. */
+/** One of several servers that are connected with each other. */
 export interface RedisNode {
   readonly port: number;
   cli(...args: string[]): Promise<string>;
@@ -37,21 +37,23 @@ export interface RedisGroup {
   stop(): Promise<void>;
 }
 
-/** How servers are run: on this machine, or together in one container, where each reaches the others at 127.0.0.1 too. */
+/** Where servers run: on this machine, or together in one container, where they also reach each other at 127.0.0.1. */
 interface Place {
-  /** Aborted when a server ends that was to run: nobody need wait for it any longer. */
+  /** Aborted when a server ends unexpectedly, so that nothing waits for the server any longer. */
   readonly ended?: AbortSignal;
   start(plan: NodePlan): Promise<void>;
   signal(port: number, name: string): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Starts servers that find each other at 127.0.0.1; resolves once all answer. */
+/** Starts servers that reach each other at 127.0.0.1; resolves once all of them answer. */
 export async function startRedisGroup(plans: readonly NodePlan[]): Promise<RedisGroup> {
   const place = process.env['TEST_REDIS'] === 'container' ? await container(plans) : await thisMachine();
   await Promise.all(plans.map((plan) => place.start(plan)));
   try {
-    await Promise.all(plans.map(({ port }) => redisReady({ host: HOST, port }, READY_LIMIT, place.ended)));
+    await Promise.all(
+      plans.map(({ port }) => redisReady({ host: HOST, port }, READY_TIMEOUT_MS, place.ended)),
+    );
   } catch (error) {
     await place.stop();
     throw error;
@@ -66,7 +68,7 @@ export async function startRedisGroup(plans: readonly NodePlan[]): Promise<Redis
   };
 }
 
-/** The files of a server, by name: its configuration, and what that names. */
+/** The files of a server, by name: the configuration, and the files that it names. */
 function filesOf({ port, config, tls }: NodePlan, folder: string): Record<string, string> {
   const { files = {}, config: tlsConfig = [] } = tls === undefined ? {} : redisTlsFiles(tls, HOST, folder);
   const tlsLines = tls === undefined ? [] : [`tls-port ${tls.port}`, 'tls-replication yes', ...tlsConfig];
@@ -101,7 +103,7 @@ async function thisMachine(): Promise<Place> {
       child.once('exit', (code, signal) => {
         if (!children.has(plan.port)) return;
         const reason = `the redis-server at port ${plan.port} ended by itself: ${code ?? signal}`;
-        // Where nobody waits for it to start, all that is seen would be a time-out somewhere else.
+        // Prints the log: when no code waits for the server, its failure would only show as a time-out elsewhere.
         console.error(`${reason}\n${readFileSync(join(own, 'log'), 'utf8').slice(-2_000)}`);
         ended.abort(new Error(reason));
       });
@@ -129,7 +131,7 @@ async function container(plans: readonly NodePlan[]): Promise<Place> {
         .flatMap(({ port, tls }) => (tls === undefined ? [port] : [port, tls.port]))
         .map((port) => ({ container: port, host: port })),
     )
-    // Its servers are started later: there is no port to wait for.
+    // The servers in the container start later, so there is no port to wait for.
     .withWaitStrategy(Wait.forSuccessfulCommand('true'))
     .start();
   const callOff = afterExit('docker rm --force --volumes "$1"', started.getId());

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { parseChannelName } from '../../src/core/channel-name.ts';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import type { EventId } from '../../src/core/event.ts';
-import { RedisEventLog } from '../../src/logs/redis/redis-event-log.ts';
-import type { RedisEventLogOptions } from '../../src/logs/redis/redis-event-log.ts';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import type { EventLog } from '../../src/log/event-log.ts';
+import type { EventId } from '../../src/events/event.ts';
+import { POLICY, appendOne } from './append-one.ts';
+import { RedisClient } from '../../src/redis/redis-client.ts';
+import type { RedisClientOptions } from '../../src/redis/redis-client.ts';
+import { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 
-/** What a test of the keys in Redis begins with: a channel that nobody else uses, and the names of its keys. */
+/** A channel that no other test uses, and the names of its keys in Redis. */
 export interface FreshChannel {
   readonly channel: ChannelName;
   readonly log: string;
@@ -30,25 +33,20 @@ export function freshChannel(): FreshChannel {
   };
 }
 
-/** A log that may have nobody to talk to: it is not waited for. */
-export function newRedisLog(url: string, options: Partial<RedisEventLogOptions> = {}): RedisEventLog {
-  return new RedisEventLog({
-    url,
-    prefix: PREFIX,
-    historySize: 100,
-    historyTtl: 60_000,
-    idempotencyTtl: 60_000,
-    onHealth: () => undefined,
-    ...options,
-  });
+/** Makes a log without waiting for its connections; there may be no server. */
+export function newRedisLog(url: string, options: Partial<RedisClientOptions> = {}): RedisEventLog {
+  const client = new RedisClient({ url, prefix: PREFIX, onHealth: () => undefined, ...options });
+  return new RedisEventLog({ client, idempotencyTtl: 60_000 });
 }
 
+/** Appends events one after the other. */
 export async function appendTexts(
-  log: RedisEventLog,
+  log: EventLog,
   channel: ChannelName,
   texts: readonly string[],
+  policy = POLICY,
 ): Promise<EventId[]> {
   const ids: EventId[] = [];
-  for (const text of texts) ids.push((await log.append(channel, { fields: `data: ${text}\n\n` })).id);
+  for (const text of texts) ids.push((await appendOne(log, channel, text, { policy })).id);
   return ids;
 }

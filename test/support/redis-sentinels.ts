@@ -4,9 +4,9 @@ import type { NodePlan, RedisNode } from './redis-group.ts';
 import type { Authority } from './certificates.ts';
 import { serverPorts } from './server-ports.ts';
 
-/** A master with a replica, watched by three Sentinels. */
+/** A master with one replica, watched by three Sentinels. */
 export interface RedisSentinels {
-  /** As REDIS_URL. */
+  /** The URL for REDIS_URL. */
   readonly url: string;
   readonly master: RedisNode;
   readonly replica: RedisNode;
@@ -20,7 +20,7 @@ const HOST = '127.0.0.1';
 const NODES = 5;
 const NAME = 'sluice-master';
 
-/** With an authority, all of them speak to each other over TLS, and the URL asks for it. */
+/** With an authority, all servers use TLS among each other, and the URL asks for TLS. */
 export async function startRedisSentinels(authority?: Authority): Promise<RedisSentinels> {
   const ports = await serverPorts(authority === undefined ? NODES : 2 * NODES);
   const addresses = authority === undefined ? ports : ports.slice(NODES);
@@ -59,7 +59,7 @@ export async function startRedisSentinels(authority?: Authority): Promise<RedisS
   };
 }
 
-/** Nothing announces what Sentinels have agreed on: they have to be asked. */
+/** The Sentinels announce no agreement, so poll. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (let i = 0; i < 600; i++) {
     if (await condition().catch(() => false)) return;

@@ -2,42 +2,45 @@ import type { Authority } from './certificates.ts';
 import { startContainerRedis } from './container-redis.ts';
 import { startLocalRedis } from './local-redis.ts';
 
-/** A real Redis that belongs to one test file. */
+/** A real Redis for one test file. */
 export interface RedisServer {
-  /** `redis://host:port`; stays the same through `restart`. */
+  /** `redis://host:port`; `restart` does not change it. */
   readonly url: string;
   readonly port: number;
-  /** `rediss://host:port`, when it was started with `tls`. */
+  /** `rediss://host:port`, when the server was started with `tls`. */
   readonly tlsUrl: string;
-  /** Ends it for good and removes its data, whatever state it is in. */
+  /** Ends the server in any state, and removes its data. */
   stop(): Promise<void>;
-  /** Freezes it as a hung machine would: connections stay open and nothing answers. */
+  /** Freezes the server like a hung machine: connections stay open and nothing answers. */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** kill -9: connections are reset, and new ones refused, until `restart`. */
+  /** Kills the server with SIGKILL: connections are reset, and new ones are refused until `restart`. */
   kill(): Promise<void>;
-  /** Starts it again, shutting it down first if it runs: same port, same data folder. With `appendonly` it keeps its data. */
+  /**
+   * Starts the server again with the same port and folder; shuts it down first if it runs. With `appendonly` it keeps
+   * its data.
+   */
   restart(): Promise<void>;
-  /** Runs one command over a connection of its own; the answer as redis-cli prints it to a pipe. */
+  /** Runs one command on a new connection; returns the answer as redis-cli prints it to a pipe. */
   cli(...args: string[]): Promise<string>;
 }
 
 export interface RedisServerOptions {
-  /** Keep every write on disk; off by default, when a restarted Redis is empty. */
+  /** Keeps every write on disk. Off by default: a restarted Redis is then empty. */
   readonly appendonly?: boolean;
-  /** More arguments for redis-server, such as `['--maxmemory', '8mb']`. */
+  /** Additional arguments of redis-server, such as `['--maxmemory', '8mb']`. */
   readonly args?: readonly string[];
-  /** A free one by default. */
+  /** The port; by default a free one. */
   readonly port?: number;
-  /** Besides the plain port, one with TLS. */
+  /** Adds a port with TLS. */
   readonly tls?: RedisTlsOptions;
 }
 
 export interface RedisTlsOptions {
   readonly port: number;
-  /** Has signed its certificate, and has to have signed that of whoever connects. */
+  /** Signs the server's certificate. Clients need a certificate that it has signed, too. */
   readonly authority: Authority;
-  /** What its certificate is for; the host of its URL by default. */
+  /** The names in the server's certificate; by default the host of its URL. */
   readonly names?: readonly string[];
 }
 

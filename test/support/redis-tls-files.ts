@@ -1,6 +1,6 @@
 import type { RedisTlsOptions } from './redis-server.ts';
 
-/** The files of a Redis with TLS, by name, and the lines of its configuration that name them in `folder`. */
+/** The files of a Redis with TLS, by name, and the configuration lines that name these files in `folder`. */
 export interface RedisTlsFiles {
   readonly files: Readonly<Record<string, string>>;
   readonly config: readonly string[];
@@ -18,7 +18,7 @@ export function redisTlsFiles(tls: RedisTlsOptions, host: string, folder: string
   };
 }
 
-/** The same lines as arguments of redis-server. */
+/** Turns configuration lines into arguments of redis-server. */
 export function asArguments(config: readonly string[]): string[] {
   return config.flatMap((line) => {
     const [name = '', ...values] = line.split(' ');

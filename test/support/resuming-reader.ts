@@ -7,18 +7,18 @@ export type Seen =
   | { readonly kind: 'event'; readonly id: string; readonly text: string }
   | { readonly kind: 'gap'; readonly after: string | null; readonly before: string | null }
   | { readonly kind: 'ready'; readonly id: string }
-  /** The broker ended the stream, or refused it, and says what to come back with. */
+  /** The broker has ended or refused the stream. `id` is the id to reconnect with. */
   | { readonly kind: 'closing'; readonly id: string };
 
-/** A subscriber that comes back whenever it loses its connection, with the id it got last. */
+/** A subscriber that reconnects after every loss, with the last id it got. */
 export interface ResumingReader {
   readonly name: string;
-  /** All that came, over all connections, in order. */
+  /** Everything received, over all connections, in order. */
   readonly seen: readonly Seen[];
   readonly connections: number;
-  /** Resolves once something with that id has come. */
+  /** Resolves once an event with that id has arrived. */
   reached(id: string): Promise<void>;
-  /** Resolves once it has been told that it is ready, for the first time. */
+  /** Resolves at the first `sluice:ready`. */
   readonly ready: Promise<void>;
   close(): void;
 }
@@ -46,23 +46,23 @@ abstract class Recorder {
     } else {
       this.seen.push({ kind: 'event', id, text: data.split(' ', 1)[0] ?? '' });
     }
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
   #until(condition: (one: Seen) => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!this.seen.some(condition)) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 }
 
-/** Reads with npm `eventsource`, as a program would: one address, reconnecting by itself. */
+/** Reads with npm `eventsource`, as a program would: it has one address and reconnects by itself. */
 export class EventSourceReader extends Recorder implements ResumingReader {
   readonly name: string;
   connections = 0;
@@ -85,7 +85,7 @@ export class EventSourceReader extends Recorder implements ResumingReader {
   }
 }
 
-/** Reads with a parser and connections of its own, comes back soon, and to the next address each time. */
+/** Reads with its own parser and connections. Reconnects soon, each time to the next address. */
 export class RovingReader extends Recorder implements ResumingReader {
   readonly name: string;
   connections = 0;
@@ -102,7 +102,7 @@ export class RovingReader extends Recorder implements ResumingReader {
     void this.#run();
   }
 
-  /** Breaks the connection, as a network does. */
+  /** Resets the connection, as a network does. */
   cut(): void {
     this.#stream?.close();
   }
@@ -137,7 +137,7 @@ export class RovingReader extends Recorder implements ResumingReader {
           this.record(event, id ?? '', data);
         }
       } catch {
-        // Refused, cut or ended: come back.
+        // The stream was refused, cut or ended: reconnect.
       }
       if (!this.#closed) await delay(20 + this.#random() * 80);
     }

@@ -2,18 +2,18 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterExit } from './after-exit.ts';
 
-/** A program of `examples/` that goes on until it is ended, and prints a JSON value a line. */
+/** A program of `examples/` that runs until it is killed, and prints one JSON value a line. */
 export interface RunningExample {
-  /** The next value that was not taken yet; rejects, with all that it said, when the program ends before. */
+  /** The next value; rejects with all output when the program ends before. */
   next(): Promise<unknown>;
-  /** What it has written to stderr so far. */
+  /** Everything the program has written to stderr so far. */
   readonly stderr: string;
-  /** Resolves with its exit code, null when it was killed. */
+  /** Resolves with the exit code, or null when the program was killed. */
   readonly exit: Promise<number | null>;
   kill(): Promise<void>;
 }
 
-/** Starts `command` with `env` over the environment of the tests. Kill it after the test. */
+/** Starts `command` with `env` in addition to the environment of the tests. Kill it after the test. */
 export function runExample(
   [program = '', ...args]: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -28,7 +28,7 @@ export function runExample(
   let taken = 0;
   let ended = false;
   let stderr = '';
-  const wake = (): void => waiting.forEach((look) => look());
+  const wake = (): void => waiting.forEach((check) => check());
   // Not with node:readline: U+2028 in a JSON string is the end of a line for it.
   let rest = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -51,14 +51,14 @@ export function runExample(
     exit,
     next: () =>
       new Promise((resolve, reject) => {
-        const look = (): void => {
+        const check = (): void => {
           if (taken < values.length) resolve(values[taken++]);
           else if (ended) reject(new Error(`it ended and said:\n${stderr}`));
           else return;
-          waiting.delete(look);
+          waiting.delete(check);
         };
-        waiting.add(look);
-        look();
+        waiting.add(check);
+        check();
       }),
     async kill() {
       child.kill('SIGKILL');

@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that a seed repeats (mulberry32), so that a failure can be run again. */
+/** Random numbers from 0 to 1 (mulberry32). The same seed gives the same numbers, so a failed run can be repeated. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the range from which the kernel takes ports for outgoing connections, so that none of those is in the way. */
+/** Below the range of the kernel's ports for outgoing connections, so no outgoing connection uses these ports. */
 const FIRST = 11_000;
 const LAST = 20_999;
-/** A node's own port, plus this, is the one of its cluster's bus. */
+/** A node's cluster bus listens on the node's port plus this number. */
 const BUS = 10_000;
 
-/** Ports for servers that are started together and told of each other, each with its bus port free as well. */
+/** Returns ports for servers that are started together. For each port, its bus port is free too. */
 export async function serverPorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) {

@@ -1,39 +1,41 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ChannelName } from '../../src/core/channel-name.ts';
-import { BrokerError } from '../../src/core/errors.ts';
+import type { ChannelName } from '../../src/events/channel-name.ts';
+import { BrokerError } from '../../src/events/errors.ts';
 import type {
   AppendOptions,
   Appended,
   EventLog,
-  Following,
+  HistoryPolicy,
   LogHealth,
   LogListener,
   LogPage,
-} from '../../src/core/event-log.ts';
-import type { EventId, NewEvent, StoredEvent } from '../../src/core/event.ts';
+} from '../../src/log/event-log.ts';
+import type { EventId, NewEvent, StoredEvent } from '../../src/events/event.ts';
 
 export interface Shakiness {
-  /** Turns of the event loop that any answer may take longer. */
+  /** Additional turns of the event loop that each answer may take. */
   readonly delay?: number;
-  /** Share of announcements that are lost. */
+  /** The share of announcements that are lost. */
   readonly loss?: number;
-  /** Share of announcements that come twice. */
+  /** The share of announcements that arrive twice. */
   readonly repetition?: number;
-  /** Share of reads that fail. */
+  /** The share of reads that fail. */
   readonly failure?: number;
 }
+
+const KEEP_ALL: HistoryPolicy = { size: Infinity, ttl: Infinity };
 
 interface Wrapped {
   readonly channel: ChannelName;
   readonly listener: LogListener;
 }
 
-/** A real log behind a connection on which everything happens that may: delay, loss, repetition, failure, and a cut. */
+/** A real log behind a bad connection: delay, loss, repetition, failed reads and interruptions. */
 export class ShakyLog implements EventLog {
   reads = 0;
   rewinds = 0;
   follows = 0;
-  /** What every read is refused with, if anything. */
+  /** The error of every read, while it is set. */
   refusal: BrokerError | undefined;
   readonly #log: EventLog;
   readonly #random: () => number;
@@ -49,53 +51,59 @@ export class ShakyLog implements EventLog {
     this.#shakiness = shakiness;
   }
 
-  append(channel: ChannelName, event: NewEvent, options?: AppendOptions): Promise<Appended> {
-    return this.#log.append(channel, event, options);
+  append(
+    channel: ChannelName,
+    events: readonly NewEvent[],
+    options: AppendOptions,
+  ): Promise<readonly Appended[]> {
+    return this.#log.append(channel, events, options);
   }
 
-  async read(channel: ChannelName, after: EventId, limit: number): Promise<LogPage> {
+  async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
     this.reads++;
     await this.#wait();
     this.#mayFail();
-    const page = await this.#log.read(channel, after, limit);
+    const page = await this.#log.read(channel, after, limit, policy);
     await this.#wait();
     await this.#withheld?.promise;
     return page;
   }
 
-  async rewind(channel: ChannelName, count: number): Promise<EventId> {
+  async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
     this.rewinds++;
     await this.#wait();
     this.#mayFail();
-    return this.#log.rewind(channel, count);
+    return this.#log.rewind(channel, count, policy);
   }
 
-  follow(channel: ChannelName, listener: LogListener): Following {
+  follow(channel: ChannelName, listener: LogListener): () => void {
     this.follows++;
     const wrapped: Wrapped = { channel, listener };
     let stopped = false;
-    let inner: Following | undefined;
-    const started = (async () => {
+    let unfollow: (() => void) | undefined;
+    const onFollowing = async (tail: EventId): Promise<void> => {
       await this.#wait();
-      inner = this.#log.follow(channel, {
+      if (stopped) return;
+      this.#followers.add(wrapped);
+      listener.onFollowing(tail);
+    };
+    const start = async (): Promise<void> => {
+      await this.#wait();
+      if (stopped) return;
+      unfollow = this.#log.follow(channel, {
+        onFollowing: (tail) => void onFollowing(tail),
         onEvents: (events) => {
           if (!stopped) this.#announce(listener, events);
         },
         onInterrupted: () => listener.onInterrupted(),
         onResumed: (tail) => listener.onResumed(tail),
       });
-      const tail = await inner.started;
-      await this.#wait();
-      this.#followers.add(wrapped);
-      return tail;
-    })();
-    return {
-      started,
-      stop: () => {
-        stopped = true;
-        this.#followers.delete(wrapped);
-        inner?.stop();
-      },
+    };
+    void start();
+    return () => {
+      stopped = true;
+      this.#followers.delete(wrapped);
+      unfollow?.();
     };
   }
 
@@ -107,12 +115,17 @@ export class ShakyLog implements EventLog {
     return this.#log.close();
   }
 
-  /** The next announcement is lost. */
+  /** Loses the next announcement. */
   loseNext(): void {
     this.#lose = 1;
   }
 
-  /** Pages are read from here on, and arrive only after {@link releasePages}. */
+  /** Announces what the log does not hold, as anybody can who has the right. */
+  announceFalsely(events: readonly StoredEvent[]): void {
+    for (const { listener } of this.#followers) listener.onEvents(events);
+  }
+
+  /** Holds back the pages that are read from now on, until {@link releasePages}. */
   withholdPages(): void {
     this.#withheld = Promise.withResolvers();
   }
@@ -122,17 +135,17 @@ export class ShakyLog implements EventLog {
     this.#withheld = undefined;
   }
 
-  /** Announcements are lost from here on. */
+  /** Loses all announcements from now on. */
   cut(): void {
     this.#cut = true;
     for (const { listener } of this.#followers) listener.onInterrupted();
   }
 
-  /** Announcements come again, as after a reconnect: first they do, then the tail is looked at. */
+  /** Ends the loss of announcements, as a reconnect does: first announcements arrive again, then the tail is read. */
   async restore(): Promise<void> {
     this.#cut = false;
     for (const { channel, listener } of this.#followers) {
-      const { tail } = await this.#log.read(channel, '0-0' as EventId, 1);
+      const { tail } = await this.#log.read(channel, '0-0' as EventId, 1, KEEP_ALL);
       await this.#wait();
       listener.onResumed(tail);
     }

@@ -3,14 +3,14 @@ import type { KeyObject } from 'node:crypto';
 
 type Claims = Readonly<Record<string, unknown>>;
 
-/** Seconds since 1970, `seconds` from now. */
+/** The time `seconds` from now, in seconds since 1970. */
 export function inSeconds(seconds: number): number {
   return Math.floor(Date.now() / 1_000) + seconds;
 }
 
 /**
- * A JWT by hand, so that a test checks Sluice with code that is not Sluice's, and every part of it can be wrong. It expires in a
- * minute unless the claims say something else.
+ * Signs a JWT without Sluice's code, so that a test can make every part wrong. The token expires in a minute unless the
+ * claims say otherwise.
  */
 export function signToken(
   claims: Claims,
@@ -20,7 +20,7 @@ export function signToken(
   return signText(JSON.stringify({ exp: inSeconds(60), ...claims }), secret, header);
 }
 
-/** The same with anything in the place of the claims. */
+/** Signs any text in the place of the claims. */
 export function signText(
   claims: string,
   secret: string | Buffer,
@@ -30,7 +30,7 @@ export function signText(
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
 }
 
-/** The same with a private key: RSA, P-256 or Ed25519. */
+/** Signs with a private key: RSA, P-256 or Ed25519. */
 export function signTokenWith(
   claims: Claims,
   key: KeyObject,
@@ -41,7 +41,7 @@ export function signTokenWith(
   const payload = JSON.stringify({ exp: inSeconds(60), ...claims });
   const text = signingInput(payload, { alg: kinds[kind], ...header });
   const digest = kind === 'ed25519' ? null : 'sha256';
-  // RFC 7518 §3.4: two numbers side by side, and not the DER around them.
+  // RFC 7518 §3.4: the signature is two numbers side by side, without DER.
   return `${text}.${sign(digest, Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }
 

@@ -9,37 +9,37 @@ import type { EventSourceMessage } from 'eventsource-parser';
 
 export interface StreamOptions {
   readonly headers?: Readonly<Record<string, string | string[]>>;
-  /** From where it comes, as 127.0.0.2. */
+  /** The local address to connect from, such as 127.0.0.2. */
   readonly localAddress?: string;
 }
 
-/** One subscriber. Its events are read with a parser that is not Sluice's own, each of them once. */
+/** One subscriber. A foreign parser reads its events. */
 export interface SseStream {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** All that has come so far. */
+  /** All events received so far. */
   readonly events: readonly EventSourceMessage[];
   readonly comments: readonly string[];
   readonly retries: readonly number[];
-  /** The body so far, as it came. */
+  /** The body received so far, unchanged. */
   readonly text: string;
   /** The next event that was not taken yet; rejects when the stream ends before. */
   next(): Promise<EventSourceMessage>;
-  /** Takes events up to the first of this type (`message` for those without one), which is the last of the answer. */
+  /** Takes events up to the first of this type (`message` for events without a type), and returns them all. */
   until(type: string): Promise<EventSourceMessage[]>;
-  /** Resolves once `condition` holds, looked at after each chunk; rejects when the stream ends before. */
+  /** Resolves once `condition` holds, checked after each chunk; rejects when the stream ends before. */
   when(condition: (stream: SseStream) => boolean): Promise<void>;
-  /** Reads nothing more until `resume`, as a slow reader would. */
+  /** Stops reading until `resume`, like a slow reader. */
   pause(): void;
   resume(): void;
   close(): void;
-  /** Resolves when the stream is over: ended, reset, or closed by us. */
+  /** Resolves when the stream has ended, was reset, or was closed by the test. */
   readonly ended: Promise<void>;
-  /** Whether its end was said, and not merely the connection lost. */
+  /** Whether the stream ended with its last chunk, and not by a lost connection. */
   readonly complete: boolean;
 }
 
-/** Opens a stream on a connection of its own; resolves with the head of the answer, whatever its status. */
+/** Opens a stream on a new connection; resolves with the head of the answer, for any status. */
 export async function openStream(
   url: string,
   { headers = {}, ...options }: StreamOptions = {},
@@ -53,7 +53,7 @@ export async function openStream(
   return new Reader(response.statusCode ?? 0, response.headers, response);
 }
 
-/** Opens a stream among others of an HTTP/2 connection. */
+/** Opens a stream on an HTTP/2 connection. */
 export async function openHttp2Stream(
   session: ClientHttp2Session,
   path: string,
@@ -103,7 +103,7 @@ class Reader implements SseStream {
     response.once('end', () => {
       this.complete = true;
     });
-    // A reset is one of the ways in which a stream ends; 'close' follows it.
+    // After a reset, 'close' follows.
     response.on('error', () => undefined);
     this.ended = new Promise((resolve) => {
       response.once('close', () => {
@@ -130,17 +130,17 @@ class Reader implements SseStream {
 
   async when(condition: (stream: SseStream) => boolean): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         if (condition(this)) resolve();
         else if (this.#over)
           reject(
             new Error(`the stream (${this.status}) is over; it said:\n${this.text}`, { cause: this.#error }),
           );
         else return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
@@ -157,6 +157,6 @@ class Reader implements SseStream {
   }
 
   #wake(): void {
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 }

@@ -12,15 +12,15 @@ import type { ResumingReader } from './resuming-reader.ts';
 
 export interface StageOptions {
   readonly replicas?: number;
-  /** Settings of every replica. */
+  /** Settings for every replica. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Resolves once the replica says that it is ready: it listens before Redis has answered it. */
+/** Resolves once the replica is ready. It listens before Redis has answered. */
 async function startReadyBroker(env: Readonly<Record<string, string>>): Promise<Broker> {
   const broker = await startBroker(env);
   const giveUp = AbortSignal.timeout(40_000);
-  // Readiness is only told to those who ask, as a load balancer does.
+  // No event says that a replica is ready, so poll, as a load balancer does.
   while (!(await fetch(`${broker.adminUrl ?? broker.url}/readyz`, { signal: giveUp })).ok)
     await delay(10, undefined, { signal: giveUp });
   return broker;
@@ -31,13 +31,13 @@ interface Stoppable {
   stop(): Promise<void>;
 }
 
-/** A Redis, replicas on it, and those who publish and read while something goes wrong. */
+/** A Redis, replicas on it, and publishers and readers that run while a test makes faults. */
 export class Stage {
   readonly brokers: Broker[];
   readonly publishers: NumberedPublisher[] = [];
   readonly readers: ResumingReader[] = [];
   readonly #env: Readonly<Record<string, string>>;
-  /** What a replica has of its own. */
+  /** Settings of single replicas. */
   readonly #own = new Map<number, Readonly<Record<string, string>>>();
 
   readonly #redis: Stoppable;
@@ -48,7 +48,7 @@ export class Stage {
     this.#env = env;
   }
 
-  /** With a Redis of its own. */
+  /** Starts a Redis, and the replicas on it. */
   static async open({
     redis = {},
     ...options
@@ -56,15 +56,15 @@ export class Stage {
     return await Stage.on(await startRedis(redis), options);
   }
 
-  /** With a Redis, or several, that somebody else has started; the stage stops them. */
+  /** Uses one or more Redis servers that are already started; the stage stops them. */
   static async on(redis: Stoppable, { replicas = 2, env = {} }: StageOptions = {}): Promise<Stage> {
-    // Enough history for the longest of the faults: a gap is then always the fault's own.
+    // Enough history for the longest fault, so only the fault itself can cause a gap.
     const all = { REDIS_URL: redis.url, SLUICE_RETRY: '500ms', SLUICE_HISTORY_SIZE: '20000', ...env };
     const brokers = await Promise.all(Array.from({ length: replicas }, () => startReadyBroker(all)));
     return new Stage(redis, brokers, all);
   }
 
-  /** The Redis that {@link open} has started. */
+  /** The Redis that {@link open} started. */
   get redis(): RedisServer {
     return this.#redis as RedisServer;
   }
@@ -97,7 +97,7 @@ export class Stage {
     return publisher;
   }
 
-  /** Readers of both kinds: one of npm's on each replica, and as many that rove between the replicas. */
+  /** Adds one `eventsource` reader for each replica, and `roving` readers that change between the replicas. */
   async addReaders(roving: number, channel = 'news'): Promise<RovingReader[]> {
     const urls = this.urls.map((url) => `${url}/events/${channel}`);
     const rovers = Array.from(
@@ -113,13 +113,13 @@ export class Stage {
     return rovers;
   }
 
-  /** Starts a replica again that has ended, at its old address. */
+  /** Starts an ended replica again at its old address. */
   async revive(index: number): Promise<void> {
     const port = String(this.broker(index).port);
     this.brokers[index] = await startBroker({ ...this.#env, ...this.#own.get(index), PORT: port });
   }
 
-  /** Stops publishing, waits until every reader has got a last event, and judges. */
+  /** Stops publishing, waits until every reader has a last event, and checks the promise. */
   async finish(): Promise<Verdict> {
     await Promise.all(this.publishers.map((publisher) => publisher.stop()));
     const [publisher] = this.publishers;

@@ -2,25 +2,25 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 
-/** Stands between a client and a server on this machine as a network does, and fails like one. */
+/** Relays a connection to a server on this machine, and can fail like a network. */
 export interface TcpRelay {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
-  /** Connections accepted so far. */
+  /** How many connections it has accepted so far. */
   readonly accepted: number;
-  /** Resets every connection, on both sides; new ones are accepted. */
+  /** Resets every connection on both sides; new connections are accepted. */
   cut(): void;
-  /** From here on new connections are reset, until {@link mend}. */
+  /** Resets every new connection, until {@link mend}. */
   breakDown(): void;
   mend(): void;
   /**
-   * From here on nothing passes, and nobody is told: no byte, no FIN, no RST, as when packets are dropped. New
-   * connections are accepted and as dumb.
+   * Drops everything without a sign, as a network that drops packets: no byte, no FIN and no RST passes. New
+   * connections are accepted and drop everything too.
    */
   goDumb(): void;
-  /** Those that are open now stay dumb for ever; new ones work. */
+  /** Open connections keep dropping everything for ever; new connections work. */
   abandonOpen(): void;
-  /** What was held up passes again, as TCP would send it anew. */
+  /** Sends what was held up, as TCP would retransmit it. */
   speakAgain(): void;
   close(): Promise<void>;
 }
@@ -34,7 +34,7 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
   const keep = (socket: Socket): void => {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
-    // Both sides of a cut connection say so; that it is cut is known.
+    // After a cut, both sides report an error that the test expects.
     socket.on('error', () => undefined);
   };
   const pipes = new Set<readonly [Socket, Socket]>();

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A span as it came, with its attributes as an object. */
+/** A received span, with its attributes as an object. */
 export interface CollectedSpan {
   readonly name: string;
   readonly kind: number;
@@ -15,7 +15,7 @@ export interface CollectedSpan {
   readonly resource: Readonly<Record<string, unknown>>;
 }
 
-/** What https://opentelemetry.io/docs/specs/otlp/ calls an ExportTraceServiceRequest, as JSON. */
+/** An ExportTraceServiceRequest (https://opentelemetry.io/docs/specs/otlp/), as JSON. */
 interface Export {
   readonly resourceSpans: readonly {
     readonly resource: { readonly attributes: readonly Attribute[] };
@@ -39,9 +39,9 @@ interface Received {
 
 /** A real OTLP/HTTP collector. */
 export class TraceCollector {
-  /** Every export so far. */
+  /** Every export received so far. */
   readonly received: Received[] = [];
-  /** What it answers with; undefined: it takes everything and never answers. */
+  /** The status of its answers. With undefined, it accepts requests and never answers. */
   status: number | undefined = 200;
   readonly #waiting = new Set<() => void>();
   readonly #server = createServer((request, response) => {
@@ -57,36 +57,36 @@ export class TraceCollector {
         response.writeHead(this.status, { 'content-type': 'application/json' });
         response.end('{}');
       }
-      for (const look of this.#waiting) look();
+      for (const check of this.#waiting) check();
     });
   });
 
-  /** Resolves with its URL, which is for OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** Starts to listen and resolves with the URL for OTEL_EXPORTER_OTLP_ENDPOINT. */
   async listen(): Promise<string> {
     this.#server.listen(0, '127.0.0.1');
     await once(this.#server, 'listening');
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Of exports as JSON. */
+  /** The spans of the exports in JSON. */
   get spans(): readonly CollectedSpan[] {
     return this.received.flatMap(({ body }) => spansOf(JSON.parse(body.toString()) as Export));
   }
 
-  /** Resolves once `condition` holds, looked at after each export. */
+  /** Resolves once `condition` holds, checked after each export. */
   async when(condition: (collector: TraceCollector) => boolean): Promise<void> {
     await new Promise<void>((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!condition(this)) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
-  /** From here on connections are refused. */
+  /** Stops the collector: connections are refused from now on. */
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();

@@ -3,11 +3,11 @@ import type { Broker } from './broker.ts';
 import { openStream } from './sse-reader.ts';
 
 export interface WatchedChannel {
-  /** Proves by one last event that no other was delivered since the watch began. */
+  /** Publishes one last event, and checks that no other event was delivered since the watch began. */
   nothingCame(): Promise<void>;
 }
 
-/** Subscribes to a channel before something that must not deliver anything there. */
+/** Subscribes to a channel, before an action that must not deliver anything there. */
 export async function watchChannel(broker: Broker, channel: string): Promise<WatchedChannel> {
   const stream = await openStream(`${broker.url}/events/${channel}`);
   await stream.until('sluice:ready');

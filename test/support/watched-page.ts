@@ -1,16 +1,16 @@
 import type { Browser, Page } from 'playwright-core';
 
-/** A page and all that it should not have done. */
+/** A page, and everything that it should not have done. */
 export interface WatchedPage {
   readonly page: Page;
   /**
-   * What the browser had to complain about: exceptions, violations of the content security policy, warnings, answers
-   * of 400 and above (`401 /publish`), and requests to another origin than `origin`.
+   * Exceptions, violations of the content security policy, warnings, answers of 400 and above (`401 /publish`), and
+   * requests to another origin than `origin`.
    */
   readonly complaints: string[];
 }
 
-/** Opens an empty page in a context of its own. */
+/** Opens an empty page in a new browser context. */
 export async function openWatchedPage(
   browser: Browser,
   origin: string,
@@ -21,7 +21,7 @@ export async function openWatchedPage(
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
   page.on('console', (message) => {
-    // Said a second time, and without the path, for each request that failed.
+    // Chromium logs this line too for each failed request, without the path.
     if (message.text().startsWith('Failed to load resource')) return;
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
   });

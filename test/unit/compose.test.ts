@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 
@@ -12,7 +12,7 @@ interface Compose {
   >;
 }
 
-/** What a replica's environment is, as compose makes it of its file and of .env. */
+/** Builds a replica's environment from compose's file and from .env. */
 function environmentOf(dotEnv: NodeJS.Dict<string>): NodeJS.ProcessEnv {
   const { services } = parse(read('docker-compose.yml'), { merge: true }) as Compose;
   const given = Object.entries(services['sluice-1']?.environment ?? {});
@@ -24,7 +24,7 @@ function environmentOf(dotEnv: NodeJS.Dict<string>): NodeJS.ProcessEnv {
   ) as NodeJS.ProcessEnv;
 }
 
-/** `${X:-default}` is the only form that the file has. */
+/** Replaces `${X:-default}`, the only form of variable in the file. */
 function interpolated(text: string, dotEnv: NodeJS.Dict<string>): string {
   return text.replaceAll(
     /\$\{(\w+):-([^}]*)\}/g,
@@ -37,19 +37,19 @@ const DEMO_KEY = 'a key of fewer than 16 characters';
 test.each([
   ['without .env', {}],
   ['with .env.example as .env', parseEnv(read('.env.example'))],
-])('docker-compose.yml starts %s, and warns of its key alone', (_what, dotEnv) => {
+])('docker-compose.yml starts %s, and warns about the key alone', (_what, dotEnv) => {
   const config = loadConfig(environmentOf(dotEnv));
   expect(config).toMatchObject({ publishKeys: ['demo-key'], publicChannels: ['*'], jwtSecrets: [] });
   expect(config.warnings).toEqual([expect.stringContaining(DEMO_KEY)]);
 });
 
-test('what .env sets reaches the broker', () => {
+test('settings in .env reach the broker', () => {
   const secret = 'q7'.repeat(16);
   const env = environmentOf({ SLUICE_JWT_SECRET: secret, SLUICE_PUBLIC_CHANNELS: 'news' });
   expect(loadConfig(env)).toMatchObject({ jwtSecrets: [secret], publicChannels: ['news'] });
 });
 
-test('a secret that .env has set to nothing stops the start', () => {
+test('a secret that is empty in .env stops the start', () => {
   expect(() => loadConfig(environmentOf({ SLUICE_JWT_SECRET: '' }))).toThrow(
     'SLUICE_JWT_SECRET is set, but empty',
   );

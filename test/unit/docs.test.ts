@@ -1,19 +1,20 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { BrokerError } from '../../src/core/errors.ts';
-import type { BrokerErrorCode } from '../../src/core/errors.ts';
-import { PROBLEM_ADVICE } from '../../src/http/api/problem-advice.ts';
+import { BrokerError } from '../../src/events/errors.ts';
+import type { BrokerErrorCode } from '../../src/events/errors.ts';
+import { PROBLEM_ADVICE } from '../../src/http/api/problem-answers.ts';
 import { problemOf } from '../../src/http/problem.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-/** The first two cells of each row of the document's tables, without their backticks. */
+/** The first two cells of each row of the document's tables, without backticks. */
 function rows(document: string): Map<string, string> {
   const cells = read(document).matchAll(/^\| `([^`|]+)` \| ([^|]+) \|/gm);
   return new Map([...cells].map(([, first = '', second = '']) => [first, second.replaceAll('`', '').trim()]));
 }
 
-/** What a source file lists, one on each line; types are gone when it runs, so its text is asked. */
+/** The items that a source file lists, one on each line. Types do not exist at run time, so this reads the text. */
 function listed(path: string, form: RegExp): string[][] {
   const found = [...read(path).matchAll(form)].map(([, ...groups]) => groups);
   expect(found.length).toBeGreaterThan(10);
@@ -21,7 +22,7 @@ function listed(path: string, form: RegExp): string[][] {
 }
 
 test('docs/protocol.md lists every error code, with its status, and no other', () => {
-  const codes = listed('src/core/errors.ts', /^ {2}\| '([a-z-]+)'/gm).map(
+  const codes = listed('src/events/errors.ts', /^ {2}\| '([a-z-]+)'/gm).map(
     ([code]) => code as BrokerErrorCode,
   );
   const documented = [...rows('docs/protocol.md')].filter(([, status]) => /^[45]\d\d$/.test(status));
@@ -29,9 +30,9 @@ test('docs/protocol.md lists every error code, with its status, and no other', (
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
 });
 
-test('/openapi.json says the same of every error code as docs/protocol.md', () => {
+test('/openapi.json describes every error code as docs/protocol.md does', () => {
   const advice = [...read('docs/protocol.md').matchAll(/^\| `([a-z-]+)` \| [45]\d\d \| (.*) \|$/gm)];
-  // Where to read on means something in that document alone.
+  // References to other sections make sense in that document alone.
   const documented = advice.map(([, code = '', text = '']) => [
     code,
     text.replaceAll(/ \((?:§\d|below)\)/g, ''),
@@ -41,10 +42,10 @@ test('/openapi.json says the same of every error code as docs/protocol.md', () =
 
 test('the README lists every setting, with its default, and no other', () => {
   const settings = listed(
-    'src/settings/settings.ts',
+    'src/config/settings.ts',
     /^ {2}([A-Z_]+): setting\([^;]*?,\s*('[^']*'|undefined),\s*'[^']*',?\s*\),$/gm,
   );
-  const names = listed('src/settings/settings.ts', /^ {2}([A-Z_]+): setting\(/gm).flat();
+  const names = listed('src/config/settings.ts', /^ {2}([A-Z_]+): setting\(/gm).flat();
   expect(settings.map(([name]) => name)).toEqual(names);
   const expected = settings.map(([name, fallback = '']) => [
     name,
@@ -54,24 +55,14 @@ test('the README lists every setting, with its default, and no other', () => {
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
 });
 
-test('each test that SECURITY.md names is there', () => {
+test('each test that SECURITY.md names exists', () => {
   const named = [...read('SECURITY.md').matchAll(/`(test\/[^`]+)`/g)].map(([, path = '']) => path);
   expect(named.length).toBeGreaterThan(15);
   expect(named.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([]);
 });
 
-test('links between documents lead somewhere', () => {
-  for (const document of [
-    'README.md',
-    'CONTRIBUTING.md',
-    'SECURITY.md',
-    'docs/protocol.md',
-    'docs/operations.md',
-    'docs/proxies.md',
-    'docs/metrics.md',
-    'docs/architecture.md',
-    'helm/sluice/README.md',
-  ]) {
+test('links between documents point to existing files and headings', () => {
+  for (const document of documents()) {
     const base = new URL(`../../${document}`, import.meta.url);
     for (const [, target = ''] of read(document).matchAll(/\]\(([^)]+)\)/g)) {
       if (/^https?:/.test(target)) continue;
@@ -82,6 +73,41 @@ test('links between documents lead somewhere', () => {
     }
   }
 });
+
+test('prose in documents is wrapped below 120 columns (otherwise run: npm run format)', () => {
+  const long = documents().flatMap((document) =>
+    proseLines(read(document))
+      .filter((line) => line.length >= 120)
+      .map((line) => `${document}: ${line}`),
+  );
+  expect(long).toEqual([]);
+});
+
+test('each file of src/ that the architecture, its decisions and CONTRIBUTING.md name exists', () => {
+  const src = new URL('../../src/', import.meta.url);
+  const rooms = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const path = new RegExp(`\`(?:src/)?((?:${rooms.map(({ name }) => name).join('|')})/[a-z/0-9.-]*)\``, 'g');
+  const named = documents()
+    .filter((document) => /^(?:docs\/architecture|docs\/adr\/.*|CONTRIBUTING)\.md$/.test(document))
+    .flatMap((document) => [...read(document).matchAll(path)].map(([, file = '']) => file));
+  expect(named.length).toBeGreaterThan(80);
+  const exists = (file: string): boolean => existsSync(new URL(file, src));
+  expect(named.filter((file) => !exists(file) && !exists(`${file}.ts`))).toEqual([]);
+});
+
+/** Every Markdown file of the project. */
+function documents(): string[] {
+  const cwd = fileURLToPath(new URL('../../', import.meta.url));
+  const found = globSync('**/*.md', { cwd, exclude: ['**/node_modules', '**/.git'] });
+  expect(found).toContain('docs/adr/0001-streams-end-by-closing.md');
+  return found.toSorted();
+}
+
+/** The lines that can be wrapped. Leaves out tables, code, and lines of a single word such as a link. */
+function proseLines(text: string): string[] {
+  const withoutFences = text.replaceAll(/^( *)(`{3,})[^]*?^\1\2$/gm, '');
+  return withoutFences.split('\n').filter((line) => !/^(?:\|| {4}|\s*(?:[-*] |\d+\. )?\S+$)/.test(line));
+}
 
 function anchorsOf(text: string): string[] {
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>

@@ -3,10 +3,10 @@ import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
-/** Names that say what kind of code a file holds and not what it is about: such files grow without end. */
+/** Names for a kind of code instead of an idea. Such files grow without end. */
 const vague = new Set(['utils', 'util', 'helpers', 'helper', 'types', 'index', 'common', 'misc']);
 
-test('no file or folder has a name that says nothing', async () => {
+test('no file or folder has a vague name', async () => {
   const paths = await Promise.all(
     ['src', 'test'].map(async (folder) => await readdir(join(root, folder), { recursive: true })),
   );

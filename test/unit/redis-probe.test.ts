@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 const commandsOf = (script: string): Set<string> => {
-  const lua = readFileSync(new URL(`../../src/logs/redis/${script}.lua`, import.meta.url), 'utf8');
+  const lua = readFileSync(new URL(`../../src/redis/lua/${script}.lua`, import.meta.url), 'utf8');
   return new Set([...lua.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, command = '']) => command));
 };
 
-/** What a user may do who may only read; a Redis that takes no writes takes these. */
+/** The commands that a read-only user may run. A Redis that refuses writes runs these. */
 const READS = new Set([
   'XREVRANGE',
   'XRANGE',
@@ -20,7 +20,7 @@ const READS = new Set([
   'TIME',
 ]);
 
-test('the probe tries out each command that an append writes with', () => {
+test('the probe tries every command with which an append writes', () => {
   const writes = [...commandsOf('append')].filter((command) => !READS.has(command));
   expect(writes.length).toBeGreaterThan(2);
   const probed = commandsOf('probe');

@@ -15,7 +15,7 @@ interface Step {
 }
 
 interface Job {
-  /** A workflow that this job calls; its jobs have the time limits. */
+  /** The workflow that this job calls; the time limits are in its jobs. */
   readonly uses?: string;
   readonly permissions?: unknown;
   readonly 'timeout-minutes'?: number;
@@ -34,25 +34,25 @@ const workflows = readdirSync(folder).map((file) => {
   return { file, text, workflow, jobs: Object.values(workflow.jobs) };
 });
 
-test('there is one for tests, the image, the chart and releases', () => {
+test('there are workflows for tests, the image, the chart and releases', () => {
   expect(workflows.map(({ file }) => file)).toEqual(['chart.yml', 'image.yml', 'release.yml', 'test.yml']);
 });
 
-test.for(workflows)('$file pins each action to a commit, and says which version that is', ({ text }) => {
+test.for(workflows)('$file pins each action to a commit, with its version in a comment', ({ text }) => {
   const used = [...text.matchAll(/^.*\buses: (.+)$/gm)].map(([, action = '']) => action);
   expect(used.length).toBeGreaterThan(0);
   const foreign = used.filter((action) => !action.startsWith('./'));
   for (const action of foreign) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
 });
 
-test('an action has one version in all of them', () => {
+test('an action has the same version in all workflows', () => {
   const used = workflows.flatMap(({ text }) => [...text.matchAll(/uses: ([\w-]+\/[\w-]+)@(.+)$/gm)]);
   const versions = Map.groupBy(used, ([, action]) => action);
   for (const [action, uses] of versions) expect(new Set(uses.map(([, , at]) => at)).size, action).toBe(1);
 });
 
 test.for(workflows)(
-  '$file grants nothing, but to each job what it needs; nothing runs for ever',
+  '$file grants permissions only to single jobs, and every job has a time limit',
   ({ workflow, jobs }) => {
     expect(workflow.permissions).toEqual({});
     expect(workflow.concurrency).toBeDefined();
@@ -63,15 +63,18 @@ test.for(workflows)(
   },
 );
 
-test.for(workflows)('$file leaves no token behind, and puts no text of others into a shell', ({ jobs }) => {
-  for (const step of jobs.flatMap(({ steps }) => steps ?? [])) {
-    if (step.uses?.startsWith('actions/checkout@') === true)
-      expect(step.with?.['persist-credentials']).toBe(false);
-    expect(step.run ?? '').not.toContain('${{');
-  }
-});
+test.for(workflows)(
+  '$file keeps no token after checkout, and puts no foreign text into a shell',
+  ({ jobs }) => {
+    for (const step of jobs.flatMap(({ steps }) => steps ?? [])) {
+      if (step.uses?.startsWith('actions/checkout@') === true)
+        expect(step.with?.['persist-credentials']).toBe(false);
+      expect(step.run ?? '').not.toContain('${{');
+    }
+  },
+);
 
-test('the tests of a change are those of .ci/run, on Node 24 and 26', () => {
+test('a change is tested with .ci/run, on Node 24 and 26', () => {
   const { jobs = [], text = '' } = workflows.find(({ file }) => file === 'test.yml') ?? {};
   expect(jobs.flatMap(({ steps }) => steps ?? []).flatMap((step) => step.run ?? [])).toEqual(['.ci/run']);
   expect([...text.matchAll(/major: (\d+), node: (\w+)/g)].map(([, major, node]) => [major, node])).toEqual([
@@ -80,7 +83,7 @@ test('the tests of a change are those of .ci/run, on Node 24 and 26', () => {
   ]);
 });
 
-test('the notes of a release are what CHANGELOG.md says of it, and without any there is no release', async () => {
+test('the notes of a release come from CHANGELOG.md, and a release without notes fails', async () => {
   const script = new URL('.ci/release-notes', root).pathname;
   const { stdout } = await run(script, ['Unreleased']);
   const changelog = readFileSync(new URL('CHANGELOG.md', root), 'utf8');

@@ -1,6 +1,7 @@
 {{/*
-How each controller is told not to buffer, and not to cut a stream that is silent between two heartbeats. None has a
-limit for the whole answer. The body limit is the broker's, which answers with a document that says so.
+The annotations by which each controller does not buffer answers, and does not cut a stream that is silent between two
+heartbeats. No controller limits the time of the whole answer. The body limit is the broker's own limit, so that the broker
+can answer a large body with a problem document.
 */}}
 {{- define "sluice.ingressAnnotations" -}}
 {{- $body := include "sluice.bodyBytes" . -}}

@@ -2,14 +2,14 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Short enough for what is appended to it in a name of 63 characters. */}}
+{{/* At most 50 characters, because names have a limit of 63 and the templates append suffixes. */}}
 {{- define "sluice.fullname" -}}
 {{- $name := include "sluice.name" . -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
 {{- .Values.fullnameOverride | default $full | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* Of everything the chart makes. The pods' own labels do not change with the version: selectors cannot be changed. */}}
+{{/* The labels of all resources. Pods and selectors have fewer labels, without the version: selectors are immutable. */}}
 {{- define "sluice.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
 app.kubernetes.io/name: {{ include "sluice.name" . }}
@@ -50,7 +50,7 @@ app.kubernetes.io/component: test
 {{- end -}}
 {{- end -}}
 
-{{/* Of every container of the chart. */}}
+{{/* The security context of every container. */}}
 {{- define "sluice.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true

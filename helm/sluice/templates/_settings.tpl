@@ -1,9 +1,9 @@
-{{/* The settings as YAML, with those that the chart decides when nobody else does. */}}
+{{/* The settings as YAML, with the chart's defaults. */}}
 {{- define "sluice.settings" -}}
 {{- toYaml (merge (dict) .Values.settings (dict "PORT" "3000" "SLUICE_ADMIN_PORT" "9090")) -}}
 {{- end -}}
 
-{{/* A setting's text: without it, YAML's large numbers would come out as 1e+07. */}}
+{{/* The text of a setting. Without this, large YAML numbers would become 1e+07. */}}
 {{- define "sluice.text" -}}
 {{- if kindIs "float64" . }}{{ printf "%d" (int64 .) }}{{ else }}{{ toString . }}{{ end -}}
 {{- end -}}
@@ -24,7 +24,7 @@
 {{- ceil (mulf (trimSuffix $unit $text | float64) $factor) | int -}}
 {{- end -}}
 
-{{/* What a pod is given before it is killed: the preStop sleep, the drain, and the requests under way after it. */}}
+{{/* The grace period of a pod: the preStop sleep, the drain, and 15 s for the last requests. */}}
 {{- define "sluice.graceSeconds" -}}
 {{- add .Values.preStopSeconds (include "sluice.drainSeconds" .) 15 -}}
 {{- end -}}
@@ -35,7 +35,7 @@
 {{- if not (or .Values.secrets.existingSecret $given) }}true{{ end -}}
 {{- end -}}
 
-{{/* Names of the settings that come from a Secret, yours or the chart's, as a YAML list. */}}
+{{/* The names of the settings that come from a Secret, as a YAML list. */}}
 {{- define "sluice.secretNames" -}}
 {{- $names := list -}}
 {{- if .Values.secrets.existingSecret -}}
@@ -55,7 +55,7 @@
 {{- .Values.redis.existingSecret | default (printf "%s-redis" (include "sluice.fullname" .)) -}}
 {{- end -}}
 
-{{/* Not empty when there is a Redis, and replicas are one broker. */}}
+{{/* Not empty when there is a Redis, so that all replicas are one broker. */}}
 {{- define "sluice.hasRedis" -}}
 {{- $secret := has "REDIS_URL" (include "sluice.secretNames" . | fromYamlArray) -}}
 {{- $set := or .Values.settings.REDIS_URL .Values.settings.REDIS_URL_FILE -}}
@@ -109,7 +109,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* Name and Secret of each folder of certificates, as YAML. */}}
+{{/* The folders with certificates and the Secret of each, as YAML. */}}
 {{- define "sluice.certificates" -}}
 {{- with .Values.tls.existingSecret }}
 tls: {{ . }}

@@ -1,9 +1,9 @@
 import { element } from '../element.js';
 
-/** Of a stream or a large document this much is shown, in characters. */
+/** How many characters of a body are shown. */
 const MAX_SHOWN = 100_000;
 
-/** An answer as it comes: its status and headers at once, and its body bit by bit, because a stream has no end. */
+/** Shows an answer: status and headers at once, and the body as it arrives, because a stream has no end. */
 export class AnswerView {
   #status = element('strong', '');
   #headers = element('pre', 'code headers');

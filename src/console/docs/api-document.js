@@ -5,18 +5,18 @@ import { record, text } from '../json-value.js';
 /**
  * @typedef {object} Parameter
  * @property {string} name
- * @property {string} place Where it stands: `path`, `query` or `header`.
+ * @property {string} place `path`, `query` or `header`.
  * @property {string} description
  * @property {boolean} required
  * @property {Schema} schema
  */
 
 /**
- * What a request can be filled in with.
+ * Values for the fields of a request.
  *
  * @typedef {object} Example
  * @property {string} summary
- * @property {Record<string, string>} parameters By place and name: the cursor has the same name in the query and in the head.
+ * @property {Record<string, string>} parameters By place and name, because `Last-Event-ID` is a header and a query parameter.
  * @property {unknown} body
  */
 
@@ -25,7 +25,7 @@ import { record, text } from '../json-value.js';
  * @property {string} status
  * @property {string} description
  * @property {string[]} headers
- * @property {string} mediaType Empty where there is no content.
+ * @property {string} mediaType Empty when there is no content.
  * @property {Schema} schema
  */
 
@@ -37,14 +37,14 @@ import { record, text } from '../json-value.js';
  * @property {string} path
  * @property {string} summary
  * @property {string} description
- * @property {string[]} credentials Any one of them will do; `none` where nothing is needed, none at all where nobody is asked.
+ * @property {string[]} credentials A request needs any one of them. `none`: the credential is optional. Empty: the route has none.
  * @property {Parameter[]} parameters
  * @property {{ description: string, mediaType: string, schema: Schema } | undefined} body
  * @property {Example[]} examples
  * @property {Answer[]} answers
  */
 
-/** The broker's OpenAPI document, in the terms of this page. */
+/** Reads the broker's OpenAPI document for this page. */
 export class ApiDocument {
   #root;
 
@@ -58,7 +58,7 @@ export class ApiDocument {
     return { version: text(info['version']), description: text(info['description']) };
   }
 
-  /** The name of the cookie that may hold a token; the broker's operator may set it. */
+  /** The name of the cookie that may hold a token (SLUICE_TOKEN_COOKIE). */
   get tokenCookie() {
     const schemes = record(record(this.#root['components'])['securitySchemes']);
     return text(record(schemes['tokenCookie'])['name']);
@@ -74,7 +74,7 @@ export class ApiDocument {
   }
 
   /**
-   * With what it refers to; what stands beside a reference is closer to the matter and comes over it.
+   * Replaces a reference by its target. Keywords beside the reference override those of the target.
    *
    * @param {unknown} value
    * @returns {Schema}
@@ -168,7 +168,7 @@ function parameterOf(value) {
 }
 
 /**
- * The parts of an example are found by its name.
+ * Collects the parts of each example: they have the same name in the document.
  *
  * @param {unknown[]} parameters
  * @param {Record<string, unknown>} bodies

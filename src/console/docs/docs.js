@@ -15,7 +15,7 @@ const operations = byId('operations', HTMLElement);
 /** @param {ApiDocument} api */
 function show(api) {
   const { version, description } = api.description;
-  // What is the same without a body says nothing new here; it is in the document.
+  // Leaves out HEAD operations that only answer like GET without a body.
   const shown = api.operations.filter(({ method, id }) => method !== 'HEAD' || id === 'subscribeHead');
   operations.append(
     element('div', 'intro', ...prose(description), element('p', 'note', `Version ${version} · OpenAPI 3.1`)),
@@ -38,7 +38,7 @@ function linkTo({ id, method, path }) {
     element('code', '', path),
   );
   link.href = `#${id}`;
-  // The fragment may be there already, of the last time; then nothing else happens.
+  // When the URL already has this fragment, a click causes no `hashchange`.
   link.addEventListener('click', () => reveal(id));
   return element('li', '', link);
 }
@@ -58,7 +58,7 @@ async function load() {
     reveal(location.hash.slice(1));
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    operations.append(faultView('Nothing to show', `openapi.json could not be read: ${detail}.`));
+    operations.append(faultView('Nothing to show', `openapi.json could not be loaded: ${detail}.`));
   }
   operations.removeAttribute('aria-busy');
 }

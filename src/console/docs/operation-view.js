@@ -9,14 +9,14 @@ import { TryForm } from './try-form.js';
 /** @typedef {import('./api-document.js').Operation} Operation */
 
 const CREDENTIALS = /** @type {Record<string, string>} */ ({
-  none: 'nothing, for what is public',
+  none: 'nothing, for a public channel',
   publishKey: 'a publish key',
   token: 'a token',
   tokenQuery: 'a token as `?token=`',
 });
 
 /**
- * One operation, closed; what is in it is made when it is opened for the first time.
+ * Shows one operation, closed. Its contents are made when it is first opened.
  *
  * @param {ApiDocument} api
  * @param {Operation} operation
@@ -44,7 +44,7 @@ export function operationView(api, operation, credential) {
 }
 
 /**
- * Where an operation stands on the page; its bare id may be that of something else.
+ * The element id of an operation. The prefix avoids a clash with other ids of the page.
  *
  * @param {string} id
  */
@@ -96,12 +96,12 @@ function answerView(api, { status, description, headers, mediaType, schema }) {
     view.append(
       element('p', 'note', 'May have ', ...inline(headers.map((name) => `\`${name}\``).join(', ')), '.'),
     );
-  // A problem document looks the same everywhere; the codes are in the description.
+  // All problem documents have the same fields, and the description lists the codes.
   const fields = mediaType === 'application/problem+json' ? undefined : fieldsView(api, schema);
   if (fields) view.append(fields);
   for (const [type, data] of Object.entries(record(schema['x-events']))) {
     const inner = fieldsView(api, data);
-    // Where the data is no object, what it is instead.
+    // Data that is not an object has no fields, so its kind is shown.
     const kind = inner ? '' : ` (${kindOf(api, data)})`;
     view.append(
       element(
@@ -118,7 +118,7 @@ function answerView(api, { status, description, headers, mediaType, schema }) {
 }
 
 /**
- * A path that breaks at its slashes where it has to.
+ * Allows line breaks before the slashes of a path.
  *
  * @param {string} path
  */

@@ -1,7 +1,7 @@
 import { element } from '../element.js';
 
 /**
- * As much of CommonMark as the document uses: paragraphs, lists, and code in backticks.
+ * Renders the parts of CommonMark that the document uses: paragraphs, lists, and code in backticks.
  *
  * @param {string} source
  * @returns {HTMLElement[]}

@@ -6,11 +6,11 @@ import { inline } from './prose.js';
 /** @typedef {import('./api-document.js').Schema} Schema */
 
 /**
- * The fields of an object, each with what it takes; those of the objects in it below them.
+ * Lists the fields of an object with their types, and the fields of nested objects below them.
  *
  * @param {ApiDocument} api
  * @param {unknown} value
- * @returns {HTMLElement | undefined} Nothing for what has no fields.
+ * @returns {HTMLElement | undefined} Undefined for a schema without fields.
  */
 export function fieldsView(api, value) {
   const schema = api.resolve(value);
@@ -29,7 +29,7 @@ export function fieldsView(api, value) {
 }
 
 /**
- * Which of the fields are needed, where it is not simply each that is required.
+ * Says which of several fields are needed, when `required` alone does not say it.
  *
  * @param {Schema} schema
  */
@@ -95,7 +95,7 @@ function fieldsOf(api, field) {
 }
 
 /**
- * What a schema takes, in words.
+ * Describes the values of a schema.
  *
  * @param {ApiDocument} api
  * @param {unknown} value
@@ -107,7 +107,7 @@ export function kindOf(api, value) {
   if (only !== undefined) return code(only);
   if (Array.isArray(values)) return values.map(code).join(', ');
   const alternatives = schema['anyOf'] ?? schema['oneOf'];
-  // Beside a type they say which fields are needed.
+  // Beside a type, the alternatives only say which fields are needed.
   if (Array.isArray(alternatives) && type === undefined) {
     const kinds = alternatives.map((one) => kindOf(api, one));
     return [...new Set(kinds)].join(' or ');

@@ -10,7 +10,7 @@ import { kindOf } from './schema-view.js';
 /** @typedef {import('./api-document.js').Parameter} Parameter */
 /** @typedef {import('./api-document.js').Example} Example */
 
-/** An operation's parameters and body to fill in, and what the broker answers. */
+/** A form for an operation's parameters and body. Sends the request and shows the answer. */
 export class TryForm {
   #api;
   #operation;
@@ -91,7 +91,7 @@ export class TryForm {
       typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body, null, 2);
   }
 
-  /** A form sends one request at a time: the next one ends the one before, which may be a stream. */
+  /** Sends the request. Aborts the previous one, which may be a stream. */
   async #run() {
     this.#running?.abort();
     const running = new AbortController();
@@ -105,7 +105,7 @@ export class TryForm {
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       if (running.signal.aborted) answer.note('Stopped.');
-      else this.#outcome.replaceChildren(faultView('No answer', `The request could not be made: ${detail}.`));
+      else this.#outcome.replaceChildren(faultView('No answer', `The request failed: ${detail}.`));
     } finally {
       if (this.#running === running) this.#stop.disabled = true;
     }

@@ -4,11 +4,11 @@ export type AnswerHeader = keyof typeof ANSWER_HEADERS;
 
 export const ANSWER_HEADERS = {
   Allow: {
-    description: 'The methods that the path has.',
+    description: 'The methods that this path accepts.',
     schema: { type: 'string' },
   },
   'Retry-After': {
-    description: 'Whole seconds after which to try again.',
+    description: 'How many seconds to wait before trying again.',
     schema: { type: 'integer', minimum: 1 },
   },
   'WWW-Authenticate': {
@@ -16,21 +16,23 @@ export const ANSWER_HEADERS = {
     schema: { type: 'string', const: 'Bearer realm="sluice"' },
   },
   'Idempotent-Replayed': {
-    description: 'The `Idempotency-Key` was known: nothing was published, the id is that of the first time.',
+    description:
+      'The broker has seen this `Idempotency-Key` before. It published nothing and returns the id of the first publish.',
     schema: { type: 'string', const: 'true' },
   },
   RateLimit: {
     description:
-      'Where a rate is set: how many requests are left (`r`), and for how many seconds (`t`), by key and by address: `"key";r=99;t=1`.',
+      'Present when a rate limit is set. How many requests are left (`r`) until the window ends in `t` seconds, for the key and for the address: `"key";r=99;t=1`.',
     schema: { type: 'string' },
   },
   'RateLimit-Policy': {
-    description: 'Where a rate is set: how many requests (`q`) in how many seconds (`w`): `"key";q=100;w=1`.',
+    description:
+      'Present when a rate limit is set. The limit: `q` requests in a window of `w` seconds: `"key";q=100;w=1`.',
     schema: { type: 'string' },
   },
 } as const satisfies Record<string, { readonly description: string; readonly schema: JsonSchema }>;
 
-/** The headers of an OpenAPI response. */
+/** Makes the `headers` of an OpenAPI response. */
 export function headersOf(names: readonly AnswerHeader[]): { headers?: object } {
   if (names.length === 0) return {};
   return {

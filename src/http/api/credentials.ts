@@ -1,4 +1,4 @@
-/** How a request says who it is from; `none`: what is public needs nothing. */
+/** How a request authenticates. `none`: a public channel needs no credential. */
 export type Credential = 'none' | keyof ReturnType<typeof securitySchemes>;
 
 /** OpenAPI's security schemes (docs/protocol.md §7). */
@@ -8,7 +8,7 @@ export function securitySchemes(tokenCookie: string) {
       type: 'http',
       scheme: 'bearer',
       description:
-        'One of `SLUICE_PUBLISH_KEYS`, for backends: publishes to every channel, makes tokens, does not subscribe.',
+        'One of `SLUICE_PUBLISH_KEYS`, for backends. It can publish to every channel, make tokens and end streams. It cannot subscribe.',
     },
     token: {
       type: 'http',
@@ -22,19 +22,19 @@ export function securitySchemes(tokenCookie: string) {
       in: 'cookie',
       name: tokenCookie,
       description:
-        "A subscriber's token as a cookie. It is taken from the broker's own origin, from those that `SLUICE_CORS_ORIGINS` lists, and from what is no page. It never publishes.",
+        "A subscriber's token as a cookie. The broker accepts it from pages of its own origin, from pages of the origins that `SLUICE_CORS_ORIGINS` lists, and from clients that are not pages. The cookie cannot publish.",
     },
     tokenQuery: {
       type: 'apiKey',
       in: 'query',
       name: 'token',
       description:
-        "A subscriber's token for whoever can send it in no other way: URLs end up in the logs of proxies.",
+        "A subscriber's token in the URL. Use it only when you cannot send a header or a cookie, because proxies log URLs.",
     },
   } as const;
 }
 
-/** OpenAPI's security requirements: any one of them will do. */
+/** Makes OpenAPI's security requirements: a request needs any one of the credentials. */
 export function securityOf(
   credentials: readonly Credential[],
 ): readonly Readonly<Record<string, readonly string[]>>[] {

@@ -1,4 +1,4 @@
-import type { DescribedRoute } from '../described-routes.ts';
+import type { DescribedRoute } from './described-routes.ts';
 import { ANSWER_HEADERS, headersOf } from './answer-headers.ts';
 import { securityOf, securitySchemes } from './credentials.ts';
 import { TAGS } from './operation.ts';
@@ -9,11 +9,11 @@ import { STREAM_EVENT_SCHEMAS } from './stream-events.ts';
 type Json = Readonly<Record<string, unknown>>;
 
 const DESCRIPTION = [
-  'A broker for Server-Sent Events: backends publish with a POST, browsers listen with an `EventSource`, and every event of a channel arrives in order and once.',
-  'Every refusal is a problem document. A path that is not here is a 404, a method that a path does not have a 405 with `Allow`, and `OPTIONS` is answered with 204 everywhere.',
+  'A broker for Server-Sent Events. Backends publish with a POST, and browsers subscribe with an `EventSource`. Every event of a channel arrives once and in order.',
+  'Every error is a problem document. An unknown path is a 404. A method that a path does not accept is a 405 with `Allow`. `OPTIONS` is a 204 on every path.',
 ].join('\n\n');
 
-/** The OpenAPI 3.1 document of these routes. */
+/** Makes the OpenAPI 3.1 document of these routes. */
 export function describeApi(
   routes: readonly DescribedRoute[],
   { version, tokenCookie }: { readonly version: string; readonly tokenCookie: string },
@@ -27,8 +27,8 @@ export function describeApi(
       description: DESCRIPTION,
       license: { name: 'Apache License 2.0', identifier: 'Apache-2.0' },
     },
-    // Relative to where the document is.
-    servers: [{ url: '/', description: 'The broker that this document comes from.' }],
+    // OpenAPI resolves this URL relative to the document's own URL.
+    servers: [{ url: '/', description: 'The broker that serves this document.' }],
     tags: Object.values(TAGS).map((name) => ({ name })),
     paths: Object.fromEntries([...paths].map(([path, methods]) => [path, describePath(methods)])),
     components: {
@@ -49,9 +49,9 @@ function describePath(routes: readonly DescribedRoute[]): Json {
   return Object.fromEntries(described.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** For a route that answers HEAD as it answers GET. */
+/** Describes the HEAD of a route that answers HEAD like GET. */
 function headOf({ examples: _withBodies, ...operation }: Operation): Operation {
-  return { ...operation, id: `${operation.id}Head`, summary: `${operation.summary}: the head alone` };
+  return { ...operation, id: `${operation.id}Head`, summary: `${operation.summary}: only the headers` };
 }
 
 function describeOperation(operation: Operation): Json {
@@ -75,7 +75,7 @@ function describeOperation(operation: Operation): Json {
   };
 }
 
-/** An example's value belongs to the first parameter of its name: the cursor has one in the head and one in the query. */
+/** Gives the examples to the first parameter of a name. `Last-Event-ID` is a header and a query parameter. */
 function describeParameters(parameters: readonly Parameter[], examples: readonly Example[]): readonly Json[] {
   return parameters.map((one, at) => {
     const first = parameters.findIndex(({ name }) => name === one.name) === at;
@@ -111,7 +111,7 @@ function describeResponses({ answers, refusals = [], examples = [] }: Operation)
   return responses;
 }
 
-/** One part of each example, under its name; nothing where no example has that part. */
+/** Collects one part of each example under the example's name. Returns an empty object when no example has that part. */
 function named(examples: readonly Example[], part: (example: Example) => unknown): { examples?: Json } {
   const parts = examples.flatMap((example) => {
     const value = part(example);

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 
-/** JSON Schema 2020-12, which is what OpenAPI 3.1 speaks. */
+/** JSON Schema 2020-12, which OpenAPI 3.1 uses. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** What a zod schema takes. What it cannot say in JSON Schema, such as a refinement, belongs into a description. */
+/** Returns the JSON Schema of a zod schema's input. Refinements have no JSON Schema, so put them into a description. */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return rest;
 }
 
-/** A body of JSON, of a request or an answer; `more` says what zod cannot, such as which of two fields is needed. */
+/** @param more keywords that zod does not make, such as which of two fields is required */
 export function jsonBodyOf(
   schema: z.ZodType,
   more: JsonSchema = {},
@@ -17,10 +17,7 @@ export function jsonBodyOf(
   return { mediaType: 'application/json', schema: { ...jsonSchemaOf(schema), ...more } };
 }
 
-/** Text as it may be published. JSON Schema applies it to strings alone, so it can stand where any JSON may. */
-export const WITHOUT_NUL = { pattern: String.raw`^[^\u0000]*$` } as const;
-
-/** A string of this form. */
+/** Returns the schema of a string that matches the expression. */
 export function textOf(form: RegExp): JsonSchema {
   return { type: 'string', pattern: form.source };
 }

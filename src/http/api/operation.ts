@@ -1,11 +1,11 @@
-import type { BrokerErrorCode } from '../../core/errors.ts';
+import type { BrokerErrorCode } from '../../events/errors.ts';
 import type { Credential } from './credentials.ts';
 import type { JsonSchema } from './json-schema.ts';
 import type { AnswerHeader } from './answer-headers.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** How the route is described in `/openapi.json`; null for what is no part of the API, such as a page's files. */
+    /** The route's description in `/openapi.json`. Null for a route that is not part of the API, such as a page's files. */
     operation?: Operation | null;
   }
 }
@@ -14,23 +14,23 @@ export const TAGS = {
   publishing: 'Publishing',
   subscribing: 'Subscribing',
   credentials: 'Credentials',
-  lookingIn: 'Looking in',
+  monitoring: 'Health, metrics and pages',
 } as const;
 
-/** A route in the words of OpenAPI 3.1, without what follows from the rest (`describeApi`). Texts are CommonMark. */
+/** Describes a route. `describeApi` makes OpenAPI 3.1 of it. Texts are CommonMark. */
 export interface Operation {
-  /** Unique in the document; names of generated clients are made of it. */
+  /** Unique in the document. Generated clients use it as the name of a method. */
   readonly id: string;
   readonly tag: (typeof TAGS)[keyof typeof TAGS];
   readonly summary: string;
   readonly description?: string;
-  /** Any one of these will do; none at all where nobody is asked. */
+  /** A request needs any one of these. Omitted for a route that needs no credential. */
   readonly credentials?: readonly Credential[];
   readonly parameters?: readonly Parameter[];
   readonly body?: RequestBody;
-  /** What is answered when all is well, and what is not a problem document. */
+  /** The successful answers, and others that are not problem documents. */
   readonly answers: Readonly<Record<number, Answer>>;
-  /** Problem documents, but for those that any request may get. */
+  /** The problem documents of this route. Leave out those that any request may get. */
   readonly refusals?: readonly BrokerErrorCode[];
   readonly examples?: readonly Example[];
 }
@@ -56,8 +56,8 @@ interface Answer {
 }
 
 /**
- * A request and its answer. The tests send every one, so each has to be true. Its parts are found in the document by its
- * name; the request of a refusal, which may be wrong by the schemas, stands beside the answer as `x-request`.
+ * A request and its answer. The tests send every example to a broker and compare the answer. In the document, all parts of an
+ * example have the same name. The request of a refusal may violate the schemas, so it stands beside the answer as `x-request`.
  */
 export interface Example {
   /** Unique in the operation. */

@@ -1,13 +1,47 @@
-import type { BodyFault, BrokerErrorCode } from '../../core/errors.ts';
-import { BrokerError } from '../../core/errors.ts';
+import type { BodyFault, BrokerErrorCode } from '../../events/errors.ts';
+import { BrokerError } from '../../events/errors.ts';
 import { STATUS, problemOf } from '../problem.ts';
 import type { Problem } from '../problem.ts';
 import { headersOf } from './answer-headers.ts';
 import type { AnswerHeader } from './answer-headers.ts';
 import type { JsonSchema } from './json-schema.ts';
-import { PROBLEM_ADVICE } from './problem-advice.ts';
 
-/** What any request may be answered, whatever it asks for. */
+/** What to do about each error. docs/protocol.md §6 has the same texts, and a test compares them. CommonMark. */
+export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
+  'bad-request':
+    'send valid HTTP: the request line, a header such as `Idempotency-Key`, or the percent-encoding of the path is invalid',
+  'invalid-channel': 'use another channel name; the detail names the character that is not allowed',
+  'invalid-event': 'use another type in `?event=`',
+  'invalid-body': 'correct the body; `errors` says where it is invalid',
+  'invalid-query': 'correct or remove the query parameter that the detail names',
+  unauthorized:
+    'send a valid publish key or token, or subscribe to a public channel; the detail says what is wrong with a token; if a token was revoked, get a new one',
+  forbidden:
+    "the credential is valid, but does not allow this: get a token that grants the channel; send `POST /tokens` with a publish key; list the page's origin in `SLUICE_CORS_ORIGINS`, so that the broker accepts its cookie",
+  'not-found': 'correct the path',
+  'method-not-allowed': 'use a method of the `Allow` header',
+  'request-timeout':
+    'send the request line and headers within `SLUICE_HEAD_TIMEOUT` (15 s), and the whole request within 30 s; the broker may notice a late request up to 5 s later',
+  'body-too-large':
+    'send a smaller body or fewer line breaks, or raise `SLUICE_MAX_BODY_BYTES`; at `/tokens` and `/disconnect` the limit is always 64 KiB',
+  'unsupported-media-type':
+    'send `application/json` to `/publish`, `/tokens` and `/disconnect`, and any type to `/publish/:channel`; do not compress the body',
+  'expectation-failed': 'remove the header `Expect`, or send `Expect: 100-continue`',
+  'too-many-requests': 'try again after `Retry-After`',
+  'headers-too-large':
+    'send a shorter URL and shorter headers, about `SLUICE_MAX_HEADER_BYTES` (16 KiB) together, and at most 1,000 headers',
+  internal: "report the error; the broker's log has the cause",
+  'tokens-unavailable': 'set `SLUICE_JWT_SECRET`; a broker that has only public keys cannot make tokens',
+  'keys-unavailable':
+    "try again after `Retry-After`: the broker has not been able to fetch `SLUICE_JWKS_URL` yet, or it does not know the token's `kid` and may not fetch the set again yet",
+  'log-unavailable': 'try again after `Retry-After`, with the same `Idempotency-Key`',
+  'log-full':
+    "make room: the log's memory is full; the broker has not published, revoked or disconnected anything",
+  'revocations-full':
+    'wait until some revocations have expired, revoke by channel instead of by `sub`, or disconnect without `revoke`; the broker has done nothing',
+};
+
+/** Errors that any request may get. */
 const OF_ANY_REQUEST: ReadonlySet<BrokerErrorCode> = new Set([
   'bad-request',
   'request-timeout',
@@ -15,7 +49,7 @@ const OF_ANY_REQUEST: ReadonlySet<BrokerErrorCode> = new Set([
   'headers-too-large',
   'internal',
 ]);
-/** What any request may be answered that brings credentials and a body. */
+/** Errors that any request with a credential and a body may get. */
 export const OF_A_BODY: readonly BrokerErrorCode[] = [
   'invalid-body',
   'unauthorized',
@@ -25,7 +59,7 @@ export const OF_A_BODY: readonly BrokerErrorCode[] = [
   'too-many-requests',
   'keys-unavailable',
 ];
-/** What is answered where there is no operation: on another path, and with another method. */
+/** Errors of requests that match no operation: an unknown path, or an unknown method of a path. */
 const OF_NO_OPERATION: ReadonlySet<BrokerErrorCode> = new Set(['not-found', 'method-not-allowed']);
 
 const HEADERS: Readonly<Record<number, readonly AnswerHeader[]>> = {
@@ -43,19 +77,19 @@ export const PROBLEM_SCHEMA: JsonSchema = {
   description: 'A problem document, RFC 9457.',
   properties: {
     type: { enum: CODES.map(typeOf) },
-    title: { type: 'string', description: "The status in HTTP's words." },
+    title: { type: 'string', description: 'The reason phrase of the HTTP status.' },
     status: { enum: [...new Set(Object.values(STATUS))] },
-    detail: { type: 'string', description: 'What is wrong and what to do about it, for people.' },
+    detail: { type: 'string', description: 'What is wrong and what to do about it, written for people.' },
     errors: {
       type: 'array',
-      description: 'Where a body is at fault: each thing that is wrong with it.',
+      description: 'Present for an invalid body: the faults in it, 20 at most.',
       items: {
         type: 'object',
         properties: {
           pointer: {
             type: 'string',
             format: 'json-pointer',
-            description: 'RFC 6901; empty for the body as a whole.',
+            description: 'RFC 6901. Empty for the whole body.',
           },
           detail: { type: 'string' },
         },
@@ -72,7 +106,7 @@ export interface ProblemAnswer {
   readonly response: Readonly<Record<string, unknown>>;
 }
 
-/** The problem documents of a route, those of any request included: one for each status. */
+/** Describes the problem documents of a route, with those that any request may get. Returns one for each status. */
 export function problemAnswers(
   refusals: readonly BrokerErrorCode[],
   examplesOf: (status: number) => object,
@@ -92,7 +126,7 @@ export function problemAnswers(
   });
 }
 
-/** Those that stand in the document once: what is the same for every operation, and what belongs to none. */
+/** The problem documents that operations refer to, because they are the same everywhere, and those of no operation. */
 export function sharedProblems(): Readonly<Record<string, object>> {
   const codes = CODES.filter((code) => OF_ANY_REQUEST.has(code) || OF_NO_OPERATION.has(code));
   return Object.fromEntries(
@@ -102,7 +136,7 @@ export function sharedProblems(): Readonly<Record<string, object>> {
   );
 }
 
-/** What an example of a refusal is answered with. */
+/** Makes the answer of an example. */
 export function problemExample(
   code: BrokerErrorCode,
   detail: string,

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { CLOSING_REASONS } from '../../core/close-reason.ts';
-import type { GapNotice } from '../../core/subscription.ts';
-import { CHANNEL_NAME_SCHEMA, EVENT_ID_SCHEMA } from './channel-schemas.ts';
+import { CHANNEL_NAME_SCHEMA } from '../../events/channel-name.ts';
+import { CLOSING_REASONS } from '../../events/close-reason.ts';
+import type { GapNotice } from '../../delivery/sink.ts';
+import { EVENT_ID_SCHEMA } from './channel-schemas.ts';
 import { jsonSchemaOf } from './json-schema.ts';
 import type { JsonSchema } from './json-schema.ts';
 
@@ -12,44 +13,48 @@ const Ready = z
   .object({
     channels: z
       .record(ChannelName, EventId)
-      .meta({ description: 'The position in the channel, by its name.' }),
+      .meta({ description: 'The position in each channel, by the channel name.' }),
   })
   .meta({
     description:
-      'From here on events arrive as they are published. The id of `sluice:ready` is the position of the subscriber, too.',
+      "From here on, events arrive as they are published. The id of `sluice:ready` is the subscriber's position.",
   });
 
 const Gap = z
   .object({
     channel: ChannelName,
-    after: EventId.nullable().meta({ description: 'The cursor; null when it could not be read.' }),
+    after: EventId.nullable().meta({ description: 'The cursor. Null when the cursor is invalid.' }),
     before: EventId.nullable().meta({
-      description: 'The id of the first event that follows; null when none is kept.',
+      description: 'The id of the first event that follows. Null when no event is kept.',
     }),
   } satisfies Record<keyof GapNotice, z.ZodType>)
   .meta({
     description:
-      'Something may be missing: load the state anew from your own backend, and go on with the events that follow. Its id is the cursor, where that could be read: a connection that breaks right after it is told again.',
+      'Events may be missing. Load the state from your own backend again, and then go on with the events that follow. The id of `sluice:gap` is the cursor, if the cursor is valid. So a connection that breaks right after the gap gets the gap again.',
   });
 
 const Closing = z
   .object({
     reason: z.enum(CLOSING_REASONS).meta({ description: 'Why the stream ends, or was not opened.' }),
-    retry: z.int().min(0).meta({ description: 'Milliseconds after which to come back, as in `retry:`.' }),
+    retry: z
+      .int()
+      .min(0)
+      .meta({ description: 'How many milliseconds to wait before coming back, as in `retry:`.' }),
   })
   .meta({
     description:
-      'The broker ends this stream, or does not open it now, and asks to come back. Its id is the cursor to come back with.',
+      'The broker ends this stream, or cannot open it now, and asks the client to come back. The id of `sluice:closing` is the cursor to come back with.',
   });
 
-/** By hand: zod's own form of a time is an expression that nobody can read. */
+/** Written by hand, because zod describes a time by an unreadable regular expression. */
 const HEARTBEAT: JsonSchema = {
   type: 'string',
   format: 'date-time',
-  description: 'With `heartbeat=event`: the stream is alive. The data is the time itself, and not JSON.',
+  description:
+    'Sent with `heartbeat=event` to show that the stream is alive. The data is the bare time, not JSON.',
 };
 
-/** The data of the events that the broker itself sends in a stream, as the components of the document. */
+/** Schemas for the data of the broker's own events, as components of the document. */
 export const STREAM_EVENT_SCHEMAS: Readonly<Record<'Ready' | 'Gap' | 'Closing' | 'Heartbeat', JsonSchema>> = {
   Ready: jsonSchemaOf(Ready),
   Gap: jsonSchemaOf(Gap),
@@ -57,7 +62,7 @@ export const STREAM_EVENT_SCHEMAS: Readonly<Record<'Ready' | 'Gap' | 'Closing' |
   Heartbeat: HEARTBEAT,
 };
 
-/** OpenAPI 3.1 has no words for the events of a stream: an extension names them, beside the text. */
+/** OpenAPI 3.1 cannot describe the events of a stream, so the extension `x-events` lists them. */
 export const STREAM_SCHEMA: JsonSchema = {
   type: 'string',
   description: 'Server-Sent Events (WHATWG HTML §9.2).',

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([broker?.kill(), split?.kill()]));
 
-/** `{ '/publish': ['POST'] }` */
+/** The methods of each path: `{ '/publish': ['POST'] }`. */
 function methodsOf({ paths }: ApiDocument): Record<string, string[]> {
   const methods = Object.entries(paths).map(([path, item]) => [
     path,
@@ -48,7 +48,7 @@ test('the document is OpenAPI 3.1', async () => {
   expect(validator.version).toBe('3.1');
 });
 
-test('every path is in it, with every method that the path allows', async () => {
+test('the document has every path, with every method that the path allows', async () => {
   const methods = methodsOf(api);
   expect(methods).toEqual({ ...OPERATIONS, ...LOOKING_IN });
   for (const [path, documented] of Object.entries(methods)) {
@@ -63,13 +63,13 @@ test('every path is in it, with every method that the path allows', async () => 
   }
 });
 
-test('what SLUICE_ADMIN_PORT moves to another port is not in it', async () => {
+test('the document leaves out the routes on SLUICE_ADMIN_PORT', async () => {
   expect(methodsOf(await readApi(split.url))).toEqual(OPERATIONS);
   const { port } = new URL(split.adminUrl ?? '');
   expect(readProblem(await exchange(Number(port), { path: '/openapi.json' }), 404).code).toBe('not-found');
 });
 
-test('every error code is in the answers of some operation, but those of paths and methods that are none', () => {
+test('every error code is in an answer of some operation, except the codes for unknown paths and methods', () => {
   const operations = Object.values(api.paths).flatMap((item) => Object.values(item));
   const answers = JSON.stringify(operations.map(({ responses }) => responses));
   const all = api.components.schemas['Problem']?.properties['type']?.enum ?? [];
@@ -82,14 +82,14 @@ test('every error code is in the answers of some operation, but those of paths a
   expect(Object.keys(api.components.responses)).toEqual(expect.arrayContaining(missing));
 });
 
-test('operations are named once each', () => {
+test('every operation has its own id', () => {
   const names = Object.values(api.paths).flatMap((item) =>
     Object.values(item).map(({ operationId }) => operationId),
   );
   expect(new Set(names).size).toBe(names.length);
 });
 
-test('HEAD /openapi.json is the head of GET', async () => {
+test('HEAD /openapi.json answers with the head of GET', async () => {
   const answer = await exchange(broker.port, { method: 'HEAD', path: '/openapi.json' });
   expect(answer.status).toBe(200);
   expect(Number(answer.header('content-length'))).toBeGreaterThan(1_000);

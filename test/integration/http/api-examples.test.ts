@@ -7,7 +7,7 @@ import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { openStream } from '../../support/sse-reader.ts';
 
-// Everything here is read from the document, so an example that is added there is tried here.
+// Everything here is read from the document, so these tests also cover every new example.
 
 let broker: Broker;
 let api: ApiDocument;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker?.kill());
 
-/** An example of an answer, and what has to be sent to get it. */
+/** An example of an answer, and the request that leads to it. */
 interface Case {
   readonly name: string;
   readonly place: readonly string[];
@@ -57,14 +57,14 @@ function casesOf({ paths }: ApiDocument): Case[] {
   );
 }
 
-/** The parts of a request are found by the example's name, but for one that is refused. */
+/** Finds the parts of a request by the example's name. A refused request has its own parts. */
 function requestOf(
   { parameters = [], requestBody }: ApiOperation,
   name: string,
   refused: { readonly parameters?: Readonly<Record<string, string>>; readonly body?: unknown } | undefined,
 ): Sent {
   if (refused !== undefined) return { parameters: refused.parameters ?? {}, body: refused.body };
-  // A parameter of the same name somewhere else has no example of its own.
+  // A parameter of the same name elsewhere has no example of its own.
   const given = parameters.flatMap(({ name: parameter, examples = {} }) =>
     examples[name] === undefined ? [] : [[parameter, String(examples[name].value)] as const],
   );
@@ -85,7 +85,7 @@ function request({ path, operation, status, sent: { parameters, body } }: Case):
     if (value !== undefined && place === 'query') url.searchParams.set(name, value);
     if (value !== undefined && place === 'header') headers[name] = value;
   }
-  // Without credentials is how one gets a 401.
+  // The example of a 401 sends no credentials.
   const open =
     operation.security.length === 0 || operation.security.some((one) => Object.keys(one).length === 0);
   if (status !== 401 && !open) headers['authorization'] = `Bearer ${broker.key}`;
@@ -95,7 +95,7 @@ function request({ path, operation, status, sent: { parameters, body } }: Case):
   return { url, headers, body: typeof body === 'string' ? body : JSON.stringify(body) };
 }
 
-/** What is wrong with a request by the document. */
+/** The faults of a request, by the document. */
 function faultsOf({ place, operation, sent: { parameters, body } }: Case): readonly string[] {
   const [mediaType] = Object.keys(operation.requestBody?.content ?? {});
   const ofBody =
@@ -120,7 +120,7 @@ const answerSchema = ({ place, status, mediaType }: Case): readonly string[] => 
   'schema',
 ];
 
-test('there is an example of every operation that takes something', () => {
+test('every operation with parameters or a body has an example', () => {
   const tried = new Set(casesOf(api).map(({ operation }) => operation.operationId));
   const taking = Object.values(api.paths)
     .flatMap((item) => Object.entries(item))
@@ -129,7 +129,7 @@ test('there is an example of every operation that takes something', () => {
   expect(taking.filter((id) => !tried.has(id))).toEqual([]);
 });
 
-test('a request is right by its schemas, unless that is why it is refused', () => {
+test('a request is valid by its schemas, unless its answer is a refusal', () => {
   for (const example of casesOf(api)) {
     const faults = faultsOf(example);
     if (example.status === 400) expect(faults, example.name).not.toEqual([]);
@@ -137,7 +137,7 @@ test('a request is right by its schemas, unless that is why it is refused', () =
   }
 });
 
-test('an answer is right by its schema, in the document and from the broker, and has the documented status', async () => {
+test('an answer is valid by its schema, in the document and from the broker, and has the documented status', async () => {
   const cases = casesOf(api).filter(({ mediaType }) => mediaType !== 'text/event-stream');
   expect(cases.length).toBeGreaterThan(10);
   for (const example of cases) {
@@ -149,13 +149,13 @@ test('an answer is right by its schema, in the document and from the broker, and
     expect({ name, status: response.status, type }).toEqual({ name, status, type: mediaType });
     const came: unknown = await response.json();
     expect(schemas.faults(answerSchema(example), came), name).toEqual([]);
-    // A refusal is the same each time, to the letter.
+    // A refusal is always the same text.
     if (status >= 400) expect(came, name).toEqual(answer);
     else expect(Object.keys(came as object)).toEqual(Object.keys(answer as object));
   }
 });
 
-test('a stream has the events of its example, and theirs the data that is documented', async () => {
+test('a stream has the events of its example, and their data match the document', async () => {
   const own = await startBroker({ SLUICE_PUBLIC_CHANNELS: 'news' });
   try {
     await own.publish('news', { total: 12 }, 'created');

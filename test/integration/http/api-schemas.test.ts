@@ -8,8 +8,8 @@ import { nearSchema } from '../../support/near-schema.ts';
 import { exchange } from '../../support/raw-http.ts';
 import type { RawAnswer } from '../../support/raw-http.ts';
 
-// What the document calls right the broker takes, and what it calls wrong is a 400: for requests that are made of the
-// document's own schemas.
+// The broker accepts what the document calls valid, and answers anything else with 400. The requests are generated from
+// the document's own schemas.
 
 const RUNS = Number(process.env['API_SCHEMA_RUNS'] ?? 150);
 
@@ -36,7 +36,7 @@ function routeOf(path: string, method: string): Route {
   return { path, method: method.toUpperCase(), operation, place: ['paths', path, method] };
 }
 
-/** A request: the values of its parameters, in the order of the document, and its body. */
+/** A request: the values of its parameters, in the document's order, and its body. */
 interface Sent {
   readonly values: readonly (string | undefined)[];
   readonly body: unknown;
@@ -54,7 +54,7 @@ function sentTo({ operation }: Route): fc.Arbitrary<Sent> {
   return fc.record({ values: fc.tuple(...values), body });
 }
 
-/** A path has no empty part, and a header no line breaks and nothing around it that is blank. */
+/** A path part is not empty. A header value has no line breaks, and no blanks around it. */
 function fits(value: string, place: string): boolean {
   if (place === 'path') return value !== '';
   return place !== 'header' || (/^[\x20-\x7e]*$/.test(value) && value.trim() === value);
@@ -72,7 +72,7 @@ async function send({ path, method, operation }: Route, { values, body }: Sent):
     else headers.push(`${name}: ${value}`);
   }
   if (query.length > 0) target += `?${query.join('&')}`;
-  // Whoever subscribes brings no publish key.
+  // A subscriber sends no publish key.
   if (target.startsWith('/events/')) headers.shift();
   const [type] = Object.keys(operation.requestBody?.content ?? {});
   if (type === undefined) return await exchange(broker.port, { method, path: target, headers });
@@ -84,7 +84,7 @@ async function send({ path, method, operation }: Route, { values, body }: Sent):
   return await exchange(broker.port, { method, path: target, headers, body: text });
 }
 
-/** What is wrong with a request by the document. */
+/** The faults of a request, by the document. */
 function faultsOf({ place, operation }: Route, { values, body }: Sent): readonly string[] {
   const ofParameters = values.flatMap((value, at) =>
     value === undefined ? [] : schemas.faults([...place, 'parameters', String(at), 'schema'], value),
@@ -102,7 +102,7 @@ async function expectAgreement(
     alsoWrong = () => false,
   }: {
     requests?: fc.Arbitrary<Sent>;
-    /** What the document says in words, because JSON Schema has none for it. */
+    /** Rules that the document gives in words only, because JSON Schema cannot express them. */
     alsoWrong?: (sent: Sent) => boolean;
   } = {},
 ): Promise<void> {
@@ -117,7 +117,7 @@ async function expectAgreement(
     }),
     { numRuns: RUNS },
   );
-  // A generator that makes but one kind shows nothing.
+  // A generator that makes only valid, or only invalid, requests proves nothing.
   expect(Math.min(seen.right, seen.wrong)).toBeGreaterThan(0);
 }
 
@@ -137,7 +137,7 @@ test('POST /disconnect', async () => {
   await expectAgreement(routeOf('/disconnect', 'post'));
 });
 
-test('GET /events/{channel} with no cursor', async () => {
+test('GET /events/{channel} without a cursor', async () => {
   const route = { ...routeOf('/events/{channel}', 'get'), method: 'HEAD' };
   const names = (route.operation.parameters ?? []).map(({ name, in: place }) => `${place} ${name}`);
   const requests = sentTo(route).map(({ values, body }) => ({
@@ -151,7 +151,7 @@ test('GET /events/{channel} with no cursor', async () => {
   });
 });
 
-test('GET /events/{channel} with a cursor, whatever it is and wherever it stands', async () => {
+test('GET /events/{channel} with any cursor, in any place', async () => {
   const route = { ...routeOf('/events/{channel}', 'get'), method: 'HEAD' };
   const parameters = route.operation.parameters ?? [];
   const cursors = parameters.flatMap(({ name, in: place }, at) => (isCursor(`${place} ${name}`) ? [at] : []));
@@ -177,7 +177,7 @@ test('GET /events/{channel} with a cursor, whatever it is and wherever it stands
   );
 });
 
-/** Any text will do for a cursor, and with one nothing else is looked at. */
+/** Any text is a valid cursor. With a cursor, last and since are ignored. */
 function isCursor(name = ''): boolean {
   return /^(?:header|query) last.?event.?id$/i.test(name);
 }

@@ -43,7 +43,7 @@ describe('a body that is not UTF-8 is refused', () => {
     await refusal(Buffer.concat([Buffer.from(before), Buffer.from(bytes), Buffer.from(after)]));
   });
 
-  test.each(malformed)('as the data itself: $why', async ({ bytes }) => {
+  test.each(malformed)('as raw data: $why', async ({ bytes }) => {
     await refusal(Buffer.from(bytes), '/publish/bodies');
   });
 });
@@ -76,12 +76,12 @@ describe('NUL is refused', () => {
     await refusal(body);
   });
 
-  test('as a byte of the data itself', async () => {
+  test('as a byte of raw data', async () => {
     await refusal('a\0b', '/publish/bodies');
   });
 });
 
-describe('what is not JSON is refused', () => {
+describe('a body that is not JSON is refused', () => {
   test.each([
     ['nothing', ''],
     ['blanks', ' \n'],
@@ -102,7 +102,7 @@ describe('what is not JSON is refused', () => {
   });
 });
 
-describe('a list, which is no publication, is refused', () => {
+describe('a list is refused', () => {
   test.each([
     ['an empty one', '[]'],
     ['of a publication', `[${publication('"x"')}]`],
@@ -112,7 +112,7 @@ describe('a list, which is no publication, is refused', () => {
   });
 });
 
-describe('data nested deeper than anybody means is refused', () => {
+describe('deeply nested data is refused', () => {
   test.each([
     ['1,000 lists', '['.repeat(1_000), ']'.repeat(1_000)],
     ['1,000 objects', '{"a":'.repeat(1_000), '}'.repeat(1_000)],
@@ -129,8 +129,8 @@ test.each([
   ['not JSON', '{'],
   ['empty', ''],
   ['a list of publications', `[${publication('"x"')}]`],
-])('the problem points at the whole of a body that is %s', async (_what, body) => {
+])('the problem points to the whole body when it is %s', async (_what, body) => {
   expect(readProblem(await publishRaw(broker, { body }), 400).pointers).toEqual(['']);
 });
 
-test('nothing of all that was delivered', () => watched.nothingCame());
+test('none of the refused bodies was delivered', () => watched.nothingCame());

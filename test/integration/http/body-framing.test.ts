@@ -21,7 +21,7 @@ afterAll(() => broker.kill());
 
 const path = '/publish/framing';
 
-/** POSTs with the key and no other header than these. */
+/** POSTs with the key and these headers only. */
 async function post(headers: readonly string[], body: string): Promise<RawAnswer> {
   const authorization = `Authorization: Bearer ${broker.key}`;
   return await exchange(broker.port, { method: 'POST', path, headers: [authorization, ...headers], body });
@@ -34,13 +34,13 @@ describe('a body over SLUICE_MAX_BODY_BYTES is 413', () => {
     expect(answer.header('connection')).toBe('close');
   });
 
-  test('by what comes in chunks', async () => {
+  test('by its length in chunks', async () => {
     const chunk = `100\r\n${'x'.repeat(0x100)}\r\n`;
     const answer = await post(['Transfer-Encoding: chunked'], `${chunk.repeat(4)}0\r\n\r\n`);
     expect(readProblem(answer, 413).code).toBe('body-too-large');
   });
 
-  test('in JSON', async () => {
+  test('as JSON', async () => {
     const body = JSON.stringify({ channel: 'framing', data: 'x'.repeat(LIMIT) });
     expect(readProblem(await publishRaw(broker, { body }), 413).code).toBe('body-too-large');
   });
@@ -63,7 +63,7 @@ describe('another content type than application/json is 415', () => {
     expect(problem.code).toBe('unsupported-media-type');
   });
 
-  test('none at all', async () => {
+  test('no content type', async () => {
     const headers = [`Authorization: Bearer ${broker.key}`, `Content-Length: ${body.length}`];
     const answer = await exchange(broker.port, { method: 'POST', path: '/publish', headers, body });
     expect(readProblem(answer, 415).code).toBe('unsupported-media-type');
@@ -78,7 +78,7 @@ describe('a compressed body is 415', () => {
   });
 });
 
-describe('a body whose length is in doubt is 400', () => {
+describe('a body of doubtful length is refused with 400', () => {
   const chunks = '1\r\nx\r\n0\r\n\r\n';
 
   test.each([
@@ -101,7 +101,7 @@ describe('a body whose length is in doubt is 400', () => {
   test.each([
     ['less than its Content-Length', 'Content-Length: 10', 'x'],
     ['chunks without the last', 'Transfer-Encoding: chunked', '1\r\nx\r\n'],
-  ])('%s, and then the end', async (_why, header, body) => {
+  ])('%s, and the connection ends', async (_why, header, body) => {
     const headers = [`Authorization: Bearer ${broker.key}`, header];
     const connection = await openRaw(broker.port);
     connection.send(requestBytes({ method: 'POST', path, headers, body }));
@@ -111,9 +111,9 @@ describe('a body whose length is in doubt is 400', () => {
   });
 });
 
-test('nothing of all that was delivered', () => watched.nothingCame());
+test('none of the refused bodies was delivered', () => watched.nothingCame());
 
-test('bytes behind a body are another request: the publish keeps its own answer', async () => {
+test('bytes after a body are another request, and the publish keeps its own answer', async () => {
   const stream = await openStream(`${broker.url}/events/framed`);
   await stream.until('sluice:ready');
   const request = publishRequest(broker, { path: '/publish/framed', body: 'whole' });
@@ -127,7 +127,7 @@ test('bytes behind a body are another request: the publish keeps its own answer'
   stream.close();
 });
 
-describe('a body is taken', () => {
+describe('a body is accepted', () => {
   test.each(['application/json; charset=utf-8', 'APPLICATION/JSON', 'application/json;charset="UTF-8"'])(
     'as %s',
     async (contentType) => {
@@ -136,7 +136,7 @@ describe('a body is taken', () => {
     },
   );
 
-  test('of exactly SLUICE_MAX_BODY_BYTES, in chunks', async () => {
+  test('with exactly SLUICE_MAX_BODY_BYTES, in chunks', async () => {
     const stream = await openStream(`${broker.url}/events/framing`);
     await stream.until('sluice:ready');
     const half = `1f4\r\n${'x'.repeat(500)}\r\n`;
@@ -145,8 +145,11 @@ describe('a body is taken', () => {
     stream.close();
   });
 
-  test.each(['identity', 'Identity'])('with Content-Encoding: %s, which is none', async (encoding) => {
-    const headers = [`Content-Encoding: ${encoding}`];
-    expect((await publishRaw(broker, { path: '/publish/taken', headers, body: 'x' })).status).toBe(200);
-  });
+  test.each(['identity', 'Identity'])(
+    'with Content-Encoding: %s, which changes nothing',
+    async (encoding) => {
+      const headers = [`Content-Encoding: ${encoding}`];
+      expect((await publishRaw(broker, { path: '/publish/taken', headers, body: 'x' })).status).toBe(200);
+    },
+  );
 });

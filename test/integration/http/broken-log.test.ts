@@ -27,7 +27,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A broker whose log nobody can wait for. */
+/** Starts a broker whose log output the test controls. */
 async function start(stdio: StdioOptions, whenSpawned: () => void = () => undefined): Promise<void> {
   port = await freePort();
   url = `http://127.0.0.1:${port}`;
@@ -53,7 +53,7 @@ async function live(): Promise<number> {
   );
 }
 
-/** Has it log something: that somebody sends one wrong key after the other. */
+/** Makes the broker log something: a client sends wrong keys. */
 async function makeItLog(): Promise<void> {
   const wrong = {
     method: 'POST',
@@ -70,7 +70,7 @@ async function publish(data: string): Promise<void> {
   expect(answer.status).toBe(200);
 }
 
-/** Everything goes on, and it ends as it does with a log. */
+/** Checks that the broker serves and stops as it does with a working log output. */
 async function expectHealth(): Promise<void> {
   const stream = await openStream(`${url}/events/news`);
   await stream.until('sluice:ready');
@@ -88,7 +88,7 @@ async function expectHealth(): Promise<void> {
 const dropped = async (): Promise<number> =>
   (await readMetrics(url)).get('sluice_log_lines_dropped_total') ?? NaN;
 
-test('a full disk costs nothing but the lines, which are counted', async () => {
+test('a full disk loses log lines only, and they are counted', async () => {
   const full = openSync('/dev/full', 'w');
   await start(['ignore', full, full]);
   closeSync(full);
@@ -99,7 +99,7 @@ test('a full disk costs nothing but the lines, which are counted', async () => {
   await expectHealth();
 });
 
-test('nor does a pipe that is closed, as that of stderr', async () => {
+test('a closed pipe loses log lines only, also on stderr', async () => {
   await start(['ignore', 'pipe', 'pipe'], () => {
     broker.stdout?.destroy();
     broker.stderr?.destroy();
@@ -108,7 +108,7 @@ test('nor does a pipe that is closed, as that of stderr', async () => {
   await expectHealth();
 });
 
-test('nor does a pipe that nobody reads; its lines wait for whoever comes', async () => {
+test('with a pipe that nobody reads, the broker works and the lines wait for a reader', async () => {
   const fifo = new Fifo();
   fifo.fill();
   const writer = fifo.writer();

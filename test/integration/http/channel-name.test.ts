@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-/** As a part of a path, and what the problem says of it. */
+/** A name as a part of a path, and a part of the problem's detail. */
 const bad = [
   { why: 'a space', segment: 'a%20b', said: 'U+0020' },
   { why: 'a slash', segment: 'a%2Fb', said: '"/"' },
@@ -77,14 +77,14 @@ describe('a channel name is refused', () => {
     },
   );
 
-  test('and nothing of all that was published', async () => {
+  test('none of the refused events was published', async () => {
     const metrics = await readMetrics(broker.url);
     expect(metrics.get('sluice_published_total{result="ok"}')).toBe(0);
     expect(metrics.get('sluice_connections_opened_total')).toBe(0);
   });
 });
 
-describe('a channel name is taken', () => {
+describe('a channel name is accepted', () => {
   test.each([
     ['every character there is', 'AZaz09._:~-', 'AZaz09._:~-'],
     ['encoded where it need not be', '%6eews%2e1', 'news.1'],
@@ -101,7 +101,7 @@ describe('a channel name is taken', () => {
     stream.close();
   });
 
-  test('byte for byte: case counts', async () => {
+  test('and compared byte for byte, with its case', async () => {
     const stream = await openStream(`${broker.url}/events/Case`);
     await stream.until('sluice:ready');
     await broker.publish('case', 'another channel');

@@ -21,8 +21,8 @@ async function start(settings: Record<string, string> = {}): Promise<Broker> {
   return broker;
 }
 
-describe('a stream that the broker ends says why, where it stood, and ends as a whole body', () => {
-  test('at its age', async () => {
+describe('a stream that the broker ends has its reason, the position and a complete body', () => {
+  test('at its maximum age', async () => {
     const { url } = await start({ SLUICE_MAX_CONNECTION_AGE: '1s' });
     const id = await (broker as Broker).publish('news', 'x');
     const stream = await openStream(`${url}/events/news`);
@@ -38,7 +38,7 @@ describe('a stream that the broker ends says why, where it stood, and ends as a 
     expect(stream.complete).toBe(true);
   });
 
-  test('when a backend asks for it, over HTTP/1.0 too, where the connection is the end', async () => {
+  test('after a disconnect, also over HTTP/1.0, where the body ends with the connection', async () => {
     const { port } = await start();
     const connection = await openRaw(port);
     connection.send('GET /events/news HTTP/1.0\r\n\r\n');
@@ -50,7 +50,7 @@ describe('a stream that the broker ends says why, where it stood, and ends as a 
     );
   });
 
-  test('with the last chunk, and nothing behind it', async () => {
+  test('with the last chunk, and nothing after it', async () => {
     const { port } = await start({ SLUICE_MAX_CONNECTION_AGE: '1s' });
     const connection = await openRaw(port);
     connection.send(requestBytes({ path: '/events/news' }));
@@ -60,7 +60,7 @@ describe('a stream that the broker ends says why, where it stood, and ends as a 
   });
 });
 
-describe('a stream that is cut is no whole body, so that who reads it can tell', () => {
+describe('a stream that is cut has an incomplete body, so that the client can tell', () => {
   test('because the broker was killed', async () => {
     const { url } = await start();
     const stream = await openStream(`${url}/events/news`);
@@ -70,7 +70,7 @@ describe('a stream that is cut is no whole body, so that who reads it can tell',
     expect([stream.complete, stream.text.includes('sluice:closing')]).toEqual([false, false]);
   });
 
-  test('because its reader took nothing for too long', async () => {
+  test('because its client took nothing for too long', async () => {
     const { port, url } = await start({ SLUICE_STALL_TIMEOUT: '500ms' });
     const connection = await openRaw(port);
     connection.send(requestBytes({ path: '/events/news' }));
@@ -86,13 +86,13 @@ describe('a stream that is cut is no whole body, so that who reads it can tell',
   });
 });
 
-describe('a stream that is refused for a reason that will pass gives back the cursor that came', () => {
+describe('a stream that is refused for a passing reason returns the cursor of the request', () => {
   test.each([
     ['in the header', '', { 'last-event-id': '7-1' }, '7-1'],
     ['in the query', '?lastEventId=7-2', {}, '7-2'],
-    ['but nothing that is no id', '', { 'last-event-id': 'what?' }, undefined],
-    ['nor a word', '?last_event_id=earliest', {}, undefined],
-    ['and none where none came', '', {}, undefined],
+    ['but no text that is not an id', '', { 'last-event-id': 'what?' }, undefined],
+    ['and no word such as earliest', '?last_event_id=earliest', {}, undefined],
+    ['and no id for a request without a cursor', '', {}, undefined],
   ])('%s', async (_where, query, headers, id) => {
     const { url } = await start({ SLUICE_MAX_CONNECTIONS: '1' });
     const first = await openStream(`${url}/events/news`);

@@ -24,7 +24,7 @@ async function open(): Promise<SseStream> {
 }
 
 describe('a stream beyond SLUICE_MAX_CONNECTIONS', () => {
-  test('is answered as a stream, with a late retry and then the end', async () => {
+  test('is answered with a stream that has a late retry, and ends', async () => {
     const refused = await open();
     await refused.ended;
     expect(refused.status).toBe(200);
@@ -41,7 +41,7 @@ describe('a stream beyond SLUICE_MAX_CONNECTIONS', () => {
     expect(refused.events).toHaveLength(1);
   });
 
-  test('gets a retry of 5 to 15 s, not the same for all', async () => {
+  test('gets a retry of 5 to 15 s, a different one for each client', async () => {
     const refused = await Promise.all(Array.from({ length: 12 }, open));
     await Promise.all(refused.map((stream) => stream.ended));
     const retries = refused.flatMap((stream) => stream.retries);
@@ -63,19 +63,19 @@ describe('a stream beyond SLUICE_MAX_CONNECTIONS', () => {
     expect(after.get('sluice_connections_opened_total')).toBe(2);
   });
 
-  test('does not keep the others from their events, nor anybody from publishing', async () => {
+  test('does not delay events on other streams, or publishes', async () => {
     const id = await broker.publish('limit', 'x');
     for (const stream of served) expect(await stream.next()).toMatchObject({ id });
   });
 
-  test('is an error all the same where waiting would not help', async () => {
+  test('still gets an error where waiting does not help', async () => {
     for (const path of ['/events/a%20b', '/events/a?last=x'])
       readProblem(await exchange(broker.port, { path }), 400);
   });
 
-  test('is served again once another has left', async () => {
+  test('is served after another stream has ended', async () => {
     served.pop()?.close();
-    // The broker hears in its own time that a connection is gone.
+    // The broker notices a closed connection a little later.
     let stream = await open();
     while (!(await isServed(stream))) stream = await open();
     await broker.publish('limit', 'y');

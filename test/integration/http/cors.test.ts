@@ -29,7 +29,7 @@ interface Case {
   readonly request: (broker: Broker) => RawRequest;
 }
 
-/** Every kind of answer there is. */
+/** Every kind of answer. */
 const cases: readonly Case[] = [
   { what: 'a stream', status: 200, request: () => ({ path: '/events/news' }) },
   { what: 'the head of a stream', status: 200, request: () => ({ method: 'HEAD', path: '/events/news' }) },
@@ -70,7 +70,7 @@ function corsOf(answer: RawAnswer): Record<string, string | undefined> {
   };
 }
 
-describe('a listed origin is echoed, with credentials', () => {
+describe('a listed origin is echoed, and credentials are allowed', () => {
   test.each(cases)('$status: $what', async (one) => {
     for (const origin of [LISTED, PORTED, APP, BELOW]) {
       const answer = await ask(some, one, `Origin: ${origin}`);
@@ -81,7 +81,7 @@ describe('a listed origin is echoed, with credentials', () => {
   });
 });
 
-describe('an origin that is not listed gets nothing', () => {
+describe('an origin that is not listed gets no CORS header', () => {
   test.each(cases)('$status: $what', async (one) => {
     const answer = await ask(some, one, 'Origin: https://other.example');
     expect(answer.status).toBe(one.status);
@@ -117,7 +117,7 @@ describe('an origin that is not listed gets nothing', () => {
   });
 });
 
-test.each(cases)('* is answered as such and never with credentials: $what', async (one) => {
+test.each(cases)('with *, the answer is * and credentials are never allowed: $what', async (one) => {
   for (const origin of [LISTED, 'null']) {
     const answer = await ask(any, one, `Origin: ${origin}`, 'Cookie: session=x');
     expect(answer.status).toBe(one.status);
@@ -125,13 +125,13 @@ test.each(cases)('* is answered as such and never with credentials: $what', asyn
   }
 });
 
-test.each(cases)('nothing where no origin is configured: $what', async (one) => {
+test.each(cases)('without configured origins there is no CORS header: $what', async (one) => {
   const answer = await ask(none, one, `Origin: ${LISTED}`);
   expect(answer.status).toBe(one.status);
   expect(answer.headers.filter(([name]) => name.toLowerCase().startsWith('access-control-'))).toEqual([]);
 });
 
-describe('a preflight is answered without credentials of its own, whatever headers it asks for', () => {
+describe('a preflight needs no credentials, and may ask for any headers', () => {
   const rows = [
     { method: 'POST', path: '/publish', asked: 'authorization,content-type,idempotency-key' },
     { method: 'POST', path: '/publish/news', asked: 'authorization' },
@@ -158,7 +158,7 @@ describe('a preflight is answered without credentials of its own, whatever heade
       expect(answer.header('vary')?.toLowerCase()).toContain('access-control-request-headers');
       expect(corsOf(answer)).toEqual(cors);
     }
-    // Who is not listed is told nothing.
+    // An origin that is not listed gets no CORS header.
     const refused = await preflight(some, 'https://below.example');
     expect(refused.header('access-control-allow-headers')).toBeUndefined();
     expect(corsOf(refused)).toEqual({});
@@ -173,7 +173,7 @@ describe('a preflight is answered without credentials of its own, whatever heade
     ['<script>', 'markup'],
     ['"x"', 'quotes'],
     [`x${',x'.repeat(3_000)}`, '6,000 characters'],
-  ])('but what is no list of names is not repeated: %j (%s)', async (asked) => {
+  ])('but a malformed list of names is not repeated: %j (%s)', async (asked) => {
     const headers = [
       `Origin: ${LISTED}`,
       'Access-Control-Request-Method: GET',

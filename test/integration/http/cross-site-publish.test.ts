@@ -22,7 +22,7 @@ async function post(path: string, headers: readonly string[], body: string): Pro
   return await exchange(broker.port, { method: 'POST', path, headers: [...headers, length], body });
 }
 
-/** What a browser sends without asking first: of a form, an image, a `fetch` that no preflight precedes. */
+/** Requests that a browser sends without a preflight: from a form, an image, or a simple `fetch`. */
 const unasked = [
   'text/plain',
   'application/x-www-form-urlencoded',
@@ -32,7 +32,7 @@ const unasked = [
 const origins = ['https://evil.example', LISTED, 'null'];
 const json = '{"channel":"news","data":"forged"}';
 
-describe('a cookie never publishes, whoever sends it', () => {
+describe('a cookie does not publish, from any origin', () => {
   const rows = unasked.flatMap((type) => origins.map((origin) => ({ type, origin })));
 
   test.each(rows)('$type from $origin', async ({ type, origin }) => {
@@ -46,7 +46,7 @@ describe('a cookie never publishes, whoever sends it', () => {
     }
   });
 
-  test('nor one beside the page that the broker itself serves', async () => {
+  test('also not from the page that the broker serves', async () => {
     const headers = [
       `Origin: ${broker.url}`,
       'Sec-Fetch-Site: same-origin',
@@ -57,14 +57,14 @@ describe('a cookie never publishes, whoever sends it', () => {
   });
 });
 
-test('a form that names a field like a header has none', async () => {
+test('a form field with the name of a header is not a header', async () => {
   const form = `authorization=Bearer+${broker.key}&access_token=${broker.key}&channel=news&data=forged`;
   const headers = ['Content-Type: application/x-www-form-urlencoded', 'Origin: https://evil.example'];
   for (const path of ['/publish', '/publish/news'])
     expect((await post(path, headers, form)).status).toBe(401);
 });
 
-test('a page of another origin may not send the header that would publish', async () => {
+test('a page of another origin may not send the Authorization header', async () => {
   const headers = [
     'Origin: https://evil.example',
     'Access-Control-Request-Method: POST',
@@ -75,4 +75,4 @@ test('a page of another origin may not send the header that would publish', asyn
   expect(answer.header('access-control-allow-headers')).toBeUndefined();
 });
 
-test('nothing of all that was delivered', () => watched.nothingCame());
+test('none of the refused events was delivered', () => watched.nothingCame());

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-/** The data of all that comes before ready. */
+/** The data of all events before `sluice:ready`. */
 async function replayed(query: string, header?: string): Promise<string[]> {
   const headers = header === undefined ? {} : { 'last-event-id': header };
   const stream = await openStream(`${broker.url}/events/steps${query}`, { headers });
@@ -41,12 +41,12 @@ describe('the cursor is', () => {
     expect(await replayed(`?${name}=${afterOne?.()}&lastEventId=${afterTwo?.()}`)).toEqual(['three', 'four']);
   });
 
-  test('the header, whatever the queries say', async () => {
+  test('the header, whatever the query says', async () => {
     const query = `?last_event_id=${afterOne?.()}&lastEventId=${afterTwo?.()}`;
     expect(await replayed(query, afterThree?.())).toEqual(['four']);
   });
 
-  test('?last_event_id= before ?lastEventId=, in whatever order', async () => {
+  test('?last_event_id= before ?lastEventId=, in any order', async () => {
     const query = `?lastEventId=${afterOne?.()}&last_event_id=${afterThree?.()}`;
     expect(await replayed(query)).toEqual(['four']);
   });
@@ -55,22 +55,22 @@ describe('the cursor is', () => {
     expect(await replayed(`?last_event_id=${afterThree?.()}`, '')).toEqual(['four']);
   });
 
-  test('the header, strange as it is, when the query would do', async () => {
+  test('the header, even unreadable, when the query is readable', async () => {
     expect(await replayed(`?last_event_id=${afterThree?.()}`, 'garbage')).toEqual(['sluice:gap']);
   });
 
-  test.each(['?last=3', '?since=0', '?last=x'])('the header, when there is also %s', async (query) => {
+  test.each(['?last=3', '?since=0', '?last=x'])('the header, also together with %s', async (query) => {
     expect(await replayed(query, afterThree?.())).toEqual(['four']);
   });
 
-  test('earliest, from wherever it comes', async () => {
+  test('earliest, from any place', async () => {
     const all = ['one', 'two', 'three', 'four'];
     expect(await replayed('', 'earliest')).toEqual(all);
     expect(await replayed('?last_event_id=earliest')).toEqual(all);
     expect(await replayed('?lastEventId=earliest')).toEqual(all);
   });
 
-  test('in the form of a connection with many channels, of which the own one counts', async () => {
+  test("this channel's part of a cursor for many channels", async () => {
     const cursor = `other@9-9,steps@${afterThree?.()},more@1-0`;
     expect(await replayed('', cursor)).toEqual(['four']);
     expect(await replayed('', 'other@9-9')).toEqual([]);

@@ -14,14 +14,14 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-/** With this header it does not take the lane. */
+/** A request with this header does not take the lane. */
 const UNUSUAL = ['Cookie: a=b'];
 const raw = (body: string, headers: readonly string[] = []): Promise<RawAnswer> =>
   publishRaw(broker, { path: '/publish/news', headers, body });
 const json = (data: string, headers: readonly string[] = []): Promise<RawAnswer> =>
   publishRaw(broker, { headers, body: JSON.stringify({ channel: 'news', data }) });
 
-describe('what is delivered counts against SLUICE_MAX_BODY_BYTES, and not only what comes in', () => {
+describe('SLUICE_MAX_BODY_BYTES also limits the size of the data as delivered', () => {
   test.each<readonly [what: string, publish: () => Promise<RawAnswer>]>([
     ['line feeds', () => raw('\n'.repeat(1_001))],
     ['line feeds, without the lane', () => raw('\n'.repeat(1_001), UNUSUAL)],
@@ -31,12 +31,12 @@ describe('what is delivered counts against SLUICE_MAX_BODY_BYTES, and not only w
     ['lines of text', () => raw('some text\n'.repeat(500))],
     ['escaped line feeds in JSON', () => json('\n'.repeat(1_001))],
     ['escaped line feeds in JSON, without the lane', () => json('\n'.repeat(1_001), UNUSUAL)],
-  ])('%s are 413, which says why', async (_what, publish) => {
+  ])('%s are refused with 413, and the detail says why', async (_what, publish) => {
     const refused =
       (await readMetrics(broker.url)).get('sluice_requests_refused_total{reason="body-size"}') ?? 0;
     expect(readProblem(await publish(), 413)).toMatchObject({
       code: 'body-too-large',
-      detail: expect.stringMatching(/as it is delivered: each line break/) as string,
+      detail: expect.stringMatching(/^The delivered form of the data .*: each line break/) as string,
     });
     const metrics = await readMetrics(broker.url);
     expect(metrics.get('sluice_requests_refused_total{reason="body-size"}')).toBe(refused + 1);
@@ -55,12 +55,12 @@ describe('what is delivered counts against SLUICE_MAX_BODY_BYTES, and not only w
       'line breaks that stay escaped',
       () => publishRaw(broker, { body: `{"channel":"news","data":["${String.raw`\n`.repeat(3_000)}"]}` }),
     ],
-  ])('%s is 200', async (_what, publish) => {
+  ])('%s is accepted', async (_what, publish) => {
     expect((await publish()).status).toBe(200);
   });
 });
 
-test('1,048,000 line feeds, which were 7.3 MB, are refused with the default limit', async () => {
+test('1,048,000 line feeds, 7.3 MB as delivered, are refused with the default limit', async () => {
   const usual = await startBroker();
   const answer = await publishRaw(usual, { path: '/publish/news', body: '\n'.repeat(1_048_000) });
   expect(readProblem(answer, 413).code).toBe('body-too-large');

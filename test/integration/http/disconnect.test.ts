@@ -31,7 +31,7 @@ async function held(): Promise<number> {
 }
 
 describe('POST /disconnect', () => {
-  test('ends the streams of a channel and no others, and says how many', async () => {
+  test('ends the streams of a channel and no others, and says how many it ended', async () => {
     const ended = await Promise.all([open('a'), open('a'), open('a')]);
     const other = await open('b');
     const answer = await disconnect({ channel: 'a' });
@@ -49,7 +49,7 @@ describe('POST /disconnect', () => {
     other.close();
   });
 
-  test('each is given its own time to come back, after whole events, and may come back', async () => {
+  test('ends each stream after a whole event with its own reconnection time, and serves it again', async () => {
     const streams = await Promise.all(Array.from({ length: 10 }, () => open('c')));
     const id = await broker.publish('c', 'the last');
     await disconnect({ channel: 'c' });
@@ -67,7 +67,7 @@ describe('POST /disconnect', () => {
     again.close();
   });
 
-  test('is counted under a reason of its own', async () => {
+  test('counts the streams under their own reason', async () => {
     const before = await readMetrics(broker.url);
     const stream = await open('counted');
     await disconnect({ channel: 'counted' });
@@ -77,7 +77,7 @@ describe('POST /disconnect', () => {
     expect(after.get(series)).toBe((before.get(series) ?? NaN) + 1);
   });
 
-  test('by a subject whom nobody has shown ends nothing', async () => {
+  test('with a subject that no token has ends nothing', async () => {
     const stream = await open('d');
     for (const body of [{ sub: '7' }, { sub: '7', channel: 'd' }, { channel: 'nobody' }])
       expect(JSON.parse((await disconnect(body)).body)).toMatchObject({ disconnected: 0, complete: true });
@@ -86,7 +86,7 @@ describe('POST /disconnect', () => {
     stream.close();
   });
 
-  test('with revoke is remembered, once for each target', async () => {
+  test('with revoke keeps one revocation for each target', async () => {
     const before = await held();
     for (const body of [
       { sub: 'x', revoke: true },
@@ -100,7 +100,7 @@ describe('POST /disconnect', () => {
     expect(await held()).toBe(before + 3);
   });
 
-  test('with revoke leaves those alone who need no token', async () => {
+  test('with revoke still serves subscribers that need no token', async () => {
     const first = await open('e');
     await disconnect({ channel: 'e', revoke: true });
     await first.ended;
@@ -109,7 +109,7 @@ describe('POST /disconnect', () => {
   });
 });
 
-describe('a body that cannot be read is 400, and ends nothing', () => {
+describe('an unreadable body is refused with 400, and ends nothing', () => {
   const long = 'x'.repeat(256);
   test.each([
     ['', 'invalid-body', ['']],
@@ -147,12 +147,12 @@ describe('a body that cannot be read is 400, and ends nothing', () => {
   });
 });
 
-describe('who may', () => {
+describe('authorization', () => {
   test.each([
-    ['nobody without credentials', []],
-    ['nobody with a wrong key', ['Authorization: Bearer wrong']],
-    ['nobody with a cookie alone', [`Cookie: sluice_token=the-key-of-the-tests`]],
-  ])('%s, and the body is not looked at', async (_who, headers) => {
+    ['no credentials', []],
+    ['a wrong key', ['Authorization: Bearer wrong']],
+    ['a cookie alone', [`Cookie: sluice_token=the-key-of-the-tests`]],
+  ])('refuses %s, before the body is read', async (_who, headers) => {
     const answer = await exchange(broker.port, {
       method: 'POST',
       path: '/disconnect',
@@ -162,7 +162,7 @@ describe('who may', () => {
     expect(answer.header('www-authenticate')).toMatch(/^Bearer\b/);
   });
 
-  test('what is not JSON is 415', async () => {
+  test('refuses a body that is not JSON with 415', async () => {
     for (const contentType of ['text/plain', 'application/x-www-form-urlencoded'])
       readProblem(
         await publishRaw(broker, { path: '/disconnect', contentType, body: '{"channel":"a"}' }),

@@ -5,6 +5,9 @@ import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
+import { publishRequest as rawPublish } from '../../support/publish-raw.ts';
+import { requestBytes } from '../../support/raw-http.ts';
+import { startRedis } from '../../support/redis-server.ts';
 import { readClosing } from '../../support/closing.ts';
 
 async function openStreams(broker: Broker, count: number): Promise<SseStream[]> {
@@ -17,14 +20,14 @@ async function openStreams(broker: Broker, count: number): Promise<SseStream[]> 
   return streams;
 }
 
-/** Connections that stay open would be waited for. */
+/** Sends Connection: close, because a drain waits for open connections. */
 async function get(broker: Broker, path: string): Promise<{ status: number; body: string }> {
   const response = await fetch(`${broker.url}${path}`, { headers: { connection: 'close' } });
   return { status: response.status, body: await response.text() };
 }
 
 describe('SIGTERM', () => {
-  test('ends the streams one after another, and the broker goes on serving until the last', async () => {
+  test('ends the streams one after another, and the broker serves until the last one ends', async () => {
     const broker = await startBroker({ SLUICE_DRAIN_WINDOW: '3s' });
     const streams = await openStreams(broker, 4);
     const ended: SseStream[] = [];
@@ -64,7 +67,7 @@ describe('SIGTERM', () => {
     }
   });
 
-  test('and then any second signal end it at once', async () => {
+  test('and any second signal ends the broker at once', async () => {
     const broker = await startBroker({ SLUICE_DRAIN_WINDOW: '1h' });
     const streams = await openStreams(broker, 2);
     const exit = broker.stop('SIGTERM');
@@ -74,7 +77,7 @@ describe('SIGTERM', () => {
     await Promise.all(streams.map((stream) => stream.ended));
   });
 
-  test('or SIGINT, without streams, is no wait', async () => {
+  test('or SIGINT ends a broker without streams at once', async () => {
     const brokers = await Promise.all([1, 2].map(() => startBroker({ SLUICE_DRAIN_WINDOW: '1h' })));
     const exits = brokers.map((broker, i) => broker.stop(i === 0 ? 'SIGTERM' : 'SIGINT'));
     expect(await Promise.all(exits)).toEqual(brokers.map(() => ({ code: 0, signal: null })));
@@ -94,7 +97,7 @@ describe('SIGTERM', () => {
     }
   });
 
-  test('does not wait for a connection that is kept open and asks nothing', async () => {
+  test('does not wait for an idle keep-alive connection', async () => {
     const broker = await startBroker();
     await (await fetch(`${broker.url}/livez`)).text();
     expect(await broker.stop()).toEqual({ code: 0, signal: null });
@@ -109,11 +112,11 @@ describe('SIGTERM', () => {
     async (_who, request) => {
       const broker = await startBroker();
       const socket = connect({ port: broker.port, host: '127.0.0.1', allowHalfOpen: true });
-      // How the broker ends it does not matter here.
+      // How the broker ends this connection does not matter here.
       socket.on('error', () => undefined);
       await once(socket, 'connect');
       await new Promise<void>((resolve) => socket.write(request(broker), () => resolve()));
-      // The broker accepts connections in order, and reads what came before.
+      // The broker accepts connections in order, and reads earlier bytes first.
       if (request === publishRequest) await once(socket, 'data');
       socket.resume();
       await broker.publish('drain', 'the broker has seen the other one');
@@ -132,3 +135,20 @@ function publishRequest({ key }: Broker): string {
 function halfAPublish(broker: Broker): string {
   return publishRequest(broker).slice(0, -2);
 }
+
+test('what comes after the broker has ended a connection is not published', async () => {
+  const redis = await startRedis();
+  const broker = await startBroker({ REDIS_URL: redis.url });
+  await broker.logged('redis: up');
+  const socket = connect({ port: broker.port, host: '127.0.0.1', allowHalfOpen: true });
+  const request = requestBytes(rawPublish(broker, { path: '/publish/late', body: 'x' }));
+  socket.write(request);
+  await once(socket, 'data');
+  const exit = broker.stop('SIGTERM');
+  await once(socket, 'end');
+  socket.on('error', () => undefined);
+  socket.write(request);
+  expect(await exit).toEqual({ code: 0, signal: null });
+  expect(await redis.cli('xlen', 'sluice:{late}:log')).toBe('1');
+  await redis.stop();
+});

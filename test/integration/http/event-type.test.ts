@@ -62,10 +62,10 @@ describe('an event type is refused', () => {
     expect(problem.code).toBe('invalid-query');
   });
 
-  test('and nothing of all that was delivered', () => watched.nothingCame());
+  test('none of the refused events was delivered', () => watched.nothingCame());
 });
 
-describe('an event type is delivered as it is', () => {
+describe('an event type is delivered unchanged', () => {
   test.each([
     ['a word', 'created'],
     ['with spaces inside and around', ' order created '],

@@ -9,7 +9,7 @@ import { readProblem } from '../../support/read-problem.ts';
 import { readClosing } from '../../support/closing.ts';
 import { inSeconds, signToken } from '../../support/sign-token.ts';
 
-/** The limit as it is when nobody sets it. */
+/** The default limit. */
 const BY_DEFAULT = { SLUICE_FAILED_AUTH_LIMIT: '' };
 const LIMIT = 60;
 const STORM = 10_000;
@@ -53,13 +53,13 @@ async function subscribe(from: string, authorization: readonly string[]): Promis
   return answer;
 }
 
-/** Those of the broker; Node's own come and go with its sockets. */
+/** The series of the broker. Node's own series come and go with its sockets. */
 function ownSeries(metrics: ReadonlyMap<string, number>): string[] {
   return [...metrics.keys()].filter((name) => name.startsWith('sluice_'));
 }
 
-describe('a storm of wrong keys', () => {
-  test('is answered with 401, then 429, at a cost that does not grow', async () => {
+describe('many requests with wrong keys', () => {
+  test('get 401, then 429, and their cost does not grow', async () => {
     const before = await readMetrics(broker.url);
     const statuses = new Map<number, number>();
     await Promise.all(
@@ -78,7 +78,7 @@ describe('a storm of wrong keys', () => {
         connection.close();
       }),
     );
-    // Two windows at most, should a minute end while it rages.
+    // At most two windows, when a minute ends during the test.
     expect(new Set(statuses.keys())).toEqual(new Set([401, 429]));
     expect(statuses.get(401)).toBeGreaterThanOrEqual(LIMIT);
     expect(statuses.get(401)).toBeLessThanOrEqual(2 * LIMIT);
@@ -92,17 +92,17 @@ describe('a storm of wrong keys', () => {
     expect((await exchange(broker.port, { path: '/livez' })).status).toBe(200);
     const lines = broker.log().filter((line) => line.includes('failed-authentication'));
     expect(lines.length).toBeGreaterThanOrEqual(1);
-    // One in ten seconds, and a storm takes at most half a minute or this test is over.
+    // At most one line in ten seconds, and this test takes at most half a minute.
     expect(lines.length).toBeLessThanOrEqual(4);
     expect(broker.log().join('\n')).not.toContain('storm-');
   });
 
-  test('does not keep out a right key from the same address, nor anybody from another', async () => {
+  test('do not block a right key from the same address, or any other address', async () => {
     expect((await publish(broker.key, '198.51.100.1')).status).toBe(200);
     expect(readProblem(await publish('wrong', '198.51.100.2'), 401).code).toBe('unauthorized');
   });
 
-  test('a 429 says when to try again, and that a right key passes', async () => {
+  test('get a 429 that says when to try again, and that a right key passes', async () => {
     for (let i = 0; i < LIMIT; i++) await publish('wrong', '198.51.100.3');
     const answer = await publish('wrong', '198.51.100.3');
     expect(readProblem(answer, 429).code).toBe('too-many-requests');
@@ -112,8 +112,8 @@ describe('a storm of wrong keys', () => {
   });
 });
 
-describe('a subscriber', () => {
-  test('with wrong credentials gets 401, and beyond the limit is asked to come back', async () => {
+describe('subscribing', () => {
+  test('with wrong credentials is 401, and beyond the limit the client is asked to come back', async () => {
     const wrong = ['Authorization: Bearer wrong'];
     for (let i = 0; i < LIMIT; i++) expect((await subscribe('198.51.100.4', wrong)).status).toBe(401);
     const answer = await subscribe('198.51.100.4', wrong);
@@ -126,7 +126,7 @@ describe('a subscriber', () => {
     expect(metrics.get('sluice_connections_refused_total{reason="failed-authentication"}')).toBe(1);
   });
 
-  test('beyond the limit, a token is taken that was right before, and another is not looked at', async () => {
+  test('beyond the limit, a token that was verified before is accepted, and any other token is not verified', async () => {
     const [before, later] = await Promise.all(['before', 'later'].map((sub) => tokenFor(sub)));
     const from = '198.51.100.6';
     const head = { method: 'HEAD', path: '/events/private' };
@@ -141,17 +141,17 @@ describe('a subscriber', () => {
     expect((await ask(later)).status).toBe(429);
   });
 
-  test('without credentials has not failed: 401 for as long as it likes', async () => {
+  test('without credentials does not count as failed, and is 401 every time', async () => {
     for (let i = 0; i < LIMIT + 5; i++) expect((await subscribe('198.51.100.5', [])).status).toBe(401);
   });
 });
 
-test('a request without credentials is none of them: 401, however many', async () => {
+test('publishing without credentials does not count as failed, and is 401 every time', async () => {
   const request = { method: 'POST', path: '/publish/news', headers: ['Content-Length: 0'] };
   for (let i = 0; i < LIMIT + 5; i++) expect((await exchange(broker.port, request)).status).toBe(401);
 });
 
-describe('a token that is rightly signed is no wrong credential', () => {
+describe('a token with a valid signature does not count as a wrong credential', () => {
   const sluice = { subscribe: ['private', 'news'], publish: ['news'] };
   const others = { subscribe: ['other'], publish: ['other'] };
 
@@ -159,7 +159,7 @@ describe('a token that is rightly signed is no wrong credential', () => {
     ['that has expired', { exp: inSeconds(-60), sluice }, 401, 401],
     ['that expired long ago', { exp: 0, sluice }, 401, 401],
     ['that is not valid yet', { nbf: inSeconds(3_000), exp: inSeconds(3_600), sluice }, 401, 401],
-    ['that was issued in the future', { iat: inSeconds(3_000), exp: inSeconds(3_600), sluice }, 401, 401],
+    ['that has an iat in the future', { iat: inSeconds(3_000), exp: inSeconds(3_600), sluice }, 401, 401],
     ['that is for other channels', { sluice: others }, 403, 403],
     ['that was revoked', { sub: 'revoked', iat: inSeconds(-1), sluice }, 401, 401],
   ];
@@ -178,13 +178,13 @@ describe('a token that is rightly signed is no wrong credential', () => {
     expect(revoked.status).toBe(200);
     const from = `198.51.100.${20 + kinds.findIndex(([one]) => one === what)}`;
     const before = await readMetrics(broker.url);
-    // Each once, and again: remembered ones must not be counted either.
+    // Each token once and then again: remembered tokens must not count either.
     const tokens = Array.from({ length: LIMIT / 2 }, (_, i) => signToken({ ...claims, jti: `${i}` }, SECRET));
     for (const token of [...tokens, ...tokens, ...tokens]) {
       expect((await publish(token, from)).status).toBe(publisher);
       expect((await subscribe(from, [`Authorization: Bearer ${token}`])).status).toBe(subscriber);
     }
-    // Others behind the address are let in, whose tokens nobody has seen before.
+    // Another client behind the address is accepted with a token that is new to the broker.
     const good = await tokenFor(what);
     expect(
       (await subscribe(from, [`Authorization: Bearer ${good}`])).header('content-length'),
@@ -194,20 +194,20 @@ describe('a token that is rightly signed is no wrong credential', () => {
     expect(after.get(failed)).toBe(before.get(failed));
   });
 
-  test('but it is when it is signed by another, whatever its times say', async () => {
+  test('a token with another signature counts as wrong, whatever its times are', async () => {
     const from = '198.51.100.40';
     const wrong = signToken({ exp: inSeconds(-60), sluice }, `${SECRET}!`);
     for (let i = 0; i < LIMIT; i++) expect((await publish(wrong, from)).status).toBe(401);
     expect((await publish(wrong, from)).status).toBe(429);
   });
 
-  test('and one that was found expired lately is told so, also from an address that is not looked at', async () => {
+  test('a blocked address still hears that a recently refused token has expired', async () => {
     const from = '198.51.100.41';
     expect((await subscribe(from, expiredLongAgo('seen'))).status).toBe(401);
     for (let i = 0; i < LIMIT; i++) await publish('wrong', from);
     expect((await publish('wrong', from)).status).toBe(429);
     expect((await subscribe(from, expiredLongAgo('seen'))).status).toBe(401);
-    // Nobody knows whether it is rightly signed.
+    // The signature of this token was never verified.
     expect((await subscribe(from, expiredLongAgo('not seen'))).status).toBe(200);
   });
 });

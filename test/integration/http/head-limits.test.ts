@@ -19,7 +19,7 @@ async function refused(reason: string): Promise<number> {
   return (await readMetrics(broker.url)).get(`sluice_requests_refused_total{reason="${reason}"}`) ?? NaN;
 }
 
-describe('a head that does not come in SLUICE_HEAD_TIMEOUT is 408, and the end', () => {
+describe('a head that is not complete within SLUICE_HEAD_TIMEOUT is answered with 408, and the connection ends', () => {
   test.each([
     ['nothing at all', ''],
     ['half a request line', 'GET /liv'],
@@ -36,7 +36,7 @@ describe('a head that does not come in SLUICE_HEAD_TIMEOUT is 408, and the end',
     expect(await refused('slow')).toBe(before + 1);
   });
 
-  test('one byte now and then does not help', async () => {
+  test('single bytes do not extend the time', async () => {
     const connection = await openRaw(broker.port);
     connection.send('GET /livez HTTP/1.1\r\nHost: a\r\n');
     const drip = setInterval(() => connection.send('X: y\r\n'), 50);
@@ -46,7 +46,7 @@ describe('a head that does not come in SLUICE_HEAD_TIMEOUT is 408, and the end',
   });
 });
 
-test('a stream is no slow request, whatever its age', async () => {
+test('a stream of any age does not count as a slow request', async () => {
   const connection = await openRaw(broker.port);
   connection.send(requestBytes({ path: '/events/a' }));
   await connection.until('sluice:ready');
@@ -58,7 +58,7 @@ test('a stream is no slow request, whatever its age', async () => {
   connection.close();
 });
 
-test('a larger head than SLUICE_MAX_HEADER_BYTES is 431', async () => {
+test('a head larger than SLUICE_MAX_HEADER_BYTES is 431', async () => {
   const before = await refused('head-size');
   const headers = [`X: ${'x'.repeat(2_100)}`];
   expect(readProblem(await exchange(broker.port, { path: '/livez', headers }), 431).code).toBe(
@@ -69,7 +69,7 @@ test('a larger head than SLUICE_MAX_HEADER_BYTES is 431', async () => {
   expect(fits.status).toBe(200);
 });
 
-test('a larger body than SLUICE_MAX_BODY_BYTES is counted', async () => {
+test('a body larger than SLUICE_MAX_BODY_BYTES is counted', async () => {
   const before = await refused('body-size');
   const headers = [`Authorization: Bearer ${broker.key}`, 'Content-Length: 1001'];
   const answer = await exchange(broker.port, {
@@ -82,8 +82,8 @@ test('a larger body than SLUICE_MAX_BODY_BYTES is counted', async () => {
   expect(await refused('body-size')).toBe(before + 1);
 });
 
-test('all that left a line in the log for each kind, and no more', () => {
-  const lines = broker.log().filter((line) => line.includes('a limit is met'));
+test('each kind of refusal has left one line in the log', () => {
+  const lines = broker.log().filter((line) => line.includes('a limit was reached'));
   const kinds = lines.map((line) => (JSON.parse(line) as { limit: string }).limit);
   expect(new Set(kinds)).toEqual(new Set(['slow', 'head-size', 'body-size']));
   expect(lines.length).toBeLessThanOrEqual(2 * 3);

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-test('HEAD answers the headers of a stream at once and subscribes nobody', async () => {
+test('HEAD answers with the head of a stream at once, and subscribes nobody', async () => {
   const connection = await openRaw(broker.port);
   connection.send(requestBytes({ method: 'HEAD', path: '/events/nobody' }));
   const answer = await connection.answer('HEAD');
@@ -32,7 +32,7 @@ test('HEAD answers the headers of a stream at once and subscribes nobody', async
     expect(metrics.get(name)).toBe(0);
 });
 
-test('it has no body, also where it is refused', async () => {
+test('the answer has no body, also when it is a refusal', async () => {
   const connection = await openRaw(broker.port);
   connection.send(requestBytes({ method: 'HEAD', path: '/events/a%20b' }));
   expect((await connection.answer('HEAD')).status).toBe(400);
@@ -42,7 +42,7 @@ test('it has no body, also where it is refused', async () => {
 });
 
 test.each(['/events/a%20b', '/events/a?last=x', '/events/a?since=x'])(
-  'it refuses what GET refuses: %s',
+  'HEAD refuses what GET refuses: %s',
   async (path) => {
     for (const method of ['GET', 'HEAD'])
       expect((await exchange(broker.port, { method, path })).status).toBe(400);

@@ -14,19 +14,19 @@ afterAll(() => Promise.all([broker.kill(), divided.kill()]));
 const paths = ['/livez', '/readyz', '/healthz', '/metrics'];
 
 describe('health', () => {
-  test('/livez says that the process turns its loop', async () => {
+  test('/livez answers while the event loop runs', async () => {
     const answer = await exchange(broker.port, { path: '/livez' });
     expect(answer.status).toBe(200);
     expect(JSON.parse(answer.body)).toEqual({ status: 'live' });
   });
 
-  test.each(['/readyz', '/healthz'])('%s says what was looked at', async (path) => {
+  test.each(['/readyz', '/healthz'])('%s lists its checks', async (path) => {
     const answer = await exchange(broker.port, { path });
     expect(answer.status).toBe(200);
     expect(JSON.parse(answer.body)).toEqual({ status: 'ready', checks: { log: 'up', draining: 'false' } });
   });
 
-  test.each(paths)('%s is not to be stored, and needs no credentials', async (path) => {
+  test.each(paths)('%s may not be stored, and needs no credentials', async (path) => {
     const answer = await exchange(broker.port, { path, headers: ['Authorization: Bearer nonsense'] });
     expect(answer.status).toBe(200);
     expect(answer.header('cache-control')).toBe('no-store');
@@ -50,7 +50,7 @@ describe('SLUICE_ADMIN_PORT', () => {
     expect((await exchange(divided.port, { path, method: 'HEAD' })).status).not.toBe(404);
   });
 
-  test('without it there is no second port', () => {
+  test('without the setting there is no second port', () => {
     expect(broker.adminUrl).toBeUndefined();
   });
 });

@@ -16,7 +16,7 @@ interface Check {
   readonly said: string;
 }
 
-/** Runs the check as a container engine does: with the environment of the broker. */
+/** Runs the health check as a container engine does: with the broker's environment. */
 async function check(env: Record<string, string>): Promise<Check> {
   const child = spawn(process.execPath, [MAIN, 'healthcheck'], { env, stdio: ['ignore', 'ignore', 'pipe'] });
   const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit') as Promise<[number]>]);
@@ -27,19 +27,19 @@ const WELL: Check = { code: 0, said: '' };
 let broker: Broker;
 afterEach(() => broker.kill());
 
-// A machine without IPv6 has nothing to listen on there.
+// A machine without IPv6 cannot listen on an IPv6 address.
 const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ address }) => address === '::1'),
 );
 const IPV6 = hasIpv6 ? ['::1', '[::1]', '::'] : [];
 
-describe('the health check asks where the broker listens', () => {
+describe('the health check asks the address on which the broker listens', () => {
   test.each(['127.0.0.1', '127.0.0.2', '0.0.0.0', 'localhost', ...IPV6])('HOST=%s', async (HOST) => {
     broker = await startBroker({ HOST });
     expect(await check({ HOST, PORT: String(broker.port) })).toEqual(WELL);
   });
 
-  test('and nowhere else', async () => {
+  test('and no other address', async () => {
     broker = await startBroker({ HOST: '127.0.0.2' });
     const { code, said } = await check({ HOST: '127.0.0.3', PORT: String(broker.port) });
     expect(code).toBe(1);
@@ -52,14 +52,14 @@ describe('the health check asks where the broker listens', () => {
     expect(await check({ HOST: '127.0.0.2', PORT: '1', SLUICE_ADMIN_PORT })).toEqual(WELL);
   });
 
-  test('over TLS, where the certificate is for a name', async () => {
+  test('over TLS, when the certificate is for a name', async () => {
     const { cert, key } = createAuthority().issue(['broker.example']);
     const env = { HOST: '127.0.0.2', SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key };
     broker = await startBroker(env);
     expect(await check({ ...env, PORT: String(broker.port) })).toEqual(WELL);
   });
 
-  test('past a proxy that the environment names', async () => {
+  test('without the proxy that the environment names', async () => {
     broker = await startBroker();
     const env = {
       NODE_USE_ENV_PROXY: '1',
@@ -69,10 +69,10 @@ describe('the health check asks where the broker listens', () => {
     expect(await check({ ...env, HOST: '127.0.0.1', PORT: String(broker.port) })).toEqual(WELL);
   });
 
-  test('and says so where the port is one that it cannot know', async () => {
+  test('and reports when it cannot know the port', async () => {
     broker = await startBroker();
     const { code, said } = await check({ HOST: '127.0.0.1', PORT: '0' });
     expect(code).toBe(1);
-    expect(said).toMatch(/^sluice: the port is 0, .*\n$/);
+    expect(said).toMatch(/^sluice: PORT is 0, .*\n$/);
   });
 });

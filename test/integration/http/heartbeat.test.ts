@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-test('a quiet stream gets a colon and LF, again and again, and no blank line', async () => {
+test('a quiet stream gets a colon and LF, again and again, without a blank line', async () => {
   const stream = await openStream(`${broker.url}/events/quiet`);
   await stream.until('sluice:ready');
   const before = stream.text.length;
@@ -21,7 +21,7 @@ test('a quiet stream gets a colon and LF, again and again, and no blank line', a
   stream.close();
 });
 
-test('as an event, where that is asked for, with the time and the position', async () => {
+test('with ?heartbeat=event the heartbeat is an event with the time and the position', async () => {
   const id = await broker.publish('alive', 'x');
   const stream = await openStream(`${broker.url}/events/alive?heartbeat=event`);
   const began = Date.now();
@@ -35,12 +35,12 @@ test('as an event, where that is asked for, with the time and the position', asy
   stream.close();
 });
 
-test.each(['comment', '', '1', 'event&heartbeat=event'])('as ?heartbeat=%s is an error', async (value) => {
+test.each(['comment', '', '1', 'event&heartbeat=event'])('?heartbeat=%s is an error', async (value) => {
   const answer = await exchange(broker.port, { path: `/events/alive?heartbeat=${value}` });
   expect(readProblem(answer, 400).code).toBe('invalid-query');
 });
 
-test('an event between two heartbeats is whole', async () => {
+test('an event between two heartbeats is not broken', async () => {
   const stream = await openStream(`${broker.url}/events/mixed`);
   await stream.until('sluice:ready');
   const before = stream.text.length;

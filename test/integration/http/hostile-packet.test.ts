@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-describe('one packet of a stranger holds nobody up', () => {
+describe('one packet of a stranger delays nobody', () => {
   test.each([
     ['blanks and a byte that does not belong', `a:${' '.repeat(8_150)}\u007f`],
     ['tabs and a byte that does not belong', `a:${'\t'.repeat(8_150)}\u007f`],
@@ -19,7 +19,7 @@ describe('one packet of a stranger holds nobody up', () => {
   ])('%s', async (_what, line) => {
     const connection = await openRaw(broker.port);
     connection.send(Buffer.from(`POST /publish HTTP/1.1\r\nHost: a\r\n${line}\r\n\r\n`, 'latin1'));
-    // Behind it, on a connection of its own; it stood for a minute and a half.
+    // Sent after the packet, on a connection of its own. This request once waited for a minute and a half.
     expect((await exchange(broker.port, { path: '/livez' })).status).toBe(200);
     expect(readProblem(await connection.answer(), 400).code).toBe('bad-request');
     connection.close();

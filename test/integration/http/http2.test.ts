@@ -54,7 +54,7 @@ const connections = async (): Promise<string> =>
 const bearer = (): Record<string, string> => ({ authorization: `Bearer ${broker.key}` });
 
 describe('a stream', () => {
-  test('is one of many on a connection; each has every event, in order', async () => {
+  test('shares a connection with other streams, and gets every event in order', async () => {
     await start();
     const streams: SseStream[] = [];
     for (let i = 0; i < 20; i++) streams.push(await openHttp2Stream(session, `/events/news.${i % 2}`));
@@ -67,7 +67,7 @@ describe('a stream', () => {
     }
   });
 
-  test('has the head that it has over HTTP/1.1, without what belongs to a connection', async () => {
+  test('has the same head as over HTTP/1.1, without the headers of a connection', async () => {
     await start({ SLUICE_CORS_ORIGINS: 'https://app.example' });
     const stream = await openHttp2Stream(session, '/events/news', {
       headers: { origin: 'https://app.example' },
@@ -91,7 +91,7 @@ describe('a stream', () => {
     expect(stream.text).toMatch(/^retry: \d+\n:\nid: 0-0\n/);
   });
 
-  test('is resumed after the event that was seen last, however much was missed', async () => {
+  test('is resumed after the last event, however many were missed', async () => {
     await start();
     const ids: string[] = [];
     for (let n = 0; n < 30; n++) ids.push(await broker.publish('news', `${n} ${'x'.repeat(50_000)}`));
@@ -103,7 +103,7 @@ describe('a stream', () => {
     expect(missed[0]?.data).toBe(`5 ${'x'.repeat(50_000)}`);
   });
 
-  test('that its reader leaves is closed, alone or with the connection', async () => {
+  test('is closed when its client leaves, alone or with the connection', async () => {
     await start();
     const one = await openHttp2Stream(session, '/events/news');
     const two = await openHttp2Stream(session, '/events/news');
@@ -116,7 +116,7 @@ describe('a stream', () => {
     await expect.poll(connections).toBe('0');
   });
 
-  test('that cannot be served now is a 200 that asks to come back, and the end of it alone', async () => {
+  test('is answered with 200 and a sluice:closing when it cannot be served now, and only that stream ends', async () => {
     await start({ SLUICE_MAX_CONNECTIONS: '1' });
     const first = await openHttp2Stream(session, '/events/news');
     const second = await openHttp2Stream(session, '/events/news');
@@ -134,7 +134,7 @@ describe('a stream', () => {
 });
 
 describe('a request', () => {
-  test('publishes, as JSON or as it is, and once with an Idempotency-Key', async () => {
+  test('publishes JSON or raw data, and once with an Idempotency-Key', async () => {
     await start();
     const json = { ...bearer(), 'content-type': 'application/json', 'idempotency-key': 'one' };
     const body = JSON.stringify({ channel: 'news', data: { n: 1 } });
@@ -172,7 +172,7 @@ describe('a request', () => {
     expect(answer.headers['content-type']).toBe('application/problem+json');
     expect(answer.headers['access-control-allow-origin']).toBe('https://app.example');
     expect(JSON.parse(answer.body)).toMatchObject({ type: `urn:sluice:problem:${code}`, status });
-    // And the connection goes on.
+    // The connection goes on.
     expect((await ask('GET', '/livez')).status).toBe(200);
   });
 
@@ -194,7 +194,7 @@ describe('a request', () => {
     expect(preflight.headers['access-control-allow-headers']).toBe('authorization');
   });
 
-  test('the console is there, and no answer has a header that HTTP/2 forbids', async () => {
+  test('the console is served, and no answer has a header that HTTP/2 forbids', async () => {
     await start();
     const page = await ask('GET', '/');
     expect([page.status, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
@@ -204,7 +204,7 @@ describe('a request', () => {
 });
 
 describe('SIGTERM', () => {
-  test('sends new requests elsewhere, ends each stream after whole events, and exits', async () => {
+  test('sends GOAWAY, ends each stream after a whole event, and exits', async () => {
     await start({ SLUICE_DRAIN_WINDOW: '2s' });
     const streams: SseStream[] = [];
     for (let i = 0; i < 4; i++) streams.push(await openHttp2Stream(session, '/events/news'));
@@ -233,7 +233,7 @@ describe('SIGTERM', () => {
     late.destroy();
   });
 
-  test('waits for nobody who reads nothing', async () => {
+  test('does not wait for a client that reads nothing', async () => {
     await start({ SLUICE_DRAIN_WINDOW: '100ms' });
     const stream = await openHttp2Stream(session, '/events/news');
     await stream.until('sluice:ready');

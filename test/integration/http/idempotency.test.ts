@@ -18,8 +18,8 @@ async function publish(channel: string, data: string, ...keys: readonly string[]
   return await publishRaw(broker, { path: `/publish/${channel}`, headers, body: data });
 }
 
-describe('the same Idempotency-Key again', () => {
-  test('appends nothing and answers what the first answered', async () => {
+describe('a repeated Idempotency-Key', () => {
+  test('appends nothing, and returns the first answer', async () => {
     const stream = await openStream(`${broker.url}/events/once`);
     await stream.until('sluice:ready');
     const first = await publish('once', 'a', 'key-1');
@@ -36,7 +36,7 @@ describe('the same Idempotency-Key again', () => {
     stream.close();
   });
 
-  test('holds for both ways to publish', async () => {
+  test('works across both ways to publish', async () => {
     const headers = ['Idempotency-Key: both'];
     const first = await publishRaw(broker, { headers, body: '{"channel":"both","data":"x"}' });
     const second = await publish('both', 'x', 'both');
@@ -44,7 +44,7 @@ describe('the same Idempotency-Key again', () => {
     expect(second.header('idempotent-replayed')).toBe('true');
   });
 
-  test('at the same time appends once', async () => {
+  test('appends once when both requests come at the same time', async () => {
     const stream = await openStream(`${broker.url}/events/race`);
     await stream.until('sluice:ready');
     const answers = await Promise.all(Array.from({ length: 20 }, () => publish('race', 'x', 'one')));
@@ -56,7 +56,7 @@ describe('the same Idempotency-Key again', () => {
     stream.close();
   });
 
-  test('is not spent by a publish that was refused', async () => {
+  test('is not used up by a refused publish', async () => {
     const refused = await publish('spent', 'a\0b', 'spent');
     expect(refused.status).toBe(400);
     const taken = await publish('spent', 'a', 'spent');
@@ -70,13 +70,13 @@ test.each([
   ['200 characters', 'k'.repeat(200)],
   ['every visible character', Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)).join('')],
   ['a structured-field string, quotes and all', '"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
-])('a key is taken: %s', async (_what, key) => {
+])('a key is accepted: %s', async (_what, key) => {
   const first = await publish('keys', 'x', key);
   const second = await publish('keys', 'x', key);
   expect([first.status, second.body]).toEqual([200, first.body]);
 });
 
-test('a key is refused, and nothing is delivered', async () => {
+test('a bad key is refused, and nothing is delivered', async () => {
   const watched = await watchChannel(broker, 'refused');
   for (const keys of [
     [''],

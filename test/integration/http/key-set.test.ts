@@ -28,7 +28,7 @@ const publish = (port: number, credential = token): Promise<RawAnswer> =>
     body: 'x',
   });
 
-test('a broker takes the keys of its tokens from a URL, and goes on with them when it is gone', async () => {
+test('a broker reads the keys of its tokens from a URL, and keeps them when the URL stops answering', async () => {
   server.give({ ...publicKey.export({ format: 'jwk' }), kid: 'first' });
   const broker = await startBroker({ SLUICE_JWKS_URL: url });
   const open = (): ReturnType<typeof openStream> => openStream(`${broker.url}/events/orders?token=${token}`);
@@ -42,12 +42,12 @@ test('a broker takes the keys of its tokens from a URL, and goes on with them wh
   await broker.kill();
 });
 
-test('a key that is not known yet is none that is refused for good', async () => {
+test('a token with an unknown key is not refused for good', async () => {
   server.give({ ...publicKey.export({ format: 'jwk' }), kid: 'first' });
   const broker = await startBroker({ SLUICE_JWKS_URL: url, SLUICE_FAILED_AUTH_LIMIT: '1/m' });
   expect((await publish(broker.port)).status).toBe(200);
   const unknown = signTokenWith(claims, privateKey, { kid: 'second' });
-  // The set was fetched at the start, and may not be for 30 s.
+  // The set was fetched at the start, and the next fetch is not allowed for 30 s.
   for (let i = 0; i < 3; i++) {
     const stream = await openStream(`${broker.url}/events/orders?token=${unknown}`);
     await stream.ended;
@@ -64,11 +64,11 @@ test('a key that is not known yet is none that is refused for good', async () =>
   await broker.kill();
 });
 
-test('as long as it has none, publishers get a 503, and subscribers are asked to come back', async () => {
+test('without any key set, a publish is a 503, and subscribers are asked to come back', async () => {
   server.answer = { status: 500, body: '' };
   const broker = await startBroker({ SLUICE_JWKS_URL: url });
   const line = await broker.logged('SLUICE_JWKS_URL');
-  expect(JSON.parse(line)).toMatchObject({ level: 40, reason: 'it answers with status 500' });
+  expect(JSON.parse(line)).toMatchObject({ level: 40, reason: 'the status is 500' });
   const answer = await publish(broker.port);
   expect(readProblem(answer, 503).code).toBe('keys-unavailable');
   expect(answer.header('retry-after')).toBe('1');

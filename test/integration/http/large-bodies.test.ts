@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-test('what comes behind a large body on the same connection is published behind it', async () => {
+test('a publish after a large body on the same connection is published after it', async () => {
   const stream = await openStream(`${broker.url}/events/order`);
   await stream.until('sluice:ready');
   const sizes = [500_000, 3, 200_000, 4, 5, 64 * 1024, 6];

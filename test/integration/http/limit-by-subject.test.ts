@@ -24,7 +24,7 @@ async function bearer(subject: string): Promise<string> {
   return `Bearer ${token}`;
 }
 
-test('a subject with as many streams as it may have is asked to come back, whichever of its tokens it sends', async () => {
+test('a subject at its limit of streams is asked to come back, with any of its tokens', async () => {
   const seven = await bearer('7');
   const open = (authorization: string, channel: string) =>
     openStream(`${broker.url}/events/${channel}`, { headers: { authorization } });

@@ -8,7 +8,7 @@ import { readClosing } from '../../support/closing.ts';
 
 const REFUSED = 'sluice_connections_refused_total{reason="ip-limit"}';
 
-/** Two streams for each address: one broker believes the proxies on this machine, the other nobody. */
+/** Two streams per address. One broker trusts the proxies on this machine, the other trusts none. */
 let trusting: Broker;
 let wary: Broker;
 let open: SseStream[];
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([trusting.kill(), wary.kill()]));
 
-/** Opens a stream that says it came through these; gives whether it is served. */
+/** Opens a stream with this X-Forwarded-For, and returns whether the broker serves it. */
 async function served(broker: Broker, forwardedFor: string): Promise<boolean> {
   const headers = forwardedFor === '' ? {} : { 'x-forwarded-for': forwardedFor };
   const stream = await openStream(`${broker.url}/events/addressed`, { headers });
@@ -46,7 +46,7 @@ describe('behind a trusted proxy each client has its own limit', () => {
       '198.51.100.4',
     ],
     [
-      'whatever the client itself has put in front',
+      'with other addresses that the client has put in front',
       ['1.1.1.1, 198.51.100.5', '2.2.2.2, 198.51.100.5', '198.51.100.6, 198.51.100.5'],
       '198.51.100.6',
     ],
@@ -64,7 +64,7 @@ describe('behind a trusted proxy each client has its own limit', () => {
     expect(await served(trusting, other)).toBe(true);
   });
 
-  test('and what is no address counts as the proxy', async () => {
+  test('a forwarded text that is no address counts as the proxy', async () => {
     expect(await served(trusting, 'unknown')).toBe(true);
     expect(await served(trusting, `_${'x'.repeat(4_000)}`)).toBe(true);
     expect(await served(trusting, '<script>')).toBe(false);
@@ -72,7 +72,7 @@ describe('behind a trusted proxy each client has its own limit', () => {
   });
 });
 
-test('a forged X-Forwarded-For changes nothing; and who is refused is told to come back, counted and logged once', async () => {
+test('a forged X-Forwarded-For changes nothing; a refused client is asked to come back, counted, and logged once', async () => {
   expect(await served(wary, '198.51.100.1')).toBe(true);
   expect(await served(wary, '198.51.100.2')).toBe(true);
   for (let i = 3; i < 13; i++) expect(await served(wary, `198.51.100.${i}`)).toBe(false);
@@ -87,7 +87,7 @@ test('a forged X-Forwarded-For changes nothing; and who is refused is told to co
   ]);
 });
 
-test('a place is free again once a stream of that address has gone', async () => {
+test('an address at its limit is served again after one of its streams has ended', async () => {
   const first = open.find((stream) => stream.events.length > 0);
   expect(await served(trusting, '198.51.100.1')).toBe(false);
   first?.close();

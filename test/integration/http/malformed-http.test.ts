@@ -20,7 +20,7 @@ async function openLive(): Promise<RawConnection> {
   return connection;
 }
 
-describe('what is no request of HTTP/1.1 is 400, and then the connection ends', () => {
+describe('a malformed HTTP/1.1 request is refused with 400, and the connection ends', () => {
   test.each([
     ['a word', 'hello\r\n\r\n'],
     ['TLS', '\u0016\u0003\u0001\u0002\u0000\u0001'],
@@ -39,7 +39,7 @@ describe('what is no request of HTTP/1.1 is 400, and then the connection ends', 
     ['a space before the colon', 'GET /livez HTTP/1.1\r\nHost : a\r\n\r\n'],
     ['a folded header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n'],
     ['NUL in a header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n'],
-    ['a CR of its own in a header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n'],
+    ['a CR without LF in a header', 'GET /livez HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n'],
     ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],
   ])('%s', async (_what, bytes) => {
     const connection = await openRaw(broker.port);
@@ -66,19 +66,19 @@ describe('a head that is too large is 431', () => {
     expect(readProblem(await exchange(broker.port, request), 431).code).toBe('headers-too-large');
   });
 
-  test('1,000 headers are not, that of the Host included', async () => {
+  test('1,000 headers, with the Host header, are accepted', async () => {
     const answer = await exchange(broker.port, { path: '/livez', headers: Array(999).fill('X:') });
     expect(answer.status).toBe(200);
   });
 
-  test('8 KiB of Last-Event-ID are not', async () => {
+  test('a Last-Event-ID of 8 KiB is accepted', async () => {
     const headers = [`Last-Event-ID: ${'x'.repeat(8_192)}`];
     const answer = await exchange(broker.port, { method: 'HEAD', path: '/events/a', headers });
     expect(answer.status).toBe(200);
   });
 });
 
-describe('an expectation', () => {
+describe('an Expect header', () => {
   test.each(['miracles', '101-continue', 'x'.repeat(2_000)])('is 417: %s', async (expectation) => {
     const headers = [`Expect: ${expectation}`, 'Content-Length: 5'];
     for (const method of ['GET', 'POST']) {
@@ -87,7 +87,7 @@ describe('an expectation', () => {
     }
   });
 
-  test('of 100-continue is met', async () => {
+  test('with 100-continue is answered with 100', async () => {
     const connection = await openRaw(broker.port);
     const { headers = [], ...request } = publishRequest(broker, { path: '/publish/a', body: 'x' });
     connection.send(requestBytes({ ...request, headers: [...headers, 'Expect: 100-Continue'], body: '' }));
@@ -100,27 +100,30 @@ describe('an expectation', () => {
   test.each([
     ['that is taken', true, 200],
     ['that is refused', false, 401],
-  ])('of 100-continue, behind another request, stays out of the answer: %s', async (_what, keyed, status) => {
-    const { headers = [], ...request } = publishRequest(broker, { path: '/publish/a', body: 'x' });
-    const sent = keyed ? headers : headers.filter((line) => !line.startsWith('Authorization'));
-    const connection = await openRaw(broker.port);
-    connection.send(
-      Buffer.concat([
-        requestBytes({ path: '/livez' }),
-        requestBytes({ ...request, headers: [...sent, 'Expect: 100-continue'] }),
-      ]),
-    );
-    expect((await connection.answer()).status).toBe(200);
-    let answer = await connection.answer('HEAD');
-    // It is too late to say so once the answer is known.
-    if (answer.status === 100) answer = await connection.answer('HEAD');
-    expect(answer.status).toBe(status);
-    await connection.until('}');
-    expect(connection.text).toMatch(/^\{"(channel|type)":/);
-    connection.close();
-  });
+  ])(
+    'with 100-continue, after another request, does not mix with its answer: %s',
+    async (_what, keyed, status) => {
+      const { headers = [], ...request } = publishRequest(broker, { path: '/publish/a', body: 'x' });
+      const sent = keyed ? headers : headers.filter((line) => !line.startsWith('Authorization'));
+      const connection = await openRaw(broker.port);
+      connection.send(
+        Buffer.concat([
+          requestBytes({ path: '/livez' }),
+          requestBytes({ ...request, headers: [...sent, 'Expect: 100-continue'] }),
+        ]),
+      );
+      expect((await connection.answer()).status).toBe(200);
+      let answer = await connection.answer('HEAD');
+      // The broker sends no 100 when it already knows the answer.
+      if (answer.status === 100) answer = await connection.answer('HEAD');
+      expect(answer.status).toBe(status);
+      await connection.until('}');
+      expect(connection.text).toMatch(/^\{"(channel|type)":/);
+      connection.close();
+    },
+  );
 
-  test('of 100-continue, behind another request, is met, too', async () => {
+  test('with 100-continue, after another request, is answered with 100, too', async () => {
     const connection = await openRaw(broker.port);
     const { headers = [], ...request } = publishRequest(broker, { path: '/publish/a', body: 'x' });
     connection.send(
@@ -137,26 +140,26 @@ describe('an expectation', () => {
   });
 });
 
-describe('the server as a whole, *,', () => {
-  test.each(['GET', 'HEAD', 'POST', 'DELETE'])('is no path: %s is 400', async (method) => {
+describe('the request target *', () => {
+  test.each(['GET', 'HEAD', 'POST', 'DELETE'])('is refused with 400 for %s', async (method) => {
     const answer = await exchange(broker.port, { method, path: '*' });
     expect(answer.status).toBe(400);
     expect(answer.header('content-type')).toBe('application/problem+json');
   });
 
-  test('can be asked for its options', async () => {
+  test('is accepted for OPTIONS', async () => {
     expect((await exchange(broker.port, { method: 'OPTIONS', path: '*' })).status).toBe(204);
   });
 });
 
-describe('what a client sends behind the request of a stream', () => {
+describe('bytes after the request of a stream', () => {
   test.each([
     ['a second stream', () => requestBytes({ path: '/events/other' })],
     ['a request', () => requestBytes({ path: '/livez' })],
     ['a publish', () => requestBytes(publishRequest(broker, { path: '/publish/other', body: 'x' }))],
     ['a request that is refused', () => requestBytes({ path: '/nothing' })],
     ['a hundred requests', () => Buffer.concat(Array(100).fill(requestBytes({ path: '/livez' })))],
-  ])('does it no harm: %s', async (_what, bytes) => {
+  ])('do not disturb the stream: %s', async (_what, bytes) => {
     const opened = (await readMetrics(broker.url)).get('sluice_connections_opened_total') ?? 0;
     const connection = await openLive();
     connection.send(bytes());
@@ -171,7 +174,7 @@ describe('what a client sends behind the request of a stream', () => {
     connection.close();
   });
 
-  test('does it no harm: a second stream in the same packet', async () => {
+  test('do not disturb the stream: a second stream in the same packet', async () => {
     const connection = await openRaw(broker.port);
     const requests = ['/events/piped', '/events/other'].map((path) => requestBytes({ path }));
     connection.send(Buffer.concat(requests));
@@ -192,7 +195,7 @@ describe('what a client sends behind the request of a stream', () => {
     ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['an upgrade', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'],
-  ])('harms nobody in the same packet: %s', async (_what, bytes) => {
+  ])('in the same packet do not disturb the stream: %s', async (_what, bytes) => {
     const connection = await openRaw(broker.port);
     connection.send(Buffer.concat([requestBytes({ path: '/events/piped' }), Buffer.from(bytes)]));
     await connection.until('sluice:ready');
@@ -202,7 +205,7 @@ describe('what a client sends behind the request of a stream', () => {
     connection.close();
   });
 
-  test('never puts another answer into the stream: garbage', async () => {
+  test('never add another answer to the stream: garbage', async () => {
     const connection = await openLive();
     connection.send('garbage\r\n\r\n');
     await Promise.race([
@@ -215,7 +218,7 @@ describe('what a client sends behind the request of a stream', () => {
   });
 });
 
-test('a stream that is refused leaves the connection for other requests', async () => {
+test('after a refused stream the connection serves other requests', async () => {
   const connection = await openRaw(broker.port);
   connection.send(requestBytes({ path: '/events/a%20b' }));
   expect((await connection.answer()).status).toBe(400);
@@ -224,7 +227,7 @@ test('a stream that is refused leaves the connection for other requests', async 
   connection.close();
 });
 
-test('the broker has outlived all that, and says nothing of errors', async () => {
+test('the broker is still alive, and has logged no error', async () => {
   expect((await exchange(broker.port, { path: '/livez' })).status).toBe(200);
   expect(broker.log().filter((line) => !line.includes('"level":30'))).toEqual([]);
 });

@@ -14,8 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-// Dashboards and alerts are built on these names: one that changes breaks them.
-test('every metric of docs/metrics.md is there from the start, with its type, labels and their values; no other', async () => {
+// Dashboards and alerts use these names: a changed name breaks them.
+test('/metrics has exactly the metrics of docs/metrics.md from the start, with their types, labels and label values', async () => {
   const answer = await exchange(broker.port, { path: '/metrics' });
   expect(answer.status).toBe(200);
   expect(answer.header('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
@@ -24,7 +24,7 @@ test('every metric of docs/metrics.md is there from the start, with its type, la
   expect(exposed).toEqual(documentedMetrics());
 });
 
-test('each has a help text, and the rest is Node’s', async () => {
+test('each metric has a help text, and all others are Node’s', async () => {
   const { body } = await exchange(broker.port, { path: '/metrics' });
   const helps = [...body.matchAll(/^# HELP (\w+) \S/gm)].map(([, name = '']) => name);
   const types = [...body.matchAll(/^# TYPE (\w+) /gm)].map(([, name = '']) => name);
@@ -35,7 +35,7 @@ test('each has a help text, and the rest is Node’s', async () => {
   );
 });
 
-test('docs/metrics.md names only what there is of Node’s', async () => {
+test('docs/metrics.md names only existing metrics of Node’s', async () => {
   const { body } = await exchange(broker.port, { path: '/metrics' });
   const types = new Set([...body.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name));
   const named = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8').matchAll(
@@ -47,7 +47,7 @@ test('docs/metrics.md names only what there is of Node’s', async () => {
 const state = (metrics: ReadonlyMap<string, number>): unknown[] =>
   ['sluice_connections_limit', 'sluice_ready', 'sluice_log_up'].map((name) => metrics.get(name));
 
-test('how many streams there may be, and whether new ones are taken', async () => {
+test('metrics give the limit of streams, and whether new ones are accepted', async () => {
   const ours = await readMetrics(broker.url);
   // Nothing listens on port 1.
   const cutOff = await startBroker({ SLUICE_MAX_CONNECTIONS: '7', REDIS_URL: 'redis://127.0.0.1:1' });
@@ -57,7 +57,7 @@ test('how many streams there may be, and whether new ones are taken', async () =
   expect(state(theirs)).toEqual([7, 0, 0]);
 });
 
-test('they count what happens', async () => {
+test('metrics count what happens', async () => {
   const before = await readMetrics(broker.url);
   const streams = await Promise.all([1, 2].map(() => openStream(`${broker.url}/events/counted`)));
   await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
@@ -97,7 +97,7 @@ test('they count what happens', async () => {
   for (const stream of [...streams, late, lost]) stream.close();
 });
 
-test('nothing that users make up is in them', async () => {
+test('no label has a value that a client made up', async () => {
   const secret = 'a-name-that-users-made-up';
   const stream = await openStream(`${broker.url}/events/${secret}?token=${secret}`, {
     headers: { 'last-event-id': secret, 'user-agent': secret, origin: `https://${secret}.example` },

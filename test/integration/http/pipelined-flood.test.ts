@@ -5,7 +5,7 @@ import { openRaw, requestBytes } from '../../support/raw-http.ts';
 import type { RawAnswer } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
 
-/** About as many as one read of a socket can bring. */
+/** About as many requests as one read of a socket can bring. */
 const FLOOD = 1_200;
 const AHEAD = 64;
 
@@ -21,7 +21,7 @@ test.each([
   ['HEAD', '/events/news'],
   ['GET', '/nothing'],
 ])(
-  'of thousands of %s %s in one packet a few are answered, then 429, then the connection ends',
+  'of thousands of %s %s in one packet a few are answered, then one with 429, then the connection ends',
   async (method, path) => {
     const connection = await openRaw(broker.port);
     const requests = requestBytes({ method, path });
@@ -41,7 +41,7 @@ test.each([
   },
 );
 
-test(`${AHEAD} are all answered, as often as somebody sends so many`, async () => {
+test(`${AHEAD} pipelined requests are all answered, however often they come`, async () => {
   const connection = await openRaw(broker.port);
   const requests = Buffer.concat(Array.from({ length: AHEAD }, () => requestBytes({ path: '/livez' })));
   for (let round = 0; round < 5; round++) {

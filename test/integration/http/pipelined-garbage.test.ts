@@ -15,9 +15,9 @@ const page = (): Buffer => requestBytes({ path: '/' });
 const unknown = (): Buffer => requestBytes({ path: '/nothing' });
 
 describe.each([
-  ['where publishes have a lane', {}],
-  ['where they have none', { SLUICE_PUBLISH_RATE_PER_KEY: '100000/s' }],
-])('%s, all that came in one packet is answered, in order:', (_where, env) => {
+  ['by default', {}],
+  ['with a publish rate', { SLUICE_PUBLISH_RATE_PER_KEY: '100000/s' }],
+])('%s, every request in one packet is answered, in order:', (_where, env) => {
   let broker: Broker;
   beforeAll(async () => {
     broker = await startBroker(env);
@@ -52,7 +52,7 @@ describe.each([
     }
   });
 
-  test('a GET, garbage, and more of it later', async () => {
+  test('a GET, garbage, and later more garbage', async () => {
     const connection = await openRaw(broker.port);
     connection.send(Buffer.concat([get(), GARBAGE]));
     connection.send(GARBAGE);

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-test('a subscription sent behind another request is answered after it, and counted', async () => {
+test('a subscription after another request is answered after it, and counted', async () => {
   const connection = await openRaw(broker.port);
   connection.send(Buffer.concat([requestBytes({ path: '/livez' }), requestBytes({ path: '/events/news' })]));
   expect((await connection.answer()).status).toBe(200);
@@ -22,8 +22,8 @@ test('a subscription sent behind another request is answered after it, and count
   connection.close();
 });
 
-test('that its reader has left is noticed at once, also with an upload behind it that made the server pause', async () => {
-  // Refused by its length, and so not read.
+test('a closed connection is noticed at once, also when an upload after the subscription made the server pause', async () => {
+  // The broker refuses the upload by its length, and does not read it.
   const upload = requestBytes(
     publishRequest(broker, { path: '/publish/upload', body: 'x'.repeat(2_000_000) }),
   );

@@ -40,7 +40,7 @@ describe('POST /publish/:channel takes the body as the data, whatever its conten
     expect(answer.body).toBe(`{"channel":"data","id":"${event.id}"}`);
   });
 
-  test('none', async () => {
+  test('no content type', async () => {
     const headers = [`Authorization: Bearer ${broker.key}`, 'Content-Length: 5'];
     const answer = await exchange(broker.port, { method: 'POST', path, headers, body: 'hello' });
     expect(answer.status).toBe(200);
@@ -48,14 +48,14 @@ describe('POST /publish/:channel takes the body as the data, whatever its conten
   });
 });
 
-describe('the data is the bytes that came', () => {
+describe('the data are the bytes of the body', () => {
   test.each([
     ['text', 'hello', 'data: hello\n\n'],
     ['lines', 'a\r\nb\rc\nd', 'data: a\ndata: b\ndata: c\ndata: d\n\n'],
     ['a line break at the end', 'hello\n', 'data: hello\ndata: \n\n'],
     ['a byte order mark in front', '\ufeffhello', 'data: \ufeffhello\n\n'],
     ['characters of four bytes', '😀', 'data: 😀\n\n'],
-    ['what JSON would unescape', String.raw`\ud800\u0000`, `data: ${String.raw`\ud800\u0000`}\n\n`],
+    ['text that JSON would unescape', String.raw`\ud800\u0000`, `data: ${String.raw`\ud800\u0000`}\n\n`],
     ['JSON, with its blanks', '{ "a": 1 }', 'data: { "a": 1 }\n\n'],
     ['nothing', '', 'data: \n\n'],
   ])('%s', async (_what, body, wire) => {
@@ -65,7 +65,7 @@ describe('the data is the bytes that came', () => {
     expect(stream.text.slice(before)).toBe(`id: ${id}\n${wire}`);
   });
 
-  test('no body at all is empty data', async () => {
+  test('a missing body is empty data', async () => {
     const headers = [`Authorization: Bearer ${broker.key}`];
     const answer = await exchange(broker.port, { method: 'POST', path, headers });
     expect(answer.status).toBe(200);
@@ -73,14 +73,14 @@ describe('the data is the bytes that came', () => {
   });
 });
 
-test('the type goes into the query, form-encoded or not', async () => {
+test('the event type is a query parameter, form-encoded or not', async () => {
   for (const query of ['event=order+created', 'event=order%20created']) {
     await publishRaw(broker, { path: `${path}?${query}`, body: 'x' });
     expect(await stream.next()).toMatchObject({ event: 'order created', data: 'x' });
   }
 });
 
-test('an empty query is none', async () => {
+test('an empty query is accepted', async () => {
   expect((await publishRaw(broker, { path: `${path}?`, body: 'x' })).status).toBe(200);
   expect(await stream.next()).toMatchObject({ event: undefined, data: 'x' });
 });

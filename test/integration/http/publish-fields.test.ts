@@ -61,5 +61,5 @@ describe('a publication is refused', () => {
     expect(problem.pointers.toSorted()).toEqual(pointers);
   });
 
-  test('and nothing of all that was delivered', () => watched.nothingCame());
+  test('none of the refused publications was delivered', () => watched.nothingCame());
 });

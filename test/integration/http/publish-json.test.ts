@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-/** Publishes the JSON text as `data`; gives what the subscriber got, as a parser reads it and as it came. */
+/** Publishes the JSON text as `data`. Returns what the subscriber got, as parsed data and as bytes. */
 async function deliver(data: string): Promise<{ data: string; wire: string }> {
   const before = stream.text.length;
   const answer = await publishRaw(broker, { body: `{"channel":"json","data":${data}}` });
@@ -27,14 +27,14 @@ async function deliver(data: string): Promise<{ data: string; wire: string }> {
   return { data: event.data, wire: rest.join('\n') };
 }
 
-describe('a string is delivered as it is', () => {
+describe('a string is delivered unchanged', () => {
   test.each([
     ['a word', 'hello', 'data: hello\n\n'],
     ['nothing', '', 'data: \n\n'],
     ['a space', ' ', 'data:  \n\n'],
     ['spaces around', '  a  ', 'data:   a  \n\n'],
     ['JSON in a string', '{"a": 1}', 'data: {"a": 1}\n\n'],
-    ['what looks like fields', 'id: 9-9\nevent: x', 'data: id: 9-9\ndata: event: x\n\n'],
+    ['text that looks like fields', 'id: 9-9\nevent: x', 'data: id: 9-9\ndata: event: x\n\n'],
     ['LF', 'a\nb', 'data: a\ndata: b\n\n'],
     ['CR', 'a\rb', 'data: a\ndata: b\n\n'],
     ['CRLF', 'a\r\nb', 'data: a\ndata: b\n\n'],
@@ -57,11 +57,11 @@ describe('a string is delivered as it is', () => {
     expect(await deliver(JSON.stringify(text))).toEqual({ data: lines, wire });
   });
 
-  test('a pair of surrogates escaped one by one is a character', async () => {
+  test('a surrogate pair of two escapes is one character', async () => {
     expect(await deliver(String.raw`"\ud83d\ude00"`)).toMatchObject({ data: '😀' });
   });
 
-  test('an escaped backslash before ud800 is text', async () => {
+  test('an escaped backslash before ud800 is ordinary text', async () => {
     expect(await deliver(String.raw`"\\ud800"`)).toMatchObject({ data: String.raw`\ud800` });
   });
 
@@ -70,13 +70,13 @@ describe('a string is delivered as it is', () => {
     expect((await deliver(JSON.stringify(text))).data).toBe(text);
   });
 
-  test('900 KiB on one line arrive whole', async () => {
+  test('900 KiB on one line arrive complete', async () => {
     const text = 'ä'.repeat(450 * 1024);
     expect((await deliver(JSON.stringify(text))).data).toBe(text);
   });
 });
 
-describe('any other value is delivered as its compact JSON text', () => {
+describe('any other value is delivered as compact JSON text', () => {
   test.each([
     ['null', 'null', 'null'],
     ['true', 'true', 'true'],
@@ -111,7 +111,7 @@ describe('any other value is delivered as its compact JSON text', () => {
   });
 
   test.each(['1', '-1', '1.5', '4294967296', '9007199254740991', '1.0', '-0', '1e2', '[10.00]'])(
-    'numbers stay: %s',
+    'numbers stay unchanged: %s',
     async (given) => {
       expect(await deliver(given)).toMatchObject({ data: given });
     },

@@ -20,7 +20,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Runs a broker without a key in the folder, until it listens or has ended; gives the exit code of one that has. */
+/**
+ * Starts a broker without a key in the folder. Resolves when it listens or has ended; returns the exit code if it has
+ * ended.
+ */
 async function start(port: number): Promise<{ code: number | undefined; stop: () => Promise<unknown> }> {
   const env = { HOST: '127.0.0.1', PORT: String(port), SLUICE_DRAIN_WINDOW: '0s' };
   const child = spawn(process.execPath, [MAIN], { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'] });
@@ -34,7 +37,7 @@ async function start(port: number): Promise<{ code: number | undefined; stop: ()
 
 const key = (): Promise<string> => readFile(join(folder, '.publish-key'), 'utf8');
 
-test('a second broker whose port is taken leaves the key of the first where it is', async () => {
+test("a second broker on the same port leaves the first broker's key file unchanged", async () => {
   const port = await freePort();
   expect((await start(port)).code).toBeUndefined();
   const first = await key();
@@ -42,7 +45,7 @@ test('a second broker whose port is taken leaves the key of the first where it i
   expect(await key()).toBe(first);
 });
 
-test('a broker takes its own key away, and not that of another', async () => {
+test('a broker removes its own key file, and not that of another broker', async () => {
   const first = await start(await freePort());
   const second = await start(await freePort());
   const newest = await key();

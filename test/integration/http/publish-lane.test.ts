@@ -12,13 +12,13 @@ beforeEach(async () => {
 });
 afterEach(() => broker.kill());
 
-/** A publish of those data; with a header that makes it unusual, it takes the way through the HTTP server. */
+/** A publish of the data. An unusual header sends it through the HTTP server. */
 function bytesOf(data: unknown, headers: readonly string[] = []): Buffer {
   return requestBytes(publishRequest(broker, { body: JSON.stringify({ channel: 'news', data }), headers }));
 }
 const UNUSUAL = ['Cookie: a=b'];
 
-test('both ways give the same answer, and the same event', async () => {
+test('both ways give the same answer and the same event', async () => {
   const stream = await openStream(`${broker.url}/events/news`);
   await stream.until('sluice:ready');
   const connection = await openRaw(broker.port);
@@ -45,7 +45,7 @@ test('both ways give the same answer, and the same event', async () => {
   stream.close();
 });
 
-test('the same Idempotency-Key again is said to be a repetition', async () => {
+test('a repeated Idempotency-Key is reported as a repetition', async () => {
   const connection = await openRaw(broker.port);
   const said = [];
   for (let i = 0; i < 2; i++) {
@@ -58,7 +58,7 @@ test('the same Idempotency-Key again is said to be a repetition', async () => {
   connection.close();
 });
 
-test('one connection, many publishes, then everything else that HTTP can do', async () => {
+test('one connection serves many publishes, and then every other HTTP request', async () => {
   const connection = await openRaw(broker.port);
   for (let i = 0; i < 20; i++) {
     connection.send(bytesOf(i));
@@ -73,7 +73,7 @@ test('one connection, many publishes, then everything else that HTTP can do', as
   connection.close();
 });
 
-test('in pieces of any size, it is one publish', async () => {
+test('a publish in pieces of any size is one publish', async () => {
   const bytes = bytesOf('piece by piece');
   for (const size of [1, 7, 50, bytes.length - 1]) {
     const connection = await openRaw(broker.port);
@@ -86,7 +86,7 @@ test('in pieces of any size, it is one publish', async () => {
   }
 });
 
-test('pipelined, each is answered, in order', async () => {
+test('pipelined publishes are answered in order', async () => {
   const connection = await openRaw(broker.port);
   connection.send(bytesOf('first'));
   connection.send(Buffer.concat([bytesOf('second'), bytesOf('third')]));
@@ -102,7 +102,7 @@ test('pipelined, each is answered, in order', async () => {
   connection.close();
 });
 
-describe('what is refused is refused in the usual words, and the connection goes on', () => {
+describe('a refused publish gets the usual problem, and the connection goes on', () => {
   test.each([
     ['a wrong key', 401, ['Authorization: Bearer wrong'], '{"channel":"news","data":1}'],
     ['no data', 400, undefined, '{"channel":"news"}'],
@@ -126,7 +126,7 @@ describe('what is refused is refused in the usual words, and the connection goes
   });
 });
 
-test('who sends no more after a publish still gets the answer, and then the end', async () => {
+test('a client that closes its side after a publish gets the answer, and then the end', async () => {
   const connection = await openRaw(broker.port);
   connection.send(bytesOf('last words'));
   connection.finish();
@@ -134,7 +134,7 @@ test('who sends no more after a publish still gets the answer, and then the end'
   await connection.ended;
 });
 
-test('who stops in the middle of a publish is told, and nothing is published', async () => {
+test('a client that stops in the middle of a publish gets an error, and nothing is published', async () => {
   const connection = await openRaw(broker.port);
   connection.send(bytesOf('half').subarray(0, -5));
   connection.finish();
@@ -165,7 +165,7 @@ test('a head above SLUICE_MAX_HEADER_BYTES is 431', async () => {
   connection.close();
 });
 
-test('at the end of a drain, a connection between two publishes is ended', async () => {
+test('at the end of a drain, an idle connection in the lane is closed', async () => {
   const connection = await openRaw(broker.port);
   connection.send(bytesOf('x'));
   await connection.answer();

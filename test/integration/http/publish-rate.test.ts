@@ -9,7 +9,7 @@ import { startRedis } from '../../support/redis-server.ts';
 import type { RedisServer } from '../../support/redis-server.ts';
 import { watchChannel } from '../../support/watch-channel.ts';
 
-// Windows of an hour, so that none ends while a test counts.
+// Windows of an hour: no window ends while a test counts.
 
 const PROXIED = { SLUICE_TRUSTED_PROXIES: '127.0.0.1', SLUICE_CORS_ORIGINS: 'https://app.example' };
 const KEYS = { SLUICE_PUBLISH_KEYS: 'first-long-key,second-long-key' };
@@ -39,7 +39,7 @@ async function statuses(...answers: readonly Promise<RawAnswer>[]): Promise<numb
   return (await Promise.all(answers)).map(({ status }) => status);
 }
 
-test('by key: 429 beyond it, with all that a publisher needs to slow down', async () => {
+test('per key: 429 beyond the limit, with the headers that a publisher needs to slow down', async () => {
   const broker = await start({ ...KEYS, ...PROXIED, SLUICE_PUBLISH_RATE_PER_KEY: '3/h' });
   const allowed = await publish(broker, '198.51.100.1');
   expect(allowed.status).toBe(200);
@@ -62,13 +62,13 @@ test('by key: 429 beyond it, with all that a publisher needs to slow down', asyn
   expect((await readMetrics(broker.url)).get('sluice_requests_refused_total{reason="key-rate"}')).toBe(1);
 });
 
-/** With the key that is not over its rate. */
+/** Publishes with the key that is not over its rate. */
 async function publishOther(broker: Broker): Promise<string> {
   const answer = await publish(broker, '198.51.100.1', 'second-long-key', 'the last');
   return (JSON.parse(answer.body) as { id: string }).id;
 }
 
-test('a publish with a wrong key does not count, but one whose body is wrong does', async () => {
+test('a publish with a wrong key does not count, and one with a bad body does', async () => {
   const broker = await start({ ...KEYS, SLUICE_PUBLISH_RATE_PER_KEY: '2/h' });
   for (let i = 0; i < 5; i++) expect((await publish(broker, '', 'wrong')).status).toBe(401);
   expect((await publishRaw(broker, { body: '{' })).status).toBe(400);
@@ -76,7 +76,7 @@ test('a publish with a wrong key does not count, but one whose body is wrong doe
   expect(await statuses(publish(broker, ''))).toEqual([429]);
 });
 
-test('by address: whatever the key, and each address by itself', async () => {
+test('per address: with any key, and each address for itself', async () => {
   const broker = await start({
     ...KEYS,
     ...PROXIED,
@@ -94,7 +94,7 @@ test('by address: whatever the key, and each address by itself', async () => {
   expect(await statuses(publish(broker, '2001:db8:0:1::1'))).toEqual([200]);
 });
 
-test('a window ends', async () => {
+test('after the window ends, publishes are accepted again', async () => {
   const broker = await start({ SLUICE_PUBLISH_RATE_PER_KEY: '1/s', ...KEYS });
   await publish(broker, '');
   await expect.poll(async () => (await publish(broker, '')).status).toBe(429);
@@ -102,7 +102,7 @@ test('a window ends', async () => {
 });
 
 describe('with Redis', () => {
-  test('replicas share the count, and no key is in it', async () => {
+  test('replicas share the count, and the count holds no key', async () => {
     const env = {
       ...KEYS,
       REDIS_URL: redis.url,
@@ -117,7 +117,7 @@ describe('with Redis', () => {
     const uncounted = await Promise.all(
       replicas.map(async ({ url }) => (await readMetrics(url)).get('sluice_publish_rate_uncounted_total')),
     );
-    // A machine that is too busy to count in time lets a publish through, and says so.
+    // On a busy machine the count may time out. The broker then accepts the publish, and reports it.
     const letThrough = (uncounted[0] ?? 0) + (uncounted[1] ?? 0);
     const taken = seen.filter((status) => status === 200).length;
     expect(taken).toBeGreaterThanOrEqual(4);
@@ -130,7 +130,7 @@ describe('with Redis', () => {
     expect(Number(await redis.cli('pttl', names.trim()))).toBeGreaterThan(0);
   });
 
-  test('a Redis that hangs or is gone costs no publisher more than its second, and refuses nobody for a rate', async () => {
+  test('a hanging or missing Redis delays a publish by a second at most, and causes no 429', async () => {
     const broker = await start({ ...KEYS, REDIS_URL: redis.url, SLUICE_PUBLISH_RATE_PER_KEY: '1/h' });
     await broker.logged('redis: up');
     await publish(broker, '');
@@ -142,7 +142,7 @@ describe('with Redis', () => {
     await redis.resume();
     expect(answer.status).toBe(503);
     expect(answer.header('retry-after')).toBe('1');
-    // A connection is given up after 4 s: that is not what the answer has waited for.
+    // Redis connections are given up after 4 s. The answer has not waited for that.
     expect(took).toBeLessThan(3_000);
     expect((await readMetrics(broker.url)).get('sluice_publish_rate_uncounted_total')).toBeGreaterThan(0);
     await expect.poll(async () => (await publish(broker, '')).status).toBe(429);

@@ -26,18 +26,18 @@ async function post(path: string, headers: readonly string[], body: string): Pro
   return await exchange(broker.port, { method: 'POST', path, headers: [...headers, ...more], body });
 }
 
-/** Both forms of a publish. */
+/** Publishes in both forms. */
 async function publish(channel: string, ...headers: string[]): Promise<readonly RawAnswer[]> {
   const publication = JSON.stringify({ channel, data: 'x' });
   return [await post('/publish', headers, publication), await post(`/publish/${channel}`, headers, 'x')];
 }
 
-test('with a key for tokens and no publish keys, no key is made', () => {
+test('with a key for tokens, and without publish keys, the broker makes no publish key', () => {
   expect(broker.key).toBe('');
   expect(broker.log().filter((line) => line.includes('publishKey'))).toEqual([]);
 });
 
-test('a token publishes where it grants it', async () => {
+test('a token publishes on a channel that it grants', async () => {
   for (const answer of await publish('orders.1', `Authorization: Bearer ${grants}`)) {
     expect(answer.status).toBe(200);
     expect(JSON.parse(answer.body)).toMatchObject({ channel: 'orders.1' });
@@ -47,9 +47,15 @@ test('a token publishes where it grants it', async () => {
 test.each([
   ['another channel', grants],
   ['no channel at all', subscribes],
-])('a token that grants %s is 403', async (_what, token) => {
+])('a token that grants %s is refused with 403', async (_what, token) => {
   for (const answer of await publish('news', `Authorization: Bearer ${token}`))
     expect(readProblem(answer, 403).code).toBe('forbidden');
+});
+
+test('a token that does not grant the channel is 403, whatever the idempotency key is', async () => {
+  for (const key of ['a b', ''])
+    for (const answer of await publish('news', `Authorization: Bearer ${grants}`, `Idempotency-Key: ${key}`))
+      expect(readProblem(answer, 403).code).toBe('forbidden');
 });
 
 test('a token that grants no channel is refused before the body is read', async () => {
@@ -72,7 +78,7 @@ describe('publishing is 401', () => {
       [`Authorization: Bearer ${signTokenWith({ exp: inSeconds(-60) }, privateKey)}`],
     ],
     ['with the public key for a secret', [`Authorization: Bearer ${signToken({}, pem)}`]],
-    ['with what is neither token nor key', ['Authorization: Bearer x']],
+    ['with text that is neither token nor key', ['Authorization: Bearer x']],
     ['with three dots', [`Authorization: Bearer ${grants}.`]],
     ['with two dots alone', ['Authorization: Bearer ..']],
     ['with a token of 9 KiB', [`Authorization: Bearer ${grants}${'A'.repeat(9_216)}`]],
@@ -87,7 +93,7 @@ describe('publishing is 401', () => {
   });
 });
 
-test('without a secret to sign with there is nobody to make tokens for', async () => {
+test('without a secret the broker makes no tokens', async () => {
   const answer = await post('/tokens', [`Authorization: Bearer ${grants}`], '{"subscribe":["a"]}');
   expect(readProblem(answer, 403).code).toBe('forbidden');
 });

@@ -9,14 +9,14 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-/** Publishes `1`, `2` and so on to a channel of which the newest three stay; gives their ids. */
+/** Publishes `1`, `2` and so on to a channel that keeps three events; returns their ids. */
 async function fill(channel: string, count: number): Promise<string[]> {
   const ids: string[] = [];
   for (let i = 1; i <= count; i++) ids.push(await broker.publish(channel, String(i)));
   return ids;
 }
 
-/** Comes back with a cursor, publishes `live` once ready, and gives all that came. */
+/** Subscribes with a cursor, publishes `live` after `sluice:ready`, and returns every event that came. */
 async function comeBack(channel: string, cursor?: string): Promise<unknown[]> {
   const headers = cursor === undefined ? {} : { 'last-event-id': cursor };
   const stream = await openStream(`${broker.url}/events/${channel}`, { headers });
@@ -29,7 +29,7 @@ async function comeBack(channel: string, cursor?: string): Promise<unknown[]> {
   );
 }
 
-/** @param id who comes back with it is told again */
+/** @param id the cursor with which a reconnect gets the gap again */
 const gap = (channel: string, after: string | null, before: string | null, id = after): object => ({
   id,
   event: 'sluice:gap',
@@ -49,7 +49,7 @@ describe('with a cursor', () => {
     expect(await comeBack('tail', two)).toMatchObject([ready('tail', two), live]);
   });
 
-  test('in between: what came after it', async () => {
+  test('inside the history: the events after it', async () => {
     const [one, two, three = ''] = await fill('between', 3);
     expect(await comeBack('between', one)).toMatchObject([
       event(two, '2'),
@@ -59,7 +59,7 @@ describe('with a cursor', () => {
     ]);
   });
 
-  test('right before the first that is left: all that is left, without a gap', async () => {
+  test('right before the first kept event: all kept events, without a gap', async () => {
     const [, , three, four, five, six = ''] = await fill('edge', 6);
     expect(await comeBack('edge', three)).toMatchObject([
       event(four, '4'),
@@ -70,7 +70,7 @@ describe('with a cursor', () => {
     ]);
   });
 
-  test('before what was trimmed: a gap that says between which ids, then all that is left', async () => {
+  test('before trimmed events: a gap with both ids, then all kept events', async () => {
     const [one = '', , , four = '', five, six = ''] = await fill('trimmed', 6);
     expect(await comeBack('trimmed', one)).toMatchObject([
       gap('trimmed', one, four),
@@ -82,7 +82,7 @@ describe('with a cursor', () => {
     ]);
   });
 
-  test('0-0, which is before the first there ever was: all, without a gap', async () => {
+  test('0-0, before the first event ever: all events, without a gap', async () => {
     const [one, two = ''] = await fill('origin', 2);
     expect(await comeBack('origin', '0-0')).toMatchObject([
       event(one, '1'),
@@ -92,7 +92,7 @@ describe('with a cursor', () => {
     ]);
   });
 
-  test('0-0, when the first was trimmed: a gap', async () => {
+  test('0-0, when the first event was trimmed: a gap', async () => {
     const [, two, three, four = ''] = await fill('origin-trimmed', 4);
     expect(await comeBack('origin-trimmed', '0-0')).toMatchObject([
       gap('origin-trimmed', '0-0', two ?? ''),
@@ -104,7 +104,7 @@ describe('with a cursor', () => {
     ]);
   });
 
-  test('between two ids of this log but not of it: a gap, then what follows', async () => {
+  test('between two ids of the log: a gap, then the events after it', async () => {
     const [one = '', two = ''] = await fill('foreign', 2);
     const [ms = '', seq = ''] = one.split('-');
     const foreign = two.startsWith(`${ms}-`) ? `${Number(ms) - 1}-7` : `${ms}-${Number(seq) + 7}`;
@@ -115,7 +115,7 @@ describe('with a cursor', () => {
   });
 
   test.each(['9999999999999-0', '18446744073709551615-18446744073709551615'])(
-    'of the future, %s: a gap, then live, and what comes is not muted',
+    'from the future, %s: a gap, then live events, which are delivered',
     async (future) => {
       const channel = `future-${future.length}`;
       const [, two = ''] = await fill(channel, 2);
@@ -127,7 +127,7 @@ describe('with a cursor', () => {
     },
   );
 
-  test('of another log, on a channel that was never used: a gap, then live', async () => {
+  test('of another log, on a channel without events: a gap, then live', async () => {
     expect(await comeBack('unused-known', '1763596800000-0')).toMatchObject([
       gap('unused-known', '1763596800000-0', null),
       ready('unused-known', '0-0'),
@@ -135,11 +135,11 @@ describe('with a cursor', () => {
     ]);
   });
 
-  test('0-0, on a channel that was never used: nothing before ready', async () => {
+  test('0-0, on a channel without events: nothing before ready', async () => {
     expect(await comeBack('unused-origin', '0-0')).toMatchObject([ready('unused-origin', '0-0'), live]);
   });
 
-  test('earliest: all, without a gap', async () => {
+  test('earliest: all events, without a gap', async () => {
     const [one, two = ''] = await fill('earliest', 2);
     expect(await comeBack('earliest', 'earliest')).toMatchObject([
       event(one, '1'),
@@ -149,7 +149,7 @@ describe('with a cursor', () => {
     ]);
   });
 
-  test('earliest, when the first was trimmed: a gap for what was before, then all that is left', async () => {
+  test('earliest, when the first event was trimmed: a gap, then all kept events', async () => {
     const [, two, three, four = ''] = await fill('earliest-trimmed', 4);
     expect(await comeBack('earliest-trimmed', 'earliest')).toMatchObject([
       gap('earliest-trimmed', null, two ?? '', '0-0'),
@@ -161,7 +161,7 @@ describe('with a cursor', () => {
     ]);
   });
 
-  test('that cannot be read: a gap after which the reader keeps its place', async () => {
+  test('that cannot be read: a gap whose id is the tail', async () => {
     const [, two = ''] = await fill('unreadable', 2);
     expect(await comeBack('unreadable', 'no id')).toMatchObject([
       gap('unreadable', null, null, two),
@@ -172,17 +172,17 @@ describe('with a cursor', () => {
 });
 
 describe('without a cursor', () => {
-  test('only what is new, on a channel that has events', async () => {
+  test('new events only, on a channel with events', async () => {
     const [, two = ''] = await fill('new', 2);
     expect(await comeBack('new')).toMatchObject([ready('new', two), live]);
   });
 
-  test('only what is new, on a channel that was never used', async () => {
+  test('new events only, on a channel without events', async () => {
     expect(await comeBack('unused')).toMatchObject([ready('unused', '0-0'), live]);
   });
 });
 
-test('the id of ready is a cursor: who drops before the first event misses none', async () => {
+test('the id of ready is a cursor: a subscriber that leaves before the first event misses none', async () => {
   await fill('dropped', 2);
   const stream = await openStream(`${broker.url}/events/dropped`);
   const [position] = await stream.until('sluice:ready');
@@ -195,7 +195,7 @@ test('the id of ready is a cursor: who drops before the first event misses none'
   ]);
 });
 
-test('no log survives the embedded one: a cursor of the broker before is answered with a gap', async () => {
+test('a restart loses the embedded log: a cursor from before gets a gap', async () => {
   const before = await startBroker();
   const id = await before.publish('survivor', 'x');
   await before.kill();

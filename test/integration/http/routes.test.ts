@@ -33,7 +33,7 @@ describe('an unknown path is 404', () => {
   });
 });
 
-describe('a method that a path does not have is 405, and Allow says which it has', () => {
+describe('a method that a path does not have is 405, and Allow lists its methods', () => {
   const routes = [
     { path: '/publish', allow: ['POST'], others: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'] },
     { path: '/publish/a', allow: ['POST'], others: ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'] },
@@ -60,7 +60,7 @@ describe('a method that a path does not have is 405, and Allow says which it has
   });
 
   test.each(['PROPFIND', 'LOCK', 'SEARCH', 'PURGE', 'NOTIFY'])(
-    'also one of other protocols: %s',
+    'also a method of other protocols: %s',
     async (method) => {
       const answer = await exchange(broker.port, { method, path: '/events/a' });
       expect(readProblem(answer, 405).code).toBe('method-not-allowed');
@@ -68,7 +68,7 @@ describe('a method that a path does not have is 405, and Allow says which it has
     },
   );
 
-  test('whatever the credentials, the body and the query', async () => {
+  test('with any credentials, body and query', async () => {
     const answer = await exchange(broker.port, {
       method: 'PUT',
       path: '/publish?x=%ff',
@@ -89,7 +89,7 @@ describe('a method that a path does not have is 405, and Allow says which it has
 });
 
 test.each(['/livez', '/livez?x=1', 'http://elsewhere.test/livez'])(
-  'a request target may be %s',
+  '%s is accepted as a request target',
   async (path) => {
     expect((await exchange(broker.port, { path })).status).toBe(200);
   },

@@ -10,7 +10,7 @@ import { startRedis } from '../../support/redis-server.ts';
 import type { RedisServer } from '../../support/redis-server.ts';
 import { inSeconds, signToken } from '../../support/sign-token.ts';
 
-// One word that is in nothing else for each secret, so that a part of it is found as well.
+// Each secret has a word that occurs nowhere else, so that the test also finds a part of a secret.
 const KEY = 'kumquat-publish-key';
 const JWT_SECRET = 'persimmon-secret-for-signing-tokens';
 const PASSWORD = 'tamarillo-password';
@@ -71,7 +71,7 @@ test('no secret is in a log line, an answer or a metric', async () => {
         ['/publish/a', 'x'],
         ['/publish', '{"channel":"a","data":"x"}'],
         ['/publish', '{'],
-        // What makes a token answers with it, and only to who may.
+        // This route returns a token, and only to clients with a publish key.
         ['/tokens', '{}'],
       ] as const)
         await ask({
@@ -84,7 +84,7 @@ test('no secret is in a log line, an answer or a metric', async () => {
       await ask({ method: 'BREW', path: `/events/a${query}`, headers });
     }
   }
-  // Not HTTP; a client that leaves; Redis that goes away and comes back without its password.
+  // Malformed HTTP, a client that leaves, and a Redis that comes back without its password.
   await ask({ path: `/events/a?token=${good} HTTP/9.9`, headers: [] });
   const leaving = await openRaw(broker.port);
   leaving.send(
@@ -109,7 +109,7 @@ test('no secret is in a log line, an answer or a metric', async () => {
   for (const secret of secrets) expect(texts.filter((text) => text.includes(secret))).toEqual([]);
 });
 
-test('nor is a password that Redis does not take', async () => {
+test('no log line has a password that Redis refuses', async () => {
   const other = await startBroker({
     LOG_LEVEL: 'trace',
     REDIS_URL: redis.url.replace('//', '//:mangosteen-password@'),
@@ -120,8 +120,8 @@ test('nor is a password that Redis does not take', async () => {
   expect(other.log().filter((line) => line.includes('mangosteen'))).toEqual([]);
 });
 
-test('nor is one that a server repeats in its error', async () => {
-  // As Redis, and what stands in for it, does with a command that it does not know.
+test('no log line has a secret that a server repeats in its error', async () => {
+  // Redis, and programs that act as Redis, repeat an unknown command in the error.
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
     socket.on('data', (data) => {

@@ -13,7 +13,7 @@ afterAll(() => broker.kill());
 
 const NOTHING_RUNS = "default-src 'none'; frame-ancestors 'none'";
 
-/** The security headers of an answer; those that come twice joined, and so not what was expected. */
+/** The security headers of an answer. Repeated headers are joined, and then differ from the expected ones. */
 function securityOf(answer: RawAnswer): Record<string, string | undefined> {
   return {
     sniffing: answer.header('x-content-type-options'),
@@ -23,21 +23,21 @@ function securityOf(answer: RawAnswer): Record<string, string | undefined> {
   };
 }
 
-describe('no answer is guessed at, embedded, framed or told of to others', () => {
+describe('every answer has the headers against sniffing, embedding, scripts and referrers', () => {
   test.each<[what: string, status: number, request: RawRequest]>([
     ['liveness', 200, { path: '/livez' }],
     ['readiness', 200, { path: '/readyz' }],
     ['metrics', 200, { path: '/metrics' }],
     ['the description of the API', 200, { path: '/openapi.json' }],
     ['bad percent-encoding', 400, { path: '/events/%zz' }],
-    ['what is not HTTP', 400, { path: '/ /' }],
+    ['malformed HTTP', 400, { path: '/ /' }],
     ['a channel that is not public', 401, { path: '/events/private' }],
     ['a publish without a key', 401, { method: 'POST', path: '/publish/news' }],
     ['an unknown path', 404, { path: '/nothing' }],
     ['another method', 405, { method: 'PUT', path: '/events/news' }],
     ['an expectation', 417, { path: '/livez', headers: ['Expect: miracles'] }],
     ['a path that is too long', 431, { path: `/${'x'.repeat(20_000)}` }],
-    ['what a path can do', 204, { method: 'OPTIONS', path: '/publish' }],
+    ['OPTIONS of a path', 204, { method: 'OPTIONS', path: '/publish' }],
   ])('%s', async (_what, status, request) => {
     const answer = await exchange(broker.port, request);
     expect(answer.status).toBe(status);
@@ -50,13 +50,13 @@ describe('no answer is guessed at, embedded, framed or told of to others', () =>
   });
 });
 
-test('a publish costs no more than one of them', async () => {
+test('the answer to a publish has only one of the headers', async () => {
   const answer = await exchange(broker.port, publishRequest(broker, { path: '/publish/news', body: 'x' }));
   expect(answer.status).toBe(200);
   expect(securityOf(answer)).toEqual({ sniffing: 'nosniff' });
 });
 
-test.each(['GET', 'HEAD'])('a stream is neither guessed at nor embedded: %s', async (method) => {
+test.each(['GET', 'HEAD'])('a stream has the headers against sniffing and embedding: %s', async (method) => {
   const connection = await openRaw(broker.port);
   connection.send(requestBytes({ method, path: '/events/news' }));
   const answer = await connection.answer(method);
@@ -66,7 +66,7 @@ test.each(['GET', 'HEAD'])('a stream is neither guessed at nor embedded: %s', as
 });
 
 test.each(['/', '/console.js', '/console.css', '/docs', '/docs/docs.js'])(
-  'a page runs its own files and nothing else: %s',
+  'a page may load its own files only: %s',
   async (path) => {
     const answer = await exchange(broker.port, { path });
     expect(answer.status).toBe(200);

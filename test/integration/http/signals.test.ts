@@ -14,7 +14,7 @@ afterEach(() => broker.kill());
 
 const parsed = (line: string): Record<string, unknown> => JSON.parse(line) as Record<string, unknown>;
 
-describe('a signal that ends the broker drains it first', () => {
+describe('a signal that ends the broker starts a drain', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGQUIT'] as const)('%s', async (signal) => {
     broker = await startBroker();
     const stream = await openStream(`${broker.url}/events/news`);
@@ -27,8 +27,8 @@ describe('a signal that ends the broker drains it first', () => {
   });
 });
 
-describe('the others do not end it', () => {
-  test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)('%s: streams go on', async (signal) => {
+describe('other signals do not end the broker', () => {
+  test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)('%s: streams stay open', async (signal) => {
     broker = await startBroker();
     const stream = await openStream(`${broker.url}/events/news`);
     await stream.until('sluice:ready');
@@ -39,16 +39,16 @@ describe('the others do not end it', () => {
     stream.close();
   });
 
-  test('SIGHUP without TLS says that there is nothing to read anew', async () => {
+  test('SIGHUP without TLS logs that there is nothing to reload', async () => {
     broker = await startBroker();
     process.kill(broker.pid, 'SIGHUP');
-    expect(parsed(await broker.logged('nothing to read anew'))).toMatchObject({
+    expect(parsed(await broker.logged('nothing to reload'))).toMatchObject({
       level: 30,
       signal: 'SIGHUP',
     });
   });
 
-  test('SIGUSR1 does not open the debugger of Node', async () => {
+  test("SIGUSR1 does not open Node's debugger", async () => {
     broker = await startBroker();
     process.kill(broker.pid, 'SIGUSR1');
     await broker.logged('SIGUSR1');
@@ -64,37 +64,34 @@ describe('the others do not end it', () => {
     const said = (level: string): Promise<string> => broker.logged(`"logLevel":"${level}"`);
     process.kill(broker.pid, 'SIGUSR2');
     await said(first);
-    // A line of info is written now, whichever of the two it is.
+    // SIGHUP writes a line at level info with either level.
     process.kill(broker.pid, 'SIGHUP');
-    await broker.logged('nothing to read anew');
+    await broker.logged('nothing to reload');
     process.kill(broker.pid, 'SIGUSR2');
     await said(second);
   });
 });
 
-test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)(
-  '%s while the broker starts does nothing',
-  async (signal) => {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-signals-'));
-    const pipe = join(folder, 'keys');
-    execFileSync('mkfifo', [pipe]);
-    try {
-      let pid = 0;
-      // It starts for as long as it waits for its keys.
-      const started = startBroker(
-        { SLUICE_PUBLISH_KEYS: '', SLUICE_PUBLISH_KEYS_FILE: pipe },
-        (one) => (pid = one),
-      );
-      const writer = await open(pipe, 'w');
-      process.kill(pid, signal);
-      await delay(100);
-      await writer.writeFile('the-key-of-the-tests');
-      await writer.close();
-      broker = await started;
-      const said = broker.log().filter((line) => !line.startsWith('{') || line.includes('SIG'));
-      expect(said).toEqual([]);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  },
-);
+test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)('%s during the start does nothing', async (signal) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-signals-'));
+  const pipe = join(folder, 'keys');
+  execFileSync('mkfifo', [pipe]);
+  try {
+    let pid = 0;
+    // The start takes as long as the broker waits for its key set.
+    const started = startBroker(
+      { SLUICE_PUBLISH_KEYS: '', SLUICE_PUBLISH_KEYS_FILE: pipe },
+      (one) => (pid = one),
+    );
+    const writer = await open(pipe, 'w');
+    process.kill(pid, signal);
+    await delay(100);
+    await writer.writeFile('the-key-of-the-tests');
+    await writer.close();
+    broker = await started;
+    const said = broker.log().filter((line) => !line.startsWith('{') || line.includes('SIG'));
+    expect(said).toEqual([]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

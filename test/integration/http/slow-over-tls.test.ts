@@ -19,7 +19,7 @@ import { createAuthority } from '../../support/certificates.ts';
 import { HALF_HEAD, PING, PREFACE, data, frame, postHead, reset } from '../../support/http2-frames.ts';
 import { RawConnection } from '../../support/raw-http.ts';
 
-/** Short, so that a test takes little time; nothing here depends on how long exactly. */
+/** Short, so that the tests take little time. No test depends on the exact value. */
 const LIMIT = 1_000;
 
 const identity = createAuthority().issue();
@@ -27,16 +27,16 @@ let tls: TlsServer;
 let server: FastifyInstance;
 let port: number;
 let slow: number;
-/** What has arrived as a whole. */
+/** The bodies that have arrived completely. */
 let taken: string[];
-/** Requests whose body has begun, and those of them that are over. */
+/** How many requests have begun to send a body, and how many of them have ended. */
 let seen: { arriving: number; over: number };
 let open: { destroy(): void }[];
 
 beforeEach(async () => {
   slow = 0;
   taken = [];
-  // Of this test's server: requests of the one before may end late.
+  // A new object for each test: requests of the test before may end late.
   const counts = { arriving: 0, over: 0 };
   seen = counts;
   open = [];
@@ -50,7 +50,7 @@ beforeEach(async () => {
     requestTimeout: LIMIT,
     trustedProxies: [],
     corsOrigins: new AllowedOrigins([]),
-    onRefused: (reason) => {
+    onRequestRefused: (reason) => {
       if (reason === 'slow') slow++;
     },
     routes: async (app) => {
@@ -112,16 +112,16 @@ async function raw(protocol: 'h2' | 'http/1.1'): Promise<RawConnection> {
   return new RawConnection(socket);
 }
 
-/** The head of one frame that is as long as one may be, and a byte of what should follow. */
+/** A HEADERS frame of the largest size. Its first nine bytes are its head. */
 const LARGE_HEAD = frame(1, 0x4, 1, Buffer.alloc(16_384));
 const ONE_FIELD = Buffer.from([0x82]);
 const post = { ':method': 'POST', ':path': '/take', 'content-type': 'text/plain' };
 
-describe('a request over HTTP/2 that takes longer than it may', () => {
+describe('a request over HTTP/2 that takes too long', () => {
   test.each([
     ['with a byte now and then', true],
     ['of which nothing comes', false],
-  ])('%s is answered with 408, counted, and over; the connection goes on', async (_how, drips) => {
+  ])('%s is answered with 408, counted, and ended; the connection goes on', async (_how, drips) => {
     const client = session();
     const stream = request(client, post);
     const drip = setInterval(() => drips && stream.write('x'), 50);
@@ -139,7 +139,7 @@ describe('a request over HTTP/2 that takes longer than it may', () => {
     expect(((await once(next, 'response')) as [IncomingHttpHeaders])[0][':status']).toBe(200);
   });
 
-  test('is over also when it has been answered before', async () => {
+  test('is ended, too, when it has been answered before', async () => {
     const stream = request(session(), { ...post, 'content-length': '100000' });
     const drip = setInterval(() => stream.write('x'), 50);
     const [answer] = (await once(stream.resume(), 'response')) as [IncomingHttpHeaders];
@@ -148,10 +148,10 @@ describe('a request over HTTP/2 that takes longer than it may', () => {
     clearInterval(drip);
   });
 
-  test('is not one that came in time, however long its answer goes on', async () => {
+  test('is not a request that came in time and has a long answer', async () => {
     const client = session();
     const whole = request(client, { ':path': '/live' }, true);
-    // A client that keeps its half of the stream open.
+    // This client keeps its half of the stream open.
     const half = request(client, { ':path': '/live' });
     const texts = await Promise.all(
       [whole, half].map(async (stream) => {
@@ -168,13 +168,13 @@ describe('a request over HTTP/2 that takes longer than it may', () => {
   });
 });
 
-describe('a request over HTTP/2 that is cut off in its body is none', () => {
+describe('a request over HTTP/2 with an incomplete body is not handled', () => {
   test.each([
     ['reset', reset(1, 8)],
     ['reset with an error', reset(1, 2)],
     ['reset without one', reset(1, 0)],
     ['lost with its connection', undefined],
-  ])('when it is %s', async (_how, cut) => {
+  ])('after it was %s', async (_how, cut) => {
     const connection = await raw('h2');
     connection.send(Buffer.concat([PREFACE, postHead(1, '/take', { 'content-type': 'text/plain' })]));
     connection.send(data(1, 'half of it'));
@@ -190,7 +190,7 @@ describe('a request over HTTP/2 that is cut off in its body is none', () => {
   });
 });
 
-describe('a connection without a whole head of a request', () => {
+describe('a connection without a complete head', () => {
   test.each([
     ['that says nothing at all', Buffer.alloc(0), Buffer.alloc(0)],
     ['that says that it speaks HTTP/2', PREFACE, Buffer.alloc(0)],
@@ -219,7 +219,7 @@ describe('a connection without a whole head of a request', () => {
     expect(slow).toBe(1);
   });
 
-  test('that does not finish its handshake is closed, and counted', async () => {
+  test('without a complete handshake is closed, and counted', async () => {
     const socket = connectTcp(port, '127.0.0.1');
     await once(socket, 'connect');
     const connection = new RawConnection(socket);
@@ -228,11 +228,11 @@ describe('a connection without a whole head of a request', () => {
     await expect.poll(() => slow).toBe(1);
   });
 
-  test('is not one that has had a request, which may take its time for the next', async () => {
+  test('is not a connection that has had a request, which may wait for the next one', async () => {
     const client = session();
     await once(request(client, { ':path': '/' }, true).resume(), 'close');
     const late = session();
-    // One that is refused shows that the time has passed.
+    // The close of the late connection shows that the time has passed.
     await once(late, 'close');
     expect(slow).toBe(1);
     const [answer] = (await once(request(client, { ':path': '/' }, true), 'response')) as [
@@ -242,7 +242,7 @@ describe('a connection without a whole head of a request', () => {
   });
 });
 
-test('over HTTP/1.1 a body that takes longer than it may is answered with 408', async () => {
+test('over HTTP/1.1 a body that takes too long is answered with 408', async () => {
   const connection = await raw('http/1.1');
   connection.send(
     'POST /take HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n',
@@ -255,12 +255,12 @@ test('over HTTP/1.1 a body that takes longer than it may is answered with 408', 
   expect(slow).toBe(1);
 });
 
-test('a session without a request is closed after its idle time, whatever it sends besides', async () => {
+test('a session without a request is closed after its idle time, whatever frames it sends', async () => {
   const idle = new TlsServer(identity);
   const limits = { maxHeaderBytes: 16_384, headTimeout: 60_000, requestTimeout: 60_000 };
   const listening = idle.create((_request, response) => response.end('hello'), {
     ...limits,
-    latestNotice: 50,
+    checkInterval: 50,
     keepAliveTimeout: 500,
     onSlow: () => slow++,
   });
@@ -274,7 +274,7 @@ test('a session without a request is closed after its idle time, whatever it sen
   await connection.ended;
   clearInterval(pings);
   connection.close();
-  // Nor does a part of the next request's head keep it open.
+  // A part of the next request's head does not keep it open, either.
   const other = await raw('h2');
   other.send(Buffer.concat([PREFACE, postHead(1, '/', {}), frame(0, 1, 1)]));
   await other.until('hello');
@@ -283,7 +283,7 @@ test('a session without a request is closed after its idle time, whatever it sen
   await other.ended;
   clearInterval(drip);
   other.close();
-  // Both have had a request: neither was slow.
+  // Both sessions have had a request, so neither counts as slow.
   expect(slow).toBe(0);
   listening.close();
 });

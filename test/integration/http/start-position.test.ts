@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-/** What comes before ready: the data of events, the type of others. */
+/** The data of events, and the types of the broker's own events, before `sluice:ready`. */
 async function replayed(query: string, channel = 'positions'): Promise<string[]> {
   const stream = await openStream(`${broker.url}/events/${channel}?${query}`);
   expect(stream.status).toBe(200);
@@ -35,28 +35,28 @@ describe('?last=N starts N events back, without a gap', () => {
     expect(await replayed(`last=${count}`)).toEqual(data);
   });
 
-  test('on a channel that was never used', async () => {
+  test('on a channel without events', async () => {
     expect(await replayed('last=5', 'unused')).toEqual([]);
   });
 });
 
 describe('?since= starts at a time', () => {
-  test('that has not come: live', async () => {
+  test('in the future: live events only', async () => {
     expect(await replayed(`since=${Date.now() + 3_600_000}`)).toEqual([]);
   });
 
-  test('before the first event that is left: a gap, then all that is left', async () => {
+  test('before the first kept event: a gap, then all kept events', async () => {
     expect(await replayed('since=0')).toEqual(['sluice:gap', 'three', 'four', 'five']);
   });
 
-  test('before the first event there ever was: all, without a gap', async () => {
+  test('before the first event ever: all events, without a gap', async () => {
     await broker.publish('short', 'one');
     await broker.publish('short', 'two');
     expect(await replayed('since=0', 'short')).toEqual(['one', 'two']);
     expect(await replayed('since=1', 'short')).toEqual(['one', 'two']);
   });
 
-  test('at which an event was appended: that one is the first', async () => {
+  test('of an event: that event comes first', async () => {
     const ms = (ids[4] ?? '').split('-')[0] ?? '';
     const wanted = ['three', 'four', 'five'].slice(ids.slice(2).findIndex((id) => id.startsWith(ms)));
     const iso = new Date(Number(ms)).toISOString();

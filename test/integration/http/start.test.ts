@@ -21,7 +21,7 @@ describe('a broker does not start', () => {
     expect(said[0]).toContain(line);
   });
 
-  test('on a port that is taken, and says so without a stack', async () => {
+  test('on a port in use, and says why without a stack trace', async () => {
     const first = await startBroker();
     const second = startBroker({ PORT: String(first.port) });
     await expect(second).rejects.toThrow(/^sluice: .*EADDRINUSE.*$/m);
@@ -30,8 +30,8 @@ describe('a broker does not start', () => {
   });
 });
 
-describe('publishing is never open', () => {
-  test('without SLUICE_PUBLISH_KEYS a key is made for the run and logged once', async () => {
+describe('publishing always needs a key', () => {
+  test('without SLUICE_PUBLISH_KEYS the broker makes a key for the run, and logs it once', async () => {
     const broker = await startBroker({ SLUICE_PUBLISH_KEYS: '' });
     expect(broker.key).toMatch(/^[\w-]{32}$/);
     expect(broker.log().filter((line) => line.includes(broker.key))).toHaveLength(1);
@@ -42,7 +42,7 @@ describe('publishing is never open', () => {
     await broker.kill();
   });
 
-  test('with it, no other key is made', async () => {
+  test('with SLUICE_PUBLISH_KEYS the broker makes no other key', async () => {
     const broker = await startBroker();
     expect(broker.log().filter((line) => line.includes('publishKey'))).toEqual([]);
     await broker.kill();

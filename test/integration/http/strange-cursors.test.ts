@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.kill());
 
-/** Subscribes, publishes once ready, and gives all that came up to that event. */
+/** Subscribes, publishes after `sluice:ready`, and returns every event up to the published one. */
 async function comeBack(query: string, options: StreamOptions = {}): Promise<unknown[]> {
   const stream = await openStream(`${broker.url}/events/strange${query}`, options);
   expect(stream.status).toBe(200);
@@ -27,7 +27,7 @@ async function comeBack(query: string, options: StreamOptions = {}): Promise<unk
   );
 }
 
-/** A gap of which nothing is known but that it is one, then live. */
+/** The gap of an unreadable cursor, then live events. */
 function unknownGap(before: string): unknown[] {
   return [
     { event: 'sluice:gap', data: { channel: 'strange', after: null, before: null } },
@@ -36,13 +36,13 @@ function unknownGap(before: string): unknown[] {
   ];
 }
 
-describe('a cursor that cannot be read is answered with a gap, then live', () => {
+describe('a cursor that cannot be read gets a gap, then live events', () => {
   test.each([
     ['a word', 'garbage'],
     ['a number', '5'],
     ['a negative number', '-1'],
-    ['what Redis calls the newest', '$'],
-    ['what Redis calls the end', '+'],
+    ["Redis' sign for the newest entry", '$'],
+    ["Redis' sign for the end", '+'],
     ['half an id', '1763596800000-'],
     ['the other half', '-0'],
     ['an id with a leading zero', '01-0'],
@@ -96,7 +96,7 @@ describe('a cursor that cannot be read is answered with a gap, then live', () =>
   });
 });
 
-describe('an empty cursor is none', () => {
+describe('an empty cursor counts as no cursor', () => {
   test.each([
     ['in the header', '', { headers: { 'last-event-id': '' } }],
     ['of blanks in the header', '', { headers: { 'last-event-id': '  ' } }],
@@ -108,7 +108,7 @@ describe('an empty cursor is none', () => {
   });
 });
 
-test('unknown names in the query of a stream are passed over', async () => {
+test('unknown query parameters of a stream are ignored', async () => {
   const before = tail;
   expect(await comeBack('?_=1700000000&__proto__=x&event=y')).toEqual(unknownGap(before).slice(1));
 });

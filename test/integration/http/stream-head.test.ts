@@ -20,7 +20,7 @@ const HEAD = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Opens a stream and reads on until it is live; gives head and body as they came. */
+/** Opens a stream and reads until it is live; returns head and body as received. */
 async function subscribe(...headers: readonly string[]): Promise<{ head: string; body: string }> {
   const connection = await openRaw(broker.port);
   connection.send(requestBytes({ path: '/events/head', headers }));
@@ -31,7 +31,7 @@ async function subscribe(...headers: readonly string[]): Promise<{ head: string;
   return { head, body: readChunks(connection.text) };
 }
 
-/** All headers but Date, by name; one that comes twice is an error. */
+/** All headers except Date, by name. A repeated header is an error. */
 function headersOf(head: string): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const line of head.split('\r\n').slice(1)) {
@@ -58,7 +58,7 @@ describe('the head of a stream', () => {
     expect(headersOf(head)).toEqual(HEAD);
   });
 
-  test('has no chunks for a client of HTTP/1.0, which knows none', async () => {
+  test('is not chunked for a client of HTTP/1.0', async () => {
     const connection = await openRaw(broker.port);
     connection.send('GET /events/head HTTP/1.0\r\n\r\n');
     await connection.until('sluice:ready');
@@ -72,14 +72,14 @@ describe('the head of a stream', () => {
 });
 
 describe('the body of a stream', () => {
-  test('begins with a retry and a comment, without a blank line, and then ready', async () => {
+  test('begins with a retry and a comment, without a blank line, followed by ready', async () => {
     const { body } = await subscribe();
     expect(body).toMatch(
       /^retry: \d+\n:\nid: 0-0\nevent: sluice:ready\ndata: \{"channels":\{"head":"0-0"\}\}\n\n$/,
     );
   });
 
-  test('has a retry between half and one and a half of SLUICE_RETRY, not the same for all', async () => {
+  test('has a retry of 0.5 to 1.5 times SLUICE_RETRY, a different one for each stream', async () => {
     const streams = await Promise.all(
       Array.from({ length: 12 }, () => openStream(`${broker.url}/events/head`)),
     );
@@ -100,7 +100,7 @@ describe('the body of a stream', () => {
     stream.close();
   });
 
-  test('has the events in wire form: id, event, data', async () => {
+  test('has events in the wire format: id, event, data', async () => {
     const stream = await openStream(`${broker.url}/events/wire`);
     await stream.until('sluice:ready');
     const before = stream.text.length;

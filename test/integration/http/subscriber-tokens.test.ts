@@ -26,7 +26,7 @@ const grants = signToken({ sluice: { subscribe: ['orders.*'] } }, SECRET);
 const grantsOther = signToken({ sluice: { subscribe: ['other'], publish: ['orders.1'] } }, SECRET);
 const expired = signToken({ exp: inSeconds(-60), sluice: { subscribe: ['*'] } }, SECRET);
 
-/** HEAD answers what GET would, and ends. */
+/** Sends HEAD, which gives GET's answer without a stream. */
 async function ask(path: string, ...headers: string[]): Promise<RawAnswer> {
   const answer = await exchange(broker.port, { method: 'HEAD', path: `/events/${path}`, headers });
   return answer;
@@ -49,7 +49,7 @@ describe('a token subscribes', () => {
     ['in the query', { token: grants }, {}],
   ])('%s', async (_where, query, headers) => {
     const url = `${broker.url}/events/orders.1?${new URLSearchParams(query).toString()}`;
-    // The second time it is known.
+    // The second time, the broker remembers the token.
     for (const time of [1, 2]) {
       const stream = await openStream(url, { headers: { ...headers } });
       expect(stream.status).toBe(200);
@@ -60,7 +60,7 @@ describe('a token subscribes', () => {
     }
   });
 
-  test('with a grant of a name, a prefix or everything, and of Mercure', async () => {
+  test("that grants a name, a prefix or everything, also in Mercure's form", async () => {
     for (const claims of [
       { sluice: { subscribe: ['orders.1'] } },
       { sluice: { subscribe: ['x', 'ord*'] } },
@@ -70,17 +70,17 @@ describe('a token subscribes', () => {
       expect((await ask('orders.1', `Authorization: Bearer ${signToken(claims, SECRET)}`)).status).toBe(200);
   });
 
-  test('header before cookie before query', async () => {
+  test('from the header before the cookie before the query', async () => {
     const cookie = `Cookie: sluice_token=${grants}`;
     expect((await ask('orders.1', `Authorization: Bearer ${grantsOther}`, cookie)).status).toBe(403);
     expect((await ask(`orders.1?token=${grantsOther}`, cookie)).status).toBe(200);
     expect((await ask(`orders.1?token=${grants}`, `Cookie: sluice_token=${grantsOther}`)).status).toBe(403);
-    // Credentials for somebody else, such as a proxy.
+    // Credentials for another server, such as a proxy.
     expect((await ask('orders.1', 'Authorization: Basic eA==', cookie)).status).toBe(200);
   });
 });
 
-describe('a cookie is taken', () => {
+describe('a cookie is accepted', () => {
   const cookie = `Cookie: sluice_token=${grants}`;
 
   test.each([
@@ -102,7 +102,7 @@ describe('a cookie is taken', () => {
     const detail = await refused(403, 'orders.1', cookie, `Origin: ${origin}`);
     expect(detail).toContain('cookie');
     expect(detail).toContain('SLUICE_CORS_ORIGINS');
-    // It counts as absent: something else may do.
+    // The cookie counts as absent, so other credentials may be accepted.
     expect((await ask('news', cookie, `Origin: ${origin}`)).status).toBe(200);
     expect((await ask(`orders.1?token=${grants}`, cookie, `Origin: ${origin}`)).status).toBe(200);
   });
@@ -124,21 +124,21 @@ async function failures(): Promise<number> {
   return (await readMetrics(broker.url)).get('sluice_failed_authentications_total') ?? 0;
 }
 
-describe('each of several cookies is tried', () => {
+describe('with several cookies the broker tries each', () => {
   test.each([
     ['an expired one', [expired, fresh('a')]],
     ['one that grants another channel', [grantsOther, fresh('b')]],
     ['one that is wrong', [forged('c'), fresh('c')]],
-    ['what is no token', ['x', '""', 'a.b.c', fresh('d')]],
+    ['texts that are no tokens', ['x', '""', 'a.b.c', fresh('d')]],
     ['seven wrong ones', Array.from('1234567', (jti) => forged(jti)).concat(fresh('e'))],
     ['nothing, and others follow', [fresh('f'), expired, 'x']],
-  ])('first comes %s', async (_what, tokens) => {
-    // The second time it is known.
+  ])('after %s', async (_what, tokens) => {
+    // The second time, the broker remembers the tokens.
     for (let time = 1; time <= 2; time++)
       expect((await ask('orders.1', cookies(...tokens))).status).toBe(200);
   });
 
-  test('but eight at most', async () => {
+  test('but at most eight of them', async () => {
     const nine = Array.from('12345678', (jti) => forged(jti)).concat(fresh('g'));
     expect((await ask('orders.1', cookies(...nine))).status).toBe(401);
   });
@@ -151,7 +151,7 @@ describe('each of several cookies is tried', () => {
     expect(await refused(status, 'orders.1', cookies(...tokens))).toContain(fault);
   });
 
-  test('and a request counts once as failed, and not at all when one is good', async () => {
+  test('and counts the request as failed once, or not at all when one of them is good', async () => {
     const before = await failures();
     expect((await ask('orders.1', cookies(...Array.from('1234567', (jti) => forged(jti))))).status).toBe(401);
     expect((await failures()) - before).toBe(1);
@@ -163,10 +163,10 @@ describe('each of several cookies is tried', () => {
   });
 });
 
-describe('401 is for who has no good token', () => {
+describe('a subscriber without a valid token gets 401', () => {
   test.each([
-    ['without one', 'orders.1', [], 'send a token'],
-    ['with an empty one', 'orders.1?token=', ['Cookie: sluice_token='], 'send a token'],
+    ['without one', 'orders.1', [], 'Send a token'],
+    ['with an empty one', 'orders.1?token=', ['Cookie: sluice_token='], 'Send a token'],
     ['with one that has expired', 'orders.1', [`Authorization: Bearer ${expired}`], 'expired'],
     ['with one that has expired, in the cookie', 'orders.1', [`Cookie: sluice_token=${expired}`], 'expired'],
     ['with one that has expired, in the query', `orders.1?token=${expired}`, [], 'expired'],
@@ -183,17 +183,17 @@ describe('401 is for who has no good token', () => {
     expect(await refused(401, path, ...headers)).toContain(fault);
   });
 
-  test('but a cookie that has expired shuts nobody out of a public channel', async () => {
+  test('but an expired cookie does not refuse a public channel', async () => {
     expect((await ask('news', `Cookie: sluice_token=${expired}`)).status).toBe(200);
   });
 
-  test('a token that is given twice is a 400', async () => {
+  test('a repeated token parameter is a 400', async () => {
     const answer = await exchange(broker.port, { path: `/events/orders.1?token=${grants}&token=${grants}` });
     expect(readProblem(answer, 400).code).toBe('invalid-query');
   });
 });
 
-describe('403 is for who has a good one that does not grant the channel', () => {
+describe('a valid token that does not grant the channel gets 403', () => {
   test.each([
     ['header', 'orders.1', [`Authorization: Bearer ${grantsOther}`]],
     ['cookie', 'orders.1', [`Cookie: sluice_token=${grantsOther}`]],
@@ -204,14 +204,14 @@ describe('403 is for who has a good one that does not grant the channel', () => 
     expect(await refused(403, path, ...headers)).toContain(path.split('?')[0]);
   });
 
-  test('and a public channel needs no grant', async () => {
+  test('but a public channel needs no grant', async () => {
     expect((await ask('news', `Authorization: Bearer ${grantsOther}`)).status).toBe(200);
     expect((await ask('news')).status).toBe(200);
   });
 });
 
 describe('a stream ends when its token expires', () => {
-  test('after a whole event, asked to come back, and counted', async () => {
+  test('after a whole event, with a sluice:closing, and is counted', async () => {
     const before = await readMetrics(broker.url);
     const exp = inSeconds(2);
     const token = signToken({ exp, sluice: { subscribe: ['orders.*'] } }, SECRET);
@@ -230,7 +230,7 @@ describe('a stream ends when its token expires', () => {
   });
 });
 
-test('the cookie may have another name, which the refusal and the API document say', async () => {
+test("the cookie's name can be set, and the refusal and the API document mention it", async () => {
   const named = await startBroker({ SLUICE_JWT_SECRET: SECRET, SLUICE_TOKEN_COOKIE: '__Host-sluice' });
   const head = async (cookie: string): Promise<number> =>
     (

@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** The serial number of the certificate that the broker shows to a new connection. */
+/** The serial number of the certificate that a new connection gets. */
 async function shownBy({ port }: Broker): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1' });
   await once(socket, 'secureConnect');
@@ -62,7 +62,7 @@ describe('over HTTP/1.1 with TLS', () => {
     expect(readClosing(stream.text).reason).toBe('draining');
   });
 
-  test('nothing is said to who does not speak TLS', async () => {
+  test('a client that does not speak TLS gets no answer', async () => {
     broker = await startBroker(TLS);
     const plain = await openRaw(broker.port);
     plain.send('GET /livez HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -71,7 +71,7 @@ describe('over HTTP/1.1 with TLS', () => {
     expect(await (await fetch(`${broker.url}/livez`)).json()).toEqual({ status: 'live' });
   });
 
-  test('what is not HTTP is answered with a problem document, as without', async () => {
+  test('malformed HTTP is answered with a problem document, as without TLS', async () => {
     broker = await startBroker(TLS);
     const socket = connect({ port: broker.port, host: '127.0.0.1' });
     socket.setEncoding('utf8').write('NOT HTTP AT ALL\r\n\r\n');
@@ -80,7 +80,7 @@ describe('over HTTP/1.1 with TLS', () => {
     socket.destroy();
   });
 
-  test('the admin port is plain', async () => {
+  test('the admin port has no TLS', async () => {
     broker = await startBroker({ ...TLS, SLUICE_ADMIN_PORT: '0' });
     expect(broker.adminUrl).toMatch(/^http:/);
     expect((await fetch(`${broker.adminUrl}/readyz`)).status).toBe(200);
@@ -93,8 +93,8 @@ const check = async (env: Record<string, string>): Promise<number> => {
   return code;
 };
 
-describe('the health check asks the way in which the broker answers', () => {
-  test('over TLS, also with a certificate for another name', async () => {
+describe('the health check speaks what the broker speaks', () => {
+  test('TLS, also when the certificate is for another name', async () => {
     const { cert, key } = authority.issue(['broker.example']);
     const env = { SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key };
     broker = await startBroker(env);
@@ -102,7 +102,7 @@ describe('the health check asks the way in which the broker answers', () => {
     expect(await check({ PORT: String(broker.port) })).toBe(1);
   });
 
-  test('and plainly at the admin port', async () => {
+  test('and plain HTTP on the admin port', async () => {
     broker = await startBroker({ ...TLS, SLUICE_ADMIN_PORT: '0' });
     const { port } = new URL(broker.adminUrl ?? '');
     expect(await check({ ...TLS, SLUICE_ADMIN_PORT: port })).toBe(0);
@@ -119,22 +119,25 @@ describe('a certificate and its key', () => {
     [
       'of which one is cut short',
       { ...TLS, SLUICE_TLS_KEY: identity.key.slice(0, 80) },
-      'SLUICE_TLS_KEY is a value that is not shown here; expected a private key in PEM',
+      'SLUICE_TLS_KEY is a hidden value; expected a private key in PEM',
     ],
     [
       'of which one is missing',
       { SLUICE_TLS_KEY: identity.key },
       'SLUICE_TLS_KEY is set without SLUICE_TLS_CERT',
     ],
-  ])('%s: no start, one line, nothing of the key', async (_what, env, line) => {
-    const failure: unknown = await startBroker(env).catch((error: unknown) => error);
-    const [, ...said] = (failure as Error).message.split('\n');
-    expect(said).toHaveLength(1);
-    expect(said[0]).toContain(line);
-    expect(said[0]).not.toContain(identity.key.split('\n')[1]);
-  });
+  ])(
+    '%s: the broker does not start, logs one line, and shows nothing of the key',
+    async (_what, env, line) => {
+      const failure: unknown = await startBroker(env).catch((error: unknown) => error);
+      const [, ...said] = (failure as Error).message.split('\n');
+      expect(said).toHaveLength(1);
+      expect(said[0]).toContain(line);
+      expect(said[0]).not.toContain(identity.key.split('\n')[1]);
+    },
+  );
 
-  test('are read anew at SIGHUP, and stay as they were when they cannot be', async () => {
+  test('are reloaded at SIGHUP, and stay in use when the new ones cannot be read', async () => {
     const files = {
       SLUICE_TLS_CERT_FILE: join(folder, 'tls.crt'),
       SLUICE_TLS_KEY_FILE: join(folder, 'tls.key'),
@@ -151,12 +154,12 @@ describe('a certificate and its key', () => {
 
     await put({ ...authority.issue(), key: identity.key });
     process.kill(broker.pid, 'SIGHUP');
-    expect(await broker.logged('stays as it was')).toContain('SLUICE_TLS_KEY is not the key');
+    expect(await broker.logged('keeping the old one')).toContain('SLUICE_TLS_KEY is not the key');
     expect(await shownBy(broker)).toBe(first);
 
     await put(authority.issue());
     process.kill(broker.pid, 'SIGHUP');
-    await broker.logged('read anew');
+    await broker.logged('reloaded the TLS certificate');
     expect(await shownBy(broker)).not.toBe(first);
     const id = await broker.publish('news', 'still there');
     expect(await stream.next()).toMatchObject({ id });

@@ -36,7 +36,7 @@ async function made(
   return { token, expires, claims: claims as Record<string, unknown> };
 }
 
-/** The head of a request whose body never comes. */
+/** Sends the head of a request whose body never comes. */
 const postHead = (headers: readonly string[]): Promise<RawAnswer> =>
   exchange(broker.port, {
     method: 'POST',
@@ -47,8 +47,8 @@ const postHead = (headers: readonly string[]): Promise<RawAnswer> =>
 const many = (count: number, length = 1): string[] =>
   Array.from({ length: count }, (_, i) => String(i).padStart(length, 'c'));
 
-describe('a token that was made', () => {
-  test('does what it was made for', async () => {
+describe('a token made by the broker', () => {
+  test('is accepted for what it grants', async () => {
     const { token } = await made({ subscribe: ['user.7'], publish: ['inbox'], ttl: 300, sub: '7' });
     const stream = await openStream(`${broker.url}/events/user.7`, {
       headers: { cookie: `sluice_token=${token}` },
@@ -66,7 +66,7 @@ describe('a token that was made', () => {
     expect(other.status).toBe(403);
   });
 
-  test('says what it was asked to, and who made it when', async () => {
+  test('has the requested claims, the issuer and the time', async () => {
     const { claims, expires } = await made({ subscribe: ['user.7'], ttl: 300, sub: '7' });
     expect(claims).toEqual({
       sluice: { subscribe: ['user.7'], publish: [] },
@@ -80,7 +80,7 @@ describe('a token that was made', () => {
     expect(Math.abs(expires - inSeconds(300))).toBeLessThan(30);
   });
 
-  test('is good for an hour, and for nobody in particular, where nothing else is said', async () => {
+  test('is valid for an hour and has no subject by default', async () => {
     const { claims, expires } = await made({ publish: ['a*'] });
     expect(expires - Number(claims['iat'])).toBe(3_600);
     expect(claims).not.toHaveProperty('sub');
@@ -95,16 +95,16 @@ describe('only a publish key makes tokens', () => {
     ['another key', ['Authorization: Bearer another']],
     ['a bad token', ['Authorization: Bearer a.b.c']],
     ['a key in a cookie', ['Cookie: sluice_token=the-key-of-the-tests']],
-  ])('%s is 401, before the body is read', async (_what, headers) => {
+  ])('%s is refused with 401, before the body is read', async (_what, headers) => {
     expect(readProblem(await postHead(headers), 401).code).toBe('unauthorized');
   });
 
-  test('a good token is 403', async () => {
+  test('a valid token is refused with 403', async () => {
     const { token } = await made({ subscribe: ['*'], publish: ['*'] });
     expect(readProblem(await postHead([`Authorization: Bearer ${token}`]), 403).code).toBe('forbidden');
   });
 
-  test('and it needs a secret to sign with', async () => {
+  test('and the broker needs a secret to sign with', async () => {
     const without = await startBroker();
     const body = '{"subscribe":["a"]}';
     const answer = await publishRaw(without, { path: '/tokens', body });
@@ -116,7 +116,7 @@ describe('only a publish key makes tokens', () => {
   });
 });
 
-describe('a request that cannot be read is 400 and points to what is wrong', () => {
+describe('an unreadable request is refused with 400, which points to the faults', () => {
   test.each<readonly [body: unknown, pointers: readonly string[]]>([
     ['', ['']],
     ['{', ['']],
@@ -145,7 +145,7 @@ describe('a request that cannot be read is 400 and points to what is wrong', () 
     expect(readProblem(await make(body), 400)).toMatchObject({ code: 'invalid-body', pointers });
   });
 
-  test('or 415, or 405', async () => {
+  test('or with 415, or with 405', async () => {
     const text = await publishRaw(broker, { path: '/tokens', contentType: 'text/plain', body: '{}' });
     expect(text.status).toBe(415);
     const get = await exchange(broker.port, { path: '/tokens' });
@@ -171,7 +171,7 @@ async function statuses(of: Broker, tokens: readonly string[]): Promise<number[]
   );
 }
 
-test('a secret is changed without a reader noticing', async () => {
+test('a secret can be changed without an effect on subscribers', async () => {
   const [old, next] = [
     'the old secret of thirty-two bytes or so',
     'the next secret of thirty-two bytes or so',
@@ -182,7 +182,7 @@ test('a secret is changed without a reader noticing', async () => {
   );
   if (!before || !both || !turned || !after) throw new Error('a broker is missing');
   const [first = '', second = '', third = ''] = await Promise.all([before, both, turned].map(tokenOf));
-  // Replicas of two neighbouring steps take each other's tokens.
+  // Replicas of neighbouring steps accept each other's tokens.
   expect(await statuses(before, [first, second])).toEqual([200, 200]);
   expect(await statuses(both, [first, second, third])).toEqual([200, 200, 200]);
   expect(await statuses(turned, [first, second, third])).toEqual([200, 200, 200]);

@@ -9,7 +9,7 @@ import { openStream } from '../../support/sse-reader.ts';
 import { TraceCollector } from '../../support/trace-collector.ts';
 import type { CollectedSpan } from '../../support/trace-collector.ts';
 
-// From https://www.w3.org/TR/trace-context/
+// An example of https://www.w3.org/TR/trace-context/.
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';
 const SERVER = 2;
@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => collector.stop());
 
-/** Stops the broker, so that nothing is left to come. */
+/** Stops the broker, so that all spans have been sent. */
 async function allSpans(broker: Broker): Promise<readonly CollectedSpan[]> {
   expect(await broker.stop()).toEqual({ code: 0, signal: null });
   return collector.spans;
@@ -47,7 +47,7 @@ describe('with a log in Redis', () => {
   });
   afterAll(() => redis.stop());
 
-  test('a publish has a span below that of its publisher, and its append one below that', async () => {
+  test("a publish has a span below its publisher's span, and its append has a span below that", async () => {
     const broker = await startBroker({ ...env, REDIS_URL: redis.url });
     await broker.logged('redis: up');
     const answer = await publishRaw(broker, {
@@ -87,7 +87,7 @@ describe('with a log in Redis', () => {
     expect(request.resource).toMatchObject({ 'service.name': 'sluice' });
   });
 
-  test('an append that fails says so, in both spans', async () => {
+  test('both spans of a failed append have the error', async () => {
     const broker = await startBroker({ ...env, REDIS_URL: redis.url });
     await broker.logged('redis: up');
     await redis.cli('CONFIG', 'SET', 'maxmemory', '1');
@@ -107,7 +107,7 @@ describe('with a log in Redis', () => {
   });
 });
 
-test('publishes at the same time, over one connection and over several, are not mixed up', async () => {
+test('concurrent publishes keep their own spans, on one connection and on several', async () => {
   const broker = await startBroker(env);
   const channels = Array.from({ length: 40 }, (_, i) => `c${i}`);
   const connection = await openRaw(broker.port);
@@ -134,13 +134,13 @@ function nameOf({ attributes }: CollectedSpan): number {
   return Number(String(attributes['messaging.destination.name']).slice(1));
 }
 
-test('a repetition and refusals', async () => {
+test('repeated and refused publishes have spans', async () => {
   const broker = await startBroker(env);
   const headers = ['Idempotency-Key: again'];
   for (let i = 0; i < 2; i++) await publishRaw(broker, { path: '/publish/news', headers, body: 'x' });
   await publishRaw(broker, { body: '{' });
   await exchange(broker.port, { method: 'POST', path: '/publish', headers: ['Content-Length: 0'] });
-  // Half a body, and gone.
+  // A client that leaves after half a body.
   const leaving = await openRaw(broker.port);
   leaving.send(requestBytes(publishRequest(broker, { path: '/publish/left', body: 'xx' })).subarray(0, -1));
   await collector.when(({ spans }) => spans.length === 6);
@@ -158,12 +158,12 @@ test('a repetition and refusals', async () => {
     401,
     undefined,
   ]);
-  // By the conventions, what a client did wrong is no error of the server.
+  // By OpenTelemetry's conventions, a client's mistake is no error of the server.
   expect(requests.map(({ status }) => status.code)).toEqual([0, 0, 0, 0, 0]);
   expect(requests.at(-1)?.attributes['error.type']).toBe('client_disconnected');
 });
 
-test('a subscription has no span, nor has anything but a publish', async () => {
+test('only publishes have spans, and subscriptions have none', async () => {
   const broker = await startBroker(env);
   const stream = await openStream(`${broker.url}/events/news`, {
     headers: { traceparent: `00-${TRACE}-${PARENT}-01`, 'last-event-id': '0-0' },
@@ -186,7 +186,7 @@ test('a subscription has no span, nor has anything but a publish', async () => {
   expect((await allSpans(broker)).map(({ name }) => name).toSorted()).toEqual(['POST /publish', 'append']);
 });
 
-test('what OpenTelemetry defines is followed: name, attributes, headers, sampler, the endpoint for traces', async () => {
+test("follows OpenTelemetry's settings: name, attributes, headers, sampler, the endpoint for traces", async () => {
   const { OTEL_EXPORTER_OTLP_ENDPOINT = '', ...others } = env;
   const broker = await startBroker({
     ...others,
@@ -211,7 +211,7 @@ test('what OpenTelemetry defines is followed: name, attributes, headers, sampler
   });
 });
 
-test('unless told otherwise, spans leave as protobuf, at the latest when the broker stops', async () => {
+test('by default spans are sent as protobuf, at the latest when the broker stops', async () => {
   const { OTEL_EXPORTER_OTLP_ENDPOINT = '' } = env;
   const broker = await startBroker({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_BSP_SCHEDULE_DELAY: '3600000' });
   await broker.publish('news', 1);
@@ -224,7 +224,7 @@ test('unless told otherwise, spans leave as protobuf, at the latest when the bro
     expect(body?.toString('latin1')).toContain(text);
 });
 
-test('nothing by which one could publish or listen, and no data, is in what leaves', async () => {
+test('spans contain no credentials and no data', async () => {
   const secret = 'kumquat';
   const broker = await startBroker({
     ...env,
@@ -250,14 +250,14 @@ test('nothing by which one could publish or listen, and no data, is in what leav
 test.each([
   ['refuses', 401],
   ['never answers', undefined],
-] as const)('a collector that %s takes nothing from publishing', async (_what, status) => {
+] as const)('a collector that %s does not delay publishing', async (_what, status) => {
   collector.status = status;
   const broker = await startBroker({
     ...env,
     OTEL_EXPORTER_OTLP_HEADERS: 'authorization=for-the-collector',
     OTEL_BSP_MAX_QUEUE_SIZE: '10',
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '5',
-    // Longer than this test has: it is the broker that does not wait.
+    // Longer than the test's limit: the broker itself must not wait.
     OTEL_EXPORTER_OTLP_TIMEOUT: '3600000',
     OTEL_BSP_EXPORT_TIMEOUT: '3600000',
   });
@@ -272,7 +272,7 @@ test.each([
   expect(broker.log().filter((line) => line.includes('for-the-collector'))).toEqual([]);
 });
 
-test('nor does one that is not there', async () => {
+test('a missing collector does not delay publishing', async () => {
   const gone = new TraceCollector();
   const OTEL_EXPORTER_OTLP_ENDPOINT = await gone.listen();
   await gone.stop();

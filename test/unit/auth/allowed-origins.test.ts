@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AllowedOrigins } from '../../../src/auth/allowed-origins.ts';
-import { parseOriginPattern } from '../../../src/core/origin-pattern.ts';
+import { parseOriginPattern } from '../../../src/auth/origin-pattern.ts';
 
 const EXACT = [
   'https://app.example.com',
@@ -21,7 +21,7 @@ const EXACT = [
   'custom+scheme.x-1://host:8080',
 ];
 
-describe('an origin is read, and lists itself and no other', () => {
+describe('a single origin lists itself and no other', () => {
   test.each(EXACT)('%s', (origin) => {
     const allowed = new AllowedOrigins([origin]);
     expect(allowed.lists(origin)).toBe(true);
@@ -35,7 +35,7 @@ describe('an origin is read, and lists itself and no other', () => {
   });
 });
 
-describe('with a * for the first label the hosts below are listed', () => {
+describe('a pattern with * as its first label lists the hosts below the domain', () => {
   const below = new AllowedOrigins(['https://*.example.com', 'http://*.dev.example.org:8080']);
 
   test.each([
@@ -82,7 +82,7 @@ describe('with a * for the first label the hosts below are listed', () => {
   });
 });
 
-describe('no pattern is', () => {
+describe('is not a valid pattern', () => {
   test.each([
     '',
     'null',
@@ -131,13 +131,13 @@ describe('no pattern is', () => {
   });
 });
 
-test('* lets any page read, and lists none', () => {
+test('* allows every page to read, and lists no origin', () => {
   const any = new AllowedOrigins(['*']);
   expect(any.any).toBe(true);
   for (const origin of [...EXACT, 'null', '*', undefined]) expect(any.lists(origin)).toBe(false);
 });
 
-test('whatever is listed by a pattern is an origin whose host ends in its domain', () => {
+test("every origin that a pattern lists has a host that ends in the pattern's domain", () => {
   const allowed = new AllowedOrigins(['https://*.example.com']);
   const part = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 8 }),

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { pemKey, secretKeys, singleKey } from '../../../src/auth/token-keys.ts';
 import type { TokenKey } from '../../../src/auth/token-keys.ts';
 import { TokenVerifier } from '../../../src/auth/token-verifier.ts';
-import { untimelyError } from '../../../src/auth/untimely-token.ts';
+import { untimelyError } from '../../../src/auth/token-errors.ts';
 import { inSeconds, signText, signToken, signTokenWith } from '../../support/sign-token.ts';
 
 const SECRET = 'the secret of these tests is long enough';
@@ -17,14 +17,14 @@ const good = signToken({ sub: 'somebody' }, SECRET);
 const [header = '', payload = '', signature = ''] = good.split('.');
 const encode = (text: string): string => Buffer.from(text).toString('base64url');
 
-/** The same bits with another last character: the four lowest of it mean nothing. */
+/** The same signature with another last character: base64url ignores its four lowest bits. */
 function respelled(text: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   const last = alphabet.indexOf(text.at(-1) ?? '');
   return text.slice(0, -1) + alphabet[last ^ 1];
 }
 
-/** A claim as it stands in the JSON text, which can hold numbers that JavaScript does not write. */
+/** Puts a claim into the JSON text as written. The text can hold numbers that JavaScript does not write. */
 function withNumber(claim: string, number: string): string {
   const rest = JSON.stringify({ exp: inSeconds(60), ...right, [claim]: undefined });
   return signText(`{"${claim}":${number},${rest.slice(1)}`, SECRET);
@@ -44,14 +44,14 @@ async function refusal(token: string, key: TokenKey): Promise<string> {
   const verdict: unknown = await tokens.verify(token).catch((thrown: unknown) => thrown);
   const untimely = tokens.known(token);
   if (untimely !== undefined) {
-    // Rightly signed: it is remembered, so that it is not verified each time it comes.
+    // The signature is valid, so the verifier remembers the token and does not verify it again.
     expect(verdict).toBe(untimely);
     expect(untimely.kind).toBe('untimely');
     expect(await tokens.verify(token)).toBe(untimely);
   }
   const error = untimely?.kind === 'untimely' ? untimelyError(untimely) : verdict;
   expect(error).toMatchObject({ name: 'BrokerError', code: 'unauthorized', faults: [] });
-  // jose's errors hold the claims, and an error's cause is logged with it.
+  // The errors of jose hold the claims, and an error's cause is logged.
   expect((error as Error).cause).toBeUndefined();
   return (error as Error).message;
 }
@@ -60,18 +60,18 @@ const right = { iss: 'https://id.example.com', aud: 'sluice', sub: 'somebody' };
 
 describe('refused with a secret', () => {
   test.each([
-    ['nothing', '', 'is no JWT'],
-    ['one part', header, 'is no JWT'],
-    ['two parts', `${header}.${payload}`, 'is no JWT'],
-    ['three dots', `${good}.`, 'is no JWT'],
-    ['only dots', '..', 'is no JWT'],
-    ['four parts', `${good}.${signature}`, 'is no JWT'],
-    ['no signature', `${header}.${payload}.`, 'is no JWT'],
-    ['padding', `${good}=`, 'is no JWT'],
-    ['a blank at the end', `${good} `, 'is no JWT'],
-    ['a line break at the end', `${good}\n`, 'is no JWT'],
-    ['plain base64', good.replace(/.$/, '+'), 'is no JWT'],
-    ['a NUL', `${good}\0`, 'is no JWT'],
+    ['nothing', '', 'is not a JWT'],
+    ['one part', header, 'is not a JWT'],
+    ['two parts', `${header}.${payload}`, 'is not a JWT'],
+    ['three dots', `${good}.`, 'is not a JWT'],
+    ['only dots', '..', 'is not a JWT'],
+    ['four parts', `${good}.${signature}`, 'is not a JWT'],
+    ['no signature', `${header}.${payload}.`, 'is not a JWT'],
+    ['padding', `${good}=`, 'is not a JWT'],
+    ['a blank at the end', `${good} `, 'is not a JWT'],
+    ['a line break at the end', `${good}\n`, 'is not a JWT'],
+    ['plain base64', good.replace(/.$/, '+'), 'is not a JWT'],
+    ['a NUL', `${good}\0`, 'is not a JWT'],
     ['a character more', `${good}A`, 'signature'],
     ['four characters more', `${good}AAAA`, 'signature'],
     ['the signature spelled in another way', `${header}.${payload}.${respelled(signature)}`, 'base64url'],
@@ -80,7 +80,7 @@ describe('refused with a secret', () => {
     ['a header that is a list', `${encode('[]')}.${payload}.${signature}`, 'not signed'],
     ['a header that is null', `${encode('null')}.${payload}.${signature}`, 'header'],
     ['a header without alg', `${encode('{}')}.${payload}.${signature}`, 'not signed'],
-    ['alg none and no signature', `${encode('{"alg":"none"}')}.${payload}.`, 'is no JWT'],
+    ['alg none and no signature', `${encode('{"alg":"none"}')}.${payload}.`, 'is not a JWT'],
     ['alg none and a signature', `${encode('{"alg":"none"}')}.${payload}.${signature}`, 'not signed'],
     ['alg None', `${encode('{"alg":"None"}')}.${payload}.${signature}`, 'HS256'],
     ['alg HS512', signToken(right, SECRET, { alg: 'HS512' }), 'HS256'],
@@ -101,17 +101,21 @@ describe('refused with a secret', () => {
     ['an exp that is null', signToken({ ...right, exp: null }, SECRET), 'exp'],
     ['an exp that is past', signToken({ ...right, exp: inSeconds(-6) }, SECRET), 'has expired'],
     ['an exp of 0', signToken({ ...right, exp: 0 }, SECRET), 'has expired'],
-    ['an nbf that is to come', signToken({ ...right, nbf: inSeconds(30) }, SECRET), 'not valid yet'],
+    ['an nbf in the future', signToken({ ...right, nbf: inSeconds(30) }, SECRET), 'not valid yet'],
     ['an nbf that is text', signToken({ ...right, nbf: 'now' }, SECRET), 'nbf'],
     ['an iat that is text', signToken({ ...right, iat: 'now' }, SECRET), 'iat'],
-    [
-      'an iat that is to come',
-      signToken({ ...right, iat: inSeconds(60) }, SECRET),
-      'was issued in the future',
-    ],
+    ['an iat in the future', signToken({ ...right, iat: inSeconds(60) }, SECRET), 'has an iat in the future'],
     ['an iat in a thousand years', signToken({ ...right, iat: inSeconds(3e10) }, SECRET), 'in the future'],
-    ['an iat that is negative', signToken({ ...right, iat: -1 }, SECRET), 'has an iat that is no date'],
-    ['an nbf that is negative', signToken({ ...right, nbf: -1 }, SECRET), 'has an nbf that is no date'],
+    [
+      'an iat that is negative',
+      signToken({ ...right, iat: -1 }, SECRET),
+      'has an iat that is not a valid date',
+    ],
+    [
+      'an nbf that is negative',
+      signToken({ ...right, nbf: -1 }, SECRET),
+      'has an nbf that is not a valid date',
+    ],
     ['another issuer', signToken({ ...right, iss: 'https://id.example.com/' }, SECRET), 'SLUICE_JWT_ISSUER'],
     ['no issuer', signToken({ ...right, iss: undefined }, SECRET), 'has no iss'],
     ['another audience', signToken({ ...right, aud: 'other' }, SECRET), 'SLUICE_JWT_AUDIENCE'],
@@ -132,12 +136,12 @@ describe('refused with a secret', () => {
   });
 });
 
-// 1e306 is a number, and becomes none in milliseconds.
+// 1e306 is a valid number of seconds, and too large in ms.
 test.each([
   ['exp', ['1e306', '1e308', '1e400', '8640000000000.001', '9007199254740993']],
   ['iat', ['1e306', '-1e306', '1e400', '-1e400', '-0.5']],
   ['nbf', ['-1e306', '-1e400']],
-])('refused is an %s that is no date, such as %j', async (claim, numbers) => {
+])('an %s that is not a valid date is refused, such as %j', async (claim, numbers) => {
   for (const number of numbers)
     expect(await refusal(withNumber(claim, number), secretKeys([SECRET]))).toContain(claim);
 });
@@ -174,7 +178,7 @@ async function kindOf(token: string): Promise<string> {
   }
 }
 
-describe('a token that is not good at this time', () => {
+describe('a token that has expired or is not valid yet', () => {
   const late = { ...right, exp: inSeconds(-60) };
   const early = { ...right, nbf: inSeconds(600) };
 
@@ -182,8 +186,8 @@ describe('a token that is not good at this time', () => {
     ['has expired', late],
     ['expired in 1970', { ...right, exp: 0 }],
     ['is not valid yet', early],
-    ['was issued in the future', { ...right, iat: inSeconds(600) }],
-  ])('is told from a wrong one: it %s', async (_what, claims) => {
+    ['has an iat in the future', { ...right, iat: inSeconds(600) }],
+  ])('has its own verdict: it %s', async (_what, claims) => {
     expect(await kindOf(signToken(claims, SECRET))).toBe('untimely');
   });
 
@@ -193,7 +197,7 @@ describe('a token that is not good at this time', () => {
     ['no issuer', signToken({ ...late, iss: undefined }, SECRET)],
     ['another audience', signToken({ ...late, aud: 'x' }, SECRET)],
     ['another audience, and valid later', signToken({ ...early, aud: 'x' }, SECRET)],
-  ])('but it is wrong with %s', async (_what, token) => {
+  ])("but the verdict is 'wrong' with %s", async (_what, token) => {
     expect(await kindOf(token)).toBe('wrong');
   });
 });

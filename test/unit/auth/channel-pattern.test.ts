@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseChannelName } from '../../../src/core/channel-name.ts';
-import { matchesAny, parseChannelPattern } from '../../../src/core/channel-pattern.ts';
-import type { ChannelPattern } from '../../../src/core/channel-pattern.ts';
+import { parseChannelName } from '../../../src/events/channel-name.ts';
+import { matchesAny, parseChannelPattern } from '../../../src/events/channel-pattern.ts';
+import type { ChannelPattern } from '../../../src/events/channel-pattern.ts';
 
 function patterns(...texts: readonly string[]): ChannelPattern[] {
   return texts.map((text) => {
@@ -41,7 +41,7 @@ describe('a pattern does not match', () => {
     expect(matchesAny(patterns(pattern), parseChannelName(channel))).toBe(false);
   });
 
-  test('when there is none', () => {
+  test('any name when there are no patterns', () => {
     expect(matchesAny([], parseChannelName('news'))).toBe(false);
   });
 });
@@ -61,11 +61,11 @@ test.each([
   '\n*',
   'a?',
   `${'a'.repeat(201)}*`,
-])('%o is no pattern', (text) => {
+])('%o is not a pattern', (text) => {
   expect(parseChannelPattern(text)).toBeUndefined();
 });
 
-test('every name is a pattern that matches itself, and so is each of its beginnings with a star', () => {
+test('every name is a pattern that matches itself, and so is every prefix of it with a star', () => {
   const name = fc.stringMatching(/^[A-Za-z0-9._:~-]{1,200}$/).filter((text) => text !== '.' && text !== '..');
   fc.assert(
     fc.property(name, fc.nat(), (text, at) => {
@@ -76,14 +76,14 @@ test('every name is a pattern that matches itself, and so is each of its beginni
   );
 });
 
-test('any text is refused, or matches what begins with it and nothing else', () => {
+test('every text is either refused, or matches exactly the names that begin with it', () => {
   const text = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[a.*]{0,6}$/));
   const name = fc.stringMatching(/^[a.]{1,8}$/).filter((one) => one !== '.' && one !== '..');
   fc.assert(
     fc.property(text, name, (given, other) => {
       const pattern = parseChannelPattern(given);
       const star = given.indexOf('*');
-      // A star is the end of a pattern, or there is none.
+      // A valid pattern has a star at its end or nowhere.
       if (pattern === undefined || (star >= 0 && star < given.length - 1)) {
         expect(pattern).toBeUndefined();
         return;

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { FailedAttempts } from '../../../src/auth/failed-attempts.ts';
 
-/** Three a minute, by a clock that the test sets. */
+/** A limit of three a minute, with a clock that the test sets. */
 function watch(): { attempts: FailedAttempts; clock: { now: number } } {
   const clock = { now: 1_000 };
   return { clock, attempts: new FailedAttempts({ limit: 3, window: 60_000 }, () => clock.now) };
 }
 
-test('an address is blocked once as many have failed as may, and nobody else is', () => {
+test('an address is blocked after as many failures as the limit, and no other address is', () => {
   const { attempts } = watch();
   for (let i = 0; i < 3; i++) {
     expect(attempts.blocked('a')).toBe(false);
@@ -17,7 +17,7 @@ test('an address is blocked once as many have failed as may, and nobody else is'
   expect(attempts.blocked('b')).toBe(false);
 });
 
-test('until the window is over that began with its first failure', () => {
+test('the block ends with the window, which began with the first failure', () => {
   const { attempts, clock } = watch();
   attempts.failed('a');
   clock.now += 59_000;
@@ -32,14 +32,14 @@ test('until the window is over that began with its first failure', () => {
   expect(attempts.blocked('a')).toBe(false);
 });
 
-test('without a limit nobody is', () => {
+test('without a limit no address is blocked', () => {
   const attempts = new FailedAttempts({ limit: Infinity, window: 0 });
   for (let i = 0; i < 1_000; i++) attempts.failed('a');
   expect(attempts.blocked('a')).toBe(false);
   expect(attempts.retryAfter('a')).toBe(0);
 });
 
-test('so many addresses are remembered and no more: those that failed last', () => {
+test('a bounded number of addresses is remembered: those that failed last', () => {
   const { attempts } = watch();
   for (let i = 0; i < 3; i++) attempts.failed('early');
   for (let i = 0; i < 3; i++) attempts.failed('goes on');

@@ -7,15 +7,20 @@ describe('what a token grants', () => {
     ['nothing with an empty claim', { sluice: {} }, [], []],
     ['nothing with empty lists', { sluice: { subscribe: [], publish: [] } }, [], []],
     [
-      'what the claim lists',
+      'the channels in the claim',
       { sluice: { subscribe: ['orders.*', 'news'], publish: ['*'] } },
       ['orders.*', 'news'],
       ['*'],
     ],
     ['one of the two', { sluice: { publish: ['news'] } }, [], ['news']],
-    ["what Mercure's claim lists", { mercure: { subscribe: ['news'], payload: { a: 1 } } }, ['news'], []],
     [
-      'what the claim lists, and not what Mercure is told besides',
+      "the channels in Mercure's claim",
+      { mercure: { subscribe: ['news'], payload: { a: 1 } } },
+      ['news'],
+      [],
+    ],
+    [
+      "the channels in the claim, without those in Mercure's",
       { sluice: { subscribe: ['news'] }, mercure: { publish: ['https://example.com/{id}'] } },
       ['news'],
       [],
@@ -25,7 +30,7 @@ describe('what a token grants', () => {
   });
 });
 
-describe('a claim that cannot be read is named, and its text is not repeated', () => {
+describe('an unreadable claim is named, and its text is not repeated', () => {
   test.each<readonly [claims: Record<string, unknown>, name: string]>([
     [{ sluice: null }, 'claim sluice '],
     [{ sluice: 'orders' }, 'claim sluice '],

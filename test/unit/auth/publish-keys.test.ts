@@ -16,12 +16,12 @@ describe('publish keys', () => {
     },
   );
 
-  test('accept nothing when there are none', () => {
+  test('accept nothing when there are no keys', () => {
     expect(new PublishKeys([]).accepts('')).toBe(false);
     expect(new PublishKeys([]).accepts('one')).toBe(false);
   });
 
-  test('accept exactly those that there are', () => {
+  test('accept exactly the listed keys', () => {
     const key = fc.string({ minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(fc.array(key, { maxLength: 5 }), key, (known, asked) => {
@@ -32,7 +32,7 @@ describe('publish keys', () => {
     );
   });
 
-  test('show no key to whoever prints them', () => {
+  test('hide the keys when they are printed', () => {
     expect(JSON.stringify(keys)).toBe('{}');
   });
 });

@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
-import { RevocationSync } from '../../../src/auth/revocation-sync.ts';
-import { Revocations } from '../../../src/auth/revocations.ts';
-import { BrokerError } from '../../../src/core/errors.ts';
-import type { Revocation } from '../../../src/core/revocation.ts';
-import { MemoryControlBus } from '../../../src/logs/memory-control-bus.ts';
+import { RevocationSync } from '../../../src/replicas/revocation-sync.ts';
+import { Revocations } from '../../../src/replicas/revocations.ts';
+import { BrokerError } from '../../../src/events/errors.ts';
+import type { Revocation } from '../../../src/replicas/revocation.ts';
+import { MemoryControlBus } from '../../../src/replicas/memory-control-bus.ts';
 
 const TTL = 60_000;
 
-/** The shared list, which can be away. */
+/** The list that replicas share. A test can make it unavailable. */
 class SharedList extends MemoryControlBus {
   away = false;
   asked = 0;
@@ -54,7 +54,7 @@ function revocationOf(subject: string): Revocation {
   return { subject, channel: undefined, until: Date.now() };
 }
 
-test('what the list has is learned, and said once', async () => {
+test('revocations in the list are added here, and reported once', async () => {
   const { list, revocations, sync, learned } = opened();
   await list.restore([revocationOf('7'), revocationOf('8')]);
   sync.start();
@@ -67,7 +67,7 @@ test('what the list has is learned, and said once', async () => {
   expect(learned()).toBe(1);
 });
 
-test('what the list has lost is put back', async () => {
+test('revocations that the list has lost are put back', async () => {
   const { list, revocations, sync } = opened();
   await list.restore([revocationOf('kept')]);
   for (let i = 0; i < 1_200; i++) revocations.add(revocationOf(`lost ${i}`));
@@ -75,7 +75,7 @@ test('what the list has lost is put back', async () => {
   await expect.poll(async () => (await list.subjects()).length).toBe(1_201);
 });
 
-test('asked for while it compares, it compares once more and not more often', async () => {
+test('requests during a comparison lead to one more comparison', async () => {
   const { list, revocations, sync } = opened();
   for (let i = 0; i < 5; i++) sync.start();
   await expect.poll(() => list.asked).toBe(2);
@@ -85,7 +85,7 @@ test('asked for while it compares, it compares once more and not more often', as
   expect(list.asked).toBe(3);
 });
 
-test('a list that is away is asked again, until it answers', async () => {
+test('an unavailable list is read again until it answers', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const { list, revocations, sync } = opened();
   await list.restore([revocationOf('7')]);

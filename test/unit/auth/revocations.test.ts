@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TokenAccess } from '../../../src/auth/access.ts';
-import { Revocations } from '../../../src/auth/revocations.ts';
-import { parseChannelName } from '../../../src/core/channel-name.ts';
-import { revocationKey, revocationOf } from '../../../src/core/revocation.ts';
+import { Revocations } from '../../../src/replicas/revocations.ts';
+import { parseChannelName } from '../../../src/events/channel-name.ts';
+import { revocationKey, revocationOf } from '../../../src/replicas/revocation.ts';
 
 const [NEWS, ORDERS] = [parseChannelName('news'), parseChannelName('orders')];
 const NOW = 1_700_000_000_000;
@@ -23,9 +23,9 @@ function accessOf(subject: string | undefined, issuedAt: number): TokenAccess {
 
 interface Opened {
   readonly revocations: Revocations;
-  /** Time passes. */
+  /** Advances time. */
   readonly pass: (ms: number) => void;
-  /** The clock of the machine is set, and no time passes. */
+  /** Sets the wall clock without advancing time. */
   readonly step: (ms: number) => void;
 }
 
@@ -45,7 +45,7 @@ function opened(limit?: number): Opened {
   };
 }
 
-describe('by subject', () => {
+describe('a revocation by subject', () => {
   const { revocations } = opened();
   revocations.add({ subject: '7', channel: undefined, until: NOW });
 
@@ -54,26 +54,26 @@ describe('by subject', () => {
     ['issued just then', '7', NOW, true],
     ['issued later', '7', NOW + 1, false],
     ['that does not say when it was issued', '7', 0, true],
-    ['of somebody else', '77', NOW - 1, false],
-    ['of nobody', undefined, NOW - 1, false],
+    ['of another subject', '77', NOW - 1, false],
+    ['without a subject', undefined, NOW - 1, false],
     ['of a subject without a name', '', NOW - 1, false],
   ])('a token %s', (_which, subject, issuedAt, refused) => {
     expect(revocations.refuses(accessOf(subject, issuedAt), NEWS)).toBe(refused);
     expect(revocations.refuses(accessOf(subject, issuedAt), ORDERS)).toBe(refused);
   });
 
-  test('who needs no token has none that could be refused', () => {
+  test('does not refuse a subscriber without a token', () => {
     expect(revocations.refuses(undefined, NEWS)).toBe(false);
   });
 });
 
-describe('by channel', () => {
+describe('a revocation by channel', () => {
   const { revocations } = opened();
   revocations.add({ subject: undefined, channel: NEWS, until: NOW });
 
   test.each([
-    ['issued before, whoever has it', '7', NOW - 1, true],
-    ['of nobody', undefined, NOW - 1, true],
+    ['issued before, of any subject', '7', NOW - 1, true],
+    ['without a subject', undefined, NOW - 1, true],
     ['issued later', '7', NOW + 1, false],
   ])('a token %s', (_which, subject, issuedAt, refused) => {
     expect(revocations.refuses(accessOf(subject, issuedAt), NEWS)).toBe(refused);
@@ -81,7 +81,7 @@ describe('by channel', () => {
   });
 });
 
-test('by subject and channel, only both together', () => {
+test('a revocation by subject and channel refuses only tokens that match both', () => {
   const { revocations } = opened();
   revocations.add({ subject: '7', channel: NEWS, until: NOW });
   expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
@@ -90,7 +90,7 @@ test('by subject and channel, only both together', () => {
   expect(revocations.refuses(accessOf(undefined, NOW), NEWS)).toBe(false);
 });
 
-test('of two for the same tokens the later counts, in whatever order they come', () => {
+test('the later of two revocations of the same tokens counts, in any order', () => {
   const { revocations } = opened();
   expect([NOW - 10, NOW, NOW - 5].map((until) => revocations.add({ ...seven, until }))).toEqual([
     true,
@@ -102,8 +102,8 @@ test('of two for the same tokens the later counts, in whatever order they come',
 });
 const seven = { subject: '7', channel: undefined };
 
-describe('after its time', () => {
-  test('one counts no more, and is forgotten', () => {
+describe('after its time to live', () => {
+  test('a revocation has no effect, and is removed', () => {
     const { revocations, pass } = opened();
     revocations.add({ ...seven, until: NOW });
     pass(TTL - 1);
@@ -115,27 +115,27 @@ describe('after its time', () => {
     expect(revocations.size).toBe(0);
   });
 
-  test('one is not even added', () => {
+  test('a revocation is not added', () => {
     const { revocations } = opened();
     expect(revocations.add({ ...seven, until: NOW - TTL })).toBe(false);
     expect(revocations.size).toBe(0);
   });
 });
 
-describe('when the clock is set', () => {
+describe('when the wall clock is set', () => {
   const DAY = 86_400_000;
 
   test.each([
     ['forward', DAY],
     ['back', -DAY],
-  ])('%s, one is in force for as long as before', (_where, ms) => {
+  ])('%s, a revocation is in force for as long as before', (_where, ms) => {
     const { revocations, pass, step } = opened();
     revocations.add({ ...seven, until: NOW });
     step(ms);
     revocations.sweep();
     pass(TTL - 1);
     revocations.sweep();
-    // By the clock that was wrong for a while, everything has expired, or nothing ever does.
+    // By the wall clock, either everything has expired or nothing ever does.
     expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
     expect([...revocations.all()]).toEqual([{ ...seven, until: NOW }]);
     pass(1);
@@ -144,7 +144,7 @@ describe('when the clock is set', () => {
     expect(revocations.size).toBe(0);
   });
 
-  test('one that is made by a clock which is ahead is not kept for longer', () => {
+  test('a revocation from a clock that is ahead is not kept for longer', () => {
     const { revocations, pass } = opened();
     revocations.add({ ...seven, until: NOW + DAY });
     expect(revocations.refuses(accessOf('7', NOW + 1), NEWS)).toBe(true);
@@ -153,10 +153,10 @@ describe('when the clock is set', () => {
     expect(revocations.size).toBe(0);
   });
 
-  test('one that is heard as it is made counts, however old it looks', () => {
+  test('an announced revocation counts, however old it is by this clock', () => {
     const { revocations, pass, step } = opened();
     step(DAY);
-    revocations.hear({ ...seven, until: NOW });
+    revocations.addNew({ ...seven, until: NOW });
     expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(true);
     pass(TTL - 1);
     step(-DAY);
@@ -165,7 +165,7 @@ describe('when the clock is set', () => {
     expect(revocations.refuses(accessOf('7', NOW), NEWS)).toBe(false);
   });
 
-  test('one that is read again and again is not kept for longer than from the first time', () => {
+  test('a revocation that is read again and again is kept for its time since the first read', () => {
     const { revocations, pass, step } = opened();
     revocations.add({ ...seven, until: NOW });
     step(-DAY);
@@ -177,15 +177,15 @@ describe('when the clock is set', () => {
   });
 });
 
-describe('however many there are', () => {
-  test('there are never more than twice what the shared list has room for', () => {
+describe('with too many revocations', () => {
+  test('at most twice the limit of the shared list are kept', () => {
     const { revocations } = opened(10);
     for (let i = 0; i < 100; i++) revocations.add({ subject: String(i), channel: undefined, until: NOW + i });
     expect(revocations.size).toBe(20);
     expect(revocations.refuses(accessOf('99', NOW), NEWS)).toBe(true);
   });
 
-  test('those that have expired go before one that has not', () => {
+  test('expired ones are removed before others', () => {
     const { revocations, pass } = opened(1);
     revocations.add({ subject: 'in force', channel: undefined, until: NOW });
     revocations.add({ subject: 'expired', channel: undefined, until: NOW - TTL + 1_000 });
@@ -195,7 +195,7 @@ describe('however many there are', () => {
   });
 });
 
-test('the text that stands for one can be read back, whatever is in the subject', () => {
+test('the text form of a revocation can be parsed, for any subject', () => {
   const subject = fc.option(fc.string({ minLength: 1, unit: 'binary' }), { nil: undefined });
   const channel = fc.constantFrom(undefined, NEWS, ORDERS);
   fc.assert(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AllowedOrigins } from '../../../src/auth/allowed-origins.ts';
-import { cookieCounts, cookieTokens } from '../../../src/auth/token-cookie.ts';
+import { isCookieAccepted, cookieTokens } from '../../../src/auth/token-cookie.ts';
 
 describe('the tokens in a Cookie header', () => {
   const eight = Array.from({ length: 8 }, (_, i) => `${i}`);
@@ -34,9 +34,9 @@ describe('the tokens in a Cookie header', () => {
     expect(cookieTokens(cookie, '__Host-sluice')).toEqual(['b']);
   });
 
-  // A browser lets any host of the domain set these: for it they do not begin with __Host-.
+  // A browser lets any host of the domain set these names: for the browser they do not begin with __Host-.
   test.each(['\u00a0', '\u0085', '\u000b', '\u000c', '\ufeff', '\u2000', '\u00c2\u00a0', '=', '"', ',', '$'])(
-    'not with %j before it',
+    'a name with %j before it is another cookie',
     (before) => {
       const cookie = `${before}__Host-sluice=evil; ${before} __Host-sluice=evil`;
       expect(cookieTokens(cookie, '__Host-sluice')).toEqual([]);
@@ -50,7 +50,7 @@ describe('a cookie counts', () => {
   const host = 'sluice.example.com';
 
   test.each([
-    ['from what is no page', { host }],
+    ['from a client that is not a browser', { host }],
     ['from our own page, as the browser says', { host, 'sec-fetch-site': 'same-origin' }],
     [
       'behind a proxy that changes Host, too',
@@ -65,7 +65,7 @@ describe('a cookie counts', () => {
     ['from below a listed domain', { host, origin: 'https://a.b.example.org' }],
     ['from a listed app', { host, origin: 'app://-', 'sec-fetch-site': 'cross-site' }],
   ])('%s', (_from, headers) => {
-    expect(cookieCounts(headers, listed)).toBe(true);
+    expect(isCookieAccepted(headers, listed)).toBe(true);
   });
 
   test.each([
@@ -85,7 +85,7 @@ describe('a cookie counts', () => {
     ['a page of our site, by an image or a link', { host, 'sec-fetch-site': 'same-site' }],
     ['a page, when there is no Host', { origin: 'https://sluice.example.com' }],
   ])('not from %s', (_from, headers) => {
-    expect(cookieCounts(headers, listed)).toBe(false);
-    expect(cookieCounts(headers, any)).toBe(false);
+    expect(isCookieAccepted(headers, listed)).toBe(false);
+    expect(isCookieAccepted(headers, any)).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { untimelyTokens } from '../../../src/auth/remembered-verdicts.ts';
-import type { UntimelyToken } from '../../../src/auth/untimely-token.ts';
+import type { UntimelyToken } from '../../../src/auth/token-errors.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -13,7 +13,7 @@ function goodFrom(from: number): UntimelyToken {
   return { kind: 'untimely', fault: 'is not good now', from };
 }
 
-test('one that has expired is remembered for a minute, however often it comes', () => {
+test('an expired token is remembered for a minute, however often it comes', () => {
   const tokens = untimelyTokens();
   tokens.set('a', goodFrom(Infinity));
   for (let i = 0; i < 59; i++) {
@@ -25,7 +25,7 @@ test('one that has expired is remembered for a minute, however often it comes', 
   expect(tokens.get('a')).toBeUndefined();
 });
 
-test('one that is not valid yet is forgotten when it may be', () => {
+test('a token that is not valid yet is remembered until it becomes valid', () => {
   const tokens = untimelyTokens();
   tokens.set('a', goodFrom(Date.now() + 10_000));
   vi.advanceTimersByTime(9_999);
@@ -34,7 +34,7 @@ test('one that is not valid yet is forgotten when it may be', () => {
   expect(tokens.get('a')).toBeUndefined();
 });
 
-test('1,000 are remembered: those that came last', () => {
+test('1,000 tokens are remembered: those that came last', () => {
   const tokens = untimelyTokens();
   for (let i = 0; i < 1_000; i++) tokens.set(`token ${i}`, goodFrom(Infinity));
   expect(tokens.get('token 0')).toBeDefined();

@@ -13,7 +13,7 @@ function until(expiresAt: number): TokenAccess {
   return { kind: 'token', subject: '7', subscribe: [], publish: [], expiresAt, issuedAt: 0, fingerprint: '' };
 }
 
-test('a token is known until it expires', () => {
+test('a verified token is known until it expires', () => {
   const tokens = verifiedTokens();
   tokens.set('a', until(Date.now() + 10_000));
   vi.advanceTimersByTime(9_999);
@@ -22,7 +22,7 @@ test('a token is known until it expires', () => {
   expect(tokens.get('a')).toBeUndefined();
 });
 
-test('and not for longer than a minute, so that a key can be taken away', () => {
+test('a verified token is known for a minute at most, so that a key can be removed', () => {
   const tokens = verifiedTokens();
   tokens.set('a', until(8.64e15));
   for (let i = 0; i < 59; i++) {
@@ -33,7 +33,7 @@ test('and not for longer than a minute, so that a key can be taken away', () => 
   expect(tokens.get('a')).toBeUndefined();
 });
 
-test('10,000 are known: those that were used last', () => {
+test('10,000 tokens are known: those that were used last', () => {
   const tokens = verifiedTokens();
   for (let i = 0; i < 10_000; i++) tokens.set(`token ${i}`, until(8.64e15));
   expect(tokens.get('token 0')).toBeDefined();
@@ -43,7 +43,7 @@ test('10,000 are known: those that were used last', () => {
   expect(tokens.get('token 2')).toBeDefined();
 });
 
-test('a clock that is put back does not make it known for longer', () => {
+test('setting the clock back does not make a token known for longer', () => {
   const tokens = verifiedTokens();
   tokens.set('a', until(8.64e15));
   vi.setSystemTime(Date.now() - 86_400_000);
@@ -53,7 +53,7 @@ test('a clock that is put back does not make it known for longer', () => {
   expect(tokens.get('a')).toBeUndefined();
 });
 
-test('a clock that is put forward ends it when it has expired by it: that is wall time', () => {
+test("setting the clock forward past a token's expiry ends it, because expiry is wall time", () => {
   const tokens = verifiedTokens();
   tokens.set('a', until(Date.now() + 3_600_000));
   vi.setSystemTime(Date.now() + 3_600_000);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { brokerLogger } from '../../../src/cli/broker-logger.ts';
+import { brokerLogger } from '../../../src/observe/broker-logger.ts';
 import { signToken } from '../../support/sign-token.ts';
 
 const token = signToken({ sub: '7' }, 'x');
@@ -14,7 +14,7 @@ function logged(log: (logger: ReturnType<typeof brokerLogger>) => void): Record<
   return JSON.parse(line) as Record<string, unknown>;
 }
 
-describe('no log line has', () => {
+describe('no log line contains', () => {
   test('the query or the headers of a request', () => {
     const headers = { authorization: 'Bearer hunter2', cookie: 'sluice_token=hunter2' };
     const req = { method: 'GET', url: '/events/news?token=hunter2', headers, raw: { headers } };
@@ -30,12 +30,12 @@ describe('no log line has', () => {
     ['"/events/news?TOKEN=hunter2" (GET)', '"/events/news?TOKEN=[redacted]" (GET)'],
     [`/events/news?%74oken=${token}`, '/events/news?%74oken=[redacted]'],
     [`Bearer ${token}, ${token}`, 'Bearer [redacted], [redacted]'],
-    ['what holds none: token of appreciation', 'what holds none: token of appreciation'],
+    ['no token here: token of appreciation', 'no token here: token of appreciation'],
   ])('a token in a message: %s', (message, msg) => {
     expect(logged((logger) => logger.child({ a: 1 }).warn(message))).toMatchObject({ msg });
   });
 
-  test('what an error carries besides its message, nor what caused it', () => {
+  test('fields of an error other than its message, or its cause', () => {
     const cause = Object.assign(new Error('why'), { command: { args: ['hunter2'] } });
     const error = Object.assign(new Error('it failed', { cause }), {
       code: 'WRONGPASS',

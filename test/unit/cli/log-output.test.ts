@@ -4,11 +4,11 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { LogOutput } from '../../../src/cli/log-output.ts';
+import { LogOutput } from '../../../src/observe/log-output.ts';
 import { Fifo } from '../../support/fifo.ts';
 
-const FILE = join(import.meta.dirname, '../../../src/cli/log-output.ts');
-/** Together more than a pipe and what may wait take. */
+const FILE = join(import.meta.dirname, '../../../src/observe/log-output.ts');
+/** More lines than a pipe and the limit of waiting lines take together. */
 const MANY = 20_000;
 
 const line = (n: number): string => `{"n":${n},"fill":"${'x'.repeat(100)}"}\n`;
@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => fifo.remove());
 
-test('a line is in its file when the call returns', () => {
+test('a line is in the file when the call returns', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-log-'));
   const path = join(folder, 'log');
   const fd = openSync(path, 'a');
@@ -38,7 +38,7 @@ test('a line is in its file when the call returns', () => {
   rmSync(folder, { recursive: true });
 });
 
-test('on a full disk lines are dropped and counted', () => {
+test('on a full disk, lines are dropped and counted', () => {
   const fd = openSync('/dev/full', 'w');
   const output = new LogOutput(fd);
   for (let n = 0; n < 10; n++) output.write(line(n));
@@ -46,7 +46,7 @@ test('on a full disk lines are dropped and counted', () => {
   closeSync(fd);
 });
 
-test('behind a pipe that nobody reads lines wait, up to a limit, and what is missing is told in its place', async () => {
+test('with a pipe that nobody reads, lines wait up to a limit, and a line says how many are missing', async () => {
   const output = new LogOutput(fifo.writer());
   for (let n = 0; n < MANY; n++) output.write(line(n));
   const { dropped } = output;
@@ -65,11 +65,11 @@ test('behind a pipe that nobody reads lines wait, up to a limit, and what is mis
   expect(lines.slice(0, kept).map(({ n }) => n)).toEqual(Array.from({ length: kept }, (_, n) => n));
   expect(lines.slice(kept)).toMatchObject([{ level: 40, lost: dropped }, { n: MANY }]);
   expect(output.dropped).toBe(dropped);
-  // A pipe of 64 KiB and 256 KiB that wait; some systems' pipes are larger.
+  // The pipe holds 64 KiB, and 256 KiB wait. On some systems pipes are larger.
   expect(kept * line(0).length).toBeLessThan(2 * 1024 ** 2);
 });
 
-test('a line that is longer than the pipe comes whole', async () => {
+test('a line longer than the pipe arrives whole', async () => {
   const output = new LogOutput(fifo.writer());
   const long = `${'y'.repeat(200_000)}\n`;
   output.write(long);
@@ -79,8 +79,8 @@ test('a line that is longer than the pipe comes whole', async () => {
   expect(output.dropped).toBe(0);
 });
 
-describe('behind a closed pipe', () => {
-  test('lines are dropped and counted, and written again once there is a reader', () => {
+describe('with a closed pipe', () => {
+  test('lines are dropped and counted, and are written again when there is a reader', () => {
     const output = new LogOutput(fifo.writer());
     output.write(line(0));
     expect(parsed(fifo.read())).toMatchObject([{ n: 0 }]);
@@ -104,8 +104,8 @@ const run = (lines: number): ReturnType<typeof spawn> =>
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 
-describe('a process that ends at once', () => {
-  test('has written all that its reader has room for', async () => {
+describe('at exit, the process', () => {
+  test('has written everything that the reader has room for', async () => {
     const child = run(2_000);
     let text = '';
     child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -113,7 +113,7 @@ describe('a process that ends at once', () => {
     expect(parsed(text).map(({ n }) => n)).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
   });
 
-  test('does not wait for one who never reads', async () => {
+  test('does not wait for a reader that never reads', async () => {
     const child = run(MANY);
     child.stdout?.pause();
     expect(await once(child, 'exit')).toEqual([7, null]);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../../../src/config.ts';
+import { ConfigError, loadConfig } from '../../../src/config/config.ts';
 import { settings as plainSettings } from './setting-cases.ts';
 import { tlsSettings } from './tls-setting-cases.ts';
 import { publicKey } from './token-key-cases.ts';
 
-/** What stops the start, line by line. */
+/** The problems that stop the start, line by line. */
 function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   try {
     loadConfig(env);
@@ -37,7 +37,7 @@ const bad = settings.flatMap(({ name, bad: values, beside }) =>
   values.map((given) => ({ name, given, beside })),
 );
 
-/** The line break at the end of a PEM is no part of it. */
+/** Removes the line break at the end of a PEM. */
 function trimmed(value: unknown): unknown {
   return typeof value === 'string' ? value.trim() : value;
 }
@@ -45,12 +45,12 @@ function trimmed(value: unknown): unknown {
 describe('a setting has a default', () => {
   test.each(settings)('$name', ({ name, key, byDefault }) => {
     expect(loadConfig({})[key]).toEqual(byDefault);
-    // As it is when a variable is passed on that nobody has set; what that would open is in fail-open.test.ts.
+    // compose passes on unset variables as ''. Settings for which '' could open the broker are in fail-open.test.ts.
     if (!OPENING.has(name)) expect(loadConfig({ [name]: '' })[key]).toEqual(byDefault);
   });
 
-  test('and there is none that this table does not know', () => {
-    // What comes from OpenTelemetry's own variables is in tracing.test.ts, warnings are in warnings.test.ts.
+  test('and this table lists every setting', () => {
+    // Settings from OpenTelemetry's variables are in tracing.test.ts, warnings are in warnings.test.ts.
     const keys = [...settings.map(({ key }) => key), 'tracing', 'warnings'];
     expect(Object.keys(loadConfig({})).toSorted()).toEqual(keys.toSorted());
   });
@@ -61,7 +61,7 @@ describe('a setting is read', () => {
     expect(trimmed(loadConfig({ ...beside, [name]: given })[key])).toEqual(trimmed(value));
   });
 
-  test('and cannot be changed afterwards', () => {
+  test('and the configuration is frozen', () => {
     expect(Object.isFrozen(loadConfig({}))).toBe(true);
   });
 });
@@ -74,10 +74,10 @@ describe('a setting that cannot be read stops the start', () => {
     const [, shown, example = ''] = /^\w+ is (.+); expected .{3,}\. Example: (.+)$/.exec(problem) ?? [];
     expect(problem.startsWith(`${name} is `)).toBe(true);
     expect(problem).not.toMatch(/invalid/i);
-    // Also what may have a password, or a key, in a URL.
+    // URLs count as secrets: they may contain a password or a key.
     const isSecret = SECRET.has(name) || /[@?]/.test(given);
-    expect(shown).toBe(isSecret ? 'a value that is not shown here' : `"${given}"`);
-    // Whoever copies the example gets a broker that starts.
+    expect(shown).toBe(isSecret ? 'a hidden value' : `"${given}"`);
+    // A broker starts with the example from the message.
     const [exampleName = '', exampleValue = ''] = example.split(/=(.*)/);
     if (PEM.includes(name)) {
       expect(example).toMatch(new RegExp(`^${name}_FILE=/`));
@@ -87,7 +87,7 @@ describe('a setting that cannot be read stops the start', () => {
     expect(problemsOf({ [exampleName]: exampleValue })).toEqual([]);
   });
 
-  test('and all of them are told at once', () => {
+  test('and all of them are reported together', () => {
     const problems = problemsOf({ PORT: 'x', SLUICE_RETRY: '0', SLUICE_HEARBEAT: '1s' });
     expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
       'PORT',
@@ -105,13 +105,13 @@ describe('tokens are verified with one key', () => {
   };
   const names = Object.keys(keys);
 
-  test.each(names)('%s, and not a second one', (name) => {
+  test.each(names)('%s, and not with a second one', (name) => {
     for (const other of names.filter((one) => one !== name)) {
       const [problem = '', ...more] = problemsOf({ [name]: keys[name], [other]: keys[other] });
       expect(more).toEqual([]);
       expect(problem).toContain(name);
       expect(problem).toContain(other);
-      expect(problem).toContain('keep one of them');
+      expect(problem).toContain('Keep only one');
       expect(problem).not.toContain('xxxx');
     }
   });

@@ -2,7 +2,7 @@ import type { SettingCase } from './setting-cases.ts';
 
 const MINUTE = 60_000;
 
-/** Those of `setting-cases.ts` by which somebody is refused. */
+/** The settings of `setting-cases.ts` by which the broker refuses clients. */
 export const limitSettings: readonly SettingCase[] = [
   {
     name: 'SLUICE_MAX_CONNECTIONS_PER_IP',
@@ -78,12 +78,12 @@ export const limitSettings: readonly SettingCase[] = [
       ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
       ['192.0.2.1,::1', ['192.0.2.1', '::1']],
       ['::ffff:192.0.2.1', ['::ffff:192.0.2.1']],
-      // The private ones, of both families, together.
+      // The private networks of both families.
       [
         '10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7',
         ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'],
       ],
-      // What is listed twice counts once.
+      // Repeated networks count once.
       ['32.0.0.0/3,32.0.0.0/3,32.0.0.0/4', ['32.0.0.0/3', '32.0.0.0/3', '32.0.0.0/4']],
     ],
     bad: [
@@ -91,7 +91,7 @@ export const limitSettings: readonly SettingCase[] = [
       'fd00::/129',
       '0.0.0.0/0',
       '::/0',
-      // Everybody, or half of everybody, in parts.
+      // Networks that together cover all addresses, or half of them.
       '0.0.0.0/1,128.0.0.0/1',
       '::/1,8000::/1',
       '0.0.0.0/1',

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config.ts';
+import { loadConfig } from '../../../src/config/config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-secrets-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -13,7 +13,7 @@ function fileWith(content: string): string {
   return file;
 }
 
-/** What Kubernetes sets for one neighbour. */
+/** The variables that Kubernetes sets for a service in the same namespace. */
 function link(name: string, port: number): Record<string, string> {
   return {
     [`${name}_SERVICE_HOST`]: '10.0.0.1',
@@ -31,7 +31,7 @@ function link(name: string, port: number): Record<string, string> {
   };
 }
 
-describe('a name that begins with SLUICE_ and is no setting stops the start', () => {
+describe('an unknown name that begins with SLUICE_ stops the start', () => {
   test.each([
     ['SLUICE_HEARBEAT', 'SLUICE_HEARTBEAT'],
     ['SLUICE_HEART_BEAT', 'SLUICE_HEARTBEAT'],
@@ -41,7 +41,7 @@ describe('a name that begins with SLUICE_ and is no setting stops the start', ()
     ['SLUICE_MAX_BODY', undefined],
     ['SLUICE_COLOUR', undefined],
     ['SLUICE_', undefined],
-    // A prefix that is not theirs.
+    // A prefix of another program.
     ['SLUICE_PORT', 'PORT'],
     ['SLUICE_HOST', 'HOST'],
     ['SLUICE_LOG_LEVEL', 'LOG_LEVEL'],
@@ -49,7 +49,7 @@ describe('a name that begins with SLUICE_ and is no setting stops the start', ()
     ['SLUICE_REDIS_URL', 'REDIS_URL'],
     ['SLUICE_REDIS_URL_FILE', 'REDIS_URL_FILE'],
     ['SLUICE_PROT', 'PORT'],
-    // In the manner of other programs, or with a slip in the prefix.
+    // Names in another style, or with a mistake in the prefix.
     ['sluice_publish_keys', 'SLUICE_PUBLISH_KEYS'],
     ['Sluice_Retry', 'SLUICE_RETRY'],
     ['sluice.jwt.secret', 'SLUICE_JWT_SECRET'],
@@ -57,22 +57,22 @@ describe('a name that begins with SLUICE_ and is no setting stops the start', ()
     ['SLUCIE_JWT_SECRET', 'SLUICE_JWT_SECRET'],
     ['SLUCE_PUBLISH_KEYS_FILE', 'SLUICE_PUBLISH_KEYS_FILE'],
   ])('%s: did you mean %s?', (name, suggestion) => {
-    const way = suggestion === undefined ? 'All settings are in the README.' : `Did you mean ${suggestion}?`;
+    const way = suggestion === undefined ? 'The README lists all settings.' : `Did you mean ${suggestion}?`;
     expect(() => loadConfig({ [name]: 'x' })).toThrow(`${name} is not a setting of this version. ${way}`);
   });
 
-  test('also when it is empty', () => {
+  test('also with an empty value', () => {
     expect(() => loadConfig({ SLUICE_COLOUR: '' })).toThrow('SLUICE_COLOUR is not a setting');
   });
 
-  test('without repeating its value, which may be a secret', () => {
+  test('and the message does not repeat the value, which may be a secret', () => {
     expect(() => loadConfig({ SLUICE_PUBLISH_KEY: 'hunter2' })).not.toThrow('hunter2');
   });
 });
 
-describe('a setting that has lost its prefix', () => {
+describe('a setting without its prefix', () => {
   test.each(['PUBLISH_KEYS', 'PUBLISH_KEYS_FILE', 'HISTORY_SIZE', 'MAX_CONNECTIONS_PER_IP'])(
-    '%s stops the start where nobody else calls one so',
+    '%s stops the start, because no other program uses the name',
     (name) => {
       const start = (): unknown => loadConfig({ [name]: 'hunter2' });
       expect(start).toThrow(`${name} is not read. Did you mean SLUICE_${name}?`);
@@ -80,34 +80,34 @@ describe('a setting that has lost its prefix', () => {
     },
   );
 
-  test('but not when it is empty, or the right one is there as well', () => {
+  test('does not stop the start when it is empty, or when the right one is also set', () => {
     expect(() => loadConfig({ HISTORY_SIZE: '' })).not.toThrow();
     expect(() => loadConfig({ HISTORY_SIZE: 'x', SLUICE_HISTORY_SIZE: '7' })).not.toThrow();
     expect(() => loadConfig({ PUBLISH_KEYS: 'x', SLUICE_PUBLISH_KEYS_FILE: fileWith('one') })).not.toThrow();
   });
 
   test.each(['CORS_ORIGINS', 'TRUSTED_PROXIES', 'TLS_CERT_FILE', 'HEARTBEAT', 'JWT_AUDIENCE'])(
-    '%s, which others use, is a warning',
+    '%s is a warning, because other programs use the name',
     (name) => {
       const { warnings, ...config } = loadConfig({ [name]: 'hunter2' });
       expect(warnings).toEqual([
-        `${name} is not read. Did you mean SLUICE_${name}? Otherwise it is another program's.`,
+        `${name} is not read. Did you mean SLUICE_${name}? Ignore this if it is for another program.`,
       ]);
       expect({ ...config, warnings: [] }).toEqual(loadConfig({}));
     },
   );
 });
 
-describe('other names are not looked at', () => {
+describe('other names are ignored', () => {
   test.each([
     [
-      'what others use',
+      'common names of other programs',
       { PATH: '/bin', NODE_ENV: 'production', SLUICEGATE: 'x', sluice_home: 'x', REDIS_PORT: '1' },
     ],
     ['the links that Kubernetes makes of a Service called sluice', link('SLUICE', 3000)],
     ['of its neighbour sluice-redis', link('SLUICE_REDIS', 6379)],
     ['of its neighbour sluice-metrics', link('SLUICE_METRICS', 9090)],
-    // One of its variables has the name of a setting.
+    // One of these variables has the name of a setting.
     ['of its neighbour sluice-admin', link('SLUICE_ADMIN', 9090)],
     ['of its neighbour admin', link('ADMIN', 9090)],
     [
@@ -132,12 +132,12 @@ describe('other names are not looked at', () => {
     ['SLUICE_REDIS_NAME', 'redis'],
     ['SLUICE_REDIS_ENV_LANG', 'C'],
     ['SLUICE_PORT_HTTP', '8080'],
-  ])('but %s=%s is no link', (name, value) => {
+  ])('but %s=%s is not a Kubernetes link', (name, value) => {
     expect(() => loadConfig({ [name]: value })).toThrow(`${name} is not a setting`);
   });
 });
 
-describe('a secret can come from a file', () => {
+describe('a secret can be read from a file', () => {
   test('with or without a line break at its end', () => {
     for (const content of ['one,two', 'one,two\n', 'one,two\r\n'])
       expect(loadConfig({ SLUICE_PUBLISH_KEYS_FILE: fileWith(content) }).publishKeys).toEqual(['one', 'two']);
@@ -145,27 +145,27 @@ describe('a secret can come from a file', () => {
     expect(loadConfig({ REDIS_URL_FILE }).redisUrl).toBe('redis://:secret@redis');
   });
 
-  test('but not from both', () => {
+  test('but not when it is also set directly', () => {
     const env = { SLUICE_PUBLISH_KEYS: 'one', SLUICE_PUBLISH_KEYS_FILE: fileWith('two') };
     expect(() => loadConfig(env)).toThrow('SLUICE_PUBLISH_KEYS and SLUICE_PUBLISH_KEYS_FILE are both set');
     expect(() => loadConfig({ ...env, SLUICE_PUBLISH_KEYS: '' })).not.toThrow();
     expect(() => loadConfig({ ...env, SLUICE_PUBLISH_KEYS_FILE: '' })).not.toThrow();
   });
 
-  test('that must be there', () => {
+  test('and the file has to exist and have content', () => {
     const missing = join(folder, 'missing');
     expect(() => loadConfig({ SLUICE_PUBLISH_KEYS_FILE: missing })).toThrow(
       /^SLUICE_PUBLISH_KEYS_FILE names a file that cannot be read: .*missing/,
     );
     expect(() => loadConfig({ SLUICE_PUBLISH_KEYS_FILE: folder })).toThrow('cannot be read');
-    // As a secret is that nobody has filled in.
+    // An unfilled secret is such a file.
     for (const content of ['', '\n'])
       expect(() => loadConfig({ SLUICE_PUBLISH_KEYS_FILE: fileWith(content) })).toThrow(
-        'SLUICE_PUBLISH_KEYS_FILE names a file that is empty.',
+        'SLUICE_PUBLISH_KEYS_FILE names an empty file.',
       );
   });
 
-  test('while what is no secret cannot', () => {
+  test('but other settings cannot', () => {
     expect(() => loadConfig({ SLUICE_RETRY_FILE: fileWith('2s') })).toThrow(
       'SLUICE_RETRY_FILE is not a setting',
     );
@@ -191,12 +191,12 @@ describe('blanks and line breaks around a value are not part of it', () => {
       heartbeat: 1_000,
       port: 80,
     });
-    // One of nothing else is none.
+    // A value of blanks alone is empty.
     expect(loadConfig({ SLUICE_JWT_ISSUER: blank }).jwtIssuer).toBeUndefined();
   });
 });
 
-describe('quotes around a value are refused, and said to be there', () => {
+describe('quotes around a value are refused, and the message mentions them', () => {
   test.each([
     ['SLUICE_JWT_SECRET', SECRET],
     ['SLUICE_PUBLISH_KEYS', 'hunter2'],
@@ -215,7 +215,7 @@ describe('quotes around a value are refused, and said to be there', () => {
       if (/SECRET|KEYS|REDIS/.test(name)) envs.push({ [`${name}_FILE`]: fileWith(quoted) });
       for (const env of envs) {
         expect(() => loadConfig(env)).toThrow(
-          new RegExp(`^${name} is in quotes, which would be part of it; leave them out\\.$`),
+          new RegExp(`^${name} is in quotes, and the quotes would be part of the value\\. Remove them\\.$`),
         );
       }
     }
@@ -230,7 +230,7 @@ describe('quotes around a value are refused, and said to be there', () => {
     expect(() => loadConfig({ [name]: value })).not.toThrow('hunter2');
   });
 
-  test('but not one that belongs to it', () => {
+  test('but a quote inside a value is accepted', () => {
     expect(loadConfig({ SLUICE_PUBLISH_KEYS: '"one,tw"o,thr\'ee' }).publishKeys).toEqual([
       '"one',
       'tw"o',
@@ -239,7 +239,7 @@ describe('quotes around a value are refused, and said to be there', () => {
   });
 });
 
-describe('a secret that cannot be read is not repeated', () => {
+describe('a secret that cannot be read is not repeated in the message', () => {
   test.each([
     ['SLUICE_PUBLISH_KEYS', 'hunter2 with blanks'],
     ['REDIS_URL', 'http://user:hunter2@redis'],
@@ -256,7 +256,7 @@ describe('a secret that cannot be read is not repeated', () => {
     ['REDIS_URL', 'redis+sentinel://redis/name?sentinelPassword=1@hunter2'],
   ])('%s=%s', (name, value) => {
     for (const env of [{ [name]: value }, { [`${name}_FILE`]: fileWith(value) }]) {
-      expect(() => loadConfig(env)).toThrow(`${name} is a value that is not shown here`);
+      expect(() => loadConfig(env)).toThrow(`${name} is a hidden value`);
       expect(() => loadConfig(env)).not.toThrow('hunter2');
     }
   });
@@ -269,6 +269,6 @@ test.each([
   ['SLUICE_CORS_ORIGINS', 'https://user:hunter2@app.example.com'],
 ])('a password in %s is not repeated: %s', (name, given) => {
   const start = (): unknown => loadConfig({ [name]: given });
-  expect(start).toThrow(`${name} is a value that is not shown here`);
+  expect(start).toThrow(`${name} is a hidden value`);
   expect(start).not.toThrow(/hun\/?ter2/);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseRedisAddress } from '../../../src/core/redis-address.ts';
-import { loadConfig } from '../../../src/config.ts';
+import { parseRedisAddress } from '../../../src/redis/redis-address.ts';
+import { loadConfig } from '../../../src/config/config.ts';
 
 const nobody = { username: undefined, password: undefined, tls: false };
 
@@ -61,7 +61,7 @@ test.each([
   ],
 ])('%s is read', (url, address) => expect(parseRedisAddress(url)).toEqual(address));
 
-describe('the start is refused with a line that says what to change', () => {
+describe('a bad address stops the start with a line that says what to change', () => {
   test.each([
     ['redis://h?commandTimeout=20000&enableOfflineQueue=1', /without the option commandTimeout; it has none/],
     ['redis+cluster://h?keyPrefix=x', /without the option keyPrefix; it has none/],

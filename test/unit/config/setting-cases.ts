@@ -1,4 +1,4 @@
-import type { Config } from '../../../src/config.ts';
+import type { Config } from '../../../src/config/config.ts';
 import { limitSettings } from './limit-setting-cases.ts';
 import { tokenSettings } from './token-key-cases.ts';
 
@@ -9,10 +9,10 @@ export interface SettingCase {
   readonly name: string;
   readonly key: keyof Config;
   readonly byDefault: unknown;
-  /** What may be given, and what it means. */
+  /** Valid texts, and the values that they stand for. */
   readonly good: readonly (readonly [given: string, value: unknown])[];
   readonly bad: readonly string[];
-  /** Settings that have to be there, too. */
+  /** Other settings that this one needs. */
   readonly beside?: Readonly<Record<string, string>>;
 }
 

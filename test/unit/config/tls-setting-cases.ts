@@ -6,7 +6,7 @@ const { cert, key } = authority.issue();
 const chain = `${cert}${authority.cert}`;
 const cut = (pem: string): string => pem.replace(/\n.*\n/, '\n');
 
-/** Settings that are text in PEM. */
+/** The settings whose values are text in PEM. */
 export const tlsSettings: readonly SettingCase[] = [
   {
     name: 'SLUICE_REDIS_TLS_CA',

@@ -19,7 +19,7 @@ export const tokenSettings: readonly SettingCase[] = [
     byDefault: [],
     good: [
       ['s'.repeat(32), ['s'.repeat(32)]],
-      // Bytes are counted, not characters.
+      // The length counts in bytes, not in characters.
       ['é'.repeat(16), ['é'.repeat(16)]],
       [` ${'n'.repeat(32)} , ${'o'.repeat(40)},\n`, ['n'.repeat(32), 'o'.repeat(40)]],
       [ten.join(','), ten],
@@ -28,16 +28,16 @@ export const tokenSettings: readonly SettingCase[] = [
       's'.repeat(31),
       'secret',
       ',',
-      // Each has to be long enough, which shows whoever has a comma in an old secret.
+      // Each part has to be long enough. A secret with a comma is therefore refused.
       `${'s'.repeat(20)},${'s'.repeat(20)}`,
       `${'s'.repeat(32)},short`,
       [...ten, 'x'.repeat(32)].join(','),
       `"${'n'.repeat(32)}",x${'o'.repeat(40)}`,
       `x${'n'.repeat(32)},'${'o'.repeat(40)}'`,
-      // One to a line, as in a file: a comma is what parts them.
+      // One secret on each line, as in a file: a comma then belongs to the secret.
       `${'n'.repeat(32)}\n${'o'.repeat(32)}`,
       `${'n'.repeat(32)}\r\n${'o'.repeat(32)},${'p'.repeat(32)}`,
-      // Bytes that are no text, and would be another secret than the one in the file.
+      // The file's bytes are not UTF-8, so decoding would change the secret.
       Buffer.alloc(48, 0xe9).toString('utf8'),
       Buffer.from(`\ufeff${'n'.repeat(32)}`, 'utf16le').toString('utf8'),
     ],
@@ -48,7 +48,7 @@ export const tokenSettings: readonly SettingCase[] = [
     byDefault: undefined,
     good: [
       ...[rsa, ec, ed].map(({ publicKey: key }) => [pem(key, 'spki'), pem(key, 'spki')] as const),
-      // In one line, as a variable often has it.
+      // PEM in one line, as variables often hold it.
       [publicKey.replaceAll('\n', String.raw`\n`), publicKey],
     ],
     bad: [

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config.ts';
+import { loadConfig } from '../../../src/config/config.ts';
 
 const OTEL_EXPORTER_OTLP_ENDPOINT = 'http://collector:4318';
 
@@ -31,22 +31,22 @@ const wrong = [
   ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'expected http/protobuf or http/json'],
   ['OTEL_TRACES_EXPORTER', 'zipkin', 'expected otlp'],
   ['OTEL_TRACES_SAMPLER', 'jaeger_remote', 'expected always_on'],
-  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'collector:4317', 'no http:// or https:// URL'],
+  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'collector:4317', 'not an http:// or https:// URL'],
 ] as const;
 
-describe('what cannot be followed stops the start', () => {
+describe('a setting that cannot be applied stops the start', () => {
   test.each(wrong)('%s=%s', (name, value, expected) => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT, [name]: value };
     expect(() => loadConfig(env)).toThrow(name);
     expect(() => loadConfig(env)).toThrow(expected);
   });
 
-  test('but not where nothing is traced: it may be meant for others', () => {
+  test('but not while tracing is off: the variables may be meant for other programs', () => {
     for (const [name, value] of wrong)
       expect(loadConfig({ [name]: value, OTEL_SDK_DISABLED: 'true' }).tracing).toBeUndefined();
   });
 
-  test('without repeating an endpoint, in which a password may be', () => {
+  test('and the message does not repeat the endpoint, which may hold a password', () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'user:hunter2@collector:4318' };
     expect(() => loadConfig(env)).toThrow('OTEL_EXPORTER_OTLP_ENDPOINT');
     expect(() => loadConfig(env)).not.toThrow('hunter2');

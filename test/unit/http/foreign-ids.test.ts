@@ -3,17 +3,19 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Fastify from 'fastify';
 import { afterEach, describe, expect, test } from 'vitest';
+import { FailedAttempts } from '../../../src/auth/failed-attempts.ts';
+import { CredentialGuard } from '../../../src/auth/credential-guard.ts';
 import { PublishKeys } from '../../../src/auth/publish-keys.ts';
-import { parseChannelName } from '../../../src/core/channel-name.ts';
-import type { EventId } from '../../../src/core/event.ts';
-import { UNFORESEEN, problemOf, sendProblem } from '../../../src/http/problem.ts';
-import { acknowledgement } from '../../../src/http/publication.ts';
-import { publishRoutes } from '../../../src/http/publish.ts';
-import { PublishLane } from '../../../src/http/publish-lane.ts';
+import { PublisherAccess } from '../../../src/auth/publisher-access.ts';
+import type { EventId } from '../../../src/events/event.ts';
+import { UNEXPECTED, problemOf, sendProblem } from '../../../src/http/problem.ts';
+import { publishRoutes } from '../../../src/routes/publish.ts';
+import { PublishLane } from '../../../src/routes/publish-lane.ts';
+import { Publisher } from '../../../src/publish/publisher.ts';
 import { openRaw, requestBytes } from '../../support/raw-http.ts';
-import { FairLoop } from '../../../src/core/fair-loop.ts';
+import { FairLoop } from '../../../src/delivery/fair-loop.ts';
 
-/** What somebody with access to Redis may have put where the log keeps the id of an idempotency key. */
+/** Values that somebody with access to Redis may have put in the place of an idempotency key's id. */
 const FOREIGN = [
   '1-0","admin":true,"x":"',
   '',
@@ -24,7 +26,7 @@ const FOREIGN = [
 ] as EventId[];
 
 const MAX_BYTES = 1024 ** 2;
-const channel = parseChannelName('news');
+const FOUND = expect.stringMatching(/^the log returned an invalid id: ".{0,100}"$/s) as string;
 const body = '{"channel":"news","data":"x"}';
 const headers = [
   'Authorization: Bearer key',
@@ -32,26 +34,36 @@ const headers = [
   `Content-Length: ${body.length}`,
 ];
 
+/** A publisher on a log that answers with this id. */
+function publisherOf(id: EventId): Publisher {
+  const attempts = new FailedAttempts({ limit: Infinity, window: 0 });
+  const guard = new CredentialGuard({ attempts, onFailed: () => undefined, onTooMany: () => undefined });
+  return new Publisher({
+    log: { append: () => Promise.resolve([{ id, replayed: true }]) },
+    policy: { size: 1, ttl: 1 },
+    credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
+    revocations: { refuses: () => false },
+    limiter: { count: () => undefined },
+    maxBodyBytes: MAX_BYTES,
+    instruments: { published: () => undefined },
+    tracer: undefined,
+  });
+}
+
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-test.each(FOREIGN)('an acknowledgement is not made of what is no id: %.40j', (id) => {
-  expect(() => acknowledgement(channel, id)).toThrow(
-    /^the log answered with an id that is none: ".{0,100}"$/s,
-  );
-});
-
 describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
-  const hub = { publish: () => Promise.resolve({ id, replayed: true }) };
+  const publisher = publisherOf(id);
 
-  test('the lane says that something went wrong, and what', async () => {
+  test('the lane answers with an internal error, and reports it', async () => {
     const errors: unknown[] = [];
     const server = createServer();
     const lane = new PublishLane(server, {
-      hub,
-      keys: new PublishKeys(['key']),
+      publisher,
+      trusts: () => false,
       maxHeaderBytes: 16_384,
       maxBodyBytes: MAX_BYTES,
       keepAlive: 60_000,
@@ -68,40 +80,29 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
     connection.send(requestBytes({ method: 'POST', path: '/publish', headers, body }));
     const answer = await connection.answer();
     connection.close();
-    expect([answer.status, JSON.parse(answer.body)]).toEqual([500, problemOf(UNFORESEEN)]);
-    expect(errors).toHaveLength(1);
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([500, problemOf(UNEXPECTED)]);
+    expect(errors).toEqual([expect.objectContaining({ message: FOUND })]);
   });
 
-  test('the route does not answer with it either', async () => {
+  test('the route does not return the id either', async () => {
     const app = Fastify();
     closing.push(() => app.close());
     const errors: unknown[] = [];
     app.setErrorHandler((error, _request, reply) => {
       errors.push(error);
-      return sendProblem(reply, UNFORESEEN);
+      return sendProblem(reply, UNEXPECTED);
     });
     await app.register(publishRoutes, {
-      hub,
-      publishers: { of: () => new PublishKeys(['key']).access('key') ?? expect.unreachable() },
-      revocations: { refuses: () => false },
-      rates: {
-        perKey: undefined,
-        perAddress: undefined,
-        counter: undefined,
-        onUncounted: () => undefined,
-        onRefused: () => undefined,
-      },
-      maxBodyBytes: MAX_BYTES,
+      publisher,
       loop: new FairLoop(),
-      tracer: undefined,
     });
     const answer = await app.inject({
       method: 'POST',
       url: '/publish',
-      headers: { 'content-type': 'application/json' },
+      headers: { authorization: 'Bearer key', 'content-type': 'application/json' },
       body,
     });
-    expect([answer.statusCode, answer.json()]).toEqual([500, problemOf(UNFORESEEN)]);
-    expect(errors).toHaveLength(1);
+    expect([answer.statusCode, answer.json()]).toEqual([500, problemOf(UNEXPECTED)]);
+    expect(errors).toEqual([expect.objectContaining({ message: FOUND })]);
   });
 });

@@ -38,7 +38,7 @@ async function listen(port = 0): Promise<Listening> {
 }
 
 test.runIf(process.platform === 'linux')(
-  'several connections are accepted in a turn of the event loop',
+  'the broker accepts several connections in a turn of the event loop',
   async () => {
     const { server, port } = await listen();
     let accepted = 0;
@@ -56,17 +56,17 @@ test.runIf(process.platform === 'linux')(
     };
     count();
     await all;
-    // One socket takes at least 400.
+    // A single listening socket needs at least 400 turns.
     expect(turns).toBeLessThan(200);
   },
 );
 
-test('a second one on the same port is refused, as by a server with a single socket', async () => {
+test('a second server on the same port is refused, as with a single socket', async () => {
   const { port } = await listen();
   await expect(listen(port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
-test('every connection is answered, and none is accepted after the end', async () => {
+test('every connection is answered, and none is accepted after closing', async () => {
   const { server, sockets, port } = await listen();
   const answers = await Promise.all(
     Array.from({ length: 100 }, async () => (await fetch(`http://127.0.0.1:${port}/`)).text()),

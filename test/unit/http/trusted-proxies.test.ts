@@ -16,13 +16,13 @@ test.each([
   '2001:db8::1',
   '2001:0DB8:0:0::1',
   'fd12::1',
-  // An IPv4 peer of a socket that takes both kinds.
+  // An IPv4 peer of a dual-stack socket.
   '::ffff:10.1.2.3',
   '::FFFF:192.0.2.1',
-  // Networks that are written that way.
+  // Addresses of networks that are given as IPv4-mapped IPv6.
   '172.16.1.1',
   '198.51.100.7',
-  // With the port that some proxies add.
+  // An address with the port that some proxies add.
   '10.1.2.3:51324',
   '[fd12::1]:443',
   '[2001:db8::1]',
@@ -45,6 +45,6 @@ test.each([
   '10.1.2.3:',
   '10.1.2.3:80:80',
   '"10.1.2.3',
-])('%o is not', (address) => {
+])('%o is not trusted', (address) => {
   expect(trusts(address)).toBe(false);
 });

@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { Revocations } from '../replicas/revocations.ts';
+import { packageVersion } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { FairLoop } from '../delivery/fair-loop.ts';
+import { Disconnector } from '../replicas/disconnector.ts';
+import { Metrics } from '../observe/metrics.ts';
+import { openBackbone } from './backbone.ts';
+import { openCredentials } from './credentials.ts';
+import { openDelivery } from './delivery.ts';
+import { openPublisher } from './publisher.ts';
+import { LogWatch } from './log-watch.ts';
+import { readinessOf } from './readiness.ts';
+import { RefusalNotices } from './refusal-notices.ts';
+import { openServers } from './servers.ts';
+import { startTracing } from './start-tracing.ts';
+
+export interface App {
+  /** The name of this replica. Each replica has another name. */
+  readonly replica: string;
+  readonly version: string;
+  /** Starts to listen. Returns the URL of the broker, and the URL of the admin port if there is one. */
+  listen(): Promise<{ readonly url: string; readonly adminUrl: string | undefined }>;
+  /** Reports not ready, ends every stream over the drain window, and lets requests finish. */
+  drain(): Promise<void>;
+  /** Sets the certificate for new connections, if TLS is on. Open connections keep the old one. */
+  renewCertificate(config: Config): void;
+  /** Closes everything at once. Cuts open streams. */
+  close(): Promise<void>;
+}
+
+/**
+ * The composition root: opens the log, then delivery, credentials and servers over it.
+ */
+export async function createApp(
+  config: Config,
+  logger: Logger,
+  /** Says how many lines the logger's output has dropped. */
+  logOutput: { readonly dropped: number },
+): Promise<App> {
+  const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
+  const logWatch = new LogWatch(logger);
+  const { log, control, counter } = openBackbone(config, replica, logWatch);
+  const tracing = await startTracing(config, logger);
+
+  const version = packageVersion();
+  const metrics: Metrics = new Metrics({
+    version,
+    connections: () => connections.size,
+    connectionsLimit: () => config.maxConnections,
+    channels: () => hub.channelsFollowed,
+    bufferedBytes: () => connections.bufferedBytes,
+    revocations: () => revocations.size,
+    logLinesDropped: () => logOutput.dropped,
+    log: () => log.health(),
+    ready: async () => (await readiness()).ready,
+  });
+  const loop = new FairLoop();
+  const { hub, connections } = openDelivery(config, { log, loop, metrics, logWatch });
+  const readiness = () => readinessOf(log, logWatch, connections);
+
+  const revocations = new Revocations({ ttl: config.revocationTtl });
+  const disconnector = new Disconnector({ connections, revocations, control });
+  const refusals = new RefusalNotices(metrics, logger);
+  const credentials = openCredentials(config, {
+    logger,
+    revocations,
+    onFailed: metrics.failedAuthentication,
+    onTooMany: (address) => refusals.onRequestRefused('failed-authentication', address),
+  });
+
+  const publisher = openPublisher(config, {
+    log,
+    counter,
+    credentials,
+    revocations,
+    refusals,
+    metrics,
+    tracer: tracing?.requests,
+  });
+
+  const delivery = { publisher, hub, connections, loop, control };
+  const access = { credentials, revocations, refusals };
+  const about = { metrics, readiness, version };
+  const servers = await openServers(config, logger, { ...delivery, ...access, ...about });
+
+  const close = async (): Promise<void> => {
+    credentials.close();
+    disconnector.close();
+    hub.close();
+    connections.close();
+    await servers.close();
+    await Promise.all([log.close(), tracing?.close()]);
+  };
+
+  return {
+    replica,
+    version,
+    listen: () => servers.listen(),
+    async drain() {
+      const ended = connections.drain(config.drainWindow);
+      servers.sendAway();
+      await ended;
+      await servers.finish();
+      await close();
+    },
+    renewCertificate: (renewed) => servers.renewCertificate(renewed),
+    close,
+  };
+}

@@ -1,0 +1,40 @@
+import type { Config } from '../config/config.ts';
+import type { EventLog } from '../log/event-log.ts';
+import type { FairLoop } from '../delivery/fair-loop.ts';
+import { Hub } from '../delivery/hub.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { Connections } from '../stream/connections.ts';
+import type { LogWatch } from './log-watch.ts';
+
+export interface DeliveryOptions {
+  readonly log: EventLog;
+  readonly loop: FairLoop;
+  readonly metrics: Pick<Metrics, 'instruments' | 'closed'>;
+  readonly logWatch: Pick<LogWatch, 'onTrouble'>;
+}
+
+/** The hub takes events from the log, and the connections write them to the sockets. */
+export function openDelivery(
+  config: Config,
+  { log, loop, metrics, logWatch }: DeliveryOptions,
+): { readonly hub: Hub; readonly connections: Connections } {
+  const hub = new Hub({
+    log,
+    loop,
+    instruments: metrics.instruments,
+    policy: { size: config.historySize, ttl: config.historyTtl },
+    onTrouble: logWatch.onTrouble,
+  });
+  const connections = new Connections({
+    loop,
+    heartbeat: config.heartbeat,
+    stallTimeout: config.stallTimeout,
+    retry: config.retry,
+    maxAge: config.maxConnectionAge,
+    maxConnections: config.maxConnections,
+    maxPerAddress: config.maxConnectionsPerIp,
+    maxPerSubject: config.maxConnectionsPerSubject,
+    onClosed: metrics.closed,
+  });
+  return { hub, connections };
+}

@@ -1,0 +1,71 @@
+import type { Logger } from 'pino';
+import type { ChannelName } from '../events/channel-name.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { LogHealth } from '../log/event-log.ts';
+import type { LogTrouble } from '../events/log-trouble.ts';
+import { RareNotice } from '../observe/rare-notice.ts';
+import type { LogNotices } from './backbone.ts';
+
+/** How long the log may be down while this replica stays ready, in ms. A failover takes less time. */
+const READINESS_GRACE_MS = 15_000;
+/** Between two log lines about the same kind of refusal while Redis is up, in ms. */
+const NOTICE_INTERVAL_MS = 60_000;
+
+/** Logs when Redis goes down or comes up, and remembers since when Redis is down. */
+export class LogWatch implements LogNotices {
+  readonly #logger: Logger;
+  readonly #refusals: RareNotice<LogTrouble, string>;
+  readonly #unreadable: RareNotice<LogTrouble, ChannelName>;
+  #up = false;
+  #everUp = false;
+  #downSince = performance.now();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    this.#refusals = new RareNotice(
+      (reason, times, words) =>
+        logger.warn({ reason, detail: words, times }, 'redis: refuses a command; other commands succeed'),
+      NOTICE_INTERVAL_MS,
+    );
+    this.#unreadable = new RareNotice(
+      (reason, times, channel) =>
+        logger.warn(
+          { reason, channel, times },
+          'a channel cannot be read or followed; its subscribers wait, and the broker tries again',
+        ),
+      NOTICE_INTERVAL_MS,
+    );
+  }
+
+  readonly onHealth = ({ up, reason, detail, slotsDown }: LogHealth): void => {
+    if (up && reason === '') this.#logger.info('redis: up');
+    else if (up)
+      this.#logger.warn(
+        { reason, slotsDown, detail },
+        'redis: partly down; publishes to channels in these slots get 503',
+      );
+    else this.#logger.warn({ reason, detail }, 'redis: down; streams stay open, publishes get 503');
+    if (this.#up && !up) this.#downSince = performance.now();
+    this.#up = up;
+    this.#everUp ||= up;
+  };
+
+  readonly onLogRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
+
+  /** Called for a channel with subscribers. Skips outages of the whole log, because onHealth reports them. */
+  readonly onTrouble = (channel: ChannelName, error: unknown): void => {
+    const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
+    if (reason !== 'unreachable' && reason !== 'timeout') this.#unreadable.note(reason, channel);
+  };
+
+  readonly onEviction = (policy: string): void =>
+    this.#logger.warn(
+      { policy },
+      'redis: its maxmemory-policy may evict events, and subscribers then get gaps; set noeviction',
+    );
+
+  /** Whether this replica is ready while the log is in this state. */
+  isTolerable({ up }: LogHealth): boolean {
+    return up || (this.#everUp && performance.now() - this.#downSince < READINESS_GRACE_MS);
+  }
+}

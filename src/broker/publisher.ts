@@ -1,0 +1,43 @@
+import type { Revocations } from '../replicas/revocations.ts';
+import type { Config } from '../config/config.ts';
+import type { EventLog } from '../log/event-log.ts';
+import type { RateCounter } from '../auth/rate.ts';
+import type { RequestTracer } from '../publish/request-tracer.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { PublishLimiter } from '../publish/publish-limiter.ts';
+import { Publisher } from '../publish/publisher.ts';
+import type { Credentials } from './credentials.ts';
+import type { RefusalNotices } from './refusal-notices.ts';
+
+export interface PublisherParts {
+  readonly log: EventLog;
+  /** Counts publishes for all replicas together. Undefined with the embedded log, which serves one replica. */
+  readonly counter: RateCounter | undefined;
+  readonly credentials: Pick<Credentials, 'publishers'>;
+  readonly revocations: Revocations;
+  readonly refusals: RefusalNotices;
+  readonly metrics: Pick<Metrics, 'instruments' | 'uncounted'>;
+  /** Undefined when tracing is off. */
+  readonly tracer: RequestTracer | undefined;
+}
+
+/** Makes the publisher. The HTTP routes and the publish lane pass every publish to it. */
+export function openPublisher(config: Config, parts: PublisherParts): Publisher {
+  const { log, counter, credentials, revocations, refusals, metrics, tracer } = parts;
+  return new Publisher({
+    log,
+    policy: { size: config.historySize, ttl: config.historyTtl },
+    credentials: credentials.publishers,
+    revocations,
+    limiter: new PublishLimiter({
+      perKey: config.publishRatePerKey,
+      perAddress: config.publishRatePerIp,
+      counter,
+      onUncounted: metrics.uncounted,
+      onRequestRefused: refusals.onRequestRefused,
+    }),
+    maxBodyBytes: config.maxBodyBytes,
+    instruments: metrics.instruments,
+    tracer,
+  });
+}

@@ -1,0 +1,70 @@
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+import type { Revocations } from '../replicas/revocations.ts';
+import type { Config } from '../config/config.ts';
+import type { ControlBus } from '../replicas/control-bus.ts';
+import type { FairLoop } from '../delivery/fair-loop.ts';
+import type { Hub } from '../delivery/hub.ts';
+import { apiDocument } from '../routes/api-document.ts';
+import { consolePage } from '../routes/console-page.ts';
+import { DescribedRoutes } from '../http/api/described-routes.ts';
+import { disconnectRoute } from '../routes/disconnect.ts';
+import { healthRoutes } from '../routes/health.ts';
+import type { Readiness } from '../routes/health.ts';
+import { metricsRoute } from '../routes/metrics-endpoint.ts';
+import { publishRoutes } from '../routes/publish.ts';
+import { subscribeRoutes } from '../routes/subscribe.ts';
+import { tokenRoutes } from '../routes/tokens.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { Publisher } from '../publish/publisher.ts';
+import type { Connections } from '../stream/connections.ts';
+import type { Credentials } from './credentials.ts';
+import type { RefusalNotices } from './refusal-notices.ts';
+
+/** The parts that the routes use. */
+export interface RouteParts {
+  readonly publisher: Publisher;
+  readonly hub: Hub;
+  readonly connections: Connections;
+  readonly loop: FairLoop;
+  readonly control: ControlBus;
+  readonly credentials: Credentials;
+  readonly revocations: Revocations;
+  readonly refusals: RefusalNotices;
+  readonly metrics: Metrics;
+  readonly readiness: () => Promise<Readiness>;
+  readonly version: string;
+}
+
+const CONSOLE = fileURLToPath(new URL('../console', import.meta.url));
+
+/** Registers the routes of the broker's port, in the order of the API document. */
+export async function brokerRoutes(app: FastifyInstance, config: Config, parts: RouteParts): Promise<void> {
+  const { publisher, hub, connections, loop, control, revocations, metrics, refusals, version } = parts;
+  const { keys, publishers, subscribers, issuer } = parts.credentials;
+  const described = new DescribedRoutes();
+  described.watch(app);
+  await app.register(publishRoutes, { publisher, loop });
+  await app.register(disconnectRoute, { control, keys, publishers });
+  await app.register(subscribeRoutes, {
+    hub,
+    connections,
+    subscribers,
+    revocations,
+    onOpened: metrics.opened,
+    onStreamRefused: refusals.onStreamRefused,
+  });
+  await app.register(tokenRoutes, { keys, publishers, issuer });
+  await app.register(consolePage, { folder: CONSOLE });
+  if (config.adminPort === undefined) await adminRoutes(app, parts);
+  await app.register(apiDocument, { described, version, tokenCookie: config.tokenCookie });
+}
+
+/** Registers health and metrics: on the admin port if there is one, otherwise on the broker's port. */
+export async function adminRoutes(
+  app: FastifyInstance,
+  { readiness, metrics }: Pick<RouteParts, 'readiness' | 'metrics'>,
+): Promise<void> {
+  await app.register(healthRoutes, { readiness });
+  await app.register(metricsRoute, { exposition: metrics });
+}

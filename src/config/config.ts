@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
+import type { TraceProtocol } from '../observe/span-exporter.ts';
+import { emptyValueFaults, TOKEN_KEYS } from './empty-values.ts';
+import { machineFaults } from './machine-faults.ts';
+import { thisMachine } from './machine.ts';
+import type { Machine } from './machine.ts';
+import { networkShare } from './network-share.ts';
+import { rawValue } from './raw-values.ts';
+import { secretFaults } from './secret-strength.ts';
+import { nameFaults } from './setting-names.ts';
+import { SECRETS, SETTINGS } from './settings.ts';
+import type { SettingName } from './settings.ts';
+import { tlsProblems } from './tls-settings.ts';
+import { readTracing } from './tracing.ts';
+
+/** Stops the start. Has one line for each invalid setting, and each line says how to fix it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+type Values = { readonly [N in SettingName]: z.output<(typeof SETTINGS)[N]['schema']> | Absent<N> };
+type Absent<N extends SettingName> = (typeof SETTINGS)[N]['fallback'] extends string ? never : undefined;
+
+/** The settings as read from the environment, frozen. Only main.ts, cli/ and broker/ use this type. */
+export type Config = Readonly<ReturnType<typeof toConfig>>;
+
+/** A URL can hold a password before an `@`, or a key behind a `?`. */
+const MAY_HOLD_SECRET = /[@?]/;
+
+/** A warning is given when the trusted networks hold more than this share of all addresses. */
+const LARGE_SHARE = 1 / 16;
+
+/**
+ * Reads the environment (docs/protocol.md §9).
+ * @throws ConfigError naming every setting that is unknown, is invalid, or would make channels public by mistake
+ */
+export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachine()): Config {
+  const problems: string[] = [];
+  const values: Partial<Record<SettingName, unknown>> = {};
+  const raws = new Map<SettingName, string>();
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const { schema, fallback, example } = SETTINGS[name];
+    const raw = rawValue(name, { env, isSecret: SECRETS.has(name), problems });
+    if (raw !== undefined) raws.set(name, raw);
+    const given = raw ?? fallback;
+    if (given === undefined) continue;
+    const result = (schema as z.ZodType).safeParse(given);
+    if (result.success) values[name] = result.data;
+    else problems.push(refusal(name, given, result.error, example));
+  }
+  // Skips pair checks when a value was already reported as invalid.
+  if (problems.length === 0) problems.push(...tlsProblems(values));
+  const faults = [
+    nameFaults(env),
+    emptyValueFaults(env, (name) => raws.has(name)),
+    secretFaults((name) => raws.get(name)),
+  ];
+  problems.push(...faults.flatMap((fault) => fault.problems));
+  const tokenKeys = TOKEN_KEYS.filter((name) => values[name] !== undefined);
+  if (tokenKeys.length > 1)
+    problems.push(`${tokenKeys.join(' and ')} are set. Keep only one: it verifies all tokens.`);
+  // With a token key, channels are no longer public by default.
+  if (tokenKeys.length > 0 && !raws.has('SLUICE_PUBLIC_CHANNELS')) values.SLUICE_PUBLIC_CHANNELS = [];
+  const tracing = readTracing(env, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  const warnings = faults.flatMap((fault) => fault.warnings);
+  const config = toConfig(values as Values, tracing, warnings);
+  warnings.push(...sizeWarnings(config, machine));
+  return Object.freeze(config);
+}
+
+/** Whether the broker accepts tokens. With tokens, a publisher needs no publish key. */
+export function takesTokens({ jwtSecrets, jwtPublicKey, jwksUrl }: Config): boolean {
+  return jwtSecrets.length > 0 || jwtPublicKey !== undefined || jwksUrl !== undefined;
+}
+
+/** Reads the broker's version from package.json. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: readonly string[]) {
+  return {
+    port: values.PORT,
+    host: values.HOST,
+    logLevel: values.LOG_LEVEL,
+    redisUrl: values.REDIS_URL,
+    redisPrefix: values.SLUICE_REDIS_PREFIX,
+    waitReplicas: values.SLUICE_REDIS_WAIT_REPLICAS,
+    redisTlsCa: values.SLUICE_REDIS_TLS_CA,
+    redisTlsCert: values.SLUICE_REDIS_TLS_CERT,
+    redisTlsKey: values.SLUICE_REDIS_TLS_KEY,
+    publishKeys: values.SLUICE_PUBLISH_KEYS ?? [],
+    jwtSecrets: values.SLUICE_JWT_SECRET ?? [],
+    jwtPublicKey: values.SLUICE_JWT_PUBLIC_KEY,
+    jwksUrl: values.SLUICE_JWKS_URL,
+    jwtIssuer: values.SLUICE_JWT_ISSUER,
+    jwtAudience: values.SLUICE_JWT_AUDIENCE,
+    jwtClockTolerance: values.SLUICE_JWT_CLOCK_TOLERANCE,
+    tokenCookie: values.SLUICE_TOKEN_COOKIE,
+    publicChannels: values.SLUICE_PUBLIC_CHANNELS,
+    revocationTtl: values.SLUICE_REVOCATION_TTL,
+    corsOrigins: values.SLUICE_CORS_ORIGINS,
+    historySize: values.SLUICE_HISTORY_SIZE,
+    historyTtl: values.SLUICE_HISTORY_TTL,
+    memoryBytes: values.SLUICE_MEMORY_BYTES,
+    heartbeat: values.SLUICE_HEARTBEAT,
+    retry: values.SLUICE_RETRY,
+    stallTimeout: values.SLUICE_STALL_TIMEOUT,
+    drainWindow: values.SLUICE_DRAIN_WINDOW,
+    maxConnections: values.SLUICE_MAX_CONNECTIONS ?? Infinity,
+    maxConnectionsPerIp: values.SLUICE_MAX_CONNECTIONS_PER_IP ?? Infinity,
+    maxConnectionsPerSubject: values.SLUICE_MAX_CONNECTIONS_PER_SUBJECT ?? Infinity,
+    maxConnectionAge: values.SLUICE_MAX_CONNECTION_AGE,
+    maxBodyBytes: values.SLUICE_MAX_BODY_BYTES,
+    maxHeaderBytes: values.SLUICE_MAX_HEADER_BYTES,
+    headTimeout: values.SLUICE_HEAD_TIMEOUT,
+    publishRatePerKey: values.SLUICE_PUBLISH_RATE_PER_KEY,
+    publishRatePerIp: values.SLUICE_PUBLISH_RATE_PER_IP,
+    failedAuthLimit: values.SLUICE_FAILED_AUTH_LIMIT,
+    trustedProxies: values.SLUICE_TRUSTED_PROXIES,
+    idempotencyTtl: values.SLUICE_IDEMPOTENCY_TTL,
+    adminPort: values.SLUICE_ADMIN_PORT,
+    tlsCert: values.SLUICE_TLS_CERT,
+    tlsKey: values.SLUICE_TLS_KEY,
+    /** Undefined when tracing is off. */
+    tracing,
+    /** One line for each likely mistake that does not stop the start. No line holds a secret. */
+    warnings,
+  };
+}
+
+/** Warns of sizes that exceed the machine, and of trusted networks that are too large. */
+function sizeWarnings(
+  { redisUrl, memoryBytes, trustedProxies, ...config }: Config,
+  machine: Machine,
+): string[] {
+  const lines = machineFaults(
+    { ...config, memoryBytes: redisUrl === undefined ? memoryBytes : undefined },
+    machine,
+  );
+  if (networkShare(trustedProxies) > LARGE_SHARE)
+    lines.push(
+      'SLUICE_TRUSTED_PROXIES holds more than a sixteenth of all addresses. Any client in these networks can claim any address in X-Forwarded-For.',
+    );
+  return lines;
+}
+
+function refusal(name: SettingName, given: string, error: z.ZodError, example: string): string {
+  const expected = error.issues[0]?.message ?? 'another value';
+  // Never shows a secret, even an invalid one: it may be the real secret with a typing error.
+  const shown = SECRETS.has(name) || MAY_HOLD_SECRET.test(given) ? 'a hidden value' : `"${given}"`;
+  const source = example.startsWith('/') ? `${name}_FILE` : name;
+  return `${name} is ${shown}; expected ${expected}. Example: ${source}=${example}`;
+}

@@ -1,0 +1,97 @@
+import { Channel } from './channel.ts';
+import type { ChannelContext } from './channel.ts';
+import type { ChannelName } from '../events/channel-name.ts';
+import type { Start } from '../events/cursor.ts';
+import type { EventLog, HistoryPolicy } from '../log/event-log.ts';
+import type { FairLoop } from './fair-loop.ts';
+import type { Instruments } from './instruments.ts';
+import { LastRun } from './recent-events.ts';
+import type { Sink } from './sink.ts';
+import { Subscription } from './subscription.ts';
+
+/** How long a channel without subscribers is followed, in ms, so that subscribers can reconnect cheaply. */
+const LINGER_MS = 5_000;
+/** The memory of the recent events of all channels, in bytes. */
+const RECENT_BYTES = 64 * 1024 * 1024;
+/** The memory of the events that all channels hold back while they read the log, in bytes. */
+const HELD_BYTES = 32 * 1024 * 1024;
+
+export interface HubOptions {
+  readonly log: EventLog;
+  readonly loop: FairLoop;
+  readonly instruments: Instruments;
+  /** Which events the log keeps of each channel. */
+  readonly policy: HistoryPolicy;
+  /** Called when the log cannot be read or followed for a channel. The channel tries again. */
+  readonly onTrouble: (channel: ChannelName, error: unknown) => void;
+}
+
+/** The channels that have subscribers on this replica, by name. */
+export class Hub {
+  readonly #loop: FairLoop;
+  readonly #instruments: Instruments;
+  readonly #context: ChannelContext;
+  readonly #channels = new Map<ChannelName, Channel>();
+  /** When each channel without subscribers lost its last one; the oldest first. */
+  readonly #idle = new Map<ChannelName, number>();
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor({ log, loop, instruments, policy, onTrouble }: HubOptions) {
+    this.#loop = loop;
+    this.#instruments = instruments;
+    const recentBudget = { limit: RECENT_BYTES, used: 0 };
+    const heldBudget = { limit: HELD_BYTES, used: 0 };
+    this.#context = {
+      log,
+      loop,
+      instruments,
+      policy,
+      onTrouble,
+      recentBudget,
+      heldBudget,
+      lastRun: new LastRun(),
+    };
+    this.#sweep = setInterval(() => this.#stopIdle(), LINGER_MS / 5);
+    this.#sweep.unref();
+  }
+
+  get channelsFollowed(): number {
+    return this.#channels.size;
+  }
+
+  /** Writes the channel's events to the sink until {@link unsubscribe}. Writes nothing before this call returns. */
+  subscribe(name: ChannelName, start: Start, sink: Sink): Subscription {
+    let channel = this.#channels.get(name);
+    if (channel === undefined) {
+      channel = new Channel(name, this.#context);
+      this.#channels.set(name, channel);
+    }
+    this.#idle.delete(name);
+    const subscription = new Subscription(channel, start, sink, this.#loop, this.#instruments);
+    channel.add(subscription);
+    return subscription;
+  }
+
+  /** Ends a subscription of {@link subscribe}. */
+  unsubscribe(name: ChannelName, subscription: Subscription): void {
+    subscription.end();
+    if (this.#channels.get(name)?.size === 0) this.#idle.set(name, performance.now());
+  }
+
+  close(): void {
+    clearInterval(this.#sweep);
+    for (const channel of this.#channels.values()) channel.stop();
+    this.#channels.clear();
+    this.#idle.clear();
+  }
+
+  #stopIdle(): void {
+    const now = performance.now();
+    for (const [name, since] of this.#idle) {
+      if (now - since < LINGER_MS) break;
+      this.#idle.delete(name);
+      this.#channels.get(name)?.stop();
+      this.#channels.delete(name);
+    }
+  }
+}

@@ -1,0 +1,284 @@
+import type { Channel } from './channel.ts';
+import type { Start } from '../events/cursor.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { EventRun } from '../events/event-run.ts';
+import { ORIGIN, compareEventIds, eventTime, lastIdBefore } from '../events/event.ts';
+import type { EventId } from '../events/event.ts';
+import type { FairLoop, FairTask } from './fair-loop.ts';
+import type { Instruments } from './instruments.ts';
+import type { SharedPage } from './shared-page.ts';
+import type { LogTrouble } from '../events/log-trouble.ts';
+import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
+import type { Sink } from './sink.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** docs/architecture.md has a table of the states and of what each waits for. */
+type State = 'waiting' | 'catching-up' | 'live' | 'ended';
+
+/** The next step of a subscription that catches up. */
+type Step =
+  /** Turn the start into a position. */
+  | { readonly do: 'begin' }
+  /** Go live, or read on from the position. */
+  | { readonly do: 'advance' }
+  /** Wait for the log's answer. */
+  | { readonly do: 'await-log'; readonly withdraw: Withdraw }
+  /** Write the page that the log has given. */
+  | { readonly do: 'deliver'; readonly page: SharedPage }
+  /** Does the same as `advance`, after the log has returned no events after the position. */
+  | { readonly do: 'advance-from-end' };
+
+const BEGIN: Step = { do: 'begin' };
+const ADVANCE: Step = { do: 'advance' };
+const ADVANCE_FROM_END: Step = { do: 'advance-from-end' };
+
+/**
+ * One subscriber of one channel, either catching up or live. While it catches up, it reads pages at the pace of its
+ * socket. While it is live, the channel gives it what arrives. Joining, resuming, a lost announcement, a restarted log
+ * and a slow reader are all one move: back to catching up from {@link position}.
+ */
+export class Subscription implements Subscriber, PageConsumer, RewindConsumer, FairTask {
+  position: EventId = ORIGIN;
+  arrivedAt = 0;
+  liveIndex = -1;
+  readonly #channel: Channel;
+  readonly #loop: FairLoop;
+  readonly #sink: Sink;
+  readonly #instruments: Instruments;
+  #state: State = 'waiting';
+  #step: Step = BEGIN;
+  /** Where to begin. Undefined once the first events from there are written, or there were none. */
+  #start: Start | undefined;
+  /** Whether the next step is in the loop's queue. */
+  #queued = false;
+  #readyWritten = false;
+  /** Why the log cannot be read; undefined once the reason has been written. */
+  #trouble: LogTrouble | undefined;
+  #writtenTrouble: LogTrouble | undefined;
+
+  constructor(channel: Channel, start: Start, sink: Sink, loop: FairLoop, instruments: Instruments) {
+    this.#channel = channel;
+    this.#start = start;
+    this.#sink = sink;
+    this.#loop = loop;
+    this.#instruments = instruments;
+  }
+
+  /** The id from which the reader would resume; undefined while it is not known. */
+  get cursor(): EventId | undefined {
+    const start = this.#start;
+    if (this.#step.do === 'begin') return start?.from === 'id' ? start.id : undefined;
+    return needsLog(start) ? undefined : this.position;
+  }
+
+  anchor(tail: EventId): void {
+    if (this.#step.do === 'begin' && this.#start?.from === 'tail') this.#start = { from: 'id', id: tail };
+  }
+
+  /** The sink can take bytes again. */
+  resume(): void {
+    if (this.#state !== 'live') this.schedule();
+  }
+
+  /** Ends the subscription. Nothing is written any more. */
+  end(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    if (this.#step.do === 'await-log') this.#step.withdraw();
+    this.#step = ADVANCE;
+    this.#channel.remove(this);
+  }
+
+  deliver(run: EventRun): boolean {
+    // Another subscription of the same connection may have filled the sink.
+    const writable = this.#sink.writable;
+    if (writable) {
+      this.position = run.to;
+      this.#sink.deliver(run);
+    }
+    if (!this.#sink.writable) this.catchUp();
+    return writable;
+  }
+
+  catchUp(): void {
+    if (this.#hasEnded) return;
+    this.#channel.leaveLive(this);
+    this.#state = 'catching-up';
+    this.#step = ADVANCE;
+    this.schedule();
+  }
+
+  schedule(): void {
+    if (this.#queued || this.#state === 'ended') return;
+    this.#queued = true;
+    this.#loop.add(this);
+  }
+
+  onPage(page: SharedPage): void {
+    this.#step = { do: 'deliver', page };
+    this.schedule();
+  }
+
+  onRewound(after: EventId): void {
+    this.#step = ADVANCE;
+    this.position = after;
+    this.schedule();
+  }
+
+  /** The reason is written in a later step, because thousands of subscribers may wait for the same log. */
+  onTrouble(error: unknown): void {
+    const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
+    if (this.#writtenTrouble === reason) return;
+    this.#writtenTrouble = reason;
+    this.#trouble = reason;
+    this.schedule();
+  }
+
+  get #hasEnded(): boolean {
+    return this.#state === 'ended';
+  }
+
+  /** To be asked again after each call to the sink: the owner may end the subscription inside of the call. */
+  get #canWrite(): boolean {
+    return !this.#hasEnded && this.#sink.writable;
+  }
+
+  /** Takes one step of catching up. The log, the sink or the channel schedules the next. */
+  run(): boolean {
+    this.#queued = false;
+    if (this.#state === 'live' || !this.#canWrite) return false;
+    if (this.#trouble !== undefined) this.#sink.waiting(this.#trouble);
+    this.#trouble = undefined;
+    if (this.#step.do === 'await-log' || !this.#canWrite) return false;
+    if (!this.#channel.serving) {
+      this.#state = 'waiting';
+      this.#channel.wait(this);
+      return false;
+    }
+    this.#state = 'catching-up';
+    if (this.#step.do === 'begin' && !this.#begin()) return false;
+    if (this.#step.do === 'deliver') this.#deliver(this.#step.page);
+    if (this.#canWrite) this.#advance();
+    return false;
+  }
+
+  /**
+   * Law 2, Join: writing the events that were missed last and going live are one synchronous step. While pages are read,
+   * the channel goes on taking in events and keeps the newest. This step writes those after the position.
+   */
+  #advance(): void {
+    const run = this.#channel.recentAfter(this.position, this.arrivedAt);
+    if (run === undefined) {
+      this.#readOn();
+      return;
+    }
+    this.#start = undefined;
+    this.#step = ADVANCE;
+    this.position = run.to;
+    if (run.events.length > 0) {
+      this.#sink.deliver(run);
+      this.#instruments.replayed(run.events.length);
+      if (!this.#canWrite) return;
+    }
+    if (this.position === this.#channel.position) this.#goLive();
+    // The channel has more events than fit in one run.
+    else this.schedule();
+  }
+
+  #readOn(): void {
+    if (this.#step.do === 'advance-from-end') {
+      this.#step = ADVANCE;
+      this.#state = 'waiting';
+      this.#channel.check(this);
+    } else {
+      const withdraw = this.#channel.read(this.position, this);
+      this.#step = { do: 'await-log', withdraw };
+    }
+  }
+
+  #goLive(): void {
+    this.#state = 'live';
+    this.#channel.join(this);
+    this.#writtenTrouble = undefined;
+    if (this.#readyWritten) return;
+    this.#readyWritten = true;
+    this.#sink.ready(this.#channel.name, this.position);
+    if (!this.#sink.writable) this.catchUp();
+  }
+
+  /** Turns the start into a position. Returns false when only the log can give it, and asks the log. */
+  #begin(): boolean {
+    const start = this.#start ?? { from: 'tail' };
+    const tail = this.#channel.position;
+    this.#step = ADVANCE;
+    switch (start.from) {
+      case 'tail':
+        this.position = tail;
+        return true;
+      case 'unreadable':
+        this.position = tail;
+        this.#writeGap(null, null);
+        return true;
+      case 'id':
+        this.position = start.id;
+        return true;
+      case 'earliest':
+        this.position = ORIGIN;
+        return true;
+      case 'time': {
+        const before = lastIdBefore(start.ms);
+        this.position = compareEventIds(before, tail) < 0 ? before : tail;
+        return true;
+      }
+      case 'last':
+        this.#step = { do: 'await-log', withdraw: this.#channel.rewind(start.count, this) };
+        return false;
+    }
+  }
+
+  #deliver({ run, complete, tail }: SharedPage): void {
+    const start = this.#start;
+    this.#start = undefined;
+    const { events } = run;
+    const [first] = events;
+    if (!complete && isLoss(first?.prev ?? tail, start)) {
+      const sawNothing = start?.from === 'time' || start?.from === 'earliest';
+      this.#writeGap(sawNothing ? null : this.position, first?.id ?? null);
+      if (this.#hasEnded) return;
+    }
+    if (first === undefined) {
+      if (!complete) this.position = tail;
+      this.#step = ADVANCE_FROM_END;
+      return;
+    }
+    this.#step = ADVANCE;
+    this.position = run.to;
+    this.#sink.deliver(run);
+    this.#instruments.replayed(events.length);
+    this.#channel.offer(events);
+  }
+
+  #writeGap(after: EventId | null, before: EventId | null): void {
+    this.#instruments.gap();
+    this.#sink.gap({ channel: this.#channel.name, after, before }, this.position);
+  }
+}
+
+/**
+ * Whether the log has to be asked which id this start means. A reader whose stream ends before the answer has no cursor
+ * yet, and has to send the same request again. An id made up for it could cause a gap.
+ */
+function needsLog(start: Start | undefined): boolean {
+  return start?.from === 'time' || start?.from === 'last' || start?.from === 'earliest';
+}
+
+/**
+ * Whether an incomplete page means that a subscriber with this start misses an event.
+ * @param missing the newest event before the page, which the log has dropped
+ */
+function isLoss(missing: EventId, start: Start | undefined): boolean {
+  // `last` means kept events. Events that were dropped before the read are no loss.
+  if (start?.from === 'last') return false;
+  if (start?.from !== 'time') return true;
+  return missing !== ORIGIN && eventTime(missing) >= start.ms;
+}

@@ -1,0 +1,66 @@
+import type { EventId, StoredEvent } from './event.ts';
+
+/** Encodes a run in one form, such as SSE frames. The run keeps the result with the view object as its key. */
+export interface RunView<Form> {
+  /** Called once for each run. All subscribers share the result, so nobody may change it. */
+  encode(run: EventRun): Form;
+}
+
+/**
+ * Consecutive events of one channel: events that arrived together, a page of the log, or events that a subscriber missed.
+ * All subscribers get the same object, so each form of the run is made once.
+ */
+export class EventRun {
+  /** The position before the first event. A subscriber at exactly this position can be given the run. */
+  readonly from: EventId;
+  readonly events: readonly StoredEvent[];
+  /** Set when this run is the end of a longer one: the longer run, and how many of its events come before this one. */
+  readonly partOf: { readonly whole: EventRun; readonly skipped: number } | undefined;
+  // Most runs are written in one form only, so the first form needs no map.
+  #view: RunView<unknown> | undefined;
+  #form: unknown;
+  #others: Map<RunView<unknown>, unknown> | undefined;
+
+  constructor(
+    from: EventId,
+    events: readonly StoredEvent[],
+    partOf?: { readonly whole: EventRun; readonly skipped: number },
+  ) {
+    this.from = from;
+    this.events = events;
+    this.partOf = partOf;
+  }
+
+  /** The position after the last event. */
+  get to(): EventId {
+    return this.events.at(-1)?.id ?? this.from;
+  }
+
+  /** Returns the view's form of this run. The first call makes the form. */
+  as<Form>(view: RunView<Form>): Form {
+    if (this.#view === view) return this.#form as Form;
+    return this.#asOther(view);
+  }
+
+  /** Returns the run without its first `count` events. The new run can use the forms of this one. */
+  without(count: number): EventRun {
+    if (count === 0) return this;
+    const { whole, skipped } = this.partOf ?? { whole: this, skipped: 0 };
+    const from = this.events[count - 1]?.id ?? this.to;
+    return new EventRun(from, this.events.slice(count), { whole, skipped: skipped + count });
+  }
+
+  #asOther<Form>(view: RunView<Form>): Form {
+    if (this.#view === undefined) {
+      const form = view.encode(this);
+      this.#view = view;
+      this.#form = form;
+      return form;
+    }
+    const others = (this.#others ??= new Map());
+    if (others.has(view)) return others.get(view) as Form;
+    const form = view.encode(this);
+    others.set(view, form);
+    return form;
+  }
+}

@@ -1,0 +1,152 @@
+import type { Buffer } from 'node:buffer';
+import { BrokerError } from './errors.ts';
+import type { NewEvent, StoredEvent } from './event.ts';
+
+/**
+ * The form in which a log keeps and announces an event. The form is neutral: each replica
+ * encodes it for its own subscribers. A record begins with its version, so that two releases of the broker can share a log:
+ *
+ *     record  = version-1 | version-0
+ *     version-1 = "1" LF *( field LF ) LF data
+ *     field   = "t" type | "k" key | "l"
+ *     version-0 = "0" SSE-fields
+ *
+ * `t` is the event's type and `k` its key. `l` says that the event is the last one of its channel. Types and keys hold no line
+ * break. Fields with other letters are ignored. The published data reach to the end of the record.
+ *
+ * Version 0 is the form of the release before: the event's SSE fields without the id, ending in a blank line. This release
+ * reads version 0 and never writes it.
+ */
+const VERSION_1 = 0x31;
+const VERSION_0 = 0x30;
+const LF = 0x0a;
+const TYPE = 0x74;
+const KEY = 0x6b;
+const LAST = 0x6c;
+
+/** The parts of a record of version 1. */
+export interface RecordFields {
+  readonly version: 1;
+  readonly type: string | undefined;
+  readonly key: string | undefined;
+  readonly last: boolean;
+  /** A view of the record, not a copy. */
+  readonly data: Buffer;
+}
+
+/** A record of version 0. */
+export interface RecordedFrame {
+  readonly version: 0;
+  /** The SSE fields, without the id; a view of the record. */
+  readonly fields: Buffer;
+}
+
+/** Returns the record of an event as text. The caller encodes it as UTF-8. */
+export function encodeRecord(event: NewEvent): string {
+  return recordHead(event) + event.data;
+}
+
+/** The part of an event's record before the data. */
+export function recordHead({ type, key, last }: NewEvent): string {
+  let head = '1\n';
+  if (type !== undefined) head += `t${type}\n`;
+  if (key !== undefined) head += `k${key}\n`;
+  if (last === true) head += 'l\n';
+  return `${head}\n`;
+}
+
+/** @throws BrokerError `log-unavailable` (trouble `version`) for a version that this broker does not know */
+export function readRecord(record: Buffer): RecordFields | RecordedFrame {
+  if (record[0] === VERSION_0) return { version: 0, fields: record.subarray(1) };
+  if (record[0] !== VERSION_1 || record[1] !== LF) throw unknownVersion(record);
+  let type: string | undefined;
+  let key: string | undefined;
+  let last = false;
+  let start = 2;
+  while (record[start] !== LF) {
+    const end = record.indexOf(LF, start);
+    if (end < 0) throw unknownVersion(record);
+    if (record[start] === TYPE) type = record.toString('utf8', start + 1, end);
+    else if (record[start] === KEY) key = record.toString('latin1', start + 1, end);
+    else if (record[start] === LAST) last = true;
+    start = end + 1;
+  }
+  return { version: 1, type, key, last, data: record.subarray(start + 1) };
+}
+
+/** Whether {@link readRecord} can read the record. */
+export function isKnownVersion(record: Buffer): boolean {
+  if (record[0] === VERSION_0) return true;
+  if (record[0] !== VERSION_1 || record[1] !== LF) return false;
+  let start = 2;
+  while (record[start] !== LF) {
+    const end = record.indexOf(LF, start);
+    if (end < 0) return false;
+    start = end + 1;
+  }
+  return true;
+}
+
+export function unknownVersion(record: Buffer): BrokerError {
+  const version = JSON.stringify(record.toString('latin1', 0, 8).split('\n', 1)[0]);
+  return new BrokerError(
+    'log-unavailable',
+    `The log holds an event of a newer version of Sluice (its record begins with ${version}). Upgrade this replica.`,
+    { trouble: 'version' },
+  );
+}
+
+/** How many bytes a stream writes at most for one byte of a line break. In SSE, LF becomes `LF "data: "`. */
+const MAX_GROWTH = 7;
+const CR = 0x0d;
+/** What is sent of an event besides its record and its id: `id: `, `data: ` and line ends, for the record's own head. */
+const FIELD_NAMES = 10;
+
+/** Bytes that the event is sent as when its data have no line break; more with them. */
+export function plainLength({ id, record }: StoredEvent): number {
+  return record.length + id.length + FIELD_NAMES;
+}
+
+/**
+ * Returns how many of the first events a stream sends in at most `maxBytes`, but at least one. Counts line breaks only when the
+ * events could exceed the limit.
+ */
+export function countWithin(events: readonly StoredEvent[], maxBytes: number): number {
+  let most = 0;
+  for (const event of events) {
+    most += plainLength(event) + event.record.length * (MAX_GROWTH - 1);
+    if (most > maxBytes) return countExactly(events, maxBytes);
+  }
+  return events.length;
+}
+
+function countExactly(events: readonly StoredEvent[], maxBytes: number): number {
+  let left = maxBytes;
+  for (const [index, event] of events.entries()) {
+    left -= sentLength(event, left);
+    if (left < 0) return Math.max(1, index);
+  }
+  return events.length;
+}
+
+/** Bytes that an event is sent as, or an upper bound; gives up above `enough`. */
+export function sentLength(event: StoredEvent, enough = Infinity): number {
+  const { record } = event;
+  let length = plainLength(event);
+  // The data of version 0 have their field names already.
+  if (record[0] !== VERSION_1) return length;
+  let start = 2;
+  while (start < record.length && record[start] !== LF) {
+    length += MAX_GROWTH - 1;
+    start = record.indexOf(LF, start) + 1 || record.length;
+  }
+  start++;
+  if (!record.includes(LF, start) && !record.includes(CR, start)) return length;
+  for (let i = start; i < record.length && length <= enough; i++) {
+    const byte = record[i];
+    if (byte === LF) length += MAX_GROWTH - 1;
+    // CRLF is sent as one line break.
+    else if (byte === CR) length += record[i + 1] === LF ? -1 : MAX_GROWTH - 1;
+  }
+  return length;
+}

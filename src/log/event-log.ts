@@ -1,0 +1,131 @@
+import type { ChannelName } from '../events/channel-name.ts';
+import { BrokerError } from '../events/errors.ts';
+import type { EventId, NewEvent, StoredEvent } from '../events/event.ts';
+import type { LogTrouble } from '../events/log-trouble.ts';
+
+/** Which events a log keeps of one channel. */
+export interface HistoryPolicy {
+  /** The largest number of events. */
+  readonly size: number;
+  /** How long an event is kept, in ms. */
+  readonly ttl: number;
+}
+
+/** Keeps and announces events. Every implementation passes the contract suite, test/contract/event-log-contract.ts. */
+export interface EventLog {
+  /**
+   * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step. An announced event can already be read, events
+   * are announced in log order, and no other event is between these. Returns one result for each event, in the same order.
+   * @throws BrokerError `log-unavailable` in under a second when the log cannot be reached (the events may have been appended,
+   *   so only an idempotency key makes a retry safe); `log-full` when the log has no room, and then no event was appended
+   */
+  append(
+    channel: ChannelName,
+    events: readonly NewEvent[],
+    options: AppendOptions,
+  ): Promise<readonly Appended[]>;
+
+  /**
+   * Reads the events strictly after `after`, oldest first: at most `limit` events and {@link PAGE_BYTES} of records, but at
+   * least one event. Says whether the log can prove that no event is missing.
+   * @throws BrokerError `log-unavailable`; its trouble is `version` when the next event's record has an unknown version
+   */
+  read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage>;
+
+  /**
+   * Returns the id that precedes the newest `count` kept events.
+   * @throws BrokerError `log-unavailable`
+   */
+  rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId>;
+
+  /**
+   * Calls the listener for every later append. While the log is away, tries again until it is stopped. Returns the function
+   * that stops it.
+   */
+  follow(channel: ChannelName, listener: LogListener): () => void;
+
+  /** Whether the log accepts events and its announcements arrive. Never rejects. */
+  health(): Promise<LogHealth>;
+
+  close(): Promise<void>;
+}
+
+/** The largest number of events in one append. */
+export const MAX_APPENDED = 256;
+
+/** Bytes of data that the events of one append have together at the most, but for a single event that is larger. */
+export const MAX_APPENDED_BYTES = 1024 * 1024;
+
+/**
+ * Each log calls this first: an append is one step, and a larger one would hold the log for too long.
+ * @throws BrokerError `body-too-large`
+ */
+export function refuseTooMany(events: readonly NewEvent[]): void {
+  if (events.length < 2) return;
+  let bytes = 0;
+  for (const { data } of events) bytes += Buffer.byteLength(data);
+  if (events.length <= MAX_APPENDED && bytes <= MAX_APPENDED_BYTES) return;
+  throw new BrokerError(
+    'body-too-large',
+    `At most ${MAX_APPENDED} events with ${MAX_APPENDED_BYTES} bytes of data in all can be published at once. Nothing was published; publish fewer at a time.`,
+  );
+}
+
+/** The largest number of bytes of records in a page. A page of one event may be larger. */
+export const PAGE_BYTES = 256 * 1024;
+
+/** How long a channel's tail outlives its events, in ms. With the tail, the broker can still say "you missed nothing". */
+export const TAIL_TTL_MS = 86_400_000;
+
+export interface AppendOptions {
+  /** Which events are kept of the channel from now on. */
+  readonly policy: HistoryPolicy;
+  /**
+   * 1 to 200 visible ASCII characters. The log remembers the key together with each event's position in `events`. An event
+   * whose channel, key and position are remembered is not appended again.
+   */
+  readonly idempotencyKey?: string | undefined;
+}
+
+export interface Appended {
+  readonly id: EventId;
+  /** True when an earlier append with the same idempotency key gave this id, and nothing was appended now. */
+  readonly replayed: boolean;
+}
+
+export interface LogPage {
+  readonly events: readonly StoredEvent[];
+  /** The id of the channel's newest event, even if that event is no longer kept. */
+  readonly tail: EventId;
+  /** True when `after` belongs to this log and no event is missing between `after` and the first event (or the tail). */
+  readonly complete: boolean;
+  /** How many more events the channel takes before the page's first event is dropped; 0 when this is not known. */
+  readonly room: number;
+}
+
+/** Receives what happens to a followed channel. May be called before {@link EventLog.follow} returns. */
+export interface LogListener {
+  /** Every append after `tail` is announced from now on. Called once; {@link onEvents} may be called before. */
+  onFollowing(tail: EventId): void;
+  /** New events, in log order. An event may come twice. */
+  onEvents(events: readonly StoredEvent[]): void;
+  /** The channel cannot be followed now; `error` says why. The log tries again. */
+  onTrouble?(error: unknown): void;
+  /** Announcements may be lost until {@link onResumed}. Called only after {@link onFollowing} or {@link onResumed}. */
+  onInterrupted(): void;
+  /** Announcements arrive again. The announcements of events up to `tail` may have been lost. */
+  onResumed(tail: EventId): void;
+}
+
+export interface LogHealth {
+  /** Whether events can be published. In a cluster: to the channels of at least one hash slot. */
+  readonly up: boolean;
+  /** Why the log or a part of it cannot be used; '' when all of it works. */
+  readonly reason: LogTrouble | '';
+  /** The same as one line, with the words of Redis; '' when all of the log works. */
+  readonly detail: string;
+  /** How many hash slots of a cluster accept no publishes; 0 without a cluster. */
+  readonly slotsDown: number;
+}
+
+export const HEALTHY: LogHealth = { up: true, reason: '', detail: '', slotsDown: 0 };

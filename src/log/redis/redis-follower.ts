@@ -1,0 +1,120 @@
+import type { Buffer } from 'node:buffer';
+import type { ChannelName } from '../../events/channel-name.ts';
+import { BrokerError } from '../../events/errors.ts';
+import type { LogListener } from '../event-log.ts';
+import { compareEventIds } from '../../events/event.ts';
+import type { EventId } from '../../events/event.ts';
+import { parseAnnouncement } from './announcement.ts';
+import type { PubSub, PubSubListener } from '../../redis/pub-sub.ts';
+import type { RedisKeys } from '../../redis/redis-keys.ts';
+import { troubleOf } from '../../redis/redis-trouble.ts';
+
+export interface RedisFollowerOptions {
+  readonly pubSub: PubSub;
+  readonly keys: RedisKeys;
+  /** Reads the channel's tail over another connection. */
+  readonly tail: (channel: ChannelName) => Promise<EventId>;
+}
+
+/** How long after a failed read of the tail the next one begins, in ms. Varies by half. */
+const RETRY_MS = 500;
+
+/**
+ * Receives the announcements of followed channels. Subscribes first and reads the tail then, also after each interruption
+ * (laws 2 and 3 of docs/architecture.md, Join and Reconnect).
+ */
+export class RedisFollower {
+  readonly #options: RedisFollowerOptions;
+
+  constructor(options: RedisFollowerOptions) {
+    this.#options = options;
+  }
+
+  /** Returns the function that stops following. */
+  follow(channel: ChannelName, listener: LogListener): () => void {
+    const { pubSub, keys, tail } = this.#options;
+    const follower = new Follower(() => tail(channel), listener);
+    const unsubscribe = pubSub.subscribe(keys.live(channel), follower);
+    return () => {
+      unsubscribe();
+      follower.stop();
+    };
+  }
+}
+
+class Follower implements PubSubListener {
+  readonly #tail: () => Promise<EventId>;
+  readonly #listener: LogListener;
+  #state: 'starting' | 'following' | 'interrupted' | 'stopped' = 'starting';
+  /** Counts interruptions. A tail that was requested before an interruption does not cover the events lost in it. */
+  #interruptions = 0;
+  /** The last event of an announcement that could not be read and came before the tail was known. */
+  #unread: EventId | undefined;
+
+  constructor(tail: () => Promise<EventId>, listener: LogListener) {
+    this.#tail = tail;
+    this.#listener = listener;
+  }
+
+  stop(): void {
+    this.#state = 'stopped';
+  }
+
+  onSubscribed(): void {
+    const interruptions = this.#interruptions;
+    const isOutdated = (): boolean => this.#state === 'stopped' || this.#interruptions !== interruptions;
+    this.#tail().then(
+      (tail) => {
+        if (!isOutdated()) this.#begin(tail);
+      },
+      (error: unknown) => {
+        if (isOutdated()) return;
+        this.#listener.onTrouble?.(error);
+        const retry = (): void => {
+          if (!isOutdated()) this.onSubscribed();
+        };
+        setTimeout(retry, RETRY_MS * (0.5 + Math.random())).unref();
+      },
+    );
+  }
+
+  onInterrupted(): void {
+    this.#interruptions++;
+    if (this.#state !== 'following') return;
+    this.#state = 'interrupted';
+    this.#listener.onInterrupted();
+  }
+
+  onMessage(message: Buffer): void {
+    const announced = parseAnnouncement(message);
+    if (announced === undefined) return;
+    if (!('unknown' in announced)) this.#listener.onEvents(announced);
+    else if (this.#state === 'following') this.#miss(announced.unknown);
+    else this.#unread = announced.unknown;
+  }
+
+  /** As if the announcement were lost: the channel reads the log, which says why it cannot give the event. */
+  #miss(last: EventId): void {
+    this.#listener.onInterrupted();
+    this.#listener.onResumed(last);
+  }
+
+  onSubscribeRefused(error: Error): void {
+    this.#listener.onTrouble?.(
+      new BrokerError('log-unavailable', 'Redis refuses the subscription to announcements.', {
+        cause: error,
+        trouble: troubleOf(error),
+      }),
+    );
+  }
+
+  #begin(tail: EventId): void {
+    const resumed = this.#state === 'interrupted';
+    this.#state = 'following';
+    if (resumed) this.#listener.onResumed(tail);
+    else this.#listener.onFollowing(tail);
+    const unread = this.#unread;
+    this.#unread = undefined;
+    if (unread !== undefined && compareEventIds(tail, unread) < 0) this.#miss(unread);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The tokens of JSON text (RFC 8259) in UTF-8. Each function takes the offset of a token and returns the offset after it.
+ * Each byte is read once.
+ */
+
+export const QUOTE = 0x22;
+export const COMMA = 0x2c;
+export const COLON = 0x3a;
+export const OPEN_LIST = 0x5b;
+export const CLOSE_LIST = 0x5d;
+export const OPEN_OBJECT = 0x7b;
+export const CLOSE_OBJECT = 0x7d;
+export const BACKSLASH = 0x5c;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+export const LETTER_U = 0x75;
+
+/** The characters that may follow a backslash, except `u`. */
+const ESCAPED: ReadonlySet<number> = new Set(Buffer.from('"\\/bfnrt'));
+
+export class MalformedJson extends Error {
+  override readonly name = 'MalformedJson';
+}
+
+/** What the scan found out about the text. */
+export interface JsonNotes {
+  /** A string holds half of a surrogate pair as an escape. */
+  loneSurrogate: boolean;
+  /** There are blanks outside strings. */
+  blanks: boolean;
+}
+
+export function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+export function blanksEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
+  if (!isBlank(bytes[at])) return at;
+  notes.blanks = true;
+  let end = at + 1;
+  while (isBlank(bytes[end])) end++;
+  return end;
+}
+
+/** @throws MalformedJson */
+export function stringEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
+  const { length } = bytes;
+  for (let i = at + 1; i < length; i++) {
+    const byte = bytes[i] as number;
+    if (byte === QUOTE) return i + 1;
+    if (byte < 0x20) break;
+    if (byte === BACKSLASH) i = escapeEnd(bytes, i + 1, notes) - 1;
+  }
+  throw new MalformedJson();
+}
+
+/** For true, false, null and numbers. @throws MalformedJson */
+export function wordEnd(bytes: Buffer, at: number): number {
+  switch (bytes[at]) {
+    case 0x74:
+      return literalEnd(bytes, at, 'true');
+    case 0x66:
+      return literalEnd(bytes, at, 'false');
+    case 0x6e:
+      return literalEnd(bytes, at, 'null');
+    default:
+      return numberEnd(bytes, at);
+  }
+}
+
+/** @param at the offset after the backslash */
+function escapeEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
+  const byte = bytes[at];
+  if (byte !== LETTER_U) {
+    if (byte === undefined || !ESCAPED.has(byte)) throw new MalformedJson();
+    return at + 1;
+  }
+  const unit = unitAt(bytes, at + 1);
+  if (unit < 0xd800 || unit > 0xdfff) return at + 5;
+  if (unit < 0xdc00 && bytes[at + 5] === BACKSLASH && bytes[at + 6] === LETTER_U) {
+    const low = unitAt(bytes, at + 7);
+    if (low >= 0xdc00 && low <= 0xdfff) return at + 11;
+  }
+  notes.loneSurrogate = true;
+  return at + 5;
+}
+
+/** Returns the number in four hexadecimal digits. @throws MalformedJson */
+export function unitAt(bytes: Buffer, at: number): number {
+  let unit = 0;
+  for (let i = at; i < at + 4; i++) unit = unit * 16 + hexDigit(bytes[i]);
+  return unit;
+}
+
+function hexDigit(byte: number | undefined): number {
+  if (isDigit(byte)) return (byte as number) - ZERO;
+  const letter = (byte ?? 0) | 0x20;
+  if (letter < 0x61 || letter > 0x66) throw new MalformedJson();
+  return letter - 0x57;
+}
+
+function numberEnd(bytes: Buffer, at: number): number {
+  let end = bytes[at] === MINUS ? at + 1 : at;
+  end = bytes[end] === ZERO ? end + 1 : digitsEnd(bytes, end);
+  if (bytes[end] === POINT) end = digitsEnd(bytes, end + 1);
+  const exponent = bytes[end];
+  if (exponent !== 0x45 && exponent !== 0x65) return end;
+  const sign = bytes[end + 1];
+  return digitsEnd(bytes, sign === PLUS || sign === MINUS ? end + 2 : end + 1);
+}
+
+/** Skips one or more digits. */
+function digitsEnd(bytes: Buffer, at: number): number {
+  let end = at;
+  while (isDigit(bytes[end])) end++;
+  if (end === at) throw new MalformedJson();
+  return end;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= NINE;
+}
+
+function literalEnd(bytes: Buffer, at: number, word: string): number {
+  for (let i = 1; i < word.length; i++) if (bytes[at + i] !== word.charCodeAt(i)) throw new MalformedJson();
+  return at + word.length;
+}

@@ -1,0 +1,145 @@
+import { BrokerError } from '../events/errors.ts';
+import type { LogHealth } from '../log/event-log.ts';
+import type { LogTrouble } from '../events/log-trouble.ts';
+import { parseRedisAddress } from './redis-address.ts';
+import { ClusterDeployment } from './cluster-deployment.ts';
+import type { PubSub } from './pub-sub.ts';
+import type { RedisTls } from './redis-connections.ts';
+import type { RedisDeployment } from './redis-deployment.ts';
+import { RedisKeys } from './redis-keys.ts';
+import { TOO_FEW_REPLICAS } from './redis-scripts.ts';
+import type { ScriptName } from './redis-scripts.ts';
+import { refusalOf, wordsOf } from './redis-trouble.ts';
+import type { Refusal } from './redis-trouble.ts';
+import { ServerDeployment } from './server-deployment.ts';
+
+export interface RedisClientOptions {
+  /** The value of REDIS_URL: one server, Sentinels, or a cluster. */
+  readonly url: string;
+  /** Used when the URL asks for TLS. */
+  readonly tls?: RedisTls;
+  /** The prefix of every name in Redis. */
+  readonly prefix: string;
+  /** Replicas of Redis that must have confirmed an append before it is acknowledged. */
+  readonly waitReplicas?: number;
+  /** Called when Redis or a part of it goes down or comes back, and about once a minute while it is down. */
+  readonly onHealth: (health: LogHealth) => void;
+  /** Called with Redis' own words when Redis refuses a command while its health is good. */
+  readonly onLogRefused?: (reason: LogTrouble, words: string) => void;
+  /** Called with a maxmemory-policy that may evict keys of the broker. */
+  readonly onEviction?: (policy: string) => void;
+}
+
+/** Sentences for the error of a failed call. One of them follows the sentence that says why the call failed. */
+export interface FailureWords {
+  /** Says that Redis has done nothing. */
+  readonly nothingDone: string;
+  /** Says what to do next when Redis has probably done nothing. */
+  readonly next: string;
+  /** Says what to do next when Redis may have carried out the command. */
+  readonly unknown: string;
+}
+
+/** Scripts that write nothing. */
+const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind']);
+
+/**
+ * The Redis client of the event log, the control bus and the counters. Owns the connections, checks their health, and turns
+ * their errors into BrokerErrors.
+ */
+export class RedisClient {
+  readonly keys: RedisKeys;
+  readonly #deployment: RedisDeployment;
+  readonly #onLogRefused: (reason: LogTrouble, words: string) => void;
+
+  constructor(options: RedisClientOptions) {
+    const { url, tls = {}, prefix, waitReplicas = 0, onHealth } = options;
+    const { onLogRefused = () => undefined, onEviction = () => undefined } = options;
+    const address = parseRedisAddress(url);
+    const keys = new RedisKeys(prefix, address.kind === 'cluster' ? 0 : address.db);
+    const common = { keys, tls, waitReplicas, onHealth, onEviction };
+    this.keys = keys;
+    this.#onLogRefused = onLogRefused;
+    this.#deployment =
+      address.kind === 'cluster'
+        ? new ClusterDeployment(address, common)
+        : new ServerDeployment(address, common);
+  }
+
+  get pubSub(): PubSub {
+    return this.#deployment.pubSub;
+  }
+
+  /** The command with which scripts publish to {@link pubSub}. */
+  get publish(): 'PUBLISH' | 'SPUBLISH' {
+    return this.#deployment.publish;
+  }
+
+  get health(): LogHealth {
+    return this.#deployment.monitor.health;
+  }
+
+  /**
+   * Runs a script. Strings in the result are Buffers. Fails at once while commands time out.
+   * @throws BrokerError `log-unavailable` or `log-full`, with its trouble; in under a second, except for reading scripts
+   */
+  async run(
+    script: ScriptName,
+    keys: readonly [string, ...string[]],
+    args: readonly (string | number)[],
+    words: FailureWords,
+  ): Promise<unknown> {
+    const { scripts, reads, monitor } = this.#deployment;
+    if (monitor.suspect)
+      throw new BrokerError('log-unavailable', `Redis does not answer. ${words.nothingDone} ${words.next}`, {
+        trouble: 'timeout',
+      });
+    const isReading = READING.has(script);
+    try {
+      return await (isReading && reads.ready ? reads : scripts).run(script, keys, args);
+    } catch (error) {
+      const explained = this.#explain(error as Error, words);
+      // A page may be slow only because it is large, so its time-out says nothing about publishing.
+      if (explained.trouble === 'timeout' && !isReading) monitor.suspectNow();
+      throw explained;
+    }
+  }
+
+  /**
+   * Reads one page of a sorted set. Returns the next cursor, and members and scores alternately.
+   * @throws BrokerError `log-unavailable`
+   */
+  async zscan(key: string, cursor: string, words: FailureWords): Promise<[string, string[]]> {
+    const { monitor } = this.#deployment;
+    try {
+      return await this.#deployment.zscan(key, cursor);
+    } catch (error) {
+      const explained = this.#explain(error as Error, words);
+      if (explained.trouble === 'timeout') monitor.suspectNow();
+      throw explained;
+    }
+  }
+
+  /** Translates an error of Redis. Calls onLogRefused when Redis refuses while its health is good. */
+  refusalOf(error: Error): Refusal {
+    const refusal = refusalOf(error, this.health);
+    if (!refusal.passes && this.health.up) this.#onLogRefused(refusal.reason, wordsOf(error));
+    return refusal;
+  }
+
+  close(): void {
+    this.#deployment.close();
+  }
+
+  #explain(error: Error, { nothingDone, next, unknown }: FailureWords): BrokerError {
+    const { reason: trouble, detail } = this.refusalOf(error);
+    const because = { cause: error, trouble };
+    if (trouble === 'OOM') return new BrokerError('log-full', `${detail} ${nothingDone}`, because);
+    if (trouble === 'timeout') return new BrokerError('log-unavailable', `${detail} ${unknown}`, because);
+    if (error.message === TOO_FEW_REPLICAS) {
+      const unconfirmed = `Too few replicas of Redis have confirmed the write (NOREPLICAS). ${unknown}`;
+      return new BrokerError('log-unavailable', unconfirmed, because);
+    }
+    return new BrokerError('log-unavailable', `${detail} ${next}`, because);
+  }
+}

@@ -1,0 +1,167 @@
+import type { BrokerErrorCode } from '../events/errors.ts';
+import { COUNT, EPOCH_MS, RFC_3339 } from './start-position.ts';
+import { CHANNEL_PARAMETER } from '../http/api/channel-schemas.ts';
+import { textOf } from '../http/api/json-schema.ts';
+import { TAGS } from '../http/api/operation.ts';
+import type { Operation, Parameter } from '../http/api/operation.ts';
+import { problemExample } from '../http/api/problem-answers.ts';
+import { STREAM_SCHEMA } from '../http/api/stream-events.ts';
+
+const PARAMETERS: readonly Parameter[] = [
+  CHANNEL_PARAMETER,
+  {
+    name: 'Last-Event-ID',
+    in: 'header',
+    description:
+      'The cursor: the id of the last event that the client has seen, or `earliest` for all kept events. Browsers send this header when they reconnect. A cursor is never refused: an invalid or unknown one gets a `sluice:gap`.',
+    schema: { type: 'string' },
+  },
+  {
+    name: 'last_event_id',
+    in: 'query',
+    description: 'The cursor, for clients that cannot send the header. The header wins over it.',
+    schema: { type: 'string' },
+  },
+  ...['lastEventId', 'lastEventID', 'last-event-id', 'Last-Event-ID'].map((name): Parameter => ({
+    name,
+    in: 'query',
+    description:
+      'The same as `last_event_id`, for clients that use this name. If there are several, the first in this list counts.',
+    schema: { type: 'string' },
+  })),
+  {
+    name: 'last',
+    in: 'query',
+    description:
+      'Without a cursor: start with the newest N kept events. `last` and `since` together are a 400.',
+    schema: textOf(COUNT),
+  },
+  {
+    name: 'since',
+    in: 'query',
+    description:
+      'Without a cursor: start with the first event at or after this time (RFC 3339, or milliseconds since 1970). `last` and `since` together are a 400.',
+    schema: { anyOf: [{ ...textOf(RFC_3339), format: 'date-time' }, textOf(EPOCH_MS)] },
+  },
+  {
+    name: 'heartbeat',
+    in: 'query',
+    description:
+      'With `event`, heartbeats are `sluice:heartbeat` events, which a page can see, instead of comments. Any other value is a 400.',
+    schema: { type: 'string', const: 'event' },
+  },
+];
+
+const REFUSALS: readonly BrokerErrorCode[] = [
+  'invalid-channel',
+  'invalid-query',
+  'unauthorized',
+  'forbidden',
+];
+
+const CREDENTIALS = ['none', 'token', 'tokenCookie', 'tokenQuery'] as const;
+
+const STREAM = [
+  'retry: 2000',
+  ':',
+  'id: 1763596800000-0',
+  'event: created',
+  'data: {"total":12}',
+  '',
+  'id: 1763596800000-0',
+  'event: sluice:ready',
+  'data: {"channels":{"news":"1763596800000-0"}}',
+  '',
+  '',
+].join('\n');
+
+/** `GET /events/:channel` */
+export const SUBSCRIBE: Operation = {
+  id: 'subscribe',
+  tag: TAGS.subscribing,
+  summary: 'Subscribe to a channel',
+  description: [
+    'Opens a stream for an `EventSource`, which reconnects by itself and sends the id of the last event it saw. The stream holds, in this order:',
+    [
+      '- `retry:` with the reconnection time of this connection, and a comment, at once',
+      '- `sluice:gap`, if events may be missing',
+      '- the kept events after the cursor, oldest first (none without a cursor)',
+      '- `sluice:ready`, when all kept events have been sent',
+      '- events as they are published, each with its `id`; and a heartbeat after `SLUICE_HEARTBEAT` (15 s) without other data. The heartbeat is a comment, or an event with `heartbeat=event`',
+    ].join('\n'),
+    'Before the broker ends a stream that may come back, it sends `sluice:closing` with the reason and the reconnection time. If it cannot serve a client now, for a reason that will pass, it answers with 200 and only `sluice:closing`. On any other status a browser gives up for good.',
+    '`last` and `since` cannot be used together. If the request has a cursor, both are ignored.',
+    'The channels in `SLUICE_PUBLIC_CHANNELS` need no credential. Other channels need a token that grants them.',
+  ].join('\n\n'),
+  credentials: CREDENTIALS,
+  parameters: PARAMETERS,
+  answers: {
+    200: {
+      description:
+        'The stream, in UTF-8 (`charset=utf-8`). It is never compressed. Over HTTP/1.1 it is chunked: the broker sends the last chunk only when it ends the stream on purpose, so a lost connection can be told from an end. Over HTTP/1.0 the stream ends with the connection.',
+      content: { mediaType: 'text/event-stream', schema: STREAM_SCHEMA },
+    },
+  },
+  refusals: REFUSALS,
+  examples: [
+    {
+      name: 'kept',
+      summary: 'Start with the newest event',
+      parameters: { channel: 'news', last: '1' },
+      status: 200,
+      answer: STREAM,
+    },
+    {
+      name: 'since',
+      summary: 'Start at a time',
+      parameters: { channel: 'news', since: '2025-11-20T00:00:00Z' },
+      status: 200,
+      answer: STREAM,
+    },
+    {
+      name: 'resumed',
+      summary: 'Resume from a cursor that this broker does not know: events may be missing',
+      parameters: { channel: 'news', 'Last-Event-ID': '1763596799000-0' },
+      status: 200,
+      answer: [
+        'retry: 2000',
+        ':',
+        'id: 1763596799000-0',
+        'event: sluice:gap',
+        'data: {"channel":"news","after":"1763596799000-0","before":"1763596800000-0"}',
+        '',
+        ...STREAM.split('\n').slice(2),
+      ].join('\n'),
+    },
+    {
+      name: 'unauthorized',
+      summary: 'A channel that is not public, without a token',
+      parameters: { channel: 'user.7' },
+      status: 401,
+      answer: problemExample(
+        'unauthorized',
+        'This channel is not public (SLUICE_PUBLIC_CHANNELS does not list it). Send a token that grants it.',
+      ),
+    },
+    {
+      name: 'invalidQuery',
+      summary: 'A value that is not a number',
+      parameters: { channel: 'news', last: 'all' },
+      status: 400,
+      answer: problemExample('invalid-query', 'last= needs a number of events, such as last=10.'),
+    },
+  ],
+};
+
+/** `HEAD /events/:channel` */
+export const SUBSCRIBE_HEAD: Operation = {
+  id: 'subscribeHead',
+  tag: TAGS.subscribing,
+  summary: 'Ask whether a subscription would be allowed',
+  description:
+    'Sends the headers that `GET` would send, and opens no stream. Where `GET` answers with `sluice:closing` because of a credential, `HEAD` answers with 429 or 503.',
+  credentials: CREDENTIALS,
+  parameters: PARAMETERS,
+  answers: { 200: { description: 'The headers of the stream.' } },
+  refusals: [...REFUSALS, 'too-many-requests', 'keys-unavailable'],
+};

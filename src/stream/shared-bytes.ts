@@ -1,0 +1,38 @@
+/** Whole events as they are sent, encoded once for all subscribers. Nobody may change them. */
+export interface SharedBytes {
+  readonly plain: Buffer;
+  /**
+   * The same bytes as one chunk of HTTP/1.1 (RFC 9112 §7.1), in the same memory. Undefined for the end of a longer run,
+   * because the memory before it holds other events: the connection then writes the chunk's head and end itself.
+   */
+  readonly chunk: Buffer | undefined;
+}
+
+/** The end of a chunk. */
+export const CHUNK_END: Buffer = Buffer.from('\r\n');
+/** The last chunk. A body without it is not complete. */
+export const LAST_CHUNK = '0\r\n\r\n';
+
+/** Returns the head of a chunk with this many bytes. */
+export function chunkHead(length: number): string {
+  return `${length.toString(16)}\r\n`;
+}
+
+/** Makes the bytes of a short text that one reader gets. */
+export function asChunk(text: string): string {
+  return `${chunkHead(Buffer.byteLength(text))}${text}\r\n`;
+}
+
+/** Makes the shared bytes. `write` has to write exactly `length` bytes into `target`, from `start` on. */
+export function sharedBytes(
+  length: number,
+  write: (target: Buffer, start: number) => void,
+): Required<SharedBytes> {
+  const head = chunkHead(length);
+  const end = head.length + length;
+  const chunk = Buffer.allocUnsafeSlow(end + CHUNK_END.length);
+  chunk.write(head, 'latin1');
+  write(chunk, head.length);
+  CHUNK_END.copy(chunk, end);
+  return { plain: chunk.subarray(head.length, end), chunk };
+}

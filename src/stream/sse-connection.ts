@@ -1,0 +1,275 @@
+import type { ChannelName } from '../events/channel-name.ts';
+import type { CloseReason, EndReason } from '../events/close-reason.ts';
+import type { EventId } from '../events/event.ts';
+import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
+import type { LogTrouble } from '../events/log-trouble.ts';
+import type { EventRun } from '../events/event-run.ts';
+import type { GapNotice, Sink } from '../delivery/sink.ts';
+import { EVENT_FRAMES } from './event-frames.ts';
+import {
+  HEARTBEAT,
+  encodeClosing,
+  encodeGap,
+  encodeHeartbeat,
+  encodeReady,
+  encodeWaiting,
+} from './broker-events.ts';
+import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
+import type { Outlet, Wire } from './wire.ts';
+
+/** The time in ms at the last sweep over all streams. Reading it needs no system call. */
+export interface Pulse {
+  now: number;
+}
+
+/** The parts that all streams of a replica share. */
+export interface StreamContext {
+  readonly pulse: Pulse;
+  readonly loop: FairLoop;
+}
+
+/** When the broker ends a stream, and why. */
+export interface Expiry {
+  /** In ms on the clock of the pulse; Infinity for never. */
+  readonly at: number;
+  readonly reason: EndReason;
+}
+
+/** The subscription that writes to the stream. */
+export interface StreamSource {
+  /** The id from which the reader would resume; undefined when there is none. */
+  readonly cursor: EventId | undefined;
+  /** The wire can take bytes again. */
+  resume(): void;
+}
+
+const NOBODY: StreamSource = { cursor: undefined, resume: () => undefined };
+
+/** The parts of the token that opened a stream. They decide whether the stream is ended. */
+export interface Holder {
+  /** Undefined for a token without `sub`. */
+  readonly subject: string | undefined;
+  /** Epoch ms. */
+  readonly issuedAt: number;
+}
+
+/**
+ * Bytes that are written to a socket in one turn, so that readers of large events do not hold up readers of small ones.
+ * The limit also bounds what libuv writes in one turn. libuv continues every write whose socket takes more, and for
+ * hundreds of readers of large events that would be hundreds of MiB.
+ */
+const PIECE_BYTES = 64 * 1024;
+
+export interface SseConnectionOptions {
+  readonly expiry: Expiry;
+  readonly channel: ChannelName;
+  /** Undefined when no token was needed. Many streams may share one object. */
+  readonly holder: Holder | undefined;
+  /** Heartbeats are events that a page can see, and not comments. */
+  readonly heartbeatEvents: boolean;
+}
+
+/**
+ * One stream over one wire, after its head. Runs of whole events go to the outlet without another copy. The stream has no
+ * queue: it keeps only the rest of its last write. Until that has left, the stream is not writable, and the subscription
+ * goes back to reading the log.
+ */
+export class SseConnection implements Sink, FairTask {
+  readonly openedAt: number;
+  readonly expiry: Expiry;
+  readonly channel: ChannelName;
+  readonly holder: Holder | undefined;
+  lastWriteAt: number;
+  source: StreamSource = NOBODY;
+  /** Called once, when nothing more can be written. */
+  onClose: (reason: CloseReason) => void = () => undefined;
+  readonly #wire: Wire;
+  readonly #outlet: Outlet;
+  readonly #pulse: Pulse;
+  readonly #loop: FairLoop;
+  readonly #chunked: boolean;
+  readonly #heartbeatEvents: boolean;
+  /** The rest of the last write, in memory that all readers of the same run share. */
+  #rest: Buffer | undefined;
+  /** Whether {@link #rest} is the end of a chunk whose closing line break still has to be written. */
+  #chunkOpen = false;
+  /** The outlet wants no more bytes for now. */
+  #full = false;
+  /** Waits for its turn to write the rest. */
+  #queued = false;
+  #closed = false;
+  /** Bytes given to the outlet, and how many of them the reader had taken at the last sweep. */
+  #handed = 0;
+  #taken = NaN;
+  #progressAt = 0;
+
+  constructor(wire: Wire, { pulse, loop }: StreamContext, options: SseConnectionOptions) {
+    this.#wire = wire;
+    this.#chunked = wire.chunked;
+    this.#outlet = wire.outlet;
+    this.#pulse = pulse;
+    this.#loop = loop;
+    this.channel = options.channel;
+    this.holder = options.holder;
+    this.#heartbeatEvents = options.heartbeatEvents;
+    this.openedAt = pulse.now;
+    this.lastWriteAt = pulse.now;
+    this.expiry = options.expiry;
+    wire.listen(
+      () => {
+        if (!this.#full || this.#closed) return;
+        this.#full = false;
+        if (this.#rest === undefined) this.source.resume();
+        else this.#enqueue();
+      },
+      () => this.#gone('client'),
+    );
+  }
+
+  get writable(): boolean {
+    return !this.#full && this.#rest === undefined && !this.#closed;
+  }
+
+  /** Bytes that wait in this process for their reader to take them. */
+  get bufferedBytes(): number {
+    return this.#closed ? 0 : this.#outlet.writableLength + (this.#rest?.length ?? 0);
+  }
+
+  deliver(run: EventRun): void {
+    if (!this.#begin()) return;
+    const { plain, chunk } = run.as(EVENT_FRAMES);
+    const bytes = this.#chunked ? chunk : plain;
+    if (bytes === undefined) this.#handChunk(plain);
+    else if (bytes.length <= PIECE_BYTES) this.#hand(bytes);
+    else this.#handFirst(bytes);
+  }
+
+  /** Writes the next piece of the last write. */
+  run(): boolean {
+    this.#queued = false;
+    if (this.#closed) return false;
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest !== undefined) this.#handFirst(rest);
+    if (this.writable) this.source.resume();
+    return false;
+  }
+
+  gap(notice: GapNotice, position: EventId): void {
+    this.#write(encodeGap(notice, position));
+  }
+
+  waiting(reason: LogTrouble): void {
+    this.#write(encodeWaiting(reason));
+  }
+
+  ready(channel: ChannelName, position: EventId): void {
+    this.#write(encodeReady(channel, position));
+  }
+
+  heartbeat(): void {
+    if (!this.writable) return;
+    this.#write(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);
+  }
+
+  /** Ends the stream after the last whole event, says why, and asks the reader to come back after `retry` ms. */
+  end(reason: EndReason, retry: number): void {
+    if (!this.#begin()) return;
+    const text = encodeClosing(reason, retry, this.source.cursor);
+    this.#hand(this.#chunked ? `${asChunk(text)}${LAST_CHUNK}` : text);
+    this.#gone(reason);
+    this.#wire.end();
+  }
+
+  /** Closes the connection at once; bytes that wait are lost. */
+  cut(): void {
+    this.#wire.cut();
+  }
+
+  /** Closes the stream when bytes have waited for `timeout` ms and the reader took none of them. True when it was closed. */
+  closeIfStalled(timeout: number): boolean {
+    if (this.#closed || this.bufferedBytes === 0) {
+      this.#taken = NaN;
+      return false;
+    }
+    // The number of waiting bytes is not enough: the reader may have taken some while others were added.
+    const taken = this.#handed - this.#wire.unsentBytes();
+    if (taken !== this.#taken) {
+      this.#taken = taken;
+      this.#progressAt = this.#pulse.now;
+      return false;
+    }
+    if (this.#pulse.now - this.#progressAt < timeout) return false;
+    this.#gone('stalled');
+    this.#wire.reset();
+    return true;
+  }
+
+  #write(text: string): void {
+    if (this.#begin()) this.#hand(this.#chunked ? asChunk(text) : text);
+  }
+
+  /** Called before each write. Writes the rest of the last write first. False when the stream is closed. */
+  #begin(): boolean {
+    if (this.#closed) return false;
+    this.lastWriteAt = this.#pulse.now;
+    if (this.#rest === undefined) return true;
+    this.#hand(this.#rest);
+    this.#rest = undefined;
+    this.#closeChunk();
+    return true;
+  }
+
+  /** Writes the bytes as one chunk, with its head before them and its end after them. */
+  #handChunk(bytes: Buffer): void {
+    this.#outlet.cork();
+    this.#hand(chunkHead(bytes.length));
+    this.#chunkOpen = true;
+    this.#handFirst(bytes);
+    this.#outlet.uncork();
+    if (!this.#full || this.#outlet.writableLength > 0) return;
+    this.#full = false;
+    if (this.#rest !== undefined) this.#enqueue();
+  }
+
+  #closeChunk(): void {
+    if (!this.#chunkOpen) return;
+    this.#chunkOpen = false;
+    this.#hand(CHUNK_END);
+  }
+
+  /** Writes the first piece now. Each further piece is written in a later turn, when the one before it has left. */
+  #handFirst(bytes: Buffer): void {
+    if (this.#full) {
+      this.#rest = bytes;
+      return;
+    }
+    if (bytes.length <= PIECE_BYTES) {
+      this.#hand(bytes);
+      this.#closeChunk();
+      return;
+    }
+    this.#hand(bytes.subarray(0, PIECE_BYTES));
+    this.#rest = bytes.subarray(PIECE_BYTES);
+    if (!this.#full) this.#enqueue();
+  }
+
+  #enqueue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#loop.add(this);
+  }
+
+  #hand(bytes: Buffer | string): void {
+    this.#handed += bytes.length;
+    // A write above the high-water mark returns false even when the kernel has taken all of it.
+    if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#full = true;
+  }
+
+  #gone(reason: CloseReason): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#rest = undefined;
+    this.onClose(reason);
+  }
+}

@@ -1,0 +1,38 @@
+import { validateHeaderValue } from 'node:http';
+
+/** Headers of every stream's answer. */
+export const STREAM_HEADERS = {
+  // Some clients take text without a charset for Latin-1.
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+  // Other origins cannot embed the stream. CORS decides whether they can read it.
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
+const FIXED = Object.entries(STREAM_HEADERS)
+  .map(([name, value]) => `${name}: ${value}\r\n`)
+  .join('');
+
+type HeaderValue = string | number | readonly string[];
+
+/**
+ * The head of a stream's answer over HTTP/1. The connection ends with the stream. Clients of HTTP/1.0 get no chunks: for
+ * them the end of the connection is the only end of the body (RFC 9112 §6.3).
+ * @throws TypeError for a value that cannot stand in a header
+ */
+export function streamHead(
+  more: Readonly<Record<string, HeaderValue | undefined>>,
+  chunked: boolean,
+): string {
+  let lines = '';
+  for (const [name, value] of Object.entries(more)) {
+    for (const one of value === undefined ? [] : [value].flat()) {
+      validateHeaderValue(name, String(one));
+      lines += `${name}: ${String(one)}\r\n`;
+    }
+  }
+  if (chunked) lines += 'transfer-encoding: chunked\r\n';
+  return `HTTP/1.1 200 OK\r\n${FIXED}${lines}connection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n`;
+}
