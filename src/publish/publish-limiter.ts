@@ -73,6 +73,11 @@ export class PublishLimiter {
       .join(', ');
   }
 
+  /** Whether no rate is set. */
+  get isOff(): boolean {
+    return this.#limits.length === 0;
+  }
+
   /** Counts a publish. Returns undefined when no rate is set, and a promise only with a shared counter. Never rejects. */
   count(publisher: CountedPublisher): CountedPublish | Promise<CountedPublish> | undefined {
     if (this.#limits.length === 0) return undefined;

@@ -19,7 +19,7 @@ export interface PublisherOptions {
   readonly policy: HistoryPolicy;
   readonly credentials: Pick<PublisherAccess, 'of' | 'known'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
-  readonly limiter: Pick<PublishLimiter, 'count'>;
+  readonly limiter: Pick<PublishLimiter, 'count' | 'isOff'>;
   /** The limit for a body, and for the delivered form of its data. */
   readonly maxBodyBytes: number;
   readonly instruments: PublishInstruments;
@@ -59,7 +59,7 @@ export class Publisher {
     this.#options = options;
     this.#steps = {
       credentials: options.credentials,
-      limiter: options.limiter,
+      limiter: options.limiter.isOff ? undefined : options.limiter,
       refusalOf: (access, channel) => this.refusalOf(access, channel),
       append: (publication, idempotencyKey, trace) => this.#append(publication, idempotencyKey, trace),
     };
@@ -131,7 +131,9 @@ export class Publisher {
 }
 
 /** The parts of a publisher that an attempt uses. */
-interface PublishSteps extends Pick<PublisherOptions, 'credentials' | 'limiter'> {
+interface PublishSteps extends Pick<PublisherOptions, 'credentials'> {
+  /** Undefined when no rate is set: then nothing is made for it. */
+  readonly limiter: Pick<PublishLimiter, 'count'> | undefined;
   readonly refusalOf: (access: Access, channel: ChannelName) => BrokerError | undefined;
   readonly append: (
     publication: Publication,
@@ -190,8 +192,10 @@ export class PublishAttempt {
   /** Does the same for a credential whose access {@link Publisher.known} has returned: only counts the request. */
   admitKnown(access: Access, credential: string, address: string): Refusal | Promise<Refusal> {
     this.#access = access;
-    const counted = this.#steps.limiter.count({ credential, access, address });
-    return counted instanceof Promise ? counted.then(this.#keepHeaders) : this.#keepHeaders(counted);
+    const counted = this.#steps.limiter?.count({ credential, access, address });
+    return counted instanceof Promise
+      ? counted.then((late) => this.#keepHeaders(late))
+      : this.#keepHeaders(counted);
   }
 
   /**
@@ -217,10 +221,10 @@ export class PublishAttempt {
     this.#trace?.end(status);
   }
 
-  readonly #keepHeaders = (counted: CountedPublish | undefined): Refusal => {
+  #keepHeaders(counted: CountedPublish | undefined): Refusal {
     this.#rateHeaders = counted?.headers;
     return counted?.refusal;
-  };
+  }
 }
 
 function faultOfIdempotencyKey(header: string | readonly string[] | undefined): BrokerError | undefined {

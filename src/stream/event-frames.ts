@@ -1,23 +1,25 @@
 import type { EventRun, RunView } from '../events/event-run.ts';
 import type { StoredEvent } from '../events/event.ts';
-import { readRecord } from '../events/record.ts';
+import { plainDataStart, readRecord } from '../events/record.ts';
 import { sharedBytes } from './shared-bytes.ts';
 import type { SharedBytes } from './shared-bytes.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const NEXT_LINE = Buffer.from('\ndata: ');
-const BLANK_LINE = '\n\n';
 
 /** The parts of one event as an EventSource reads it (WHATWG HTML §9.2.5 and §9.2.6), before they are copied together. */
 interface Frame {
   /** The text before the data; `headLength` bytes of UTF-8. */
   readonly head: string;
   readonly headLength: number;
-  readonly data: Buffer;
-  /** Bytes that `data` takes with a field name in front of each line; -1 when `data` holds no line break. */
+  /** The data reach from `dataStart` to the end of the record. */
+  readonly record: Buffer;
+  readonly dataStart: number;
+  /** Bytes that the data take with a field name in front of each line; -1 when the data hold no line break. */
   readonly linesLength: number;
-  readonly end: string;
+  /** Whether a blank line has to be written behind the data. */
+  readonly open: boolean;
 }
 
 /** A run as consecutive SSE frames, each with its id. */
@@ -47,49 +49,60 @@ function encode({ events, partOf }: EventRun): SharedBytes {
 }
 
 function frameOf({ id, record }: StoredEvent): Frame {
+  const plainStart = plainDataStart(record);
+  if (plainStart >= 0) {
+    const head = `id: ${id}\ndata: `;
+    const lines = linesLength(record, plainStart);
+    return { head, headLength: head.length, record, dataStart: plainStart, linesLength: lines, open: true };
+  }
   const fields = readRecord(record);
   if (fields.version === 0) {
     const head = `id: ${id}\n`;
-    return { head, headLength: head.length, data: fields.fields, linesLength: -1, end: '' };
+    return { head, headLength: head.length, record, dataStart: 1, linesLength: -1, open: false };
   }
   const { type, data } = fields;
+  const dataStart = record.length - data.length;
   // A type holds no line break. Otherwise a publisher could write fields of its own (CWE-93).
   const head = type === undefined ? `id: ${id}\ndata: ` : `id: ${id}\nevent: ${type}\ndata: `;
   const headLength = type === undefined ? head.length : Buffer.byteLength(head);
-  const hasLines = data.includes(LF) || data.includes(CR);
-  return { head, headLength, data, linesLength: hasLines ? linesLength(data) : -1, end: BLANK_LINE };
+  return { head, headLength, record, dataStart, linesLength: linesLength(record, dataStart), open: true };
 }
 
-function frameLength({ headLength, data, linesLength: lines, end }: Frame): number {
-  return headLength + (lines < 0 ? data.length : lines) + end.length;
+function frameLength({ headLength, record, dataStart, linesLength: lines, open }: Frame): number {
+  return headLength + (lines < 0 ? record.length - dataStart : lines) + (open ? 2 : 0);
 }
 
 /** Returns the offset after the frame. */
 function writeFrame(frame: Frame, target: Buffer, start: number): number {
-  const { head, headLength, data, linesLength: lines, end } = frame;
+  const { head, headLength, record, dataStart, linesLength: lines, open } = frame;
   // Writing Latin-1 is quicker, and gives the same bytes when each character is one byte.
   const encoding = headLength === head.length ? 'latin1' : 'utf8';
   let at = start + target.write(head, start, encoding);
-  at = lines < 0 ? at + data.copy(target, at) : writeLines(data, target, at);
-  return at + target.write(end, at, 'latin1');
+  at = lines < 0 ? at + record.copy(target, at, dataStart) : writeLines(record, dataStart, target, at);
+  if (open) {
+    target[at++] = LF;
+    target[at++] = LF;
+  }
+  return at;
 }
 
 /** Each of CRLF, CR and LF ends a line for the reader, and so begins a new data field. */
-function linesLength(data: Buffer): number {
-  let length = data.length;
-  for (let i = 0; i < data.length; i++) {
-    const byte = data[i];
+function linesLength(record: Buffer, dataStart: number): number {
+  if (!record.includes(LF, dataStart) && !record.includes(CR, dataStart)) return -1;
+  let length = record.length - dataStart;
+  for (let i = dataStart; i < record.length; i++) {
+    const byte = record[i];
     if (byte === LF) length += NEXT_LINE.length - 1;
-    else if (byte === CR) length += data[i + 1] === LF ? -1 : NEXT_LINE.length - 1;
+    else if (byte === CR) length += record[i + 1] === LF ? -1 : NEXT_LINE.length - 1;
   }
   return length;
 }
 
-function writeLines(data: Buffer, target: Buffer, start: number): number {
+function writeLines(record: Buffer, dataStart: number, target: Buffer, start: number): number {
   let at = start;
-  for (let i = 0; i < data.length; i++) {
-    const byte = data[i] as number;
-    if (byte === CR && data[i + 1] === LF) continue;
+  for (let i = dataStart; i < record.length; i++) {
+    const byte = record[i] as number;
+    if (byte === CR && record[i + 1] === LF) continue;
     if (byte === LF || byte === CR) {
       // Byte by byte, because a call to copy costs more than writing seven bytes.
       for (let j = 0; j < NEXT_LINE.length; j++) target[at++] = NEXT_LINE[j] as number;

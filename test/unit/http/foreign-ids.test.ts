@@ -43,7 +43,7 @@ function publisherOf(id: EventId): Publisher {
     policy: { size: 1, ttl: 1 },
     credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
     revocations: { refuses: () => false },
-    limiter: { count: () => undefined },
+    limiter: { isOff: true, count: () => undefined },
     maxBodyBytes: MAX_BYTES,
     instruments: { published: () => undefined },
     tracer: undefined,

@@ -26,7 +26,7 @@ function over(append: EventLog['append']): Fixture {
     policy: POLICY,
     credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
     revocations: { refuses: () => false },
-    limiter: { count: () => undefined },
+    limiter: { isOff: true, count: () => undefined },
     maxBodyBytes: 1_000,
     instruments: { published: (result) => results.push(result) },
     tracer: undefined,
