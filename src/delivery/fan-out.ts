@@ -3,12 +3,10 @@ import { compareEventIds, eventTime } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
-import { countWithin, plainLength } from '../events/record.ts';
+import { plainLength } from '../events/record.ts';
 import type { RecentEvents } from './recent-events.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Bytes of one run, which is one write to each subscriber. */
-const MAX_RUN_BYTES = 256 * 1024;
 /** The largest number of waiting bytes. Beyond it, all live subscribers go back to catching up. */
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 
@@ -128,9 +126,7 @@ export class FanOut implements FairTask {
   #nextDelivery(): Delivery | undefined {
     const pending = this.#recent.after(this.#deliveredTo) ?? [];
     if (pending.length === 0) return undefined;
-    const count = countWithin(pending, MAX_RUN_BYTES);
-    const events = count === pending.length ? pending : pending.slice(0, count);
-    return { run: new EventRun(this.#deliveredTo, events), next: Infinity, written: 0 };
+    return { run: EventRun.bounded(this.#deliveredTo, pending), next: Infinity, written: 0 };
   }
 
   #finish({ run, written }: Delivery): void {

@@ -1,7 +1,6 @@
 import { EventRun } from '../events/event-run.ts';
 import { EVENT_OVERHEAD_BYTES } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
-import { countWithin } from '../events/record.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 256 * 1024;
@@ -79,9 +78,6 @@ export class RecentEvents {
   }
 }
 
-/** The largest number of bytes that a stream sends for one run. */
-const MAX_RUN_BYTES = 256 * 1024;
-
 /**
  * The last run of recent events, of any channel. Subscribers that come together need the same run. One run for all channels
  * bounds the memory.
@@ -92,11 +88,9 @@ export class LastRun {
 
   /** Returns the run of the events after `from`, or of the first of them when the events have many bytes. */
   of(channel: object, from: EventId, events: readonly StoredEvent[]): EventRun {
-    const count = countWithin(events, MAX_RUN_BYTES);
-    const to = events[count - 1]?.id ?? from;
+    const run = EventRun.bounded(from, events);
     const last = this.#channel === channel ? this.#run : undefined;
-    if (last?.from === from && last.to === to) return last;
-    const run = new EventRun(from, count < events.length ? events.slice(0, count) : events);
+    if (last?.from === from && last.to === run.to) return last;
     if (events.length > 1) {
       this.#channel = channel;
       this.#run = run;

@@ -2,10 +2,7 @@ import { EventRun } from '../events/event-run.ts';
 import type { LogPage } from '../log/event-log.ts';
 import { EVENT_OVERHEAD_BYTES, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
-import { countWithin, sentLength } from '../events/record.ts';
-
-/** The largest number of bytes that a stream sends for one page. Line breaks make events longer than their records. */
-const MAX_SENT_BYTES = 256 * 1024;
+import { sentLength } from '../events/record.ts';
 
 interface PageParts {
   /** The position after which the log was read. */
@@ -41,9 +38,8 @@ export class SharedPage {
   }
 
   static of(asked: EventId, { events, tail, complete, room }: LogPage): SharedPage {
-    const count = countWithin(events, MAX_SENT_BYTES);
     const from = complete ? asked : (events[0]?.prev ?? tail);
-    const run = new EventRun(from, count < events.length ? events.slice(0, count) : events);
+    const run = EventRun.bounded(from, events);
     const recordBytes = events.reduce((sum, { record }) => sum + record.length, 0);
     return new SharedPage({ asked, run, tail, complete, room, recordBytes });
   }

@@ -1,4 +1,8 @@
 import type { EventId, StoredEvent } from './event.ts';
+import { countWithin } from './record.ts';
+
+/** The largest number of bytes that a stream sends for one run of several events. */
+const MAX_RUN_BYTES = 256 * 1024;
 
 /** Encodes a run in one form, such as SSE frames. The run keeps the result with the view object as its key. */
 export interface RunView<Form> {
@@ -29,6 +33,12 @@ export class EventRun {
     this.from = from;
     this.events = events;
     this.partOf = partOf;
+  }
+
+  /** Makes a run of the events after `from`, or of the first of them when all would be too many bytes for one run. */
+  static bounded(from: EventId, events: readonly StoredEvent[]): EventRun {
+    const count = countWithin(events, MAX_RUN_BYTES);
+    return new EventRun(from, count < events.length ? events.slice(0, count) : events);
   }
 
   /** The position after the last event. */

@@ -140,15 +140,22 @@ export function sentLength(event: StoredEvent, enough = Infinity): number {
     length += MAX_GROWTH - 1;
     start = record.indexOf(LF, start) + 1 || record.length;
   }
-  start++;
-  if (!record.includes(LF, start) && !record.includes(CR, start)) return length;
-  for (let i = start; i < record.length && length <= enough; i++) {
+  return length + lineGrowth(record, start + 1, enough - length);
+}
+
+/**
+ * By how many bytes the line breaks behind `start` make the data longer when they are sent; 0 when there is none. Each of CRLF, CR
+ * and LF is one. Gives up above `enough`.
+ */
+export function lineGrowth(record: Buffer, start: number, enough = Infinity): number {
+  if (!record.includes(LF, start) && !record.includes(CR, start)) return 0;
+  let growth = 0;
+  for (let i = start; i < record.length && growth <= enough; i++) {
     const byte = record[i];
-    if (byte === LF) length += MAX_GROWTH - 1;
-    // CRLF is sent as one line break.
-    else if (byte === CR) length += record[i + 1] === LF ? -1 : MAX_GROWTH - 1;
+    if (byte === LF) growth += MAX_GROWTH - 1;
+    else if (byte === CR) growth += record[i + 1] === LF ? -1 : MAX_GROWTH - 1;
   }
-  return length;
+  return growth;
 }
 
 /** Where the data of a record begin that has no fields; -1 for any other record. Spares the objects of {@link readRecord}. */

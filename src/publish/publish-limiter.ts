@@ -80,7 +80,7 @@ export class PublishLimiter {
 
   /** Counts a publish. Returns undefined when no rate is set, and a promise only with a shared counter. Never rejects. */
   count(publisher: CountedPublisher): CountedPublish | Promise<CountedPublish> | undefined {
-    if (this.#limits.length === 0) return undefined;
+    if (this.isOff) return undefined;
     const { counter } = this.#options;
     if (counter === undefined)
       return this.#judge(

@@ -1,6 +1,6 @@
 import type { EventRun, RunView } from '../events/event-run.ts';
 import type { StoredEvent } from '../events/event.ts';
-import { plainDataStart, readRecord } from '../events/record.ts';
+import { lineGrowth, plainDataStart, readRecord } from '../events/record.ts';
 import { sharedBytes } from './shared-bytes.ts';
 import type { SharedBytes } from './shared-bytes.ts';
 
@@ -16,8 +16,8 @@ interface Frame {
   /** The data reach from `dataStart` to the end of the record. */
   readonly record: Buffer;
   readonly dataStart: number;
-  /** Bytes that the data take with a field name in front of each line; -1 when the data hold no line break. */
-  readonly linesLength: number;
+  /** By how many bytes the field names of further lines make the data longer; 0 when the data hold no line break. */
+  readonly growth: number;
   /** Whether a blank line has to be written behind the data. */
   readonly open: boolean;
 }
@@ -50,35 +50,34 @@ function encode({ events, partOf }: EventRun): SharedBytes {
 
 function frameOf({ id, record }: StoredEvent): Frame {
   const plainStart = plainDataStart(record);
-  if (plainStart >= 0) {
-    const head = `id: ${id}\ndata: `;
-    const lines = linesLength(record, plainStart);
-    return { head, headLength: head.length, record, dataStart: plainStart, linesLength: lines, open: true };
-  }
+  if (plainStart >= 0) return openFrame(`id: ${id}\ndata: `, record, plainStart);
   const fields = readRecord(record);
   if (fields.version === 0) {
     const head = `id: ${id}\n`;
-    return { head, headLength: head.length, record, dataStart: 1, linesLength: -1, open: false };
+    return { head, headLength: head.length, record, dataStart: 1, growth: 0, open: false };
   }
   const { type, data } = fields;
   const dataStart = record.length - data.length;
   // A type holds no line break. Otherwise a publisher could write fields of its own (CWE-93).
   const head = type === undefined ? `id: ${id}\ndata: ` : `id: ${id}\nevent: ${type}\ndata: `;
-  const headLength = type === undefined ? head.length : Buffer.byteLength(head);
-  return { head, headLength, record, dataStart, linesLength: linesLength(record, dataStart), open: true };
+  return openFrame(head, record, dataStart, Buffer.byteLength(head));
 }
 
-function frameLength({ headLength, record, dataStart, linesLength: lines, open }: Frame): number {
-  return headLength + (lines < 0 ? record.length - dataStart : lines) + (open ? 2 : 0);
+function openFrame(head: string, record: Buffer, dataStart: number, headLength = head.length): Frame {
+  return { head, headLength, record, dataStart, growth: lineGrowth(record, dataStart), open: true };
+}
+
+function frameLength({ headLength, record, dataStart, growth, open }: Frame): number {
+  return headLength + record.length - dataStart + growth + (open ? 2 : 0);
 }
 
 /** Returns the offset after the frame. */
 function writeFrame(frame: Frame, target: Buffer, start: number): number {
-  const { head, headLength, record, dataStart, linesLength: lines, open } = frame;
+  const { head, headLength, record, dataStart, growth, open } = frame;
   // Writing Latin-1 is quicker, and gives the same bytes when each character is one byte.
   const encoding = headLength === head.length ? 'latin1' : 'utf8';
   let at = start + target.write(head, start, encoding);
-  at = lines < 0 ? at + record.copy(target, at, dataStart) : writeLines(record, dataStart, target, at);
+  at = growth === 0 ? at + record.copy(target, at, dataStart) : writeLines(record, dataStart, target, at);
   if (open) {
     target[at++] = LF;
     target[at++] = LF;
@@ -87,17 +86,6 @@ function writeFrame(frame: Frame, target: Buffer, start: number): number {
 }
 
 /** Each of CRLF, CR and LF ends a line for the reader, and so begins a new data field. */
-function linesLength(record: Buffer, dataStart: number): number {
-  if (!record.includes(LF, dataStart) && !record.includes(CR, dataStart)) return -1;
-  let length = record.length - dataStart;
-  for (let i = dataStart; i < record.length; i++) {
-    const byte = record[i];
-    if (byte === LF) length += NEXT_LINE.length - 1;
-    else if (byte === CR) length += record[i + 1] === LF ? -1 : NEXT_LINE.length - 1;
-  }
-  return length;
-}
-
 function writeLines(record: Buffer, dataStart: number, target: Buffer, start: number): number {
   let at = start;
   for (let i = dataStart; i < record.length; i++) {
