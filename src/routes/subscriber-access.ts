@@ -156,5 +156,5 @@ function weight({ code }: BrokerError): number {
 
 function withoutToken(tokensAreAccepted: boolean): string {
   const advice = tokensAreAccepted ? ' Send a token that grants it.' : '';
-  return `This channel is not public (SLUICE_PUBLIC_CHANNELS does not list it).${advice}`;
+  return `This channel is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public).${advice}`;
 }
