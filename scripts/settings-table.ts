@@ -1,13 +1,13 @@
 import type { z } from 'zod';
 import { SETTING_DESCRIPTIONS } from '../src/config/setting-descriptions.ts';
-import { SECRETS, SETTINGS } from '../src/config/settings.ts';
+import { FILE_SETTINGS, SETTINGS } from '../src/config/settings.ts';
 import type { SettingName } from '../src/config/settings.ts';
 
 /** Makes a Markdown table of all settings: name, default, format (from the schema's messages) and description. */
 export function settingsTable(): string {
   const rows = (Object.keys(SETTINGS) as SettingName[]).map((name) => {
     const { schema, fallback } = SETTINGS[name];
-    const file = SECRETS.has(name) ? `. \`${name}_FILE\` can name a file that holds it` : '';
+    const file = FILE_SETTINGS.has(name) ? `. \`${name}_FILE\` can name a file that holds it` : '';
     return row(`\`${name}\``, inWords(fallback), takes(schema), SETTING_DESCRIPTIONS[name] + file);
   });
   return [row('name', 'default', 'takes', ''), row('---', '---', '---', '---'), ...rows].join('\n');

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { Revocations } from '../replicas/revocations.ts';
 import { packageVersion } from '../config/config.ts';
 import type { Config } from '../config/config.ts';
+import { ChannelPolicies } from '../events/channel-policies.ts';
 import { FairLoop } from '../delivery/fair-loop.ts';
 import { Disconnector } from '../replicas/disconnector.ts';
 import { Metrics } from '../observe/metrics.ts';
@@ -57,8 +58,9 @@ export async function createApp(
     log: () => log.health(),
     ready: async () => (await readiness()).ready,
   });
+  const policies = policiesOf(config);
   const loop = new FairLoop();
-  const { hub, connections } = openDelivery(config, { log, loop, metrics, logWatch });
+  const { hub, connections } = openDelivery(config, { log, policies, loop, metrics, logWatch });
   const readiness = () => readinessOf(log, logWatch, connections);
 
   const revocations = new Revocations({ ttl: config.revocationTtl });
@@ -66,6 +68,7 @@ export async function createApp(
   const refusals = new RefusalNotices(metrics, logger);
   const credentials = openCredentials(config, {
     logger,
+    policies,
     revocations,
     onFailed: metrics.failedAuthentication,
     onTooMany: (address) => refusals.onRequestRefused('failed-authentication', address),
@@ -73,6 +76,7 @@ export async function createApp(
 
   const publisher = openPublisher(config, {
     log,
+    policies,
     counter,
     credentials,
     revocations,
@@ -109,4 +113,11 @@ export async function createApp(
     renewCertificate: (renewed) => servers.renewCertificate(renewed),
     close,
   };
+}
+
+function policiesOf({ channels, historySize, historyTtl, publicChannels }: Config): ChannelPolicies {
+  return new ChannelPolicies(channels, {
+    history: { size: historySize, ttl: historyTtl },
+    publicChannels,
+  });
 }

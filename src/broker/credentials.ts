@@ -5,6 +5,7 @@ import { FailedAttempts } from '../auth/failed-attempts.ts';
 import { PublishKeys } from '../auth/publish-keys.ts';
 import { PublisherAccess } from '../auth/publisher-access.ts';
 import type { Revocations } from '../replicas/revocations.ts';
+import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { TokenIssuer } from '../auth/token-issuer.ts';
 import type { Config } from '../config/config.ts';
 import { SubscriberAccess } from '../routes/subscriber-access.ts';
@@ -23,6 +24,7 @@ export interface Credentials {
 
 export interface CredentialsOptions {
   readonly logger: Logger;
+  readonly policies: ChannelPolicies;
   readonly revocations: Revocations;
   /** Called for each credential that is wrong, or was not checked because its address sent too many wrong ones. */
   readonly onFailed: () => void;
@@ -31,7 +33,7 @@ export interface CredentialsOptions {
 }
 
 export function openCredentials(config: Config, options: CredentialsOptions): Credentials {
-  const { logger, revocations, onFailed, onTooMany } = options;
+  const { logger, policies, revocations, onFailed, onTooMany } = options;
   const attempts = new FailedAttempts(config.failedAuthLimit);
   const keys = new PublishKeys(config.publishKeys);
   const origins = new AllowedOrigins(config.corsOrigins);
@@ -49,7 +51,7 @@ export function openCredentials(config: Config, options: CredentialsOptions): Cr
       revocations,
       // A subscriber is asked to come back later instead, and the stream routes count it.
       guard: new CredentialGuard({ attempts, onFailed, onTooMany: () => undefined }),
-      publicChannels: config.publicChannels,
+      policies,
       origins,
       tokenCookie: config.tokenCookie,
     }),

@@ -1,3 +1,4 @@
+import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { Config } from '../config/config.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
@@ -8,6 +9,7 @@ import type { LogWatch } from './log-watch.ts';
 
 export interface DeliveryOptions {
   readonly log: EventLog;
+  readonly policies: ChannelPolicies;
   readonly loop: FairLoop;
   readonly metrics: Pick<Metrics, 'instruments' | 'closed'>;
   readonly logWatch: Pick<LogWatch, 'onTrouble'>;
@@ -16,13 +18,13 @@ export interface DeliveryOptions {
 /** The hub takes events from the log, and the connections write them to the sockets. */
 export function openDelivery(
   config: Config,
-  { log, loop, metrics, logWatch }: DeliveryOptions,
+  { log, policies, loop, metrics, logWatch }: DeliveryOptions,
 ): { readonly hub: Hub; readonly connections: Connections } {
   const hub = new Hub({
     log,
     loop,
     instruments: metrics.instruments,
-    policy: { size: config.historySize, ttl: config.historyTtl },
+    policies,
     onTrouble: logWatch.onTrouble,
   });
   const connections = new Connections({

@@ -1,5 +1,6 @@
 import type { Revocations } from '../replicas/revocations.ts';
 import type { Config } from '../config/config.ts';
+import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { RateCounter } from '../auth/rate.ts';
 import type { RequestTracer } from '../publish/request-tracer.ts';
@@ -11,6 +12,7 @@ import type { RefusalNotices } from './refusal-notices.ts';
 
 export interface PublisherParts {
   readonly log: EventLog;
+  readonly policies: ChannelPolicies;
   /** Counts publishes for all replicas together. Undefined with the embedded log, which serves one replica. */
   readonly counter: RateCounter | undefined;
   readonly credentials: Pick<Credentials, 'publishers'>;
@@ -23,10 +25,10 @@ export interface PublisherParts {
 
 /** Makes the publisher. The HTTP routes and the publish lane pass every publish to it. */
 export function openPublisher(config: Config, parts: PublisherParts): Publisher {
-  const { log, counter, credentials, revocations, refusals, metrics, tracer } = parts;
+  const { log, policies, counter, credentials, revocations, refusals, metrics, tracer } = parts;
   return new Publisher({
     log,
-    policy: { size: config.historySize, ttl: config.historyTtl },
+    policies,
     credentials: credentials.publishers,
     revocations,
     limiter: new PublishLimiter({

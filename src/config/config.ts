@@ -9,7 +9,7 @@ import { networkShare } from './network-share.ts';
 import { rawValue } from './raw-values.ts';
 import { secretFaults } from './secret-strength.ts';
 import { nameFaults } from './setting-names.ts';
-import { SECRETS, SETTINGS } from './settings.ts';
+import { FILE_SETTINGS, SETTINGS } from './settings.ts';
 import type { SettingName } from './settings.ts';
 import { tlsProblems } from './tls-settings.ts';
 import { readTracing } from './tracing.ts';
@@ -34,6 +34,9 @@ export type Config = Readonly<ReturnType<typeof toConfig>>;
 /** A URL can hold a password before an `@`, or a key behind a `?`. */
 const MAY_HOLD_SECRET = /[@?]/;
 
+/** How many faults inside one setting are reported. */
+const MAX_FAULTS = 20;
+
 /** A warning is given when the trusted networks hold more than this share of all addresses. */
 const LARGE_SHARE = 1 / 16;
 
@@ -47,13 +50,13 @@ export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachin
   const raws = new Map<SettingName, string>();
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const { schema, fallback, example } = SETTINGS[name];
-    const raw = rawValue(name, { env, isSecret: SECRETS.has(name), problems });
+    const raw = rawValue(name, { env, mayBeFile: FILE_SETTINGS.has(name), problems });
     if (raw !== undefined) raws.set(name, raw);
     const given = raw ?? fallback;
     if (given === undefined) continue;
     const result = (schema as z.ZodType).safeParse(given);
     if (result.success) values[name] = result.data;
-    else problems.push(refusal(name, given, result.error, example));
+    else problems.push(...refusals(name, given, result.error, example));
   }
   // Skips pair checks when a value was already reported as invalid.
   if (problems.length === 0) problems.push(...tlsProblems(values));
@@ -111,6 +114,7 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: 
     corsOrigins: values.SLUICE_CORS_ORIGINS,
     historySize: values.SLUICE_HISTORY_SIZE,
     historyTtl: values.SLUICE_HISTORY_TTL,
+    channels: values.SLUICE_CHANNELS,
     memoryBytes: values.SLUICE_MEMORY_BYTES,
     heartbeat: values.SLUICE_HEARTBEAT,
     retry: values.SLUICE_RETRY,
@@ -154,10 +158,22 @@ function sizeWarnings(
   return lines;
 }
 
+/** Returns a line for each fault inside a JSON value, with a pointer to it (RFC 6901). Other values get a single line. */
+function refusals(name: SettingName, given: string, error: z.ZodError, example: string): readonly string[] {
+  const inside = error.issues.filter(({ path }) => name === 'SLUICE_CHANNELS' && path.length > 0);
+  if (inside.length === 0) return [refusal(name, given, error, example)];
+  return inside.slice(0, MAX_FAULTS).map(({ path, message }) => `${name}: ${pointerTo(path)} ${message}.`);
+}
+
+/** RFC 6901 §3. */
+function pointerTo(path: readonly PropertyKey[]): string {
+  return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
 function refusal(name: SettingName, given: string, error: z.ZodError, example: string): string {
   const expected = error.issues[0]?.message ?? 'another value';
-  // Never shows a secret, even an invalid one: it may be the real secret with a typing error.
-  const shown = SECRETS.has(name) || MAY_HOLD_SECRET.test(given) ? 'a hidden value' : `"${given}"`;
+  // Never shows a secret, even an invalid one: it may be the real secret with a typing error. Any file may hold one.
+  const shown = FILE_SETTINGS.has(name) || MAY_HOLD_SECRET.test(given) ? 'a hidden value' : `"${given}"`;
   const source = example.startsWith('/') ? `${name}_FILE` : name;
   return `${name} is ${shown}; expected ${expected}. Example: ${source}=${example}`;
 }

@@ -9,6 +9,8 @@ const CLAIMS = ['SLUICE_JWT_ISSUER', 'SLUICE_JWT_AUDIENCE'] as const;
 /** What happens when one of these settings is set but empty. */
 const CONSEQUENCES: Readonly<Partial<Record<SettingName, string>>> = {
   HOST: 'the broker listens on every address of the machine',
+  SLUICE_CHANNELS:
+    'no channel has a policy of its own, and a channel that a rule made private may now be public',
   REDIS_URL: 'events are kept only in this process, and are lost when the process ends',
   SLUICE_ADMIN_PORT: 'health and metrics are on PORT, and everybody who reaches PORT can read them',
   SLUICE_TLS_CERT: 'the broker does not use TLS',

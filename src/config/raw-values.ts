@@ -6,7 +6,7 @@ const LINK = /^(?:tcp|udp|sctp):\/\//i;
 export interface RawValueOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Whether the setting may also be read from the file that `<name>_FILE` names. */
-  readonly isSecret: boolean;
+  readonly mayBeFile: boolean;
   /** Gets a line for each fault. */
   readonly problems: string[];
 }
@@ -21,8 +21,8 @@ export function rawValue(name: string, options: RawValueOptions): string | undef
 }
 
 /** Reads the variable or its file, and trims blanks, line breaks and a byte order mark. */
-function writtenValue(name: string, { env, isSecret, problems }: RawValueOptions): string | undefined {
-  const path = isSecret ? env[`${name}_FILE`]?.trim() : undefined;
+function writtenValue(name: string, { env, mayBeFile, problems }: RawValueOptions): string | undefined {
+  const path = mayBeFile ? env[`${name}_FILE`]?.trim() : undefined;
   const direct = env[name]?.trim();
   if (path === undefined || path === '') {
     const link = name === 'SLUICE_ADMIN_PORT' && direct !== undefined && LINK.test(direct);

@@ -41,6 +41,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_HISTORY_SIZE:
     'How many events each channel keeps. A subscriber that missed more events than that gets a gap notice',
   SLUICE_HISTORY_TTL: 'How long an event is kept. A subscriber can be away for this long and miss nothing',
+  SLUICE_CHANNELS:
+    'Policies for some channels, as JSON: `[{"match":"chat.*","history":{"size":5000,"ttl":"24h"},"public":true}]`. The first rule that matches a channel decides; see [channels with their own policy](operations.md#channels-with-their-own-policy). Set it to the same value on all replicas',
   SLUICE_MEMORY_BYTES:
     'Without Redis: the memory for events, idempotency keys and tails. When it is full, the oldest entries are removed first',
   SLUICE_HEARTBEAT:

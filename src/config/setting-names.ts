@@ -1,9 +1,9 @@
-import { SECRETS, SETTINGS } from './settings.ts';
+import { FILE_SETTINGS, SETTINGS } from './settings.ts';
 
 const PREFIX = 'SLUICE_';
 const KNOWN: ReadonlySet<string> = new Set([
   ...Object.keys(SETTINGS),
-  ...[...SECRETS].map((name) => `${name}_FILE`),
+  ...[...FILE_SETTINGS].map((name) => `${name}_FILE`),
 ]);
 /** Names without the prefix that other programs use too. One of these gives a warning and does not stop the start. */
 const COMMON = new Set(

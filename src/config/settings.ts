@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { channelRules } from './channel-rules.ts';
 import { jwksUrl, jwtSecrets, publicKeyPem } from './key-values.ts';
 import {
   DURATION_UNITS,
@@ -68,6 +69,11 @@ export const SETTINGS = {
   SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),
   SLUICE_HISTORY_SIZE: setting(count(1, 10_000_000), '1000', '1000'),
   SLUICE_HISTORY_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '1h', '24h'),
+  SLUICE_CHANNELS: setting(
+    channelRules,
+    '[]',
+    '[{"match":"chat.*","history":{"size":5000,"ttl":"24h"},"public":true}]',
+  ),
   SLUICE_MEMORY_BYTES: setting(size(64 * 1024), '256MiB', '1GiB'),
   SLUICE_HEARTBEAT: setting(duration(100), '15s', '15s'),
   SLUICE_RETRY: setting(duration(500, 600_000), '2s', '2s'),
@@ -93,7 +99,7 @@ export const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS;
 
 /** Settings whose value may come from a file. `<name>_FILE` holds its path. */
-export const SECRETS: ReadonlySet<string> = new Set<SettingName>([
+export const FILE_SETTINGS: ReadonlySet<string> = new Set<SettingName>([
   'SLUICE_PUBLISH_KEYS',
   'SLUICE_JWT_SECRET',
   'SLUICE_JWT_PUBLIC_KEY',
@@ -103,4 +109,5 @@ export const SECRETS: ReadonlySet<string> = new Set<SettingName>([
   'SLUICE_REDIS_TLS_KEY',
   'SLUICE_TLS_CERT',
   'SLUICE_TLS_KEY',
+  'SLUICE_CHANNELS',
 ]);

@@ -1,5 +1,6 @@
 import type { ChannelName } from '../events/channel-name.ts';
-import type { EventLog, HistoryPolicy, LogListener } from '../log/event-log.ts';
+import type { ChannelPolicies } from '../events/channel-policies.ts';
+import type { EventLog, LogListener } from '../log/event-log.ts';
 import type { EventRun } from '../events/event-run.ts';
 import { ORIGIN, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
@@ -24,7 +25,7 @@ export interface ChannelContext {
   readonly instruments: Instruments;
   readonly recentBudget: RecentBudget;
   readonly heldBudget: HeldBudget;
-  readonly policy: HistoryPolicy;
+  readonly policies: Pick<ChannelPolicies, 'historyOf'>;
   readonly lastRun: LastRun;
   /** Called when the log could not be read or followed. */
   readonly onTrouble: (channel: ChannelName, error: unknown) => void;
@@ -51,6 +52,8 @@ export class Channel implements LogListener, PageConsumer {
   #healing = false;
   /** Whether to read once more after the read under way. */
   #healAgain = false;
+  /** Whether the read under way repeats one whose events the log no longer had. */
+  #readTwice = false;
   /** The last event that could not be taken in, and for which the log has been read since. */
   #unreachable: EventId | undefined;
   /** The id of the last event taken in. */
@@ -62,12 +65,11 @@ export class Channel implements LogListener, PageConsumer {
   constructor(name: ChannelName, context: ChannelContext) {
     this.name = name;
     this.#context = context;
-    this.#retention = new Retention(context.policy);
+    this.#retention = new Retention(context.policies.historyOf(name));
     this.#reader = new PageReader({
       log: context.log,
       channel: name,
       loop: context.loop,
-      policy: context.policy,
       budget: context.recentBudget,
       retention: this.#retention,
       onFailed: (error) => this.onTrouble(error),
@@ -125,8 +127,7 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   rewind(count: number, consumer: RewindConsumer): Withdraw {
-    // No channel keeps more than that.
-    return this.#reader.rewind(Math.min(count, this.#context.policy.size), consumer);
+    return this.#reader.rewind(count, consumer);
   }
 
   /**
@@ -139,12 +140,8 @@ export class Channel implements LogListener, PageConsumer {
     const [first] = events ?? [];
     if (events === undefined) return undefined;
     const before = events.length - (this.#retention.taken - arrivedAt);
-    if (first !== undefined && before > 0 && !this.#stillKept(first.id, before)) return undefined;
+    if (first !== undefined && before > 0 && !this.#retention.keeps(first.id, before)) return undefined;
     return this.#context.lastRun.of(this, position, events);
-  }
-
-  #stillKept(oldest: EventId, count: number): boolean {
-    return this.#retention.holds(count) && !this.#retention.expired(oldest);
   }
 
   /** From here on the subscriber gets every event as it arrives. Its position must be exactly {@link position}. */
@@ -263,18 +260,24 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   onPage(page: SharedPage): void {
-    if (page.complete) {
+    const isGone = page.events.length === 0 && compareEventIds(this.#position, page.tail) < 0;
+    // The log keeps none of the missing events. Their announcements may have come since, or come before a second answer.
+    if (isGone && this.#held.takeWhile((event) => this.#take(event))) this.#healAgain = true;
+    this.#advanceFanOut();
+    const isComplete = page.complete || (isGone && compareEventIds(this.#position, page.tail) >= 0);
+    this.#readTwice = isGone && !isComplete && !this.#readTwice;
+    if (isComplete) {
       for (const event of page.events) this.#take(event);
       if (page.events.length > 0) this.#context.instruments.healed();
       this.#advanceFanOut();
-    } else {
+    } else if (!this.#readTwice) {
       // Each subscriber reads on from its own position, and gets its own gap.
       this.#fanOut.sendAllBack();
       this.#restartAt(page.tail);
     }
     const last = page.events.at(-1);
     const more = page.complete && last !== undefined && compareEventIds(last.id, page.tail) < 0;
-    if (more || this.#healAgain) {
+    if (more || this.#readTwice || this.#healAgain) {
       this.#healAgain = false;
       this.#reader.readAnew(this.#position, this);
       return;

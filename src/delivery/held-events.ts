@@ -47,6 +47,14 @@ export class HeldEvents {
     return taken;
   }
 
+  /** Removes the events up to the first that `isTaken` refuses. Returns true when events were dropped, as `lost` says. */
+  takeWhile(isTaken: (event: StoredEvent) => boolean): boolean {
+    const { events, lost } = this.take();
+    const next = events.findIndex((event) => !isTaken(event));
+    if (next >= 0) this.add(events.slice(next));
+    return lost;
+  }
+
   #clear(): void {
     this.#events = [];
     this.#budget.used -= this.#bytes;

@@ -1,8 +1,9 @@
 import { Channel } from './channel.ts';
 import type { ChannelContext } from './channel.ts';
 import type { ChannelName } from '../events/channel-name.ts';
+import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { Start } from '../events/cursor.ts';
-import type { EventLog, HistoryPolicy } from '../log/event-log.ts';
+import type { EventLog } from '../log/event-log.ts';
 import type { FairLoop } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
 import { LastRun } from './recent-events.ts';
@@ -20,8 +21,8 @@ export interface HubOptions {
   readonly log: EventLog;
   readonly loop: FairLoop;
   readonly instruments: Instruments;
-  /** Which events the log keeps of each channel. */
-  readonly policy: HistoryPolicy;
+  /** Says which events the log keeps of each channel. */
+  readonly policies: Pick<ChannelPolicies, 'historyOf'>;
   /** Called when the log cannot be read or followed for a channel. The channel tries again. */
   readonly onTrouble: (channel: ChannelName, error: unknown) => void;
 }
@@ -36,7 +37,7 @@ export class Hub {
   readonly #idle = new Map<ChannelName, number>();
   readonly #sweep: NodeJS.Timeout;
 
-  constructor({ log, loop, instruments, policy, onTrouble }: HubOptions) {
+  constructor({ log, loop, instruments, policies, onTrouble }: HubOptions) {
     this.#loop = loop;
     this.#instruments = instruments;
     const recentBudget = { limit: RECENT_BYTES, used: 0 };
@@ -45,7 +46,7 @@ export class Hub {
       log,
       loop,
       instruments,
-      policy,
+      policies,
       onTrouble,
       recentBudget,
       heldBudget,

@@ -1,5 +1,5 @@
 import type { ChannelName } from '../events/channel-name.ts';
-import type { EventLog, HistoryPolicy } from '../log/event-log.ts';
+import type { EventLog } from '../log/event-log.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import { KEPT_FOR_MS, KeptPages } from './kept-pages.ts';
@@ -31,7 +31,6 @@ export interface PageReaderOptions {
   readonly log: EventLog;
   readonly channel: ChannelName;
   readonly loop: FairLoop;
-  readonly policy: HistoryPolicy;
   readonly budget: RecentBudget;
   readonly retention: Retention;
   /** Called for each read that failed. */
@@ -99,15 +98,17 @@ export class PageReader implements FairTask {
 
   /** As {@link read}, but always reads the log: a page in memory may be older than the reason to read. */
   readAnew(after: EventId, consumer: PageConsumer): void {
-    const { log, channel, policy } = this.#options;
+    const { log, channel, retention } = this.#options;
     this.#reads.ask(
-      () => log.read(channel, after, PAGE_LIMIT, policy),
+      () => log.read(channel, after, PAGE_LIMIT, retention.policy),
       (page) => consumer.onPage(SharedPage.of(after, page)),
     );
   }
 
-  /** Gives the consumer the id that precedes the newest `count` events. Equal counts share one answer. */
-  rewind(count: number, consumer: RewindConsumer): Withdraw {
+  /** Gives the consumer the id that precedes the newest `wanted` events. Equal counts share one answer. */
+  rewind(wanted: number, consumer: RewindConsumer): Withdraw {
+    // The channel keeps no more than that.
+    const count = Math.min(wanted, this.#options.retention.policy.size);
     const consumers = this.#rewinds.get(count) ?? new Set();
     consumers.add(consumer);
     this.#rewinds.set(count, consumers);
@@ -164,7 +165,7 @@ export class PageReader implements FairTask {
   }
 
   #ask(after: EventId, question: Question): void {
-    const { log, channel, policy, retention } = this.#options;
+    const { log, channel, retention } = this.#options;
     question.asked = true;
     this.#reading = true;
     let turn = 0;
@@ -174,7 +175,7 @@ export class PageReader implements FairTask {
         // Set again at each attempt, because the answer is as old as its attempt.
         turn = this.#turn;
         taken = retention.taken;
-        return log.read(channel, after, PAGE_LIMIT, policy);
+        return log.read(channel, after, PAGE_LIMIT, retention.policy);
       },
       (answer) => {
         this.#reading = false;
@@ -199,9 +200,9 @@ export class PageReader implements FairTask {
     const [next] = this.#rewinds.keys();
     if (this.#rewinding !== undefined || next === undefined) return;
     this.#rewinding = next;
-    const { log, channel, policy } = this.#options;
+    const { log, channel, retention } = this.#options;
     this.#reads.ask(
-      () => log.rewind(channel, next, policy),
+      () => log.rewind(channel, next, retention.policy),
       (after) => {
         this.#rewinding = undefined;
         const consumers = this.#rewinds.get(next) ?? [];

@@ -7,14 +7,14 @@ import type { EventId, StoredEvent } from '../events/event.ts';
  * from its memory that the log no longer keeps, so all replicas give a subscriber the same events.
  */
 export class Retention {
-  readonly #policy: HistoryPolicy;
+  readonly policy: HistoryPolicy;
   /** How many events this replica has taken in. */
   #taken = 0;
   #newest: EventId | undefined;
   #heardAt = 0;
 
   constructor(policy: HistoryPolicy) {
-    this.#policy = policy;
+    this.policy = policy;
   }
 
   get taken(): number {
@@ -32,9 +32,9 @@ export class Retention {
     this.heard(event.id);
   }
 
-  /** Whether the log keeps this many events, if none of them is too old. */
-  holds(count: number): boolean {
-    return count <= this.#policy.size;
+  /** Whether the log keeps the newest `count` events, of which `oldest` is the first. */
+  keeps(oldest: EventId, count: number): boolean {
+    return count <= this.policy.size && !this.expired(oldest);
   }
 
   /**
@@ -45,6 +45,6 @@ export class Retention {
   expired(id: EventId): boolean {
     if (this.#newest === undefined) return false;
     const now = eventTime(this.#newest) + performance.now() - this.#heardAt;
-    return eventTime(id) <= now - this.#policy.ttl;
+    return eventTime(id) <= now - this.policy.ttl;
   }
 }

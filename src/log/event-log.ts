@@ -1,15 +1,10 @@
 import type { ChannelName } from '../events/channel-name.ts';
+import type { HistoryPolicy } from '../events/channel-policies.ts';
 import { BrokerError } from '../events/errors.ts';
 import type { EventId, NewEvent, StoredEvent } from '../events/event.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 
-/** Which events a log keeps of one channel. */
-export interface HistoryPolicy {
-  /** The largest number of events. */
-  readonly size: number;
-  /** How long an event is kept, in ms. */
-  readonly ttl: number;
-}
+export type { HistoryPolicy } from '../events/channel-policies.ts';
 
 /** Keeps and announces events. Every implementation passes the contract suite, test/contract/event-log-contract.ts. */
 export interface EventLog {

@@ -4,8 +4,9 @@ import type { PublisherAccess } from '../auth/publisher-access.ts';
 import type { Revocations } from '../replicas/revocations.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { matchesAny } from '../events/channel-pattern.ts';
+import type { ChannelPolicies } from '../events/channel-policies.ts';
 import { BrokerError } from '../events/errors.ts';
-import type { EventLog, HistoryPolicy } from '../log/event-log.ts';
+import type { EventLog } from '../log/event-log.ts';
 import { parseEventId } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import type { RequestTrace, RequestTracer, TracedRequest } from './request-tracer.ts';
@@ -15,8 +16,8 @@ import type { CountedPublish, PublishLimiter, RateHeaders } from './publish-limi
 
 export interface PublisherOptions {
   readonly log: Pick<EventLog, 'append'>;
-  /** Which events the log keeps of each channel. */
-  readonly policy: HistoryPolicy;
+  /** Says which events the log keeps of each channel. */
+  readonly policies: Pick<ChannelPolicies, 'historyOf'>;
   readonly credentials: Pick<PublisherAccess, 'of' | 'known'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly limiter: Pick<PublishLimiter, 'count' | 'isOff'>;
@@ -100,7 +101,7 @@ export class Publisher {
     idempotencyKey: string | undefined,
     trace: RequestTrace | undefined,
   ): Promise<PublishAnswer> {
-    const { log, policy, instruments } = this.#options;
+    const { log, policies, instruments } = this.#options;
     if (this.#inFlight >= MAX_IN_FLIGHT) {
       instruments.published('unavailable', 0);
       throw new BrokerError(
@@ -113,6 +114,7 @@ export class Publisher {
     let result: PublishResult = 'error';
     this.#inFlight++;
     try {
+      const policy = policies.historyOf(channel);
       const [appended] = await log.append(channel, [event], { policy, idempotencyKey });
       if (appended === undefined) throw new Error('the log gave no result for an event');
       result = appended.replayed ? 'replayed' : 'ok';

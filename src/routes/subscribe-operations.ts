@@ -91,7 +91,7 @@ export const SUBSCRIBE: Operation = {
     ].join('\n'),
     'Before the broker ends a stream that may come back, it sends `sluice:closing` with the reason and the reconnection time. If it cannot serve a client now, for a reason that will pass, it answers with 200 and only `sluice:closing`. On any other status a browser gives up for good.',
     '`last` and `since` cannot be used together. If the request has a cursor, both are ignored.',
-    'The channels in `SLUICE_PUBLIC_CHANNELS` need no credential. Other channels need a token that grants them.',
+    'The public channels (`SLUICE_PUBLIC_CHANNELS`, `SLUICE_CHANNELS`) need no credential. Other channels need a token that grants them.',
   ].join('\n\n'),
   credentials: CREDENTIALS,
   parameters: PARAMETERS,
@@ -140,7 +140,7 @@ export const SUBSCRIBE: Operation = {
       status: 401,
       answer: problemExample(
         'unauthorized',
-        'This channel is not public (SLUICE_PUBLIC_CHANNELS does not list it). Send a token that grants it.',
+        'This channel is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public). Send a token that grants it.',
       ),
     },
     {

@@ -10,7 +10,7 @@ import type { TokenVerifier } from '../auth/token-verifier.ts';
 import type { UntimelyToken } from '../auth/token-errors.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { matchesAny } from '../events/channel-pattern.ts';
-import type { ChannelPattern } from '../events/channel-pattern.ts';
+import type { ChannelPolicies } from '../events/channel-policies.ts';
 import { BrokerError } from '../events/errors.ts';
 import type { Query } from './start-position.ts';
 
@@ -19,7 +19,8 @@ export interface SubscriberAccessOptions {
   readonly verifier: Pick<TokenVerifier, 'known' | 'verify'> | undefined;
   readonly guard: Pick<CredentialGuard, 'judge' | 'wrong'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
-  readonly publicChannels: readonly ChannelPattern[];
+  /** Says which channels are public. */
+  readonly policies: Pick<ChannelPolicies, 'isPublic'>;
   /** Other origins whose pages may use cookies. */
   readonly origins: Pick<AllowedOrigins, 'lists'>;
   /** The name of the cookie that may hold a token. */
@@ -52,8 +53,8 @@ export class SubscriberAccess {
     channels: readonly ChannelName[],
     address: string,
   ): TokenAccess | undefined | Promise<TokenAccess> {
-    const { verifier, publicChannels } = this.#options;
-    const open = channels.every((channel) => matchesAny(publicChannels, channel));
+    const { verifier, policies } = this.#options;
+    const open = channels.every((channel) => policies.isPublic(channel));
     const tokens = verifier === undefined ? [] : this.#tokensOf(request, open);
     if (verifier === undefined || tokens.length === 0) {
       if (open) return undefined;
@@ -132,10 +133,10 @@ export class SubscriberAccess {
   /** Returns why a correctly signed token does not allow subscribing to the channels, or undefined when it does. */
   #faultOf(token: TokenAccess | UntimelyToken, channels: readonly ChannelName[]): BrokerError | undefined {
     if (token.kind === 'untimely') return untimelyError(token);
-    const { publicChannels, revocations } = this.#options;
+    const { policies, revocations } = this.#options;
     for (const channel of channels) {
       if (revocations.refuses(token, channel)) return revokedToken();
-      if (matchesAny(token.subscribe, channel) || matchesAny(publicChannels, channel)) continue;
+      if (matchesAny(token.subscribe, channel) || policies.isPublic(channel)) continue;
       return new BrokerError('forbidden', `The token does not allow subscribing to ${channel}.`);
     }
     return undefined;
@@ -155,5 +156,5 @@ function weight({ code }: BrokerError): number {
 
 function withoutToken(tokensAreAccepted: boolean): string {
   const advice = tokensAreAccepted ? ' Send a token that grants it.' : '';
-  return `This channel is not public (SLUICE_PUBLIC_CHANNELS does not list it).${advice}`;
+  return `This channel is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public).${advice}`;
 }

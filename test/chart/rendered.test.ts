@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
-import { SECRETS, SETTINGS } from '../../src/config/settings.ts';
+import { FILE_SETTINGS, SETTINGS } from '../../src/config/settings.ts';
 import { helm, lint, render } from '../support/helm.ts';
 import type { Manifest } from '../support/helm.ts';
 import { startKubernetesApi } from '../support/kubernetes-api.ts';
@@ -86,7 +86,9 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
   });
 
   test('every setting reaches the broker unchanged, and the broker accepts it', async () => {
-    const plain = Object.entries(SETTINGS).filter(([name]) => !SECRETS.has(name) || name === 'REDIS_URL');
+    const plain = Object.entries(SETTINGS).filter(
+      ([name]) => !FILE_SETTINGS.has(name) || name === 'REDIS_URL',
+    );
     const settings = plain.map(([name, { example }]) => {
       const number = /^\d+$/.test(example) || name.endsWith('PORT');
       return [name, number ? Number(example) : example];

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { SECRETS, SETTINGS } from '../../src/config/settings.ts';
+import { FILE_SETTINGS, SETTINGS } from '../../src/config/settings.ts';
 import { CHART } from '../support/helm.ts';
 
 const read = (...path: readonly string[]): string => readFileSync(join(CHART, ...path), 'utf8');
@@ -24,7 +24,7 @@ describe('values.schema.json', () => {
 
   test('knows every setting of the broker, and the file variants of secrets', () => {
     const known = Object.keys(schema.properties.settings.properties);
-    const names = [...Object.keys(SETTINGS), ...[...SECRETS].map((name) => `${name}_FILE`)];
+    const names = [...Object.keys(SETTINGS), ...[...FILE_SETTINGS].map((name) => `${name}_FILE`)];
     const missing = names.filter((name) => !known.includes(name));
     expect(missing, 'Add them to the properties of settings in helm/sluice/values.schema.json.').toEqual([]);
   });
@@ -33,7 +33,7 @@ describe('values.schema.json', () => {
     for (const [name, { example }] of Object.entries(SETTINGS)) {
       if (name === 'SLUICE_PUBLISH_KEYS') continue;
       const value = name.endsWith('PORT') ? Number(example) : example;
-      const secret = SECRETS.has(name) && name !== 'REDIS_URL';
+      const secret = FILE_SETTINGS.has(name) && name !== 'REDIS_URL';
       const settings = secret ? { secretKeyRef: { name: 'mine', key: name } } : value;
       expect(accepts(withSettings({ [name]: settings })), `${name}: ${JSON.stringify(accepts.errors)}`).toBe(
         true,

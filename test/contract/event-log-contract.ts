@@ -8,6 +8,7 @@ import type { EventId } from '../../src/events/event.ts';
 import { readRecord } from '../../src/events/record.ts';
 import { eventBatchContract } from './event-batch-contract.ts';
 import { eventFollowingContract } from './event-following-contract.ts';
+import { eventHistoryContract } from './event-history-contract.ts';
 
 export interface ContractOptions {
   readonly idempotencyTtl: number;
@@ -212,6 +213,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
     });
   });
 
+  eventHistoryContract(() => open());
   eventFollowingContract(() => open());
   eventBatchContract(() => open());
 

@@ -66,7 +66,7 @@ export class HubFixture {
       log: this.log,
       loop: new FairLoop(),
       instruments: this.counts,
-      policy,
+      policies: { historyOf: () => policy },
       onTrouble: (_channel, error) => this.troubles.push(error),
     });
   }

@@ -183,11 +183,13 @@ export class MemoryEventLog implements EventLog {
     results: Appended[],
   ): void {
     this.#refuseTooLarge(fresh);
-    const record = this.#channels.open(channel, now);
+    let record = this.#channels.open(channel, now);
     this.#channels.setPolicy(record, policy);
     const listeners = this.#listeners.get(channel);
     const heard: StoredEvent[] = [];
     for (const event of fresh) {
+      // A channel that keeps no events is idle after each event, and may be forgotten to make room.
+      if (policy.size === 0) record = this.#channels.open(channel, now);
       const tail = this.#channels.tail(record);
       const parts = nextId(tail, this.#wall());
       const id = eventId(parts);

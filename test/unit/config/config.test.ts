@@ -22,6 +22,7 @@ const SECRET = new Set([
   'SLUICE_JWT_SECRET',
   'SLUICE_JWT_PUBLIC_KEY',
   'REDIS_URL',
+  'SLUICE_CHANNELS',
   ...PEM,
 ]);
 const OPENING = new Set([

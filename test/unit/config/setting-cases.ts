@@ -179,6 +179,20 @@ export const settings: readonly SettingCase[] = [
     bad: ['3600', '999ms', '1 h', 'h', '-1h', '1h30m', 'forever', '1.h', '.5h'],
   },
   {
+    name: 'SLUICE_CHANNELS',
+    key: 'channels',
+    byDefault: [],
+    good: [
+      ['[]', []],
+      ['[{"match":"a"}]', [{ match: 'a', history: {}, isPublic: undefined }]],
+      [
+        '[ {"match": "*", "public": false, "history": {"ttl": "1D", "size": 0}} ]',
+        [{ match: '*', history: { size: 0, ttl: 1_440 * MINUTE }, isPublic: false }],
+      ],
+    ],
+    bad: ['chat.*', '{"match":"a"}', '{}', 'null', '1', '[{"match":"a"}'],
+  },
+  {
     name: 'SLUICE_MEMORY_BYTES',
     key: 'memoryBytes',
     byDefault: 256 * MIB,

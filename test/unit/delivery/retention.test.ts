@@ -21,6 +21,28 @@ afterEach(async () => {
   await Promise.all(fixtures.splice(0).map((one) => one.close()));
 });
 
+test.each([1, 2, 3, 4, 5])(
+  'subscribers that reconnect cost the live ones no event of a log that keeps none, with late announcements: seed %d',
+  async (seed) => {
+    const one = fixture(seed, { delay: 2 }, { policy: { size: 0 } });
+    const { sink: live } = one.subscribe();
+    await ready(live);
+    const ids: EventId[] = [];
+    const back: RecordingSink[] = [];
+    for (let i = 0; i < 50; i++) {
+      ids.push(await one.publish(String(i)));
+      back.push(one.subscribe({ from: 'id', id: ids[Math.floor(i / 2)] as EventId }).sink);
+      if (i % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(back.map(ready));
+    const end = await one.publish('end');
+    for (const sink of [live, ...back]) await sink.until(({ position }) => position === end);
+    expect(live.gaps).toEqual([]);
+    expect(live.ids).toEqual([...ids, end]);
+    for (const sink of back) expect(sink.ids).toEqual([...ids, end].slice(-sink.ids.length));
+  },
+);
+
 describe('a replica does not deliver events that the log no longer keeps', () => {
   test('more events than are kept', async () => {
     const one = fixture(1, {}, { policy: { size: 5 } });
@@ -34,6 +56,29 @@ describe('a replica does not deliver events that the log no longer keeps', () =>
     await ready(sink);
     expect(sink.gaps).toEqual([{ channel: 'news', after: ids[9], before: ids[15] }]);
     expect(sink.ids).toEqual(ids.slice(-5));
+  });
+
+  test('no event at all, when the log keeps none', async () => {
+    const one = fixture(1, {}, { policy: { size: 0 } });
+    const { sink: live } = one.subscribe();
+    await ready(live);
+    const ids = await one.publishMany(20);
+    await live.until(({ position }) => position === ids.at(-1));
+    expect(live.ids).toEqual(ids);
+    expect(live.gaps).toEqual([]);
+
+    const { sink: late } = one.subscribe({ from: 'id', id: ids[18] as EventId });
+    const { sink: atTail } = one.subscribe({ from: 'id', id: ids[19] as EventId });
+    const { sink: last } = one.subscribe({ from: 'last', count: 5 });
+    await Promise.all([ready(late), ready(atTail), ready(last)]);
+    expect(late.gaps).toEqual([{ channel: 'news', after: ids[18], before: null }]);
+    expect([...atTail.gaps, ...last.gaps]).toEqual([]);
+    const next = await one.publish('next');
+    for (const sink of [live, late, atTail, last]) {
+      await sink.until(({ position }) => position === next);
+      expect(sink.ids.at(-1)).toBe(next);
+    }
+    expect([late.ids, atTail.ids, last.ids]).toEqual([[next], [next], [next]]);
   });
 
   test('events that are too old', async () => {

@@ -23,7 +23,7 @@ function over(append: EventLog['append']): Fixture {
   const results: PublishResult[] = [];
   const publisher = new Publisher({
     log: { append },
-    policy: POLICY,
+    policies: { historyOf: () => POLICY },
     credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
     revocations: { refuses: () => false },
     limiter: { isOff: true, count: () => undefined },

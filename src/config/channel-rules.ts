@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { parseChannelPattern } from '../events/channel-pattern.ts';
+import type { ChannelPattern } from '../events/channel-pattern.ts';
+import type { ChannelRule } from '../events/channel-policies.ts';
+import { DURATION_UNITS, duration } from './setting-values.ts';
+
+const MAX_RULES = 100;
+const MAX_SIZE = 10_000_000;
+/** How many characters of a wrong value a message shows. */
+const MAX_SHOWN = 60;
+
+const SIZE_FORM = `a whole number from 0 to ${MAX_SIZE}`;
+const TTL_FORM = 'a number with ms, s, m, h or d';
+
+const history = z.strictObject(
+  {
+    size: z
+      .number(SIZE_FORM)
+      .refine((size) => Number.isInteger(size) && size >= 0 && size <= MAX_SIZE, SIZE_FORM)
+      .optional(),
+    ttl: z
+      .string(TTL_FORM)
+      .pipe(duration(1_000, 365 * DURATION_UNITS.d))
+      .optional(),
+  },
+  'an object such as {"size":5000,"ttl":"24h"}',
+);
+
+const rule = z
+  .strictObject(
+    {
+      match: z.custom<ChannelPattern>(isPattern, 'a channel name, a prefix followed by *, or *'),
+      history: history.optional(),
+      public: z.boolean('true or false').optional(),
+    },
+    'an object such as {"match":"chat.*","public":true}',
+  )
+  .transform((given): ChannelRule => ({
+    match: given.match,
+    history: given.history ?? {},
+    isPublic: given.public,
+  }));
+
+/** The members of the object at each depth of a pointer. */
+const MEMBERS: Readonly<Record<number, string>> = { 1: 'match, history and public', 2: 'size and ttl' };
+
+/**
+ * The value of SLUICE_CHANNELS: rules as JSON. Each fault in a rule is an issue with a path. Its message follows the pointer
+ * in a sentence. The message of an issue without a path completes "expected …", as for other settings.
+ */
+export const channelRules = z.string().transform((text, context) => {
+  const faultAt = (path: readonly PropertyKey[], message: string): void =>
+    context.addIssue({ code: 'custom', path: [...path], message });
+  const given = parsed(text);
+  if (!Array.isArray(given.value)) {
+    context.addIssue(`a JSON array of rules${given.breaksAt}`);
+    return z.NEVER;
+  }
+  if (given.value.length > MAX_RULES) {
+    faultAt(
+      [MAX_RULES],
+      `is rule number ${MAX_RULES + 1} of ${given.value.length}; expected at most ${MAX_RULES}`,
+    );
+    return z.NEVER;
+  }
+  const { data, error } = z.array(rule).safeParse(given.value);
+  if (data === undefined) {
+    for (const issue of error.issues) {
+      if (issue.code === 'unrecognized_keys')
+        for (const key of issue.keys)
+          faultAt([...issue.path, key], `is not known; the members here are ${MEMBERS[issue.path.length]}`);
+      else faultAt(issue.path, `is ${shownAt(given.value, issue.path)}; expected ${issue.message}`);
+    }
+    return z.NEVER;
+  }
+  for (const [index, { match }] of data.entries()) {
+    const earlier = data.slice(0, index).findIndex((one) => covers(one.match, match));
+    if (earlier >= 0)
+      faultAt(
+        [index, 'match'],
+        `is "${match}" and never applies, because /${earlier}/match is "${data[earlier]?.match}" and the first match wins; move rule ${index} before rule ${earlier}, or remove it`,
+      );
+  }
+  return data;
+});
+
+function isPattern(value: unknown): boolean {
+  return typeof value === 'string' && parseChannelPattern(value) !== undefined;
+}
+
+/** Returns where the JSON breaks, if the parser says it. The parser's own message repeats the text, which may be a secret. */
+function parsed(text: string): { readonly value: unknown; readonly breaksAt: string } {
+  try {
+    return { value: JSON.parse(text), breaksAt: '' };
+  } catch (error) {
+    const [, position] = /at position (\d+)/.exec((error as Error).message) ?? [];
+    return {
+      value: undefined,
+      breaksAt: position === undefined ? '' : ` (it breaks at position ${position})`,
+    };
+  }
+}
+
+function shownAt(value: unknown, path: readonly PropertyKey[]): string {
+  let at = value;
+  for (const part of path) at = (at as Readonly<Record<PropertyKey, unknown>>)[part];
+  if (at === undefined) return 'missing';
+  const text = JSON.stringify(at);
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN).toWellFormed()}…` : text;
+}
+
+/** Whether every channel that matches the later pattern matches the earlier one, too. */
+function covers(earlier: string, later: string): boolean {
+  return earlier.endsWith('*') ? later.startsWith(earlier.slice(0, -1)) : later === earlier;
+}
