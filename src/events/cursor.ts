@@ -37,7 +37,11 @@ const UNREADABLE: Start = { from: 'unreadable' };
  *
  * @param otherwise where a channel begins of which the cursor says that it had not begun yet
  */
-export function parseCursor(text: string, channels: readonly ChannelName[], otherwise: () => Start = () => TAIL): Start[] {
+export function parseCursor(
+  text: string,
+  channels: readonly ChannelName[],
+  otherwise: () => Start = () => TAIL,
+): Start[] {
   const forAll = (start: Start): Start[] => channels.map(() => start);
   if (text === '') return forAll(TAIL);
   if (text === 'earliest') return forAll({ from: 'earliest' });
@@ -83,7 +87,11 @@ function readNamed(text: string): Named | undefined {
   }
 }
 
-function startsOf({ byName, byLabel }: Named, channels: readonly ChannelName[], otherwise: () => Start): Start[] {
+function startsOf(
+  { byName, byLabel }: Named,
+  channels: readonly ChannelName[],
+  otherwise: () => Start,
+): Start[] {
   const count = new Map<string, number>();
   const labels = byLabel.size === 0 ? [] : channels.map(channelLabel);
   for (const label of labels) count.set(label, (count.get(label) ?? 0) + 1);

@@ -208,10 +208,7 @@ function route(
 }
 
 /** @throws BrokerError `invalid-query` */
-function readStreamRequest(
-  request: SubscribeRequest,
-  channels: readonly ChannelName[],
-): StreamRequest {
+function readStreamRequest(request: SubscribeRequest, channels: readonly ChannelName[]): StreamRequest {
   const { headers, query } = request;
   return {
     channels,

@@ -146,8 +146,7 @@ export class SubscriberAccess {
     if (token.kind === 'untimely') return untimelyError(token);
     const { publicChannels, revocations } = this.#options;
     for (const channel of channels) {
-      if (revocations.refuses(token, channel))
-        return revokedToken(channels.length > 1 ? channel : undefined);
+      if (revocations.refuses(token, channel)) return revokedToken(channels.length > 1 ? channel : undefined);
       if (matchesAny(token.subscribe, channel) || matchesAny(publicChannels, channel)) continue;
       return new BrokerError('forbidden', `The token does not allow subscribing to ${channel}.`);
     }

@@ -79,7 +79,10 @@ function request({ path, operation, status, sent: { parameters, body } }: Case):
   headers: Record<string, string>;
   body?: string;
 } {
-  const url = new URL(path.replace('{channel}', encodeURIComponent(String(parameters['channel'] ?? ''))), broker.url);
+  const url = new URL(
+    path.replace('{channel}', encodeURIComponent(String(parameters['channel'] ?? ''))),
+    broker.url,
+  );
   const headers: Record<string, string> = {};
   for (const [at, { name, in: place }] of (operation.parameters ?? []).entries()) {
     if (operation.parameters?.findIndex((one) => one.name === name) !== at) continue;
