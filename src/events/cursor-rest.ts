@@ -9,8 +9,8 @@ import type { EventId } from './event.ts';
  *
  * A label is the beginning of the name's hash, because a hundred names would not fit into a header. Channels of one
  * connection whose hashes begin alike have their names in parentheses as labels. So a label stands for one channel of
- * its set. A channel that is new in the set may have the label of a channel that left it. It then gets that channel's
- * position, which its own log does not know, and so a gap.
+ * its set. A channel that is new in the set may have the label of a channel that left it, with a chance of one in a
+ * thousand million. It then gets that channel's position, which is a gap unless its own log has the same position.
  *
  * A position is one of these:
  * - seven digits of base 64 for the time in ms, then the sequence number, five bits a digit
@@ -23,7 +23,7 @@ export type Place = EventId | 'unreadable' | 'not-begun';
 const LABEL_LENGTH = 5;
 const TIME_LENGTH = 7;
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-const VALUES = new Map(Array.from(DIGITS, (digit, value) => [digit, value]));
+const VALUES = new Map(Array.from(DIGITS, (letter, value) => [letter, value]));
 const NOT_BEGUN = '-';
 const ESCAPE = '_';
 /** The first digit of a time is never `-` or `_`. This is in the year 2105. */

@@ -186,6 +186,7 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
   'a proxy': [HEAD, trusts],
   'a cursor': [HEAD, (text) => startPositions(text, {}, [news])],
   'a cursor of several channels': [HEAD, (text) => startPositions(`a@1-0,${text}`, {}, [news])],
+  'the rest of a cursor': [HEAD, (text) => startPositions(`a@1-0,~${text}`, {}, [news, news])],
   'a time': [HEAD, (text) => startPositions(undefined, { since: text }, [news])],
   'a time with a fraction': [
     HEAD,

@@ -179,10 +179,11 @@ describe('a request for many channels is refused', () => {
   });
 });
 
-describe('tokens', () => {
-  const bearer = (subscribe: string[], sub: string, exp = inSeconds(60)): string =>
-    `Bearer ${signToken({ sub, exp, sluice: { subscribe } }, SECRET)}`;
+function bearer(subscribe: string[], sub: string, exp = inSeconds(60)): string {
+  return `Bearer ${signToken({ sub, exp, sluice: { subscribe } }, SECRET)}`;
+}
 
+describe('tokens', () => {
   test('without a token, the 401 names the first channel that is not public', async () => {
     const answer = await exchange(closed.port, { path: pathOf(['public.a', 'mine', 'yours']) });
     expect(readProblem(answer, 401).detail).toContain('The channel mine is not public');
