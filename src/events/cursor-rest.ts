@@ -30,14 +30,30 @@ const ESCAPE = '_';
 const END_OF_TIME_MS = 62 * 64 ** (TIME_LENGTH - 1);
 const END_OF_SEQ = 2 ** 30;
 
+/** How many labels and positions are remembered. Most readers are at the same ones. */
+const MAX_REMEMBERED = 10_000;
+
 /** The label of a channel, unless another channel of the set has the same one. */
-export function channelLabel(name: ChannelName): string {
-  return hash('sha256', name, 'base64url').slice(0, LABEL_LENGTH);
+export const channelLabel = remembering((name: ChannelName) =>
+  hash('sha256', name, 'base64url').slice(0, LABEL_LENGTH),
+);
+
+/** Remembers results, so that readers also share the memory of the texts. Forgets all of them when there are too many. */
+function remembering<Key extends string>(make: (key: Key) => string): (key: Key) => string {
+  const known = new Map<Key, string>();
+  return (key) => {
+    let text = known.get(key);
+    if (text === undefined) {
+      if (known.size === MAX_REMEMBERED) known.clear();
+      known.set(key, (text = make(key)));
+    }
+    return text;
+  };
 }
 
 /** Returns a label for each channel of the set. No two are equal. */
 export function channelLabels(channels: readonly ChannelName[]): string[] {
-  const labels = channels.map(channelLabel);
+  const labels = channels.map((name) => channelLabel(name));
   const seen = new Set<string>();
   const shared = new Set<string>();
   for (const label of labels) (seen.has(label) ? shared : seen).add(label);
@@ -45,7 +61,7 @@ export function channelLabels(channels: readonly ChannelName[]): string[] {
 }
 
 /** The entry's text after the label. */
-export function encodePlace(place: Place): string {
+export const encodePlace = remembering((place: Place) => {
   if (place === 'not-begun') return NOT_BEGUN;
   if (place === 'unreadable') return `${ESCAPE}.`;
   const dash = place.indexOf('-');
@@ -58,7 +74,7 @@ export function encodePlace(place: Place): string {
   text += digit(low >> 18) + digit(low >> 12) + digit(low >> 6) + digit(low);
   for (; seq >= 32; seq >>= 5) text += digit((seq & 31) | 32);
   return text + digit(seq);
-}
+});
 
 function digit(value: number): string {
   return DIGITS[value & 63] as string;

@@ -93,7 +93,7 @@ function startsOf(
   otherwise: () => Start,
 ): Start[] {
   const count = new Map<string, number>();
-  const labels = byLabel.size === 0 ? [] : channels.map(channelLabel);
+  const labels = byLabel.size === 0 ? [] : channels.map((name) => channelLabel(name));
   for (const label of labels) count.set(label, (count.get(label) ?? 0) + 1);
   return channels.map((name, index) => {
     const label = labels[index] ?? '';

@@ -18,8 +18,8 @@ const MAX_INTERNED = 32;
 export interface Positions {
   /** In the order of the set's names. */
   readonly places: readonly Place[];
-  /** The same places as entries of a cursor. */
-  readonly entries: readonly string[];
+  /** The same places as they are in a cursor. */
+  readonly texts: readonly string[];
 }
 
 /** The first events of a run as they are sent to a connection at certain positions. */
@@ -64,9 +64,9 @@ export class ChannelSet {
   connections = 0;
   readonly #labels: readonly string[];
   /** The steps of this turn of the event loop, by the positions at which they begin. */
-  readonly #steps = new Map<Positions, Step>();
+  #steps: Map<Positions, Step> | undefined;
   /** The newest positions, by their text. */
-  readonly #interned = new Map<string, Positions>();
+  #interned: Map<string, Positions> | undefined;
 
   constructor(key: string, names: readonly ChannelName[]) {
     this.key = key;
@@ -75,14 +75,14 @@ export class ChannelSet {
   }
 
   positions(places: readonly Place[]): Positions {
-    return this.#shared({ places, entries: places.map((place, index) => this.#entry(index, place)) });
+    return this.#shared({ places, texts: places.map((place) => encodePlace(place)) });
   }
 
   /** Returns the positions after a move in one channel. */
   move(from: Positions, index: number, place: Place): Positions {
     if (from.places[index] === place) return from;
     const places = from.places.with(index, place);
-    return this.#shared({ places, entries: from.entries.with(index, this.#entry(index, place)) });
+    return this.#shared({ places, texts: from.texts.with(index, encodePlace(place)) });
   }
 
   /**
@@ -91,16 +91,21 @@ export class ChannelSet {
    */
   cursor(positions: Positions, index = positions.places.findIndex(isId)): string | undefined {
     if (index < 0) return undefined;
-    return `${this.names[index]}@${positions.places[index]}${restOf(positions, index)}`;
+    return `${this.names[index]}@${positions.places[index]}${this.#restOf(positions, index)}`;
   }
 
   /** Encodes the first events of a run of one channel for the connections at these positions. */
   step(before: Positions, index: number, run: EventRun): Step {
     if (this.connections === 1) return this.#encode(before, index, run);
-    const known = this.#steps.get(before);
+    const known = this.#steps?.get(before);
     if (known !== undefined && known.run === run) return known;
-    // The steps are kept for one turn only. More than a slice of the fair loop can encode is never kept.
-    if (this.#steps.size === 0) setImmediate(() => this.#steps.clear());
+    if (this.#steps === undefined) {
+      this.#steps = new Map();
+      // The steps are kept for one turn only. More than a slice of the fair loop can encode is never kept.
+      setImmediate(() => {
+        this.#steps = undefined;
+      });
+    }
     const step = this.#encode(before, index, run);
     this.#steps.set(before, step);
     return step;
@@ -109,7 +114,7 @@ export class ChannelSet {
   #encode(before: Positions, index: number, run: EventRun): Step {
     const { bytes, starts } = frameSlices(run);
     const { events } = run;
-    const suffix = `${restOf(before, index)}\n`;
+    const suffix = `${this.#restOf(before, index)}\n`;
     const prefix = `id: ${this.names[index]}@`;
     const lines: string[] = [];
     let length = 0;
@@ -145,32 +150,29 @@ export class ChannelSet {
     };
   }
 
-  #entry(index: number, place: Place): string {
-    return `${this.#labels[index]}${encodePlace(place)}`;
+  /** Returns the positions in the other channels. */
+  #restOf({ texts }: Positions, index: number): string {
+    let rest = '';
+    for (let i = 0; i < texts.length; i++) if (i !== index) rest += (this.#labels[i] as string) + texts[i];
+    return rest === '' ? '' : `,~${rest}`;
   }
 
   /** A connection that has caught up with others shares its positions with them again. */
   #shared(positions: Positions): Positions {
     if (this.connections === 1) return positions;
-    const key = positions.entries.join('');
-    const known = this.#interned.get(key);
+    const key = positions.texts.join('.');
+    const interned = (this.#interned ??= new Map<string, Positions>());
+    const known = interned.get(key);
     if (known !== undefined) return known;
-    this.#interned.set(key, positions);
-    const [oldest] = this.#interned.keys();
-    if (this.#interned.size > MAX_INTERNED && oldest !== undefined) this.#interned.delete(oldest);
+    interned.set(key, positions);
+    const [oldest] = interned.keys();
+    if (interned.size > MAX_INTERNED && oldest !== undefined) interned.delete(oldest);
     return positions;
   }
 }
 
 function isId(place: Place): boolean {
   return place !== 'unreadable' && place !== 'not-begun';
-}
-
-/** Returns the positions in the other channels. */
-function restOf({ entries }: Positions, index: number): string {
-  let text = '';
-  for (let i = 0; i < entries.length; i++) if (i !== index) text += entries[i];
-  return text === '' ? '' : `,~${text}`;
 }
 
 /** Returns the offset after `id: <id>` and its line break. */
