@@ -1,3 +1,4 @@
+import type { ChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
 
 /** @param fault completes "The token …". It says what is wrong and shows no part of the token. */
@@ -5,8 +6,8 @@ export function badToken(fault: string): BrokerError {
   return new BrokerError('unauthorized', `The token ${fault}.`);
 }
 
-export function revokedToken(): BrokerError {
-  return badToken('was revoked. Get a new one');
+export function revokedToken(channel?: ChannelName): BrokerError {
+  return badToken(`was revoked${channel === undefined ? '' : ` on the channel ${channel}`}. Get a new one`);
 }
 
 /**

@@ -51,6 +51,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     connections,
     subscribers,
     revocations,
+    maxChannels: config.maxChannelsPerConnection,
     onOpened: metrics.opened,
     onStreamRefused: refusals.onStreamRefused,
   });

@@ -123,6 +123,7 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: 
     maxConnections: values.SLUICE_MAX_CONNECTIONS ?? Infinity,
     maxConnectionsPerIp: values.SLUICE_MAX_CONNECTIONS_PER_IP ?? Infinity,
     maxConnectionsPerSubject: values.SLUICE_MAX_CONNECTIONS_PER_SUBJECT ?? Infinity,
+    maxChannelsPerConnection: values.SLUICE_MAX_CHANNELS_PER_CONNECTION,
     maxConnectionAge: values.SLUICE_MAX_CONNECTION_AGE,
     maxBodyBytes: values.SLUICE_MAX_BODY_BYTES,
     maxHeaderBytes: values.SLUICE_MAX_HEADER_BYTES,

@@ -58,6 +58,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_MAX_CONNECTIONS_PER_IP:
     'How many streams one address may have at once. IPv6 addresses of the same /64 count as one address',
   SLUICE_MAX_CONNECTIONS_PER_SUBJECT: 'How many streams one token subject may have at once',
+  SLUICE_MAX_CHANNELS_PER_CONNECTION:
+    'How many channels one stream may have. For many long names, raise `SLUICE_MAX_HEADER_BYTES` too: the names are in the URL',
   SLUICE_MAX_CONNECTION_AGE:
     'A stream of this age, give or take a fifth, is asked to reconnect. So new replicas get their share of streams, and a proxy that never closes streams does not keep dead ones forever. `off` for no limit',
   SLUICE_MAX_BODY_BYTES: 'The largest body of a publish request, 256 MiB at most',

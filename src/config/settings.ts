@@ -82,6 +82,7 @@ export const SETTINGS = {
   SLUICE_MAX_CONNECTIONS: setting(count(1, 10_000_000), undefined, '20000'),
   SLUICE_MAX_CONNECTIONS_PER_IP: setting(count(1, 10_000_000), undefined, '100'),
   SLUICE_MAX_CONNECTIONS_PER_SUBJECT: setting(count(1, 10_000_000), undefined, '10'),
+  SLUICE_MAX_CHANNELS_PER_CONNECTION: setting(count(1, 10_000), '100', '20'),
   SLUICE_MAX_CONNECTION_AGE: setting(durationOrOff(1_000), '1h', '30m'),
   SLUICE_MAX_BODY_BYTES: setting(size(1, 256 * 1024 ** 2), '1MiB', '256KiB'),
   SLUICE_MAX_HEADER_BYTES: setting(size(1024, 1024 ** 2), '16KiB', '32KiB'),

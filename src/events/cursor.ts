@@ -1,5 +1,7 @@
 import type { ChannelName } from './channel-name.ts';
-import { parseEventId } from './event.ts';
+import { channelLabel, readRest } from './cursor-rest.ts';
+import type { Place } from './cursor-rest.ts';
+import { ORIGIN, parseEventId } from './event.ts';
 import type { EventId } from './event.ts';
 
 /**
@@ -19,27 +21,92 @@ export type Start =
   | { readonly from: 'time'; readonly ms: number }
   | { readonly from: 'unreadable' };
 
+const TAIL: Start = { from: 'tail' };
+const UNREADABLE: Start = { from: 'unreadable' };
+
 /**
- * Reads a cursor from Last-Event-ID or from the query. Accepts any text, because a browser that gets an error status never
- * comes back.
+ * Reads a cursor from Last-Event-ID or from the query, and returns a start for each of the channels. Accepts any text,
+ * because a browser that gets an error status never comes back.
  *
- * A cursor is an id, or a list of channels with an id each, `a@1-0,b@2-0`, as a connection with many channels will send. In
- * a list the id for `channel` counts. When the list does not name the channel, the subscriber starts at the tail.
+ * A cursor is one of these:
+ * - an id, for a single channel
+ * - a list of channels with an id each: `a@1-0,b@2-0`
+ * - an id of a connection with many channels: `a@1-0,~` and the positions of the other channels (`cursor-rest.ts`)
+ *
+ * A channel that the cursor does not name starts at the tail. When the cursor cannot be read, no channel has a start.
+ *
+ * @param otherwise where a channel begins of which the cursor says that it had not begun yet
  */
-export function parseCursor(text: string, channel: ChannelName): Start {
-  if (text === '') return { from: 'tail' };
-  if (text === 'earliest') return { from: 'earliest' };
-  if (!text.includes('@')) return startAfter(text);
-  let own: Start = { from: 'tail' };
-  for (const part of text.split(',')) {
-    const at = part.indexOf('@');
-    if (at <= 0 || parseEventId(part.slice(at + 1)) === undefined) return { from: 'unreadable' };
-    if (part.slice(0, at) === channel) own = startAfter(part.slice(at + 1));
+export function parseCursor(
+  text: string,
+  channels: readonly ChannelName[],
+  otherwise: () => Start = () => TAIL,
+): Start[] {
+  const forAll = (start: Start): Start[] => channels.map(() => start);
+  if (text === '') return forAll(TAIL);
+  if (text === 'earliest') return forAll({ from: 'earliest' });
+  if (!text.includes('@')) {
+    const id = channels.length === 1 ? parseEventId(text) : undefined;
+    return forAll(id === undefined ? UNREADABLE : { from: 'id', id });
   }
-  return own;
+  const named = readNamed(text);
+  return named === undefined ? forAll(UNREADABLE) : startsOf(named, channels, otherwise);
 }
 
-function startAfter(text: string): Start {
-  const id = parseEventId(text);
-  return id === undefined ? { from: 'unreadable' } : { from: 'id', id };
+/** Returns where a reader is that begins there. Only the log knows where `last` and `time` lead to. */
+export function placeOf(start: Start): Place {
+  if (start.from === 'id') return start.id;
+  if (start.from === 'earliest') return ORIGIN;
+  return start.from === 'unreadable' ? 'unreadable' : 'not-begun';
+}
+
+interface Named {
+  readonly byName: Map<string, Place>;
+  readonly byLabel: ReadonlyMap<string, Place>;
+}
+
+/** Returns undefined when any part cannot be read. */
+function readNamed(text: string): Named | undefined {
+  const byName = new Map<string, Place>();
+  for (let from = 0; ;) {
+    if (from > 0 && text[from] === '~') {
+      const byLabel = readRest(text, from + 1);
+      return byLabel === undefined ? undefined : { byName, byLabel };
+    }
+    const comma = text.indexOf(',', from);
+    const end = comma < 0 ? text.length : comma;
+    const at = text.indexOf('@', from);
+    if (at <= from || at >= end) return undefined;
+    const id = parseEventId(text.slice(at + 1, end));
+    if (id === undefined) return undefined;
+    const name = text.slice(from, at);
+    // With two different ids it is unknown which one is right.
+    byName.set(name, (byName.get(name) ?? id) === id ? id : 'unreadable');
+    if (comma < 0) return { byName, byLabel: new Map() };
+    from = comma + 1;
+  }
+}
+
+function startsOf(
+  { byName, byLabel }: Named,
+  channels: readonly ChannelName[],
+  otherwise: () => Start,
+): Start[] {
+  const count = new Map<string, number>();
+  const labels = byLabel.size === 0 ? [] : channels.map((name) => channelLabel(name));
+  for (const label of labels) count.set(label, (count.get(label) ?? 0) + 1);
+  return channels.map((name, index) => {
+    const label = labels[index] ?? '';
+    const exact = byName.get(name) ?? byLabel.get(`(${name})`);
+    if (exact !== undefined) return startAt(exact, otherwise);
+    const place = byLabel.get(label);
+    if (place === undefined) return TAIL;
+    // The cursor knows one channel with this label, and the request has several: it is unknown which one is meant.
+    return (count.get(label) ?? 0) > 1 ? UNREADABLE : startAt(place, otherwise);
+  });
+}
+
+function startAt(place: Place, otherwise: () => Start): Start {
+  if (place === 'not-begun') return otherwise();
+  return place === 'unreadable' ? UNREADABLE : { from: 'id', id: place };
 }

@@ -28,7 +28,7 @@ export class Disconnector implements ControlListener {
     if (revocation !== undefined) this.#revocations.addNew(revocation);
     return this.#connections.endMatching(
       (stream) =>
-        (channel === undefined || stream.channel === channel) &&
+        (channel === undefined || stream.hasChannel((one) => one === channel)) &&
         (subject === undefined || stream.holder?.subject === subject),
     );
   }
@@ -43,6 +43,8 @@ export class Disconnector implements ControlListener {
 
   /** Ends streams with revoked tokens. Called when this replica has learned of revocations late. */
   #endRevoked(): Promise<number> {
-    return this.#connections.endMatching(({ holder, channel }) => this.#revocations.refuses(holder, channel));
+    return this.#connections.endMatching((stream) =>
+      stream.hasChannel((channel) => this.#revocations.refuses(stream.holder, channel)),
+    );
   }
 }

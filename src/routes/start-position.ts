@@ -14,21 +14,26 @@ const MAX_LAST = 1_000_000;
 const CURSOR_PARAMETERS = ['last_event_id', 'lastEventId', 'lastEventID', 'last-event-id', 'Last-Event-ID'];
 
 /**
- * Decides where a subscriber begins (docs/protocol.md §4). A cursor wins over `last` and `since`: these stay in the URL of every
+ * Decides where a subscriber begins in each of its channels (docs/protocol.md §4). A cursor wins over `last` and `since`: these stay in the URL of every
  * reconnect, while the cursor says what the client has seen by now.
- * @throws BrokerError `invalid-query` for an invalid `last` or `since`, never for a cursor
+ * @throws BrokerError `invalid-query` for an invalid `last` or `since` that counts, never for a cursor
  */
-export function startPosition(
+export function startPositions(
   lastEventId: string | string[] | undefined,
   query: Query,
-  channel: ChannelName,
-): Start {
+  channels: readonly ChannelName[],
+): Start[] {
   for (const cursor of [lastEventId, ...CURSOR_PARAMETERS.map((name) => query[name])]) {
     // A client that has seen nothing may send an empty cursor. When a cursor is given twice, the right one is unknown.
-    if (cursor !== undefined && cursor !== '')
-      return Array.isArray(cursor) ? { from: 'unreadable' } : parseCursor(cursor, channel);
+    if (cursor === undefined || cursor === '') continue;
+    if (Array.isArray(cursor)) return channels.map(() => ({ from: 'unreadable' }));
+    return parseCursor(cursor, channels, () => startInUrl(query));
   }
-  const { last, since } = query;
+  const start = startInUrl(query);
+  return channels.map(() => start);
+}
+
+function startInUrl({ last, since }: Query): Start {
   if (last !== undefined && since !== undefined)
     throw new BrokerError('invalid-query', 'Use last= or since=, not both.');
   if (last !== undefined) return { from: 'last', count: parseCount(last) };

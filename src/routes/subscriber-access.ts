@@ -58,7 +58,7 @@ export class SubscriberAccess {
     const tokens = verifier === undefined ? [] : this.#tokensOf(request, open);
     if (verifier === undefined || tokens.length === 0) {
       if (open) return undefined;
-      throw new BrokerError('unauthorized', withoutToken(verifier !== undefined));
+      throw this.#withoutToken(channels);
     }
     let refusal: BrokerError | undefined;
     const unknown: string[] = [];
@@ -73,7 +73,7 @@ export class SubscriberAccess {
       if (fault === undefined && known.kind === 'token') return known;
       refusal = moreUseful(refusal, fault);
     }
-    if (unknown.length === 0) throw refusal ?? new BrokerError('unauthorized', withoutToken(true));
+    if (unknown.length === 0) throw refusal ?? this.#withoutToken(channels);
     return this.#verified(verifier, unknown, channels, address, refusal);
   }
 
@@ -127,7 +127,19 @@ export class SubscriberAccess {
       }
     }
     if (wrong !== undefined) refusal = moreUseful(refusal, guard.wrong(wrong, address));
-    throw refusal ?? new BrokerError('unauthorized', withoutToken(true));
+    throw refusal ?? this.#withoutToken(channels);
+  }
+
+  /** Names the first channel that is not public, if there are several. */
+  #withoutToken(channels: readonly ChannelName[]): BrokerError {
+    const { verifier, policies } = this.#options;
+    const closed = channels.find((channel) => !policies.isPublic(channel));
+    const which = channels.length > 1 && closed !== undefined ? `The channel ${closed}` : 'This channel';
+    const advice = verifier === undefined ? '' : ' Send a token that grants it.';
+    return new BrokerError(
+      'unauthorized',
+      `${which} is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public).${advice}`,
+    );
   }
 
   /** Returns why a correctly signed token does not allow subscribing to the channels, or undefined when it does. */
@@ -135,7 +147,7 @@ export class SubscriberAccess {
     if (token.kind === 'untimely') return untimelyError(token);
     const { policies, revocations } = this.#options;
     for (const channel of channels) {
-      if (revocations.refuses(token, channel)) return revokedToken();
+      if (revocations.refuses(token, channel)) return revokedToken(channels.length > 1 ? channel : undefined);
       if (matchesAny(token.subscribe, channel) || policies.isPublic(channel)) continue;
       return new BrokerError('forbidden', `The token does not allow subscribing to ${channel}.`);
     }
@@ -152,9 +164,4 @@ function moreUseful(one: BrokerError | undefined, other: BrokerError | undefined
 function weight({ code }: BrokerError): number {
   if (code === 'unauthorized') return 0;
   return code === 'forbidden' ? 1 : 2;
-}
-
-function withoutToken(tokensAreAccepted: boolean): string {
-  const advice = tokensAreAccepted ? ' Send a token that grants it.' : '';
-  return `This channel is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public).${advice}`;
 }

@@ -1,6 +1,5 @@
 import type { ChannelName } from '../events/channel-name.ts';
 import type { ClosingReason, EndReason, StreamRefusal } from '../events/close-reason.ts';
-import type { EventId } from '../events/event.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 import type { GapNotice } from '../delivery/sink.ts';
 
@@ -22,25 +21,26 @@ const CLOSING_REASON: Readonly<Record<CloseCause, ClosingReason>> = {
 };
 
 /** The id is the position before the gap, so that a reader that comes back with it gets the gap again. */
-export function encodeGap({ channel, after, before }: GapNotice, position: EventId): string {
+export function encodeGap({ channel, after, before }: GapNotice, position: string): string {
   return controlEvent('gap', { channel, after, before }, position);
 }
 
-export function encodeReady(channel: ChannelName, position: EventId): string {
-  return controlEvent('ready', { channels: { [channel]: position } }, position);
+/** @param channels the position in each channel */
+export function encodeReady(channels: Readonly<Record<ChannelName, string>>, position: string): string {
+  return controlEvent('ready', { channels }, position);
 }
 
 /**
  * Says why the stream ends, and after how many ms the reader may come back: in `retry:` for an EventSource, and in the
  * data for other readers. Node's EventSource and some others honour `retry:` only in an event that has data.
  */
-export function encodeClosing(reason: CloseCause, retry: number, cursor: EventId | undefined): string {
+export function encodeClosing(reason: CloseCause, retry: number, cursor: string | undefined): string {
   const ms = Math.round(retry);
   return encodeRetry(ms) + controlEvent('closing', { reason: CLOSING_REASON[reason], retry: ms }, cursor);
 }
 
 /** A heartbeat that a page can see. `time`: epoch ms. */
-export function encodeHeartbeat(time: number, cursor: EventId | undefined): string {
+export function encodeHeartbeat(time: number, cursor: string | undefined): string {
   return controlEvent('heartbeat', new Date(time).toISOString(), cursor);
 }
 
@@ -48,7 +48,7 @@ export function encodeHeartbeat(time: number, cursor: EventId | undefined): stri
  * An event of the broker itself. It has the subscriber's position as its id, if there is one: at an event without an id,
  * some clients forget the id that they have, and resume from nowhere.
  */
-function controlEvent(type: string, data: object | string, id: EventId | undefined): string {
+function controlEvent(type: string, data: object | string, id: string | undefined): string {
   const text = typeof data === 'string' ? data : JSON.stringify(data);
   return `${id === undefined ? '' : `id: ${id}\n`}event: sluice:${type}\ndata: ${text}\n\n`;
 }

@@ -25,13 +25,26 @@ interface Frame {
 /** A run as consecutive SSE frames, each with its id. */
 export const EVENT_FRAMES: RunView<SharedBytes> = { encode };
 
-/** Where each frame of a run begins, and where the last one ends. For subscribers that get only the end of the run. */
+/** Where each frame of a run begins, and where the last one ends. For subscribers that get parts of the run. */
 const FRAME_STARTS: RunView<readonly number[]> = {
   encode({ events }) {
     let at = 0;
     return [0, ...events.map((event) => (at += frameLength(frameOf(event))))];
   },
 };
+
+/** The frames of a run in the memory that all readers of the run share. Each frame begins with `id: <id>` and a line break. */
+export interface FrameSlices {
+  readonly bytes: Buffer;
+  /** The offset of each frame of the run, and the end of the last one. */
+  readonly starts: readonly number[];
+}
+
+export function frameSlices(run: EventRun): FrameSlices {
+  const { whole, skipped } = run.partOf ?? { whole: run, skipped: 0 };
+  const starts = whole.as(FRAME_STARTS);
+  return { bytes: whole.as(EVENT_FRAMES).plain, starts: skipped === 0 ? starts : starts.slice(skipped) };
+}
 
 function encode({ events, partOf }: EventRun): SharedBytes {
   if (partOf !== undefined) {

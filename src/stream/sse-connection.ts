@@ -14,7 +14,9 @@ import {
   encodeReady,
   encodeWaiting,
 } from './broker-events.ts';
+import type { ChannelSet } from './channel-set.ts';
 import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
+import type { SharedBytes } from './shared-bytes.ts';
 import type { Outlet, Wire } from './wire.ts';
 
 /** The time in ms at the last sweep over all streams. Reading it needs no system call. */
@@ -38,7 +40,7 @@ export interface Expiry {
 /** The subscription that writes to the stream. */
 export interface StreamSource {
   /** The id from which the reader would resume; undefined when there is none. */
-  readonly cursor: EventId | undefined;
+  readonly cursor: string | undefined;
   /** The wire can take bytes again. */
   resume(): void;
 }
@@ -60,9 +62,12 @@ export interface Holder {
  */
 const PIECE_BYTES = 64 * 1024;
 
+/** The one channel of a stream, or all of its channels. */
+export type StreamChannels = ChannelName | ChannelSet;
+
 export interface SseConnectionOptions {
   readonly expiry: Expiry;
-  readonly channel: ChannelName;
+  readonly channels: StreamChannels;
   /** Undefined when no token was needed. Many streams may share one object. */
   readonly holder: Holder | undefined;
   /** Heartbeats are events that a page can see, and not comments. */
@@ -77,7 +82,7 @@ export interface SseConnectionOptions {
 export class SseConnection implements Sink, FairTask {
   readonly openedAt: number;
   readonly expiry: Expiry;
-  readonly channel: ChannelName;
+  readonly channels: StreamChannels;
   readonly holder: Holder | undefined;
   lastWriteAt: number;
   source: StreamSource = NOBODY;
@@ -109,7 +114,7 @@ export class SseConnection implements Sink, FairTask {
     this.#outlet = wire.outlet;
     this.#pulse = pulse;
     this.#loop = loop;
-    this.channel = options.channel;
+    this.channels = options.channels;
     this.holder = options.holder;
     this.#heartbeatEvents = options.heartbeatEvents;
     this.openedAt = pulse.now;
@@ -136,12 +141,32 @@ export class SseConnection implements Sink, FairTask {
   }
 
   deliver(run: EventRun): void {
+    this.writeShared(run.as(EVENT_FRAMES));
+  }
+
+  /** Writes whole events that are encoded for several streams. */
+  writeShared({ plain, chunk }: SharedBytes): void {
     if (!this.#begin()) return;
-    const { plain, chunk } = run.as(EVENT_FRAMES);
     const bytes = this.#chunked ? chunk : plain;
-    if (bytes === undefined) this.#handChunk(plain);
+    if (bytes === undefined) this.#handChunk('', plain);
     else if (bytes.length <= PIECE_BYTES) this.#hand(bytes);
     else this.#handFirst(bytes);
+  }
+
+  /** Writes whole events, of which the first lines are this stream's own and the rest is shared. */
+  write(own: string, shared?: Buffer): void {
+    if (!this.#begin()) return;
+    if (shared === undefined) this.#hand(this.#chunked ? asChunk(own) : own);
+    else if (this.#chunked) this.#handChunk(own, shared);
+    else {
+      this.#hand(own);
+      this.#handFirst(shared);
+    }
+  }
+
+  /** Whether a condition holds for the stream's channel, or for one of its channels. */
+  hasChannel(matches: (channel: ChannelName) => boolean): boolean {
+    return typeof this.channels === 'string' ? matches(this.channels) : this.channels.names.some(matches);
   }
 
   /** Writes the next piece of the last write. */
@@ -156,20 +181,20 @@ export class SseConnection implements Sink, FairTask {
   }
 
   gap(notice: GapNotice, position: EventId): void {
-    this.#write(encodeGap(notice, position));
+    this.write(encodeGap(notice, position));
   }
 
   waiting(reason: LogTrouble): void {
-    this.#write(encodeWaiting(reason));
+    this.write(encodeWaiting(reason));
   }
 
   ready(channel: ChannelName, position: EventId): void {
-    this.#write(encodeReady(channel, position));
+    this.write(encodeReady({ [channel]: position }, position));
   }
 
   heartbeat(): void {
     if (!this.writable) return;
-    this.#write(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);
+    this.write(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);
   }
 
   /** Ends the stream after the last whole event, says why, and asks the reader to come back after `retry` ms. */
@@ -205,10 +230,6 @@ export class SseConnection implements Sink, FairTask {
     return true;
   }
 
-  #write(text: string): void {
-    if (this.#begin()) this.#hand(this.#chunked ? asChunk(text) : text);
-  }
-
   /** Called before each write. Writes the rest of the last write first. False when the stream is closed. */
   #begin(): boolean {
     if (this.#closed) return false;
@@ -220,10 +241,10 @@ export class SseConnection implements Sink, FairTask {
     return true;
   }
 
-  /** Writes the bytes as one chunk, with its head before them and its end after them. */
-  #handChunk(bytes: Buffer): void {
+  /** Writes ASCII text and bytes as one chunk, with its head before them and its end after them. */
+  #handChunk(text: string, bytes: Buffer): void {
     this.#outlet.cork();
-    this.#hand(chunkHead(bytes.length));
+    this.#hand(chunkHead(text.length + bytes.length) + text);
     this.#chunkOpen = true;
     this.#handFirst(bytes);
     this.#outlet.uncork();

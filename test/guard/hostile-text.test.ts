@@ -15,7 +15,7 @@ import { countedAddress, forwardedClientAddress } from '../../src/http/client-ad
 import { parseDisconnect } from '../../src/routes/disconnect-body.ts';
 import { noProgress, readPlainPublish } from '../../src/routes/plain-publish.ts';
 import { ReceivedBytes } from '../../src/http/received-bytes.ts';
-import { startPosition } from '../../src/routes/start-position.ts';
+import { startPositions } from '../../src/routes/start-position.ts';
 import { parseTokenBody } from '../../src/routes/token-body.ts';
 import { trustedProxies } from '../../src/http/trusted-proxies.ts';
 import { fits, parsePublication, parseRawPublication } from '../../src/publish/publication.ts';
@@ -184,14 +184,15 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
   'an address in brackets': [HEAD, (text) => countedAddress(`[${text}]:80x`)],
   'an address with a zone': [HEAD, (text) => countedAddress(`fe80::1%${text}`)],
   'a proxy': [HEAD, trusts],
-  'a cursor': [HEAD, (text) => startPosition(text, {}, news)],
-  'a cursor of several channels': [HEAD, (text) => startPosition(`a@1-0,${text}`, {}, news)],
-  'a time': [HEAD, (text) => startPosition(undefined, { since: text }, news)],
+  'a cursor': [HEAD, (text) => startPositions(text, {}, [news])],
+  'a cursor of several channels': [HEAD, (text) => startPositions(`a@1-0,${text}`, {}, [news])],
+  'the rest of a cursor': [HEAD, (text) => startPositions(`a@1-0,~${text}`, {}, [news, news])],
+  'a time': [HEAD, (text) => startPositions(undefined, { since: text }, [news])],
   'a time with a fraction': [
     HEAD,
-    (text) => startPosition(undefined, { since: `2026-01-31T12:00:00.${text}Z` }, news),
+    (text) => startPositions(undefined, { since: `2026-01-31T12:00:00.${text}Z` }, [news]),
   ],
-  'a count': [HEAD, (text) => startPosition(undefined, { last: text }, news)],
+  'a count': [HEAD, (text) => startPositions(undefined, { last: text }, [news])],
   'a name of a channel': [HEAD, parseChannelName],
   'a pattern of channels': [HEAD, parseChannelPattern],
   'an event id': [HEAD, parseEventId],

@@ -38,6 +38,8 @@ export interface Operation {
 export interface Parameter {
   readonly name: string;
   readonly in: 'path' | 'query' | 'header';
+  /** A parameter of the path is always required. */
+  readonly required?: boolean;
   readonly description?: string;
   readonly schema: JsonSchema;
 }
@@ -63,7 +65,8 @@ export interface Example {
   /** Unique in the operation. */
   readonly name: string;
   readonly summary: string;
-  readonly parameters?: Readonly<Record<string, string>>;
+  /** Several values are a parameter that is repeated. */
+  readonly parameters?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: unknown;
   readonly status: number;
   readonly answer: unknown;

@@ -28,6 +28,7 @@ function methodsOf({ paths }: ApiDocument): Record<string, string[]> {
 const OPERATIONS = {
   '/publish': ['POST'],
   '/publish/{channel}': ['POST'],
+  '/events': ['GET', 'HEAD'],
   '/events/{channel}': ['GET', 'HEAD'],
   '/tokens': ['POST'],
   '/disconnect': ['POST'],

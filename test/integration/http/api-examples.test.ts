@@ -13,7 +13,7 @@ let broker: Broker;
 let api: ApiDocument;
 let schemas: ReturnType<typeof schemasOf>;
 beforeAll(async () => {
-  ({ broker, api, schemas } = await startDescribedBroker('news'));
+  ({ broker, api, schemas } = await startDescribedBroker('news,news.de'));
 });
 afterAll(() => broker?.kill());
 
@@ -30,8 +30,10 @@ interface Case {
   readonly sent: Sent;
 }
 
+type Values = Readonly<Record<string, string | readonly string[]>>;
+
 interface Sent {
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly parameters: Values;
   readonly body: unknown;
 }
 
@@ -61,12 +63,12 @@ function casesOf({ paths }: ApiDocument): Case[] {
 function requestOf(
   { parameters = [], requestBody }: ApiOperation,
   name: string,
-  refused: { readonly parameters?: Readonly<Record<string, string>>; readonly body?: unknown } | undefined,
+  refused: { readonly parameters?: Values; readonly body?: unknown } | undefined,
 ): Sent {
   if (refused !== undefined) return { parameters: refused.parameters ?? {}, body: refused.body };
   // A parameter of the same name elsewhere has no example of its own.
   const given = parameters.flatMap(({ name: parameter, examples = {} }) =>
-    examples[name] === undefined ? [] : [[parameter, String(examples[name].value)] as const],
+    examples[name] === undefined ? [] : [[parameter, examples[name].value as string | string[]] as const],
   );
   const [body] = Object.values(requestBody?.content ?? {});
   return { parameters: Object.fromEntries(given), body: body?.examples?.[name]?.value };
@@ -77,13 +79,17 @@ function request({ path, operation, status, sent: { parameters, body } }: Case):
   headers: Record<string, string>;
   body?: string;
 } {
-  const url = new URL(path.replace('{channel}', encodeURIComponent(parameters['channel'] ?? '')), broker.url);
+  const url = new URL(
+    path.replace('{channel}', encodeURIComponent(String(parameters['channel'] ?? ''))),
+    broker.url,
+  );
   const headers: Record<string, string> = {};
   for (const [at, { name, in: place }] of (operation.parameters ?? []).entries()) {
     if (operation.parameters?.findIndex((one) => one.name === name) !== at) continue;
     const value = parameters[name];
-    if (value !== undefined && place === 'query') url.searchParams.set(name, value);
-    if (value !== undefined && place === 'header') headers[name] = value;
+    if (value === undefined) continue;
+    if (place === 'query') for (const single of [value].flat()) url.searchParams.append(name, single);
+    if (place === 'header') headers[name] = String(value);
   }
   // The example of a 401 sends no credentials.
   const open =
@@ -156,7 +162,7 @@ test('an answer is valid by its schema, in the document and from the broker, and
 });
 
 test('a stream has the events of its example, and their data match the document', async () => {
-  const own = await startBroker({ SLUICE_PUBLIC_CHANNELS: 'news' });
+  const own = await startBroker({ SLUICE_PUBLIC_CHANNELS: 'news,news.de' });
   try {
     await own.publish('news', { total: 12 }, 'created');
     const cases = casesOf(api).filter(({ mediaType }) => mediaType === 'text/event-stream');

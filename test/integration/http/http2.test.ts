@@ -67,6 +67,22 @@ describe('a stream', () => {
     }
   });
 
+  test('of many channels gets the events of all of them, beside another such stream', async () => {
+    await start();
+    const paths = ['/events?channel=a&channel=b', '/events?channel=b&channel=c'];
+    const streams = await Promise.all(paths.map((path) => openHttp2Stream(session, path)));
+    for (const stream of streams) await stream.until('sluice:ready');
+    for (const name of ['a', 'b', 'c']) await broker.publish(name, name);
+    const data = await Promise.all(
+      streams.map(async (stream) => [(await stream.next()).data, (await stream.next()).data]),
+    );
+    for (const stream of streams) stream.close();
+    expect(data).toEqual([
+      ['a', 'b'],
+      ['b', 'c'],
+    ]);
+  });
+
   test('has the same head as over HTTP/1.1, without the headers of a connection', async () => {
     await start({ SLUICE_CORS_ORIGINS: 'https://app.example' });
     const stream = await openHttp2Stream(session, '/events/news', {

@@ -19,6 +19,13 @@ export const limitSettings: readonly SettingCase[] = [
     bad: ['0', 'ten'],
   },
   {
+    name: 'SLUICE_MAX_CHANNELS_PER_CONNECTION',
+    key: 'maxChannelsPerConnection',
+    byDefault: 100,
+    good: [['20', 20]],
+    bad: ['0', '10001', 'off'],
+  },
+  {
     name: 'SLUICE_MAX_HEADER_BYTES',
     key: 'maxHeaderBytes',
     byDefault: 16_384,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/events/channel-name.ts';
 import { BrokerError } from '../../../src/events/errors.ts';
-import { startPosition } from '../../../src/routes/start-position.ts';
+import { startPositions } from '../../../src/routes/start-position.ts';
 import type { Query } from '../../../src/routes/start-position.ts';
 
 const channel = parseChannelName('news');
@@ -52,7 +52,7 @@ describe('the start position is read', () => {
     ],
     ['a last that is not looked at', '7-1', { last: 'x', since: 'y' }, { from: 'id', id: '7-1' }],
   ])('%s', (_what, header, query, start) => {
-    expect(startPosition(header, query, channel)).toMatchObject(start);
+    expect(startPositions(header, query, [channel])[0]).toMatchObject(start);
   });
 });
 
@@ -60,7 +60,7 @@ test('a time is read back as the time it was written from', () => {
   const date = fc.date({ min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true });
   fc.assert(
     fc.property(date, (time) => {
-      expect(startPosition(undefined, { since: time.toISOString() }, channel)).toEqual({
+      expect(startPositions(undefined, { since: time.toISOString() }, [channel])[0]).toEqual({
         from: 'time',
         ms: time.getTime(),
       });
@@ -78,8 +78,8 @@ test('any cursor is accepted, from any place', () => {
   const cursor = fc.option(fc.oneof(anything, fc.array(anything)), { nil: undefined });
   fc.assert(
     fc.property(cursor, cursor, cursor, (header, last_event_id, lastEventId) => {
-      const start = startPosition(header, { last_event_id, lastEventId }, channel);
-      expect(['tail', 'id', 'earliest', 'unreadable']).toContain(start.from);
+      const start = startPositions(header, { last_event_id, lastEventId }, [channel])[0];
+      expect(['tail', 'id', 'earliest', 'unreadable']).toContain(start?.from);
     }),
   );
 });
@@ -88,7 +88,7 @@ test('last and since are either read or refused', () => {
   fc.assert(
     fc.property(fc.constantFrom('last', 'since'), fc.oneof(anything, fc.array(anything)), (name, value) => {
       try {
-        expect(['last', 'time']).toContain(startPosition(undefined, { [name]: value }, channel).from);
+        expect(['last', 'time']).toContain(startPositions(undefined, { [name]: value }, [channel])[0]?.from);
       } catch (error) {
         expect(error).toBeInstanceOf(BrokerError);
         expect((error as BrokerError).code).toBe('invalid-query');

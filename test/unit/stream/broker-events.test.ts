@@ -31,7 +31,7 @@ function read(wire: string): Read {
 
 describe("the broker's own events", () => {
   test('ready has a position as its id and in its data', () => {
-    const wire = encodeReady(channel, id);
+    const wire = encodeReady({ [channel]: id }, id);
     expect(wire).toBe('id: 7-1\nevent: sluice:ready\ndata: {"channels":{"news":"7-1"}}\n\n');
   });
 
@@ -42,7 +42,7 @@ describe("the broker's own events", () => {
   });
 
   test('a channel called __proto__ is an ordinary channel', () => {
-    const wire = encodeReady(parseChannelName('__proto__'), id);
+    const wire = encodeReady(Object.fromEntries([[parseChannelName('__proto__'), id]]), id);
     expect(read(wire).events[0]?.data).toBe('{"channels":{"__proto__":"7-1"}}');
   });
 

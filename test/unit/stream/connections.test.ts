@@ -113,7 +113,7 @@ describe('a client at its limit of streams is refused until one of them is close
       connections.add(
         new SseConnection(new SocketWire(socket, true), connections, {
           expiry: connections.expiry(Infinity),
-          channel: parseChannelName('news'),
+          channels: parseChannelName('news'),
           holder: undefined,
           heartbeatEvents: false,
         }),

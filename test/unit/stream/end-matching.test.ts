@@ -63,7 +63,7 @@ function stream(connections: Connections, channel = NEWS, cost?: () => void): St
   const socket = new StubSocket(cost);
   const options = {
     expiry: connections.expiry(Infinity),
-    channel,
+    channels: channel,
     holder: undefined,
     heartbeatEvents: false,
   };
@@ -84,7 +84,7 @@ describe('ending the streams that match', () => {
     const { connections, reasons } = opened();
     const ended = Array.from({ length: 50 }, () => stream(connections));
     const others = Array.from({ length: 50 }, () => stream(connections, ORDERS));
-    expect(await connections.endMatching(({ channel }) => channel === NEWS)).toBe(50);
+    expect(await connections.endMatching(({ channels }) => channels === NEWS)).toBe(50);
     expect(connections.size).toBe(50);
     expect(reasons).toEqual(Array.from({ length: 50 }, () => 'disconnected'));
     expect(others.map(({ written }) => written).join('')).toBe('');

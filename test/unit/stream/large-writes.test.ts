@@ -33,7 +33,7 @@ async function open(chunked: boolean): Promise<{ stream: SseConnection; socket: 
   const context = { pulse: { now: 0 }, loop: new FairLoop() };
   const stream = new SseConnection(new SocketWire(socket, chunked), context, {
     expiry: { at: Infinity, reason: 'aged' },
-    channel: parseChannelName('news'),
+    channels: parseChannelName('news'),
     holder: undefined,
     heartbeatEvents: false,
   });
