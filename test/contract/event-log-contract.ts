@@ -72,10 +72,10 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
 
     test('keeps the type, the key, the last flag and the data byte for byte', async () => {
       const data = 'créé ☃ \u2028 𝄞\r\nline\rline\n\n';
-      await log.append(channel, [{ type: 'créé ☃', key: 'k-1', last: true, data }], { policy });
+      await log.append(channel, [{ type: 'créé ☃', key: 'k-1', data }], { policy });
       const { events } = await read(ORIGIN, 1);
       const record = readRecord(events[0]?.record ?? Buffer.of());
-      expect(record).toMatchObject({ version: 1, type: 'créé ☃', key: 'k-1', last: true });
+      expect(record).toMatchObject({ version: 1, type: 'créé ☃', key: 'k-1' });
       expect('data' in record && record.data.toString()).toBe(data);
     });
 

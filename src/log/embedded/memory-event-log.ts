@@ -4,12 +4,14 @@ import { HEALTHY, PAGE_BYTES, TAIL_TTL_MS, refuseTooMany } from '../event-log.ts
 import type {
   AppendOptions,
   Appended,
+  ChannelState,
   EventLog,
   HistoryPolicy,
   LogHealth,
   LogListener,
   LogPage,
 } from '../event-log.ts';
+import { ORIGIN } from '../../events/event.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../events/event.ts';
 import { recordHead } from '../../events/record.ts';
 import { BlockStore, NONE } from './block-store.ts';
@@ -131,10 +133,24 @@ export class MemoryEventLog implements EventLog {
     const history = this.#history(channel, policy);
     if (history === undefined) {
       const known = eventId(this.#channels.forgotten);
-      return { events: [], tail: known, complete: after === known, room: 0 };
+      return { events: [], tail: known, ended: false, complete: after === known, room: 0 };
     }
     const { events, tail, complete, left } = history.page(after, limit, PAGE_BYTES);
-    return { events, tail, complete, room: Math.max(0, policy.size - left) };
+    return { events, tail, ended: false, complete, room: Math.max(0, policy.size - left) };
+  }
+
+  async checkKeys(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async state(channel: ChannelName): Promise<ChannelState> {
+    const record = this.#channels.find(channel);
+    const tail = eventId(record === NONE ? this.#channels.forgotten : this.#channels.tail(record));
+    return { tail, status: tail === ORIGIN ? 'empty' : 'open' };
+  }
+
+  async clear(): Promise<boolean> {
+    return false;
   }
 
   async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
@@ -149,7 +165,8 @@ export class MemoryEventLog implements EventLog {
     listeners.add(listener);
     this.#channels.setListeners(record, listeners.size, now);
     queueMicrotask(() => {
-      if (listeners.has(listener)) listener.onFollowing(eventId(this.#channels.tail(record)));
+      if (listeners.has(listener))
+        listener.onFollowing({ tail: eventId(this.#channels.tail(record)), status: 'open' });
     });
     return () => {
       if (!listeners.delete(listener)) return;

@@ -3,12 +3,14 @@ import { PAGE_BYTES, TAIL_TTL_MS, refuseTooMany } from '../event-log.ts';
 import type {
   AppendOptions,
   Appended,
+  ChannelState,
   EventLog,
   HistoryPolicy,
   LogHealth,
   LogListener,
   LogPage,
 } from '../event-log.ts';
+import { ORIGIN } from '../../events/event.ts';
 import type { EventId, NewEvent } from '../../events/event.ts';
 import { encodeRecord } from '../../events/record.ts';
 import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
@@ -53,8 +55,7 @@ export class RedisEventLog implements EventLog {
     const { keys, pubSub, publish } = options.client;
     this.#keys = keys;
     this.#announce = publish;
-    const tail = (channel: ChannelName): Promise<EventId> => this.rewind(channel, 0, NOTHING_KEPT);
-    this.#follower = new RedisFollower({ pubSub, keys, tail });
+    this.#follower = new RedisFollower({ pubSub, keys, state: (channel) => this.state(channel) });
   }
 
   async append(
@@ -75,6 +76,19 @@ export class RedisEventLog implements EventLog {
     const args = [after, limit, PAGE_BYTES, policy.size, policy.ttl];
     const keys = this.#keys.channel(channel);
     return pageOf(await this.#pages.take(() => this.#run('read', keys, args)));
+  }
+
+  async checkKeys(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async state(channel: ChannelName): Promise<ChannelState> {
+    const tail = await this.rewind(channel, 0, NOTHING_KEPT);
+    return { tail, status: tail === ORIGIN ? 'empty' : 'open' };
+  }
+
+  async clear(): Promise<boolean> {
+    return false;
   }
 
   async rewind(channel: ChannelName, count: number, { size, ttl }: HistoryPolicy): Promise<EventId> {

@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { ChannelName } from '../../events/channel-name.ts';
 import { BrokerError } from '../../events/errors.ts';
-import type { LogListener } from '../event-log.ts';
+import type { ChannelState, LogListener } from '../event-log.ts';
 import { compareEventIds } from '../../events/event.ts';
 import type { EventId } from '../../events/event.ts';
 import { parseAnnouncement } from './announcement.ts';
@@ -12,8 +12,8 @@ import { troubleOf } from '../../redis/redis-trouble.ts';
 export interface RedisFollowerOptions {
   readonly pubSub: PubSub;
   readonly keys: RedisKeys;
-  /** Reads the channel's tail over another connection. */
-  readonly tail: (channel: ChannelName) => Promise<EventId>;
+  /** Reads the channel's tail and status over another connection. */
+  readonly state: (channel: ChannelName) => Promise<ChannelState>;
 }
 
 /** How long after a failed read of the tail the next one begins, in ms. Varies by half. */
@@ -32,8 +32,8 @@ export class RedisFollower {
 
   /** Returns the function that stops following. */
   follow(channel: ChannelName, listener: LogListener): () => void {
-    const { pubSub, keys, tail } = this.#options;
-    const follower = new Follower(() => tail(channel), listener);
+    const { pubSub, keys, state } = this.#options;
+    const follower = new Follower(() => state(channel), listener);
     const unsubscribe = pubSub.subscribe(keys.live(channel), follower);
     return () => {
       unsubscribe();
@@ -43,7 +43,7 @@ export class RedisFollower {
 }
 
 class Follower implements PubSubListener {
-  readonly #tail: () => Promise<EventId>;
+  readonly #read: () => Promise<ChannelState>;
   readonly #listener: LogListener;
   #state: 'starting' | 'following' | 'interrupted' | 'stopped' = 'starting';
   /** Counts interruptions. A tail that was requested before an interruption does not cover the events lost in it. */
@@ -51,8 +51,8 @@ class Follower implements PubSubListener {
   /** The last event of an announcement that could not be read and came before the tail was known. */
   #unread: EventId | undefined;
 
-  constructor(tail: () => Promise<EventId>, listener: LogListener) {
-    this.#tail = tail;
+  constructor(read: () => Promise<ChannelState>, listener: LogListener) {
+    this.#read = read;
     this.#listener = listener;
   }
 
@@ -63,9 +63,9 @@ class Follower implements PubSubListener {
   onSubscribed(): void {
     const interruptions = this.#interruptions;
     const isOutdated = (): boolean => this.#state === 'stopped' || this.#interruptions !== interruptions;
-    this.#tail().then(
-      (tail) => {
-        if (!isOutdated()) this.#begin(tail);
+    this.#read().then(
+      (state) => {
+        if (!isOutdated()) this.#begin(state);
       },
       (error: unknown) => {
         if (isOutdated()) return;
@@ -96,7 +96,7 @@ class Follower implements PubSubListener {
   /** As if the announcement were lost: the channel reads the log, which says why it cannot give the event. */
   #miss(last: EventId): void {
     this.#listener.onInterrupted();
-    this.#listener.onResumed(last);
+    this.#listener.onResumed({ tail: last, status: 'open' });
   }
 
   onSubscribeRefused(error: Error): void {
@@ -108,13 +108,13 @@ class Follower implements PubSubListener {
     );
   }
 
-  #begin(tail: EventId): void {
+  #begin(state: ChannelState): void {
     const resumed = this.#state === 'interrupted';
     this.#state = 'following';
-    if (resumed) this.#listener.onResumed(tail);
-    else this.#listener.onFollowing(tail);
+    if (resumed) this.#listener.onResumed(state);
+    else this.#listener.onFollowing(state);
     const unread = this.#unread;
     this.#unread = undefined;
-    if (unread !== undefined && compareEventIds(tail, unread) < 0) this.#miss(unread);
+    if (unread !== undefined && compareEventIds(state.tail, unread) < 0) this.#miss(unread);
   }
 }

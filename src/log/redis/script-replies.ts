@@ -30,7 +30,7 @@ export function pageOf(reply: unknown): LogPage {
     }
     events.push({ id: eventIdOf(id), prev: eventIdOf(prev), record: ownBytes(record) });
   }
-  return { events, tail: eventIdOf(tail), complete: complete === 1, room };
+  return { events, tail: eventIdOf(tail), ended: false, complete: complete === 1, room };
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { ChannelState } from '../../../src/log/event-log.ts';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { parseChannelName } from '../../../src/events/channel-name.ts';
@@ -30,17 +31,19 @@ beforeEach(() => {
   pubSub = new SteeredPubSub();
   tails = [];
   calls = [];
-  const tail = (): Promise<EventId> => {
-    tails.push(Promise.withResolvers());
-    return (tails.at(-1) as PromiseWithResolvers<EventId>).promise;
+  const state = async (): Promise<ChannelState> => {
+    const answer = Promise.withResolvers<EventId>();
+    tails.push(answer);
+    return { tail: await answer.promise, status: 'open' };
   };
-  const follower = new RedisFollower({ pubSub, keys: new RedisKeys('sluice:'), tail });
+  const follower = new RedisFollower({ pubSub, keys: new RedisKeys('sluice:'), state });
   stop = follower.follow(CHANNEL, {
-    onFollowing: (at) => calls.push(`following ${at}`),
+    onFollowing: ({ tail }) => calls.push(`following ${tail}`),
     onEvents: (events) => calls.push(...events.map((event) => `event ${event.id}`)),
     onTrouble: (error) => calls.push(`trouble ${(error as Error).message}`),
     onInterrupted: () => calls.push('interrupted'),
-    onResumed: (at) => calls.push(`resumed ${at}`),
+    onResumed: ({ tail }) => calls.push(`resumed ${tail}`),
+    onEnded: (tail) => calls.push(`ended ${tail}`),
   });
 });
 
