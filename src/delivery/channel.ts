@@ -1,6 +1,6 @@
 import type { ChannelName } from '../events/channel-name.ts';
 import type { ChannelPolicies } from '../events/channel-policies.ts';
-import type { EventLog, LogListener } from '../log/event-log.ts';
+import type { ChannelState, EventLog, LogListener } from '../log/event-log.ts';
 import type { EventRun } from '../events/event-run.ts';
 import { ORIGIN, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
@@ -173,7 +173,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#fanOut.restartAt(this.#position);
   }
 
-  onFollowing(tail: EventId): void {
+  onFollowing({ tail }: ChannelState): void {
     this.#state = 'following';
     this.#restartAt(tail);
     this.#anchor(tail);
@@ -196,6 +196,8 @@ export class Channel implements LogListener, PageConsumer {
     this.#advanceFanOut();
   }
 
+  onEnded(_tail: EventId): void {}
+
   onTrouble(error: unknown): void {
     this.#context.onTrouble(this.name, error);
     for (const subscriber of this.#waiting) subscriber.onTrouble(error);
@@ -205,7 +207,7 @@ export class Channel implements LogListener, PageConsumer {
     if (this.#state === 'following') this.#state = 'interrupted';
   }
 
-  onResumed(tail: EventId): void {
+  onResumed({ tail }: ChannelState): void {
     if (this.#state === 'starting') return;
     this.#state = 'following';
     this.#anchor(tail);

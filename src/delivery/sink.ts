@@ -15,6 +15,8 @@ export interface Sink {
   waiting(reason: LogTrouble): void;
   /** Everything up to `position` has been written; from now on events arrive as they are published. */
   ready(channel: ChannelName, position: EventId): void;
+  /** The channel has ended at `position`, and all its events have been written. The subscription writes nothing more. */
+  ended(channel: ChannelName, position: EventId): void;
 }
 
 export interface GapNotice {

@@ -25,12 +25,26 @@ export type BrokerErrorCode =
   | 'internal'
   | 'tokens-unavailable'
   | 'keys-unavailable'
-  | 'revocations-full';
+  | 'revocations-full'
+  | 'channel-ended'
+  | 'tail-mismatch'
+  | 'idempotency-key-reused'
+  | 'too-many-channels';
 
 /** One fault in a body: an RFC 6901 pointer to it, and a text that says what is wrong. */
 export interface BodyFault {
   readonly pointer: string;
   readonly detail: string;
+}
+
+/** More members of a problem document, which RFC 9457 §3.2 calls extension members. */
+export interface ProblemMembers {
+  /** How many events of a body of many were published. */
+  readonly published?: number;
+  /** The channel's tail. */
+  readonly tail?: string;
+  /** The channel that the problem is about, where the request names several. */
+  readonly channel?: string;
 }
 
 /** The only error class of the broker. `message` is for the client that sent the request and says what to do next. */
@@ -42,6 +56,7 @@ export class BrokerError extends Error {
   readonly retryAfter: number | undefined;
   /** Why the log cannot be used, when the log is the reason for the error. */
   readonly trouble: LogTrouble | undefined;
+  readonly members: ProblemMembers;
 
   constructor(
     code: BrokerErrorCode,
@@ -51,6 +66,7 @@ export class BrokerError extends Error {
       faults?: readonly BodyFault[];
       retryAfter?: number;
       trouble?: LogTrouble;
+      members?: ProblemMembers;
     } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -58,5 +74,6 @@ export class BrokerError extends Error {
     this.faults = options.faults ?? [];
     this.retryAfter = options.retryAfter;
     this.trouble = options.trouble;
+    this.members = options.members ?? {};
   }
 }

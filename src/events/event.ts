@@ -15,8 +15,6 @@ export interface NewEvent {
   readonly type?: string | undefined;
   /** The event is the newest value of this key: 1 to 200 visible ASCII characters. */
   readonly key?: string | undefined;
-  /** The event is the last one of its channel. */
-  readonly last?: boolean | undefined;
   readonly data: string;
 }
 

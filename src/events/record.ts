@@ -1,4 +1,5 @@
 import type { Buffer } from 'node:buffer';
+import type { ChannelName } from './channel-name.ts';
 import { BrokerError } from './errors.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
 
@@ -8,11 +9,12 @@ import type { NewEvent, StoredEvent } from './event.ts';
  *
  *     record  = version-1 | version-0
  *     version-1 = "1" LF *( field LF ) LF data
- *     field   = "t" type | "k" key | "l"
+ *     field   = "t" type | "k" key
  *     version-0 = "0" SSE-fields
  *
- * `t` is the event's type and `k` its key. `l` says that the event is the last one of its channel. Types and keys hold no line
- * break. Fields with other letters are ignored. The published data reach to the end of the record.
+ * `t` is the event's type and `k` its key. Types and keys hold no line break. Fields with other letters are ignored. The
+ * published data reach to the end of the record. An event of the type `sluice:cleared` says that the events before it were
+ * deleted; publishers cannot use this type.
  *
  * Version 0 is the form of the release before: the event's SSE fields without the id, ending in a blank line. This release
  * reads version 0 and never writes it.
@@ -22,14 +24,12 @@ const VERSION_0 = 0x30;
 const LF = 0x0a;
 const TYPE = 0x74;
 const KEY = 0x6b;
-const LAST = 0x6c;
 
 /** The parts of a record of version 1. */
 export interface RecordFields {
   readonly version: 1;
   readonly type: string | undefined;
   readonly key: string | undefined;
-  readonly last: boolean;
   /** A view of the record, not a copy. */
   readonly data: Buffer;
 }
@@ -41,17 +41,21 @@ export interface RecordedFrame {
   readonly fields: Buffer;
 }
 
+/** The event that a log appends when it clears a channel. */
+export function clearedEvent(channel: ChannelName): NewEvent {
+  return { type: 'sluice:cleared', data: `{"channel":"${channel}"}` };
+}
+
 /** Returns the record of an event as text. The caller encodes it as UTF-8. */
 export function encodeRecord(event: NewEvent): string {
   return recordHead(event) + event.data;
 }
 
 /** The part of an event's record before the data. */
-export function recordHead({ type, key, last }: NewEvent): string {
+export function recordHead({ type, key }: NewEvent): string {
   let head = '1\n';
   if (type !== undefined) head += `t${type}\n`;
   if (key !== undefined) head += `k${key}\n`;
-  if (last === true) head += 'l\n';
   return `${head}\n`;
 }
 
@@ -61,17 +65,15 @@ export function readRecord(record: Buffer): RecordFields | RecordedFrame {
   if (record[0] !== VERSION_1 || record[1] !== LF) throw unknownVersion(record);
   let type: string | undefined;
   let key: string | undefined;
-  let last = false;
   let start = 2;
   while (record[start] !== LF) {
     const end = record.indexOf(LF, start);
     if (end < 0) throw unknownVersion(record);
     if (record[start] === TYPE) type = record.toString('utf8', start + 1, end);
     else if (record[start] === KEY) key = record.toString('latin1', start + 1, end);
-    else if (record[start] === LAST) last = true;
     start = end + 1;
   }
-  return { version: 1, type, key, last, data: record.subarray(start + 1) };
+  return { version: 1, type, key, data: record.subarray(start + 1) };
 }
 
 /** Whether {@link readRecord} can read the record. */

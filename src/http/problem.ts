@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { BrokerError } from '../events/errors.ts';
-import type { BrokerErrorCode } from '../events/errors.ts';
+import type { BrokerErrorCode, ProblemMembers } from '../events/errors.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** The HTTP status of each error code. */
@@ -16,10 +16,14 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   forbidden: 403,
   'not-found': 404,
   'method-not-allowed': 405,
+  'channel-ended': 409,
+  'tail-mismatch': 412,
   'request-timeout': 408,
   'body-too-large': 413,
   'unsupported-media-type': 415,
   'expectation-failed': 417,
+  'idempotency-key-reused': 422,
+  'too-many-channels': 422,
   'too-many-requests': 429,
   'headers-too-large': 431,
   internal: 500,
@@ -38,7 +42,7 @@ const CHALLENGE = 'Bearer realm="sluice"';
 
 const PROBLEM_TYPE = 'application/problem+json';
 
-export interface Problem {
+export interface Problem extends ProblemMembers {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -55,6 +59,7 @@ export function problemOf(error: BrokerError): Problem {
     status,
     detail: error.message,
     ...(error.faults.length > 0 && { errors: error.faults }),
+    ...error.members,
   };
 }
 

@@ -9,10 +9,13 @@ export type { HistoryPolicy } from '../events/channel-policies.ts';
 /** Keeps and announces events. Every implementation passes the contract suite, test/contract/event-log-contract.ts. */
 export interface EventLog {
   /**
-   * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step. An announced event can already be read, events
-   * are announced in log order, and no other event is between these. Returns one result for each event, in the same order.
+   * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step; with `end`, also none. An announced event can
+   * already be read, events are announced in log order, and no other event is between these. Returns one result for each
+   * event, in the same order; for an end without events, one result with the channel's tail.
    * @throws BrokerError `log-unavailable` in under a second when the log cannot be reached (the events may have been appended,
-   *   so only an idempotency key makes a retry safe); `log-full` when the log has no room, and then no event was appended
+   *   so only an idempotency key makes a retry safe). With every other error no event was appended: `log-full` when the log has
+   *   no room; `channel-ended`; `tail-mismatch` with the tail; `idempotency-key-reused`. An append whose events are all
+   *   remembered by its idempotency key succeeds, whatever the channel's state is
    */
   append(
     channel: ChannelName,
@@ -26,6 +29,22 @@ export interface EventLog {
    * @throws BrokerError `log-unavailable`; its trouble is `version` when the next event's record has an unknown version
    */
   read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage>;
+
+  /**
+   * Checks that no event's idempotency key is remembered together with another event. Appends nothing.
+   * @throws BrokerError `idempotency-key-reused`, `log-unavailable`
+   */
+  checkKeys(channel: ChannelName, events: readonly NewEvent[], options: AppendOptions): Promise<void>;
+
+  /** @throws BrokerError `log-unavailable` */
+  state(channel: ChannelName): Promise<ChannelState>;
+
+  /**
+   * Forgets the channel's events and its end, and appends and announces one event of the type `sluice:cleared`, so that every
+   * subscriber is told in order. Ids go on increasing. Returns false, and does nothing, when the channel is `empty`.
+   * @throws BrokerError `log-unavailable`
+   */
+  clear(channel: ChannelName, policy: HistoryPolicy): Promise<boolean>;
 
   /**
    * Returns the id that precedes the newest `count` kept events.
@@ -76,10 +95,24 @@ export interface AppendOptions {
   /** Which events are kept of the channel from now on. */
   readonly policy: HistoryPolicy;
   /**
-   * 1 to 200 visible ASCII characters. The log remembers the key together with each event's position in `events`. An event
-   * whose channel, key and position are remembered is not appended again.
+   * 1 to 200 visible ASCII characters. The log remembers the key together with each event's position and a digest of the
+   * event. An event whose channel, key and position are remembered is not appended again. An end without events has the
+   * position {@link firstPosition}; any other end belongs to the last event.
    */
   readonly idempotencyKey?: string | undefined;
+  /** The position of the first event in a body that several appends publish; 0 when it is not set. */
+  readonly firstPosition?: number | undefined;
+  /** The events are appended only if this is the channel's tail. */
+  readonly ifLast?: EventId | undefined;
+  /** Ends the channel after the events, in the same atomic step. The log then refuses further events until {@link EventLog.clear}. */
+  readonly end?: boolean | undefined;
+}
+
+/** What the log knows of a channel for as long as it keeps the channel's tail. */
+export interface ChannelState {
+  readonly tail: EventId;
+  /** `empty`: the channel never had an event, or it was cleared and has had no event since. */
+  readonly status: 'empty' | 'open' | 'ended';
 }
 
 export interface Appended {
@@ -92,6 +125,8 @@ export interface LogPage {
   readonly events: readonly StoredEvent[];
   /** The id of the channel's newest event, even if that event is no longer kept. */
   readonly tail: EventId;
+  /** Whether the tail is the end of the channel. */
+  readonly ended: boolean;
   /** True when `after` belongs to this log and no event is missing between `after` and the first event (or the tail). */
   readonly complete: boolean;
   /** How many more events the channel takes before the page's first event is dropped; 0 when this is not known. */
@@ -100,16 +135,18 @@ export interface LogPage {
 
 /** Receives what happens to a followed channel. May be called before {@link EventLog.follow} returns. */
 export interface LogListener {
-  /** Every append after `tail` is announced from now on. Called once; {@link onEvents} may be called before. */
-  onFollowing(tail: EventId): void;
+  /** Every append after the tail is announced from now on. Called once; {@link onEvents} may be called before. */
+  onFollowing(state: ChannelState): void;
   /** New events, in log order. An event may come twice. */
   onEvents(events: readonly StoredEvent[]): void;
+  /** The channel has ended, and `tail` is its tail. Comes after the channel's last event, and may come twice. */
+  onEnded(tail: EventId): void;
   /** The channel cannot be followed now; `error` says why. The log tries again. */
   onTrouble?(error: unknown): void;
   /** Announcements may be lost until {@link onResumed}. Called only after {@link onFollowing} or {@link onResumed}. */
   onInterrupted(): void;
-  /** Announcements arrive again. The announcements of events up to `tail` may have been lost. */
-  onResumed(tail: EventId): void;
+  /** Announcements arrive again. The announcements of events up to the tail, and of the end, may have been lost. */
+  onResumed(state: ChannelState): void;
 }
 
 export interface LogHealth {

@@ -43,6 +43,7 @@ class ChannelSink implements Sink {
   waiting(reason: LogTrouble): void {
     this.#stream.waiting(reason);
   }
+  ended(): void {}
   ready(_channel: ChannelName, position: EventId): void {
     this.#stream.ready(this.#index, position);
   }

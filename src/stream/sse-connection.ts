@@ -192,6 +192,8 @@ export class SseConnection implements Sink, FairTask {
     this.write(encodeReady({ [channel]: position }, position));
   }
 
+  ended(): void {}
+
   heartbeat(): void {
     if (!this.writable) return;
     this.write(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);

@@ -155,12 +155,22 @@ describe('values that no broker has written', () => {
   });
 
   test('a value at an idempotency key is reported, and neither returned nor overwritten', async () => {
-    for (const value of ['"><script>', '', '1', '1-1\n', '01-1', '9'.repeat(10_000)]) {
+    for (const value of [
+      '"><script>',
+      '',
+      '1',
+      '1-1\n',
+      '01-1',
+      '1-1 x',
+      '1-1  a',
+      ' a',
+      '9'.repeat(10_000),
+    ]) {
       await redis.cli('set', keys.idempotency('k'), value);
-      await expect(appendOne(log, keys.channel, 'a', { idempotencyKey: 'k' })).rejects.toMatchObject({
-        code: 'log-unavailable',
-        trouble: 'WRONGTYPE',
-      });
+      const refusal = { code: 'log-unavailable', trouble: 'WRONGTYPE' };
+      const options = { policy: POLICY, idempotencyKey: 'k' };
+      await expect(appendOne(log, keys.channel, 'a', options)).rejects.toMatchObject(refusal);
+      await expect(log.checkKeys(keys.channel, [{ data: 'a' }], options)).rejects.toMatchObject(refusal);
       expect(await redis.cli('get', keys.idempotency('k'))).toBe(value);
     }
     await redis.cli('del', keys.idempotency('k'));
@@ -197,8 +207,12 @@ describe('values that no broker has written', () => {
       right.replace('1763596800001-0 ', '1763596800001-00 '),
       right.replaceAll('1763596800001', '18446744073709551616'),
       'a1763596800000-0\n1763596800000-0\n',
-      'b\nx',
-      'b1763596800001\nx',
+      'b\n',
+      'b1763596800001\n',
+      'b1763596800001-0',
+      'b1763596800001-0\nx',
+      'c\nx',
+      'c1763596800001\nx',
       before.slice(0, -1),
       before.replace('id: ', 'id:'),
       before.replace('id: ', 'ix: '),

@@ -64,6 +64,7 @@ test('every subscriber gets the same bytes, and no copy', async () => {
       gap: () => undefined,
       waiting: () => undefined,
       ready: () => undefined,
+      ended: () => undefined,
     };
   });
   const channel = parseChannelName('news');
@@ -98,6 +99,7 @@ test('a delivery allocates next to nothing', async () => {
     gap: () => undefined,
     waiting: () => undefined,
     ready: () => undefined,
+    ended: () => undefined,
   };
   const channel = parseChannelName('news');
   for (let i = 0; i < subscribers; i++) fixture.hub.subscribe(channel, { from: 'tail' }, sink);

@@ -1,10 +1,12 @@
-import type { LogListener } from '../../src/log/event-log.ts';
+import type { ChannelState, LogListener } from '../../src/log/event-log.ts';
 import type { EventId, StoredEvent } from '../../src/events/event.ts';
 
 /** Records the calls of a log, and lets a test wait for them. */
 export class Listener implements LogListener {
   readonly events: StoredEvent[] = [];
   readonly resumedAt: EventId[] = [];
+  /** The tail of each end that the log reported. */
+  readonly endedAt: EventId[] = [];
   readonly troubles: unknown[] = [];
   /** The tail when following began; undefined before. */
   tail: EventId | undefined;
@@ -17,9 +19,10 @@ export class Listener implements LogListener {
     return this.events.map((event) => event.id);
   }
 
-  onFollowing(tail: EventId): void {
+  onFollowing({ tail, status }: ChannelState): void {
     if (this.tail !== undefined) throw new Error('following began twice');
     this.tail = tail;
+    if (status === 'ended') this.endedAt.push(tail);
     this.#wake();
   }
 
@@ -39,8 +42,14 @@ export class Listener implements LogListener {
     this.#wake();
   }
 
-  onResumed(tail: EventId): void {
+  onEnded(tail: EventId): void {
+    this.endedAt.push(tail);
+    this.#wake();
+  }
+
+  onResumed({ tail, status }: ChannelState): void {
     this.resumedAt.push(tail);
+    if (status === 'ended') this.endedAt.push(tail);
     this.#wake();
   }
 

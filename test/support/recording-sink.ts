@@ -11,7 +11,7 @@ export type Received =
   | { readonly kind: 'event'; readonly id: string; readonly data: string }
   | ({ readonly kind: 'gap' } & GapNotice)
   | { readonly kind: 'waiting'; readonly reason: LogTrouble }
-  | { readonly kind: 'ready'; readonly position: EventId };
+  | { readonly kind: 'ready' | 'ended'; readonly position: EventId };
 
 /** A sink without a socket: reads the bytes back with a foreign parser, and can be slow. */
 export class RecordingSink implements Sink {
@@ -73,6 +73,10 @@ export class RecordingSink implements Sink {
 
   ready(_channel: ChannelName, position: EventId): void {
     this.#record({ kind: 'ready', position });
+  }
+
+  ended(_channel: ChannelName, position: EventId): void {
+    this.#record({ kind: 'ended', position });
   }
 
   /** Acts as a socket whose reader stops reading: takes one more write, and then none until {@link unblock}. */

@@ -4,6 +4,7 @@ import { BrokerError } from '../../src/events/errors.ts';
 import type {
   AppendOptions,
   Appended,
+  ChannelState,
   EventLog,
   HistoryPolicy,
   LogHealth,
@@ -22,8 +23,6 @@ export interface Shakiness {
   /** The share of reads that fail. */
   readonly failure?: number;
 }
-
-const KEEP_ALL: HistoryPolicy = { size: Infinity, ttl: Infinity };
 
 interface Wrapped {
   readonly channel: ChannelName;
@@ -69,6 +68,20 @@ export class ShakyLog implements EventLog {
     return page;
   }
 
+  checkKeys(...args: Parameters<EventLog['checkKeys']>): Promise<void> {
+    return this.#log.checkKeys(...args);
+  }
+
+  async state(channel: ChannelName): Promise<ChannelState> {
+    await this.#wait();
+    this.#mayFail();
+    return this.#log.state(channel);
+  }
+
+  clear(...args: Parameters<EventLog['clear']>): Promise<boolean> {
+    return this.#log.clear(...args);
+  }
+
   async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
     this.rewinds++;
     await this.#wait();
@@ -81,22 +94,25 @@ export class ShakyLog implements EventLog {
     const wrapped: Wrapped = { channel, listener };
     let stopped = false;
     let unfollow: (() => void) | undefined;
-    const onFollowing = async (tail: EventId): Promise<void> => {
+    const onFollowing = async (state: ChannelState): Promise<void> => {
       await this.#wait();
       if (stopped) return;
       this.#followers.add(wrapped);
-      listener.onFollowing(tail);
+      listener.onFollowing(state);
     };
     const start = async (): Promise<void> => {
       await this.#wait();
       if (stopped) return;
       unfollow = this.#log.follow(channel, {
-        onFollowing: (tail) => void onFollowing(tail),
+        onFollowing: (state) => void onFollowing(state),
         onEvents: (events) => {
           if (!stopped) this.#announce(listener, events);
         },
         onInterrupted: () => listener.onInterrupted(),
-        onResumed: (tail) => listener.onResumed(tail),
+        onResumed: (state) => listener.onResumed(state),
+        onEnded: (tail) => {
+          if (!stopped && !this.#cut) listener.onEnded(tail);
+        },
       });
     };
     void start();
@@ -145,9 +161,9 @@ export class ShakyLog implements EventLog {
   async restore(): Promise<void> {
     this.#cut = false;
     for (const { channel, listener } of this.#followers) {
-      const { tail } = await this.#log.read(channel, '0-0' as EventId, 1, KEEP_ALL);
+      const state = await this.#log.state(channel);
       await this.#wait();
-      listener.onResumed(tail);
+      listener.onResumed(state);
     }
   }
 

@@ -20,6 +20,10 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
     "the credential is valid, but does not allow this: get a token that grants the channel; send `POST /tokens` with a publish key; list the page's origin in `SLUICE_CORS_ORIGINS`, so that the broker accepts its cookie",
   'not-found': 'correct the path',
   'method-not-allowed': 'use a method of the `Allow` header',
+  'channel-ended': 'publish to another channel, or delete the channel first, which forgets its end',
+  'tail-mismatch': 'read what the channel got since, and try again with its `tail`',
+  'idempotency-key-reused': 'use a new `Idempotency-Key` for another body',
+  'too-many-channels': 'publish to fewer channels',
   'request-timeout':
     'send the request line and headers within `SLUICE_HEAD_TIMEOUT` (15 s), and the whole request within 30 s; the broker may notice a late request up to 5 s later',
   'body-too-large':

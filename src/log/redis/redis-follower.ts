@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { ChannelName } from '../../events/channel-name.ts';
 import { BrokerError } from '../../events/errors.ts';
-import type { LogListener } from '../event-log.ts';
+import type { ChannelState, LogListener } from '../event-log.ts';
 import { compareEventIds } from '../../events/event.ts';
 import type { EventId } from '../../events/event.ts';
 import { parseAnnouncement } from './announcement.ts';
@@ -12,8 +12,8 @@ import { troubleOf } from '../../redis/redis-trouble.ts';
 export interface RedisFollowerOptions {
   readonly pubSub: PubSub;
   readonly keys: RedisKeys;
-  /** Reads the channel's tail over another connection. */
-  readonly tail: (channel: ChannelName) => Promise<EventId>;
+  /** Reads the channel's tail and status over another connection. */
+  readonly state: (channel: ChannelName) => Promise<ChannelState>;
 }
 
 /** How long after a failed read of the tail the next one begins, in ms. Varies by half. */
@@ -32,8 +32,8 @@ export class RedisFollower {
 
   /** Returns the function that stops following. */
   follow(channel: ChannelName, listener: LogListener): () => void {
-    const { pubSub, keys, tail } = this.#options;
-    const follower = new Follower(() => tail(channel), listener);
+    const { pubSub, keys, state } = this.#options;
+    const follower = new Follower(() => state(channel), listener);
     const unsubscribe = pubSub.subscribe(keys.live(channel), follower);
     return () => {
       unsubscribe();
@@ -43,16 +43,18 @@ export class RedisFollower {
 }
 
 class Follower implements PubSubListener {
-  readonly #tail: () => Promise<EventId>;
+  readonly #read: () => Promise<ChannelState>;
   readonly #listener: LogListener;
   #state: 'starting' | 'following' | 'interrupted' | 'stopped' = 'starting';
   /** Counts interruptions. A tail that was requested before an interruption does not cover the events lost in it. */
   #interruptions = 0;
   /** The last event of an announcement that could not be read and came before the tail was known. */
   #unread: EventId | undefined;
+  /** The tail of an end that was announced before the tail was known. */
+  #ended: EventId | undefined;
 
-  constructor(tail: () => Promise<EventId>, listener: LogListener) {
-    this.#tail = tail;
+  constructor(read: () => Promise<ChannelState>, listener: LogListener) {
+    this.#read = read;
     this.#listener = listener;
   }
 
@@ -63,9 +65,9 @@ class Follower implements PubSubListener {
   onSubscribed(): void {
     const interruptions = this.#interruptions;
     const isOutdated = (): boolean => this.#state === 'stopped' || this.#interruptions !== interruptions;
-    this.#tail().then(
-      (tail) => {
-        if (!isOutdated()) this.#begin(tail);
+    this.#read().then(
+      (state) => {
+        if (!isOutdated()) this.#begin(state);
       },
       (error: unknown) => {
         if (isOutdated()) return;
@@ -88,15 +90,22 @@ class Follower implements PubSubListener {
   onMessage(message: Buffer): void {
     const announced = parseAnnouncement(message);
     if (announced === undefined) return;
-    if (!('unknown' in announced)) this.#listener.onEvents(announced);
-    else if (this.#state === 'following') this.#miss(announced.unknown);
-    else this.#unread = announced.unknown;
+    const isFollowing = this.#state === 'following';
+    if ('unknown' in announced) {
+      if (isFollowing) this.#miss(announced.unknown);
+      else this.#unread = announced.unknown;
+    } else if ('ended' in announced) {
+      if (isFollowing) this.#listener.onEnded(announced.ended);
+      else this.#ended = announced.ended;
+    } else {
+      this.#listener.onEvents(announced);
+    }
   }
 
   /** As if the announcement were lost: the channel reads the log, which says why it cannot give the event. */
   #miss(last: EventId): void {
     this.#listener.onInterrupted();
-    this.#listener.onResumed(last);
+    this.#listener.onResumed({ tail: last, status: 'open' });
   }
 
   onSubscribeRefused(error: Error): void {
@@ -108,13 +117,18 @@ class Follower implements PubSubListener {
     );
   }
 
-  #begin(tail: EventId): void {
+  #begin(state: ChannelState): void {
     const resumed = this.#state === 'interrupted';
     this.#state = 'following';
-    if (resumed) this.#listener.onResumed(tail);
-    else this.#listener.onFollowing(tail);
+    if (resumed) this.#listener.onResumed(state);
+    else this.#listener.onFollowing(state);
+    const ended = this.#ended;
     const unread = this.#unread;
+    this.#ended = undefined;
     this.#unread = undefined;
-    if (unread !== undefined && compareEventIds(tail, unread) < 0) this.#miss(unread);
+    // A later tail shows that the channel was cleared after its end.
+    if (ended !== undefined && state.status !== 'ended' && compareEventIds(state.tail, ended) <= 0)
+      this.#listener.onEnded(ended);
+    if (unread !== undefined && compareEventIds(state.tail, unread) < 0) this.#miss(unread);
   }
 }

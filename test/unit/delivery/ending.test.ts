@@ -8,7 +8,7 @@ import type { Sink } from '../../../src/delivery/sink.ts';
 import { HubFixture } from '../../support/hub-fixture.ts';
 
 const NEWS = parseChannelName('news');
-const CALLS = ['deliver', 'gap', 'waiting', 'ready'] as const;
+const CALLS = ['deliver', 'gap', 'waiting', 'ready', 'ended'] as const;
 type Call = (typeof CALLS)[number];
 
 let fixture: HubFixture;
@@ -40,6 +40,7 @@ function subscribeUntil(start: Start, last: Call, staysWritable: boolean): Call[
     gap: () => note('gap'),
     waiting: () => note('waiting'),
     ready: () => note('ready'),
+    ended: () => note('ended'),
   };
   const subscription = fixture.hub.subscribe(NEWS, start, sink);
   return calls;

@@ -39,8 +39,8 @@ describe('the record of an event', () => {
 
   test('without fields has only its version before the data', () => {
     expect(encodeRecord({ data: 'x' })).toBe('1\n\nx');
-    expect(encodeRecord({ data: 'x', last: false })).toBe('1\n\nx');
-    expect(encodeRecord({ type: 't', key: 'k', last: true, data: '' })).toBe('1\ntt\nkk\nl\n\n');
+    expect(encodeRecord({ data: 'x' })).toBe('1\n\nx');
+    expect(encodeRecord({ type: 't', key: 'k', data: '' })).toBe('1\ntt\nkk\n\n');
   });
 
   test('with unknown fields is read without them', () => {
