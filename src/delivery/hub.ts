@@ -103,7 +103,7 @@ export class Hub {
   async #ask(name: ChannelName): Promise<ChannelState | undefined> {
     if (this.#questions.size >= MAX_STATE_QUESTIONS) return undefined;
     const late = Promise.withResolvers<undefined>();
-    const timer = setTimeout(late.resolve, STATE_TIMEOUT_MS);
+    const timer = setTimeout(late.resolve, STATE_TIMEOUT_MS, undefined);
     const answer = this.#context.log
       .state(name)
       .catch(() => undefined)

@@ -64,7 +64,7 @@ test.each([1, 2, 3, 4, 5, 6])(
       model.add(channel, id, event);
       expect(log.bytes).toBeLessThanOrEqual(BOUND);
       if (idempotencyKey !== undefined && below(2) === 0)
-        expect(await log.append(channel, [{ data: '' }], { policy, idempotencyKey })).toEqual([
+        expect(await log.append(channel, [event], { policy, idempotencyKey })).toEqual([
           { id, replayed: true },
         ]);
       if (below(20) === 0) stops.push(log.follow(names[below(names.length)] as ChannelName, new Listener()));
