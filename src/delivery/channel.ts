@@ -8,12 +8,12 @@ import { clearsChannel, plainLength } from '../events/record.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
 import type { SharedPage } from './shared-page.ts';
+import { KnownStatus } from './known-status.ts';
 import { PageReader } from './page-reader.ts';
 import type { PageConsumer } from './page-reader.ts';
 import { RecentEvents } from './recent-events.ts';
 import { Retention } from './retention.ts';
 import type { Subscriber } from './subscriber.ts';
-import { TailMark } from './tail-mark.ts';
 
 /**
  * One followed channel on this replica. Events come in through {@link onEvents}. The channel checks them against the
@@ -30,7 +30,7 @@ export class Channel implements LogListener, PageConsumer {
   readonly #recent: RecentEvents;
   readonly #retention: Retention;
   readonly #held: HeldEvents;
-  readonly #mark = new TailMark();
+  readonly #known = new KnownStatus();
   readonly #fanOut: FanOut;
   readonly #waiting = new Set<Subscriber>();
   #state: 'starting' | 'following' | 'interrupted' = 'starting';
@@ -84,12 +84,12 @@ export class Channel implements LogListener, PageConsumer {
   /** What the replica knows of the channel; undefined while it may have missed an announcement. */
   get state(): ChannelState | undefined {
     if (!this.serving || this.#healing) return undefined;
-    return { tail: this.#position, status: this.#mark.statusAt(this.#position) };
+    return { tail: this.#position, status: this.#known.at(this.#position) };
   }
 
   /** Whether {@link position} is the channel's end. */
   get ended(): boolean {
-    return this.#mark.statusAt(this.#position) === 'ended';
+    return this.#known.at(this.#position) === 'ended';
   }
 
   add(subscriber: Subscriber): void {
@@ -157,7 +157,7 @@ export class Channel implements LogListener, PageConsumer {
 
   onFollowing(state: ChannelState): void {
     this.#state = 'following';
-    this.#mark.note(state);
+    this.#known.note(state);
     this.#restartAt(state.tail);
     this.#anchor(state.tail);
     this.#settle();
@@ -181,10 +181,10 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   onEnded(tail: EventId): void {
-    this.#mark.note({ tail, status: 'ended' });
+    this.#known.note({ tail, status: 'ended' });
     if (this.#state !== 'following') return;
     // The log is read also when the announcement of the last event was lost.
-    if (this.#mark.endsAfter(this.#position)) this.#heal();
+    if (this.#known.endsAfter(this.#position)) this.#heal();
     else if (this.ended && !this.#healing) this.#fanOut.finish();
   }
 
@@ -195,13 +195,13 @@ export class Channel implements LogListener, PageConsumer {
 
   onInterrupted(): void {
     if (this.#state === 'following') this.#state = 'interrupted';
-    this.#mark.forget();
+    this.#known.forget();
   }
 
   onResumed(state: ChannelState): void {
     if (this.#state === 'starting') return;
     this.#state = 'following';
-    this.#mark.note(state);
+    this.#known.note(state);
     this.#anchor(state.tail);
     if (state.tail !== this.#position) this.#heal();
     else if (!this.#healing) this.#settle();
@@ -216,7 +216,7 @@ export class Channel implements LogListener, PageConsumer {
     }
     if (compareEventIds(event.prev, this.#position) > 0) return false;
     if (clearsChannel(event.record)) {
-      this.#mark.note({ tail: event.id, status: 'empty' });
+      this.#known.note({ tail: event.id, status: 'empty' });
       this.#recent.clear();
       this.reader.forget();
     }
@@ -257,7 +257,7 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   onPage(page: SharedPage): void {
-    this.#mark.notePage(page);
+    this.#known.notePage(page);
     const isGone = page.events.length === 0 && compareEventIds(this.#position, page.tail) < 0;
     // The log keeps none of the missing events. Their announcements may have come since, or come before a second answer.
     if (isGone && this.#held.takeWhile((event) => this.#take(event))) this.#healAgain = true;
@@ -281,7 +281,7 @@ export class Channel implements LogListener, PageConsumer {
       return;
     }
     // The log, read after the announcement of an end, does not lead to it.
-    if (this.#mark.endsAfter(page.tail)) this.#mark.forget();
+    if (this.#known.endsAfter(page.tail)) this.#known.forget();
     this.#healing = false;
     this.#settle();
   }
@@ -292,7 +292,7 @@ export class Channel implements LogListener, PageConsumer {
     if (lost) this.#heal();
     this.onEvents(events);
     // The last event's announcement was lost, and the one of the end was not.
-    if (!this.#healing && this.#mark.endsAfter(this.#position)) this.#heal();
+    if (!this.#healing && this.#known.endsAfter(this.#position)) this.#heal();
     if (this.#state !== 'following' || this.#waiting.size === 0) return;
     for (const subscriber of this.#waiting) subscriber.schedule();
     this.#waiting.clear();

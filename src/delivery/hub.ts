@@ -82,7 +82,8 @@ export class Hub {
   /** Ends a subscription of {@link subscribe}. */
   unsubscribe(name: ChannelName, subscription: Subscription): void {
     subscription.end();
-    if (this.#channels.get(name)?.size === 0) this.#idle.set(name, performance.now());
+    if (this.#channels.get(name)?.size === 0 && !this.#idle.has(name))
+      this.#idle.set(name, performance.now());
   }
 
   /**

@@ -32,6 +32,7 @@ class Reader {
   readonly buffers = new Set<Buffer>();
   lastEventId: string;
   ready = false;
+  finished = false;
   writable = true;
   readonly stream: ChannelSetStream;
   readonly #sets: ChannelSets;
@@ -69,6 +70,12 @@ class Reader {
     if (!this.writable) throw new Error('written to while not writable');
     this.buffers.add(plain);
     this.#take(plain.toString());
+  }
+
+  finish(last: string): void {
+    this.#take(last);
+    this.finished = true;
+    this.end();
   }
 
   end(): void {

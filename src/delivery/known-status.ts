@@ -8,7 +8,7 @@ import type { SharedPage } from './shared-page.ts';
  * The newest event id at which the log says that the channel has ended, or is empty because it was cleared. At every
  * other position the channel is open. So a new event removes the mark by itself.
  */
-export class TailMark {
+export class KnownStatus {
   #state: ChannelState | undefined;
 
   /** Takes what the log says, unless a newer event is marked. An end also counts for the event that cleared the channel. */
@@ -30,7 +30,7 @@ export class TailMark {
   }
 
   /** The status of the channel when its tail is `position`. */
-  statusAt(position: EventId): ChannelState['status'] {
+  at(position: EventId): ChannelState['status'] {
     if (this.#state?.tail === position) return this.#state.status;
     return position === ORIGIN ? 'empty' : 'open';
   }
