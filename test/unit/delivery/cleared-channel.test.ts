@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { EventRun } from '../../../src/events/event-run.ts';
 import { ORIGIN, compareEventIds } from '../../../src/events/event.ts';
 import type { EventId } from '../../../src/events/event.ts';
 import { HubFixture } from '../../support/hub-fixture.ts';
@@ -18,6 +19,15 @@ function fixture(...args: ConstructorParameters<typeof HubFixture>): HubFixture 
 afterEach(async () => {
   await Promise.all(fixtures.splice(0).map((one) => one.close()));
 });
+
+/** Takes a millisecond for each write, so that the fan-out to several of them takes several turns. */
+class LaboriousSink extends RecordingSink {
+  override deliver(run: EventRun): void {
+    const until = performance.now() + 1;
+    while (performance.now() < until);
+    super.deliver(run);
+  }
+}
 
 async function ready(sink: RecordingSink): Promise<void> {
   await sink.until(({ isReady }) => isReady);
@@ -173,6 +183,21 @@ describe('when a channel is cleared', () => {
     await sink.until(({ position }) => position === cleared);
     expect(sink.gaps).toEqual([{ channel: 'news', after: first, before: cleared }]);
     expect(sink.ids).toEqual([first, cleared]);
+  });
+
+  test('a subscriber that comes while others still get the events before it does not get them', async () => {
+    const one = fixture();
+    const live = Array.from({ length: 64 }, () => one.subscribe({ from: 'tail' }, new LaboriousSink()).sink);
+    await Promise.all(live.map(ready));
+    const ids = await one.publishMany(3);
+    const cleared = await one.clear();
+    const { sink } = one.subscribe({ from: 'id', id: ids[0] as EventId });
+    await ready(sink);
+    expect(live.some(({ position }) => position === ORIGIN)).toBe(true);
+    expect(sink.ids).toEqual([cleared]);
+    expect(sink.gaps).toEqual([{ channel: 'news', after: ids[0], before: cleared }]);
+    await Promise.all(live.map((each) => each.until(({ position }) => position === cleared)));
+    for (const each of live) expect([each.ids, each.gaps]).toEqual([[...ids, cleared], []]);
   });
 
   test('its end is forgotten: subscribers stay, and events arrive', async () => {
