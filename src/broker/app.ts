@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { Revocations } from '../replicas/revocations.ts';
 import { packageVersion } from '../config/config.ts';
+import type { ChannelName } from '../events/channel-name.ts';
 import type { Config } from '../config/config.ts';
 import { ChannelPolicies } from '../events/channel-policies.ts';
 import { FairLoop } from '../delivery/fair-loop.ts';
@@ -85,7 +86,8 @@ export async function createApp(
     tracer: tracing?.requests,
   });
 
-  const delivery = { publisher, hub, connections, loop, control };
+  const clear = (channel: ChannelName) => log.clear(channel, policies.historyOf(channel));
+  const delivery = { publisher, hub, connections, loop, control, clear };
   const access = { credentials, revocations, refusals };
   const about = { metrics, readiness, version };
   const servers = await openServers(config, logger, { ...delivery, ...access, ...about });

@@ -5,7 +5,9 @@ import type { Config } from '../config/config.ts';
 import type { ControlBus } from '../replicas/control-bus.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
 import type { Hub } from '../delivery/hub.ts';
+import type { ChannelName } from '../events/channel-name.ts';
 import { apiDocument } from '../routes/api-document.ts';
+import { channelRoutes } from '../routes/channels.ts';
 import { consolePage } from '../routes/console-page.ts';
 import { DescribedRoutes } from '../http/api/described-routes.ts';
 import { disconnectRoute } from '../routes/disconnect.ts';
@@ -28,6 +30,8 @@ export interface RouteParts {
   readonly connections: Connections;
   readonly loop: FairLoop;
   readonly control: ControlBus;
+  /** Deletes a channel's events and its end. Returns false when there is nothing to delete. */
+  readonly clear: (channel: ChannelName) => Promise<boolean>;
   readonly credentials: Credentials;
   readonly revocations: Revocations;
   readonly refusals: RefusalNotices;
@@ -45,6 +49,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
   const described = new DescribedRoutes();
   described.watch(app);
   await app.register(publishRoutes, { publisher, loop });
+  await app.register(channelRoutes, { publisher, publishers, clear: parts.clear });
   await app.register(disconnectRoute, { control, keys, publishers });
   await app.register(subscribeRoutes, {
     hub,

@@ -1,35 +1,19 @@
+import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from '../events/channel-name.ts';
-import type { ChannelPolicies } from '../events/channel-policies.ts';
-import type { ChannelState, EventLog, LogListener } from '../log/event-log.ts';
+import type { ChannelState, LogListener } from '../log/event-log.ts';
 import type { EventRun } from '../events/event-run.ts';
 import { ORIGIN, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
-import { plainLength } from '../events/record.ts';
-import type { FairLoop } from './fair-loop.ts';
+import { clearsChannel, plainLength } from '../events/record.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
-import type { HeldBudget } from './held-events.ts';
-import type { Instruments } from './instruments.ts';
 import type { SharedPage } from './shared-page.ts';
+import { KnownStatus } from './known-status.ts';
 import { PageReader } from './page-reader.ts';
-import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
+import type { PageConsumer } from './page-reader.ts';
 import { RecentEvents } from './recent-events.ts';
-import type { LastRun, RecentBudget } from './recent-events.ts';
 import { Retention } from './retention.ts';
 import type { Subscriber } from './subscriber.ts';
-
-/** The parts that all channels of a replica share. */
-export interface ChannelContext {
-  readonly log: EventLog;
-  readonly loop: FairLoop;
-  readonly instruments: Instruments;
-  readonly recentBudget: RecentBudget;
-  readonly heldBudget: HeldBudget;
-  readonly policies: Pick<ChannelPolicies, 'historyOf'>;
-  readonly lastRun: LastRun;
-  /** Called when the log could not be read or followed. */
-  readonly onTrouble: (channel: ChannelName, error: unknown) => void;
-}
 
 /**
  * One followed channel on this replica. Events come in through {@link onEvents}. The channel checks them against the
@@ -39,12 +23,14 @@ export interface ChannelContext {
  */
 export class Channel implements LogListener, PageConsumer {
   readonly name: ChannelName;
+  /** Reads the log for the subscribers and for the channel itself. */
+  readonly reader: PageReader;
   readonly #context: ChannelContext;
   readonly #unfollow: () => void;
-  readonly #reader: PageReader;
   readonly #recent: RecentEvents;
   readonly #retention: Retention;
   readonly #held: HeldEvents;
+  readonly #known = new KnownStatus();
   readonly #fanOut: FanOut;
   readonly #waiting = new Set<Subscriber>();
   #state: 'starting' | 'following' | 'interrupted' = 'starting';
@@ -66,7 +52,7 @@ export class Channel implements LogListener, PageConsumer {
     this.name = name;
     this.#context = context;
     this.#retention = new Retention(context.policies.historyOf(name));
-    this.#reader = new PageReader({
+    this.reader = new PageReader({
       log: context.log,
       channel: name,
       loop: context.loop,
@@ -74,7 +60,8 @@ export class Channel implements LogListener, PageConsumer {
       retention: this.#retention,
       onFailed: (error) => this.onTrouble(error),
     });
-    this.#recent = new RecentEvents(context.recentBudget, ORIGIN);
+    const { recentBudget: budget, lastRun } = context;
+    this.#recent = new RecentEvents({ budget, lastRun, retention: this.#retention });
     this.#held = new HeldEvents(context.heldBudget);
     this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
     this.#unfollow = context.log.follow(name, this);
@@ -92,6 +79,17 @@ export class Channel implements LogListener, PageConsumer {
   /** Whether announcements arrive, so that subscribers can be served. While this is false, subscribers {@link wait}. */
   get serving(): boolean {
     return this.#state === 'following';
+  }
+
+  /** What the replica knows of the channel; undefined while it may have missed an announcement. */
+  get state(): ChannelState | undefined {
+    if (!this.serving || this.#healing) return undefined;
+    return { tail: this.#position, status: this.#known.at(this.#position) };
+  }
+
+  /** Whether {@link position} is the channel's end. */
+  get ended(): boolean {
+    return this.#known.at(this.#position) === 'ended';
   }
 
   add(subscriber: Subscriber): void {
@@ -122,26 +120,9 @@ export class Channel implements LogListener, PageConsumer {
     this.#heal();
   }
 
-  read(after: EventId, consumer: PageConsumer): Withdraw {
-    return this.#reader.read(after, consumer);
-  }
-
-  rewind(count: number, consumer: RewindConsumer): Withdraw {
-    return this.#reader.rewind(count, consumer);
-  }
-
-  /**
-   * The recent events after `position`; undefined when the log has to be read. It also has to be read when the log no
-   * longer keeps one of these events that was taken in before the subscriber came (`arrivedAt`). A run is limited in
-   * bytes, so it may end before {@link position}.
-   */
+  /** See {@link RecentEvents.runAfter}. */
   recentAfter(position: EventId, arrivedAt: number): EventRun | undefined {
-    const events = this.#recent.after(position);
-    const [first] = events ?? [];
-    if (events === undefined) return undefined;
-    const before = events.length - (this.#retention.taken - arrivedAt);
-    if (first !== undefined && before > 0 && !this.#retention.keeps(first.id, before)) return undefined;
-    return this.#context.lastRun.of(this, position, events);
+    return this.#recent.runAfter(position, arrivedAt);
   }
 
   /** From here on the subscriber gets every event as it arrives. Its position must be exactly {@link position}. */
@@ -153,30 +134,32 @@ export class Channel implements LogListener, PageConsumer {
     this.#fanOut.leave(subscriber);
   }
 
-  /** Takes in events of a page from the log that were not announced yet. Their announcements are then repetitions. */
-  offer(events: readonly StoredEvent[]): void {
+  /** Takes in what a page from the log says that was not announced yet. The announcement is then a repetition. */
+  offer({ events, tail, ended }: SharedPage): void {
+    if (this.#state !== 'following' || this.#healing) return;
     const last = events.at(-1);
-    if (this.#state !== 'following' || this.#healing || last === undefined) return;
-    if (compareEventIds(last.id, this.#position) <= 0) return;
-    for (const event of events) {
-      if (compareEventIds(event.id, this.#position) > 0 && !this.#take(event)) return;
+    if (last !== undefined && compareEventIds(last.id, this.#position) > 0) {
+      for (const event of events) {
+        if (compareEventIds(event.id, this.#position) > 0 && !this.#take(event)) return;
+      }
+      this.#advanceFanOut();
     }
-    this.#advanceFanOut();
+    if (ended && tail === this.#position) this.onEnded(tail);
   }
 
   stop(): void {
-    this.#context.lastRun.forget(this);
     this.#unfollow();
-    this.#reader.stop();
+    this.reader.stop();
     this.#recent.reset(this.#position);
     this.#held.take();
     this.#fanOut.restartAt(this.#position);
   }
 
-  onFollowing({ tail }: ChannelState): void {
+  onFollowing(state: ChannelState): void {
     this.#state = 'following';
-    this.#restartAt(tail);
-    this.#anchor(tail);
+    this.#known.note(state);
+    this.#restartAt(state.tail);
+    this.#anchor(state.tail);
     this.#settle();
   }
 
@@ -194,9 +177,16 @@ export class Channel implements LogListener, PageConsumer {
       break;
     }
     this.#advanceFanOut();
+    if (this.ended) this.#fanOut.finish();
   }
 
-  onEnded(_tail: EventId): void {}
+  onEnded(tail: EventId): void {
+    this.#known.note({ tail, status: 'ended' });
+    if (this.#state !== 'following') return;
+    // The log is read also when the announcement of the last event was lost.
+    if (this.#known.endsAfter(this.#position)) this.#heal();
+    else if (this.ended && !this.#healing) this.#fanOut.finish();
+  }
 
   onTrouble(error: unknown): void {
     this.#context.onTrouble(this.name, error);
@@ -205,13 +195,15 @@ export class Channel implements LogListener, PageConsumer {
 
   onInterrupted(): void {
     if (this.#state === 'following') this.#state = 'interrupted';
+    this.#known.forget();
   }
 
-  onResumed({ tail }: ChannelState): void {
+  onResumed(state: ChannelState): void {
     if (this.#state === 'starting') return;
     this.#state = 'following';
-    this.#anchor(tail);
-    if (tail !== this.#position) this.#heal();
+    this.#known.note(state);
+    this.#anchor(state.tail);
+    if (state.tail !== this.#position) this.#heal();
     else if (!this.#healing) this.#settle();
   }
 
@@ -223,8 +215,12 @@ export class Channel implements LogListener, PageConsumer {
       return true;
     }
     if (compareEventIds(event.prev, this.#position) > 0) return false;
+    if (clearsChannel(event.record)) {
+      this.#known.note({ tail: event.id, status: 'empty' });
+      this.#recent.clear();
+      this.reader.forget();
+    }
     this.#recent.push(event);
-    this.#retention.take(event);
     this.#position = event.id;
     this.#takenBytes += plainLength(event);
     return true;
@@ -245,8 +241,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#position = position;
     this.#takenBytes = 0;
     this.#recent.reset(position);
-    this.#reader.forget();
-    this.#retention.heard(position);
+    this.reader.forget();
     this.#fanOut.restartAt(position);
   }
 
@@ -258,10 +253,11 @@ export class Channel implements LogListener, PageConsumer {
       return;
     }
     this.#healing = true;
-    this.#reader.readAnew(this.#position, this);
+    this.reader.readAnew(this.#position, this);
   }
 
   onPage(page: SharedPage): void {
+    this.#known.notePage(page);
     const isGone = page.events.length === 0 && compareEventIds(this.#position, page.tail) < 0;
     // The log keeps none of the missing events. Their announcements may have come since, or come before a second answer.
     if (isGone && this.#held.takeWhile((event) => this.#take(event))) this.#healAgain = true;
@@ -281,9 +277,11 @@ export class Channel implements LogListener, PageConsumer {
     const more = page.complete && last !== undefined && compareEventIds(last.id, page.tail) < 0;
     if (more || this.#readTwice || this.#healAgain) {
       this.#healAgain = false;
-      this.#reader.readAnew(this.#position, this);
+      this.reader.readAnew(this.#position, this);
       return;
     }
+    // The log, read after the announcement of an end, does not lead to it.
+    if (this.#known.endsAfter(page.tail)) this.#known.forget();
     this.#healing = false;
     this.#settle();
   }
@@ -293,6 +291,8 @@ export class Channel implements LogListener, PageConsumer {
     const { events, lost } = this.#held.take();
     if (lost) this.#heal();
     this.onEvents(events);
+    // The last event's announcement was lost, and the one of the end was not.
+    if (!this.#healing && this.#known.endsAfter(this.#position)) this.#heal();
     if (this.#state !== 'following' || this.#waiting.size === 0) return;
     for (const subscriber of this.#waiting) subscriber.schedule();
     this.#waiting.clear();

@@ -36,6 +36,8 @@ export class FanOut implements FairTask {
   #target: EventId;
   #pendingBytes = 0;
   #delivery: Delivery | undefined;
+  /** Whether the subscribers stop being live once they have got everything. */
+  #finishing = false;
   #scheduled = false;
 
   constructor(recent: RecentEvents, loop: FairLoop, instruments: Instruments) {
@@ -65,6 +67,7 @@ export class FanOut implements FairTask {
   /** The channel has moved on to `position`. `bytes` is the size of the events that it took in since the last call. */
   advance(position: EventId, bytes: number): void {
     this.#target = position;
+    this.#finishing = false;
     this.#pendingBytes += bytes;
     if (this.#pendingBytes > MAX_PENDING_BYTES) this.sendAllBack();
     if (this.#live.length === 0 && this.#delivery === undefined) {
@@ -75,6 +78,14 @@ export class FanOut implements FairTask {
       this.#scheduled = true;
       this.#loop.add(this);
     }
+  }
+
+  /** The channel has ended. The live subscribers get what is still to be written, and then go back to catching up. */
+  finish(): void {
+    this.#finishing = true;
+    if (this.#live.length === 0 || this.#scheduled) return;
+    this.#scheduled = true;
+    this.#loop.add(this);
   }
 
   /** Every live subscriber goes back to catching up, from its own position. */
@@ -92,6 +103,7 @@ export class FanOut implements FairTask {
     this.#delivery = undefined;
     this.#deliveredTo = position;
     this.#target = position;
+    this.#finishing = false;
     this.#pendingBytes = 0;
   }
 
@@ -99,8 +111,8 @@ export class FanOut implements FairTask {
   run(until: number): boolean {
     const delivery = (this.#delivery ??= this.#nextDelivery());
     if (delivery === undefined) {
-      this.#scheduled = false;
-      return false;
+      this.#scheduled = this.#finishing && this.#sendBack(until);
+      return this.#scheduled;
     }
     const { run } = delivery;
     const { from, to } = run;
@@ -118,8 +130,8 @@ export class FanOut implements FairTask {
         return true;
       }
     }
-    this.#finish(delivery);
-    this.#scheduled = this.#deliveredTo !== this.#target;
+    this.#complete(delivery);
+    this.#scheduled = this.#deliveredTo !== this.#target || this.#finishing;
     return this.#scheduled;
   }
 
@@ -129,7 +141,17 @@ export class FanOut implements FairTask {
     return { run: EventRun.bounded(this.#deliveredTo, pending), next: Infinity, written: 0 };
   }
 
-  #finish({ run, written }: Delivery): void {
+  /** True when more subscribers are to be sent back. */
+  #sendBack(until: number): boolean {
+    for (let last = this.#live.at(-1), n = 1; last !== undefined; last = this.#live.at(-1), n++) {
+      this.leave(last);
+      last.catchUp();
+      if ((n & 63) === 0 && performance.now() >= until) return true;
+    }
+    return false;
+  }
+
+  #complete({ run, written }: Delivery): void {
     this.#delivery = undefined;
     this.#deliveredTo = run.to;
     for (const event of run.events) this.#pendingBytes -= plainLength(event);

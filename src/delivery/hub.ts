@@ -1,9 +1,9 @@
 import { Channel } from './channel.ts';
-import type { ChannelContext } from './channel.ts';
+import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { Start } from '../events/cursor.ts';
-import type { EventLog } from '../log/event-log.ts';
+import type { ChannelState, EventLog } from '../log/event-log.ts';
 import type { FairLoop } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
 import { LastRun } from './recent-events.ts';
@@ -12,6 +12,10 @@ import { Subscription } from './subscription.ts';
 
 /** How long a channel without subscribers is followed, in ms, so that subscribers can reconnect cheaply. */
 const LINGER_MS = 5_000;
+/** How long a question for the state of a channel may take, in ms. */
+const STATE_TIMEOUT_MS = 150;
+/** The largest number of such questions at the same time. Equal questions count once. */
+const MAX_STATE_QUESTIONS = 1_000;
 /** The memory of the recent events of all channels, in bytes. */
 const RECENT_BYTES = 64 * 1024 * 1024;
 /** The memory of the events that all channels hold back while they read the log, in bytes. */
@@ -35,6 +39,8 @@ export class Hub {
   readonly #channels = new Map<ChannelName, Channel>();
   /** When each channel without subscribers lost its last one; the oldest first. */
   readonly #idle = new Map<ChannelName, number>();
+  /** The questions for the state of a channel that the log has not answered yet. */
+  readonly #questions = new Map<ChannelName, Promise<ChannelState | undefined>>();
   readonly #sweep: NodeJS.Timeout;
 
   constructor({ log, loop, instruments, policies, onTrouble }: HubOptions) {
@@ -76,7 +82,16 @@ export class Hub {
   /** Ends a subscription of {@link subscribe}. */
   unsubscribe(name: ChannelName, subscription: Subscription): void {
     subscription.end();
-    if (this.#channels.get(name)?.size === 0) this.#idle.set(name, performance.now());
+    if (this.#channels.get(name)?.size === 0 && !this.#idle.has(name))
+      this.#idle.set(name, performance.now());
+  }
+
+  /**
+   * Returns the state of a channel. Asks the log about a channel that this replica does not follow. Undefined when the log
+   * does not answer in time.
+   */
+  stateOf(name: ChannelName): ChannelState | Promise<ChannelState | undefined> {
+    return this.#channels.get(name)?.state ?? this.#questions.get(name) ?? this.#ask(name);
   }
 
   close(): void {
@@ -84,6 +99,23 @@ export class Hub {
     for (const channel of this.#channels.values()) channel.stop();
     this.#channels.clear();
     this.#idle.clear();
+  }
+
+  async #ask(name: ChannelName): Promise<ChannelState | undefined> {
+    if (this.#questions.size >= MAX_STATE_QUESTIONS) return undefined;
+    const late = Promise.withResolvers<undefined>();
+    const timer = setTimeout(late.resolve, STATE_TIMEOUT_MS, undefined);
+    const answer = this.#context.log
+      .state(name)
+      .catch(() => undefined)
+      .finally(() => {
+        clearTimeout(timer);
+        this.#questions.delete(name);
+      });
+    const question = Promise.race([answer, late.promise]);
+    // A question stays here until the log has answered, so that slow answers do not add up.
+    this.#questions.set(name, question);
+    return question;
   }
 
   #stopIdle(): void {

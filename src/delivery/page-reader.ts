@@ -60,6 +60,8 @@ export class PageReader implements FairTask {
   /** The last page, while questions wait. It may answer them, even if it is too large for {@link KeptPages}. */
   #latest: { readonly page: SharedPage; readonly turn: number } | undefined;
   #turn = 0;
+  /** How often the pages were forgotten. */
+  #forgotten = 0;
   #reading = false;
   /** The `count` of the rewind in progress. */
   #rewinding: number | undefined;
@@ -119,8 +121,9 @@ export class PageReader implements FairTask {
     };
   }
 
-  /** Drops all kept pages. */
+  /** Drops all kept pages, also those of reads under way: these are read again. */
   forget(): void {
+    this.#forgotten++;
     this.#kept.forget();
     this.#latest = undefined;
   }
@@ -170,14 +173,20 @@ export class PageReader implements FairTask {
     this.#reading = true;
     let turn = 0;
     let taken = 0;
+    let forgotten = 0;
     this.#reads.ask(
       () => {
         // Set again at each attempt, because the answer is as old as its attempt.
         turn = this.#turn;
         taken = retention.taken;
+        forgotten = this.#forgotten;
         return log.read(channel, after, PAGE_LIMIT, retention.policy);
       },
       (answer) => {
+        if (forgotten !== this.#forgotten) {
+          this.#ask(after, question);
+          return;
+        }
         this.#reading = false;
         const page = SharedPage.of(after, answer);
         this.#latest = { page, turn };

@@ -1,6 +1,7 @@
 import { EventRun } from '../events/event-run.ts';
-import { EVENT_OVERHEAD_BYTES } from '../events/event.ts';
+import { EVENT_OVERHEAD_BYTES, ORIGIN } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
+import type { Retention } from './retention.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 256 * 1024;
@@ -11,19 +12,30 @@ export interface RecentBudget {
   used: number;
 }
 
+interface RecentEventsOptions {
+  readonly budget: RecentBudget;
+  readonly lastRun: LastRun;
+  readonly retention: Retention;
+}
+
 /**
  * The newest events of one followed channel, so that a subscriber that is a little behind does not read the log. Holds every
  * event that the channel took in after {@link floor}.
  */
 export class RecentEvents {
   readonly #budget: RecentBudget;
+  readonly #lastRun: LastRun;
+  readonly #retention: Retention;
   #events: StoredEvent[] = [];
   #bytes = 0;
-  #floor: EventId;
+  #floor = ORIGIN;
+  /** How many of the oldest events were deleted from the log. */
+  #deleted = 0;
 
-  constructor(budget: RecentBudget, floor: EventId) {
+  constructor({ budget, lastRun, retention }: RecentEventsOptions) {
     this.#budget = budget;
-    this.#floor = floor;
+    this.#lastRun = lastRun;
+    this.#retention = retention;
   }
 
   get floor(): EventId {
@@ -31,6 +43,7 @@ export class RecentEvents {
   }
 
   push(event: StoredEvent): void {
+    this.#retention.take(event);
     this.#events.push(withOwnBytes(event));
     this.#bytes += costOf(event);
     this.#budget.used += costOf(event);
@@ -45,18 +58,41 @@ export class RecentEvents {
     return position === this.#floor ? events.slice() : undefined;
   }
 
+  /**
+   * The events after the position; undefined when the log has to be read. It also has to be read when the log no longer keeps
+   * one of these events that was taken in before the subscriber came (`arrivedAt`). A run is limited in bytes, so it may
+   * end before the newest event.
+   */
+  runAfter(position: EventId, arrivedAt: number): EventRun | undefined {
+    const events = this.after(position);
+    if (events === undefined) return undefined;
+    const [first] = events;
+    const before = events.length - (this.#retention.taken - arrivedAt);
+    if (first !== undefined && before > 0 && !this.#retention.keeps(first.id, before, arrivedAt))
+      return undefined;
+    return this.#lastRun.of(this, position, events);
+  }
+
   has(id: EventId): boolean {
     return this.#events.some((event) => event.id === id);
   }
 
-  /** Drops the oldest events until the limits hold, but none after `keepAfter`. */
+  /** All events were deleted from the log. They are kept only until every live subscriber has got them. */
+  clear(): void {
+    this.#deleted = this.#events.length;
+    this.#retention.clear();
+    this.#lastRun.forget(this);
+  }
+
+  /** Drops the deleted events, and the oldest others until the limits hold, but none after `keepAfter`. */
   trim(keepAfter: EventId): void {
     let drop = 0;
     let { used } = this.#budget;
     let bytes = this.#bytes;
     const events = this.#events;
     while (drop < events.length) {
-      if (events.length - drop <= MAX_EVENTS && bytes <= MAX_BYTES && used <= this.#budget.limit) break;
+      const fits = events.length - drop <= MAX_EVENTS && bytes <= MAX_BYTES && used <= this.#budget.limit;
+      if (fits && drop >= this.#deleted) break;
       if (this.#floor === keepAfter) break;
       const event = events[drop++] as StoredEvent;
       bytes -= costOf(event);
@@ -67,13 +103,17 @@ export class RecentEvents {
     this.#events = events.slice(drop);
     this.#bytes = bytes;
     this.#budget.used = used;
+    this.#deleted = Math.max(0, this.#deleted - drop);
   }
 
-  /** Drops all events. The next event that is pushed follows `floor`. */
+  /** Drops all events. The next event that is pushed follows `floor`, the newest event of the log. */
   reset(floor: EventId): void {
+    this.#retention.heard(floor);
+    this.#lastRun.forget(this);
     this.#budget.used -= this.#bytes;
     this.#events = [];
     this.#bytes = 0;
+    this.#deleted = 0;
     this.#floor = floor;
   }
 }
@@ -83,24 +123,24 @@ export class RecentEvents {
  * bounds the memory.
  */
 export class LastRun {
-  #channel: object | undefined;
+  #of: RecentEvents | undefined;
   #run: EventRun | undefined;
 
   /** Returns the run of the events after `from`, or of the first of them when the events have many bytes. */
-  of(channel: object, from: EventId, events: readonly StoredEvent[]): EventRun {
+  of(recent: RecentEvents, from: EventId, events: readonly StoredEvent[]): EventRun {
     const run = EventRun.bounded(from, events);
-    const last = this.#channel === channel ? this.#run : undefined;
+    const last = this.#of === recent ? this.#run : undefined;
     if (last?.from === from && last.to === run.to) return last;
     if (events.length > 1) {
-      this.#channel = channel;
+      this.#of = recent;
       this.#run = run;
     }
     return run;
   }
 
-  forget(channel: object): void {
-    if (this.#channel !== channel) return;
-    this.#channel = undefined;
+  forget(recent: RecentEvents): void {
+    if (this.#of !== recent) return;
+    this.#of = undefined;
     this.#run = undefined;
   }
 }

@@ -10,6 +10,8 @@ export class Retention {
   readonly policy: HistoryPolicy;
   /** How many events this replica has taken in. */
   #taken = 0;
+  /** How many of them were deleted when the channel was cleared. */
+  #deleted = 0;
   #newest: EventId | undefined;
   #heardAt = 0;
 
@@ -32,9 +34,17 @@ export class Retention {
     this.heard(event.id);
   }
 
-  /** Whether the log keeps the newest `count` events, of which `oldest` is the first. */
-  keeps(oldest: EventId, count: number): boolean {
-    return count <= this.policy.size && !this.expired(oldest);
+  /** All events that were taken in until now have been deleted. */
+  clear(): void {
+    this.#deleted = this.#taken;
+  }
+
+  /**
+   * Whether the log keeps the newest `count` of the first `taken` events that this replica has taken in. `oldest` is the first
+   * of them.
+   */
+  keeps(oldest: EventId, count: number, taken: number): boolean {
+    return count <= Math.min(this.policy.size, taken - this.#deleted) && !this.expired(oldest);
   }
 
   /**

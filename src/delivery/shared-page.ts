@@ -9,6 +9,7 @@ interface PageParts {
   readonly asked: EventId;
   readonly run: EventRun;
   readonly tail: EventId;
+  readonly ended: boolean;
   readonly complete: boolean;
   readonly room: number;
   readonly recordBytes: number;
@@ -23,25 +24,27 @@ export class SharedPage {
   readonly run: EventRun;
   /** See {@link LogPage}. */
   readonly tail: EventId;
+  readonly ended: boolean;
   readonly complete: boolean;
   readonly room: number;
   /** Bytes of all records that the log gave: they may share one buffer, which stays while one of them does. */
   readonly #recordBytes: number;
 
-  constructor({ asked, run, tail, complete, room, recordBytes }: PageParts) {
+  constructor({ asked, run, tail, ended, complete, room, recordBytes }: PageParts) {
     this.asked = asked;
     this.run = run;
     this.tail = tail;
+    this.ended = ended;
     this.complete = complete;
     this.room = room;
     this.#recordBytes = recordBytes;
   }
 
-  static of(asked: EventId, { events, tail, complete, room }: LogPage): SharedPage {
+  static of(asked: EventId, { events, tail, ended, complete, room }: LogPage): SharedPage {
     const from = complete ? asked : (events[0]?.prev ?? tail);
     const run = EventRun.bounded(from, events);
     const recordBytes = events.reduce((sum, { record }) => sum + record.length, 0);
-    return new SharedPage({ asked, run, tail, complete, room, recordBytes });
+    return new SharedPage({ asked, run, tail, ended, complete, room, recordBytes });
   }
 
   get events(): readonly StoredEvent[] {
@@ -93,8 +96,9 @@ export class SharedPage {
 
   #part(asked: EventId, index: number, complete: boolean): SharedPage {
     const run = this.run.without(index);
-    const { tail, room } = this;
-    return new SharedPage({ asked, run, tail, complete, room: room + index, recordBytes: this.#recordBytes });
+    const { tail, ended, room } = this;
+    const recordBytes = this.#recordBytes;
+    return new SharedPage({ asked, run, tail, ended, complete, room: room + index, recordBytes });
   }
 
   #indexAfter(position: EventId): number {

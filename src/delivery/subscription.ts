@@ -163,7 +163,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   }
 
   /**
-   * Law 2, Join: writing the events that were missed last and going live are one synchronous step. While pages are read,
+   * Law 2, Join: writing the events that were missed last and going live, or ending, are one synchronous step. While pages are read,
    * the channel goes on taking in events and keeps the newest. This step writes those after the position.
    */
   #advance(): void {
@@ -180,9 +180,10 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
       this.#instruments.replayed(run.events.length);
       if (!this.#canWrite) return;
     }
-    if (this.position === this.#channel.position) this.#goLive();
     // The channel has more events than fit in one run.
-    else this.schedule();
+    if (this.position !== this.#channel.position) this.schedule();
+    else if (this.#channel.ended) this.#finish();
+    else this.#goLive();
   }
 
   #readOn(): void {
@@ -191,9 +192,14 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
       this.#state = 'waiting';
       this.#channel.check(this);
     } else {
-      const withdraw = this.#channel.read(this.position, this);
+      const withdraw = this.#channel.reader.read(this.position, this);
       this.#step = { do: 'await-log', withdraw };
     }
+  }
+
+  #finish(): void {
+    this.end();
+    this.#sink.ended(this.#channel.name, this.position);
   }
 
   #goLive(): void {
@@ -231,12 +237,13 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
         return true;
       }
       case 'last':
-        this.#step = { do: 'await-log', withdraw: this.#channel.rewind(start.count, this) };
+        this.#step = { do: 'await-log', withdraw: this.#channel.reader.rewind(start.count, this) };
         return false;
     }
   }
 
-  #deliver({ run, complete, tail }: SharedPage): void {
+  #deliver(page: SharedPage): void {
+    const { run, complete, tail } = page;
     const start = this.#start;
     this.#start = undefined;
     const { events } = run;
@@ -249,13 +256,14 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     if (first === undefined) {
       if (!complete) this.position = tail;
       this.#step = ADVANCE_FROM_END;
+      this.#channel.offer(page);
       return;
     }
     this.#step = ADVANCE;
     this.position = run.to;
     this.#sink.deliver(run);
     this.#instruments.replayed(events.length);
-    this.#channel.offer(events);
+    this.#channel.offer(page);
   }
 
   #writeGap(after: EventId | null, before: EventId | null): void {

@@ -1,13 +1,14 @@
 /**
  * Why a stream ended; also the label of a metric.
  * - `client`: the client or the network closed the connection
+ * - `ended`: the channel has ended, or each of its channels
  * - `drained`: this replica is shutting down
  * - `stalled`: the socket took nothing for SLUICE_STALL_TIMEOUT
  * - `aged`: it reached SLUICE_MAX_CONNECTION_AGE
  * - `expired`: the token that opened it has expired
  * - `disconnected`: a backend asked for it, or revoked the token that opened it
  */
-export type CloseReason = 'client' | 'stalled' | EndReason;
+export type CloseReason = 'client' | 'stalled' | 'ended' | EndReason;
 
 /** Why the broker ends a stream that may come back. The broker writes the reason into the stream as `sluice:closing`. */
 export type EndReason = 'drained' | 'aged' | 'expired' | 'disconnected';

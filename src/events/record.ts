@@ -1,4 +1,4 @@
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import type { ChannelName } from './channel-name.ts';
 import { BrokerError } from './errors.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
@@ -24,6 +24,8 @@ const VERSION_0 = 0x30;
 const LF = 0x0a;
 const TYPE = 0x74;
 const KEY = 0x6b;
+/** How the record of a `sluice:cleared` begins. */
+const CLEARED = Buffer.from('1\ntsluice:cleared\n');
 
 /** The parts of a record of version 1. */
 export interface RecordFields {
@@ -74,6 +76,11 @@ export function readRecord(record: Buffer): RecordFields | RecordedFrame {
     start = end + 1;
   }
   return { version: 1, type, key, data: record.subarray(start + 1) };
+}
+
+/** Whether the event is a `sluice:cleared`. For nearly all records this reads one or two bytes. */
+export function clearsChannel(record: Buffer): boolean {
+  return record[2] === TYPE && record[3] === CLEARED[3] && record.subarray(0, CLEARED.length).equals(CLEARED);
 }
 
 /** Whether {@link readRecord} can read the record. */

@@ -141,6 +141,7 @@ export class Metrics {
     // Starts each series at 0. An alert cannot see the first increase of a series that did not exist before.
     for (const reason of [
       'client',
+      'ended',
       'drained',
       'stalled',
       'aged',

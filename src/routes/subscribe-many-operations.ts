@@ -17,7 +17,7 @@ const PARAMETERS: readonly Parameter[] = [
       uniqueItems: true,
     },
   },
-  ...(SUBSCRIBE.parameters ?? []).filter(({ name }) => name !== 'channel'),
+  ...(SUBSCRIBE.parameters ?? []).filter(({ name }) => name !== 'channel' && name !== 'only'),
 ];
 
 const STREAM = [
@@ -44,7 +44,8 @@ export const SUBSCRIBE_MANY: Operation = {
     [
       '- The id of an event is `<channel>@<event id>,<rest>`. The text before the `@` is the channel of the event. The rest holds the positions in the other channels.',
       '- The order of the events is kept within each channel. Between channels there is no order.',
-      '- `sluice:gap` comes for each channel that may miss events. `sluice:ready` comes once, when all channels are live.',
+      '- `sluice:gap` comes for each channel that may miss events. `sluice:ready` comes once, when all channels are live or have ended.',
+      '- `sluice:end` comes for each channel that ends. The stream ends with the last of them. A cursor that is at the end of every channel is a 204.',
       '- All channels have to be allowed. The refusal names the first one that is not.',
     ].join('\n'),
     'A reconnect may name other channels. Those that stay keep their position, and new ones start live. A cursor may also be a list, `a@1-0,b@2-0`.',

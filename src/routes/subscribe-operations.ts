@@ -52,6 +52,14 @@ const PARAMETERS: readonly Parameter[] = [
   },
 ];
 
+const ONLY_PARAMETER: Parameter = {
+  name: 'only',
+  in: 'query',
+  description:
+    'With `active`, and without a cursor: 204 instead of a stream when the channel has no event or has ended. `earliest` does not count as a cursor here. Any other value is a 400.',
+  schema: { type: 'string', const: 'active' },
+};
+
 const REFUSALS: readonly BrokerErrorCode[] = [
   'invalid-channel',
   'invalid-query',
@@ -60,6 +68,11 @@ const REFUSALS: readonly BrokerErrorCode[] = [
 ];
 
 const CREDENTIALS = ['none', 'token', 'tokenCookie', 'tokenQuery'] as const;
+
+const NOTHING_LEFT: Operation['answers'][number] = {
+  description:
+    'The cursor is the end of the channel, or `only=active` finds no active channel. There is no stream.',
+};
 
 const STREAM = [
   'retry: 2000',
@@ -88,14 +101,16 @@ export const SUBSCRIBE: Operation = {
       '- the kept events after the cursor, oldest first (none without a cursor)',
       '- `sluice:ready`, when all kept events have been sent',
       '- events as they are published, each with its `id`; and a heartbeat after `SLUICE_HEARTBEAT` (15 s) without other data. The heartbeat is a comment, or an event with `heartbeat=event`',
+      '- `sluice:end`, when the channel has ended and all its events have been sent. The stream then ends. A request with the id of the end is a 204, at which an `EventSource` stops',
     ].join('\n'),
     'Before the broker ends a stream that may come back, it sends `sluice:closing` with the reason and the reconnection time. If it cannot serve a client now, for a reason that will pass, it answers with 200 and only `sluice:closing`. On any other status a browser gives up for good.',
     '`last` and `since` cannot be used together. If the request has a cursor, both are ignored.',
     'The public channels (`SLUICE_PUBLIC_CHANNELS`, `SLUICE_CHANNELS`) need no credential. Other channels need a token that grants them.',
   ].join('\n\n'),
   credentials: CREDENTIALS,
-  parameters: PARAMETERS,
+  parameters: [...PARAMETERS, ONLY_PARAMETER],
   answers: {
+    204: NOTHING_LEFT,
     200: {
       description:
         'The stream, in UTF-8 (`charset=utf-8`). It is never compressed. Over HTTP/1.1 it is chunked: the broker sends the last chunk only when it ends the stream on purpose, so a lost connection can be told from an end. Over HTTP/1.0 the stream ends with the connection.',
@@ -161,7 +176,7 @@ export const SUBSCRIBE_HEAD: Operation = {
   description:
     'Sends the headers that `GET` would send, and opens no stream. Where `GET` answers with `sluice:closing` because of a credential, `HEAD` answers with 429 or 503.',
   credentials: CREDENTIALS,
-  parameters: PARAMETERS,
-  answers: { 200: { description: 'The headers of the stream.' } },
+  parameters: [...PARAMETERS, ONLY_PARAMETER],
+  answers: { 200: { description: 'The headers of the stream.' }, 204: NOTHING_LEFT },
   refusals: [...REFUSALS, 'too-many-requests', 'keys-unavailable'],
 };

@@ -20,13 +20,14 @@ import { SUBSCRIBE, SUBSCRIBE_HEAD } from './subscribe-operations.ts';
 import { SUBSCRIBE_MANY, SUBSCRIBE_MANY_HEAD } from './subscribe-many-operations.ts';
 import { clientAddress } from '../http/client-address.ts';
 import type { Wire } from '../stream/wire.ts';
+import { unlessFinished, wantsOnlyActive } from './finished-stream.ts';
 import { openWire } from './open-wire.ts';
 import { startPositions } from './start-position.ts';
 import type { Query } from './start-position.ts';
 import type { SubscriberAccess } from './subscriber-access.ts';
 
 export interface SubscribeOptions {
-  readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe'>;
+  readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'stateOf'>;
   readonly connections: Connections;
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
@@ -50,6 +51,8 @@ interface StreamRequest {
   readonly starts: readonly Start[];
   readonly address: string;
   readonly heartbeatEvents: boolean;
+  /** The client wants no stream of a channel that is empty or has ended. */
+  readonly onlyActive: boolean;
 }
 
 /** Opens the subscriptions of a new stream on its wire. */
@@ -140,7 +143,7 @@ function route(
   path: string,
   { operations: [get, head], channelsOf: channelsOfRequest, cursorOf, begin }: StreamRoute,
 ): void {
-  const { connections, subscribers, revocations } = options;
+  const { hub, connections, subscribers, revocations } = options;
 
   /** Answers with 200, because a browser that gets any other status never tries again. */
   const refuse = (
@@ -159,25 +162,23 @@ function route(
   app.head<SubscribeRoute>(path, { config: { operation: head } }, async (request, reply) => {
     const channels = channelsOfRequest(request);
     await subscribers.of(request, channels, clientAddress(request));
-    readStreamRequest(request, channels);
-    return reply.headers(STREAM_HEADERS).send();
+    const requested = readStreamRequest(request, channels);
+    await unlessFinished(hub, requested, reply, () => void reply.headers(STREAM_HEADERS).send());
   });
 
   app.get<SubscribeRoute>(path, { config: { operation: get } }, (request, reply) => {
     const channels = channelsOfRequest(request);
+    const open = (granted: TokenAccess | undefined): void | Promise<void> => {
+      const requested = readStreamRequest(request, channels);
+      return unlessFinished(hub, requested, reply, () => stream(request, reply, requested, granted));
+    };
     const access = subscribers.of(request, channels, clientAddress(request));
-    if (!(access instanceof Promise)) {
-      stream(request, reply, readStreamRequest(request, channels), access);
-      return undefined;
-    }
-    return access.then(
-      (granted) => stream(request, reply, readStreamRequest(request, channels), granted),
-      (error: unknown) => {
-        const reason = temporaryReason(error);
-        if (reason === undefined) throw error;
-        refuse(request, reply, reason, readStreamRequest(request, channels));
-      },
-    );
+    if (!(access instanceof Promise)) return open(access);
+    return access.then(open, (error: unknown) => {
+      const reason = temporaryReason(error);
+      if (reason === undefined) throw error;
+      refuse(request, reply, reason, readStreamRequest(request, channels));
+    });
   });
 
   /** @param access undefined when the client needs no token and sent none */
@@ -215,6 +216,7 @@ function readStreamRequest(request: SubscribeRequest, channels: readonly Channel
     starts: startPositions(headers['last-event-id'], query, channels),
     address: clientAddress(request),
     heartbeatEvents: wantsHeartbeatEvents(query),
+    onlyActive: wantsOnlyActive(query, request.params.channel !== undefined),
   };
 }
 

@@ -30,6 +30,10 @@ export function encodeReady(channels: Readonly<Record<ChannelName, string>>, pos
   return controlEvent('ready', { channels }, position);
 }
 
+export function encodeEnd(channel: ChannelName, position: string): string {
+  return controlEvent('end', { channel }, position);
+}
+
 /**
  * Says why the stream ends, and after how many ms the reader may come back: in `retry:` for an EventSource, and in the
  * data for other readers. Node's EventSource and some others honour `retry:` only in an event that has data.

@@ -8,14 +8,14 @@ import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { GapNotice, Sink } from '../delivery/sink.ts';
 import type { Subscription } from '../delivery/subscription.ts';
-import { encodeGap, encodeReady, encodeWaiting } from './broker-events.ts';
+import { encodeEnd, encodeGap, encodeReady, encodeWaiting } from './broker-events.ts';
 import type { ChannelSet, Positions } from './channel-set.ts';
 import type { SseConnection, StreamSource } from './sse-connection.ts';
 
 export interface ChannelSetStreamOptions {
   readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe'>;
   readonly loop: FairLoop;
-  readonly connection: Pick<SseConnection, 'writable' | 'write' | 'writeShared'>;
+  readonly connection: Pick<SseConnection, 'writable' | 'write' | 'writeShared' | 'finish'>;
   readonly set: ChannelSet;
   /** One for each channel of the set. */
   readonly starts: readonly Start[];
@@ -25,6 +25,7 @@ export interface ChannelSetStreamOptions {
 class ChannelSink implements Sink {
   readonly #stream: ChannelSetStream;
   readonly #index: number;
+  #isReady = false;
 
   constructor(stream: ChannelSetStream, index: number) {
     this.#stream = stream;
@@ -43,9 +44,12 @@ class ChannelSink implements Sink {
   waiting(reason: LogTrouble): void {
     this.#stream.waiting(reason);
   }
-  ended(): void {}
   ready(_channel: ChannelName, position: EventId): void {
+    this.#isReady = true;
     this.#stream.ready(this.#index, position);
+  }
+  ended(_channel: ChannelName, position: EventId): void {
+    this.#stream.ended(this.#index, position, this.#isReady);
   }
 }
 
@@ -60,8 +64,10 @@ export class ChannelSetStream implements StreamSource, FairTask {
   readonly #subscriptions: readonly Subscription[];
   /** The positions of the last written events. */
   #positions: Positions;
-  /** How many channels have not been live yet. */
+  /** How many channels have neither been live nor ended yet. */
   #waitedFor: number;
+  /** How many channels have not ended yet. */
+  #left: number;
   /** The run that is being written. */
   #index = 0;
   #run: EventRun | undefined;
@@ -76,6 +82,7 @@ export class ChannelSetStream implements StreamSource, FairTask {
     const { set, starts, hub } = options;
     this.#positions = set.positions(starts.map(placeOf));
     this.#waitedFor = set.names.length;
+    this.#left = set.names.length;
     this.#subscriptions = set.names.map((name, index) =>
       hub.subscribe(name, starts[index] as Start, new ChannelSink(this, index)),
     );
@@ -132,14 +139,24 @@ export class ChannelSetStream implements StreamSource, FairTask {
   }
 
   ready(index: number, position: EventId): void {
-    const { connection, set } = this.#options;
+    this.#positions = this.#options.set.move(this.#positions, index, position);
+    this.#countReady(position);
+  }
+
+  /** The stream ends with the last of its channels. */
+  ended(index: number, position: EventId, wasReady: boolean): void {
+    const { connection, set, hub } = this.#options;
+    const name = set.names[index] as ChannelName;
     this.#positions = set.move(this.#positions, index, position);
-    this.#writtenTrouble = undefined;
-    this.#waitedFor--;
-    if (this.#waitedFor > 0) return;
-    const { places } = this.#positions;
-    const channels = Object.fromEntries(set.names.map((name, at) => [name, places[at] as EventId]));
-    connection.write(encodeReady(channels, set.cursor(this.#positions) ?? position));
+    const text = encodeEnd(name, set.cursor(this.#positions, index) ?? position);
+    this.#left--;
+    if (this.#left === 0) {
+      connection.finish(text);
+      return;
+    }
+    connection.write(text);
+    hub.unsubscribe(name, this.#subscriptions[index] as Subscription);
+    if (!wasReady) this.#countReady(position);
   }
 
   /** Writes the next piece of the run. */
@@ -161,6 +178,17 @@ export class ChannelSetStream implements StreamSource, FairTask {
     else connection.writeShared(bytes);
     // Further pieces wait for their turn, however much the socket takes.
     if (rest !== undefined && connection.writable) this.#enqueue();
+  }
+
+  /** Says once that all channels are live, but for those that have ended. */
+  #countReady(position: EventId): void {
+    const { connection, set } = this.#options;
+    this.#writtenTrouble = undefined;
+    this.#waitedFor--;
+    if (this.#waitedFor > 0) return;
+    const { places } = this.#positions;
+    const channels = Object.fromEntries(set.names.map((name, at) => [name, places[at] as EventId]));
+    connection.write(encodeReady(channels, set.cursor(this.#positions) ?? position));
   }
 
   #enqueue(): void {

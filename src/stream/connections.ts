@@ -1,6 +1,7 @@
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
-import type { Expiry, Pulse, SseConnection, StreamContext } from './sse-connection.ts';
+import type { SseConnection } from './sse-connection.ts';
+import type { Expiry, Pulse, StreamContext } from './stream-context.ts';
 
 /** Whose limits a stream counts against. */
 export interface StreamHolder {

@@ -9,6 +9,7 @@ import { EVENT_FRAMES } from './event-frames.ts';
 import {
   HEARTBEAT,
   encodeClosing,
+  encodeEnd,
   encodeGap,
   encodeHeartbeat,
   encodeReady,
@@ -17,25 +18,8 @@ import {
 import type { ChannelSet } from './channel-set.ts';
 import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
 import type { SharedBytes } from './shared-bytes.ts';
+import type { Expiry, Pulse, StreamContext } from './stream-context.ts';
 import type { Outlet, Wire } from './wire.ts';
-
-/** The time in ms at the last sweep over all streams. Reading it needs no system call. */
-export interface Pulse {
-  now: number;
-}
-
-/** The parts that all streams of a replica share. */
-export interface StreamContext {
-  readonly pulse: Pulse;
-  readonly loop: FairLoop;
-}
-
-/** When the broker ends a stream, and why. */
-export interface Expiry {
-  /** In ms on the clock of the pulse; Infinity for never. */
-  readonly at: number;
-  readonly reason: EndReason;
-}
 
 /** The subscription that writes to the stream. */
 export interface StreamSource {
@@ -192,7 +176,9 @@ export class SseConnection implements Sink, FairTask {
     this.write(encodeReady({ [channel]: position }, position));
   }
 
-  ended(): void {}
+  ended(channel: ChannelName, position: EventId): void {
+    this.finish(encodeEnd(channel, position));
+  }
 
   heartbeat(): void {
     if (!this.writable) return;
@@ -201,11 +187,12 @@ export class SseConnection implements Sink, FairTask {
 
   /** Ends the stream after the last whole event, says why, and asks the reader to come back after `retry` ms. */
   end(reason: EndReason, retry: number): void {
-    if (!this.#begin()) return;
-    const text = encodeClosing(reason, retry, this.source.cursor);
-    this.#hand(this.#chunked ? `${asChunk(text)}${LAST_CHUNK}` : text);
-    this.#gone(reason);
-    this.#wire.end();
+    this.#endWith(encodeClosing(reason, retry, this.source.cursor), reason);
+  }
+
+  /** Ends the stream with `last`, because nothing more will come. */
+  finish(last: string): void {
+    this.#endWith(last, 'ended');
   }
 
   /** Closes the connection at once; bytes that wait are lost. */
@@ -287,6 +274,13 @@ export class SseConnection implements Sink, FairTask {
     this.#handed += bytes.length;
     // A write above the high-water mark returns false even when the kernel has taken all of it.
     if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#full = true;
+  }
+
+  #endWith(text: string, reason: CloseReason): void {
+    if (!this.#begin()) return;
+    this.#hand(this.#chunked ? `${asChunk(text)}${LAST_CHUNK}` : text);
+    this.#gone(reason);
+    this.#wire.end();
   }
 
   #gone(reason: CloseReason): void {

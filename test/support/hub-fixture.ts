@@ -76,6 +76,19 @@ export class HubFixture {
     return (appended as Appended).id;
   }
 
+  /** Ends the channel, with an event for each text. Returns the position of the end. */
+  async end(texts: readonly string[] = [], channel: ChannelName = NEWS): Promise<EventId> {
+    const events = texts.map((data) => ({ data }));
+    const appended = await this.log.append(channel, events, { policy: this.policy, end: true });
+    return (appended.at(-1) as Appended).id;
+  }
+
+  /** Deletes the events of the channel. Returns the id of `sluice:cleared`. */
+  async clear(channel: ChannelName = NEWS): Promise<EventId> {
+    await this.log.clear(channel, this.policy);
+    return (await this.memory.state(channel)).tail;
+  }
+
   async publishMany(count: number): Promise<EventId[]> {
     const ids: EventId[] = [];
     for (let i = 0; i < count; i++) ids.push(await this.publish(String(i)));
@@ -88,6 +101,7 @@ export class HubFixture {
   ): { sink: RecordingSink; end: () => void } {
     const subscription = this.hub.subscribe(NEWS, start, sink);
     sink.onWritable = () => subscription.resume();
+    sink.onEnded = () => this.hub.unsubscribe(NEWS, subscription);
     return { sink, end: () => this.hub.unsubscribe(NEWS, subscription) };
   }
 

@@ -18,6 +18,8 @@ export class RecordingSink implements Sink {
   readonly received: Received[] = [];
   writes = 0;
   onWritable: () => void = () => undefined;
+  /** Called when the channel has ended for this sink. */
+  onEnded: () => void = () => undefined;
   /** Called after each write. Returns how many turns of the event loop the sink is full; 0 for none. */
   readonly #slowness: () => number;
   #blocked = false;
@@ -41,12 +43,17 @@ export class RecordingSink implements Sink {
 
   /** The id with which an EventSource would reconnect. */
   get position(): string | undefined {
-    const last = this.received.findLast(({ kind }) => kind === 'event' || kind === 'ready');
-    return last?.kind === 'ready' ? last.position : last?.kind === 'event' ? last.id : undefined;
+    const last = this.received.findLast((one) => 'position' in one || one.kind === 'event');
+    return last?.kind === 'event' ? last.id : last && 'position' in last ? last.position : undefined;
   }
 
   get gaps(): GapNotice[] {
     return this.received.flatMap(({ kind, ...rest }) => (kind === 'gap' ? [rest as GapNotice] : []));
+  }
+
+  /** The positions at which the channel has ended. */
+  get ends(): string[] {
+    return this.received.flatMap((one) => (one.kind === 'ended' ? [one.position] : []));
   }
 
   get isReady(): boolean {
@@ -76,7 +83,9 @@ export class RecordingSink implements Sink {
   }
 
   ended(_channel: ChannelName, position: EventId): void {
+    if (this.#blocked) throw new Error('written to while not writable');
     this.#record({ kind: 'ended', position });
+    this.onEnded();
   }
 
   /** Acts as a socket whose reader stops reading: takes one more write, and then none until {@link unblock}. */

@@ -34,6 +34,7 @@ export class ShakyLog implements EventLog {
   reads = 0;
   rewinds = 0;
   follows = 0;
+  states = 0;
   /** The error of every read, while it is set. */
   refusal: BrokerError | undefined;
   readonly #log: EventLog;
@@ -73,8 +74,10 @@ export class ShakyLog implements EventLog {
   }
 
   async state(channel: ChannelName): Promise<ChannelState> {
+    this.states++;
     await this.#wait();
     this.#mayFail();
+    await this.#withheld?.promise;
     return this.#log.state(channel);
   }
 
@@ -106,12 +109,12 @@ export class ShakyLog implements EventLog {
       unfollow = this.#log.follow(channel, {
         onFollowing: (state) => void onFollowing(state),
         onEvents: (events) => {
-          if (!stopped) this.#announce(listener, events);
+          if (!stopped) this.#announce(() => listener.onEvents(events));
         },
         onInterrupted: () => listener.onInterrupted(),
         onResumed: (state) => listener.onResumed(state),
         onEnded: (tail) => {
-          if (!stopped && !this.#cut) listener.onEnded(tail);
+          if (!stopped) this.#announce(() => listener.onEnded(tail));
         },
       });
     };
@@ -141,7 +144,12 @@ export class ShakyLog implements EventLog {
     for (const { listener } of this.#followers) listener.onEvents(events);
   }
 
-  /** Holds back the pages that are read from now on, until {@link releasePages}. */
+  /** Announces an end that the log does not hold. */
+  announceEndFalsely(tail: EventId): void {
+    for (const { listener } of this.#followers) listener.onEnded(tail);
+  }
+
+  /** Holds back the pages and the states that are read from now on, until {@link releasePages}. */
   withholdPages(): void {
     this.#withheld = Promise.withResolvers();
   }
@@ -167,15 +175,16 @@ export class ShakyLog implements EventLog {
     }
   }
 
-  #announce(listener: LogListener, events: readonly StoredEvent[]): void {
+  /** Makes the announcement, loses it, or repeats it. */
+  #announce(announce: () => void): void {
     const { loss = 0, repetition = 0 } = this.#shakiness;
     if (this.#lose > 0) {
       this.#lose--;
       return;
     }
     if (this.#cut || this.#random() < loss) return;
-    listener.onEvents(events);
-    if (this.#random() < repetition) listener.onEvents(events);
+    announce();
+    if (this.#random() < repetition) announce();
   }
 
   async #wait(): Promise<void> {

@@ -33,6 +33,15 @@ const Gap = z
       'Events may be missing. Load the state from your own backend again, and then go on with the events that follow. The id of `sluice:gap` is the cursor, if the cursor is valid. So a connection that breaks right after the gap gets the gap again.',
   });
 
+const End = z.object({ channel: ChannelName }).meta({
+  description:
+    'The channel has ended, and no event will follow. The stream ends with the last of its channels. A client that comes back with this id gets a 204.',
+});
+
+const Cleared = z.object({ channel: ChannelName }).meta({
+  description: 'All earlier events of the channel were deleted. It comes in order, like every event.',
+});
+
 const Closing = z
   .object({
     reason: z.enum(CLOSING_REASONS).meta({ description: 'Why the stream ends, or was not opened.' }),
@@ -55,9 +64,13 @@ const HEARTBEAT: JsonSchema = {
 };
 
 /** Schemas for the data of the broker's own events, as components of the document. */
-export const STREAM_EVENT_SCHEMAS: Readonly<Record<'Ready' | 'Gap' | 'Closing' | 'Heartbeat', JsonSchema>> = {
+export const STREAM_EVENT_SCHEMAS: Readonly<
+  Record<'Ready' | 'Gap' | 'End' | 'Cleared' | 'Closing' | 'Heartbeat', JsonSchema>
+> = {
   Ready: jsonSchemaOf(Ready),
   Gap: jsonSchemaOf(Gap),
+  End: jsonSchemaOf(End),
+  Cleared: jsonSchemaOf(Cleared),
   Closing: jsonSchemaOf(Closing),
   Heartbeat: HEARTBEAT,
 };
@@ -69,6 +82,8 @@ export const STREAM_SCHEMA: JsonSchema = {
   'x-events': {
     'sluice:gap': { $ref: '#/components/schemas/Gap' },
     'sluice:ready': { $ref: '#/components/schemas/Ready' },
+    'sluice:end': { $ref: '#/components/schemas/End' },
+    'sluice:cleared': { $ref: '#/components/schemas/Cleared' },
     'sluice:closing': { $ref: '#/components/schemas/Closing' },
     'sluice:heartbeat': { $ref: '#/components/schemas/Heartbeat' },
   },

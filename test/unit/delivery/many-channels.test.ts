@@ -1,124 +1,13 @@
-import { createParser } from 'eventsource-parser';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { FairLoop } from '../../../src/delivery/fair-loop.ts';
 import { parseChannelName } from '../../../src/events/channel-name.ts';
 import type { ChannelName } from '../../../src/events/channel-name.ts';
-import { parseCursor } from '../../../src/events/cursor.ts';
-import { ChannelSetStream } from '../../../src/stream/channel-set-stream.ts';
 import { ChannelSets } from '../../../src/stream/channel-set.ts';
-import type { ChannelSet } from '../../../src/stream/channel-set.ts';
-import type { SharedBytes } from '../../../src/stream/shared-bytes.ts';
 import { HubFixture } from '../../support/hub-fixture.ts';
+import { CHANNELS, RovingSetReader, SetReader, never } from '../../support/set-reader.ts';
 
-const CHANNELS = ['orders', 'stock', 'chat', 'presence', 'news'].map((name) => parseChannelName(name));
 const EVENTS = 600;
-
-const never = (): number => 0;
-
-interface ReaderOptions {
-  readonly lastEventId?: string;
-  readonly channels?: readonly ChannelName[];
-  /** How many turns of the event loop the socket is full after a write. */
-  readonly slowness?: () => number;
-}
-
-/** The socket of a stream. A foreign parser reads its bytes. */
-class Reader {
-  /** The ids of the received events, by channel. */
-  readonly received = new Map<string, string[]>();
-  readonly gaps: unknown[] = [];
-  /** Buffers that may be shared with other readers. */
-  readonly buffers = new Set<Buffer>();
-  lastEventId: string;
-  ready = false;
-  writable = true;
-  readonly stream: ChannelSetStream;
-  readonly #sets: ChannelSets;
-  readonly #set: ChannelSet;
-  readonly #slowness: () => number;
-  readonly #parser = createParser({
-    onEvent: ({ id = '', event, data }) => {
-      this.lastEventId = id;
-      const [channel = '', own = ''] = id.split(',', 1)[0]?.split('@') ?? [];
-      if (event === 'sluice:gap') this.gaps.push(JSON.parse(data));
-      else if (event === 'sluice:ready') this.ready = true;
-      else this.received.set(channel, [...(this.received.get(channel) ?? []), own]);
-    },
-  });
-
-  constructor(
-    { hub }: HubFixture,
-    loop: FairLoop,
-    sets: ChannelSets,
-    { lastEventId = '', channels = CHANNELS, slowness = never }: ReaderOptions,
-  ) {
-    this.lastEventId = lastEventId;
-    this.#slowness = slowness;
-    this.#sets = sets;
-    this.#set = sets.acquire(channels);
-    const starts = parseCursor(lastEventId, this.#set.names);
-    this.stream = new ChannelSetStream({ hub, loop, connection: this, set: this.#set, starts });
-  }
-
-  write(own: string, shared?: Buffer): void {
-    this.#take(own + (shared?.toString() ?? ''));
-  }
-
-  writeShared({ plain }: SharedBytes): void {
-    if (!this.writable) throw new Error('written to while not writable');
-    this.buffers.add(plain);
-    this.#take(plain.toString());
-  }
-
-  end(): void {
-    this.stream.end();
-    this.#sets.release(this.#set);
-  }
-
-  #take(text: string): void {
-    this.#parser.feed(text);
-    const turns = this.#slowness();
-    if (turns === 0 || !this.writable) return;
-    this.writable = false;
-    const count = (left: number): void => {
-      if (left > 0) {
-        setImmediate(() => count(left - 1));
-        return;
-      }
-      this.writable = true;
-      this.stream.resume();
-    };
-    count(turns);
-  }
-}
-
-/** Comes back with its last id whenever its connection is lost, each time with some of the channels. */
-class RovingReader {
-  readonly received = new Map<string, string[]>(CHANNELS.map((name) => [name, []]));
-  readonly gaps: unknown[] = [];
-  current: Reader | undefined;
-  lastEventId = CHANNELS.map((name) => `${name}@0-0`).join(',');
-
-  connect(fixture: HubFixture, loop: FairLoop, sets: ChannelSets, options: ReaderOptions): void {
-    this.current = new Reader(fixture, loop, sets, { ...options, lastEventId: this.lastEventId });
-  }
-
-  leave(): void {
-    const { current } = this;
-    if (current === undefined) return;
-    current.end();
-    // A stream that the broker ends gives the cursor in sluice:closing. It has to be the same place.
-    this.lastEventId = current.lastEventId;
-    for (const [name, ids] of current.received) this.received.get(name)?.push(...ids);
-    this.gaps.push(...current.gaps);
-    this.current = undefined;
-  }
-
-  idsOf(channel: ChannelName): string[] {
-    return [...(this.received.get(channel) ?? []), ...(this.current?.received.get(channel) ?? [])];
-  }
-}
 
 describe.each([
   { name: 'nothing', shakiness: {} },
@@ -134,7 +23,7 @@ describe.each([
       const { random } = fixture;
       const [loop, sets] = [new FairLoop(), new ChannelSets()];
       const published = new Map<ChannelName, string[]>(CHANNELS.map((name) => [name, []]));
-      const readers = Array.from({ length: 12 }, () => new RovingReader());
+      const readers = Array.from({ length: 12 }, () => new RovingSetReader());
       for (let i = 0; i < EVENTS; i++) {
         for (const [n, reader] of readers.entries()) {
           if (reader.current === undefined && random() < 0.2)
@@ -168,7 +57,7 @@ test('a channel that leaves and comes back starts live; the channels that stay m
   const { random } = fixture;
   const [loop, sets] = [new FairLoop(), new ChannelSets()];
   const [stays, ...others] = CHANNELS as [ChannelName, ...ChannelName[]];
-  const reader = new RovingReader();
+  const reader = new RovingSetReader();
   const published: string[] = [];
   for (let i = 0; i < 60; i++) {
     const channels = [stays, ...others.filter(() => random() < 0.5)];
@@ -203,7 +92,7 @@ test('a run whose ids are longer than its events is written piece by piece, and 
   while (got.length < ids.length) {
     connections++;
     const left = Promise.withResolvers<void>();
-    const reader: Reader = new Reader(fixture, loop, sets, {
+    const reader: SetReader = new SetReader(fixture, loop, sets, {
       lastEventId,
       channels,
       slowness: () => {
@@ -233,7 +122,7 @@ test('connections at the same positions share one encoding', async () => {
   const readers = Array.from(
     { length: 200 },
     (_, i) =>
-      new Reader(fixture, loop, sets, { slowness: i % 20 === 0 ? () => Math.floor(random() * 3) : never }),
+      new SetReader(fixture, loop, sets, { slowness: i % 20 === 0 ? () => Math.floor(random() * 3) : never }),
   );
   await expect.poll(() => readers.every(({ ready }) => ready)).toBe(true);
   let last = '';
