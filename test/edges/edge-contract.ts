@@ -15,6 +15,9 @@ import { openStream } from '../support/sse-reader.ts';
 import { Stage } from '../support/stage.ts';
 import { scriptedContract } from './scripted-contract.ts';
 
+/** The path of a stream with this channel, and with another one. */
+const withMany = (channel: string): string => `/events?channel=${channel}&channel=${channel}.other`;
+
 /** Checks that a proxy with the documented configuration keeps every promise of the broker. */
 export function edgeContract(name: EdgeName): void {
   const { http2Streams, noticesLeaving } = edgeTraits[name];
@@ -34,8 +37,6 @@ export function edgeContract(name: EdgeName): void {
     new URL(stage.broker(other).url).host,
   ];
   const newChannel = (): string => `${name}.${++channels}`;
-  /** The path of a stream with this channel, and with another one. */
-  const withMany = (channel: string): string => `/events?channel=${channel}&channel=${channel}.other`;
 
   beforeAll(async () => {
     [adminPort = 0] = await serverPorts(1);

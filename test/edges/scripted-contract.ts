@@ -113,10 +113,10 @@ export function scriptedContract(
   });
 
   test('an upload of any length reaches the replica whole', async () => {
-    const listener = await startPageServer(async (incoming, response) => {
+    const listener = await startPageServer((incoming, response) => {
       let bytes = 0;
-      for await (const chunk of incoming) bytes += (chunk as Buffer).length;
-      response.end(`${incoming.url} ${bytes}`);
+      incoming.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      incoming.on('end', () => response.end(`${incoming.url} ${bytes}`));
     });
     const recorded = await startBefore(listener);
     const upload = request(`${recorded.url}/publish/news?each=line`, { method: 'POST', agent: false });
