@@ -15,6 +15,7 @@ import { isBreach, outcomeTable } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import type { LogKind, Peer } from './peers/peer.ts';
 import { runScenario } from './run-scenario.ts';
+import { missingFor } from './scenario.ts';
 import type { Scenario } from './scenario.ts';
 
 /** A run that takes longer has failed. */
@@ -135,9 +136,9 @@ async function main(options: Options): Promise<void> {
   const entries = entriesOf(options);
   const outcomes: Outcome[] = [];
   for (const scenario of options.scenarios) {
-    const able = entries.filter(({ peer }) => peer.resumes || !scenario.storm);
+    const able = entries.filter(({ peer }) => missingFor(scenario, peer) === undefined);
     for (const { peer } of entries.filter((entry) => !able.includes(entry)))
-      say(`${peer.name} is left out of ${scenario.name}: its subscribers cannot come back by Last-Event-ID`);
+      say(`${peer.name} is left out of ${scenario.name}: ${missingFor(scenario, peer)}`);
     const results = await runInTurns(scenario, able, options);
     outcomes.push(...results);
     if (results.length > 0) process.stdout.write(`${outcomeTable(scenario, results)}\n`);

@@ -53,7 +53,7 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
   const redisBegin = await redisUsage(redis);
   const busy = await loadOf(crew);
   const published = await crew.publish(plans.publish);
-  const perSubscriber = published.acknowledged / scenario.channels;
+  const perSubscriber = (published.acknowledged / scenario.channels) * (scenario.sets?.active ?? 1);
   const wanted = Math.round(perSubscriber * open);
   await crew.settle(({ distinct }) => distinct >= wanted);
   const loader = await busy();
@@ -136,11 +136,11 @@ function plansOf(
   scenario: Scenario,
   { ports, wire }: RunningPeer,
 ): { readonly connect: CrowdPlan; readonly publish: PublishPlan } {
-  const { channels, publishers, events, rate } = scenario;
-  const common = { ports, wire, channels, publishers, size: EVENT_SIZE, origin: monotonicMicros() };
+  const { channels, publishers, events, rate, sets, perRequest = 1 } = scenario;
+  const common = { ports, wire, channels, sets, publishers, size: EVENT_SIZE, origin: monotonicMicros() };
   return {
     connect: { ...common, window: WINDOW, keepIds: false, positions: [], patience: LIMIT_MS },
-    publish: { ...common, events, rate, patience: LIMIT_MS },
+    publish: { ...common, events, rate, perRequest, patience: LIMIT_MS },
   };
 }
 

@@ -1,12 +1,26 @@
 import type { FigureName } from './figures.ts';
 
+/** What channels the connections of a scenario have. */
+export interface ChannelSetPlan {
+  readonly perConnection: number;
+  /** How many of them get events. */
+  readonly active: number;
+  /** Whether no two connections have the same channels. Otherwise as many share a set as a channel has subscribers. */
+  readonly different: boolean;
+}
+
 /** One kind of load. The sizes are those of `--scale 1`. */
 export interface Scenario {
   readonly name: string;
   /** A short description for the table and the chart. */
   readonly about: string;
   readonly connections: number;
+  /** The channels that get events. */
   readonly channels: number;
+  /** The channels of each connection; 1 unless set. */
+  readonly sets?: ChannelSetPlan;
+  /** How many events one request publishes; 1 unless set. */
+  readonly perRequest?: number;
   readonly publishers: number;
   readonly events: number;
   /** Events a second of all publishers together. 0: each publisher sends as soon as its last event is answered. */
@@ -25,6 +39,25 @@ export interface Scenario {
 export const EVENT_SIZE = 100;
 
 const LIVE: readonly FigureName[] = ['cpuPerDelivery', 'deliveriesPerSecond', 'p50', 'p99', 'max'];
+const MANY: readonly FigureName[] = [
+  'cpuPerDelivery',
+  'deliveriesPerSecond',
+  'p50',
+  'p99',
+  'kibPerConnection',
+];
+/** 250 channels with 20 subscribers each, for each channel of a connection. */
+const MANY_LOAD = {
+  connections: 5_000,
+  publishers: 8,
+  events: 5_000,
+  rate: 500,
+  rest: 0,
+  storm: false,
+  columns: MANY,
+  headline: 'cpuPerDelivery',
+  moreIsBetter: false,
+} as const;
 const REDIS: readonly FigureName[] = ['redisCpuPerPublish', 'redisBytesPerPublish'];
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -119,19 +152,67 @@ export const SCENARIOS: readonly Scenario[] = [
     headline: 'caughtUpAll',
     moreIsBetter: false,
   },
+  {
+    ...MANY_LOAD,
+    name: 'many-single',
+    about:
+      '5,000 connections with a channel each, 500 events/s to 20 subscribers each: the measure for the next two',
+    channels: 250,
+  },
+  {
+    ...MANY_LOAD,
+    name: 'many',
+    about:
+      'the same with 20 channels a connection, of which 5 get events; 20 connections share a set of channels',
+    channels: 1_250,
+    sets: { perConnection: 20, active: 5, different: false },
+  },
+  {
+    ...MANY_LOAD,
+    name: 'many-different',
+    about: 'the same, and no two connections have the same channels',
+    channels: 1_250,
+    sets: { perConnection: 20, active: 5, different: true },
+  },
+  {
+    name: 'batch',
+    about: '10 subscribers, 200,000 events as fast as one publisher can, 1,000 in a request',
+    connections: 10,
+    channels: 1,
+    perRequest: 1_000,
+    publishers: 1,
+    events: 200_000,
+    rate: 0,
+    rest: 0,
+    storm: false,
+    columns: ['cpuPerPublish', ...REDIS, 'publishesPerSecond', 'p50', 'p99', 'max'],
+    headline: 'publishesPerSecond',
+    moreIsBetter: true,
+  },
 ];
+
+/** Says what a system would need for the scenario, when it lacks that. */
+export function missingFor(
+  scenario: Scenario,
+  peer: { readonly resumes: boolean; readonly batches: boolean; readonly manyChannels: boolean },
+): string | undefined {
+  if (scenario.storm && !peer.resumes) return 'its subscribers cannot come back by Last-Event-ID';
+  if (scenario.sets !== undefined && !peer.manyChannels) return 'its connections have one channel each here';
+  if (scenario.perRequest !== undefined && !peer.batches) return 'its requests publish one event each here';
+  return undefined;
+}
 
 /** Scales all sizes of a load, for a quick test or for a larger machine. */
 export function scaled(scenario: Scenario, scale: number): Scenario {
   if (scale === 1) return scenario;
-  const times = (count: number): number => Math.max(1, Math.round(count * scale));
+  const times = (count: number, unit = 1): number => Math.max(1, Math.round((count * scale) / unit)) * unit;
   return {
     ...scenario,
     about: `${scenario.about}, × ${scale}`,
     connections: times(scenario.connections),
-    channels: scenario.channels === 1 ? 1 : times(scenario.channels),
+    channels: scenario.channels === 1 ? 1 : times(scenario.channels, scenario.sets?.active),
     // Does not scale the retained events: the history limits them.
-    events: scenario.storm || scale > 1 ? scenario.events : times(scenario.events),
+    events: scenario.storm || scale > 1 ? scenario.events : times(scenario.events, scenario.perRequest),
     rest: Math.min(scenario.rest, Math.max(1, scenario.rest * scale)),
   };
 }

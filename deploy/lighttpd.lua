@@ -5,7 +5,8 @@ local status = r.req_item.http_status
 if status ~= 502 and status ~= 503 and status ~= 504 then return 0 end
 if r.resp_header["Retry-After"] then return 0 end
 
-if r.req_attr["uri.path"]:sub(1, 8) == "/events/" then
+local path = r.req_attr["uri.path"]
+if path == "/events" or path:sub(1, 8) == "/events/" then
 	-- A browser that gets a 503 never comes back. This answer asks it to come back in 5 to 15 s.
 	r.resp_header["Content-Type"] = "text/event-stream; charset=utf-8"
 	r.resp_header["Cache-Control"] = "no-store"

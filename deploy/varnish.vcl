@@ -46,7 +46,8 @@ sub vcl_recv {
 	# Replaces the value that the client sent.
 	set req.http.X-Forwarded-For = client.ip;
 	set req.backend_hint = replicas.backend();
-	if (req.url ~ "^/events/") {
+	# /events/<channel> and /events?channel=…
+	if (req.url ~ "^/events([/?]|$)") {
 		# A browser that gets a 503 never comes back. Without a replica, this answer asks it to come back in 5 to 15 s.
 		if (!std.healthy(req.backend_hint)) {
 			return (synth(200, "come back"));

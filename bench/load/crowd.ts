@@ -3,6 +3,7 @@ import { LatencyHistogram } from '../measure/latency-histogram.ts';
 import { monotonicMicros } from '../measure/monotonic-micros.ts';
 import { DeliveryCheck } from './delivery-check.ts';
 import { Subscriber } from './subscriber.ts';
+import type { ChannelSetPlan } from '../scenario.ts';
 import { fill } from './wire.ts';
 import type { Wire } from './wire.ts';
 
@@ -18,6 +19,7 @@ export interface ConnectPlan {
   readonly from: number;
   readonly count: number;
   readonly channels: number;
+  readonly sets: ChannelSetPlan | undefined;
   readonly publishers: number;
   readonly size: number;
   /** How many may be connecting at once. */
@@ -57,7 +59,10 @@ export interface SubscriberReport extends Progress {
   readonly catchUp: Counts;
   /** On the monotonic clock, µs. */
   readonly lastAt: number;
-  /** How many connections have received the same events in the same order, by channel, count and fingerprint. */
+  /**
+   * How many connections have received the same events in the same order, by channel, count and fingerprint. Connections with
+   * many channels are not compared, because there is no order between channels.
+   */
   readonly orders: ReadonlyMap<string, number>;
   readonly ids: readonly string[];
 }
@@ -98,7 +103,7 @@ export class Crowd {
   report(): SubscriberReport {
     const check = this.#check;
     const orders = new Map<string, number>();
-    for (const { channel, received } of this.#subscribers) {
+    for (const { channel, received } of this.#plan.sets === undefined ? this.#subscribers : []) {
       const order = `${channel} ${received.distinct} ${received.fingerprint}`;
       orders.set(order, (orders.get(order) ?? 0) + 1);
     }
@@ -123,14 +128,15 @@ export class Crowd {
   }
 
   #subscribe(i: number): Subscriber {
-    const { ports, wire, channels, publishers, size, keepIds, positions } = this.#plan;
+    const { ports, wire, channels, sets, publishers, size, keepIds, positions } = this.#plan;
     const channel = i % channels;
     const port = ports[i % ports.length] ?? 0;
     // Cursors spread over all retained events, and the same in each run.
     const place =
       positions.length < 2 ? undefined : (Math.imul(i + 1, 0x9e3779b1) >>> 0) % (positions.length - 1);
     const resume = place === undefined ? '' : `${wire.resume ?? ''}: ${positions[place] ?? ''}\r\n`;
-    const path = fill(wire.subscribe.path, channel, '');
+    const path =
+      sets === undefined ? fill(wire.subscribe.path, channel, '') : pathOfMany(wire, channels, sets, i);
     const address = Math.floor(i / ports.length / PER_ADDRESS);
     this.#connecting++;
     return new Subscriber({
@@ -140,7 +146,7 @@ export class Crowd {
       request: `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n${wire.subscribe.headers}${resume}\r\n`,
       readyLine: wire.ready === undefined ? undefined : Buffer.from(wire.ready),
       channel,
-      publishers,
+      publishers: publishers * (sets?.active ?? 1),
       first: place === undefined ? 0 : place + 1,
       wanted: place === undefined ? Infinity : positions.length - 1 - place,
       size,
@@ -162,4 +168,19 @@ export class Crowd {
       },
     });
   }
+}
+
+/**
+ * The path of connection `i`. The channels are in groups, and each connection has one channel of each group. So every channel
+ * has the same number of subscribers, whether connections share their sets or not.
+ */
+function pathOfMany({ subscribeMany }: Wire, channels: number, sets: ChannelSetPlan, i: number): string {
+  const group = channels / sets.active;
+  const round = Math.floor(i / group);
+  let path = subscribeMany?.path ?? '';
+  for (let k = 0; k < sets.perConnection; k++) {
+    const member = (i + (sets.different ? k * round : 0)) % group;
+    path += fill(subscribeMany?.channel ?? '', k * group + member, '');
+  }
+  return path;
 }

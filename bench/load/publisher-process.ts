@@ -5,6 +5,7 @@ import type { Counts } from './crowd.ts';
 import { offer } from './loader-process.ts';
 import { writeMarker } from './marker.ts';
 import { Publisher } from './publisher.ts';
+import type { ChannelSetPlan } from '../scenario.ts';
 import { fill } from './wire.ts';
 import type { Wire } from './wire.ts';
 
@@ -19,6 +20,9 @@ export interface PublishPlan {
   /** Events a second of all publishers together. 0: each publisher sends as soon as its last event is answered. */
   readonly rate: number;
   readonly channels: number;
+  readonly sets: ChannelSetPlan | undefined;
+  /** How many events one request publishes. */
+  readonly perRequest: number;
   readonly size: number;
   /** The zero of the due times, in µs on the monotonic clock. */
   readonly origin: number;
@@ -38,7 +42,7 @@ export interface PublishReport {
 }
 
 /**
- * Publisher k sends events k, k + publishers, k + 2 publishers, … It sends each event when it is due and the last one is
+ * Publisher k sends requests k, k + publishers, k + 2 publishers, … It sends each request when it is due and the last one is
  * answered. An event that has to wait keeps its due time, so that a server that stalls publishers does not look fast.
  */
 async function publish(plan: PublishPlan): Promise<PublishReport> {
@@ -49,28 +53,35 @@ async function publish(plan: PublishPlan): Promise<PublishReport> {
   let errors = 0;
   let firstError = '';
   const { path, headers, body } = plan.wire.publish;
+  const { perRequest } = plan;
+  const group = plan.channels / (plan.sets?.active ?? 1);
 
   const one = async (who: number): Promise<void> => {
     const port = plan.ports[who % plan.ports.length] ?? 0;
-    const publisher = new Publisher(port);
+    const connection = new Publisher(port);
     const numbers = new Int32Array(plan.channels);
     let failed = 0;
-    for (let n = who; n < plan.events && failed < MAX_ERRORS; n += plan.publishers) {
-      const due = plan.rate > 0 ? beganAt + (n / plan.rate) * 1e6 : monotonicMicros();
+    for (let n = who; n * perRequest < plan.events && failed < MAX_ERRORS; n += plan.publishers) {
+      const due = plan.rate > 0 ? beganAt + ((n * perRequest) / plan.rate) * 1e6 : monotonicMicros();
       // A timer has a resolution of 1 ms, so an event leaves up to 1 ms late. This adds to the latency of every system.
       for (let wait = due - monotonicMicros(); wait > 0; wait = due - monotonicMicros())
         await delay(Math.max(1, wait / 1_000));
       if (monotonicMicros() > endBy) break;
       const channel = n % plan.channels;
       const number = numbers[channel] ?? 0;
-      const data = writeMarker({ due: due - plan.origin, publisher: who, number }, plan.size);
-      const content = fill(body, channel, data);
-      const request = `POST ${fill(path, channel, data)} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}Content-Length: ${content.length}\r\n\r\n${content}`;
+      // A connection with many channels has one of each group. For its check, each group has publishers of its own.
+      const publisher = Math.floor(channel / group) * plan.publishers + who;
+      const data = Array.from({ length: perRequest }, (_, i) =>
+        writeMarker({ due: due - plan.origin, publisher, number: number + i }, plan.size),
+      );
+      const contents = data.map((one) => fill(body, channel, one));
+      const content = perRequest === 1 ? (contents[0] ?? '') : `[${contents.join(',')}]`;
+      const request = `POST ${fill(path, channel, data[0] ?? '')} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}Content-Length: ${content.length}\r\n\r\n${content}`;
       try {
-        const { status, text } = await publisher.send(request);
+        const { status, text } = await connection.send(request);
         if (status < 200 || status > 299) throw new Error(text.slice(0, 300));
-        numbers[channel] = number + 1;
-        acknowledged++;
+        numbers[channel] = number + perRequest;
+        acknowledged += perRequest;
         latency.record(monotonicMicros() - due);
       } catch (error) {
         failed++;
@@ -78,7 +89,7 @@ async function publish(plan: PublishPlan): Promise<PublishReport> {
         firstError ||= (error as Error).message;
       }
     }
-    publisher.close();
+    connection.close();
   };
 
   await Promise.all(Array.from({ length: plan.publishers }, (_, who) => one(who)));

@@ -1,6 +1,8 @@
 /** The requests of one system. `{channel}` and `{data}` are replaced for each request. */
 export interface Wire {
   readonly subscribe: { readonly path: string; readonly headers: string };
+  /** The path of a stream with many channels: the channels are added to it. */
+  readonly subscribeMany?: { readonly path: string; readonly channel: string };
   readonly publish: { readonly path: string; readonly headers: string; readonly body: string };
   /** The start of the line after which the stream is live. Undefined when the head of the answer is the only sign. */
   readonly ready?: string;

@@ -25,6 +25,8 @@ export function betterSsePeer(folder: string | undefined): Peer {
     name: 'better-sse',
     logs: ['memory'],
     resumes: false,
+    batches: false,
+    manyChannels: false,
     missing: () =>
       find() === undefined
         ? 'npm install better-sse in a folder of its own, and give --better-sse FOLDER'

@@ -20,6 +20,8 @@ export function centrifugoPeer(binary: string | undefined): Peer {
     name: 'centrifugo',
     logs: LOG_KINDS,
     resumes: false,
+    batches: false,
+    manyChannels: false,
     missing: () => {
       if (binary === undefined)
         return 'give --centrifugo PATH (https://centrifugal.dev/docs/getting-started/installation)';

@@ -18,6 +18,8 @@ export function mercurePeer(binary: string | undefined): Peer {
     name: 'mercure',
     logs: ['memory'],
     resumes: true,
+    batches: false,
+    manyChannels: false,
     missing: () => {
       if (binary === undefined) return 'give --mercure PATH (https://mercure.rocks/docs/hub/install)';
       return existsSync(binary) ? undefined : `${binary} is not there`;

@@ -18,6 +18,8 @@ export const nchanPeer: Peer = {
   name: 'nchan',
   logs: ['memory', 'redis'],
   resumes: true,
+  batches: false,
+  manyChannels: false,
   missing: () =>
     findProgram('nginx') !== undefined && nchanModule() !== undefined
       ? undefined

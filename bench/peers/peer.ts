@@ -28,6 +28,10 @@ export interface Peer {
   readonly logs: readonly LogKind[];
   /** Whether a subscriber can resume by a header with its last id. */
   readonly resumes: boolean;
+  /** Whether one request can publish many events: a JSON array of the bodies of `publish`. */
+  readonly batches: boolean;
+  /** Whether one connection can have many channels, by `subscribeMany`. */
+  readonly manyChannels: boolean;
   /** Returns why the system cannot run here and what to do about it, or undefined when it can run. */
   missing(): string | undefined;
   start(ground: Ground): Promise<RunningPeer>;

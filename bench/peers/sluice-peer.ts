@@ -15,6 +15,7 @@ const WIRE: Wire = {
     headers: headerLines({ Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' }),
     body: '{"channel":"{channel}","data":"{data}"}',
   },
+  subscribeMany: { path: '/events?', channel: 'channel={channel}&' },
   ready: 'event: sluice:ready',
   resume: 'Last-Event-ID',
 };
@@ -27,6 +28,8 @@ export function sluicePeer(name: string, project: string): Peer {
     name,
     logs: LOG_KINDS,
     resumes: true,
+    batches: true,
+    manyChannels: true,
     missing: () => (existsSync(main) ? undefined : `${main} is not there: give the folder of a checkout`),
     start: async ({ log, redisPort, folder }: Ground): Promise<RunningPeer> => {
       const replicas = log === 'redis2' ? 2 : 1;

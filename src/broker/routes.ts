@@ -57,6 +57,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     subscribers,
     revocations,
     maxChannels: config.maxChannelsPerConnection,
+    headers: config.headers,
     onOpened: metrics.opened,
     onStreamRefused: refusals.onStreamRefused,
   });

@@ -2,12 +2,11 @@ import { z } from 'zod';
 import { parseChannelPattern } from '../events/channel-pattern.ts';
 import type { ChannelPattern } from '../events/channel-pattern.ts';
 import type { ChannelRule } from '../events/channel-policies.ts';
+import { parseJsonSetting, shownJson } from './json-setting.ts';
 import { DURATION_UNITS, duration } from './setting-values.ts';
 
 const MAX_RULES = 100;
 const MAX_SIZE = 10_000_000;
-/** How many characters of a wrong value a message shows. */
-const MAX_SHOWN = 60;
 
 const SIZE_FORM = `a whole number from 0 to ${MAX_SIZE}`;
 const TTL_FORM = 'a number with ms, s, m, h or d';
@@ -51,7 +50,7 @@ const MEMBERS: Readonly<Record<number, string>> = { 1: 'match, history and publi
 export const channelRules = z.string().transform((text, context) => {
   const faultAt = (path: readonly PropertyKey[], message: string): void =>
     context.addIssue({ code: 'custom', path: [...path], message });
-  const given = parsed(text);
+  const given = parseJsonSetting(text);
   if (!Array.isArray(given.value)) {
     context.addIssue(`a JSON array of rules${given.breaksAt}`);
     return z.NEVER;
@@ -69,7 +68,8 @@ export const channelRules = z.string().transform((text, context) => {
       if (issue.code === 'unrecognized_keys')
         for (const key of issue.keys)
           faultAt([...issue.path, key], `is not known; the members here are ${MEMBERS[issue.path.length]}`);
-      else faultAt(issue.path, `is ${shownAt(given.value, issue.path)}; expected ${issue.message}`);
+      else
+        faultAt(issue.path, `is ${shownJson(valueAt(given.value, issue.path))}; expected ${issue.message}`);
     }
     return z.NEVER;
   }
@@ -88,25 +88,10 @@ function isPattern(value: unknown): boolean {
   return typeof value === 'string' && parseChannelPattern(value) !== undefined;
 }
 
-/** Returns where the JSON breaks, if the parser says it. The parser's own message repeats the text, which may be a secret. */
-function parsed(text: string): { readonly value: unknown; readonly breaksAt: string } {
-  try {
-    return { value: JSON.parse(text), breaksAt: '' };
-  } catch (error) {
-    const [, position] = /at position (\d+)/.exec((error as Error).message) ?? [];
-    return {
-      value: undefined,
-      breaksAt: position === undefined ? '' : ` (it breaks at position ${position})`,
-    };
-  }
-}
-
-function shownAt(value: unknown, path: readonly PropertyKey[]): string {
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   let at = value;
   for (const part of path) at = (at as Readonly<Record<PropertyKey, unknown>>)[part];
-  if (at === undefined) return 'missing';
-  const text = JSON.stringify(at);
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN).toWellFormed()}…` : text;
+  return at;
 }
 
 /** Whether every channel that matches the later pattern matches the earlier one, too. */

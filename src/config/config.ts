@@ -34,6 +34,9 @@ export type Config = Readonly<ReturnType<typeof toConfig>>;
 /** A URL can hold a password before an `@`, or a key behind a `?`. */
 const MAY_HOLD_SECRET = /[@?]/;
 
+/** Settings whose value is JSON. */
+const JSON_SETTINGS: ReadonlySet<string> = new Set<SettingName>(['SLUICE_CHANNELS', 'SLUICE_HEADERS']);
+
 /** How many faults inside one setting are reported. */
 const MAX_FAULTS = 20;
 
@@ -112,6 +115,8 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: 
     publicChannels: values.SLUICE_PUBLIC_CHANNELS,
     revocationTtl: values.SLUICE_REVOCATION_TTL,
     corsOrigins: values.SLUICE_CORS_ORIGINS,
+    /** By their names in lower case. */
+    headers: values.SLUICE_HEADERS,
     historySize: values.SLUICE_HISTORY_SIZE,
     historyTtl: values.SLUICE_HISTORY_TTL,
     channels: values.SLUICE_CHANNELS,
@@ -161,7 +166,7 @@ function sizeWarnings(
 
 /** Returns a line for each fault inside a JSON value, with a pointer to it (RFC 6901). Other values get a single line. */
 function refusals(name: SettingName, given: string, error: z.ZodError, example: string): readonly string[] {
-  const inside = error.issues.filter(({ path }) => name === 'SLUICE_CHANNELS' && path.length > 0);
+  const inside = error.issues.filter(({ path }) => JSON_SETTINGS.has(name) && path.length > 0);
   if (inside.length === 0) return [refusal(name, given, error, example)];
   return inside.slice(0, MAX_FAULTS).map(({ path, message }) => `${name}: ${pointerTo(path)} ${message}.`);
 }

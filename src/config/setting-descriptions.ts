@@ -38,6 +38,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     'How long the broker refuses a revoked token ([`POST /disconnect`](protocol.md#post-disconnect)). Set it to at least the longest lifetime of a token, and to the same value on all replicas',
   SLUICE_CORS_ORIGINS:
     'Other origins whose pages may subscribe and publish, such as `https://app.example.com`, `https://*.example.com` or `capacitor://localhost`; or `*` alone, and then no cookie is accepted. Not needed when page and broker have the same origin, for example behind one proxy',
+  SLUICE_HEADERS:
+    'More headers for the answers to subscribers, as JSON: `{"Timing-Allow-Origin":"*"}`. Headers that the broker sets itself are refused; see [headers of your own](operations.md#headers-of-your-own)',
   SLUICE_HISTORY_SIZE:
     'How many events each channel keeps. A subscriber that missed more events than that gets a gap notice',
   SLUICE_HISTORY_TTL: 'How long an event is kept. A subscriber can be away for this long and miss nothing',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { answerHeaders } from './answer-headers.ts';
 import { channelRules } from './channel-rules.ts';
 import { jwksUrl, jwtSecrets, publicKeyPem } from './key-values.ts';
 import {
@@ -67,6 +68,7 @@ export const SETTINGS = {
   SLUICE_PUBLIC_CHANNELS: setting(patterns, '*', 'news,public.*'),
   SLUICE_REVOCATION_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '24h', '7d'),
   SLUICE_CORS_ORIGINS: setting(origins, '', 'https://app.example.com'),
+  SLUICE_HEADERS: setting(answerHeaders, '{}', '{"Timing-Allow-Origin":"*"}'),
   SLUICE_HISTORY_SIZE: setting(count(1, 10_000_000), '1000', '1000'),
   SLUICE_HISTORY_TTL: setting(duration(1_000, 365 * DURATION_UNITS.d), '1h', '24h'),
   SLUICE_CHANNELS: setting(

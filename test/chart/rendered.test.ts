@@ -143,14 +143,18 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
   test("the annotations keep proxies from cutting streams, and the user's annotations win", async () => {
     const route = named(await render(MATRIX['route'] ?? {}), 'HTTPRoute').spec['rules'];
     expect(route).toMatchObject([
-      { matches: [{ path: { value: '/events' } }], timeouts: { request: '0s' } },
+      {
+        matches: [{ path: { value: '/events' } }, { path: { value: '/publish' } }],
+        timeouts: { request: '0s' },
+      },
       { matches: [{ path: { value: '/' } }] },
     ]);
     expect(named(await render(MATRIX['ingress'] ?? {}), 'Ingress').metadata.annotations).toEqual({
       'nginx.ingress.kubernetes.io/proxy-buffering': 'off',
       'nginx.ingress.kubernetes.io/proxy-read-timeout': '7200',
       'nginx.ingress.kubernetes.io/proxy-send-timeout': '3600',
-      'nginx.ingress.kubernetes.io/proxy-body-size': '3000000',
+      'nginx.ingress.kubernetes.io/proxy-request-buffering': 'off',
+      'nginx.ingress.kubernetes.io/proxy-body-size': '0',
     });
   });
 

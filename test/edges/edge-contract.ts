@@ -15,6 +15,9 @@ import { openStream } from '../support/sse-reader.ts';
 import { Stage } from '../support/stage.ts';
 import { scriptedContract } from './scripted-contract.ts';
 
+/** The path of a stream with this channel, and with another one. */
+const withMany = (channel: string): string => `/events?channel=${channel}&channel=${channel}.other`;
+
 /** Checks that a proxy with the documented configuration keeps every promise of the broker. */
 export function edgeContract(name: EdgeName): void {
   const { http2Streams, noticesLeaving } = edgeTraits[name];
@@ -74,13 +77,16 @@ export function edgeContract(name: EdgeName): void {
       }
     });
 
-    test('delivers each event before the next one is published', async () => {
+    test.each([
+      ['one channel', (channel: string): string => `/events/${channel}`, (id: string): string => id],
+      ['many channels', withMany, (id: string, channel: string): unknown => idStart(`${channel}@${id}`)],
+    ])('of %s delivers each event before the next one is published', async (_of, path, idOf) => {
       const channel = newChannel();
-      const stream = await openStream(`${edge.url}/events/${channel}`);
+      const stream = await openStream(`${edge.url}${path(channel)}`);
       await stream.until('sluice:ready');
       for (const data of ['one', 'two', 'three']) {
         const id = await stage.broker(0).publish(channel, data);
-        expect(await stream.next()).toMatchObject({ id, data });
+        expect(await stream.next()).toMatchObject({ id: idOf(id, channel), data });
       }
       stream.close();
     });
@@ -91,12 +97,14 @@ export function edgeContract(name: EdgeName): void {
       const page = await get(`${compressing.url}/console.js`, headers);
       expect(page.headers['content-encoding']).toBe('gzip');
       const channel = newChannel();
-      const stream = await openStream(`${compressing.url}/events/${channel}`, { headers });
-      expect(stream.headers['content-encoding']).toBeUndefined();
-      await stream.until('sluice:ready');
-      const id = await stage.broker(0).publish(channel, 'in clear');
-      expect(await stream.next()).toMatchObject({ id, data: 'in clear' });
-      stream.close();
+      for (const path of [`/events/${channel}`, withMany(channel)]) {
+        const stream = await openStream(`${compressing.url}${path}`, { headers });
+        expect(stream.headers['content-encoding']).toBeUndefined();
+        await stream.until('sluice:ready');
+        await stage.broker(0).publish(channel, 'in clear');
+        expect(await stream.next()).toMatchObject({ data: 'in clear' });
+        stream.close();
+      }
     });
 
     test('ends at the replica when its client leaves', async () => {
@@ -105,10 +113,11 @@ export function edgeContract(name: EdgeName): void {
       const { url } = writes ? await start({ replicas: replicas(2, 2) }) : edge;
       const behind = writes ? [stage.broker(2)] : stage.brokers;
       await expect.poll(() => connections(behind)).toBe(0);
-      const stream = await openStream(`${url}/events/${newChannel()}`);
-      await stream.until('sluice:ready');
-      expect(await connections(behind)).toBe(1);
-      stream.close();
+      const paths = [`/events/${newChannel()}`, withMany(newChannel())];
+      const streams = await Promise.all(paths.map((path) => openStream(`${url}${path}`)));
+      await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
+      expect(await connections(behind)).toBe(2);
+      for (const stream of streams) stream.close();
       await expect.poll(() => connections(behind)).toBe(0);
     });
 
@@ -118,14 +127,20 @@ export function edgeContract(name: EdgeName): void {
         start({ silence: '1s' }),
       ]);
       const channel = newChannel();
-      const silent = await openStream(`${impatient.url}/events/${channel}`);
-      const stream = await openStream(`${patient.url}/events/${channel}`);
-      await stream.until('sluice:ready');
+      const paths = [`/events/${channel}`, withMany(channel)];
+      const silent = await Promise.all(paths.map((path) => openStream(`${impatient.url}${path}`)));
+      const streams = await Promise.all(paths.map((path) => openStream(`${patient.url}${path}`)));
+      await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
       const began = performance.now();
-      await Promise.all([silent.ended, stream.when(() => performance.now() - began > 4_000)]);
-      const id = await stage.broker(0).publish(channel, 'still there');
-      expect(await stream.next()).toMatchObject({ id, data: 'still there' });
-      stream.close();
+      await Promise.all([
+        ...silent.map(({ ended }) => ended),
+        ...streams.map((stream) => stream.when(() => performance.now() - began > 4_000)),
+      ]);
+      await stage.broker(0).publish(channel, 'still there');
+      for (const stream of streams) {
+        expect(await stream.next()).toMatchObject({ data: 'still there' });
+        stream.close();
+      }
     });
 
     test('resumes after SIGKILL and after SIGTERM of its replica, with every event once and in order', async () => {
@@ -181,12 +196,15 @@ export function edgeContract(name: EdgeName): void {
     await placed.ended;
     expect(placed.events).toMatchObject([{ id: '1763596800000-0', event: 'sluice:closing' }]);
     // The proxy must return any cursor unchanged. An empty id would lose the subscriber's position.
+    const many = `${abandoned.url}${withMany(newChannel())}`;
     const ids = ['a@1-0,b@2-0,c', '{env.PATH} %{env:PATH} %[env(PATH)] ${1} \\n "', ''];
-    const asked = ids.map((id) => openStream(url, { headers: { 'last-event-id': id } }));
+    const asked = [...ids, ...ids].map((id, i) =>
+      openStream(i < ids.length ? url : many, { headers: { 'last-event-id': id } }),
+    );
     for (const [i, reader] of (await Promise.all(asked)).entries()) {
       await reader.ended;
       expect(reader.events.map(({ id, event }) => [id, event])).toEqual([
-        [ids[i] || undefined, 'sluice:closing'],
+        [ids[i % ids.length] || undefined, 'sluice:closing'],
       ]);
     }
     const refused = await fetch(`${abandoned.url}/publish/news`, { method: 'POST', body: 'lost' });
@@ -227,6 +245,11 @@ export function edgeContract(name: EdgeName): void {
   );
 
   scriptedContract(name, start);
+}
+
+/** Matches an id of a stream with many channels. */
+function idStart(start: string): unknown {
+  return expect.stringMatching(new RegExp(`^${start},~`));
 }
 
 async function connections(to: readonly Broker[]): Promise<number> {

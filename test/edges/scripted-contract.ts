@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { expect, test } from 'vitest';
 import type { Edge, EdgeOptions } from '../support/edge.ts';
@@ -89,5 +91,74 @@ export function scriptedContract(
     await listener.close();
     expect(seen.map((headers) => headers['x-forwarded-for'])).toEqual(seen.map(() => '127.0.0.1'));
     expect(seen[0]).toMatchObject({ 'idempotency-key': 'stream' });
+  });
+
+  test('a DELETE reaches the replica with its credential, and the answer that a channel has ended its reader', async () => {
+    const seen: IncomingMessage[] = [];
+    const listener = await startPageServer((incoming, response) => {
+      if (incoming.method === 'DELETE') seen.push(incoming);
+      // The other requests are the proxy's own health checks.
+      response.writeHead(/news/.test(incoming.url ?? '') ? 204 : 200).end();
+    });
+    const recorded = await startBefore(listener);
+    const headers = { authorization: 'Bearer key' };
+    const answers = await Promise.all([
+      fetch(`${recorded.url}/channels/news`, { method: 'DELETE', headers }),
+      fetch(`${recorded.url}/events/news`),
+      fetch(`${recorded.url}/events?channel=news`),
+    ]);
+    await listener.close();
+    expect(answers.map(({ status }) => status)).toEqual([204, 204, 204]);
+    expect(seen).toMatchObject([{ url: '/channels/news', headers }]);
+  });
+
+  test('an upload of any length reaches the replica whole', async () => {
+    const listener = await startPageServer((incoming, response) => {
+      let bytes = 0;
+      incoming.on('data', (chunk: Buffer) => (bytes += chunk.length));
+      incoming.on('end', () => response.end(`${incoming.url} ${bytes}`));
+    });
+    const recorded = await startBefore(listener);
+    const upload = request(`${recorded.url}/publish/news?each=line`, { method: 'POST', agent: false });
+    upload.end(Buffer.alloc(3 << 20, 'line\n'));
+    const [answer] = (await once(upload, 'response')) as [IncomingMessage];
+    let text = '';
+    for await (const chunk of answer.setEncoding('utf8')) text += String(chunk);
+    await listener.close();
+    expect(text).toBe(`/publish/news?each=line ${3 << 20}`);
+  });
+
+  test('an upload reaches the replica while it is sent', async () => {
+    const parts: string[] = [];
+    const more = new Set<() => void>();
+    const listener = await startPageServer((incoming, response) => {
+      incoming.setEncoding('utf8').on('data', (text: string) => {
+        parts.push(text);
+        for (const check of more) check();
+      });
+      incoming.on('end', () => response.end('published'));
+    });
+    const received = (text: string): Promise<void> =>
+      new Promise((resolve) => {
+        const check = (): void => {
+          if (!parts.join('').endsWith(text)) return;
+          more.delete(check);
+          resolve();
+        };
+        more.add(check);
+        check();
+      });
+    const recorded = await startBefore(listener);
+    const upload = request(`${recorded.url}/publish/news?each=line`, { method: 'POST', agent: false });
+    for (const line of ['one\n', 'two\n', 'three\n']) {
+      upload.write(line);
+      await received(line);
+    }
+    upload.end();
+    const [answer] = (await once(upload, 'response')) as [IncomingMessage];
+    answer.resume();
+    await listener.close();
+    expect(answer.statusCode).toBe(200);
+    expect(parts.join('')).toBe('one\ntwo\nthree\n');
   });
 }

@@ -38,7 +38,11 @@ interface EdgeTraits {
   readonly tellsLoss: boolean;
 }
 
-const able: EdgeTraits = { http2Streams: 8, noticesLeaving: 'at once', tellsLoss: true };
+const able: EdgeTraits = {
+  http2Streams: 8,
+  noticesLeaving: 'at once',
+  tellsLoss: true,
+};
 
 export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
   nginx: able,

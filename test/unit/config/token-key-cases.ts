@@ -119,4 +119,14 @@ export const tokenSettings: readonly SettingCase[] = [
       'ws://app.example.com',
     ],
   },
+  {
+    name: 'SLUICE_HEADERS',
+    key: 'headers',
+    byDefault: {},
+    good: [
+      ['{}', {}],
+      ['{"X-Region": "eu-1"}', { 'x-region': 'eu-1' }],
+    ],
+    bad: ['X-Region: eu-1', '["X-Region"]', '[]', 'null', '1', '{"X-Region":'],
+  },
 ];
