@@ -1,5 +1,12 @@
-import type { NumberedPublisher } from './numbered-publisher.ts';
+import type { Acknowledged } from './numbered-publisher.ts';
 import type { ResumingReader, Seen } from './resuming-reader.ts';
+
+/** What was published to one channel, in the order of the ids. */
+export interface Published {
+  readonly acknowledged: readonly Acknowledged[];
+  /** Every text that was sent, acknowledged or not. */
+  readonly attempted: ReadonlySet<string>;
+}
 
 export interface Verdict {
   readonly acknowledged: number;
@@ -16,7 +23,7 @@ export interface Verdict {
  * text for each id.
  */
 export function checkPromise(
-  publishers: readonly NumberedPublisher[],
+  publishers: readonly Published[],
   readers: readonly Pick<ResumingReader, 'name' | 'seen' | 'connections'>[],
 ): Verdict {
   const attempted = new Set(publishers.flatMap((publisher) => [...publisher.attempted]));
@@ -72,7 +79,7 @@ function checkOrder(seen: readonly Seen[]): string[] {
   for (const one of seen) {
     // After a gap the log may have begun anew, so order is checked only within the events after the gap.
     if (one.kind === 'gap') last = undefined;
-    if (one.kind !== 'event') continue;
+    if (one.kind !== 'event' && one.kind !== 'cleared') continue;
     if (last !== undefined && compare(last, one.id) >= 0) breaches.push(`${one.id} came after ${last}`);
     last = one.id;
   }
@@ -117,7 +124,7 @@ interface Life {
 }
 
 /** A publisher sends one event after the other. Where its ids decrease, the log has begun anew. */
-function livesOf(publishers: readonly NumberedPublisher[]): Life[] {
+function livesOf(publishers: readonly Published[]): Life[] {
   const lives: Map<string, string>[] = [];
   for (const { acknowledged } of publishers) {
     let life = 0;

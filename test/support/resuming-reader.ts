@@ -7,6 +7,10 @@ export type Seen =
   | { readonly kind: 'event'; readonly id: string; readonly text: string }
   | { readonly kind: 'gap'; readonly after: string | null; readonly before: string | null }
   | { readonly kind: 'ready'; readonly id: string }
+  /** The events before this one were deleted. */
+  | { readonly kind: 'cleared'; readonly id: string }
+  /** The channel has ended. */
+  | { readonly kind: 'end'; readonly id: string }
   /** The broker has ended or refused the stream. `id` is the id to reconnect with. */
   | { readonly kind: 'closing'; readonly id: string };
 
@@ -20,15 +24,22 @@ export interface ResumingReader {
   reached(id: string): Promise<void>;
   /** Resolves at the first `sluice:ready`. */
   readonly ready: Promise<void>;
+  /** Resolves at `sluice:end`. */
+  readonly ended: Promise<void>;
   close(): void;
 }
 
-abstract class Recorder {
+/** Records what a reader gets of one channel. */
+export abstract class Recorder {
   readonly seen: Seen[] = [];
   readonly #waiting = new Set<() => void>();
 
   get ready(): Promise<void> {
     return this.#until((one) => one.kind === 'ready');
+  }
+
+  get ended(): Promise<void> {
+    return this.#until((one) => one.kind === 'end');
   }
 
   reached(id: string): Promise<void> {
@@ -43,6 +54,10 @@ abstract class Recorder {
       this.seen.push({ kind: 'ready', id });
     } else if (type === 'sluice:closing') {
       if (id !== '') this.seen.push({ kind: 'closing', id });
+    } else if (type === 'sluice:cleared') {
+      this.seen.push({ kind: 'cleared', id });
+    } else if (type === 'sluice:end') {
+      this.seen.push({ kind: 'end', id });
     } else {
       this.seen.push({ kind: 'event', id, text: data.split(' ', 1)[0] ?? '' });
     }
@@ -73,7 +88,14 @@ export class EventSourceReader extends Recorder implements ResumingReader {
     this.name = name;
     this.#source = new EventSource(url);
     this.#source.addEventListener('open', () => this.connections++);
-    for (const type of ['message', 'sluice:gap', 'sluice:ready', 'sluice:closing']) {
+    for (const type of [
+      'message',
+      'sluice:gap',
+      'sluice:ready',
+      'sluice:closing',
+      'sluice:cleared',
+      'sluice:end',
+    ]) {
       this.#source.addEventListener(type, (event) =>
         this.record(event.type, event.lastEventId, event.data as string),
       );
@@ -93,13 +115,15 @@ export class RovingReader extends Recorder implements ResumingReader {
   readonly #random: () => number;
   #stream: SseStream | undefined;
   #closed = false;
+  /** Resolves when the reader has been told that the channel has ended, or was closed. */
+  readonly stopped: Promise<void>;
 
   constructor(name: string, urls: readonly string[], random: () => number = Math.random) {
     super();
     this.name = name;
     this.#urls = urls;
     this.#random = random;
-    void this.#run();
+    this.stopped = this.#run();
   }
 
   /** Resets the connection, as a network does. */
@@ -130,6 +154,8 @@ export class RovingReader extends Recorder implements ResumingReader {
           lastEventId === undefined ? {} : { headers: { 'last-event-id': lastEventId } },
         );
         if (this.#stream.status === 200) this.connections++;
+        // The channel has ended: an EventSource stops here, too.
+        if (this.#stream.status === 204) return;
         for (;;) {
           const { event = 'message', id, data } = await this.#stream.next();
           if (this.#closed) return;

@@ -1,0 +1,156 @@
+import { BatchPublisher } from './batch-publisher.ts';
+import { ManyChannelsReader } from './many-channels-reader.ts';
+import { NumberedPublisher } from './numbered-publisher.ts';
+import { checkPromise } from './promise-checker.ts';
+import type { Verdict } from './promise-checker.ts';
+import { RovingReader } from './resuming-reader.ts';
+import type { ResumingReader } from './resuming-reader.ts';
+import type { Stage } from './stage.ts';
+import { UploadPublisher } from './upload-publisher.ts';
+import type { Upload } from './upload-publisher.ts';
+
+export interface CastOptions {
+  readonly channels?: readonly string[];
+  readonly readers?: number;
+  /** As in NumberedPublisher. */
+  readonly retries?: boolean;
+  readonly random: () => number;
+}
+
+/**
+ * An application on a stage: batches and uploads on several channels, and readers of all of these channels on one connection
+ * each, beside a reader of each single channel.
+ */
+export class ApplicationCast {
+  readonly channels: readonly string[];
+  readonly many: readonly ManyChannelsReader[];
+  readonly batches: BatchPublisher;
+  readonly uploads: UploadPublisher;
+  readonly #stage: Stage;
+  readonly #single: ReadonlyMap<string, readonly ResumingReader[]>;
+  readonly #last: ReadonlyMap<string, NumberedPublisher>;
+
+  constructor(
+    stage: Stage,
+    { channels = ['app.a', 'app.b', 'app.c'], readers = 3, retries = true, random }: CastOptions,
+  ) {
+    this.#stage = stage;
+    this.channels = channels;
+    const { urls } = stage;
+    const { key } = stage.broker(0);
+    const turned = (i: number): string[] => [
+      ...urls.slice(i % urls.length),
+      ...urls.slice(0, i % urls.length),
+    ];
+    this.many = Array.from(
+      { length: readers },
+      (_, i) => new ManyChannelsReader(`many ${i + 1}`, turned(i), channels, random),
+    );
+    this.#single = new Map(
+      channels.map((channel, i) => [
+        channel,
+        [
+          new RovingReader(
+            `rover on ${channel}`,
+            turned(i).map((url) => `${url}/events/${channel}`),
+            random,
+          ),
+        ],
+      ]),
+    );
+    this.#last = new Map(
+      channels.map((channel) => [
+        channel,
+        new NumberedPublisher({ urls, key, channel, name: 'last', rate: 1 }),
+      ]),
+    );
+    const shared = { urls, key, channels, retries, random };
+    this.batches = new BatchPublisher({ ...shared, name: 'batch', size: 50, pause: 20 });
+    this.uploads = new UploadPublisher({ ...shared, name: 'upload', size: 200, pause: 20 });
+  }
+
+  /** Resolves when every reader is ready. Then begins to publish. */
+  async begin(): Promise<void> {
+    await Promise.all(this.channels.flatMap((channel) => this.#readersOf(channel).map(({ ready }) => ready)));
+    this.batches.start();
+    this.uploads.start();
+  }
+
+  /** Deletes a channel on one of the replicas. Returns the status of the answer; undefined when there was none. */
+  async delete(channel: string, index: number): Promise<number | undefined> {
+    const { url, key } = this.#stage.broker(index);
+    try {
+      const answer = await fetch(`${url}/channels/${channel}`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${key}` },
+        signal: AbortSignal.timeout(5_000),
+      });
+      await answer.arrayBuffer();
+      return answer.status;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Stops publishing, waits until every reader has a last event of each channel, and checks the promise. */
+  async finish(): Promise<Verdict> {
+    await Promise.all([this.batches.stop(), this.uploads.stop()]);
+    const verdicts: Verdict[] = [];
+    for (const channel of this.channels) {
+      const last = this.#last.get(channel) as NumberedPublisher;
+      const { id } = await last.publishSurely(`the-last-of-${channel}`);
+      const readers = this.#readersOf(channel);
+      await Promise.all(readers.map((reader) => reader.reached(id)));
+      const records = [this.batches, this.uploads].map(({ records }) => records.get(channel));
+      const published = [...records.filter((record) => record !== undefined), last];
+      verdicts.push(checkPromise(published, readers));
+      const uploads = this.uploads.uploads.filter((upload) => upload.channel === channel);
+      const breaches = readers.flatMap((reader) => checkUploads(reader, uploads));
+      verdicts.push({ acknowledged: 0, delivered: 0, reconnects: 0, gaps: 0, breaches });
+    }
+    const strange = this.many.flatMap((reader) => reader.strange);
+    return {
+      acknowledged:
+        sum(verdicts, ({ acknowledged }) => acknowledged) +
+        sum(this.uploads.uploads, ({ lines }) => lines.length - 2),
+      delivered: sum(verdicts, ({ delivered }) => delivered),
+      reconnects: sum(verdicts, ({ reconnects }) => reconnects),
+      gaps: sum(verdicts, ({ gaps }) => gaps),
+      breaches: [...verdicts.flatMap(({ breaches }) => breaches), ...strange],
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const reader of this.many) reader.close();
+    for (const reader of [...this.#single.values()].flat()) reader.close();
+    await Promise.all([this.batches.stop(), this.uploads.stop()]);
+    await Promise.all([...this.#last.values()].map((publisher) => publisher.stop()));
+  }
+
+  #readersOf(channel: string): ResumingReader[] {
+    const many = this.many.flatMap((reader) => reader.channels.get(channel) ?? []);
+    return [...many, ...(this.#single.get(channel) ?? [])];
+  }
+}
+
+/** Of an upload whose first and last line a reader saw without a gap in between, it saw every line, in order. */
+function checkUploads({ name, seen }: ResumingReader, uploads: readonly Upload[]): string[] {
+  const breaches: string[] = [];
+  const place = new Map(seen.map((one, index) => [one.kind === 'event' ? one.text : '', index]));
+  for (const { lines } of uploads) {
+    const places = lines.map((line) => place.get(line));
+    const [first] = places;
+    const last = places.at(-1);
+    if (first === undefined || last === undefined) continue;
+    if (seen.slice(first, last).some(({ kind }) => kind === 'gap')) continue;
+    for (const [i, at] of places.entries()) {
+      if (at === undefined) breaches.push(`${name}: "${lines[i]}" of an upload is missing`);
+      else if (at < (places[i - 1] ?? -1)) breaches.push(`${name}: "${lines[i]}" came after its successor`);
+    }
+  }
+  return breaches;
+}
+
+function sum<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((total, one) => total + of(one), 0);
+}
