@@ -23,6 +23,8 @@ export class ChannelRecord {
   readonly attempted = new Set<string>();
 }
 
+class NotAcknowledged extends Error {}
+
 /** Sends one body of many events after the other, and repeats those that were not acknowledged. */
 export abstract class BodiesPublisher {
   /** By channel. */
@@ -65,7 +67,8 @@ export abstract class BodiesPublisher {
 
   protected failed(why: string): never {
     this.failures.set(why, (this.failures.get(why) ?? 0) + 1);
-    throw new Error(why);
+    // An answer such as 400 would come again for ever.
+    throw /^4/.test(why) ? new Error(`a body was refused: ${why}`) : new NotAcknowledged(why);
   }
 
   /** Sends one body, and repeats it until it is acknowledged if failed bodies are repeated. */
@@ -78,8 +81,9 @@ export abstract class BodiesPublisher {
         this.bodies++;
         for (const one of this.#waiting) if (this.bodies >= one.count) one.resolve();
         return;
-      } catch {
+      } catch (error) {
         this.#turn++;
+        if (!(error instanceof NotAcknowledged)) throw error;
         if (!retries) return;
         await delay(50);
       }
