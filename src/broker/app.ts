@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import { ChannelPolicies } from '../events/channel-policies.ts';
 import { FairLoop } from '../delivery/fair-loop.ts';
 import { Disconnector } from '../replicas/disconnector.ts';
+import { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { openBackbone } from './backbone.ts';
 import { openCredentials } from './credentials.ts';
@@ -77,6 +78,8 @@ export async function createApp(
   const publisher = openPublisher(config, {
     log,
     policies,
+    loop,
+    subscribed: new SubscribedChannels({ control, hub }),
     counter,
     credentials,
     revocations,
@@ -104,7 +107,7 @@ export async function createApp(
     version,
     listen: () => servers.listen(),
     async drain() {
-      const ended = connections.drain(config.drainWindow);
+      const ended = Promise.all([connections.drain(config.drainWindow), publisher.drain(config.drainWindow)]);
       servers.sendAway();
       await ended;
       await servers.finish();

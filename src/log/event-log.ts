@@ -99,6 +99,8 @@ export interface AppendOptions {
    * whose channel, key and position are remembered is not appended again.
    */
   readonly idempotencyKey?: string | undefined;
+  /** The position of the first event in the whole body, for a body of several appends. Default: 0. */
+  readonly firstPosition?: number | undefined;
   /** The events are appended only if this is the channel's tail. */
   readonly ifLast?: EventId | undefined;
   /** Ends the channel after the events, in the same atomic step. The log then refuses further events until {@link EventLog.clear}. */
