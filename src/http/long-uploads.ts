@@ -29,7 +29,7 @@ export function allowLongUpload(request: FastifyRequest): void {
  * Refuses an upload of which a part has not arrived. A connection that is closed with unread bytes is reset, and its client may
  * lose the answer. So the rest is read and dropped, until the client stops or some seconds have passed.
  */
-export function refuseUpload(request: FastifyRequest, reply: FastifyReply, error: BrokerError): FastifyReply {
+export function refuseUpload(request: FastifyRequest, reply: FastifyReply, error: BrokerError): void {
   const stream = http2StreamOf(request);
   const { raw: incoming } = request;
   const { raw: response } = reply;
@@ -43,14 +43,13 @@ export function refuseUpload(request: FastifyRequest, reply: FastifyReply, error
     // RFC 9113 §8.1: after a complete answer, the server can stop the rest of the request with NO_ERROR.
     stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
     response.end();
-    return reply;
+    return;
   }
   const timer = setTimeout(() => response.end(), DROP_MS).unref();
   incoming.once('close', () => {
     clearTimeout(timer);
     response.end();
   });
-  return reply;
 }
 
 function http2StreamOf({ raw }: FastifyRequest): Http2ServerRequest['stream'] | undefined {

@@ -1,14 +1,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BrokerError } from '../events/errors.ts';
 import { allowLongUpload, refuseUpload } from '../http/long-uploads.ts';
-import type { PublishAttempt, UploadHead } from '../publish/publish-attempt.ts';
+import type { PublishAnswer, PublishAttempt, UploadHead } from '../publish/publish-attempt.ts';
 import type { Upload, UploadResult } from '../publish/upload.ts';
 
 /** How long an upload may send nothing, in ms. */
 export const UPLOAD_SILENCE_MS = 60_000;
 
 /**
- * Publishes an upload while it arrives (docs/protocol.md §2). Returns the JSON of the answer, or a reply that has been sent.
+ * Publishes an upload while it arrives (docs/protocol.md §2). Returns undefined when an answer has been sent,
+ * or nobody waits for one. (A promise of a reply would wait until the reply is sent.)
  * @param silence how long the upload may send nothing, in ms
  * @throws BrokerError for an upload that has arrived completely
  */
@@ -16,7 +17,7 @@ export async function publishUpload(
   request: FastifyRequest,
   reply: FastifyReply,
   { attempt, head, silence }: { attempt: PublishAttempt; head: UploadHead; silence: number },
-): Promise<{ readonly json: string; readonly replayed: boolean } | FastifyReply> {
+): Promise<PublishAnswer | undefined> {
   const { raw } = request;
   const upload = attempt.upload(head, request.headers['idempotency-key']);
   allowLongUpload(request);
@@ -32,9 +33,10 @@ export async function publishUpload(
     return { json: answerOf(head, result), replayed: result.replayed };
   } catch (error) {
     if (attempt.rateHeaders !== undefined) reply.headers({ ...attempt.rateHeaders });
-    if (raw.destroyed && !raw.complete) return reply.hijack();
     if (raw.complete || !(error instanceof BrokerError)) throw error;
-    return refuseUpload(request, reply, error);
+    if (raw.destroyed) reply.hijack();
+    else refuseUpload(request, reply, error);
+    return undefined;
   } finally {
     clearTimeout(timer);
   }

@@ -109,7 +109,7 @@ export async function publishRoutes(
       const ifLast = conditionOf(request.headers['if-match']);
       const head = { channel, type, end, form, ifLast };
       const result = await publishUpload(request, reply, { attempt, head, silence: uploadSilence });
-      return 'json' in result ? answer(reply, attempt, result) : result;
+      return result === undefined ? reply : answer(reply, attempt, result);
     });
   });
 }
