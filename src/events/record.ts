@@ -1,4 +1,5 @@
 import type { Buffer } from 'node:buffer';
+import type { ChannelName } from './channel-name.ts';
 import { BrokerError } from './errors.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
 
@@ -38,6 +39,11 @@ export interface RecordedFrame {
   readonly version: 0;
   /** The SSE fields, without the id; a view of the record. */
   readonly fields: Buffer;
+}
+
+/** The event that a log appends when it clears a channel. */
+export function clearedEvent(channel: ChannelName): NewEvent {
+  return { type: 'sluice:cleared', data: `{"channel":"${channel}"}` };
 }
 
 /** Returns the record of an event as text. The caller encodes it as UTF-8. */

@@ -95,11 +95,12 @@ export interface AppendOptions {
   /** Which events are kept of the channel from now on. */
   readonly policy: HistoryPolicy;
   /**
-   * 1 to 200 visible ASCII characters. The log remembers the key together with each event's position in `events`. An event
-   * whose channel, key and position are remembered is not appended again.
+   * 1 to 200 visible ASCII characters. The log remembers the key together with each event's position and a digest of the
+   * event. An event whose channel, key and position are remembered is not appended again. An end without events has the
+   * position {@link firstPosition}; any other end belongs to the last event.
    */
   readonly idempotencyKey?: string | undefined;
-  /** The position of the first event in the whole body, for a body of several appends. Default: 0. */
+  /** The position of the first event in a body that several appends publish; 0 when it is not set. */
   readonly firstPosition?: number | undefined;
   /** The events are appended only if this is the channel's tail. */
   readonly ifLast?: EventId | undefined;

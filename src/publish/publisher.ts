@@ -127,7 +127,7 @@ export class Publisher {
           if (list === undefined) return true;
           resolve(list);
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
         return false;
       },

@@ -40,8 +40,8 @@ export interface FailureWords {
   readonly unknown: string;
 }
 
-/** Scripts that write nothing. */
-const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind']);
+/** Scripts that write nothing and are not part of a publish. */
+const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind', 'state']);
 
 /**
  * The Redis client of the event log, the control bus and the counters. Owns the connections, checks their health, and turns

@@ -23,10 +23,12 @@ export class RedisKeys {
     return [`${name}:log`, `${name}:tail`, `${name}:ids`];
   }
 
-  /** One key for each event of an append; it remembers the event's idempotency key. No idempotency key holds a blank. */
-  idempotency(channel: ChannelName, key: string, events: number): string[] {
+  /** One key for each of `count` positions from `start` on; it remembers the idempotency key. No idempotency key holds a blank. */
+  idempotency(channel: ChannelName, key: string, start: number, count: number): string[] {
     const first = `${this.#prefix}{${channel}}:idem:${key}`;
-    return Array.from({ length: events }, (_, index) => (index === 0 ? first : `${first} ${index}`));
+    return Array.from({ length: count }, (_, index) =>
+      start + index === 0 ? first : `${first} ${start + index}`,
+    );
   }
 
   /** The pub/sub channel on which the channel's events are announced. */

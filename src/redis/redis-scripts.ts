@@ -6,7 +6,7 @@ import type { Cluster } from 'ioredis';
 /** The error when too few replicas of Redis have confirmed a write. It has the form of Redis' own errors. */
 export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
 /** Scripts that replicas of Redis must confirm when `waitReplicas` is set. */
-const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'probe']);
+const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'clear', 'probe']);
 /** How long replicas may take to confirm a write, in ms. Shorter than the time-out of a command. */
 const WAIT_MS = 500;
 
@@ -15,6 +15,9 @@ const METHODS = {
   append: 'sluice_appendBuffer',
   read: 'sluice_readBuffer',
   rewind: 'sluice_rewindBuffer',
+  state: 'sluice_stateBuffer',
+  check: 'sluice_checkBuffer',
+  clear: 'sluice_clearBuffer',
   count: 'sluice_countBuffer',
   broadcast: 'sluice_broadcastBuffer',
   probe: 'sluice_probeBuffer',
@@ -22,7 +25,14 @@ const METHODS = {
 export type ScriptName = keyof typeof METHODS;
 
 /** Scripts that begin with the text of channel.lua. */
-const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>(['append', 'read', 'rewind']);
+const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>([
+  'append',
+  'read',
+  'rewind',
+  'state',
+  'check',
+  'clear',
+]);
 
 type Methods<R> = Record<(typeof METHODS)[ScriptName], (...args: (string | number)[]) => R>;
 type ScriptPipeline = Methods<unknown> & {

@@ -58,12 +58,12 @@ export async function publishRoutes(
   const publishList = async (
     request: FastifyRequest,
     reply: FastifyReply,
+    bytes: Buffer,
     form: ListForm,
   ): Promise<FastifyReply> => {
     const attempt = attempts.of(request);
     const { 'idempotency-key': key, 'if-match': condition } = request.headers;
     if (condition !== undefined) throw severalChannels();
-    const bytes = request.body instanceof Buffer ? request.body : Buffer.alloc(0);
     const answered = await turns.take(connectionOf(request), async () => {
       const list = await publisher.readList(bytes, form);
       return await attempt.publishList(list, key);

@@ -179,7 +179,7 @@ describe('beside a future version', () => {
       'an event of another form',
       (id: string, prev: string) => `a${id}\n${prev}\n${id} ${FUTURE.length}\n${FUTURE}`,
     ],
-    ['another form of announcement', (id: string) => `b${id}\nwhatever\0\n\n`],
+    ['another form of announcement', (id: string) => `c${id}\nwhatever\0\n\n`],
   ])('%s is announced: the listener is asked to read up to its id', async (_, message) => {
     const [first] = await appendTexts(log, keys.channel, ['a']);
     const listener = new Listener();

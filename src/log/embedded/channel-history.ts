@@ -7,6 +7,7 @@ import { eventId, idParts, isAfter } from './id-parts.ts';
 export interface ChannelPage {
   readonly events: readonly StoredEvent[];
   readonly tail: EventId;
+  readonly ended: boolean;
   readonly complete: boolean;
   /** How many events follow the position, including those of the page. */
   readonly left: number;
@@ -22,7 +23,7 @@ interface Place {
   readonly left: number;
 }
 
-/** The readable events of one channel: those of its newest `size` events that were appended after `cutoff`. */
+/** The readable events of one channel: those of its newest `size` events that were appended after `cutoff` and not cleared. */
 export class ChannelHistory {
   readonly #channels: ChannelRecords;
   readonly #events: EventRecords;
@@ -49,8 +50,9 @@ export class ChannelHistory {
     const { event, prev, left } = this.#seek((one) => isAfter(this.#events.id(one), position));
     // Then `after` is a kept event, or the id before the oldest kept event.
     const complete = prev === after;
-    const tail = eventId(this.#channels.tail(this.#channel));
-    return { events: this.#copy(event, prev, limit, maxBytes), tail, complete, left };
+    const { tail, status } = this.#channels.state(this.#channel);
+    const events = this.#copy(event, prev, limit, maxBytes);
+    return { events, tail, ended: status === 'ended', complete, left };
   }
 
   /** Returns the id that precedes the newest `count` events. */
@@ -63,7 +65,7 @@ export class ChannelHistory {
   #seek(isBehind: (event: number, ordinal: number) => boolean): Place {
     const events = this.#events;
     const appended = this.#channels.appended(this.#channel);
-    const oldest = appended - this.#size;
+    const oldest = Math.max(appended - this.#size, this.#channels.firstOrdinal(this.#channel));
     const behind = (one: number, at: number): boolean =>
       at >= oldest && isBehind(one, at) && events.at(one) > this.#cutoff;
     const mark = this.#channels

@@ -1,12 +1,15 @@
 import type { ChannelName } from '../../events/channel-name.ts';
-import type { HistoryPolicy } from '../event-log.ts';
+import type { ChannelState, HistoryPolicy } from '../event-log.ts';
 import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
 import { ChannelMarks } from './channel-marks.ts';
-import type { EventRecords } from './event-records.ts';
-import { isAfter } from './id-parts.ts';
+import type { EventHead, EventRecords } from './event-records.ts';
+import { IdleChannels } from './idle-channels.ts';
+import { eventId, isAfter } from './id-parts.ts';
 import type { IdParts } from './id-parts.ts';
 import { RecordOrder } from './record-order.ts';
+import { StatusWord } from './status-word.ts';
+import type { TailMark } from './status-word.ts';
 import { TextTable } from './text-table.ts';
 
 /** These words follow those of the table and the order. They belong to the tail's id and to the id before the first event. */
@@ -27,27 +30,26 @@ const APPENDED = 8;
 const IDLE_SINCE = 9;
 /** How long the channel keeps an event, in ms. */
 const TTL = 10;
-const HEAD = 88;
+/** The word after the doubles. */
+const STATUS = 22;
+const HEAD = 92;
 const MAX_SIZE = 2 ** 32 - 1;
 
 /**
  * The channels, by name. A channel without events and listeners is idle: the log knows only its tail. Idle channels have a
- * memory share of their own, so that they displace no events. When the share is full, channels that never had an event are
- * forgotten first, then the channel that has been idle for longest.
+ * memory share of their own, so that they displace no events.
  */
 export class ChannelRecords {
+  /** Only to be read: this class writes it. */
+  readonly status: StatusWord;
   readonly #blocks: BlockStore;
   readonly #events: EventRecords;
   readonly #table: TextTable;
-  /** `#idle` has the idle channels with a tail of their own. `#silent` has the idle channels that never had an event. */
-  readonly #idle: RecordOrder;
-  readonly #silent: RecordOrder;
-  /** All other channels, in the order in which {@link nextBusy} returns them. */
+  readonly #idle: IdleChannels;
+  /** The channels with events or listeners, in the order in which {@link nextBusy} returns them. */
   readonly #busy: RecordOrder;
-  readonly #idleLimit: number;
   readonly #marks = new Map<number, ChannelMarks>();
   #forgotten: IdParts = { ms: 0, seq: 0 };
-  #idleBytes = 0;
   #listeningBytes = 0;
   #busyCount = 0;
   #shortestTtl = Infinity;
@@ -61,11 +63,16 @@ export class ChannelRecords {
   ) {
     this.#blocks = blocks;
     this.#events = events;
+    this.status = new StatusWord(blocks, STATUS);
     this.#table = new TextTable(blocks, HEAD, expected);
-    this.#idle = new RecordOrder(blocks);
-    this.#silent = new RecordOrder(blocks);
     this.#busy = new RecordOrder(blocks);
-    this.#idleLimit = idleLimit;
+    this.#idle = new IdleChannels(blocks, {
+      limit: idleLimit,
+      idleSince: IDLE_SINCE,
+      isSilent: (channel) => this.appended(channel) === 0 && this.status.mark(channel) === 'open',
+      cost: (channel) => this.#table.cost(channel),
+      forget: (channel) => this.#forget(channel),
+    });
   }
 
   get fixedBytes(): number {
@@ -114,8 +121,17 @@ export class ChannelRecords {
     blocks.setWord(channel, FLOOR_SEQ, seq);
     blocks.setDouble(channel, APPENDED, 0);
     blocks.setDouble(channel, TTL, 0);
-    this.#beginIdle(channel, now);
+    blocks.setWord(channel, STATUS, 0);
+    this.#idle.add(channel, now);
     return channel;
+  }
+
+  /** @param channel may be NONE */
+  state(channel: number): ChannelState {
+    if (channel === NONE) return { tail: eventId(this.#forgotten), status: 'empty' };
+    const mark = this.status.mark(channel);
+    const isEmpty = mark === 'cleared' || (mark === 'open' && this.appended(channel) === 0);
+    return { tail: eventId(this.tail(channel)), status: isEmpty ? 'empty' : mark };
   }
 
   length(channel: number): number {
@@ -139,6 +155,11 @@ export class ChannelRecords {
     return this.#blocks.double(channel, APPENDED);
   }
 
+  /** How many events the channel had before its first event that is neither dropped nor cleared. */
+  firstOrdinal(channel: number): number {
+    return this.appended(channel) - this.length(channel) + this.status.cleared(channel);
+  }
+
   marks(channel: number): ChannelMarks | undefined {
     return this.#marks.get(channel);
   }
@@ -151,11 +172,11 @@ export class ChannelRecords {
     if (ttl > this.#longestTtl) this.#longestTtl = ttl;
   }
 
-  /** Whether the channel's oldest event is too old or one too many. */
+  /** Whether the channel's oldest event is cleared, too old or one too many. */
   hasSurplus(channel: number, now: number): boolean {
     const length = this.length(channel);
     if (length === 0) return false;
-    if (length > this.#blocks.word(channel, SIZE)) return true;
+    if (length > this.#blocks.word(channel, SIZE) || this.status.cleared(channel) > 0) return true;
     return this.#events.at(this.first(channel)) <= now - this.#blocks.double(channel, TTL);
   }
 
@@ -171,7 +192,21 @@ export class ChannelRecords {
     this.#busy.add(channel);
   }
 
-  push(channel: number, event: number, id: IdParts, now: number): void {
+  /** Marks the tail as the end of the channel. */
+  end(channel: number, now: number): void {
+    const wasIdle = this.#isIdle(channel);
+    if (wasIdle) this.#idle.remove(channel);
+    this.status.setMark(channel, 'ended');
+    if (wasIdle) this.#idle.add(channel, now);
+  }
+
+  /** Hides all events. The caller drops them, and pushes the event that says so. */
+  clear(channel: number): void {
+    this.status.setCleared(channel, this.length(channel));
+  }
+
+  /** Adds an event, and marks the tail. */
+  push({ channel, id, at: now }: EventHead, event: number, mark: TailMark): void {
     const blocks = this.#blocks;
     const length = this.length(channel);
     const appended = this.appended(channel);
@@ -186,6 +221,7 @@ export class ChannelRecords {
     blocks.setDouble(channel, TAIL_MS, id.ms);
     blocks.setWord(channel, TAIL_SEQ, id.seq);
     blocks.setDouble(channel, APPENDED, appended + 1);
+    this.status.setMark(channel, mark);
     if (ChannelMarks.due(appended)) this.#mark(channel).push({ event, ordinal: appended });
   }
 
@@ -198,6 +234,8 @@ export class ChannelRecords {
     blocks.setWord(channel, FIRST, this.#events.next(event));
     this.#marks.get(channel)?.drop(event);
     this.#events.drop(event);
+    const cleared = this.status.cleared(channel);
+    if (cleared > 0) this.status.setCleared(channel, cleared - 1);
     const length = this.length(channel) - 1;
     if (length > 0) {
       blocks.setWord(channel, LENGTH, length);
@@ -211,23 +249,15 @@ export class ChannelRecords {
     this.#change(channel, now, () => this.#blocks.setWord(channel, LISTENERS, count));
   }
 
-  /**
-   * Forgets the channel that has been idle for longest, if it was already idle at `cutoff`. Channels that never had an event
-   * go first, because anybody can subscribe to invented names. Returns false when there is no such channel.
-   */
+  /** Forgets one idle channel that was already idle at `cutoff`. Returns false when there is none. */
   forgetIdle(cutoff = Infinity): boolean {
-    return this.#forgetOldest(this.#silent, cutoff) || this.#forgetOldest(this.#idle, cutoff);
+    return this.#idle.forgetOldest(cutoff);
   }
 
-  #forgetOldest(order: RecordOrder, cutoff: number, but = NONE): boolean {
-    const { oldest } = order;
-    if (oldest === NONE || oldest === but || this.#blocks.double(oldest, IDLE_SINCE) > cutoff) return false;
-    const tail = this.tail(oldest);
+  #forget(channel: number): void {
+    const tail = this.tail(channel);
     if (isAfter(tail, this.#forgotten)) this.#forgotten = tail;
-    order.remove(oldest);
-    this.#idleBytes -= this.#table.cost(oldest);
-    this.#table.remove(oldest);
-    return true;
+    this.#table.remove(channel);
   }
 
   /** Makes a change that may make the channel idle or busy, and updates orders and byte counts. */
@@ -238,34 +268,15 @@ export class ChannelRecords {
     change();
     if (this.#onlyListens(channel)) this.#listeningBytes += cost;
     if (wasIdle && !this.#isIdle(channel)) {
-      this.#orderOf(channel).remove(channel);
-      this.#idleBytes -= cost;
+      this.#idle.remove(channel);
       this.#busy.add(channel);
       this.#busyCount++;
     }
     if (!wasIdle && this.#isIdle(channel)) {
       this.#busy.remove(channel);
       this.#busyCount--;
-      this.#beginIdle(channel, now);
+      this.#idle.add(channel, now);
     }
-  }
-
-  #beginIdle(channel: number, now: number): void {
-    this.#blocks.setDouble(channel, IDLE_SINCE, now);
-    this.#orderOf(channel).add(channel);
-    this.#idleBytes += this.#table.cost(channel);
-    while (this.#idleBytes > this.#idleLimit && this.#forgetAnother(channel));
-  }
-
-  #forgetAnother(channel: number): boolean {
-    return (
-      this.#forgetOldest(this.#silent, Infinity, channel) || this.#forgetOldest(this.#idle, Infinity, channel)
-    );
-  }
-
-  /** The order in which an idle channel is. */
-  #orderOf(channel: number): RecordOrder {
-    return this.appended(channel) === 0 ? this.#silent : this.#idle;
   }
 
   #isIdle(channel: number): boolean {

@@ -1,6 +1,6 @@
 import type { ChannelName } from '../../events/channel-name.ts';
 import { BrokerError } from '../../events/errors.ts';
-import { HEALTHY, PAGE_BYTES, TAIL_TTL_MS, refuseTooMany } from '../event-log.ts';
+import { HEALTHY, PAGE_BYTES, refuseTooMany } from '../event-log.ts';
 import type {
   AppendOptions,
   Appended,
@@ -11,16 +11,19 @@ import type {
   LogListener,
   LogPage,
 } from '../event-log.ts';
-import { ORIGIN } from '../../events/event.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../events/event.ts';
-import { recordHead } from '../../events/record.ts';
+import { clearedEvent, recordHead } from '../../events/record.ts';
+import { channelEnded, tailMismatch } from '../append-refusals.ts';
+import { BackgroundSweep } from './background-sweep.ts';
 import { BlockStore, NONE } from './block-store.ts';
 import { ChannelHistory } from './channel-history.ts';
 import { ChannelRecords } from './channel-records.ts';
 import { EventRecords } from './event-records.ts';
-import type { EventHead } from './event-records.ts';
+import type { EventHead, NewRecord } from './event-records.ts';
 import { eventId, nextId } from './id-parts.ts';
-import { RememberedKeys } from './remembered-keys.ts';
+import { RememberedKeys, keyedPositions } from './remembered-keys.ts';
+import type { KeyedPosition } from './remembered-keys.ts';
+import type { TailMark } from './status-word.ts';
 
 export interface MemoryEventLogOptions {
   /** How long an idempotency key is remembered, in ms. */
@@ -35,9 +38,6 @@ export interface MemoryEventLogOptions {
 
 /** The share of the memory that idempotency keys may take, and that idle channels may take. */
 const SHARE = 1 / 4;
-const SWEEP_MS = 10_000;
-/** How long one slice of a sweep may hold the event loop, in ms. */
-const SLICE_MS = 5;
 /** How many events a channel drops at most for each appended event, after its size was lowered. */
 const MAX_DROPPED = 64;
 /** The number of blocks of a channel with one small event. */
@@ -46,16 +46,22 @@ const SMALL_CHANNEL = 2;
 const CHANNEL = 3;
 
 /** An event to append. */
-interface Fresh {
+interface Fresh extends NewRecord {
   /** The event's place among those of the append. */
   readonly index: number;
-  /** The part of the record before the data. */
-  readonly head: string;
-  readonly data: string;
-  /** The size of the record in bytes. */
-  readonly bytes: number;
-  /** The name under which the event's id is remembered. */
-  readonly key: string | undefined;
+  readonly key: KeyedPosition | undefined;
+}
+
+/** What an append that is not refused does. */
+interface AppendStep {
+  readonly channel: ChannelName;
+  /** The record of the channel, or NONE. */
+  readonly record: number;
+  readonly fresh: readonly Fresh[];
+  readonly policy: HistoryPolicy;
+  readonly now: number;
+  /** The mark of the tail after the step. */
+  readonly mark: TailMark;
 }
 
 /**
@@ -76,10 +82,9 @@ export class MemoryEventLog implements EventLog {
   /** The ids of appended events, by channel and idempotency key. */
   readonly #keys: RememberedKeys;
   readonly #listeners = new Map<ChannelName, Set<LogListener>>();
-  readonly #sweep: NodeJS.Timeout;
+  readonly #sweep: BackgroundSweep;
   /** The memory of an empty log. */
   readonly #fixed: number;
-  #closed = false;
 
   constructor(options: MemoryEventLogOptions) {
     const { maxBytes } = options;
@@ -90,10 +95,14 @@ export class MemoryEventLog implements EventLog {
       expected: maxBytes / (SMALL_CHANNEL * this.#blocks.cost(1)),
       idleLimit: maxBytes * SHARE,
     });
-    this.#keys = new RememberedKeys(this.#blocks, maxBytes * SHARE);
+    this.#keys = new RememberedKeys(this.#blocks, { limit: maxBytes * SHARE, ttl: options.idempotencyTtl });
     this.#fixed = this.#keys.fixedBytes + this.#channels.fixedBytes;
-    this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
-    this.#sweep.unref();
+    this.#sweep = new BackgroundSweep({
+      channels: this.#channels,
+      events: this.#events,
+      keys: this.#keys,
+      steadyClock: this.#steady,
+    });
   }
 
   /** The memory of the log, in bytes, with its bookkeeping. Channels with listeners and without events do not count. */
@@ -104,28 +113,30 @@ export class MemoryEventLog implements EventLog {
   async append(
     channel: ChannelName,
     events: readonly NewEvent[],
-    { policy, idempotencyKey }: AppendOptions,
+    options: AppendOptions,
   ): Promise<readonly Appended[]> {
     refuseTooMany(events);
+    const { policy, ifLast, end = false } = options;
     const now = this.#steady();
-    const keys = idempotencyKey === undefined ? undefined : keysOf(channel, idempotencyKey, events.length);
-    const known = keys?.map((key) => this.#keys.get(key, now - this.#options.idempotencyTtl));
+    const keys = keyedPositions(channel, events, options);
     const results: Appended[] = [];
     const fresh: Fresh[] = [];
+    const count = Math.max(events.length, end ? 1 : 0);
     // No iterator and no closure for each event: nearly all appends are of one event, and this is the path of each.
-    for (let index = 0; index < events.length; index++) {
-      const event = events[index] as NewEvent;
-      const { data } = event;
-      const parts = known?.[index];
-      if (parts !== undefined) {
-        results[index] = { id: eventId(parts), replayed: true };
-        continue;
-      }
-      const head = recordHead(event);
-      const bytes = Buffer.byteLength(head) + Buffer.byteLength(data);
-      fresh.push({ index, head, data, bytes, key: keys?.[index] });
+    for (let index = 0; index < count; index++) {
+      const key = keys?.[index];
+      const known = key === undefined ? undefined : this.#keys.recall(key, now);
+      const event = events[index];
+      if (known !== undefined) results[index] = { id: eventId(known), replayed: true };
+      else if (event !== undefined) fresh.push(freshEvent(event, index, key));
     }
-    if (fresh.length > 0) this.#appendFresh(channel, fresh, policy, now, results);
+    const ends = end && results[count - 1] === undefined;
+    if (fresh.length === 0 && !ends) return results;
+    this.#refuseTooLarge(fresh);
+    const record = this.#channels.find(channel);
+    this.#refuseUnmet(record, ifLast);
+    if (fresh.length === 0) return [this.#end(channel, policy, keys?.[0], now)];
+    this.#appendFresh({ channel, record, fresh, policy, now, mark: ends ? 'ended' : 'open' }, results);
     return results;
   }
 
@@ -135,22 +146,29 @@ export class MemoryEventLog implements EventLog {
       const known = eventId(this.#channels.forgotten);
       return { events: [], tail: known, ended: false, complete: after === known, room: 0 };
     }
-    const { events, tail, complete, left } = history.page(after, limit, PAGE_BYTES);
-    return { events, tail, ended: false, complete, room: Math.max(0, policy.size - left) };
+    const { left, ...page } = history.page(after, limit, PAGE_BYTES);
+    return { ...page, room: Math.max(0, policy.size - left) };
   }
 
-  async checkKeys(): Promise<void> {
-    await Promise.resolve();
+  async checkKeys(channel: ChannelName, events: readonly NewEvent[], options: AppendOptions): Promise<void> {
+    const now = this.#steady();
+    for (const key of keyedPositions(channel, events, options) ?? []) this.#keys.recall(key, now);
   }
 
   async state(channel: ChannelName): Promise<ChannelState> {
-    const record = this.#channels.find(channel);
-    const tail = eventId(record === NONE ? this.#channels.forgotten : this.#channels.tail(record));
-    return { tail, status: tail === ORIGIN ? 'empty' : 'open' };
+    return this.#channels.state(this.#channels.find(channel));
   }
 
-  async clear(): Promise<boolean> {
-    return false;
+  async clear(channel: ChannelName, policy: HistoryPolicy): Promise<boolean> {
+    const record = this.#channels.find(channel);
+    if (this.#channels.state(record).status === 'empty') return false;
+    const now = this.#steady();
+    this.#channels.clear(record);
+    this.#channels.setPolicy(record, policy);
+    const fresh = [freshEvent(clearedEvent(channel), 0, undefined)];
+    this.#appendFresh({ channel, record, fresh, policy, now, mark: 'cleared' }, []);
+    this.#sweep.dropCleared(channel);
+    return true;
   }
 
   async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
@@ -165,8 +183,7 @@ export class MemoryEventLog implements EventLog {
     listeners.add(listener);
     this.#channels.setListeners(record, listeners.size, now);
     queueMicrotask(() => {
-      if (listeners.has(listener))
-        listener.onFollowing({ tail: eventId(this.#channels.tail(record)), status: 'open' });
+      if (listeners.has(listener)) listener.onFollowing(this.#channels.state(record));
     });
     return () => {
       if (!listeners.delete(listener)) return;
@@ -180,8 +197,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearInterval(this.#sweep);
+    this.#sweep.close();
   }
 
   #history(channel: ChannelName, { size, ttl }: HistoryPolicy): ChannelHistory | undefined {
@@ -191,19 +207,35 @@ export class MemoryEventLog implements EventLog {
     return new ChannelHistory(this.#channels, this.#events, record, { size, cutoff });
   }
 
-  /** Appends all events, puts their ids into `results` and calls the listeners; or throws and appends none. */
-  #appendFresh(
-    channel: ChannelName,
-    fresh: readonly Fresh[],
-    policy: HistoryPolicy,
-    now: number,
-    results: Appended[],
-  ): void {
-    this.#refuseTooLarge(fresh);
-    let record = this.#channels.open(channel, now);
+  /** Checks that the channel takes events, and that `ifLast` is its tail. */
+  #refuseUnmet(record: number, ifLast: EventId | undefined): void {
+    if (record !== NONE && this.#channels.status.mark(record) === 'ended') throw channelEnded();
+    if (ifLast === undefined) return;
+    const { tail } = this.#channels.state(record);
+    if (ifLast !== tail) throw tailMismatch(tail);
+  }
+
+  /** Ends the channel without an event. */
+  #end(channel: ChannelName, policy: HistoryPolicy, key: KeyedPosition | undefined, now: number): Appended {
+    const record = this.#channels.open(channel, now);
+    this.#channels.setPolicy(record, policy);
+    this.#channels.end(record, now);
+    const tail = this.#channels.tail(record);
+    if (key !== undefined) this.#keys.set(key, tail, now);
+    this.#limitMemory(now);
+    const id = eventId(tail);
+    for (const listener of this.#listeners.get(channel) ?? []) listener.onEnded(id);
+    return { id, replayed: false };
+  }
+
+  /** Appends all events, puts their ids into `results` and calls the listeners. */
+  #appendFresh(step: AppendStep, results: Appended[]): void {
+    const { channel, fresh, policy, now, mark } = step;
+    let record = step.record === NONE ? this.#channels.open(channel, now) : step.record;
     this.#channels.setPolicy(record, policy);
     const listeners = this.#listeners.get(channel);
     const heard: StoredEvent[] = [];
+    const last = fresh.at(-1);
     for (const event of fresh) {
       // A channel that keeps no events is idle after each event, and may be forgotten to make room.
       if (policy.size === 0) record = this.#channels.open(channel, now);
@@ -212,19 +244,21 @@ export class MemoryEventLog implements EventLog {
       const id = eventId(parts);
       results[event.index] = { id, replayed: false };
       const about = { channel: record, id: parts, at: now };
+      const ownMark = event === last ? mark : 'open';
       if (listeners === undefined) {
-        const added = this.#events.add(about, event.head, event.data, event.bytes);
-        this.#channels.push(record, added, parts, now);
+        this.#channels.push(about, this.#events.add(about, event), ownMark);
       } else {
         // RecentEvents may keep the record for long, so it must not be a slice of a shared buffer.
         const encoded = Buffer.allocUnsafeSlow(event.bytes);
         encoded.write(event.data, encoded.write(event.head));
-        this.#channels.push(record, this.#events.addEncoded(about, encoded), parts, now);
+        this.#channels.push(about, this.#events.addEncoded(about, encoded), ownMark);
         heard.push({ id, prev: eventId(tail), record: encoded });
       }
       this.#keep(about, event.key, policy.size);
     }
-    if (listeners !== undefined) for (const listener of listeners) listener.onEvents(heard);
+    for (const listener of listeners ?? []) listener.onEvents(heard);
+    const end = mark === 'ended' ? heard.at(-1)?.id : undefined;
+    if (end !== undefined) for (const listener of listeners ?? []) listener.onEnded(end);
   }
 
   #refuseTooLarge(fresh: readonly Fresh[]): void {
@@ -238,11 +272,15 @@ export class MemoryEventLog implements EventLog {
   }
 
   /** After one appended event: remembers its key, and enforces the limit of the channel, then the limit of the whole log. */
-  #keep(about: EventHead, key: string | undefined, size: number): void {
+  #keep(about: EventHead, key: KeyedPosition | undefined, size: number): void {
     if (key !== undefined) this.#keys.set(key, about.id, about.at);
     for (let i = 0; i < MAX_DROPPED && this.#channels.length(about.channel) > size; i++)
       this.#channels.dropOldest(about.channel, about.at);
-    while (this.bytes > this.#options.maxBytes && this.#makeRoom(about.at));
+    this.#limitMemory(about.at);
+  }
+
+  #limitMemory(now: number): void {
+    while (this.bytes > this.#options.maxBytes && this.#makeRoom(now));
   }
 
   /** Drops the oldest event. Forgets idle channels and keys, which have shares of their own, only when one event is left. */
@@ -252,53 +290,10 @@ export class MemoryEventLog implements EventLog {
     this.#channels.dropOldest(this.#events.channel(oldest), now);
     return true;
   }
-
-  /** Drops events that are too old. These can be a million events, so it works in slices. */
-  #expire(): void {
-    if (this.#closed) return;
-    const { shortest, longest } = this.#channels.ttlRange;
-    // When all channels have the same ttl, the oldest event of all expires first, and no channel needs a check of its own.
-    this.#expireSlice({ channels: shortest < longest ? this.#channels.busyCount : 0 });
-  }
-
-  /** @param left counts the channels whose own oldest event this sweep has yet to check */
-  #expireSlice(left: { channels: number }): void {
-    if (this.#closed) return;
-    const until = performance.now() + SLICE_MS;
-    const now = this.#steady();
-    for (let count = 1; this.#expireOne(left, now); count++) {
-      if (count % 64 === 0 && performance.now() >= until) {
-        setImmediate(() => this.#expireSlice(left));
-        return;
-      }
-    }
-  }
-
-  #expireOne(left: { channels: number }, now: number): boolean {
-    const channels = this.#channels;
-    const { oldest } = this.#events;
-    if (oldest !== NONE && channels.hasSurplus(this.#events.channel(oldest), now)) {
-      channels.dropOldest(this.#events.channel(oldest), now);
-      return true;
-    }
-    if (left.channels > 0) {
-      const channel = channels.nextBusy();
-      if (channel !== NONE && channels.hasSurplus(channel, now)) {
-        channels.dropOldest(channel, now);
-        return true;
-      }
-      if (channel !== NONE) channels.turnBusy();
-      left.channels--;
-      return true;
-    }
-    return (
-      this.#keys.forgetOldest(now - this.#options.idempotencyTtl) || channels.forgetIdle(now - TAIL_TTL_MS)
-    );
-  }
 }
 
-/** The names under which the ids of an append's events are remembered. All names but the first end in the position. */
-function keysOf(channel: ChannelName, key: string, count: number): string[] {
-  const first = `${channel} ${key}`;
-  return Array.from({ length: count }, (_, index) => (index === 0 ? first : `${first} ${index}`));
+function freshEvent(event: NewEvent, index: number, key: KeyedPosition | undefined): Fresh {
+  const { data } = event;
+  const head = recordHead(event);
+  return { index, head, data, bytes: Buffer.byteLength(head) + Buffer.byteLength(data), key };
 }

@@ -10,6 +10,7 @@ const DASH = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 const FORM_A = 0x61;
+const FORM_B = 0x62;
 const LAST_FORM = 0x7a;
 const ID_FIELD = Buffer.from('id: ');
 const VERSION_0 = Buffer.from('0');
@@ -19,34 +20,40 @@ const SAFE_DIGITS = 19;
 const LENGTH_DIGITS = 10;
 
 /** An announcement of a newer release that this broker cannot read. `unknown` is the id of its last event. */
-export interface UnknownAnnouncement {
+interface UnknownAnnouncement {
   readonly unknown: EventId;
 }
 
+/** The announcement of the end of a channel, with the channel's tail. */
+interface EndAnnouncement {
+  readonly ended: EventId;
+}
+
+type Announcement = readonly StoredEvent[] | EndAnnouncement | UnknownAnnouncement;
+
 /**
- * Reads the announcement of an append. Returns undefined for a message that no broker has written: any user of Redis with
+ * Reads the announcement of an append or of an end. Returns undefined for a message that no broker has written: any user of Redis with
  * the right to PUBLISH can send messages to this pub/sub channel.
  *
- *     announcement = form-a | later-form | form-0
+ *     announcement = form-a | form-b | later-form | form-0
  *     form-a       = "a" last-id LF prev LF 1*event
  *     event        = id SP length LF record          ; length is the record's, in bytes
- *     later-form   = %x62-7A last-id LF *OCTET       ; "b" to "z", of later releases
+ *     form-b       = "b" tail LF                     ; the end of the channel
+ *     later-form   = %x63-7A last-id LF *OCTET       ; "c" to "z", of later releases
  *     form-0       = prev LF "id: " id LF SSE-fields ; of the previous release, one event
  */
-export function parseAnnouncement(message: Buffer): readonly StoredEvent[] | UnknownAnnouncement | undefined {
+export function parseAnnouncement(message: Buffer): Announcement | undefined {
   const [form = 0] = message;
   if (form < FORM_A || form > LAST_FORM) return parseFormZero(message);
   const headEnd = message.indexOf(LF);
   const last = idAt(message, 1, headEnd);
   if (last === undefined) return undefined;
-  return form === FORM_A ? parseEvents(message, headEnd + 1, last) : { unknown: last };
+  if (form === FORM_A) return parseEvents(message, headEnd + 1, last);
+  if (form !== FORM_B) return { unknown: last };
+  return message.length === headEnd + 1 ? { ended: last } : undefined;
 }
 
-function parseEvents(
-  message: Buffer,
-  start: number,
-  last: EventId,
-): readonly StoredEvent[] | UnknownAnnouncement | undefined {
+function parseEvents(message: Buffer, start: number, last: EventId): Announcement | undefined {
   const prevEnd = message.indexOf(LF, start);
   let prev = idAt(message, start, prevEnd);
   const events: StoredEvent[] = [];

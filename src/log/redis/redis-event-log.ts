@@ -1,4 +1,6 @@
 import type { ChannelName } from '../../events/channel-name.ts';
+import { digestsOf } from '../append-digests.ts';
+import { keyReused } from '../append-refusals.ts';
 import { PAGE_BYTES, TAIL_TTL_MS, refuseTooMany } from '../event-log.ts';
 import type {
   AppendOptions,
@@ -10,14 +12,13 @@ import type {
   LogListener,
   LogPage,
 } from '../event-log.ts';
-import { ORIGIN } from '../../events/event.ts';
 import type { EventId, NewEvent } from '../../events/event.ts';
-import { encodeRecord } from '../../events/record.ts';
+import { clearedEvent, encodeRecord } from '../../events/record.ts';
 import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from '../../redis/redis-keys.ts';
 import type { ScriptName } from '../../redis/redis-scripts.ts';
-import { appendedOf, eventIdOf, pageOf } from './script-replies.ts';
+import { appendedOf, eventIdOf, pageOf, stateOf } from './script-replies.ts';
 import { Turns } from '../../redis/turns.ts';
 
 export interface RedisEventLogOptions {
@@ -26,8 +27,6 @@ export interface RedisEventLogOptions {
   readonly idempotencyTtl: number;
 }
 
-/** For reading the tail, which does not depend on the policy. */
-const NOTHING_KEPT: HistoryPolicy = { size: 0, ttl: 0 };
 /** The largest number of pages read at the same time. Each page can be as large as the largest event. */
 const PAGES_AT_ONCE = 32;
 
@@ -35,6 +34,16 @@ const APPEND_WORDS: FailureWords = {
   nothingDone: 'Nothing was published.',
   next: 'Try again with the same Idempotency-Key.',
   unknown: 'The event may have been published. Try again with the same Idempotency-Key.',
+};
+const CHECK_WORDS: FailureWords = {
+  nothingDone: 'Nothing was published.',
+  next: 'Try again with the same Idempotency-Key.',
+  unknown: 'Nothing was published. Try again with the same Idempotency-Key.',
+};
+const CLEAR_WORDS: FailureWords = {
+  nothingDone: 'Nothing was deleted.',
+  next: 'Try again.',
+  unknown: 'The channel may have been deleted. Try again.',
 };
 const READ_WORDS: FailureWords = {
   nothingDone: 'Nothing was read.',
@@ -61,38 +70,53 @@ export class RedisEventLog implements EventLog {
   async append(
     channel: ChannelName,
     events: readonly NewEvent[],
-    { policy: { size, ttl }, idempotencyKey }: AppendOptions,
+    options: AppendOptions,
   ): Promise<readonly Appended[]> {
     refuseTooMany(events);
-    const keys: [string, ...string[]] = [...this.#keys.channel(channel)];
-    if (idempotencyKey !== undefined)
-      keys.push(...this.#keys.idempotency(channel, idempotencyKey, events.length));
-    const live = this.#keys.live(channel);
-    const args = [size, ttl, ttl + TAIL_TTL_MS, this.#options.idempotencyTtl, live, this.#announce];
-    return appendedOf(await this.#run('append', keys, [...args, ...events.map(encodeRecord)]));
+    const { policy, ifLast = '', end = false } = options;
+    if (events.length === 0 && !end) return [];
+    const records = events.map(encodeRecord);
+    const { keys, digests } = this.#positions(channel, records, options);
+    const args = [
+      ...this.#keeping(policy),
+      this.#options.idempotencyTtl,
+      ...this.#announcing(channel),
+      ifLast,
+      end ? 1 : 0,
+      records.length,
+    ];
+    const allKeys = [...this.#keys.channel(channel), ...keys] as const;
+    return appendedOf(
+      await this.#run('append', allKeys, [policy.size, ...args, ...records, ...digests], APPEND_WORDS),
+    );
   }
 
   async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
     const args = [after, limit, PAGE_BYTES, policy.size, policy.ttl];
     const keys = this.#keys.channel(channel);
-    return pageOf(await this.#pages.take(() => this.#run('read', keys, args)));
+    return pageOf(await this.#pages.take(() => this.#run('read', keys, args, READ_WORDS)));
   }
 
-  async checkKeys(): Promise<void> {
-    await Promise.resolve();
+  async checkKeys(channel: ChannelName, events: readonly NewEvent[], options: AppendOptions): Promise<void> {
+    const { keys, digests } = this.#positions(channel, events.map(encodeRecord), options);
+    const [first, ...rest] = keys;
+    if (first === undefined) return;
+    if ((await this.#run('check', [first, ...rest], digests, CHECK_WORDS)) !== 1) throw keyReused();
   }
 
   async state(channel: ChannelName): Promise<ChannelState> {
-    const tail = await this.rewind(channel, 0, NOTHING_KEPT);
-    return { tail, status: tail === ORIGIN ? 'empty' : 'open' };
+    return stateOf(await this.#run('state', this.#keys.channel(channel), [], READ_WORDS));
   }
 
-  async clear(): Promise<boolean> {
-    return false;
+  async clear(channel: ChannelName, policy: HistoryPolicy): Promise<boolean> {
+    const record = encodeRecord(clearedEvent(channel));
+    const args = [...this.#keeping(policy), ...this.#announcing(channel), record];
+    return (await this.#run('clear', this.#keys.channel(channel), args, CLEAR_WORDS)) === 1;
   }
 
   async rewind(channel: ChannelName, count: number, { size, ttl }: HistoryPolicy): Promise<EventId> {
-    return eventIdOf(await this.#run('rewind', this.#keys.channel(channel), [count, size, ttl]));
+    const args = [count, size, ttl];
+    return eventIdOf(await this.#run('rewind', this.#keys.channel(channel), args, READ_WORDS));
   }
 
   follow(channel: ChannelName, listener: LogListener): () => void {
@@ -108,12 +132,33 @@ export class RedisEventLog implements EventLog {
     this.#options.client.close();
   }
 
+  /** The keys and the digests of the positions of an append; none without an idempotency key. */
+  #positions(
+    channel: ChannelName,
+    records: readonly string[],
+    { idempotencyKey, firstPosition = 0, end = false }: AppendOptions,
+  ): { readonly keys: readonly string[]; readonly digests: readonly string[] } {
+    if (idempotencyKey === undefined) return { keys: [], digests: [] };
+    const digests = digestsOf(records, end);
+    return { keys: this.#keys.idempotency(channel, idempotencyKey, firstPosition, digests.length), digests };
+  }
+
+  /** Arguments of a script: how long to keep an event, and how long the tail outlives it. */
+  #keeping({ ttl }: HistoryPolicy): [number, number] {
+    return [ttl, ttl + TAIL_TTL_MS];
+  }
+
+  /** Arguments of a script: the pub/sub channel, and the command that publishes to it. */
+  #announcing(channel: ChannelName): [string, string] {
+    return [this.#keys.live(channel), this.#announce];
+  }
+
   #run(
     script: ScriptName,
     keys: readonly [string, ...string[]],
     args: readonly (string | number)[],
+    words: FailureWords,
   ): Promise<unknown> {
-    const words = script === 'append' ? APPEND_WORDS : READ_WORDS;
     return this.#options.client.run(script, keys, args, words);
   }
 }

@@ -50,6 +50,8 @@ class Follower implements PubSubListener {
   #interruptions = 0;
   /** The last event of an announcement that could not be read and came before the tail was known. */
   #unread: EventId | undefined;
+  /** The tail of an end that was announced before the tail was known. */
+  #ended: EventId | undefined;
 
   constructor(read: () => Promise<ChannelState>, listener: LogListener) {
     this.#read = read;
@@ -88,9 +90,16 @@ class Follower implements PubSubListener {
   onMessage(message: Buffer): void {
     const announced = parseAnnouncement(message);
     if (announced === undefined) return;
-    if (!('unknown' in announced)) this.#listener.onEvents(announced);
-    else if (this.#state === 'following') this.#miss(announced.unknown);
-    else this.#unread = announced.unknown;
+    const isFollowing = this.#state === 'following';
+    if ('unknown' in announced) {
+      if (isFollowing) this.#miss(announced.unknown);
+      else this.#unread = announced.unknown;
+    } else if ('ended' in announced) {
+      if (isFollowing) this.#listener.onEnded(announced.ended);
+      else this.#ended = announced.ended;
+    } else {
+      this.#listener.onEvents(announced);
+    }
   }
 
   /** As if the announcement were lost: the channel reads the log, which says why it cannot give the event. */
@@ -113,8 +122,13 @@ class Follower implements PubSubListener {
     this.#state = 'following';
     if (resumed) this.#listener.onResumed(state);
     else this.#listener.onFollowing(state);
+    const ended = this.#ended;
     const unread = this.#unread;
+    this.#ended = undefined;
     this.#unread = undefined;
+    // A later tail shows that the channel was cleared after its end.
+    if (ended !== undefined && state.status !== 'ended' && compareEventIds(state.tail, ended) <= 0)
+      this.#listener.onEnded(ended);
     if (unread !== undefined && compareEventIds(state.tail, unread) < 0) this.#miss(unread);
   }
 }

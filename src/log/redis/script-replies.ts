@@ -1,18 +1,45 @@
 import type { Buffer } from 'node:buffer';
 import { BrokerError } from '../../events/errors.ts';
-import type { Appended, LogPage } from '../event-log.ts';
-import { parseEventId } from '../../events/event.ts';
+import { channelEnded, keyReused, tailMismatch } from '../append-refusals.ts';
+import type { Appended, ChannelState, LogPage } from '../event-log.ts';
+import { ORIGIN, parseEventId } from '../../events/event.ts';
 import type { EventId, StoredEvent } from '../../events/event.ts';
 import { isKnownVersion, unknownVersion } from '../../events/record.ts';
 import { ownBytes } from './announcement.ts';
 
-/** Reads the reply of append.lua. */
+/**
+ * Reads the reply of append.lua.
+ * @throws BrokerError `channel-ended`, `tail-mismatch`, `idempotency-key-reused`
+ */
 export function appendedOf(reply: unknown): readonly Appended[] {
-  const flat = reply as (Buffer | number)[];
+  const [outcome, ...flat] = reply as [Buffer, ...(Buffer | number)[]];
+  switch (outcome.toString()) {
+    case 'ended':
+      throw channelEnded();
+    case 'mismatch':
+      throw tailMismatch(eventIdOf(flat[0]));
+    case 'reused':
+      throw keyReused();
+    default:
+  }
   const appended: Appended[] = [];
   for (let i = 0; i + 1 < flat.length; i += 2)
     appended.push({ id: eventIdOf(flat[i]), replayed: flat[i + 1] === 1 });
   return appended;
+}
+
+/** Reads the reply of state.lua. */
+export function stateOf(reply: unknown): ChannelState {
+  const [id, mark] = reply as [Buffer, Buffer];
+  const tail = eventIdOf(id);
+  switch (mark.toString()) {
+    case 'ended':
+      return { tail, status: 'ended' };
+    case 'cleared':
+      return { tail, status: 'empty' };
+    default:
+      return { tail, status: tail === ORIGIN ? 'empty' : 'open' };
+  }
 }
 
 /**
@@ -20,7 +47,7 @@ export function appendedOf(reply: unknown): readonly Appended[] {
  * @throws BrokerError `log-unavailable` (trouble `version`) when that is the first record
  */
 export function pageOf(reply: unknown): LogPage {
-  const [tail, complete, room, ...flat] = reply as [Buffer, number, number, ...Buffer[]];
+  const [tail, complete, room, ended, ...flat] = reply as [Buffer, number, number, number, ...Buffer[]];
   const events: StoredEvent[] = [];
   for (let i = 0; i + 2 < flat.length; i += 3) {
     const [id, prev, record] = flat.slice(i, i + 3) as [Buffer, Buffer, Buffer];
@@ -30,7 +57,7 @@ export function pageOf(reply: unknown): LogPage {
     }
     events.push({ id: eventIdOf(id), prev: eventIdOf(prev), record: ownBytes(record) });
   }
-  return { events, tail: eventIdOf(tail), ended: false, complete: complete === 1, room };
+  return { events, tail: eventIdOf(tail), ended: ended === 1, complete: complete === 1, room };
 }
 
 /**

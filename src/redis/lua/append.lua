@@ -5,72 +5,94 @@
 -- KEYS[1]    the channel's stream
 -- KEYS[2]    the channel's tail
 -- KEYS[3]    the index of the stream
--- KEYS[4…]   for each event, the key that remembers its idempotency key; none without an idempotency key
+-- KEYS[4…]   for each event, the key that remembers its idempotency key; one key for an end without events; none without an
+--            idempotency key
 -- ARGV[1]    events to keep
 -- ARGV[2]    how long to keep an event, and the stream after its last append, ms
 -- ARGV[3]    how long the tail outlives its last append, ms
 -- ARGV[4]    how long to remember the idempotency keys, ms
 -- ARGV[5]    the pub/sub channel
 -- ARGV[6]    PUBLISH, or SPUBLISH in a cluster
--- ARGV[7…]   each event's record
+-- ARGV[7]    append only if this is the tail; empty for no condition
+-- ARGV[8]    1 to end the channel, else 0
+-- ARGV[9]    the number of events
+-- ARGV[10…]  each event's record, then for each of KEYS[4…] the digest to remember
 --
--- Result     {id, known, id, known, …}; known is 1 when the event's idempotency key was known and the event was not
---            appended, else 0
--- Announced  one message for all appended events, in the form that announcement.ts reads
+-- Result     {'appended', id, known, id, known, …}; known is 1 when the event's idempotency key was known and the event was
+--            not appended, else 0. For an end without events, the tail. Or, and then nothing was done:
+--            {'ended'}, {'mismatch', the tail}, or {'reused'} when an idempotency key remembers another digest
+-- Announced  one message for all appended events, then one for the end, in the forms that announcement.ts reads
 
 -- The index of the first record in ARGV.
-local RECORDS = 7
+local RECORDS = 10
 -- One append drops at most one event for each event that it appends, and this many more. So an append stays short after the
 -- limit was lowered.
 local MAX_DROPPED = 31
 -- Bytes of the events that one append drops beyond MAX_DROPPED: it takes time to free large events.
 local MAX_DROPPED_BYTES = 4194304
--- The largest number of entries that one command may trim. Redis frees whole nodes of a stream; a node has up to 100 small
--- entries or one large entry. This and other constant arguments are texts: Redis takes 0.2 µs to print a number.
-local MAX_TRIMMED = '128'
+-- The largest number of entries that one command may trim, for one appended event and for several. Redis frees whole nodes
+-- of a stream; a node has up to 100 small entries or one large entry. These and other constant arguments are texts: Redis
+-- takes 0.2 µs to print a number.
+local MAX_TRIMMED, MAX_TRIMMED_BY_SEVERAL = '128', '512'
 
--- The number of texts that join24 joins.
-local WIDTH = 24
-
--- One expression with many operands makes no texts in between.
-local function join24(t, i)
-  return t[i] .. t[i + 1] .. t[i + 2] .. t[i + 3] .. t[i + 4] .. t[i + 5] .. t[i + 6] .. t[i + 7] .. t[i + 8]
-    .. t[i + 9] .. t[i + 10] .. t[i + 11] .. t[i + 12] .. t[i + 13] .. t[i + 14] .. t[i + 15] .. t[i + 16]
-    .. t[i + 17] .. t[i + 18] .. t[i + 19] .. t[i + 20] .. t[i + 21] .. t[i + 22] .. t[i + 23]
+-- Redis hashes each text that a script makes, at a nanosecond or more for a byte. One expression with many operands makes no
+-- texts in between; table.concat does.
+local function join24(t)
+  return t[1] .. t[2] .. t[3] .. t[4] .. t[5] .. t[6] .. t[7] .. t[8] .. t[9] .. t[10] .. t[11] .. t[12] .. t[13]
+    .. t[14] .. t[15] .. t[16] .. t[17] .. t[18] .. t[19] .. t[20] .. t[21] .. t[22] .. t[23] .. t[24]
 end
 
--- Redis hashes each text that a script makes, at a nanosecond or more for a byte. table.concat makes many texts in between.
--- This function copies each byte once for up to 24 texts, and twice for up to 576.
-local function join(texts)
-  while #texts > 1 do
-    while #texts % WIDTH > 0 do texts[#texts + 1] = '' end
-    local joined = {}
-    for i = 1, #texts, WIDTH do joined[#joined + 1] = join24(texts, i) end
-    texts = joined
+-- The events that one expression joins.
+local JOINED = 12
+
+-- Returns `head` and then, for each event, its element of the index, LF, and its record. The elements of the events begin
+-- behind the first `skipped` elements. Copies each byte of up to 276 events twice, and of more events a few times.
+local function announcement(head, elements, skipped, records)
+  local texts, e, r, i, k = {head}, elements, records, 1, skipped + 1
+  while i + JOINED - 1 <= #r do
+    texts[#texts + 1] = e[k] .. '\n' .. r[i] .. e[k + 1] .. '\n' .. r[i + 1] .. e[k + 2] .. '\n' .. r[i + 2]
+      .. e[k + 3] .. '\n' .. r[i + 3] .. e[k + 4] .. '\n' .. r[i + 4] .. e[k + 5] .. '\n' .. r[i + 5]
+      .. e[k + 6] .. '\n' .. r[i + 6] .. e[k + 7] .. '\n' .. r[i + 7] .. e[k + 8] .. '\n' .. r[i + 8]
+      .. e[k + 9] .. '\n' .. r[i + 9] .. e[k + 10] .. '\n' .. r[i + 10] .. e[k + 11] .. '\n' .. r[i + 11]
+    i, k = i + JOINED, k + JOINED
   end
-  return texts[1]
+  local rest = {}
+  for n = i, #r do
+    rest[#rest + 1] = e[skipped + n] .. '\n'
+    rest[#rest + 1] = r[n]
+  end
+  for n = #rest + 1, 24 do rest[n] = '' end
+  texts[#texts + 1] = join24(rest)
+  if #texts > 24 then return table.concat(texts) end
+  for n = #texts + 1, 24 do texts[n] = '' end
+  return join24(texts)
 end
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
-local size, ttl = tonumber(ARGV[1]), ARGV[2]
+local size, ttl, if_last, ends, given = tonumber(ARGV[1]), ARGV[2], ARGV[7], ARGV[8] == '1', tonumber(ARGV[9])
 -- `fresh` holds the positions of the events to append.
-local result, fresh = {}, {}
-for number = 1, #ARGV - RECORDS + 1 do
-  local known = KEYS[3 + number] and redis.call('GET', KEYS[3 + number])
-  if known then
-    -- Without a valid id, appending the event could publish it twice.
-    if not is_id(known) then return redis.error_reply('WRONGTYPE an idempotency key holds no id') end
-    result[2 * number - 1], result[2 * number] = known, 1
-  else
-    fresh[#fresh + 1] = number
+local result, fresh = {'appended'}, {}
+if #KEYS == 3 then
+  for number = 1, given do fresh[number] = number end
+else
+  for number = 1, #KEYS - 3 do
+    local known, reused = remembered_id(KEYS[3 + number], ARGV[RECORDS - 1 + given + number])
+    if reused then return {'reused'} end
+    if known then
+      result[2 * number], result[2 * number + 1] = known, 1
+      -- The end belongs to the last position.
+      if number == #KEYS - 3 then ends = false end
+    elseif number <= given then
+      fresh[#fresh + 1] = number
+    end
   end
 end
 local count = #fresh
-if count == 0 then return result end
+if count == 0 and not ends then return result end
 
 -- Reads all keys before the first write, so that a key of a wrong type cannot stop the script halfway.
 local indexed = redis.call('LLEN', ids)
-local prev = stored_tail(tail_key)
+local prev, mark = stored_tail(tail_key)
 -- The new elements of the index: events that the index lacks, then the appended events.
 local elements = {}
 if prev then
@@ -78,6 +100,7 @@ if prev then
   -- finds that out most cheaply.
   local more = #redis.call('XREVRANGE', log, '+', '(' .. prev, 'COUNT', '1') > 0
   local last = prev
+  if more then mark = '' end
   for step = 0, more and MAX_STEPS or -1 do
     local entry = redis.call('XRANGE', log, '(' .. last, '+', 'COUNT', '1')[1]
     if not entry then break end
@@ -98,14 +121,25 @@ else
   prev = newest_id(log, nil)
   indexed = 0
 end
+if mark == 'ended' then return {'ended'} end
+if if_last ~= '' and if_last ~= prev then return {'mismatch', prev} end
+
+if count == 0 then
+  -- An end without events.
+  redis.call('SET', tail_key, prev .. ' ended', 'PX', ARGV[3])
+  if KEYS[4] then redis.call('SET', KEYS[4], prev .. ' ' .. ARGV[RECORDS], 'PX', ARGV[4]) end
+  redis.call(ARGV[6], ARGV[5], 'b' .. prev .. '\n')
+  return {'appended', prev, 0}
+end
 if indexed == 0 then elements = {} end
 
 -- XADD is the first write: Redis without free memory refuses the first write of a script and no later one.
-local first_prev, dropping = prev, MAX_DROPPED + count
+local first_prev, dropping, max_trimmed = prev, MAX_DROPPED + count, MAX_TRIMMED
 if count > 1 then
-  local bytes = 0
+  max_trimmed = MAX_TRIMMED_BY_SEVERAL
+  local bytes, find, sub = 0, string.find, string.sub
   for place, element in ipairs(redis.call('LRANGE', ids, '1', dropping)) do
-    bytes = bytes + tonumber(string.match(element, '%d+$'))
+    bytes = bytes + sub(element, find(element, ' ', 1, true) + 1)
     if place > MAX_DROPPED and bytes > MAX_DROPPED_BYTES then
       dropping = place
       break
@@ -114,35 +148,39 @@ if count > 1 then
 end
 local kept = indexed + count - 1 - dropping
 if kept <= size then kept = ARGV[1] end
-local function add(record)
-  return redis.call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', MAX_TRIMMED, '*', 'p', prev, 'r', record)
+-- The last event trims for all.
+local function add_last(record)
+  return redis.call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', max_trimmed, '*', 'p', prev, 'r', record)
 end
-local id = add(ARGV[RECORDS - 1 + fresh[1]])
-if not before(prev, id) then
-  -- The stream was gone and the clock has gone back, but ids must increase. An entry with the tail's id makes Redis give
-  -- later ids.
-  redis.call('XTRIM', log, 'MAXLEN', 0)
-  if id ~= prev then redis.call('XADD', log, prev, 'p', '', 'r', '') end
-  id = add(ARGV[RECORDS - 1 + fresh[1]])
-  redis.call('XTRIM', log, 'MINID', id)
-end
-
--- The parts of the announcement of several events. The first part is set below.
-local pieces = {''}
+local call, records, id = redis.call, {}, nil
+for i = 1, count do records[i] = ARGV[RECORDS - 1 + fresh[i]] end
+-- The ends of the index's elements, by the size of the record: many events have the same size.
+local sizes, skipped = {}, #elements
 for i = 1, count do
-  local number = fresh[i]
-  local record = ARGV[RECORDS - 1 + number]
-  if i > 1 then
-    prev = id
-    id = add(record)
+  local record = records[i]
+  if i == 1 then
+    id = add_after(prev, log, function()
+      if count == 1 then return add_last(record) end
+      return call('XADD', log, '*', 'p', prev, 'r', record)
+    end)
+  elseif i < count then
+    id = call('XADD', log, '*', 'p', prev, 'r', record)
+  else
+    id = add_last(record)
   end
-  if KEYS[3 + number] then redis.call('SET', KEYS[3 + number], id, 'PX', ARGV[4]) end
-  local element = id .. ' ' .. #record
-  elements[#elements + 1] = element
-  if count > 1 then
-    pieces[2 * i], pieces[2 * i + 1] = element .. '\n', record
+  prev = id
+  local number, length = fresh[i], #record
+  local blank_and_size = sizes[length]
+  if not blank_and_size then
+    blank_and_size = ' ' .. length
+    sizes[length] = blank_and_size
   end
-  result[2 * number - 1], result[2 * number] = id, 0
+  elements[skipped + i] = id .. blank_and_size
+  result[2 * number], result[2 * number + 1] = id, 0
+  if KEYS[4] then
+    local digest = ARGV[RECORDS - 1 + given + number]
+    call('SET', KEYS[3 + number], id .. ' ' .. digest, 'PX', ARGV[4])
+  end
 end
 
 if indexed == 0 then
@@ -166,19 +204,19 @@ if dropped < 1 then
     dropped = dropped + 1
     oldest = redis.call('LINDEX', ids, dropped + 1)
   end
-  if dropped > 0 then redis.call('XTRIM', log, 'MINID', '~', id_of(oldest), 'LIMIT', MAX_TRIMMED) end
+  if dropped > 0 then redis.call('XTRIM', log, 'MINID', '~', id_of(oldest), 'LIMIT', max_trimmed) end
 end
 if dropped > 0 then redis.call('LTRIM', ids, dropped, '-1') end
 
 local announced = 'a' .. id .. '\n' .. first_prev .. '\n'
-if count > 1 then
-  pieces[1] = announced
-  announced = join(pieces)
+if count == 1 then
+  announced = announced .. elements[skipped + 1] .. '\n' .. records[1]
 else
-  announced = announced .. elements[#elements] .. '\n' .. ARGV[RECORDS - 1 + fresh[1]]
+  announced = announcement(announced, elements, skipped, records)
 end
 redis.call('PEXPIRE', log, ttl)
 redis.call('PEXPIRE', ids, ttl)
-redis.call('SET', tail_key, id, 'PX', ARGV[3])
+redis.call('SET', tail_key, ends and id .. ' ended' or id, 'PX', ARGV[3])
 redis.call(ARGV[6], ARGV[5], announced)
+if ends then redis.call(ARGV[6], ARGV[5], 'b' .. id .. '\n') end
 return result

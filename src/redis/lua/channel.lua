@@ -3,7 +3,8 @@
 --
 -- log      a stream: each event's predecessor (p) and its record (r). The version before wrote the event's SSE fields (f)
 --          instead of a record; these fields are a record of version 0 without its first byte
--- tail     the newest event's id. It outlives the events, so that the broker can still say "you missed nothing"
+-- tail     the newest event's id. It outlives the events, so that the broker can still say "you missed nothing". Behind the
+--          id, " ended" says that the channel has ended, and " cleared" that the event says that the channel was cleared
 -- ids      a list, the index of the stream: the id that precedes the oldest indexed event, then each event's id and the
 --          size of its record in bytes. To return an id from the stream, Redis would copy the whole entry
 --
@@ -45,12 +46,39 @@ local function id_of(element)
   return string.match(element, '^%S+')
 end
 
--- Returns the id in the tail's key; nil without the key. A text that is not an id is an error, like a key of a wrong type.
+-- Returns the id in the tail's key and its mark: '', 'ended' or 'cleared'. Returns nil without the key. Any other text is an
+-- error, like a key of a wrong type.
 local function stored_tail(key)
   local tail = redis.call('GET', key)
-  if not tail then return nil end
-  if not is_id(tail) then error({ err = 'WRONGTYPE the key of a tail holds no id' }) end
-  return tail
+  if not tail then return nil, '' end
+  if is_id(tail) then return tail, '' end
+  local id, mark = string.match(tail, '^(%S+) (%l+)$')
+  if (mark == 'ended' or mark == 'cleared') and is_id(id) then return id, mark end
+  error({ err = 'WRONGTYPE the key of a tail holds no id' })
+end
+
+-- Returns the id that a key of an idempotency key remembers; nil when the key remembers nothing. An older version of the
+-- broker has remembered the id alone, without the digest. The second result is true when another digest is remembered.
+local function remembered_id(key, digest)
+  local value = redis.call('GET', key)
+  if not value then return nil, false end
+  local id, remembered = string.match(value, '^(%S+) (%x+)$')
+  -- Without a valid id, appending the event could publish it twice.
+  if not is_id(id or value) then error({ err = 'WRONGTYPE an idempotency key holds no id' }) end
+  return id or value, id ~= nil and remembered ~= digest
+end
+
+-- Appends the first entry of a script, with `add`, and returns its id. The id is larger than `prev`.
+local function add_after(prev, log, add)
+  local id = add()
+  if before(prev, id) then return id end
+  -- The stream was gone and the clock has gone back, but ids must increase. An entry with the tail's id makes Redis give
+  -- later ids.
+  redis.call('XTRIM', log, 'MAXLEN', 0)
+  if id ~= prev then redis.call('XADD', log, prev, 'p', '', 'r', '') end
+  id = add()
+  redis.call('XTRIM', log, 'MINID', id)
+  return id
 end
 
 -- Returns the id of the newest event. This is the stored id, unless an older version of the broker has appended since or

@@ -12,15 +12,17 @@
 -- ARGV[4]  how many events are kept: older events count as gone, whether or not they have been trimmed
 -- ARGV[5]  how long an event is kept, ms: older events count as gone, too
 --
--- Result   {tail, 1 when complete else 0, room, id, prev, record, id, prev, record, …}; room is how many more events
---          the channel takes before the first event of the page is gone; 0 when this is not known
+-- Result   {tail, 1 when complete else 0, room, 1 when the channel has ended at the tail else 0, id, prev, record, id, prev,
+--          record, …}; room is how many more events the channel takes before the first event of the page is gone; 0 when
+--          this is not known
 
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
 local after, limit, max_bytes, size = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local length = redis.call('LLEN', ids)
-local stored = stored_tail(tail_key)
+local stored, mark = stored_tail(tail_key)
 local tail = newest_id(log, stored)
-if not before(after, tail) then return {tail, after == tail and 1 or 0, 0} end
+local ended = tail == stored and mark == 'ended' and 1 or 0
+if not before(after, tail) then return {tail, after == tail and 1 or 0, 0, ended} end
 
 -- Events up to this id were read before, or are gone. `last` advances with each event of the page.
 local last = after
@@ -31,7 +33,7 @@ if length > size then
   if before(last, dropped) then last = dropped end
 end
 
-local result, count, bytes, chained = {tail, 0, 0}, 0, 0, nil
+local result, count, bytes, chained = {tail, 0, 0, ended}, 0, 0, nil
 -- Adds an entry of the stream to the page. False when the page ends before it.
 local function take(entry)
   last = entry[1]
@@ -71,7 +73,7 @@ local function take_indexed()
   for _, entry in ipairs(entries) do
     if not take(entry) then return true end
   end
-  if result[4] and stored == tail and result[4] == id_of(redis.call('LINDEX', ids, index)) then
+  if result[5] and stored == tail and result[5] == id_of(redis.call('LINDEX', ids, index)) then
     result[3] = math.max(0, size - (length - index))
   end
   -- True when the page is full or has the newest event.

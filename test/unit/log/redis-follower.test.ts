@@ -106,7 +106,7 @@ test('calls no listener after a stop', async () => {
 });
 
 test('an announcement of a later form is as good as lost, also when it comes before the tail is known', async () => {
-  const later = (last: string): void => pubSub.listener?.onMessage(Buffer.from(`b${last}\nwhatever it is`));
+  const later = (last: string): void => pubSub.listener?.onMessage(Buffer.from(`c${last}\nwhatever it is`));
   pubSub.listener?.onSubscribed();
   later('5-0');
   tails[0]?.resolve(id('4-0'));
