@@ -90,8 +90,7 @@ export async function createApp(
 
   const delivery = { publisher, hub, connections, loop, control };
   const access = { credentials, revocations, refusals };
-  const about = { metrics, readiness, version };
-  const servers = await openServers(config, logger, { ...delivery, ...access, ...about });
+  const servers = await openServers(config, logger, { ...delivery, ...access, metrics, readiness, version });
 
   const close = async (): Promise<void> => {
     credentials.close();

@@ -12,7 +12,7 @@ const WIDTH = 32;
 const SLICE_MS = 5;
 
 /** One append to a channel. */
-export interface Page {
+interface Page {
   readonly channel: ChannelName;
   readonly events: readonly NewEvent[];
   /** The position of the first event among the channel's events in the body. */

@@ -5,9 +5,10 @@ import type { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { EVERY_CHANNEL } from '../events/channel-pattern.ts';
 import { BrokerError } from '../events/errors.ts';
-import { parseEventId } from '../events/event.ts';
 import type { EventId, NewEvent } from '../events/event.ts';
 import type { Appended, AppendOptions } from '../log/event-log.ts';
+import { acknowledgementOf, isReplayed, listOf } from './publish-answer.ts';
+import type { PublishAnswer } from './publish-answer.ts';
 import { appendMany } from './append-many.ts';
 import type { ManyAppended } from './append-many.ts';
 import { IDEMPOTENCY_KEY } from './publication.ts';
@@ -44,14 +45,6 @@ export interface PublishSteps {
     events: readonly NewEvent[],
     condition: Condition,
   ) => Promise<void>;
-}
-
-/** The answer to a publish whose events are in the log. */
-export interface PublishAnswer {
-  /** JSON in ASCII. */
-  readonly json: string;
-  /** True when an earlier publish with the same idempotency key gave all ids. */
-  readonly replayed: boolean;
 }
 
 /** What the head of an upload says. */
@@ -145,7 +138,7 @@ export class PublishAttempt {
     if (refusal !== undefined) return Promise.reject(refusal);
     const events = event === undefined ? [] : [event];
     const condition = { idempotencyKey: idempotencyKey as string | undefined, ifLast, end: end || undefined };
-    return this.#steps.append(channel, events, condition, this.#span(channel), acknowledged);
+    return this.#steps.append(channel, events, condition, this.#span(channel), acknowledgementOf);
   }
 
   /** Publishes one event to several channels. @throws BrokerError as {@link publishList} does, and `too-many-channels` */
@@ -174,10 +167,7 @@ export class PublishAttempt {
    */
   async publishList(list: PublicationList, idempotencyKey: Header): Promise<PublishAnswer> {
     const { results } = await this.#appendMany(list.channels, list.items.length, idempotencyKey, false);
-    let json = '';
-    for (const { of, index } of list.items)
-      json += `${json === '' ? '' : ','}${pairOf(of.channel, results.get(of)?.[index])}`;
-    return { json: `{"events":[${json}]}`, replayed: isReplayed(results) };
+    return { json: listOf(list, results), replayed: isReplayed(results) };
   }
 
   /**
@@ -282,24 +272,4 @@ export class PublishAttempt {
 function faultOfIdempotencyKey(header: Header): BrokerError | undefined {
   if (header === undefined || (typeof header === 'string' && IDEMPOTENCY_KEY.test(header))) return undefined;
   return new BrokerError('bad-request', 'Idempotency-Key takes 1 to 200 visible ASCII characters, once.');
-}
-
-function isReplayed(results: ManyAppended['results']): boolean {
-  for (const some of results.values()) if (some.some(({ replayed }) => !replayed)) return false;
-  return results.size > 0;
-}
-
-function acknowledged(channel: ChannelName, [appended]: readonly Appended[]): PublishAnswer {
-  return { json: pairOf(channel, appended), replayed: appended?.replayed === true };
-}
-
-/**
- * The JSON of a channel and an id. No channel name and no id holds a character that JSON escapes.
- * @throws Error for an invalid id: another user of Redis may have written it
- */
-function pairOf(channel: ChannelName, appended: Appended | undefined): string {
-  const id = appended?.id ?? '';
-  if (parseEventId(id) === undefined)
-    throw new Error(`the log returned an invalid id: ${JSON.stringify(id.slice(0, 100))}`);
-  return `{"channel":"${channel}","id":"${id}"}`;
 }

@@ -40,7 +40,7 @@ export interface PublisherOptions {
 }
 
 /** The parts of `FairLoop` that a publisher uses. */
-export interface PublishLoop {
+interface PublishLoop {
   add(task: { run(until: number): boolean }): void;
   inTurn<T>(work: () => T): Promise<T>;
 }

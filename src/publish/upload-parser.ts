@@ -41,9 +41,9 @@ export class UploadParser {
     return this.#lines.waiting;
   }
 
-  /** What is wrong with the bytes behind the events that {@link take} has returned. */
-  get fault(): BrokerError | undefined {
-    return this.#held === undefined ? this.#fault : undefined;
+  /** @throws BrokerError when something is wrong with the bytes behind the events that {@link take} has returned */
+  refuseFault(): void {
+    if (this.#held === undefined && this.#fault !== undefined) throw this.#fault;
   }
 
   push(chunk: Buffer): void {

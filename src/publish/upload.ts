@@ -18,7 +18,7 @@ export interface UploadOptions {
   readonly ifLast: EventId | undefined;
 }
 
-export interface UploadPage {
+interface UploadPage {
   readonly events: readonly NewEvent[];
   /** The position of the first event in the upload. */
   readonly firstPosition: number;
@@ -120,14 +120,14 @@ export class Upload {
         await this.#append(events);
         continue;
       }
-      if (parser.fault !== undefined) throw parser.fault;
+      parser.refuseFault();
       if (arrived === 'arriving') {
         await this.#arrival();
         continue;
       }
       if (arrived === 'broken') throw new BrokerError('bad-request', 'The upload broke off.');
       const rest = parser.takeRest();
-      if (parser.fault !== undefined) throw parser.fault;
+      parser.refuseFault();
       if (rest.length > 0) await this.#append(rest);
       if (end) await this.#append([], true);
       return;

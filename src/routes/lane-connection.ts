@@ -5,7 +5,7 @@ import { BrokerError } from '../events/errors.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
 import type { TracedRequest } from '../publish/request-tracer.ts';
 import type { Publication } from '../publish/publication.ts';
-import type { PublishAnswer } from '../publish/publish-attempt.ts';
+import type { PublishAnswer } from '../publish/publish-answer.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BrokerError } from '../events/errors.ts';
 import { allowLongUpload, refuseUpload } from '../http/long-uploads.ts';
-import type { PublishAnswer, PublishAttempt, UploadHead } from '../publish/publish-attempt.ts';
+import type { PublishAnswer } from '../publish/publish-answer.ts';
+import type { PublishAttempt, UploadHead } from '../publish/publish-attempt.ts';
 import type { Upload, UploadResult } from '../publish/upload.ts';
 
 /** How long an upload may send nothing, in ms. */

@@ -6,10 +6,12 @@ import { parseEventId } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
 import type { TracedRequest } from '../publish/request-tracer.ts';
+import { checkEventType } from '../publish/publication.ts';
 import type { Broadcast, Publication, PublishBody } from '../publish/publication.ts';
 import { isList } from '../publish/publication-list.ts';
 import type { ListForm } from '../publish/publication-list.ts';
-import type { PublishAnswer, PublishAttempt } from '../publish/publish-attempt.ts';
+import type { PublishAnswer } from '../publish/publish-answer.ts';
+import type { PublishAttempt } from '../publish/publish-attempt.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import { PUBLISH, PUBLISH_RAW } from './publish-operations.ts';
 import { readPublishQuery } from './publish-query.ts';
@@ -35,41 +37,7 @@ export async function publishRoutes(
   app: FastifyInstance,
   { publisher, loop, uploadSilence = UPLOAD_SILENCE_MS }: PublishOptions,
 ): Promise<void> {
-  const attempts = new Attempts(app, publisher);
-  const turns = new ConnectionTurns(loop);
-
-  const publish = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    body: PublishBody,
-  ): Promise<FastifyReply> => {
-    const attempt = attempts.of(request);
-    const key = request.headers['idempotency-key'];
-    const condition = request.headers['if-match'];
-    const read = turns.read(connectionOf(request), body.bytes?.length ?? 0, () => publisher.read(body));
-    const publication = conditioned(read instanceof Promise ? await read : read, condition);
-    const answered =
-      publication.channels === undefined
-        ? await attempt.publish(publication, key)
-        : await turns.take(connectionOf(request), () => attempt.broadcast(publication, key));
-    return answer(reply, attempt, answered);
-  };
-
-  const publishList = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    bytes: Buffer,
-    form: ListForm,
-  ): Promise<FastifyReply> => {
-    const attempt = attempts.of(request);
-    const { 'idempotency-key': key, 'if-match': condition } = request.headers;
-    if (condition !== undefined) throw severalChannels();
-    const answered = await turns.take(connectionOf(request), async () => {
-      const list = await publisher.readList(bytes, form);
-      return await attempt.publishList(list, key);
-    });
-    return answer(reply, attempt, answered);
-  };
+  const requests = new PublishRequests(app, publisher, loop);
 
   await app.register(async (json) => {
     takeJsonBytes(json, ['application/json', NDJSON]);
@@ -77,11 +45,11 @@ export async function publishRoutes(
       '/publish',
       { config: { operation: PUBLISH } },
       (request, reply) => {
-        const { body: bytes } = request;
-        if (request.headers['content-type']?.toLowerCase().startsWith(NDJSON) === true)
-          return publishList(request, reply, 'lines');
-        if (bytes !== undefined && isList(bytes)) return publishList(request, reply, 'list');
-        return publish(request, reply, { channel: undefined, type: undefined, bytes });
+        const { body: bytes, headers } = request;
+        if (headers['content-type']?.toLowerCase().startsWith(NDJSON) === true)
+          return requests.publishList(request, reply, bytes, 'lines');
+        if (bytes !== undefined && isList(bytes)) return requests.publishList(request, reply, bytes, 'list');
+        return requests.publish(request, reply, { channel: undefined, type: undefined, bytes });
       },
     );
   });
@@ -104,8 +72,9 @@ export async function publishRoutes(
       const channel = parseChannelName(request.params.channel);
       const { type, end, form } = readPublishQuery(request.url, request.query);
       if (form === undefined)
-        return await publish(request, reply, { channel, type, end, bytes: request.body });
-      const attempt = attempts.of(request);
+        return await requests.publish(request, reply, { channel, type, end, bytes: request.body });
+      checkEventType(type);
+      const attempt = requests.attemptOf(request);
       const ifLast = conditionOf(request.headers['if-match']);
       const head = { channel, type, end, form, ifLast };
       const result = await publishUpload(request, reply, { attempt, head, silence: uploadSilence });
@@ -114,12 +83,16 @@ export async function publishRoutes(
   });
 }
 
-/** The publish attempt of each request. */
-class Attempts {
+/** Publishes what requests hold. */
+class PublishRequests {
+  readonly #publisher: Publisher;
   readonly #attempts = new WeakMap<FastifyRequest, PublishAttempt>();
+  readonly #turns: ConnectionTurns;
 
-  /** Admits every request before its body is read. */
-  constructor(app: FastifyInstance, publisher: Publisher) {
+  /** Admits every request of `app` before its body is read. */
+  constructor(app: FastifyInstance, publisher: Publisher, loop: Pick<FairLoop, 'inTurn'>) {
+    this.#publisher = publisher;
+    this.#turns = new ConnectionTurns(loop);
     app.addHook('onRequest', (request, reply, done) => {
       const attempt = publisher.begin(() => described(request));
       this.#attempts.set(request, attempt);
@@ -139,10 +112,39 @@ class Attempts {
     });
   }
 
-  of(request: FastifyRequest): PublishAttempt {
+  attemptOf(request: FastifyRequest): PublishAttempt {
     const attempt = this.#attempts.get(request);
     if (attempt === undefined) throw new Error('a publish has no attempt');
     return attempt;
+  }
+
+  async publish(request: FastifyRequest, reply: FastifyReply, body: PublishBody): Promise<FastifyReply> {
+    const attempt = this.attemptOf(request);
+    const key = request.headers['idempotency-key'];
+    const connection = connectionOf(request);
+    const read = this.#turns.read(connection, body.bytes?.length ?? 0, () => this.#publisher.read(body));
+    const publication = conditioned(read instanceof Promise ? await read : read, request.headers['if-match']);
+    const answered =
+      publication.channels === undefined
+        ? await attempt.publish(publication, key)
+        : await this.#turns.take(connection, () => attempt.broadcast(publication, key));
+    return answer(reply, attempt, answered);
+  }
+
+  async publishList(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    bytes: Buffer | undefined,
+    form: ListForm,
+  ): Promise<FastifyReply> {
+    const attempt = this.attemptOf(request);
+    const { 'idempotency-key': key, 'if-match': condition } = request.headers;
+    if (condition !== undefined) throw severalChannels();
+    const answered = await this.#turns.take(connectionOf(request), async () => {
+      const list = await this.#publisher.readList(bytes ?? Buffer.alloc(0), form);
+      return await attempt.publishList(list, key);
+    });
+    return answer(reply, attempt, answered);
   }
 }
 

@@ -8,7 +8,7 @@ import { BrokerError } from '../../../src/events/errors.ts';
 import type { Appended, EventLog } from '../../../src/log/event-log.ts';
 import type { EventId } from '../../../src/events/event.ts';
 import { Publisher } from '../../../src/publish/publisher.ts';
-import type { PublishAnswer } from '../../../src/publish/publish-attempt.ts';
+import type { PublishAnswer } from '../../../src/publish/publish-answer.ts';
 import type { PublishResult } from '../../../src/publish/publisher.ts';
 
 const POLICY = { size: 7, ttl: 1_000 };
