@@ -12,7 +12,7 @@ import type { Publication } from './publication.ts';
 import { PublicationScanner } from './publication-scanner.ts';
 
 /** The largest number of publications in one body. */
-const MAX_PUBLICATIONS = 10_000;
+export const MAX_PUBLICATIONS = 10_000;
 
 /** Bytes that are read between two looks at the clock. */
 const STEP_BYTES = 16 * 1024;

@@ -33,7 +33,7 @@ export class UploadParser {
     const lines = this.#lines;
     this.#next = events === undefined ? () => nextLine(lines, type, maxBytes) : () => events.next();
     // An event of SSE that has no blank line behind it is incomplete, and is dropped.
-    this.#rest = events === undefined ? () => lastLine(lines, type, maxBytes) : () => undefined;
+    this.#rest = events === undefined ? () => lastLine(lines, type, maxBytes) : () => dropRest(lines);
   }
 
   /** The memory of the bytes that were not read yet. */
@@ -100,6 +100,12 @@ function lastLine(lines: UploadLines, type: string | undefined, maxBytes: number
   return line === undefined || line.length === 0 ? undefined : eventOf(line, lines.number, type, maxBytes);
 }
 
+/** Checks a line of SSE that has no end. */
+function dropRest(lines: UploadLines): undefined {
+  const line = lines.rest();
+  if (line !== undefined) decodeLine(line, lines.number);
+}
+
 /** The event of a line. A CR within the line is a line break of the data. */
 function eventOf(line: Buffer, number: number, type: string | undefined, maxBytes: number): ParsedEvent {
   const data = decodeLine(line, number);
@@ -142,6 +148,8 @@ class SseEvents {
   }
 
   #field(line: Buffer): void {
+    // A line that is dropped has to be text, too.
+    decodeLine(line, this.#lines.number);
     const colon = line.indexOf(COLON);
     const name = colon < 0 ? line : line.subarray(0, colon);
     const isData = name.equals(DATA);
