@@ -8,10 +8,10 @@ export interface Rate {
 /** Counts hits over all replicas. */
 export interface RateCounter {
   /**
-   * Adds one hit to `name`. Gives the hits in the current window, and in how many ms that window ends.
+   * Adds hits to `name`, one by default. Gives the hits in the current window, and in how many ms that window ends.
    * @throws BrokerError `log-unavailable` when the count cannot be reached; this may take most of a second
    */
-  count(name: string, window: number): Promise<RateCount>;
+  count(name: string, window: number, hits?: number): Promise<RateCount>;
 }
 
 export interface RateCount {

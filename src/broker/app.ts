@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import { ChannelPolicies } from '../events/channel-policies.ts';
 import { FairLoop } from '../delivery/fair-loop.ts';
 import { Disconnector } from '../replicas/disconnector.ts';
+import { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { openBackbone } from './backbone.ts';
 import { openCredentials } from './credentials.ts';
@@ -78,6 +79,8 @@ export async function createApp(
   const publisher = openPublisher(config, {
     log,
     policies,
+    loop,
+    subscribed: new SubscribedChannels({ control, hub }),
     counter,
     credentials,
     revocations,
@@ -89,8 +92,7 @@ export async function createApp(
   const clear = (channel: ChannelName) => log.clear(channel, policies.historyOf(channel));
   const delivery = { publisher, hub, connections, loop, control, clear };
   const access = { credentials, revocations, refusals };
-  const about = { metrics, readiness, version };
-  const servers = await openServers(config, logger, { ...delivery, ...access, ...about });
+  const servers = await openServers(config, logger, { ...delivery, ...access, metrics, readiness, version });
 
   const close = async (): Promise<void> => {
     credentials.close();
@@ -106,7 +108,7 @@ export async function createApp(
     version,
     listen: () => servers.listen(),
     async drain() {
-      const ended = connections.drain(config.drainWindow);
+      const ended = Promise.all([connections.drain(config.drainWindow), publisher.drain(config.drainWindow)]);
       servers.sendAway();
       await ended;
       await servers.finish();

@@ -1,6 +1,8 @@
 import type { Revocations } from '../replicas/revocations.ts';
 import type { Config } from '../config/config.ts';
 import type { ChannelPolicies } from '../events/channel-policies.ts';
+import type { FairLoop } from '../delivery/fair-loop.ts';
+import type { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { RateCounter } from '../auth/rate.ts';
 import type { RequestTracer } from '../publish/request-tracer.ts';
@@ -13,6 +15,8 @@ import type { RefusalNotices } from './refusal-notices.ts';
 export interface PublisherParts {
   readonly log: EventLog;
   readonly policies: ChannelPolicies;
+  readonly loop: FairLoop;
+  readonly subscribed: SubscribedChannels;
   /** Counts publishes for all replicas together. Undefined with the embedded log, which serves one replica. */
   readonly counter: RateCounter | undefined;
   readonly credentials: Pick<Credentials, 'publishers'>;
@@ -25,12 +29,15 @@ export interface PublisherParts {
 
 /** Makes the publisher. The HTTP routes and the publish lane pass every publish to it. */
 export function openPublisher(config: Config, parts: PublisherParts): Publisher {
-  const { log, policies, counter, credentials, revocations, refusals, metrics, tracer } = parts;
+  const { log, policies, loop, subscribed, counter, credentials, revocations, refusals, metrics, tracer } =
+    parts;
   return new Publisher({
     log,
     policies,
     credentials: credentials.publishers,
     revocations,
+    subscribed,
+    loop,
     limiter: new PublishLimiter({
       perKey: config.publishRatePerKey,
       perAddress: config.publishRatePerIp,

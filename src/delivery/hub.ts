@@ -62,6 +62,16 @@ export class Hub {
     this.#sweep.unref();
   }
 
+  /** How many channels have subscribers. */
+  get subscribedCount(): number {
+    return this.#channels.size - this.#idle.size;
+  }
+
+  /** The channels that have subscribers, in no order. */
+  *subscribedChannels(): Iterable<ChannelName> {
+    for (const name of this.#channels.keys()) if (!this.#idle.has(name)) yield name;
+  }
+
   get channelsFollowed(): number {
     return this.#channels.size;
   }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { BrokerError } from '../events/errors.ts';
 import type { OnRequestRefused } from '../events/request-refusal.ts';
+import { isLongUpload } from './long-uploads.ts';
 import { rawProblem } from './problem.ts';
 
 interface HttpSocket extends Socket {
@@ -31,6 +32,7 @@ export function answerClientError(
   socket: Socket,
   onRequestRefused: OnRequestRefused,
 ): void {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && isLongUpload(socket)) return;
   if (!REFUSED.has(socket)) refuse(error, socket, onRequestRefused);
   // Node reports every further packet too. A client that sends more after its last answer is cut off once that is sent.
   else if (socket.writableEnded) socket.destroySoon();

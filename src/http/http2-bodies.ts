@@ -2,6 +2,7 @@ import { constants } from 'node:http2';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { BrokerError } from '../events/errors.ts';
 import { Deadlines } from './deadlines.ts';
+import { isLongUpload } from './long-uploads.ts';
 
 /** nghttp2_stream_proto_state: the client has sent its whole request. */
 const HALF_CLOSED_REMOTE = constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE;
@@ -54,7 +55,13 @@ export class Http2Bodies {
 
   #late({ request, response }: Arriving): void {
     const { stream } = request;
-    if (stream.destroyed || stream.closed || stream.state.state === HALF_CLOSED_REMOTE) return;
+    if (
+      isLongUpload(stream) ||
+      stream.destroyed ||
+      stream.closed ||
+      stream.state.state === HALF_CLOSED_REMOTE
+    )
+      return;
     // An answer in progress, such as a stream of events, does not depend on the rest of its request.
     if (stream.headersSent && !response.writableEnded) return;
     this.#onSlow(stream.session?.socket.remoteAddress);

@@ -102,6 +102,15 @@ export function rawProblem(error: BrokerError, close: boolean, headers = ''): st
 
 /** Answers with a problem without Fastify, and ends the connection. */
 export function endWithProblem(response: ServerResponse, error: BrokerError): void {
+  writeProblem(response, error, true);
+  response.end();
+}
+
+/**
+ * Writes a whole answer without Fastify, and does not end it.
+ * @param close whether the connection ends after the answer; HTTP/2 has no such header
+ */
+export function writeProblem(response: ServerResponse, error: BrokerError, close: boolean): void {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
   const retryAfter = retryAfterOf(error, problem);
@@ -110,9 +119,10 @@ export function endWithProblem(response: ServerResponse, error: BrokerError): vo
     ...SECURITY_HEADERS,
     'content-type': PROBLEM_TYPE,
     'content-length': Buffer.byteLength(body),
-    connection: 'close',
+    ...(problem.status === 401 && { 'www-authenticate': CHALLENGE }),
+    ...(close && { connection: 'close' }),
   });
-  response.end(body);
+  response.write(body);
 }
 
 /** The answer to a request that failed with an unexpected error. */
@@ -131,7 +141,7 @@ export function brokerErrorOf(error: unknown): BrokerError | undefined {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new BrokerError(
         'unsupported-media-type',
-        'Send Content-Type: application/json, or the bare data to /publish/<channel>.',
+        'Send Content-Type: application/json or application/x-ndjson, or the bare data to /publish/<channel>.',
       );
     case 'FST_ERR_BAD_URL':
       return new BrokerError('bad-request', 'The percent-encoding of the path is invalid.');

@@ -12,10 +12,8 @@ export function compressedBody(headers: IncomingHttpHeaders): BrokerError | unde
   );
 }
 
-/** Makes the routes of `app` accept only `application/json`. Handlers get the body as a Buffer that is not parsed. */
-export function takeJsonBytes(app: FastifyInstance): void {
+/** Makes the routes of `app` accept only these types. Handlers get the body as a Buffer that is not parsed. */
+export function takeJsonBytes(app: FastifyInstance, types: readonly string[] = ['application/json']): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, body),
-  );
+  app.addContentTypeParser([...types], { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 }

@@ -64,7 +64,11 @@ export class Metrics {
     'sluice_publish_rate_uncounted_total',
     'Publishes that were not counted against a rate limit, because Redis did not answer in time.',
   );
-  readonly #published = this.#counter('sluice_published_total', 'Publishes, by result.', ['result']);
+  readonly #published = this.#counter(
+    'sluice_published_total',
+    'Events that were published, or could not be, by result.',
+    ['result'],
+  );
   readonly #delivered = this.#counter(
     'sluice_events_delivered_total',
     'Events written to live streams, summed over subscribers.',
@@ -83,7 +87,7 @@ export class Metrics {
   );
   readonly #publishSeconds = this.#histogram(
     'sluice_publish_duration_seconds',
-    'Time from accepting a publish to the answer of the log.',
+    'Time from accepting a publish to the answer of the log, for each append.',
   );
   readonly #fanOutSeconds = this.#histogram(
     'sluice_publish_to_write_seconds',
@@ -94,6 +98,7 @@ export class Metrics {
   readonly #publishedBy: Readonly<Record<PublishResult, { inc(count?: number): void }>> = {
     ok: this.#published.labels('ok'),
     replayed: this.#published.labels('replayed'),
+    refused: this.#published.labels('refused'),
     unavailable: this.#published.labels('unavailable'),
     full: this.#published.labels('full'),
     error: this.#published.labels('error'),
@@ -166,8 +171,8 @@ export class Metrics {
     replayed: (count) => this.#replayed.inc(count),
     gap: () => this.#gaps.inc(),
     healed: () => this.#heals.inc(),
-    published: (result, seconds) => {
-      this.#publishedBy[result].inc();
+    published: (result, seconds, events) => {
+      this.#publishedBy[result].inc(events);
       this.#publishSeconds.observe(seconds);
     },
     fannedOut: (seconds) => this.#fanOutSeconds.observe(seconds),

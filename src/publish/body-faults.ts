@@ -12,37 +12,43 @@ const MAX_QUOTED = 100;
 /**
  * Checks a body against a schema and returns the result.
  * @param what names the body in messages, such as `a publication`
+ * @param others faults that a schema cannot find; they are listed first
  * @param more how many faults were counted but not kept in `value`
  * @throws BrokerError `invalid-body` with a pointer to each fault
  */
-export function checked<S extends z.ZodType>(schema: S, value: unknown, what: string, more = 0): z.output<S> {
+export function checked<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  what: string,
+  more = 0,
+  others: readonly BodyFault[] = [],
+): z.output<S> {
   const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw invalidBody(
-    result.error.issues.flatMap((issue) => faultsOf(issue, what)),
-    more,
-  );
+  if (result.success && others.length === 0) return result.data;
+  const issues = result.error?.issues ?? [];
+  throw invalidBody([...others, ...issues.flatMap((issue) => faultsOf(issue, what))], more);
 }
 
 /** @throws BrokerError `invalid-channel` with a pointer */
-export function channelOf(name: string): ChannelName {
+export function channelOf(name: string, pointer = '/channel'): ChannelName {
   try {
     return parseChannelName(name);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
-    throw new BrokerError(error.code, error.message, {
-      faults: [{ pointer: '/channel', detail: error.message }],
-    });
+    throw new BrokerError(error.code, error.message, { faults: [{ pointer, detail: error.message }] });
   }
 }
 
-/** Lists up to MAX_FAULTS faults. Says how many others there are, with the `more` that were not kept. */
+/**
+ * Lists up to MAX_FAULTS faults. Says how many others there are, with the `more` that were not kept.
+ * @param more Infinity when the rest of the body was not read
+ */
 export function invalidBody(faults: readonly BodyFault[], more = 0): BrokerError {
   const [first] = faults;
   const where = first === undefined || first.pointer === '' ? 'The body' : first.pointer.slice(1);
   const unlisted = Math.max(0, faults.length - MAX_FAULTS) + more;
-  const others =
-    unlisted === 0 ? '' : `; the first ${MAX_FAULTS} faults are listed, and there are ${unlisted} more`;
+  const count = unlisted === Infinity ? 'there may be more' : `there are ${unlisted} more`;
+  const others = unlisted === 0 ? '' : `; the first ${MAX_FAULTS} faults are listed, and ${count}`;
   return new BrokerError('invalid-body', `${where} ${first?.detail ?? 'is not valid'}${others}.`, {
     faults: faults.slice(0, MAX_FAULTS),
   });

@@ -2,16 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { BrokerError } from '../events/errors.ts';
 import { MAX_FAULTS, invalidBody } from './body-faults.ts';
 import { MAX_DEPTH, TooDeepJson, compactText, scanJson } from './json-scanner.ts';
-import {
-  BACKSLASH,
-  LETTER_U,
-  MalformedJson,
-  OPEN_LIST,
-  OPEN_OBJECT,
-  QUOTE,
-  stringEnd,
-  unitAt,
-} from './json-tokens.ts';
+import { MalformedJson, OPEN_LIST, OPEN_OBJECT, QUOTE, isName, stringEnd, textAt } from './json-tokens.ts';
 
 /** The largest body of a request that is not a publish, in bytes. A token may be a tenth as long. */
 const MAX_SHORT_BYTES = 64 * 1024;
@@ -34,12 +25,15 @@ export function requireShort(body: Buffer): void {
     );
 }
 
+/** A longer list of a field does not become a value, in bytes of JSON text. */
+export const MAX_LIST_BYTES = 256 * 1024;
+
 /** A JSON body with the fields that its route knows. */
 export interface JsonBody {
   /**
    * The value for a schema to check. An object has its known fields and up to {@link MAX_FAULTS} + 1 unknown ones. A list is an
    * empty list, and any other value is null. In a field, an empty object stands for any object, and for any list unless `lists`
-   * is set.
+   * names the field.
    */
   readonly value: unknown;
   /** How many more unknown fields the object has. */
@@ -55,8 +49,8 @@ export interface JsonFields {
   readonly names: readonly string[];
   /** RFC 6901 pointer to the field that takes any JSON. The error for too deep nesting points to it. */
   readonly deepest?: string;
-  /** Whether `value` holds the items of lists. Set it only for bodies of a bounded size. */
-  readonly lists?: boolean;
+  /** The fields of which `value` holds the items of a list, if the list has at most {@link MAX_LIST_BYTES}. */
+  readonly lists?: readonly string[];
 }
 
 /**
@@ -64,7 +58,7 @@ export interface JsonFields {
  * twice, the last one counts, as with JSON.parse.
  * @throws BrokerError `invalid-body`
  */
-export function readJson(body: Buffer, { names, deepest = '', lists = false }: JsonFields): JsonBody {
+export function readJson(body: Buffer, { names, deepest = '', lists = [] }: JsonFields): JsonBody {
   requireUtf8(body);
   const starts: (number | undefined)[] = [];
   const ends: number[] = [];
@@ -88,7 +82,7 @@ export function readJson(body: Buffer, { names, deepest = '', lists = false }: J
   const fields: Record<string, unknown> = {};
   for (const [i, name] of names.entries()) {
     const start = starts[i];
-    if (start !== undefined) fields[name] = valueAt(body, start, ends[i] as number, lists);
+    if (start !== undefined) fields[name] = valueAt(body, start, ends[i] as number, lists.includes(name));
   }
   // A field called __proto__ is a field like any other, as with JSON.parse.
   for (const name of strange) Object.defineProperty(fields, name, { value: null, enumerable: true });
@@ -119,36 +113,15 @@ function scanned(
   }
 }
 
-function requireUtf8(body: Buffer): void {
+/** @throws BrokerError `invalid-body` */
+export function requireUtf8(body: Buffer): void {
   if (!isUtf8(body)) throw invalidBody([{ pointer: '', detail: 'is not valid UTF-8' }]);
 }
 
-function valueAt(body: Buffer, start: number, end: number, lists: boolean): unknown {
+function valueAt(body: Buffer, start: number, end: number, list: boolean): unknown {
   // An empty list does not stand for a list, because a schema would check its length.
-  if (body[start] === OPEN_OBJECT || (body[start] === OPEN_LIST && !lists)) return {};
+  if (body[start] === OPEN_OBJECT || (body[start] === OPEN_LIST && !(list && end - start <= MAX_LIST_BYTES)))
+    return {};
   if (body[start] === QUOTE) return textAt(body, start, end);
   return JSON.parse(body.toString('utf8', start, end));
-}
-
-/** Returns the text of a string. `start` and `end` include its quotes. */
-function textAt(body: Buffer, start: number, end: number): string {
-  const text = body.toString('utf8', start, end);
-  return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
-}
-
-/** Compares the bytes in place: in a body with 200,000 names, nearly all differ in the first character. */
-function isName(body: Buffer, quote: number, name: string): boolean {
-  let at = quote + 1;
-  for (let i = 0; i < name.length; i++) {
-    if (body[at] === BACKSLASH) {
-      // Only the escape \u can stand for a letter.
-      if (body[at + 1] !== LETTER_U) return false;
-      if (unitAt(body, at + 2) !== name.charCodeAt(i)) return false;
-      at += 6;
-    } else {
-      if (body[at] !== name.charCodeAt(i)) return false;
-      at++;
-    }
-  }
-  return body[at] === QUOTE;
 }

@@ -37,10 +37,21 @@ export interface JsonScan extends Readonly<JsonNotes> {
  */
 export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
   const notes: JsonNotes = { loneSurrogate: false, blanks: false };
+  const start = blanksEnd(bytes, 0, notes);
+  const end = blanksEnd(bytes, scanValue(bytes, start, notes, onMember), notes);
+  if (end < bytes.length) throw new MalformedJson();
+  return { kind: bytes[start] ?? 0, ...notes };
+}
+
+/**
+ * Checks the value that begins at `start`. Returns the offset after the value.
+ * @throws MalformedJson, TooDeepJson
+ */
+export function scanValue(bytes: Buffer, start: number, notes: JsonNotes, onMember: OnMember): number {
   /** The closing bracket for each open bracket. */
   const open: number[] = [];
-  let at = blanksEnd(bytes, 0, notes);
-  const kind = bytes[at] ?? 0;
+  let at = start;
+  const isObject = bytes[at] === OPEN_OBJECT;
   /** Offsets of the name and the value of the current member of the outermost object. */
   let name = 0;
   let value = 0;
@@ -66,12 +77,9 @@ export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
     }
     // A value ended here. Its object or list may end here, too.
     for (;;) {
-      if (open.length === 1 && kind === OPEN_OBJECT) onMember(name, value, at);
+      if (open.length === 0) return at;
+      if (open.length === 1 && isObject) onMember(name, value, at);
       at = blanksEnd(bytes, at, notes);
-      if (open.length === 0) {
-        if (at < bytes.length) throw new MalformedJson();
-        return { kind, ...notes };
-      }
       const close = open[open.length - 1];
       if (bytes[at] === COMMA) {
         at = blanksEnd(bytes, at + 1, notes);

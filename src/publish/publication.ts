@@ -2,24 +2,47 @@ import { z } from 'zod';
 import { CHANNEL_NAME_SCHEMA } from '../events/channel-name.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
-import type { NewEvent } from '../events/event.ts';
+import type { BodyFault } from '../events/errors.ts';
+import { EVENT_ID, parseEventId } from '../events/event.ts';
+import type { EventId, NewEvent } from '../events/event.ts';
 import { channelOf, checked, invalidBody } from './body-faults.ts';
-import { decodeUtf8, readJson } from './json-body.ts';
+import { MAX_LIST_BYTES, decodeUtf8, readJson } from './json-body.ts';
 
-/** A checked publish: the channel and its new event. */
+/** A checked publish of one event to one channel. */
 export interface Publication {
   readonly channel: ChannelName;
-  readonly event: NewEvent;
+  readonly channels?: undefined;
+  /** Undefined when the channel ends without an event. */
+  readonly event: NewEvent | undefined;
+  /** Whether the channel ends after the event. */
+  readonly end: boolean;
+  /** The event is appended only if this is the channel's tail. */
+  readonly ifLast: EventId | undefined;
 }
 
-/** The body of a publish request. */
+/** A checked publish of one event to several channels. */
+export interface Broadcast {
+  /** `*` stands for every channel that has a subscriber. */
+  readonly channels: readonly ChannelName[] | '*';
+  readonly event: NewEvent | undefined;
+  readonly end: boolean;
+  /** Set only for a single channel. */
+  readonly ifLast: EventId | undefined;
+}
+
+/** The body of a publish request with one event. */
 export interface PublishBody {
   /** The channel in the path. Undefined when the body is JSON and names the channel. */
   readonly channel: ChannelName | undefined;
   /** The event's type, when the path names the channel. */
   readonly type: string | undefined;
+  /** Whether the query ends the channel. */
+  readonly end?: boolean;
   readonly bytes: Buffer | undefined;
 }
+
+/** The largest number of channels in one publication. */
+const MAX_CHANNELS = 1_000;
 
 /** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
@@ -39,41 +62,116 @@ export const EventType = z
 /** JSON Schema: a string must not hold NUL. JSON Schema applies a pattern only to strings. */
 export const WITHOUT_NUL = { pattern: String.raw`^[^\u0000]*$` } as const;
 
+const Data = z
+  .custom<unknown>(() => true)
+  .optional()
+  .meta({
+    ...WITHOUT_NUL,
+    description:
+      'Required, but for the end of a channel without an event. A string is delivered as it is. It must not hold NUL. Any other JSON value is delivered as the JSON text that was sent, without the blanks between its tokens. It may be nested 200 levels deep. `SLUICE_MAX_BODY_BYTES` also limits the delivered form, in which each line after the first takes 6 bytes more.',
+  });
+
+const Close = z.boolean('must be true or false').optional().meta({
+  description:
+    'True: the event is the last of its channel. Without `data` the channel ends without an event. Later publishes to the channel are a 409.',
+});
+
+const IfLast = z
+  .string('must be an event id')
+  .refine((text) => parseEventId(text) !== undefined, 'must be an event id')
+  .optional()
+  .meta({
+    pattern: EVENT_ID.source,
+    description:
+      "The broker publishes the event only if this is the id of the channel's newest event (`0-0` for a channel without an event), and otherwise answers 412. In a list only the first event of a channel may have it.",
+  });
+
+const Channels = z
+  .custom<unknown>(
+    (value) => value === '*' || (Array.isArray(value) && value.length > 0 && value.length <= MAX_CHANNELS),
+    `must be "*" or a list of 1 to ${MAX_CHANNELS} channel names`,
+  )
+  .optional()
+  .meta({
+    anyOf: [
+      { const: '*' },
+      {
+        type: 'array',
+        items: { type: 'string', ...CHANNEL_NAME_SCHEMA },
+        minItems: 1,
+        maxItems: MAX_CHANNELS,
+        uniqueItems: true,
+      },
+    ],
+    description:
+      'Instead of `channel`: the event goes to each of these channels. `*` stands for every channel that has a subscriber at any replica; it needs a grant of `*`.',
+  });
+
+const Channel = z.string('must be a channel name').optional().meta(CHANNEL_NAME_SCHEMA);
+
 export const PublicationBody = z.strictObject(
   {
-    channel: z.string('must be a channel name').meta(CHANNEL_NAME_SCHEMA),
+    channel: Channel,
+    channels: Channels,
     event: EventType.optional(),
-    data: z
-      .custom<unknown>((data) => data !== undefined, 'is required')
-      .meta({
-        ...WITHOUT_NUL,
-        description:
-          'A string is delivered as it is. It must not hold NUL. Any other JSON value is delivered as the JSON text that was sent, without the blanks between its tokens. It may be nested 200 levels deep. `SLUICE_MAX_BODY_BYTES` also limits the delivered form, in which each line after the first takes 6 bytes more.',
-      }),
+    data: Data,
+    close: Close,
+    ifLast: IfLast,
   },
   'must be a JSON object such as {"channel":"news","data":"hello"}',
 );
 
-const FIELDS = { names: ['channel', 'event', 'data'], deepest: '/data' };
+const FIELDS = {
+  names: ['channel', 'event', 'data', 'close', 'ifLast', 'channels'],
+  deepest: '/data',
+  lists: ['channels'],
+};
 
 /**
- * Reads the JSON body of `POST /publish` (docs/protocol.md §2).
+ * Reads a JSON object of `POST /publish` (docs/protocol.md §2), and names every fault in it. `publication-scanner.ts` reads the
+ * usual ones faster.
  * @param maxBytes the limit for the data in their delivered form
  * @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`, `body-too-large`
  */
-export function parsePublication(body: Buffer | undefined, maxBytes: number): Publication {
-  if (body === undefined || body.length === 0)
-    throw invalidBody([{ pointer: '', detail: 'is empty; send {"channel":"news","data":"hello"}' }]);
+export function parsePublication(body: Buffer, maxBytes: number): Publication | Broadcast {
   const { value, more, loneSurrogate, textOf } = readJson(body, FIELDS);
-  if (Array.isArray(value))
-    throw invalidBody([{ pointer: '', detail: 'is a list; send one event in each request' }]);
-  const { channel, event, data } = checked(PublicationBody, value, 'a publication', more);
+  const fields = checked(PublicationBody, value, 'a publication', more, faultsBetween(value, textOf));
+  const { channel, channels, event, data, close: end = false } = fields;
   if (loneSurrogate)
     throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is not a character' }]);
-  return {
-    channel: channelOf(channel),
-    event: newEvent(event, typeof data === 'string' ? data : textOf('data'), maxBytes),
-  };
+  const text = typeof data === 'string' ? data : textOf('data');
+  const made = data === undefined ? undefined : newEvent(event, text, maxBytes);
+  const ifLast = fields.ifLast as EventId | undefined;
+  if (channels === undefined) return { channel: channelOf(channel ?? ''), event: made, end, ifLast };
+  return { channels: channelsOf(channels), event: made, end, ifLast };
+}
+
+/** The faults that concern several fields, or a list that is too long for a value. */
+function faultsBetween(value: unknown, textOf: (field: string) => string): readonly BodyFault[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
+  const { channel, channels, event, data, close, ifLast } = value as Partial<Record<string, unknown>>;
+  const faults: BodyFault[] = [];
+  const add = (pointer: string, detail: string): void => void faults.push({ pointer, detail });
+  if (channel === undefined && channels === undefined) add('/channel', 'must be a channel name');
+  if (channel !== undefined && channels !== undefined) add('/channels', 'must not be beside channel');
+  if (data === undefined && (close !== true || event !== undefined)) add('/data', 'is required');
+  if (ifLast !== undefined && channels !== undefined && !(Array.isArray(channels) && channels.length === 1))
+    add('/ifLast', 'needs a single channel');
+  const long = typeof channels === 'object' && textOf('channels').length > MAX_LIST_BYTES;
+  return long ? [...faults, { pointer: '/channels', detail: 'is too long' }] : faults;
+}
+
+function channelsOf(list: unknown): readonly ChannelName[] | '*' {
+  if (!Array.isArray(list)) return '*';
+  const names = new Set<ChannelName>();
+  for (const [i, name] of list.entries()) {
+    const pointer = `/channels/${i}`;
+    if (typeof name !== 'string') throw invalidBody([{ pointer, detail: 'must be a channel name' }]);
+    const channel = channelOf(name, pointer);
+    if (names.has(channel)) throw invalidBody([{ pointer, detail: 'names a channel for the second time' }]);
+    names.add(channel);
+  }
+  return [...names];
 }
 
 /**
@@ -85,14 +183,22 @@ export function parseRawPublication(
   type: string | undefined,
   body: Buffer | undefined,
   maxBytes: number,
+  end = false,
 ): Publication {
+  checkEventType(type);
+  const endsOnly = end && type === undefined && (body === undefined || body.length === 0);
+  const event = endsOnly ? undefined : newEvent(type, body === undefined ? '' : decodeUtf8(body), maxBytes);
+  return { channel, event, end, ifLast: undefined };
+}
+
+/** @throws BrokerError `invalid-event` */
+export function checkEventType(type: string | undefined): void {
   const result = EventType.optional().safeParse(type);
-  if (!result.success)
-    throw new BrokerError(
-      'invalid-event',
-      `The event type ${result.error.issues[0]?.message ?? 'is not valid'}.`,
-    );
-  return { channel, event: newEvent(type, body === undefined ? '' : decodeUtf8(body), maxBytes) };
+  if (result.success) return;
+  throw new BrokerError(
+    'invalid-event',
+    `The event type ${result.error.issues[0]?.message ?? 'is not valid'}.`,
+  );
 }
 
 function newEvent(type: string | undefined, data: string, maxBytes: number): NewEvent {
@@ -100,16 +206,19 @@ function newEvent(type: string | undefined, data: string, maxBytes: number): New
   if (data.includes('\0'))
     throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which is not allowed in text' }]);
   // The limit holds for the delivered form of the data, not only for the body.
-  if (!fits(data, maxBytes))
-    throw new BrokerError(
-      'body-too-large',
-      'The delivered form of the data is larger than SLUICE_MAX_BODY_BYTES: each line break begins another "data: " line.',
-    );
+  if (!fits(data, maxBytes)) throw tooManyLines();
   return { type, data };
 }
 
+export function tooManyLines(): BrokerError {
+  return new BrokerError(
+    'body-too-large',
+    'The delivered form of the data is larger than SLUICE_MAX_BODY_BYTES: each line break begins another "data: " line.',
+  );
+}
+
 /** How many bytes a stream writes for a line break in the data, and how many more that is than LF or CR. */
-const LINE_BREAK_BYTES = '\ndata: '.length;
+export const LINE_BREAK_BYTES = '\ndata: '.length;
 const GROWTH_BYTES = LINE_BREAK_BYTES - 1;
 
 /**

@@ -50,7 +50,7 @@ const COUNT_TIMEOUT_MS = 150;
 const PAUSE_MS = 1_000;
 const UNCOUNTED: RateCount = { count: 0, left: 0 };
 
-/** Counts publishes by key and by address, and refuses those beyond the rates. */
+/** Counts published events by key and by address, and refuses those beyond the rates. */
 export class PublishLimiter {
   readonly #options: PublishLimiterOptions;
   readonly #limits: readonly Limit[];
@@ -78,19 +78,19 @@ export class PublishLimiter {
     return this.#limits.length === 0;
   }
 
-  /** Counts a publish. Returns undefined when no rate is set, and a promise only with a shared counter. Never rejects. */
-  count(publisher: CountedPublisher): CountedPublish | Promise<CountedPublish> | undefined {
+  /** Counts events. Returns undefined when no rate is set, and a promise only with a shared counter. Never rejects. */
+  count(publisher: CountedPublisher, events = 1): CountedPublish | Promise<CountedPublish> | undefined {
     if (this.isOff) return undefined;
     const { counter } = this.#options;
     if (counter === undefined)
       return this.#judge(
         publisher,
-        this.#limits.map(({ whose, windows }) => windows.count(whose(publisher))),
+        this.#limits.map(({ whose, windows }) => windows.count(whose(publisher), events)),
       );
     // Counts all limits at the same time, so that they take no longer than one.
     return Promise.all(
       this.#limits.map(({ name, rate, whose }) =>
-        this.#countShared(counter, `${name}:${whose(publisher)}`, rate.window),
+        this.#countShared(counter, `${name}:${whose(publisher)}`, rate.window, events),
       ),
     ).then((counts) => this.#judge(publisher, counts));
   }
@@ -113,10 +113,10 @@ export class PublishLimiter {
   }
 
   /** Returns UNCOUNTED when the shared counter fails, because a broken counter must not refuse valid publishes. */
-  async #countShared(counter: RateCounter, name: string, window: number): Promise<RateCount> {
+  async #countShared(counter: RateCounter, name: string, window: number, events: number): Promise<RateCount> {
     if (performance.now() >= this.#pausedUntil) {
       try {
-        return await within(COUNT_TIMEOUT_MS, counter.count(name, window));
+        return await within(COUNT_TIMEOUT_MS, counter.count(name, window, events));
       } catch {
         this.#pausedUntil = performance.now() + PAUSE_MS;
       }
@@ -149,13 +149,13 @@ class RateWindows {
     this.#window = window;
   }
 
-  count(name: string): RateCount {
+  count(name: string, hits: number): RateCount {
     const now = performance.now();
     let window = this.#windows.get(name);
     // Keeps the map in the order of use.
     if (window !== undefined) this.#windows.delete(name);
     if (window === undefined || window.ends <= now) window = { count: 0, ends: now + this.#window };
-    window.count++;
+    window.count += hits;
     this.#windows.set(name, window);
     if (this.#windows.size > MAX_WINDOWS) {
       const [oldest = name] = this.#windows.keys();
@@ -169,7 +169,7 @@ function tooMany({ name, rate }: Limit, seconds: number): BrokerError {
   const whose = name === 'key' ? 'this key' : 'this address';
   return new BrokerError(
     'too-many-requests',
-    `More than ${rate.limit} publishes in ${rate.window / 1_000} s came from ${whose}. Nothing was published. Try again in ${seconds} s.`,
+    `More than ${rate.limit} events in ${rate.window / 1_000} s came from ${whose}. Try again in ${seconds} s.`,
     { retryAfter: seconds },
   );
 }

@@ -15,9 +15,9 @@ export class RedisRateCounter implements RateCounter {
     this.#client = client;
   }
 
-  async count(name: string, window: number): Promise<RateCount> {
+  async count(name: string, window: number, hits = 1): Promise<RateCount> {
     const { keys } = this.#client;
-    const reply = await this.#client.run('count', [keys.rate(name)], [window], WORDS);
+    const reply = await this.#client.run('count', [keys.rate(name)], [window, hits], WORDS);
     const [count, left] = reply as [number, number];
     return { count, left };
   }

@@ -5,7 +5,8 @@ import { BrokerError } from '../events/errors.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
 import type { TracedRequest } from '../publish/request-tracer.ts';
 import type { Publication } from '../publish/publication.ts';
-import type { PublishAnswer, Publisher } from '../publish/publisher.ts';
+import type { PublishAnswer } from '../publish/publish-answer.ts';
+import type { Publisher } from '../publish/publisher.ts';
 import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
@@ -146,6 +147,7 @@ export class LaneConnection {
     try {
       const channel = head.channel === undefined ? undefined : parseChannelName(head.channel);
       const publication = publisher.read({ channel, type: undefined, bytes: body });
+      if (publication.channels !== undefined) return undefined;
       const refusal = publisher.refusalOf(access, publication.channel);
       return refusal === undefined ? { access, publication } : undefined;
     } catch (error) {

@@ -64,6 +64,7 @@ const UNUSUAL: ReadonlySet<string> = new Set([
   'cookie',
   'expect',
   'http2-settings',
+  'if-match',
   'origin',
   'te',
   'trailer',

@@ -3,7 +3,10 @@ import { CHANNEL_NAME_SCHEMA } from '../events/channel-name.ts';
 import type { BrokerErrorCode } from '../events/errors.ts';
 import { EventType, IDEMPOTENCY_KEY, PublicationBody, WITHOUT_NUL } from '../publish/publication.ts';
 import { CHANNEL_PARAMETER, EVENT_ID_SCHEMA } from '../http/api/channel-schemas.ts';
-import { jsonBodyOf, jsonSchemaOf, textOf } from '../http/api/json-schema.ts';
+import { EVENT_ID } from '../events/event.ts';
+import { MAX_PUBLICATIONS } from '../publish/publication-list.ts';
+import { jsonSchemaOf, textOf } from '../http/api/json-schema.ts';
+import type { JsonSchema } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
 import type { Operation, Parameter } from '../http/api/operation.ts';
 import { OF_A_BODY, problemExample } from '../http/api/problem-answers.ts';
@@ -13,44 +16,116 @@ const Acknowledgement = z.object({
   id: z.string().meta(EVENT_ID_SCHEMA),
 });
 
+const ListAcknowledgement = z.object({
+  events: z.array(Acknowledgement).meta({ description: 'One for each event, in the order of the body.' }),
+});
+
+const BroadcastAcknowledgement = z.object({
+  published: z.int().min(0).meta({ description: 'The number of channels.' }),
+  complete: z.boolean().meta({ description: 'False when a replica did not say which channels it has.' }),
+});
+
+const UploadId = z.union([z.string().meta(EVENT_ID_SCHEMA), z.null()]);
+
+const UploadAcknowledgement = z.object({
+  channel: z.string().meta(CHANNEL_NAME_SCHEMA),
+  published: z.int().min(0),
+  first: UploadId.meta({ description: 'The id of the first event; null without events.' }),
+  last: UploadId.meta({ description: 'The id of the last event; null without events.' }),
+});
+
 const IDEMPOTENCY_KEY_PARAMETER: Parameter = {
   name: 'Idempotency-Key',
   in: 'header',
   description:
-    'Makes the publish safe to repeat. When the same key comes again on the same channel within `SLUICE_IDEMPOTENCY_TTL` (10 minutes), the broker publishes nothing and returns the id of the first publish. 1 to 200 visible ASCII characters.',
+    'Makes the publish safe to repeat. When the same key comes again on the same channel within `SLUICE_IDEMPOTENCY_TTL` (10 minutes), the broker publishes nothing and returns the ids of the first publish. In a body of many events and in an upload, the key counts with the position of each event, so the broker publishes what is missing. The same key with another body is a 422. 1 to 200 visible ASCII characters.',
   schema: textOf(IDEMPOTENCY_KEY),
 };
 
-const ANSWERS: Operation['answers'] = {
-  200: {
-    description: 'The event is in the log. Every subscriber on every replica will get it, now or later.',
-    headers: ['Idempotent-Replayed', 'RateLimit', 'RateLimit-Policy'],
-    content: jsonBodyOf(Acknowledgement),
+const IF_MATCH_PARAMETER: Parameter = {
+  name: 'If-Match',
+  in: 'header',
+  description:
+    "The broker publishes only if this is the id of the channel's newest event (`0-0` for a channel without an event), and otherwise answers 412. The id may stand in quotes. For a request of one channel. In an upload it concerns the first event.",
+  schema: {
+    type: 'string',
+    pattern: `^(?:"${EVENT_ID.source.slice(1, -1)}"|${EVENT_ID.source.slice(1, -1)})$`,
   },
 };
 
-const REFUSALS: readonly BrokerErrorCode[] = [...OF_A_BODY, 'invalid-channel', 'log-unavailable', 'log-full'];
+function answersOf(description: string, content: JsonSchema): Operation['answers'] {
+  const headers = ['Idempotent-Replayed', 'RateLimit', 'RateLimit-Policy'] as const;
+  return { 200: { description, headers, content: { mediaType: 'application/json', schema: content } } };
+}
+
+const REFUSALS: readonly BrokerErrorCode[] = [
+  ...OF_A_BODY,
+  'invalid-channel',
+  'channel-ended',
+  'tail-mismatch',
+  'idempotency-key-reused',
+  'log-unavailable',
+  'log-full',
+];
 
 const acknowledged = (channel: string): z.infer<typeof Acknowledgement> => ({
   channel,
   id: '1763596800000-0',
 });
 
+const ONE = jsonSchemaOf(PublicationBody) as { readonly properties: JsonSchema };
+const { channels: _channels, ...listFields } = ONE.properties;
+
+/** What JSON Schema can say about several fields of a publication together. */
+const BETWEEN_FIELDS: JsonSchema = {
+  anyOf: [
+    { required: ['data'] },
+    { required: ['close'], properties: { close: { const: true } }, not: { required: ['event'] } },
+  ],
+};
+const PUBLICATION_SCHEMA: JsonSchema = {
+  ...ONE,
+  ...BETWEEN_FIELDS,
+  oneOf: [{ required: ['channel'] }, { required: ['channels'] }],
+  dependentSchemas: {
+    ifLast: {
+      anyOf: [{ required: ['channel'] }, { properties: { channels: { type: 'array', maxItems: 1 } } }],
+    },
+  },
+};
+const LIST_SCHEMA: JsonSchema = {
+  type: 'array',
+  description:
+    'Up to 10,000 events. The broker checks all of them before it publishes the first. No event may come after the `close` of its channel, and only the first event of a channel may have `ifLast`.',
+  items: { ...ONE, ...BETWEEN_FIELDS, properties: listFields, required: ['channel'] },
+  minItems: 1,
+  maxItems: MAX_PUBLICATIONS,
+};
+
 /** `POST /publish` */
 export const PUBLISH: Operation = {
   id: 'publish',
   tag: TAGS.publishing,
-  summary: 'Publish an event, as JSON',
+  summary: 'Publish events, as JSON',
+  description:
+    'One event to one or several channels, or a list of events. With the channels `*` the answer has their number.',
   credentials: ['publishKey', 'token'],
-  parameters: [IDEMPOTENCY_KEY_PARAMETER],
+  parameters: [IDEMPOTENCY_KEY_PARAMETER, IF_MATCH_PARAMETER],
   body: {
     required: true,
     description:
-      'Strict JSON in UTF-8. If a field comes twice, the last one counts. No string may hold half of a surrogate pair.',
-    ...jsonBodyOf(PublicationBody),
+      'Strict JSON in UTF-8. If a field comes twice, the last one counts. No string may hold half of a surrogate pair. As `application/x-ndjson`, each line is an event of a list; empty lines are skipped.',
+    mediaType: 'application/json',
+    schema: { anyOf: [PUBLICATION_SCHEMA, LIST_SCHEMA] },
+    others: { 'application/x-ndjson': { type: 'string', description: 'A JSON object in each line.' } },
   },
-  answers: ANSWERS,
-  refusals: REFUSALS,
+  answers: answersOf(
+    'The events are in the log. Every subscriber on every replica will get them, now or later.',
+    {
+      anyOf: [Acknowledgement, ListAcknowledgement, BroadcastAcknowledgement].map((one) => jsonSchemaOf(one)),
+    },
+  ),
+  refusals: [...REFUSALS, 'too-many-channels'],
   examples: [
     {
       name: 'text',
@@ -66,6 +141,30 @@ export const PUBLISH: Operation = {
       body: { channel: 'orders.42', event: 'created', data: { total: 12 } },
       status: 200,
       answer: acknowledged('orders.42'),
+    },
+    {
+      name: 'channels',
+      summary: 'The same event to several channels',
+      body: { channels: ['news', 'news.de'], data: 'hello' },
+      status: 200,
+      answer: { events: [acknowledged('news'), acknowledged('news.de')] },
+    },
+    {
+      name: 'everyChannel',
+      summary: 'To every channel that has a subscriber',
+      body: { channels: '*', event: 'maintenance', data: 'at noon' },
+      status: 200,
+      answer: { published: 2, complete: true },
+    },
+    {
+      name: 'list',
+      summary: 'Several events; the last one ends its channel',
+      body: [
+        { channel: 'answers.1', event: 'token', data: 'Hello' },
+        { channel: 'answers.1', event: 'token', data: ' world', close: true },
+      ],
+      status: 200,
+      answer: { events: [acknowledged('answers.1'), acknowledged('answers.1')] },
     },
     {
       name: 'invalidBody',
@@ -92,12 +191,33 @@ export const PUBLISH_RAW: Operation = {
   id: 'publishRaw',
   tag: TAGS.publishing,
   summary: 'Publish the body as an event',
-  description: 'A query parameter other than `event`, or `event` more than once, is a 400.',
+  description:
+    'The body is one event, or, with `each`, an upload of many. A query parameter that is not listed, or comes twice, is a 400.',
   credentials: ['publishKey', 'token'],
   parameters: [
     CHANNEL_PARAMETER,
-    { name: 'event', in: 'query', schema: jsonSchemaOf(EventType) },
+    {
+      name: 'event',
+      in: 'query',
+      description: 'Not together with `each=event`.',
+      schema: jsonSchemaOf(EventType),
+    },
+    {
+      name: 'each',
+      in: 'query',
+      description:
+        'The body is an upload of any length, and is published as it arrives. `line`: each line is an event; empty lines are skipped. `event`: the body is SSE, and its events are published with their types and data; their ids and those of the type `sluice:…` are dropped. The upload may be silent for 60 s. Each event may be as large as `SLUICE_MAX_BODY_BYTES`.',
+      schema: { enum: ['line', 'event'] },
+    },
+    {
+      name: 'close',
+      in: 'query',
+      description:
+        'True: the channel ends after the event, or after an upload that arrived completely. With an empty body and without `event`, the channel ends without an event.',
+      schema: { enum: ['true', 'false'] },
+    },
     IDEMPOTENCY_KEY_PARAMETER,
+    IF_MATCH_PARAMETER,
   ],
   body: {
     description:
@@ -106,7 +226,10 @@ export const PUBLISH_RAW: Operation = {
     mediaType: '*/*',
     schema: { type: 'string', ...WITHOUT_NUL },
   },
-  answers: ANSWERS,
+  answers: answersOf(
+    'The event, or the whole upload, is in the log. Every subscriber on every replica will get it, now or later.',
+    { anyOf: [Acknowledgement, UploadAcknowledgement].map((one) => jsonSchemaOf(one)) },
+  ),
   refusals: ['invalid-event', 'invalid-query', ...REFUSALS],
   examples: [
     {
@@ -124,6 +247,14 @@ export const PUBLISH_RAW: Operation = {
       body: '{"total":12}',
       status: 200,
       answer: acknowledged('orders.42'),
+    },
+    {
+      name: 'lines',
+      summary: 'An upload, each line of which is an event',
+      parameters: { channel: 'answers.2', each: 'line' },
+      body: 'Hello\n world\n',
+      status: 200,
+      answer: { channel: 'answers.2', published: 2, first: '1763596800000-0', last: '1763596800000-1' },
     },
     {
       name: 'nul',

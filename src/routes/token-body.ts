@@ -57,7 +57,7 @@ export const TokenBody = z
     'grants nothing. Add a channel to subscribe or publish',
   );
 
-const FIELDS = { names: ['subscribe', 'publish', 'ttl', 'sub'], lists: true };
+const FIELDS = { names: ['subscribe', 'publish', 'ttl', 'sub'], lists: ['subscribe', 'publish'] };
 
 /**
  * Reads the JSON body of `POST /tokens` (docs/protocol.md §7).

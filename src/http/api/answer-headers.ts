@@ -17,17 +17,17 @@ export const ANSWER_HEADERS = {
   },
   'Idempotent-Replayed': {
     description:
-      'The broker has seen this `Idempotency-Key` before. It published nothing and returns the id of the first publish.',
+      'The broker has seen this `Idempotency-Key` before. It published nothing and returns the ids of the first publish.',
     schema: { type: 'string', const: 'true' },
   },
   RateLimit: {
     description:
-      'Present when a rate limit is set. How many requests are left (`r`) until the window ends in `t` seconds, for the key and for the address: `"key";r=99;t=1`.',
+      'Present when a rate limit is set. How many events may still be published (`r`) until the window ends in `t` seconds, for the key and for the address: `"key";r=99;t=1`.',
     schema: { type: 'string' },
   },
   'RateLimit-Policy': {
     description:
-      'Present when a rate limit is set. The limit: `q` requests in a window of `w` seconds: `"key";q=100;w=1`.',
+      'Present when a rate limit is set. The limit: `q` events in a window of `w` seconds: `"key";q=100;w=1`.',
     schema: { type: 'string' },
   },
 } as const satisfies Record<string, { readonly description: string; readonly schema: JsonSchema }>;

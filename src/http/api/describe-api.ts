@@ -68,7 +68,12 @@ function describeOperation(operation: Operation): Json {
       requestBody: {
         ...(body.description !== undefined && { description: body.description }),
         required: body.required,
-        content: { [body.mediaType]: { schema: body.schema, ...named(good, (example) => example.body) } },
+        content: {
+          [body.mediaType]: { schema: body.schema, ...named(good, (example) => example.body) },
+          ...Object.fromEntries(
+            Object.entries(body.others ?? {}).map(([type, schema]) => [type, { schema }]),
+          ),
+        },
       },
     }),
     responses: describeResponses(operation),

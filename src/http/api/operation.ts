@@ -49,6 +49,8 @@ interface RequestBody {
   readonly required: boolean;
   readonly mediaType: string;
   readonly schema: JsonSchema;
+  /** The schemas of other media types that the route takes. */
+  readonly others?: Readonly<Record<string, JsonSchema>>;
 }
 
 interface Answer {

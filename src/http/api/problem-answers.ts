@@ -4,6 +4,8 @@ import { STATUS, problemOf } from '../problem.ts';
 import type { Problem } from '../problem.ts';
 import { headersOf } from './answer-headers.ts';
 import type { AnswerHeader } from './answer-headers.ts';
+import { CHANNEL_NAME_SCHEMA } from '../../events/channel-name.ts';
+import { EVENT_ID_SCHEMA } from './channel-schemas.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 /** What to do about each error. docs/protocol.md §6 has the same texts, and a test compares them. CommonMark. */
@@ -99,6 +101,22 @@ export const PROBLEM_SCHEMA: JsonSchema = {
         },
         required: ['pointer', 'detail'],
       },
+    },
+    published: {
+      type: 'integer',
+      minimum: 0,
+      description:
+        'Present when a body of many events or an upload failed: how many of its events are in the log. When the log could not be reached, one more append may be.',
+    },
+    tail: {
+      type: 'string',
+      ...EVENT_ID_SCHEMA,
+      description: "Present for `tail-mismatch`: the id of the channel's newest event.",
+    },
+    channel: {
+      type: 'string',
+      ...CHANNEL_NAME_SCHEMA,
+      description: 'Present when the body names several channels: the one that could not be published to.',
     },
   },
   required: ['type', 'title', 'status', 'detail'],

@@ -39,11 +39,13 @@ function publisherOf(id: EventId): Publisher {
   const attempts = new FailedAttempts({ limit: Infinity, window: 0 });
   const guard = new CredentialGuard({ attempts, onFailed: () => undefined, onTooMany: () => undefined });
   return new Publisher({
-    log: { append: () => Promise.resolve([{ id, replayed: true }]) },
+    log: { append: () => Promise.resolve([{ id, replayed: true }]), checkKeys: () => Promise.resolve() },
     policies: { historyOf: () => ({ size: 1, ttl: 1 }) },
     credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
     revocations: { refuses: () => false },
     limiter: { isOff: true, count: () => undefined },
+    subscribed: { list: () => Promise.reject(new Error('not asked')) },
+    loop: new FairLoop(),
     maxBodyBytes: MAX_BYTES,
     instruments: { published: () => undefined },
     tracer: undefined,

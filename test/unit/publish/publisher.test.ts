@@ -3,11 +3,13 @@ import { CredentialGuard } from '../../../src/auth/credential-guard.ts';
 import { FailedAttempts } from '../../../src/auth/failed-attempts.ts';
 import { PublishKeys } from '../../../src/auth/publish-keys.ts';
 import { PublisherAccess } from '../../../src/auth/publisher-access.ts';
+import { FairLoop } from '../../../src/delivery/fair-loop.ts';
 import { BrokerError } from '../../../src/events/errors.ts';
 import type { Appended, EventLog } from '../../../src/log/event-log.ts';
 import type { EventId } from '../../../src/events/event.ts';
 import { Publisher } from '../../../src/publish/publisher.ts';
-import type { PublishAnswer, PublishResult } from '../../../src/publish/publisher.ts';
+import type { PublishAnswer } from '../../../src/publish/publish-answer.ts';
+import type { PublishResult } from '../../../src/publish/publisher.ts';
 
 const POLICY = { size: 7, ttl: 1_000 };
 const ID = '5-0' as EventId;
@@ -22,11 +24,13 @@ function over(append: EventLog['append']): Fixture {
   const guard = new CredentialGuard({ attempts, onFailed: () => undefined, onTooMany: () => undefined });
   const results: PublishResult[] = [];
   const publisher = new Publisher({
-    log: { append },
+    log: { append, checkKeys: () => Promise.resolve() },
     policies: { historyOf: () => POLICY },
     credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
     revocations: { refuses: () => false },
     limiter: { isOff: true, count: () => undefined },
+    subscribed: { list: () => Promise.reject(new Error('not asked')) },
+    loop: new FairLoop(),
     maxBodyBytes: 1_000,
     instruments: { published: (result) => results.push(result) },
     tracer: undefined,
@@ -38,6 +42,7 @@ function over(append: EventLog['append']): Fixture {
       const attempt = publisher.begin(() => expect.unreachable());
       expect(attempt.admit('key', '192.0.2.1', undefined)).toBeUndefined();
       const publication = publisher.read({ channel: undefined, type: undefined, bytes });
+      if (publication.channels !== undefined) return expect.unreachable();
       return await attempt.publish(publication, idempotencyKey);
     },
   };
