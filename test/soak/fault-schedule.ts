@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ApplicationCast } from '../support/application-cast.ts';
 import type { RovingReader } from '../support/resuming-reader.ts';
 import type { Stage } from '../support/stage.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
@@ -9,6 +10,7 @@ export interface Scene {
   /** The relays between each replica and Redis, in the order of the replicas. */
   readonly relays: readonly TcpRelay[];
   readonly rovers: readonly RovingReader[];
+  readonly cast: ApplicationCast;
   readonly random: () => number;
 }
 
@@ -27,8 +29,18 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'readers cut',
     weight: 4,
-    strike: async ({ rovers, random }) => {
-      for (const rover of rovers) if (random() < 0.5) rover.cut();
+    strike: async ({ rovers, cast, random }) => {
+      for (const reader of [...rovers, ...cast.many]) if (random() < 0.5) reader.cut();
+    },
+  },
+  {
+    name: 'channels deleted',
+    weight: 3,
+    strike: async ({ stage, cast, random }) => {
+      for (let i = 0; i < 20; i++) {
+        await cast.delete(one(random, cast.channels), Math.floor(random() * stage.brokers.length));
+        await delay(between(random, 0, 50));
+      }
     },
   },
   {
@@ -118,13 +130,14 @@ const FAULTS: readonly Fault[] = [
   },
 ];
 
-/** Chooses the next fault from the seeded random numbers. */
-export function chooseFault(random: () => number): Fault {
-  const total = FAULTS.reduce((sum, { weight }) => sum + weight, 0);
+/** Chooses the next fault from the seeded random numbers, but none of those with these names. */
+export function chooseFault(random: () => number, except: readonly string[]): Fault {
+  const faults = FAULTS.filter(({ name }) => !except.includes(name));
+  const total = faults.reduce((sum, { weight }) => sum + weight, 0);
   let left = random() * total;
-  for (const fault of FAULTS) {
+  for (const fault of faults) {
     left -= fault.weight;
     if (left < 0) return fault;
   }
-  return FAULTS[0] as Fault;
+  return faults[0] as Fault;
 }

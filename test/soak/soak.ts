@@ -3,27 +3,49 @@ import { parseArgs } from 'node:util';
 import { startRedis } from '../support/redis-server.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { Stage } from '../support/stage.ts';
+import { AnswerRounds } from '../support/answer-rounds.ts';
+import { ApplicationCast } from '../support/application-cast.ts';
 import { startTcpRelay } from '../support/tcp-relay.ts';
 import { chooseFault } from './fault-schedule.ts';
 import type { Scene } from './fault-schedule.ts';
+import type { Verdict } from '../support/promise-checker.ts';
 
 /**
  * Checks the promise for as long as you like: publishers and readers on three replicas, with one fault after the other,
  * chosen by the seed. Ends with a table. The exit code is 1 when the promise was broken.
  *
- * npm run soak -- --minutes 20 --seed 1
+ * With --repeat, publishers send again what was not acknowledged, with the same idempotency keys, and some uploads are cut.
+ * Then Redis is never flushed, because it would lose the keys.
+ *
+ * npm run soak -- --minutes 20 --seed 1 --repeat
  */
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '5' }, seed: { type: 'string', default: '1' } },
+  options: {
+    minutes: { type: 'string', default: '5' },
+    seed: { type: 'string', default: '1' },
+    repeat: { type: 'boolean', default: false },
+  },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed);
+const retries = values.repeat;
 const random = seededRandom(seed);
 process.env['TEST_REDIS'] ??= 'local';
 
 const REPLICAS = 3;
 const ROVERS = 5;
 const RATE = 100;
+
+/** The verdicts of several casts together. */
+function sumOf(verdicts: readonly Verdict[]): Verdict {
+  return verdicts.reduce((sum, one) => ({
+    acknowledged: sum.acknowledged + one.acknowledged,
+    delivered: sum.delivered + one.delivered,
+    reconnects: sum.reconnects + one.reconnects,
+    gaps: sum.gaps + one.gaps,
+    breaches: [...sum.breaches, ...one.breaches],
+  }));
+}
 
 function say(text: string): void {
   process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
@@ -37,9 +59,12 @@ const stage = await Stage.on(redis, {
 });
 for (const relay of relays) await stage.addReplica({ REDIS_URL: relay.url.replace('http:', 'redis:') });
 const rovers = await stage.addReaders(ROVERS);
-// Does not retry failed publishes: some of the faults make Redis lose the idempotency keys.
-for (let i = 0; i < 2; i++) stage.publisher({ rate: RATE, retries: false });
-const scene: Scene = { stage, relays, rovers, random };
+for (let i = 0; i < 2; i++) stage.publisher({ rate: RATE, retries });
+const cast = new ApplicationCast(stage, { random, retries, pause: 400 });
+await cast.begin();
+const answers = new AnswerRounds(stage, { random, retries });
+answers.start();
+const scene: Scene = { stage, relays, rovers, cast, random };
 
 const struck = new Map<string, number>();
 const end = Date.now() + minutes * 60_000;
@@ -48,17 +73,18 @@ say(
 );
 while (Date.now() < end) {
   await delay(1_000 + random() * 5_000);
-  const fault = chooseFault(random);
+  const fault = chooseFault(random, retries ? ['Redis flushed'] : []);
   struck.set(fault.name, (struck.get(fault.name) ?? 0) + 1);
   say(fault.name);
   await fault.strike(scene);
 }
 say('the faults are over; waiting for every reader');
-const verdict = await stage.finish();
+const verdict = sumOf([await stage.finish(), await cast.finish(), await answers.finish()]);
 const refused = new Map<string, number>();
-for (const { failures } of stage.publishers) {
+for (const { failures } of [...stage.publishers, cast.batches, cast.uploads]) {
   for (const [why, count] of failures) refused.set(why, (refused.get(why) ?? 0) + count);
 }
+await cast.close();
 await stage.close();
 await Promise.all(relays.map((relay) => relay.close()));
 
@@ -70,6 +96,8 @@ const rows = {
   'events acknowledged': verdict.acknowledged,
   'publishes refused or unanswered': [...refused.values()].reduce((sum, count) => sum + count, 0),
   'events delivered': verdict.delivered,
+  'batches and uploads': cast.batches.bodies + cast.uploads.bodies,
+  'answers that ended': answers.rounds,
   reconnects: verdict.reconnects,
   gaps: verdict.gaps,
   missing,

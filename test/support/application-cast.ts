@@ -14,6 +14,8 @@ export interface CastOptions {
   readonly readers?: number;
   /** As in NumberedPublisher. */
   readonly retries?: boolean;
+  /** In ms, between two bodies of a publisher. */
+  readonly pause?: number;
   readonly random: () => number;
 }
 
@@ -32,7 +34,7 @@ export class ApplicationCast {
 
   constructor(
     stage: Stage,
-    { channels = ['app.a', 'app.b', 'app.c'], readers = 3, retries = true, random }: CastOptions,
+    { channels = ['app.a', 'app.b', 'app.c'], readers = 3, retries = true, pause = 20, random }: CastOptions,
   ) {
     this.#stage = stage;
     this.channels = channels;
@@ -65,8 +67,8 @@ export class ApplicationCast {
       ]),
     );
     const shared = { urls, key, channels, retries, random };
-    this.batches = new BatchPublisher({ ...shared, name: 'batch', size: 50, pause: 20 });
-    this.uploads = new UploadPublisher({ ...shared, name: 'upload', size: 200, pause: 20 });
+    this.batches = new BatchPublisher({ ...shared, name: 'batch', size: 50, pause });
+    this.uploads = new UploadPublisher({ ...shared, name: 'upload', size: 200, pause });
   }
 
   /** Resolves when every reader is ready. Then begins to publish. */
