@@ -114,6 +114,18 @@ describe('values that no broker has written', () => {
       expect((await log.read(keys.channel, ids[0] as EventId, 256, POLICY)).complete).toBe(true);
     });
 
+    test.each([1, 20])('%i of them after the end or a clear leave the channel as it is', async (count) => {
+      const tail = (await appendOne(log, keys.channel, 'a', { end: true })).id;
+      for (let i = 0; i < count; i++) await foreign();
+      expect(await log.state(keys.channel)).toEqual({ tail, status: 'ended' });
+      expect(await log.read(keys.channel, tail, 256, POLICY)).toMatchObject({ events: [], ended: true });
+      await expect(appendOne(log, keys.channel, 'b')).rejects.toMatchObject({ code: 'channel-ended' });
+      expect(await log.clear(keys.channel, POLICY)).toBe(true);
+      for (let i = 0; i < count; i++) await foreign();
+      expect((await log.state(keys.channel)).status).toBe('empty');
+      expect(await log.clear(keys.channel, POLICY)).toBe(false);
+    });
+
     test('an entry that somebody deleted: a page ends before the hole, and the rest is incomplete', async () => {
       const ids = await appendTexts(log, keys.channel, ['a', 'b', 'c', 'd']);
       await redis.cli('xdel', keys.log, ids[1] as string);
