@@ -25,6 +25,7 @@ public class Subscribe {
     String lastId;
     long retry = 2_000;
     int failures = 0;
+    boolean ended = false;
     volatile long heard;
 
     Subscribe(String channel, String lastId) {
@@ -47,7 +48,7 @@ public class Subscribe {
         OUT.printf("{\"gap\":%s}%n", json);
     }
 
-    /** Returns null after a 204, and the reason after a refusal that would come again. */
+    /** Returns null when the channel has ended, and the reason after a refusal that would come again. */
     String run() throws InterruptedException {
         for (;; failures = Math.min(failures + 1, 10)) {
             String problem = "the stream ended";
@@ -56,8 +57,10 @@ public class Subscribe {
                 HttpResponse<InputStream> response = connect();
                 int status = response.statusCode();
                 if (status == 204) return null;
-                if (status == 200) read(response.body());
-                else {
+                if (status == 200) {
+                    read(response.body());
+                    if (ended) return null;
+                } else {
                     problem = status + ": " + new String(response.body().readAllBytes(), StandardCharsets.UTF_8);
                     if (!PASSING.contains(status)) return problem;
                     retryAfter = response.headers().firstValueAsLong("retry-after").orElse(0) * 1_000;
@@ -120,6 +123,7 @@ public class Subscribe {
             return;
         }
         failures = 0;
+        if (event.equals("sluice:end")) ended = true;
         if (event.equals("sluice:gap")) onGap(data);
         else if (!event.startsWith("sluice:")) onEvent(id, event, data);
     }

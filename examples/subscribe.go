@@ -34,16 +34,20 @@ type subscriber struct {
 	onEvent func(event)
 	onGap   func(json.RawMessage)
 	alive   bool // an event has arrived on this connection
+	ended   bool // the channel has ended
 }
 
 // token is called for each connection. An application can replace an expired token here.
 func token() string { return os.Getenv("SLUICE_TOKEN") }
 
-// run returns nil after a 204, and an error after a refusal that would come again.
+// run returns nil when the channel has ended, and an error after a refusal that would come again.
 func (s *subscriber) run() error {
 	for failures := 0; ; failures++ {
 		s.alive = false
 		status, retryAfter, err := s.listen()
+		if s.ended {
+			return nil
+		}
 		switch status {
 		case http.StatusNoContent:
 			return nil
@@ -152,6 +156,7 @@ func (s *subscriber) dispatch(e event) {
 		return
 	}
 	s.alive = true
+	s.ended = e.Event == "sluice:end"
 	if e.Event == "sluice:gap" {
 		s.onGap(json.RawMessage(e.Data))
 	} else if !strings.HasPrefix(e.Event, "sluice:") {

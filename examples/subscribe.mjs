@@ -13,9 +13,9 @@ const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** Called for each connection. An application can replace an expired token here. */
 const token = () => process.env.SLUICE_TOKEN;
 
-/** Resolves after a 204. Rejects after a refusal that would come again. */
+/** Resolves when the channel has ended. Rejects after a refusal that would come again. */
 async function subscribe(channel, { onEvent, onGap, lastId = '' }) {
-  const state = { lastId, retry: 2_000, failures: 0, onEvent, onGap };
+  const state = { lastId, retry: 2_000, failures: 0, ended: false, onEvent, onGap };
   for (;;) {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(new Error('silence')), SILENCE);
@@ -24,8 +24,10 @@ async function subscribe(channel, { onEvent, onGap, lastId = '' }) {
     try {
       const response = await connect(channel, state.lastId, silence.signal);
       if (response.status === 204) return;
-      if (response.status === 200) await read(response, state, timer);
-      else {
+      if (response.status === 200) {
+        await read(response, state, timer);
+        if (state.ended) return;
+      } else {
         retryAfter = Number(response.headers.get('retry-after') ?? 0) * 1_000;
         problem = `${response.status}: ${await response.text()}`;
         if (!PASSING.has(response.status)) throw new Refused(problem);
@@ -88,6 +90,7 @@ async function dispatch({ event, data, id }, state) {
   const text = data.join('\n');
   if (event === 'sluice:closing') return console.error(`the broker asks the client to come back: ${text}`);
   state.failures = 0;
+  if (event === 'sluice:end') state.ended = true;
   try {
     if (event === 'sluice:gap') await state.onGap(JSON.parse(text));
     else if (!event.startsWith('sluice:')) await state.onEvent({ id, event, data: text });

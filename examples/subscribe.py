@@ -42,9 +42,10 @@ class Subscriber:
         self.last_id = last_id
         self.retry = 2.0
         self.failures = 0
+        self.ended = False
 
     def run(self):
-        """Returns after a 204. Raises Refused after a refusal that would come again."""
+        """Returns when the channel has ended. Raises Refused after a refusal that would come again."""
         while True:
             retry_after = 0.0
             try:
@@ -52,6 +53,8 @@ class Subscriber:
                     if response.status == 204:
                         return
                     self.read(response)
+                if self.ended:
+                    return
                 problem = "the stream ended"
             except urllib.error.HTTPError as error:
                 problem = f"{error.code}: {error.read().decode(errors='replace')}"
@@ -103,6 +106,8 @@ class Subscriber:
             print(f"the broker asks the client to come back: {data}", file=sys.stderr)
             return
         self.failures = 0
+        if event == "sluice:end":
+            self.ended = True
         try:
             if event == "sluice:gap":
                 self.on_gap(json.loads(data))

@@ -8,7 +8,7 @@ import { EventStreamParser } from './event-stream.js';
  *   | { name: 'open' }
  *   | { name: 'waiting', ms: number, closing: Closing | undefined }
  *   | { name: 'refused', response: Response }
- *   | { name: 'ended' }
+ *   | { name: 'ended', shown: boolean }
  *   | { name: 'closed' }} StreamState
  */
 
@@ -20,7 +20,7 @@ const MAX_RETRY_MS = 600_000;
 
 /**
  * A subscription that behaves like an EventSource: it reconnects after the time that the broker asked for, with the last id
- * it saw, and it stops on any answer but 200. The console does not use EventSource, because an EventSource delivers only
+ * it saw, and it stops on any answer but 200. It also stops after `sluice:end`. The console does not use EventSource, because an EventSource delivers only
  * event types that the page has named, and does not say why it was refused.
  */
 export class ChannelStream {
@@ -37,6 +37,8 @@ export class ChannelStream {
    * @type {Closing | undefined}
    */
   #closing;
+  /** Whether the broker has said that the channel has ended. */
+  #ended = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -80,7 +82,9 @@ export class ChannelStream {
       if (this.#token !== '') headers['authorization'] = `Bearer ${this.#token}`;
       const response = await fetch(this.#url, { headers, cache: 'no-store', signal });
       if (!isEventStream(response)) {
-        this.#onState(response.status === 204 ? { name: 'ended' } : { name: 'refused', response });
+        this.#onState(
+          response.status === 204 ? { name: 'ended', shown: false } : { name: 'refused', response },
+        );
         return;
       }
       this.#onState({ name: 'open' });
@@ -90,6 +94,10 @@ export class ChannelStream {
       if (!signal.aborted && !(error instanceof TypeError)) throw error;
     }
     if (signal.aborted) return;
+    if (this.#ended) {
+      this.#onState({ name: 'ended', shown: true });
+      return;
+    }
     this.#onState({ name: 'waiting', ms: this.#retry, closing: this.#closing });
     this.#timer = setTimeout(() => void this.#connect(), this.#retry);
   }
@@ -116,6 +124,7 @@ export class ChannelStream {
     this.#lastEventId = event.id;
     if (event.type === 'sluice:heartbeat') return;
     if (event.type !== 'sluice:closing') {
+      this.#ended ||= event.type === 'sluice:end';
       this.#onEvent(event);
       return;
     }

@@ -85,7 +85,7 @@ function showState(state, from) {
     const next = from.lastEventId === '' ? 'Trying again' : `Resuming after ${from.lastEventId}`;
     list.note(`${why} ${next} in ${seconds(state.ms)}.`);
   }
-  if (state.name === 'ended') list.note('The channel has ended. There are no more events.');
+  if (state.name === 'ended' && !state.shown) list.note('The channel has ended. There are no more events.');
   if (state.name === 'refused') {
     const { response } = state;
     list.clear('This stream was not opened.');

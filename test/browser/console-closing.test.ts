@@ -174,6 +174,27 @@ test.each([
     .toEqual([`The broker asks the client to come back${why}. Trying again in ${time}.`]);
 });
 
+test('a stream whose channel has ended is not opened again', async () => {
+  answers = [whole('id: 5-0\ndata: last\n\nid: 5-0\nevent: sluice:end\ndata: {"channel":"news"}\n\n'), open];
+  await page.goto(`${server.origin}/#news`);
+  await page.getByText('Ended', { exact: true }).waitFor();
+  await expect.poll(rows).toEqual(['last', 'The channel has ended. No more events will follow.']);
+  expect(await page.locator('#disconnect').isDisabled()).toBe(true);
+  expect(await page.locator('#count').textContent()).toBe('1 received');
+  expect(cursors).toEqual([undefined]);
+});
+
+test('the page says that events were deleted', async () => {
+  answers = [
+    (_request, response) => {
+      response.writeHead(200, HEAD);
+      response.write('id: 5-0\nevent: sluice:cleared\ndata: {"channel":"news"}\n\n');
+    },
+  ];
+  await page.goto(`${server.origin}/#news`);
+  await expect.poll(rows).toEqual(['All earlier events of the channel were deleted.']);
+});
+
 test('an unknown event of the broker does not count as an event of the application', async () => {
   answers = [
     (_request, response) => {

@@ -212,6 +212,15 @@ describe.concurrent.each(runnable)('examples/$file', ({ file, command }) => {
     }
   });
 
+  test('ends when the channel has ended', async (context) => {
+    const end = 'id: 1-0\ndata: last\n\nid: 1-0\nevent: sluice:end\ndata: {"channel":"news"}\n\n';
+    const script = await startScript(context, (response) => response.writeHead(200, stream).end(end));
+    const example = start(context, command, 'news', { url: script.url });
+    expect(await example.next()).toEqual({ id: '1-0', event: 'message', data: 'last' });
+    expect(await example.exit, example.stderr).toBe(0);
+    expect(script.requests.length).toBe(1);
+  });
+
   test('reconnects after a 503, a broken event and a passing refusal, and ends with a 204', async (context) => {
     const closing = 'retry: 500\nid: 2-0\nevent: sluice:closing\ndata: {"reason":"limit","retry":500}\n\n';
     const script = await startScript(
