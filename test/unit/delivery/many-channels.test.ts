@@ -61,8 +61,8 @@ class Reader {
     this.stream = new ChannelSetStream({ hub, loop, connection: this, set: this.#set, starts });
   }
 
-  write(own: string, shared?: Buffer): void {
-    this.#take(own + (shared?.toString() ?? ''));
+  write(own: string, shared?: Buffer, encoding?: 'latin1'): void {
+    this.#take(Buffer.from(own, encoding).toString() + (shared?.toString() ?? ''));
   }
 
   writeShared({ plain }: SharedBytes): void {
