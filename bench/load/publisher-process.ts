@@ -74,7 +74,7 @@ async function publish(plan: PublishPlan): Promise<PublishReport> {
       const data = Array.from({ length: perRequest }, (_, i) =>
         writeMarker({ due: due - plan.origin, publisher, number: number + i }, plan.size),
       );
-      const contents = data.map((one) => fill(body, channel, one));
+      const contents = data.map((marker) => fill(body, channel, marker));
       const content = perRequest === 1 ? (contents[0] ?? '') : `[${contents.join(',')}]`;
       const request = `POST ${fill(path, channel, data[0] ?? '')} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}Content-Length: ${content.length}\r\n\r\n${content}`;
       try {
