@@ -174,7 +174,8 @@ export class ChannelSetStream implements StreamSource, FairTask {
     const { after, bytes, rest } = set.step(this.#positions, this.#index, this.#run);
     this.#positions = after;
     this.#run = rest;
-    if ('shared' in bytes) connection.write(bytes.idLine, bytes.shared);
+    if (typeof bytes === 'string') connection.write(bytes, undefined, 'latin1');
+    else if ('shared' in bytes) connection.write(bytes.idLine, bytes.shared);
     else connection.writeShared(bytes);
     // Further pieces wait for their turn, however much the socket takes.
     if (rest !== undefined && connection.writable) this.#enqueue();

@@ -3,7 +3,7 @@ import { channelLabels, encodePlace } from '../events/cursor-rest.ts';
 import type { Place } from '../events/cursor-rest.ts';
 import type { EventRun } from '../events/event-run.ts';
 import type { StoredEvent } from '../events/event.ts';
-import { frameSlices } from './event-frames.ts';
+import { FRAME_TEXT, frameSlices } from './event-frames.ts';
 import { sharedBytes } from './shared-bytes.ts';
 import type { SharedBytes } from './shared-bytes.ts';
 
@@ -26,8 +26,11 @@ export interface Positions {
 export interface Step {
   readonly run: EventRun;
   readonly after: Positions;
-  /** The events in memory of their own, or the id line of one large event and its other lines in shared memory. */
-  readonly bytes: SharedBytes | { readonly idLine: string; readonly shared: Buffer };
+  /**
+   * The events in memory of their own; or as text for a single connection, one character a byte; or the id line of one large
+   * event and its other lines in shared memory.
+   */
+  readonly bytes: SharedBytes | string | { readonly idLine: string; readonly shared: Buffer };
   /** The events of the run that are still to be sent. */
   readonly rest: EventRun | undefined;
 }
@@ -96,7 +99,8 @@ export class ChannelSet {
 
   /** Encodes the first events of a run of one channel for the connections at these positions. */
   step(before: Positions, index: number, run: EventRun): Step {
-    if (this.connections === 1) return this.#encode(before, index, run);
+    if (this.connections === 1)
+      return this.#encodeText(before, index, run) ?? this.#encode(before, index, run);
     const known = this.#steps?.get(before);
     if (known !== undefined && known.run === run) return known;
     if (this.#steps === undefined) {
@@ -109,6 +113,18 @@ export class ChannelSet {
     const step = this.#encode(before, index, run);
     this.#steps.set(before, step);
     return step;
+  }
+
+  /**
+   * Encodes a run of one small event for a single connection. A text takes a third of the time of bytes, because no memory has to
+   * be allocated for it outside of the heap. Returns undefined for other runs.
+   */
+  #encodeText(before: Positions, index: number, run: EventRun): Step | undefined {
+    const [event, second] = run.events;
+    if (event === undefined || second !== undefined || event.record.length > LARGE_EVENT_BYTES / 2)
+      return undefined;
+    const idLine = `id: ${this.names[index]}@${event.id}${this.#restOf(before, index)}\n`;
+    return this.#stepOf(before, index, run, 1, idLine + run.as(FRAME_TEXT));
   }
 
   #encode(before: Positions, index: number, run: EventRun): Step {

@@ -33,6 +33,15 @@ const FRAME_STARTS: RunView<readonly number[]> = {
   },
 };
 
+/** A run of one event without its id line, one character a byte. For subscribers that each get an id line of their own. */
+export const FRAME_TEXT: RunView<string> = {
+  encode(run) {
+    const { bytes, starts } = frameSlices(run);
+    const start = (starts[0] as number) + 'id: \n'.length + run.to.length;
+    return bytes.toString('latin1', start, starts[1]);
+  },
+};
+
 /** The frames of a run in the memory that all readers of the run share. Each frame begins with `id: <id>` and a line break. */
 export interface FrameSlices {
   readonly bytes: Buffer;

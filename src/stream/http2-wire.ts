@@ -36,9 +36,9 @@ export class Http2Wire implements Wire, Outlet {
     return this.#stream.writableLength;
   }
 
-  write(bytes: Buffer | string): boolean {
-    if (bytes.length <= PIECE_BYTES) return this.#stream.write(bytes);
-    const all = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
+  write(bytes: Buffer | string, encoding?: 'latin1'): boolean {
+    if (bytes.length <= PIECE_BYTES) return this.#stream.write(bytes, encoding ?? 'utf8');
+    const all = typeof bytes === 'string' ? Buffer.from(bytes, encoding ?? 'utf8') : bytes;
     let more = true;
     for (let from = 0; from < all.length; from += PIECE_BYTES) {
       more = this.#stream.write(all.subarray(from, from + PIECE_BYTES));

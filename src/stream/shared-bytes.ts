@@ -19,8 +19,8 @@ export function chunkHead(length: number): string {
 }
 
 /** Makes the bytes of a short text that one reader gets. */
-export function asChunk(text: string): string {
-  return `${chunkHead(Buffer.byteLength(text))}${text}\r\n`;
+export function asChunk(text: string, encoding?: 'latin1'): string {
+  return `${chunkHead(Buffer.byteLength(text, encoding))}${text}\r\n`;
 }
 
 /** Makes the shared bytes. `write` has to write exactly `length` bytes into `target`, from `start` on. */

@@ -138,9 +138,9 @@ export class SseConnection implements Sink, FairTask {
   }
 
   /** Writes whole events, of which the first lines are this stream's own and the rest is shared. */
-  write(own: string, shared?: Buffer): void {
+  write(own: string, shared?: Buffer, encoding?: 'latin1'): void {
     if (!this.#begin()) return;
-    if (shared === undefined) this.#hand(this.#chunked ? asChunk(own) : own);
+    if (shared === undefined) this.#hand(this.#chunked ? asChunk(own, encoding) : own, encoding);
     else if (this.#chunked) this.#handChunk(own, shared);
     else {
       this.#hand(own);
@@ -270,10 +270,10 @@ export class SseConnection implements Sink, FairTask {
     this.#loop.add(this);
   }
 
-  #hand(bytes: Buffer | string): void {
+  #hand(bytes: Buffer | string, encoding?: 'latin1'): void {
     this.#handed += bytes.length;
     // A write above the high-water mark returns false even when the kernel has taken all of it.
-    if (!this.#outlet.write(bytes) && this.#outlet.writableLength > 0) this.#full = true;
+    if (!this.#outlet.write(bytes, encoding) && this.#outlet.writableLength > 0) this.#full = true;
   }
 
   #endWith(text: string, reason: CloseReason): void {

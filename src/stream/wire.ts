@@ -4,7 +4,7 @@ export const LINGER_MS = 5_000;
 /** Accepts bytes. A socket satisfies this interface, so that a stream writes to it directly. */
 export interface Outlet {
   /** False when the outlet wants no more bytes for now. `onDrain` is called when it does. */
-  write(bytes: Buffer | string): boolean;
+  write(bytes: Buffer | string, encoding?: 'latin1'): boolean;
   /** Bytes that wait in this process. */
   readonly writableLength: number;
   /** Bytes written between `cork` and `uncork` leave together. */

@@ -65,8 +65,8 @@ export class SetReader {
     return this.readies > 0;
   }
 
-  write(own: string, shared?: Buffer): void {
-    this.#take(own + (shared?.toString() ?? ''));
+  write(own: string, shared?: Buffer, encoding?: 'latin1'): void {
+    this.#take(Buffer.from(own, encoding).toString() + (shared?.toString() ?? ''));
   }
 
   writeShared({ plain }: SharedBytes): void {

@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { createAuthority } from '../../support/certificates.ts';
-import { openHttp2Stream } from '../../support/sse-reader.ts';
+import { openHttp2Stream, openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
 import { trustAuthority } from '../../support/trust-authority.ts';
 import { readClosing } from '../../support/closing.ts';
@@ -67,19 +67,23 @@ describe('a stream', () => {
     }
   });
 
-  test('of many channels gets the events of all of them, beside another such stream', async () => {
+  test('of many channels gets the events of all of them, beside others over HTTP/2 and HTTP/1.1', async () => {
     await start();
     const paths = ['/events?channel=a&channel=b', '/events?channel=b&channel=c'];
-    const streams = await Promise.all(paths.map((path) => openHttp2Stream(session, path)));
+    const streams = await Promise.all([
+      ...paths.map((path) => openHttp2Stream(session, path)),
+      openStream(`${broker.url}/events?channel=c&channel=a`),
+    ]);
     for (const stream of streams) await stream.until('sluice:ready');
-    for (const name of ['a', 'b', 'c']) await broker.publish(name, name);
+    for (const name of ['a', 'b', 'c']) await broker.publish(name, `${name} ž 🐎`);
     const data = await Promise.all(
       streams.map(async (stream) => [(await stream.next()).data, (await stream.next()).data]),
     );
     for (const stream of streams) stream.close();
     expect(data).toEqual([
-      ['a', 'b'],
-      ['b', 'c'],
+      ['a ž 🐎', 'b ž 🐎'],
+      ['b ž 🐎', 'c ž 🐎'],
+      ['a ž 🐎', 'c ž 🐎'],
     ]);
   });
 

@@ -70,6 +70,19 @@ describe('a stream of many channels', () => {
     expect([one.id, two.id].map((id) => id?.split(',')[0])).toEqual([`live.b@${b}`, `live.a@${a}`]);
   });
 
+  test.each([
+    ['shared with another connection', ['text.a', 'text.b'], 2],
+    ['of one connection alone', ['text.a', 'text.c'], 1],
+  ])('keeps all characters and lines of the data, with channels %s', async (_whose, channels, count) => {
+    const streams = await Promise.all(Array.from({ length: count }, () => open(channels)));
+    await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
+    for (const data of ['žluťoučký 🐎', 'é\nñ\n', '', `${'ü'.repeat(9_000)}\n`, '\n'.repeat(4_000)]) {
+      await broker.publish('text.a', data, 'größe');
+      for (const stream of streams) expect(await stream.next()).toMatchObject({ event: 'größe', data });
+    }
+    for (const stream of streams) stream.close();
+  });
+
   test('is resumed from any event of any channel, also with other channels', async () => {
     const stream = await open(['set.a', 'set.b', 'set.c']);
     await stream.until('sluice:ready');
