@@ -131,7 +131,7 @@ function withPublished(error: unknown, published: number, many: boolean): unknow
   if (!(error instanceof BrokerError)) return error;
   const { channel = '' } = error.members;
   const message = many
-    ? `${published} events of the body are in the log. For ${channel}: ${error.message}`
+    ? `Events of the body in the log: ${published}. For ${channel}: ${error.message}`
     : error.message;
   return withMembers(error, message, { published });
 }

@@ -92,7 +92,9 @@ export class PublicationListReader {
     this.#begun = true;
     requireUtf8(this.#body);
     if (this.#form === 'lines') return;
-    this.#at = this.#skipBlanks(0) + 1;
+    const open = this.#skipBlanks(0);
+    if (this.#body[open] !== OPEN_LIST) throw malformed('');
+    this.#at = open + 1;
     const first = this.#skipBlanks(this.#at);
     if (this.#body[first] !== CLOSE_LIST) return;
     if (this.#skipBlanks(first + 1) < this.#body.length) throw malformed('');

@@ -98,7 +98,7 @@ export class Upload {
       await this.#publishAll();
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
-      const message = `${error.message} ${this.#published} events of the upload are in the log.`;
+      const message = `${error.message} Events of the upload in the log: ${this.#published}.`;
       throw withMembers(error, message, { published: this.#published });
     }
     return {

@@ -8,6 +8,8 @@ export interface Problem {
   readonly detail: string;
   /** JSON pointers (RFC 6901), one for each fault in the body; empty when the fault is not in the body. */
   readonly pointers: readonly string[];
+  /** The members that a body of many events has. */
+  readonly members: { readonly published?: number; readonly tail?: string; readonly channel?: string };
 }
 
 const PREFIX = 'urn:sluice:problem:';
@@ -19,8 +21,9 @@ export function readProblem(answer: RawAnswer, status: number): Problem {
     type: 'application/problem+json',
   });
   const document = JSON.parse(answer.body) as Record<string, unknown>;
-  const { type, title, detail, errors = [], ...rest } = document;
-  expect(rest).toEqual({ status });
+  const { type, title, status: inBody, detail, errors = [], ...members } = document;
+  expect(inBody).toBe(status);
+  expect(['published', 'tail', 'channel']).toEqual(expect.arrayContaining(Object.keys(members)));
   expect(type).toMatch(/^urn:sluice:problem:[a-z-]+$/);
   expect(title).toMatch(/^[A-Z]/);
   expect(detail).toMatch(/^.{10,}[^ ]$/s);
@@ -29,5 +32,5 @@ export function readProblem(answer: RawAnswer, status: number): Problem {
     expect(fault.detail).toMatch(/./);
     return String(fault.pointer);
   });
-  return { code: String(type).slice(PREFIX.length), detail: String(detail), pointers };
+  return { code: String(type).slice(PREFIX.length), detail: String(detail), pointers, members };
 }

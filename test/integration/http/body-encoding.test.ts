@@ -105,7 +105,10 @@ describe('a body that is not JSON is refused', () => {
 describe('a list is refused', () => {
   test.each([
     ['an empty one', '[]'],
-    ['of a publication', `[${publication('"x"')}]`],
+    ['of a list of a publication', `[[${publication('"x"')}]]`],
+    ['without its end', `[${publication('"x"')}`],
+    ['with a comma too many', `[${publication('"x"')},]`],
+    ['with something behind it', `[${publication('"x"')}]x`],
     ['of other things', '[1]'],
   ])('%s', async (_why, body) => {
     await refusal(body);
@@ -128,7 +131,7 @@ test.each([
   ['not UTF-8', Buffer.from([0x22, 0xff, 0x22])],
   ['not JSON', '{'],
   ['empty', ''],
-  ['a list of publications', `[${publication('"x"')}]`],
+  ['an empty list', '[]'],
 ])('the problem points to the whole body when it is %s', async (_what, body) => {
   expect(readProblem(await publishRaw(broker, { body }), 400).pointers).toEqual(['']);
 });

@@ -27,12 +27,11 @@ describe('a repeated Idempotency-Key', () => {
     const third = await publish('once', 'another body', 'key-1');
     await publish('once', 'b', 'key-2');
 
-    expect([first.status, second.status, third.status]).toEqual([200, 200, 422]);
+    expect([first.status, second.status]).toEqual([200, 200]);
     expect(second.body).toBe(first.body);
-    expect(third.body).toContain('idempotency-key-reused');
+    expect(readProblem(third, 422).code).toBe('idempotency-key-reused');
     expect(first.header('idempotent-replayed')).toBeUndefined();
     expect(second.header('idempotent-replayed')).toBe('true');
-    expect(third.header('idempotent-replayed')).toBeUndefined();
     expect([(await stream.next()).data, (await stream.next()).data]).toEqual(['a', 'b']);
     stream.close();
   });
