@@ -61,6 +61,27 @@ test('each test that SECURITY.md names exists', () => {
   expect(named.filter((path) => !existsSync(new URL(`../../${path}`, import.meta.url)))).toEqual([]);
 });
 
+test('each test that docs/compared.md names exists, with its title', () => {
+  const named = [...read('docs/compared.md').matchAll(/`(test\/[^`]+)`(?:: "([^"]+)")?/g)];
+  expect(named.length).toBeGreaterThan(30);
+  const missing = named.filter(([, path = '', title]) => {
+    const file = new URL(`../../${path}`, import.meta.url);
+    if (title === undefined || !existsSync(file)) return true;
+    const text = readFileSync(file, 'utf8');
+    // The title is the first argument of test( or describe(.
+    return ![`'`, `"`, '`'].some((quote) => text.includes(`(${quote}${title}${quote}`));
+  });
+  expect(missing.map(([reference]) => reference)).toEqual([]);
+});
+
+test('each feature of go-sse in docs/compared.md has a test, or is said to be missing', () => {
+  const [, table = ''] =
+    /^\| feature \| go-sse \|.*\n.*\n((?:\|.*\n)+)/m.exec(read('docs/compared.md')) ?? [];
+  const features = table.trim().split('\n');
+  expect(features.length).toBeGreaterThan(10);
+  expect(features.filter((row) => !/`test\/|not yet|TODO-TEST/.test(row))).toEqual([]);
+});
+
 test('links between documents point to existing files and headings', () => {
   for (const document of documents()) {
     const base = new URL(`../../${document}`, import.meta.url);
