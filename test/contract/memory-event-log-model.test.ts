@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { parseChannelName } from '../../src/events/channel-name.ts';
 import type { ChannelName } from '../../src/events/channel-name.ts';
 import { ORIGIN, compareEventIds } from '../../src/events/event.ts';
-import type { Appended } from '../../src/log/event-log.ts';
+import type { AppendOptions, Appended, ChannelState } from '../../src/log/event-log.ts';
 import type { EventId, NewEvent } from '../../src/events/event.ts';
-import { encodeRecord } from '../../src/events/record.ts';
+import { clearedEvent, encodeRecord } from '../../src/events/record.ts';
 import { MemoryEventLog } from '../../src/log/embedded/memory-event-log.ts';
 import { Listener } from '../support/listener.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -22,19 +22,31 @@ interface Published {
   readonly number: number;
 }
 
+interface ModelChannel {
+  readonly published: Published[];
+  /** The number of events that the last clear has removed. */
+  cleared: number;
+  status: ChannelState['status'];
+}
+
 /** Every event that was ever published, to compare with what the log has kept. */
 class Model {
-  readonly channels = new Map<ChannelName, Published[]>();
+  readonly channels = new Map<ChannelName, ModelChannel>();
   count = 0;
 
-  last(channel: ChannelName): EventId {
-    return this.channels.get(channel)?.at(-1)?.id ?? ORIGIN;
+  of(name: ChannelName): ModelChannel {
+    let channel = this.channels.get(name);
+    if (channel === undefined)
+      this.channels.set(name, (channel = { published: [], cleared: 0, status: 'empty' }));
+    return channel;
   }
 
-  add(channel: ChannelName, id: EventId, event: NewEvent): void {
-    const before = this.channels.get(channel) ?? [];
-    before.push({ id, record: encodeRecord(event), number: this.count++ });
-    this.channels.set(channel, before);
+  last(name: ChannelName): EventId {
+    return this.of(name).published.at(-1)?.id ?? ORIGIN;
+  }
+
+  add(name: ChannelName, id: EventId, event: NewEvent): void {
+    this.of(name).published.push({ id, record: encodeRecord(event), number: this.count++ });
   }
 }
 
@@ -57,16 +69,15 @@ test.each([1, 2, 3, 4, 5, 6])(
       const size = below(10) === 0 ? below(30_000) : below(300);
       const event = { data: `${(LETTERS[below(LETTERS.length)] as string).repeat(size)}${step}` };
       const idempotencyKey = below(3) === 0 ? `key-${step}` : undefined;
-      const [appended] = await log.append(channel, [event], { policy, idempotencyKey });
-      const { id } = appended as Appended;
-      // This holds even when the log has forgotten the channel in between.
-      expect(compareEventIds(model.last(channel), id)).toBeLessThan(0);
-      model.add(channel, id, event);
-      expect(log.bytes).toBeLessThanOrEqual(BOUND);
-      if (idempotencyKey !== undefined && below(2) === 0)
-        expect(await log.append(channel, [event], { policy, idempotencyKey })).toEqual([
-          { id, replayed: true },
-        ]);
+      const { tail } = await expectState(log, model, channel);
+      const right = below(4) > 0;
+      const ifLast = below(4) > 0 ? undefined : right ? tail : ('1-1' as EventId);
+      await append(log, model, channel, {
+        events: below(40) === 0 ? [] : [event],
+        options: { policy, idempotencyKey, ifLast, end: below(20) === 0 },
+        repeat: below(2) === 0,
+      });
+      if (below(25) === 0) await clear(log, model, channel);
       if (below(20) === 0) stops.push(log.follow(names[below(names.length)] as ChannelName, new Listener()));
       if (below(20) === 0) stops.splice(below(stops.length), 1)[0]?.();
       if (step % 50 === 0) await compare(log, model);
@@ -75,12 +86,69 @@ test.each([1, 2, 3, 4, 5, 6])(
   },
 );
 
+/** Compares the state of a channel, and notes when the log has forgotten the channel for lack of room. */
+async function expectState(log: MemoryEventLog, model: Model, name: ChannelName): Promise<ChannelState> {
+  const state = await log.state(name);
+  const channel = model.of(name);
+  const { events, ended } = await log.read(name, ORIGIN, 1, policy);
+  if (state.status !== channel.status || state.tail !== model.last(name)) {
+    expect([state.status, events]).toEqual(['empty', []]);
+    channel.status = 'empty';
+  }
+  expect(ended).toBe(state.status === 'ended');
+  return state;
+}
+
+function add(model: Model, name: ChannelName, id: EventId, event: NewEvent): void {
+  // This holds even when the log has forgotten the channel in between.
+  expect(compareEventIds(model.last(name), id)).toBeLessThan(0);
+  model.add(name, id, event);
+}
+
+async function append(
+  log: MemoryEventLog,
+  model: Model,
+  name: ChannelName,
+  {
+    events,
+    options,
+    repeat,
+  }: { readonly events: readonly NewEvent[]; readonly options: AppendOptions; readonly repeat: boolean },
+): Promise<void> {
+  const { tail, status } = await log.state(name);
+  const channel = model.of(name);
+  const appending = log.append(name, events, options);
+  if (events.length === 0 && options.end !== true) return expect(appending).resolves.toEqual([]);
+  if (status === 'ended') return expect(appending).rejects.toMatchObject({ code: 'channel-ended' });
+  if (options.ifLast !== undefined && options.ifLast !== tail)
+    return expect(appending).rejects.toMatchObject({ code: 'tail-mismatch', members: { tail } });
+  const [{ id }] = (await appending) as [Appended];
+  expect(log.bytes).toBeLessThanOrEqual(BOUND);
+  const [event] = events;
+  if (event === undefined) expect(id).toBe(tail);
+  else add(model, name, id, event);
+  channel.status = options.end === true ? 'ended' : 'open';
+  if (options.idempotencyKey === undefined || !repeat) return;
+  expect(await log.append(name, events, options)).toEqual([{ id, replayed: true }]);
+}
+
+async function clear(log: MemoryEventLog, model: Model, name: ChannelName): Promise<void> {
+  const { status } = await expectState(log, model, name);
+  expect(await log.clear(name, policy)).toBe(status !== 'empty');
+  if (status === 'empty') return;
+  expect(log.bytes).toBeLessThanOrEqual(BOUND);
+  const channel = model.of(name);
+  channel.cleared = channel.published.length;
+  channel.status = 'empty';
+  add(model, name, (await log.state(name)).tail, clearedEvent(name));
+}
+
 async function compare(log: MemoryEventLog, { channels }: Model): Promise<void> {
   let newestGone = -1;
   let oldestKept = Infinity;
-  for (const [channel, published] of channels) {
+  for (const [channel, { published, cleared }] of channels) {
     const kept: Published[] = [];
-    const last = published.at(-1)?.id as EventId;
+    const last = published.at(-1)?.id ?? ORIGIN;
     const byId = new Map(published.map((one) => [one.id, one]));
     for (let after = await log.rewind(channel, Infinity, policy); ; after = kept.at(-1)?.id as EventId) {
       const { events, complete, tail } = await log.read(channel, after, 7, policy);
@@ -103,9 +171,9 @@ async function compare(log: MemoryEventLog, { channels }: Model): Promise<void> 
     expect(kept.map(({ id }) => id)).toEqual(
       published.slice(published.length - kept.length).map(({ id }) => id),
     );
-    expect(kept.length).toBeLessThanOrEqual(HISTORY);
+    expect(kept.length).toBeLessThanOrEqual(Math.min(HISTORY, published.length - cleared));
     const gone = published.length - kept.length;
-    if (kept.length < HISTORY && gone > 0)
+    if (kept.length < HISTORY && gone > cleared)
       newestGone = Math.max(newestGone, published[gone - 1]?.number ?? -1);
     oldestKept = Math.min(oldestKept, kept[0]?.number ?? Infinity);
     if (gone > 1)

@@ -25,6 +25,15 @@ export interface EventHead {
   readonly at: number;
 }
 
+/** A record to add. Its two texts are not joined, because joining them would allocate a large text for a large event. */
+export interface NewRecord {
+  /** The part of the record before the data. */
+  readonly head: string;
+  readonly data: string;
+  /** The size of the record in bytes. */
+  readonly bytes: number;
+}
+
 /** The events of all channels, from the oldest to the newest. A number names an event until the event is dropped. */
 export class EventRecords {
   readonly #blocks: BlockStore;
@@ -49,17 +58,13 @@ export class EventRecords {
     return this.#blocks.cost(HEAD + length);
   }
 
-  /**
-   * Adds an event. Its record is `recordHead` and then `data`, together `length` bytes. The two texts are not joined, because
-   * joining them would allocate a large text for a large event.
-   */
-  add(head: EventHead, recordHead: string, data: string, length: number): number {
-    const added = this.#add(head, length);
+  add(about: EventHead, { head, data, bytes }: NewRecord): number {
+    const added = this.#add(about, bytes);
     const position = this.#blocks.position(added, HEAD);
     // An ASCII text has as many bytes as characters, and latin1 writes it faster.
-    const encoding = recordHead.length + data.length === length ? 'latin1' : 'utf8';
-    let used = this.#scratch.write(recordHead, encoding);
-    if (length <= SCRATCH_BYTES) {
+    const encoding = head.length + data.length === bytes ? 'latin1' : 'utf8';
+    let used = this.#scratch.write(head, encoding);
+    if (bytes <= SCRATCH_BYTES) {
       used += this.#scratch.write(data, used, encoding);
       this.#blocks.write(position, this.#scratch, used);
     } else {

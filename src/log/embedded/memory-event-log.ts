@@ -19,7 +19,7 @@ import { BlockStore, NONE } from './block-store.ts';
 import { ChannelHistory } from './channel-history.ts';
 import { ChannelRecords } from './channel-records.ts';
 import { EventRecords } from './event-records.ts';
-import type { EventHead } from './event-records.ts';
+import type { EventHead, NewRecord } from './event-records.ts';
 import { eventId, nextId } from './id-parts.ts';
 import { RememberedKeys, keyedPositions } from './remembered-keys.ts';
 import type { KeyedPosition } from './remembered-keys.ts';
@@ -46,20 +46,17 @@ const SMALL_CHANNEL = 2;
 const CHANNEL = 3;
 
 /** An event to append. */
-interface Fresh {
+interface Fresh extends NewRecord {
   /** The event's place among those of the append. */
   readonly index: number;
-  /** The part of the record before the data. */
-  readonly head: string;
-  readonly data: string;
-  /** The size of the record in bytes. */
-  readonly bytes: number;
   readonly key: KeyedPosition | undefined;
 }
 
 /** What an append that is not refused does. */
 interface AppendStep {
   readonly channel: ChannelName;
+  /** The record of the channel, or NONE. */
+  readonly record: number;
   readonly fresh: readonly Fresh[];
   readonly policy: HistoryPolicy;
   readonly now: number;
@@ -136,9 +133,10 @@ export class MemoryEventLog implements EventLog {
     const ends = end && results[count - 1] === undefined;
     if (fresh.length === 0 && !ends) return results;
     this.#refuseTooLarge(fresh);
-    this.#refuseUnmet(channel, ifLast);
+    const record = this.#channels.find(channel);
+    this.#refuseUnmet(record, ifLast);
     if (fresh.length === 0) return [this.#end(channel, policy, keys?.[0], now)];
-    this.#appendFresh({ channel, fresh, policy, now, mark: ends ? 'ended' : 'open' }, results);
+    this.#appendFresh({ channel, record, fresh, policy, now, mark: ends ? 'ended' : 'open' }, results);
     return results;
   }
 
@@ -168,7 +166,7 @@ export class MemoryEventLog implements EventLog {
     this.#channels.clear(record);
     this.#channels.setPolicy(record, policy);
     const fresh = [freshEvent(clearedEvent(channel), 0, undefined)];
-    this.#appendFresh({ channel, fresh, policy, now, mark: 'cleared' }, []);
+    this.#appendFresh({ channel, record, fresh, policy, now, mark: 'cleared' }, []);
     this.#sweep.dropCleared(channel);
     return true;
   }
@@ -210,10 +208,11 @@ export class MemoryEventLog implements EventLog {
   }
 
   /** Checks that the channel takes events, and that `ifLast` is its tail. */
-  #refuseUnmet(channel: ChannelName, ifLast: EventId | undefined): void {
-    const { tail, status } = this.#channels.state(this.#channels.find(channel));
-    if (status === 'ended') throw channelEnded();
-    if (ifLast !== undefined && ifLast !== tail) throw tailMismatch(tail);
+  #refuseUnmet(record: number, ifLast: EventId | undefined): void {
+    if (record !== NONE && this.#channels.status.mark(record) === 'ended') throw channelEnded();
+    if (ifLast === undefined) return;
+    const { tail } = this.#channels.state(record);
+    if (ifLast !== tail) throw tailMismatch(tail);
   }
 
   /** Ends the channel without an event. */
@@ -230,8 +229,9 @@ export class MemoryEventLog implements EventLog {
   }
 
   /** Appends all events, puts their ids into `results` and calls the listeners. */
-  #appendFresh({ channel, fresh, policy, now, mark }: AppendStep, results: Appended[]): void {
-    let record = this.#channels.open(channel, now);
+  #appendFresh(step: AppendStep, results: Appended[]): void {
+    const { channel, fresh, policy, now, mark } = step;
+    let record = step.record === NONE ? this.#channels.open(channel, now) : step.record;
     this.#channels.setPolicy(record, policy);
     const listeners = this.#listeners.get(channel);
     const heard: StoredEvent[] = [];
@@ -246,7 +246,7 @@ export class MemoryEventLog implements EventLog {
       const about = { channel: record, id: parts, at: now };
       const ownMark = event === last ? mark : 'open';
       if (listeners === undefined) {
-        this.#channels.push(about, this.#events.add(about, event.head, event.data, event.bytes), ownMark);
+        this.#channels.push(about, this.#events.add(about, event), ownMark);
       } else {
         // RecentEvents may keep the record for long, so it must not be a slice of a shared buffer.
         const encoded = Buffer.allocUnsafeSlow(event.bytes);

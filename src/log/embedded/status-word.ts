@@ -4,8 +4,9 @@ import type { BlockStore } from './block-store.ts';
 export type TailMark = (typeof MARKS)[number];
 
 const MARKS = ['open', 'ended', 'cleared'] as const;
-/** The word is the number of cleared events times this, plus the index of the mark. */
-const RADIX = 4;
+/** The word's lowest bits hold the index of the mark, and the other bits the number of cleared events. */
+const MARK_BITS = 2;
+const MARK_MASK = 3;
 
 /** A word of a channel's record: the mark of the tail, and how many of the oldest events are cleared but not dropped yet. */
 export class StatusWord {
@@ -19,20 +20,19 @@ export class StatusWord {
   }
 
   mark(channel: number): TailMark {
-    return MARKS[this.#word(channel) % RADIX] as TailMark;
+    return MARKS[this.#word(channel) & MARK_MASK] as TailMark;
   }
 
   setMark(channel: number, mark: TailMark): void {
-    const word = this.#word(channel);
-    this.#set(channel, word - (word % RADIX) + MARKS.indexOf(mark));
+    this.#set(channel, (this.#word(channel) & ~MARK_MASK) | MARKS.indexOf(mark));
   }
 
   cleared(channel: number): number {
-    return Math.floor(this.#word(channel) / RADIX);
+    return this.#word(channel) >>> MARK_BITS;
   }
 
   setCleared(channel: number, count: number): void {
-    this.#set(channel, count * RADIX + (this.#word(channel) % RADIX));
+    this.#set(channel, (count << MARK_BITS) | (this.#word(channel) & MARK_MASK));
   }
 
   #word(channel: number): number {

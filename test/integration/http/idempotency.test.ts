@@ -19,7 +19,7 @@ async function publish(channel: string, data: string, ...keys: readonly string[]
 }
 
 describe('a repeated Idempotency-Key', () => {
-  test('appends nothing, and returns the first answer', async () => {
+  test('appends nothing, and returns the first answer; with another body it is refused', async () => {
     const stream = await openStream(`${broker.url}/events/once`);
     await stream.until('sluice:ready');
     const first = await publish('once', 'a', 'key-1');
@@ -27,11 +27,12 @@ describe('a repeated Idempotency-Key', () => {
     const third = await publish('once', 'another body', 'key-1');
     await publish('once', 'b', 'key-2');
 
-    expect([first.status, second.status, third.status]).toEqual([200, 200, 200]);
-    expect([second.body, third.body]).toEqual([first.body, first.body]);
+    expect([first.status, second.status, third.status]).toEqual([200, 200, 422]);
+    expect(second.body).toBe(first.body);
+    expect(third.body).toContain('idempotency-key-reused');
     expect(first.header('idempotent-replayed')).toBeUndefined();
     expect(second.header('idempotent-replayed')).toBe('true');
-    expect(third.header('idempotent-replayed')).toBe('true');
+    expect(third.header('idempotent-replayed')).toBeUndefined();
     expect([(await stream.next()).data, (await stream.next()).data]).toEqual(['a', 'b']);
     stream.close();
   });
