@@ -49,7 +49,7 @@ export default defineConfig({
       project('faults', { order: 2, workers: 1, provision: redis }),
       // Counts, and not times; but a busy machine makes the waiting long.
       project('guard', { order: 3, workers: 1, provision: redis }),
-      project('browser', { order: 4, workers: 3, provision: chromium }),
+      project('browser', { order: 4, workers: 3, provision: [redis, chromium] }),
       // Real proxies, with the configurations of deploy/.
       project('edges', { order: 4, workers: 3, provision: [redis, chromium, edges] }),
     ],

@@ -56,6 +56,15 @@ afterAll(async () => {
 let count = 0;
 const fresh = (): string => `public.${++count}`;
 
+/** How many streams the second replica has opened. */
+async function openedThere(): Promise<number | undefined> {
+  return (await readMetrics(there.url)).get('sluice_connections_opened_total');
+}
+
+function token(grant: string): string {
+  return signToken({ exp: inSeconds(60), sluice: { subscribe: [grant] } }, SECRET);
+}
+
 /** Comes back to a channel with a cursor. */
 async function comeBack(broker: Broker, path: string, cursor?: string, method = 'GET'): Promise<RawAnswer> {
   const headers = cursor === undefined ? [] : [`Last-Event-ID: ${cursor}`];
@@ -151,8 +160,7 @@ describe('who comes back with the position of the end gets 204', () => {
     await stream.until('sluice:ready');
     const end = await endChannel(log, channel, ['last']);
     await stream.ended;
-    const opened = async () => (await readMetrics(there.url)).get('sluice_connections_opened_total');
-    const before = await opened();
+    const before = await openedThere();
     for (const broker of [here, there]) {
       for (const method of ['GET', 'HEAD']) {
         const answer = await comeBack(broker, `/events/${channel}`, end, method);
@@ -163,7 +171,7 @@ describe('who comes back with the position of the end gets 204', () => {
       }
       expect((await comeBack(broker, `/events/${channel}?lastEventId=${end}`)).status).toBe(204);
     }
-    expect(await opened()).toBe(before);
+    expect(await openedThere()).toBe(before);
   });
 
   test('but an earlier cursor gets the rest and the end', async () => {
@@ -188,8 +196,6 @@ describe('who comes back with the position of the end gets 204', () => {
   test('only with a token that a stream would need', async () => {
     const channel = `private.${++count}`;
     const end = await endChannel(log, channel, ['last']);
-    const token = (grant: string): string =>
-      signToken({ exp: inSeconds(60), sluice: { subscribe: [grant] } }, SECRET);
     for (const method of ['GET', 'HEAD']) {
       const path = `/events/${channel}`;
       expect((await comeBack(here, path, end, method)).status).toBe(401);

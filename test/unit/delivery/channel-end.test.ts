@@ -240,7 +240,7 @@ describe('the hub says the state of a channel', () => {
   test('that it does not follow, with one question for many readers', async () => {
     const one = fixture(1, { delay: 3 });
     const end = await one.end(['x']);
-    const answers = await Promise.all(Array.from({ length: 100 }, () => one.hub.stateOf(NEWS)));
+    const answers = await Promise.all(Array.from({ length: 100 }, async () => one.hub.stateOf(NEWS)));
     expect(new Set(answers.map((answer) => answer?.tail))).toEqual(new Set([end]));
     expect(one.log.states).toBe(1);
   });
