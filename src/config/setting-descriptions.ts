@@ -62,7 +62,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     'How many channels one stream may have. For many long names, raise `SLUICE_MAX_HEADER_BYTES` too: the names are in the URL',
   SLUICE_MAX_CONNECTION_AGE:
     'A stream of this age, give or take a fifth, is asked to reconnect. So new replicas get their share of streams, and a proxy that never closes streams does not keep dead ones forever. `off` for no limit',
-  SLUICE_MAX_BODY_BYTES: 'The largest body of a publish request, and the largest event of an upload, 256 MiB at most',
+  SLUICE_MAX_BODY_BYTES:
+    'The largest body of a publish request, and the largest event of an upload, 256 MiB at most',
   SLUICE_MAX_HEADER_BYTES: 'The largest size of request line and headers together',
   SLUICE_HEAD_TIMEOUT:
     'How long the request line and headers may take to arrive. At most 30 s, the limit for a whole request',
