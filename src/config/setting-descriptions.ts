@@ -64,14 +64,15 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     'How many channels one stream may have. For many long names, raise `SLUICE_MAX_HEADER_BYTES` too: the names are in the URL',
   SLUICE_MAX_CONNECTION_AGE:
     'A stream of this age, give or take a fifth, is asked to reconnect. So new replicas get their share of streams, and a proxy that never closes streams does not keep dead ones forever. `off` for no limit',
-  SLUICE_MAX_BODY_BYTES: 'The largest body of a publish request, 256 MiB at most',
+  SLUICE_MAX_BODY_BYTES:
+    'The largest body of a publish request, and the largest event of an upload, 256 MiB at most',
   SLUICE_MAX_HEADER_BYTES: 'The largest size of request line and headers together',
   SLUICE_HEAD_TIMEOUT:
     'How long the request line and headers may take to arrive. At most 30 s, the limit for a whole request',
   SLUICE_PUBLISH_RATE_PER_KEY:
-    'How many publish requests one key may send: `100/s`, `6000/m`, `1000/h`. Replicas that share a Redis count together',
+    'How many events one key may publish: `100/s`, `6000/m`, `1000/h`. Each event of a list or an upload counts, and each channel of an event to several. Replicas that share a Redis count together',
   SLUICE_PUBLISH_RATE_PER_IP:
-    'How many publish requests one address may send: `100/s`, `6000/m`, `1000/h`. Replicas that share a Redis count together',
+    'How many events one address may publish: `100/s`, `6000/m`, `1000/h`. Replicas that share a Redis count together',
   SLUICE_FAILED_AUTH_LIMIT:
     'How many wrong credentials one address may send. Each replica counts for itself. `off` for no limit',
   SLUICE_TRUSTED_PROXIES:

@@ -27,11 +27,11 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   'idempotency-key-reused': 'use a new `Idempotency-Key` for another body',
   'too-many-channels': 'publish to fewer channels',
   'request-timeout':
-    'send the request line and headers within `SLUICE_HEAD_TIMEOUT` (15 s), and the whole request within 30 s; the broker may notice a late request up to 5 s later',
+    'send the request line and headers within `SLUICE_HEAD_TIMEOUT` (15 s), and the whole request within 30 s; the broker may notice a late request up to 5 s later; an upload may take longer, and must not be silent for 60 s',
   'body-too-large':
-    'send a smaller body or fewer line breaks, or raise `SLUICE_MAX_BODY_BYTES`; at `/tokens` and `/disconnect` the limit is always 64 KiB',
+    'send a smaller body, fewer events in it (10,000 at most) or fewer line breaks, or raise `SLUICE_MAX_BODY_BYTES`; at `/tokens` and `/disconnect` the limit is always 64 KiB',
   'unsupported-media-type':
-    'send `application/json` to `/publish`, `/tokens` and `/disconnect`, and any type to `/publish/:channel`; do not compress the body',
+    'send `application/json` to `/publish`, `/tokens` and `/disconnect` (or `application/x-ndjson` to `/publish`), and any type to `/publish/:channel`; do not compress the body',
   'expectation-failed': 'remove the header `Expect`, or send `Expect: 100-continue`',
   'too-many-requests': 'try again after `Retry-After`',
   'headers-too-large':
