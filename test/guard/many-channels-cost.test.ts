@@ -66,10 +66,12 @@ async function costOf(different: boolean): Promise<Cost> {
       streams.push(new ChannelSetStream({ hub: fixture.hub, loop, connection, set, starts }));
     }
   };
-  const allLive = async (): Promise<void> => {
-    // Each stream writes once when it is ready.
-    while (deliveries < streams.length) await nextTurn();
+  const written = (): number => deliveries;
+  const untilWritten = async (wanted: number): Promise<void> => {
+    while (written() < wanted) await nextTurn();
   };
+  // Each stream writes once when it is ready.
+  const allLive = (): Promise<void> => untilWritten(streams.length);
   // The first connections make the channels.
   open(0, GROUP);
   await allLive();
@@ -81,7 +83,7 @@ async function costOf(different: boolean): Promise<Cost> {
     for (let i = 0; i < events; i++) {
       const wanted = deliveries + CONNECTIONS / GROUP;
       await fixture.publish('x'.repeat(100), names[i % (GROUP * 5)]);
-      while (deliveries < wanted) await nextTurn();
+      await untilWritten(wanted);
     }
   };
   await publish(500);
