@@ -34,15 +34,15 @@ export interface App {
   close(): Promise<void>;
 }
 
+/** How many lines the logger's output has dropped. */
+interface LogOutputState {
+  readonly dropped: number;
+}
+
 /**
  * The composition root: opens the log, then delivery, credentials and servers over it.
  */
-export async function createApp(
-  config: Config,
-  logger: Logger,
-  /** Says how many lines the logger's output has dropped. */
-  logOutput: { readonly dropped: number },
-): Promise<App> {
+export async function createApp(config: Config, logger: Logger, logOutput: LogOutputState): Promise<App> {
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
   const logWatch = new LogWatch(logger);
   const { log, control, counter } = openBackbone(config, replica, logWatch);

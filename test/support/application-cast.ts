@@ -103,7 +103,7 @@ export class ApplicationCast {
       const { id } = await last.publishSurely(`the-last-of-${channel}`);
       const readers = this.#readersOf(channel);
       await Promise.all(readers.map((reader) => reader.reached(id)));
-      const records = [this.batches, this.uploads].map(({ records }) => records.get(channel));
+      const records = [this.batches, this.uploads].map((publisher) => publisher.records.get(channel));
       const published = [...records.filter((record) => record !== undefined), last];
       verdicts.push(checkPromise(published, readers));
       const uploads = this.uploads.uploads.filter((upload) => upload.channel === channel);

@@ -68,7 +68,7 @@ export abstract class BodiesPublisher {
   protected failed(why: string): never {
     this.failures.set(why, (this.failures.get(why) ?? 0) + 1);
     // An answer such as 400 would come again for ever.
-    throw /^4/.test(why) ? new Error(`a body was refused: ${why}`) : new NotAcknowledged(why);
+    throw why.startsWith('4') ? new Error(`a body was refused: ${why}`) : new NotAcknowledged(why);
   }
 
   /** Sends one body, and repeats it until it is acknowledged if failed bodies are repeated. */
