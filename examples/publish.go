@@ -1,6 +1,8 @@
 // Publishes one event exactly once, even when an answer is lost:
 //
 //	SLUICE_KEY=$(cat .publish-key) go run examples/publish.go <channel> <data> [<event>]
+//
+// With SLUICE_CLOSE=true the event is the last one of its channel.
 package main
 
 import (
@@ -23,6 +25,7 @@ type event struct {
 	Channel string `json:"channel"`
 	Event   string `json:"event,omitempty"`
 	Data    any    `json:"data"`
+	Close   bool   `json:"close,omitempty"`
 }
 
 type published struct {
@@ -103,7 +106,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: SLUICE_KEY=<a publish key> publish <channel> <data> [<event>]")
 		os.Exit(2)
 	}
-	e := event{Channel: os.Args[1], Data: os.Args[2]}
+	e := event{Channel: os.Args[1], Data: os.Args[2], Close: os.Getenv("SLUICE_CLOSE") != ""}
 	if len(os.Args) > 3 {
 		e.Event = os.Args[3]
 	}

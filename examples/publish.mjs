@@ -1,10 +1,12 @@
 // Publishes one event exactly once, even when an answer is lost:
 //
 //   SLUICE_KEY=$(cat .publish-key) node examples/publish.mjs <channel> <data> [<event>]
+//
+// With SLUICE_CLOSE=true the event is the last one of its channel.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const { SLUICE_URL = 'http://localhost:3000', SLUICE_KEY } = process.env;
+const { SLUICE_URL = 'http://localhost:3000', SLUICE_KEY, SLUICE_CLOSE } = process.env;
 const ATTEMPTS = 10;
 // Passing failures: too many publishes, the log is down, or a proxy found no broker.
 const PASSING = new Set([429, 502, 503, 504]);
@@ -45,7 +47,8 @@ if (!SLUICE_KEY || data === undefined) {
   process.exit(2);
 }
 try {
-  console.log(JSON.stringify(await publish({ channel, data, event })));
+  const close = SLUICE_CLOSE ? true : undefined;
+  console.log(JSON.stringify(await publish({ channel, data, event, close })));
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

@@ -2,6 +2,8 @@
 // Publishes one event exactly once, even when an answer is lost:
 //
 //   SLUICE_KEY=$(cat .publish-key) php examples/publish.php <channel> <data> [<event>]
+//
+// With SLUICE_CLOSE=true the event is the last one of its channel.
 declare(strict_types=1);
 
 const ATTEMPTS = 10;
@@ -15,7 +17,8 @@ const PASSING = [429, 502, 503, 504];
  */
 function publish(string $channel, mixed $data, ?string $event = null): array
 {
-    $body = ['channel' => $channel, 'data' => $data] + ($event === null ? [] : ['event' => $event]);
+    $body = ['channel' => $channel, 'data' => $data] + ($event === null ? [] : ['event' => $event])
+        + (getenv('SLUICE_CLOSE') ? ['close' => true] : []);
     $context = stream_context_create(['http' => [
         'method' => 'POST',
         'header' => [

@@ -2,6 +2,8 @@
 """Publishes one event exactly once, even when an answer is lost:
 
 SLUICE_KEY=$(cat .publish-key) python3 examples/publish.py <channel> <data> [<event>]
+
+With SLUICE_CLOSE=true the event is the last one of its channel.
 """
 
 import http.client
@@ -24,11 +26,13 @@ class NotPublished(Exception):
     pass
 
 
-def publish(channel, data, event=None):
+def publish(channel, data, event=None, close=False):
     """Returns the event's channel and id once the event is in the log."""
     body = {"channel": channel, "data": data}
     if event is not None:
         body["event"] = event
+    if close:
+        body["close"] = True
     request = urllib.request.Request(
         f"{URL}/publish",
         data=json.dumps(body).encode(),
@@ -61,6 +65,7 @@ if __name__ == "__main__":
         print("usage: SLUICE_KEY=<a publish key> publish.py <channel> <data> [<event>]", file=sys.stderr)
         sys.exit(2)
     try:
-        print(json.dumps(publish(*sys.argv[1:])))
+        close = bool(os.environ.get("SLUICE_CLOSE"))
+        print(json.dumps(publish(*sys.argv[1:], close=close)))
     except NotPublished as error:
         sys.exit(f"not published, {error}")

@@ -49,9 +49,10 @@ async function run(
   url: string,
   key: string,
   args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
   const [program = '', ...options] = command;
-  const env = { ...process.env, SLUICE_URL: url, SLUICE_KEY: key };
+  const env = { ...process.env, SLUICE_URL: url, SLUICE_KEY: key, ...more };
   return await new Promise((resolve) => {
     const all = [...options, join(FOLDER, file), ...args];
     execFile(program, all, { env, timeout: LIMIT }, (error, stdout, stderr) =>
@@ -86,6 +87,25 @@ describe.each(runnable)('examples/$file', (example) => {
       expect(relay.keys[0]).not.toBe('');
       stream.close();
       await relay.close();
+    },
+    LIMIT,
+  );
+
+  test(
+    'ends the channel when it is asked to',
+    async () => {
+      const channel = `examples.${example.file}.end`;
+      const stream = await openStream(`${broker.url}/events/${channel}`);
+      await stream.until('sluice:ready');
+      const env = { SLUICE_CLOSE: 'true' };
+      const outcome = await run(example, broker.url, broker.key, [channel, 'bye', 'left'], env);
+      expect(outcome.code, outcome.stderr).toBe(0);
+      await stream.ended;
+      const { id } = JSON.parse(outcome.stdout) as { id: string };
+      expect(stream.events.slice(1)).toEqual([
+        { id, event: 'left', data: 'bye' },
+        { id, event: 'sluice:end', data: `{"channel":"${channel}"}` },
+      ]);
     },
     LIMIT,
   );
