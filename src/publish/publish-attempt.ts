@@ -179,8 +179,7 @@ export class PublishAttempt {
     const refusal = this.#steps.refusalOf(access, channel) ?? faultOfIdempotencyKey(idempotencyKey);
     if (refusal !== undefined) throw refusal;
     const { append, refusalOf, loop, uploads, maxBodyBytes } = this.#steps;
-    const expires =
-      access.kind === 'token' ? Math.max(access.expiresAt, Date.now() + EXPIRED_UPLOAD_MS) : Infinity;
+    const expires = uploadEndOf(access);
     // The admission has counted one event.
     let counted = 1;
     const upload = new Upload({
@@ -267,6 +266,13 @@ export class PublishAttempt {
   #span(channel: ChannelName): AppendTrace | undefined {
     return this.#trace === undefined || this.#spans++ >= MAX_SPANS ? undefined : this.#trace.append(channel);
   }
+}
+
+/** Until when an upload may go on, in epoch ms. */
+function uploadEndOf(access: Access): number {
+  if (access.kind !== 'token') return Infinity;
+  const now = Date.now();
+  return access.expiresAt > now ? access.expiresAt : now + EXPIRED_UPLOAD_MS;
 }
 
 function faultOfIdempotencyKey(header: Header): BrokerError | undefined {

@@ -5,7 +5,9 @@ import type { Broker } from '../../support/broker.ts';
 import { exchange } from '../../support/raw-http.ts';
 import type { RawAnswer } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
+import { openStream } from '../../support/sse-reader.ts';
 import { inSeconds, signToken, signTokenWith } from '../../support/sign-token.ts';
+import { openUpload } from '../../support/upload.ts';
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
@@ -96,4 +98,57 @@ describe('publishing is 401', () => {
 test('without a secret the broker makes no tokens', async () => {
   const answer = await post('/tokens', [`Authorization: Bearer ${grants}`], '{"subscribe":["a"]}');
   expect(readProblem(answer, 403).code).toBe('forbidden');
+});
+
+describe('a publish to several channels', () => {
+  const bearer = [`Authorization: Bearer ${grants}`];
+
+  test.each([
+    ['a list of channels', { channels: ['orders.1', 'news'], data: 1 }],
+    [
+      'a list of events',
+      [...Array<object>(300).fill({ channel: 'orders.1', data: 1 }), { channel: 'news', data: 1 }],
+    ],
+  ])('as %s needs a grant for each, and is published as a whole or not at all', async (_what, body) => {
+    const watching = signTokenWith({ sluice: { subscribe: ['orders.1'] } }, privateKey);
+    const stream = await openStream(`${broker.url}/events/orders.1?token=${watching}`);
+    await stream.until('sluice:ready');
+    const { code, detail } = readProblem(await post('/publish', bearer, JSON.stringify(body)), 403);
+    expect([code, detail]).toEqual(['forbidden', expect.stringContaining('news')]);
+    const last = await post('/publish', bearer, JSON.stringify({ channel: 'orders.1', data: 'the last' }));
+    expect((await stream.next()).id).toBe((JSON.parse(last.body) as { id: string }).id);
+    stream.close();
+  });
+
+  test('to every channel needs the grant of a star', async () => {
+    const body = JSON.stringify({ channels: '*', data: 1 });
+    expect(readProblem(await post('/publish', bearer, body), 403).code).toBe('forbidden');
+    const all = signTokenWith({ sluice: { publish: ['*'] } }, privateKey);
+    expect((await post('/publish', [`Authorization: Bearer ${all}`], body)).status).toBe(200);
+  });
+
+  test('as an upload needs a grant for its channel', async () => {
+    expect(readProblem(await post('/publish/news?each=line', bearer, 'x\n'), 403).code).toBe('forbidden');
+  });
+});
+
+test('an upload ends when its token expires, and says how much of it is in the log', async () => {
+  const token = signTokenWith(
+    { exp: inSeconds(2), sluice: { publish: ['up'], subscribe: ['up'] } },
+    privateKey,
+  );
+  const sent = await openUpload({ port: broker.port, key: token }, 'up?each=line');
+  const answered = sent.answer();
+  let over = false;
+  void answered.finally(() => (over = true));
+  const stream = await openStream(`${broker.url}/events/up?token=${token}`);
+  await stream.until('sluice:ready');
+  let lines = 0;
+  for (; !over; lines++) {
+    sent.send(`${lines}\n`);
+    await Promise.race([stream.next().catch(() => answered), answered]);
+  }
+  const { code, members } = readProblem(await answered, 401);
+  expect([code, members]).toEqual(['unauthorized', { published: lines - 1 }]);
+  stream.close();
 });
