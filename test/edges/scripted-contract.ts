@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { connect } from 'node:http2';
+import type { ClientHttp2Stream } from 'node:http2';
 import { expect, test } from 'vitest';
 import type { Edge, EdgeOptions } from '../support/edge.ts';
 import { edgeTraits } from '../support/edge-programs.ts';
@@ -10,12 +12,14 @@ import type { PageServer } from '../support/page-server.ts';
 import { openRaw, requestBytes } from '../support/raw-http.ts';
 import { openStream } from '../support/sse-reader.ts';
 
+const UPLOAD = '/publish/news?each=line';
+
 /** What a proxy does to requests and streams, as seen by a replica that the test scripts. */
 export function scriptedContract(
   name: EdgeName,
   start: (options: Partial<EdgeOptions>) => Promise<Edge>,
 ): void {
-  const { tellsLoss } = edgeTraits[name];
+  const { tellsLoss, http2Uploads } = edgeTraits[name];
   const startBefore = async ({ origin }: PageServer): Promise<Edge> => {
     const { host, port } = new URL(origin);
     return await start({ replicas: [host, host], adminPort: Number(port) });
@@ -119,16 +123,28 @@ export function scriptedContract(
       incoming.on('end', () => response.end(`${incoming.url} ${bytes}`));
     });
     const recorded = await startBefore(listener);
-    const upload = request(`${recorded.url}/publish/news?each=line`, { method: 'POST', agent: false });
-    upload.end(Buffer.alloc(3 << 20, 'line\n'));
+    const upload = request(`${recorded.url}${UPLOAD}`, { method: 'POST', agent: false });
+    // In two parts, so that Node sends chunks, as curl does with a pipe.
+    upload.write(Buffer.alloc(3 << 19, 'line\n'));
+    upload.end(Buffer.alloc(3 << 19, 'line\n'));
     const [answer] = (await once(upload, 'response')) as [IncomingMessage];
     let text = '';
     for await (const chunk of answer.setEncoding('utf8')) text += String(chunk);
     await listener.close();
-    expect(text).toBe(`/publish/news?each=line ${3 << 20}`);
+    expect(text).toBe(`${UPLOAD} ${3 << 20}`);
   });
 
-  test('an upload reaches the replica while it is sent', async () => {
+  const overHttp1 = ({ url }: Edge): ClientRequest =>
+    request(`${url}${UPLOAD}`, { method: 'POST', agent: false });
+  const overHttp2 = ({ secureUrl }: Edge): ClientHttp2Stream => {
+    const session = connect(secureUrl, { rejectUnauthorized: false });
+    return session.request({ ':method': 'POST', ':path': UPLOAD }).on('close', () => session.destroy());
+  };
+
+  test.each<[protocol: string, send: (edge: Edge) => ClientRequest | ClientHttp2Stream]>([
+    ['HTTP/1.1', overHttp1],
+    ...(http2Uploads ? [['HTTP/2', overHttp2] as [string, typeof overHttp2]] : []),
+  ])('an upload over %s reaches the replica while it is sent', async (_protocol, send) => {
     const parts: string[] = [];
     const more = new Set<() => void>();
     const listener = await startPageServer((incoming, response) => {
@@ -148,17 +164,17 @@ export function scriptedContract(
         more.add(check);
         check();
       });
-    const recorded = await startBefore(listener);
-    const upload = request(`${recorded.url}/publish/news?each=line`, { method: 'POST', agent: false });
+    const upload = send(await startBefore(listener));
+    const answered = once(upload, 'response');
     for (const line of ['one\n', 'two\n', 'three\n']) {
       upload.write(line);
       await received(line);
     }
     upload.end();
-    const [answer] = (await once(upload, 'response')) as [IncomingMessage];
-    answer.resume();
+    const [answer] = (await answered) as [{ readonly statusCode?: number; readonly ':status'?: number }];
+    upload.destroy();
     await listener.close();
-    expect(answer.statusCode).toBe(200);
+    expect(answer.statusCode ?? answer[':status']).toBe(200);
     expect(parts.join('')).toBe('one\ntwo\nthree\n');
   });
 }

@@ -36,13 +36,11 @@ interface EdgeTraits {
    * Whether a stream ends without the last chunk when its replica is lost. The reader can then tell a loss from an end.
    */
   readonly tellsLoss: boolean;
+  /** Whether the proxy takes a body without a length over HTTP/2. */
+  readonly http2Uploads: boolean;
 }
 
-const able: EdgeTraits = {
-  http2Streams: 8,
-  noticesLeaving: 'at once',
-  tellsLoss: true,
-};
+const able: EdgeTraits = { http2Streams: 8, noticesLeaving: 'at once', tellsLoss: true, http2Uploads: true };
 
 export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
   nginx: able,
@@ -50,9 +48,9 @@ export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
   caddy: { ...able, tellsLoss: false },
   // Starts with six concurrent requests on a connection, and takes more only after some of them are done.
   apache: { ...able, http2Streams: 5, noticesLeaving: 'when it writes' },
-  varnish: { ...able, http2Streams: 0 },
+  varnish: { ...able, http2Streams: 0, http2Uploads: false },
   // Takes eight concurrent requests on a connection.
-  lighttpd: { ...able, http2Streams: 7 },
+  lighttpd: { ...able, http2Streams: 7, http2Uploads: false },
 };
 
 function nginx({ replicas, silence, compression, folder, port, securePort }: Place): EdgeProgram {
