@@ -32,6 +32,7 @@ function project(name: string, { order, workers, provision }: Wishes): TestProje
 }
 
 const redis = 'test/support/provision-redis.ts';
+const curl = 'test/support/provision-curl.ts';
 const prometheus = 'test/support/provision-prometheus.ts';
 const chromium = 'test/support/provision-chromium.ts';
 const edges = 'test/support/provision-edges.ts';
@@ -43,7 +44,7 @@ export default defineConfig({
       project('unit', { order: 0 }),
       project('chart', { order: 0, provision: helm }),
       project('contract', { order: 1, workers: 3, provision: redis }),
-      project('integration', { order: 1, workers: 3, provision: redis }),
+      project('integration', { order: 1, workers: 3, provision: [redis, curl] }),
       project('operations', { order: 1, workers: 3, provision: prometheus }),
       // Alone, one file at a time: these measure how soon a fault is noticed and healed.
       project('faults', { order: 2, workers: 1, provision: redis }),

@@ -45,7 +45,7 @@ export async function allowOrigins(
     // A function, because with a list the plugin allows credentials to unlisted origins.
     origin: origins.any ? '*' : (origin, answer) => answer(null, origins.lists(origin) ? origin : false),
     credentials: !origins.any,
-    methods: ['GET', 'HEAD', 'POST', 'DELETE'],
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
     // Without allowedHeaders, the plugin allows every requested header. Tracing libraries add their own headers to each
     // request, and no header gives a page more rights than its origin has. `*` would cover neither Authorization nor
     // requests with cookies.

@@ -279,3 +279,11 @@ export const PUBLISH_RAW: Operation = {
     },
   ],
 };
+
+/** `curl -T` sends PUT. */
+export const PUBLISH_PUT: Operation = {
+  ...PUBLISH_RAW,
+  id: 'publishPut',
+  summary: 'Publish the body as an event, or an upload, with PUT',
+  description: 'The same as with POST, for programs such as `curl -T` that send uploads with PUT.',
+};

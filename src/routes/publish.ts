@@ -13,7 +13,7 @@ import type { ListForm } from '../publish/publication-list.ts';
 import type { PublishAnswer } from '../publish/publish-answer.ts';
 import type { PublishAttempt } from '../publish/publish-attempt.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import { PUBLISH, PUBLISH_RAW } from './publish-operations.ts';
+import { PUBLISH, PUBLISH_PUT, PUBLISH_RAW } from './publish-operations.ts';
 import { readPublishQuery } from './publish-query.ts';
 import { UPLOAD_SILENCE_MS, publishUpload } from './publish-upload.ts';
 import { clientAddress } from '../http/client-address.ts';
@@ -32,7 +32,15 @@ export interface PublishOptions {
   readonly uploadSilence?: number;
 }
 
-/** `POST /publish` and `POST /publish/:channel` (docs/protocol.md §2). */
+interface RawRoute {
+  Params: { channel: string };
+  Body: Buffer | undefined;
+  Querystring: Record<string, string | string[]>;
+}
+
+type RawRequest = FastifyRequest<RawRoute>;
+
+/** `POST /publish`, and `POST` and `PUT` of `/publish/:channel` (docs/protocol.md §2). */
 export async function publishRoutes(
   app: FastifyInstance,
   { publisher, loop, uploadSilence = UPLOAD_SILENCE_MS }: PublishOptions,
@@ -64,11 +72,7 @@ export async function publishRoutes(
     raw.removeAllContentTypeParsers();
     raw.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     raw.addContentTypeParser(UPLOAD, (_request, _stream, done) => done(null, undefined));
-    raw.post<{
-      Params: { channel: string };
-      Body: Buffer | undefined;
-      Querystring: Record<string, string | string[]>;
-    }>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, async (request, reply) => {
+    const publishRaw = async (request: RawRequest, reply: FastifyReply): Promise<FastifyReply> => {
       const channel = parseChannelName(request.params.channel);
       const { type, end, form } = readPublishQuery(request.url, request.query);
       if (form === undefined)
@@ -79,7 +83,9 @@ export async function publishRoutes(
       const head = { channel, type, end, form, ifLast };
       const result = await publishUpload(request, reply, { attempt, head, silence: uploadSilence });
       return result === undefined ? reply : answer(reply, attempt, result);
-    });
+    };
+    raw.post<RawRoute>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, publishRaw);
+    raw.put<RawRoute>('/publish/:channel', { config: { operation: PUBLISH_PUT } }, publishRaw);
   });
 }
 

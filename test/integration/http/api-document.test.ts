@@ -27,7 +27,7 @@ function methodsOf({ paths }: ApiDocument): Record<string, string[]> {
 
 const OPERATIONS = {
   '/publish': ['POST'],
-  '/publish/{channel}': ['POST'],
+  '/publish/{channel}': ['POST', 'PUT'],
   '/events': ['GET', 'HEAD'],
   '/events/{channel}': ['GET', 'HEAD'],
   '/channels/{channel}': ['DELETE'],

@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startBroker } from '../support/broker.ts';
+import type { Broker } from '../support/broker.ts';
+import { openStream } from '../support/sse-reader.ts';
+
+/** The command lines of docs/recipes.md, as they stand there. Each element is the text of one indented block. */
+const blocks = [
+  ...readFileSync(join(import.meta.dirname, '../../docs/recipes.md'), 'utf8').matchAll(/^(?: {4}.+\n)+/gm),
+].map(([block]) => block);
+const [variables = '', ...recipes] = blocks;
+
+let broker: Broker;
+let folder: string;
+const running = new Set<ChildProcess>();
+beforeAll(async () => {
+  broker = await startBroker();
+  folder = mkdtempSync(join(tmpdir(), 'sluice-recipes-'));
+  writeFileSync(join(folder, '.publish-key'), broker.key);
+});
+afterEach(() => {
+  // The whole group of processes: a shell does not pass a signal on.
+  for (const { pid = 0 } of running) process.kill(-pid, 'SIGKILL');
+  running.clear();
+});
+afterAll(async () => {
+  await broker.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The only recipe that holds the text. */
+function recipe(text: string): string {
+  const found = recipes.filter((block) => block.includes(text));
+  if (found.length !== 1) throw new Error(`${found.length} recipes hold ${text}`);
+  return found[0] as string;
+}
+
+function shell(lines: string): ChildProcess {
+  const script = `${variables.replaceAll('http://localhost:3000', broker.url)}\n${lines}`;
+  const child = spawn('bash', ['-c', script], { cwd: folder, stdio: 'pipe', detached: true });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+/** Runs the lines to their end, and returns what they print. */
+async function run(lines: string): Promise<string> {
+  const child = shell(lines);
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  expect(code, output).toBe(0);
+  return output;
+}
+
+/** Starts lines that do not end by themselves, and resolves once they have printed the text. */
+async function printed(lines: string, text: string): Promise<void> {
+  const { stdout } = shell(lines);
+  if (stdout === null) throw new Error('no output');
+  let output = '';
+  for await (const chunk of stdout) {
+    output += String(chunk);
+    if (output.includes(text)) return;
+  }
+  throw new Error(`the lines ended before they printed ${text}:\n${output}`);
+}
+
+describe('the command lines of docs/recipes.md', () => {
+  test('several channels on one connection', async () => {
+    const listening = printed(recipe('channel=chat.7'), 'data: hello');
+    const publish = recipe('$URL/publish/chat.7');
+    // The stream begins live: publishes until it has come.
+    let done = false;
+    void listening.finally(() => (done = true)).catch(() => undefined);
+    while (!done) expect(await run(publish)).toContain('"id"');
+    await listening;
+  });
+
+  test('one event on several channels', async () => {
+    expect(JSON.parse(await run(recipe('"user.3"')))).toMatchObject({
+      events: [{ channel: 'user.1' }, { channel: 'user.2' }, { channel: 'user.3' }],
+    });
+    expect(JSON.parse(await run(recipe('"channels":"*"')))).toMatchObject({ complete: true });
+  });
+
+  test('many events in one request, also twice with a key', async () => {
+    expect(JSON.parse(await run(recipe('[{"channel":"orders.42"')))).toMatchObject({
+      events: [{ channel: 'orders.42' }, { channel: 'orders.42' }, { channel: 'news' }],
+    });
+    const answer = JSON.parse(await run(recipe('application/x-ndjson'))) as { events: unknown[] };
+    expect(answer.events).toHaveLength(1_000);
+    const first = await run(recipe('import-1'));
+    expect(JSON.parse(first)).toMatchObject({ events: [{ channel: 'orders.43' }, { channel: 'orders.43' }] });
+    expect(await run(recipe('import-1'))).toBe(first);
+  });
+
+  test('a file, or the output of a program, as events', async () => {
+    expect(JSON.parse(await run(recipe('seq 1 50000')))).toMatchObject({ published: 50_000 });
+    const stream = await openStream(`${broker.url}/events/clock`);
+    await stream.until('sluice:ready');
+    shell(recipe('do date'));
+    expect((await stream.next()).data).toMatch(/\d\d:\d\d:\d\d/);
+    stream.close();
+  });
+
+  test('an answer of a model', async () => {
+    const listening = run(recipe('events/answer.1?last_event_id=earliest'));
+    expect(JSON.parse(await run(recipe('An answer comes word by word')))).toMatchObject({ published: 6 });
+    const heard = await listening;
+    expect(heard).toContain('data: answer\n');
+    expect(heard).toContain('event: sluice:end\n');
+    expect(JSON.parse(await run(recipe('answer.2')))).toMatchObject({ published: 2 });
+    expect(await run(recipe('only=active'))).toContain('204 No Content');
+  });
+
+  test('the end of a channel, and a new beginning', async () => {
+    const answers = await run(recipe('game.8'));
+    expect(answers).toContain('"channel":"game.7"');
+    expect(answers).toContain('"channel":"game.8"');
+    expect(await run(recipe('DELETE'))).toContain('204 No Content');
+  });
+
+  test('publish only if nothing came in between', async () => {
+    expect(await run(recipe('ifLast'))).toContain('"channel":"document.1"');
+    expect(await run(recipe('If-Match'))).toContain('urn:sluice:problem:tail-mismatch');
+  });
+});
