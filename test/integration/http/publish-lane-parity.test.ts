@@ -61,6 +61,46 @@ test('a publish without an unusual header takes the lane, and one with such a he
   expect(isOfLane(await publish(broker, connection, { headers: UNUSUAL }))).toBe(false);
 });
 
+test('an end and a condition take the lane; several channels and lists do not; the answers are the same', async () => {
+  const broker = await start({});
+  const lane = await connect(broker);
+  const ask = async (
+    body: object,
+    headers: readonly string[] = [],
+    connection = lane,
+  ): Promise<RawAnswer> => {
+    const publication = { headers, body: JSON.stringify(body) };
+    connection.send(requestBytes(publishRequest(broker, publication)));
+    return await connection.answer();
+  };
+  const conditional = await ask({ channel: 'a', data: 1, ifLast: '0-0' });
+  const ended = await ask({ channel: 'a', close: true });
+  expect([conditional, ended].map((one) => [one.status, isOfLane(one)])).toEqual([
+    [200, true],
+    [200, true],
+  ]);
+  expect(ended.body).toBe(conditional.body);
+  for (const [body, status] of [
+    [{ channel: 'a', data: 1 }, 409],
+    [{ channel: 'b', data: 1, ifLast: '7-0' }, 412],
+  ] as const) {
+    const both = [await ask(body), await ask(body, UNUSUAL, await connect(broker))];
+    expect(both.map((one) => [one.status, isOfLane(one)])).toEqual([
+      [status, true],
+      [status, false],
+    ]);
+    expect(both[0]?.body).toBe(both[1]?.body);
+  }
+  for (const [body, headers] of [
+    [{ channels: ['c', 'd'], data: 1 }, []],
+    [[{ channel: 'c', data: 1 }], []],
+    [{ channel: 'e', data: 1 }, ['If-Match: "0-0"']],
+  ] as const) {
+    const answer = await ask(body, headers, await connect(broker));
+    expect([answer.status, isOfLane(answer)]).toEqual([200, false]);
+  }
+});
+
 test('with rates, each request counts once, and both ways give the same rate headers', async () => {
   const broker = await start({ SLUICE_PUBLISH_RATE_PER_KEY: '4/h', SLUICE_PUBLISH_RATE_PER_IP: '100/h' });
   const lane = await connect(broker);

@@ -255,6 +255,33 @@ test('the rates count each event, and an upload is refused where it exceeds them
   }
 });
 
+test('an upload ends with 503 when the log is lost, and says how much of it is in the log', async () => {
+  const redis = await startRedis();
+  const broker = await startBroker({ REDIS_URL: redis.url });
+  try {
+    await broker.logged('redis: up');
+    const key = ['Idempotency-Key: k'];
+    const stream = await watch(broker, 'up');
+    const sent = await openUpload(broker, 'up?each=line', key);
+    sent.send('a\nb\n');
+    expect(await take(stream, 2)).toEqual(['a', 'b']);
+    await redis.pause();
+    sent.send('c\n');
+    const answer = await sent.answer();
+    await redis.resume();
+    expect(readProblem(answer, 503)).toMatchObject({ code: 'log-unavailable', members: { published: 2 } });
+    expect(answer.header('retry-after')).toBe('1');
+    const again = async (): Promise<RawAnswer> =>
+      await publishRaw(broker, { path: '/publish/up?each=line', headers: key, body: 'a\nb\nc\nd' });
+    await expect.poll(async () => (await again()).status).toBe(200);
+    expect(await take(stream, 2)).toEqual(['c', 'd']);
+    stream.close();
+  } finally {
+    await broker.kill();
+    await redis.stop();
+  }
+});
+
 describe('a draining replica', () => {
   test('lets an upload finish', async () => {
     const broker = await startBroker({ SLUICE_DRAIN_WINDOW: '30s' });
