@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
@@ -61,4 +63,38 @@ test('the example page resumes after an answer that makes a browser give up', as
       return await items();
     })
     .toEqual(['while it was away']);
+});
+
+test('the example page stops when the channel has ended, also when it did not get the end', async () => {
+  const requests: string[] = [];
+  await broker.kill();
+  const stub = createServer((request, response) => {
+    requests.push(`${request.method} ${request.headers['last-event-id'] ?? request.url?.split('?')[1]}`);
+    response.setHeader('access-control-allow-origin', '*');
+    if (requests.length > 1) response.writeHead(204).end();
+    else {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('retry: 500\nid: 7-0\ndata: last\n\n', () => response.destroy());
+    }
+  });
+  stub.listen(Number(env['PORT']), '127.0.0.1');
+  await once(stub, 'listening');
+  try {
+    await page.clock.install();
+    await page.goto(application.origin);
+    await expect.poll(items).toEqual(['last']);
+    await expect
+      .poll(async () => {
+        await page.clock.runFor(1_000);
+        return requests;
+      })
+      .toEqual(['GET last=10', 'GET 7-0', 'HEAD last_event_id=7-0']);
+    // Longer than the page would wait for another attempt.
+    await page.clock.runFor(20_000);
+    expect(await page.evaluate(async () => (await fetch('/')).ok)).toBe(true);
+    expect(requests.length).toBe(3);
+  } finally {
+    stub.closeAllConnections();
+    stub.close();
+  }
 });

@@ -38,6 +38,8 @@ function rightRequests(key: string): RawRequest[] {
     { path: '/livez' },
     { path: '/nothing' },
     { method: 'DELETE', path: '/events/fuzz' },
+    { method: 'DELETE', path: '/channels/fuzz', headers: [authorization, origin] },
+    { path: '/events/fuzz?only=active', headers: ['Last-Event-ID: 0-0'] },
     { path: '/metrics' },
     { path: '/', headers: ['Accept-Encoding: gzip', 'If-None-Match: "x"', 'Range: bytes=0-1'] },
     { path: '/events/fuzz', headers: ['Accept: text/event-stream', origin] },
