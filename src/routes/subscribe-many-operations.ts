@@ -72,7 +72,7 @@ export const SUBSCRIBE_MANY: Operation = {
       status: 401,
       answer: problemExample(
         'unauthorized',
-        'The channel user.7 is not public (SLUICE_PUBLIC_CHANNELS does not list it). Send a token that grants it.',
+        'The channel user.7 is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public). Send a token that grants it.',
       ),
     },
   ],
