@@ -140,3 +140,19 @@ test('all streams reconnect to a restarted broker', async () => {
     expect(events.at(-1)?.data).toBe('of the second');
   }
 });
+
+test('six tabs have a stream of three channels each, and a request goes through', async () => {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, bypassCSP: true });
+  const origin = relay.url.replace('http:', 'https:');
+  for (let i = 0; i < 6; i++) {
+    const tab = await context.newPage();
+    await tab.goto(`${origin}/livez`);
+    const status = await tab.evaluate(async () => {
+      const source = new EventSource('/events?channel=a&channel=b&channel=c');
+      await new Promise((resolve) => source.addEventListener('sluice:ready', resolve));
+      return (await fetch('/livez')).status;
+    });
+    expect(status).toBe(200);
+  }
+  await context.close();
+});

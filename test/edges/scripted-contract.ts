@@ -14,6 +14,17 @@ import { openStream } from '../support/sse-reader.ts';
 
 const UPLOAD = '/publish/news?each=line';
 
+type Upload = ClientRequest | ClientHttp2Stream;
+
+function overHttp1({ url }: Edge): Upload {
+  return request(`${url}${UPLOAD}`, { method: 'POST', agent: false });
+}
+
+function overHttp2({ secureUrl }: Edge): Upload {
+  const session = connect(secureUrl, { rejectUnauthorized: false });
+  return session.request({ ':method': 'POST', ':path': UPLOAD }).on('close', () => session.destroy());
+}
+
 /** What a proxy does to requests and streams, as seen by a replica that the test scripts. */
 export function scriptedContract(
   name: EdgeName,
@@ -134,14 +145,7 @@ export function scriptedContract(
     expect(text).toBe(`${UPLOAD} ${3 << 20}`);
   });
 
-  const overHttp1 = ({ url }: Edge): ClientRequest =>
-    request(`${url}${UPLOAD}`, { method: 'POST', agent: false });
-  const overHttp2 = ({ secureUrl }: Edge): ClientHttp2Stream => {
-    const session = connect(secureUrl, { rejectUnauthorized: false });
-    return session.request({ ':method': 'POST', ':path': UPLOAD }).on('close', () => session.destroy());
-  };
-
-  test.each<[protocol: string, send: (edge: Edge) => ClientRequest | ClientHttp2Stream]>([
+  test.each<[protocol: string, send: (edge: Edge) => Upload]>([
     ['HTTP/1.1', overHttp1],
     ...(http2Uploads ? [['HTTP/2', overHttp2] as [string, typeof overHttp2]] : []),
   ])('an upload over %s reaches the replica while it is sent', async (_protocol, send) => {
