@@ -69,7 +69,9 @@ test('the example page stops when the channel has ended, also when it did not ge
   const requests: string[] = [];
   await broker.kill();
   const stub = createServer((request, response) => {
-    requests.push(`${request.method} ${request.headers['last-event-id'] ?? request.url?.split('?')[1]}`);
+    requests.push(
+      `${request.method} ${String(request.headers['last-event-id'] ?? request.url?.split('?')[1])}`,
+    );
     response.setHeader('access-control-allow-origin', '*');
     if (requests.length > 1) response.writeHead(204).end();
     else {
