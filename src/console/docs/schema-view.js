@@ -16,7 +16,7 @@ export function fieldsView(api, value) {
   const schema = api.resolve(value);
   const required = namesIn(schema['required']);
   const fields = Object.entries(record(schema['properties']));
-  if (fields.length === 0) return undefined;
+  if (fields.length === 0) return alternativesView(api, schema);
   const list = element(
     'dl',
     'fields',
@@ -26,6 +26,25 @@ export function fieldsView(api, value) {
   );
   const choice = choiceOf(schema);
   return choice === '' ? list : element('div', '', element('p', 'choice', ...inline(choice)), list);
+}
+
+/**
+ * Lists the fields of each alternative of a schema. A list with the same fields as an object before it is not listed again.
+ *
+ * @param {ApiDocument} api
+ * @param {Schema} schema
+ * @returns {HTMLElement | undefined}
+ */
+function alternativesView(api, { anyOf, oneOf }) {
+  /** @type {Map<string, HTMLElement>} */
+  const views = new Map();
+  for (const alternative of Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : []) {
+    const view = fieldsOf(api, alternative);
+    if (view !== undefined && !views.has(view.textContent)) views.set(view.textContent, view);
+  }
+  const [first, ...others] = views.values();
+  if (first === undefined || others.length === 0) return first;
+  return element('div', '', first, ...others.flatMap((view) => [element('p', 'choice', 'Or:'), view]));
 }
 
 /**
