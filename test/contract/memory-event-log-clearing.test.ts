@@ -2,7 +2,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../src/events/channel-name.ts';
 import { ORIGIN } from '../../src/events/event.ts';
-import type { EventId } from '../../src/events/event.ts';
 import { MemoryEventLog } from '../../src/log/embedded/memory-event-log.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
 import { Listener } from '../support/listener.ts';
@@ -99,7 +98,7 @@ describe('the embedded log, when channels end or are cleared', () => {
     for (let i = 0; i < 60_000; i++) await appendOne(log, parseChannelName(`job-${i}`), 'x');
     const states = await Promise.all([channel.state(), ended.state()]);
     for (const { status } of states) expect(status).toBe('empty');
-    const forgotten = states[0]?.tail as EventId;
+    const [{ tail: forgotten }] = states;
     expect(await ended.read(tail)).toMatchObject({
       events: [],
       ended: false,

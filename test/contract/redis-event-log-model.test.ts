@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { HistoryPolicy } from '../../src/log/event-log.ts';
+import type { AppendOptions, ChannelState, HistoryPolicy } from '../../src/log/event-log.ts';
 import { ORIGIN } from '../../src/events/event.ts';
 import type { EventId } from '../../src/events/event.ts';
-import { encodeRecord } from '../../src/events/record.ts';
+import { clearedEvent, encodeRecord } from '../../src/events/record.ts';
 import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, freshChannel } from '../support/redis-log-fixture.ts';
@@ -18,6 +18,16 @@ const TTL = 600_000;
 interface Published {
   readonly id: EventId;
   readonly record: string;
+}
+
+/** What the channel should be. */
+interface Model {
+  readonly published: Published[];
+  /** How many of the newest events the log still has to keep. */
+  kept: number;
+  /** The number of events that the last clear has removed. */
+  cleared: number;
+  status: ChannelState['status'];
 }
 
 let redis: RedisServer;
@@ -36,40 +46,86 @@ test.each([
   ['one size', 2, [60]],
   ['sizes that change', 3, SIZES],
   ['sizes that change', 4, SIZES],
+  ['sizes that change', 5, SIZES],
 ] as const)(
   'the log in Redis keeps the newest events, from single and multiple appends of both versions: %s, seed %d',
   async (_kind, seed, sizes) => {
     const random = seededRandom(seed);
     const below = (limit: number): number => Math.floor(random() * limit);
     const keys = freshChannel();
-    const published: Published[] = [];
-    /** How many of the newest events the log still has to keep. */
-    let kept = 0;
+    const model: Model = { published: [], kept: 0, cleared: 0, status: 'empty' };
     for (let step = 0; step < STEPS; step++) {
       const policy = { size: sizes[below(sizes.length)] as number, ttl: TTL };
-      if (below(6) === 0) {
-        published.push(await appendAsBefore(keys, published.at(-1)?.id ?? ORIGIN, `data: old ${step}\n\n`));
-        kept++;
+      const kind = below(12);
+      if (kind < 2) {
+        model.published.push(await appendAsBefore(keys, tailOf(model), `data: old ${step}\n\n`));
+        model.kept++;
+        model.status = 'open';
+      } else if (kind === 2) {
+        await clear(keys, model, policy);
       } else {
-        const count = below(3) === 0 ? 1 + below(80) : 1;
-        const events = Array.from({ length: count }, (_, i) => ({
-          data: `${step}.${i}`.padEnd(below(10) === 0 ? below(3_000) : 0, 'x'),
-        }));
-        const options = { policy, idempotencyKey: `key-${step}` };
+        const count = below(3) === 0 ? below(80) : 1;
+        const texts = Array.from({ length: count }, (_, i) =>
+          `${step}.${i}`.padEnd(below(10) === 0 ? below(3_000) : 0, 'x'),
+        );
+        const ifLast = [undefined, tailOf(model), '1-1' as EventId][below(8)];
+        const options = { policy, idempotencyKey: `key-${step}`, ifLast, end: below(8) === 0 };
         // Some of the events repeat earlier ones.
-        const early = below(4) === 0 ? below(count + 1) : 0;
-        const first = early > 0 ? await log.append(keys.channel, events.slice(0, early), options) : [];
-        const all = await log.append(keys.channel, events, options);
-        expect(all.slice(0, early)).toEqual(first.map(({ id }) => ({ id, replayed: true })));
-        expect(all.slice(early).every(({ replayed }) => !replayed)).toBe(true);
-        for (const [i, { id }] of all.entries())
-          published.push({ id, record: encodeRecord(events[i] as { data: string }) });
-        kept = Math.min(kept + count, policy.size);
+        await append(keys, model, texts, { options, early: below(4) === 0 ? below(count) : 0 });
       }
-      if (step % 5 === 0) await compare(keys, published, { kept, policy, isExact: sizes.length === 1 });
+      expect(await log.state(keys.channel)).toEqual({ tail: tailOf(model), status: model.status });
+      if (step % 5 === 0) await compare(keys, model, { policy, isExact: sizes.length === 1 });
     }
   },
 );
+
+function tailOf({ published }: Model): EventId {
+  return published.at(-1)?.id ?? ORIGIN;
+}
+
+/** @param early how many of the events are appended before all are */
+async function append(
+  { channel }: FreshChannel,
+  model: Model,
+  texts: readonly string[],
+  { options, early }: { readonly options: AppendOptions; readonly early: number },
+): Promise<void> {
+  const events = texts.map((data) => ({ data }));
+  const { policy, idempotencyKey, ifLast, end } = options;
+  const appending = log.append(channel, events, options);
+  if (events.length === 0 && end !== true) return expect(appending).resolves.toEqual([]);
+  if (model.status === 'ended') return expect(appending).rejects.toMatchObject({ code: 'channel-ended' });
+  if (ifLast !== undefined && ifLast !== tailOf(model))
+    return expect(appending).rejects.toMatchObject({
+      code: 'tail-mismatch',
+      members: { tail: tailOf(model) },
+    });
+  const all = await appending;
+  expect(all.every(({ replayed }) => !replayed)).toBe(true);
+  if (events.length === 0) expect(all).toEqual([{ id: tailOf(model), replayed: false }]);
+  for (const [i, event] of events.entries())
+    model.published.push({ id: all[i]?.id as EventId, record: encodeRecord(event) });
+  model.kept = Math.min(model.kept + events.length, policy.size);
+  model.status = end === true ? 'ended' : 'open';
+  // Repeats the first events, and then all of them.
+  const start = { policy, idempotencyKey, end: end === true && events.length === 0 };
+  const again = [
+    ...(await log.append(channel, events.slice(0, early), start)),
+    ...(await log.append(channel, events, options)),
+  ];
+  const asReplay = all.map(({ id }) => ({ id, replayed: true }));
+  expect(again).toEqual([...(start.end ? asReplay : asReplay.slice(0, early)), ...asReplay]);
+}
+
+async function clear({ channel }: FreshChannel, model: Model, policy: HistoryPolicy): Promise<void> {
+  expect(await log.clear(channel, policy)).toBe(model.status !== 'empty');
+  if (model.status === 'empty') return;
+  model.cleared = model.published.length;
+  const { tail } = await log.state(channel);
+  model.published.push({ id: tail, record: encodeRecord(clearedEvent(channel)) });
+  model.kept = 1;
+  model.status = 'empty';
+}
 
 async function appendAsBefore(
   { log: stream }: FreshChannel,
@@ -82,19 +138,19 @@ async function appendAsBefore(
 
 async function compare(
   { channel }: FreshChannel,
-  published: readonly Published[],
-  { kept, policy, isExact }: { kept: number; policy: HistoryPolicy; isExact: boolean },
+  { published, kept, cleared, status }: Model,
+  { policy, isExact }: { policy: HistoryPolicy; isExact: boolean },
 ): Promise<void> {
   const all = [{ id: ORIGIN, record: '' }, ...published];
   const indexOf = (id: EventId): number => all.findIndex((one) => one.id === id);
   const first = indexOf(await log.rewind(channel, Infinity, policy));
   const count = published.length - first;
   expect(count).toBeGreaterThanOrEqual(Math.min(kept, policy.size));
-  expect(count).toBeLessThanOrEqual(policy.size);
+  expect(count).toBeLessThanOrEqual(Math.min(policy.size, published.length - cleared));
   let at = first;
   for (;;) {
-    const { events, complete, tail } = await log.read(channel, all[at]?.id as EventId, 7, policy);
-    expect([complete, tail]).toEqual([true, published.at(-1)?.id]);
+    const { events, complete, tail, ended } = await log.read(channel, all[at]?.id as EventId, 7, policy);
+    expect([complete, tail, ended]).toEqual([true, all.at(-1)?.id, status === 'ended']);
     if (events.length === 0) break;
     for (const { id, prev, record } of events) {
       expect(prev).toBe(all[at]?.id);

@@ -114,6 +114,18 @@ describe('values that no broker has written', () => {
       expect((await log.read(keys.channel, ids[0] as EventId, 256, POLICY)).complete).toBe(true);
     });
 
+    test.each([1, 20])('%i of them after the end or a clear leave the channel as it is', async (count) => {
+      const tail = (await appendOne(log, keys.channel, 'a', { end: true })).id;
+      for (let i = 0; i < count; i++) await foreign();
+      expect(await log.state(keys.channel)).toEqual({ tail, status: 'ended' });
+      expect(await log.read(keys.channel, tail, 256, POLICY)).toMatchObject({ events: [], ended: true });
+      await expect(appendOne(log, keys.channel, 'b')).rejects.toMatchObject({ code: 'channel-ended' });
+      expect(await log.clear(keys.channel, POLICY)).toBe(true);
+      for (let i = 0; i < count; i++) await foreign();
+      expect((await log.state(keys.channel)).status).toBe('empty');
+      expect(await log.clear(keys.channel, POLICY)).toBe(false);
+    });
+
     test('an entry that somebody deleted: a page ends before the hole, and the rest is incomplete', async () => {
       const ids = await appendTexts(log, keys.channel, ['a', 'b', 'c', 'd']);
       await redis.cli('xdel', keys.log, ids[1] as string);
@@ -155,12 +167,22 @@ describe('values that no broker has written', () => {
   });
 
   test('a value at an idempotency key is reported, and neither returned nor overwritten', async () => {
-    for (const value of ['"><script>', '', '1', '1-1\n', '01-1', '9'.repeat(10_000)]) {
+    for (const value of [
+      '"><script>',
+      '',
+      '1',
+      '1-1\n',
+      '01-1',
+      '1-1 x',
+      '1-1  a',
+      ' a',
+      '9'.repeat(10_000),
+    ]) {
       await redis.cli('set', keys.idempotency('k'), value);
-      await expect(appendOne(log, keys.channel, 'a', { idempotencyKey: 'k' })).rejects.toMatchObject({
-        code: 'log-unavailable',
-        trouble: 'WRONGTYPE',
-      });
+      const refusal = { code: 'log-unavailable', trouble: 'WRONGTYPE' };
+      const options = { policy: POLICY, idempotencyKey: 'k' };
+      await expect(appendOne(log, keys.channel, 'a', options)).rejects.toMatchObject(refusal);
+      await expect(log.checkKeys(keys.channel, [{ data: 'a' }], options)).rejects.toMatchObject(refusal);
       expect(await redis.cli('get', keys.idempotency('k'))).toBe(value);
     }
     await redis.cli('del', keys.idempotency('k'));
@@ -197,8 +219,12 @@ describe('values that no broker has written', () => {
       right.replace('1763596800001-0 ', '1763596800001-00 '),
       right.replaceAll('1763596800001', '18446744073709551616'),
       'a1763596800000-0\n1763596800000-0\n',
-      'b\nx',
-      'b1763596800001\nx',
+      'b\n',
+      'b1763596800001\n',
+      'b1763596800001-0',
+      'b1763596800001-0\nx',
+      'c\nx',
+      'c1763596800001\nx',
       before.slice(0, -1),
       before.replace('id: ', 'id:'),
       before.replace('id: ', 'ix: '),

@@ -87,6 +87,26 @@ describe('beside a version that keeps SSE fields, and has no index', () => {
     await expectEvents(ids);
   });
 
+  test('an event that it appends after the end opens the channel, and one after a clear ends the empty state', async () => {
+    await log.append(keys.channel, [{ data: 'a' }], { policy: POLICY, end: true });
+    const tail = await appendAsBefore('b');
+    expect(await log.state(keys.channel)).toEqual({ tail, status: 'open' });
+    expect(await log.read(keys.channel, ORIGIN, 10, POLICY)).toMatchObject({ tail, ended: false });
+    const id = await append('c');
+    expect(await log.read(keys.channel, tail, 10, POLICY)).toMatchObject({ events: [{ id, prev: tail }] });
+    await log.clear(keys.channel, POLICY);
+    const late = await appendAsBefore('d');
+    expect(await log.state(keys.channel)).toEqual({ tail: late, status: 'open' });
+    expect(await log.clear(keys.channel, POLICY)).toBe(true);
+  });
+
+  test('an idempotency key that the release before has remembered, without a digest, leads to its event', async () => {
+    await redis.cli('set', keys.idempotency('k'), '5-1');
+    const options = { policy: POLICY, idempotencyKey: 'k' };
+    await log.checkKeys(keys.channel, [{ data: 'a' }], options);
+    expect(await log.append(keys.channel, [{ data: 'a' }], options)).toEqual([{ id: '5-1', replayed: true }]);
+  });
+
   test('its events are read and announced as records of version 0, between records of this version', async () => {
     const listener = new Listener();
     const stop = log.follow(keys.channel, listener);

@@ -35,39 +35,6 @@ local MAX_DROPPED_BYTES = 4194304
 -- takes 0.2 µs to print a number.
 local MAX_TRIMMED, MAX_TRIMMED_BY_SEVERAL = '128', '512'
 
--- Redis hashes each text that a script makes, at a nanosecond or more for a byte. One expression with many operands makes no
--- texts in between; table.concat does.
-local function join24(t)
-  return t[1] .. t[2] .. t[3] .. t[4] .. t[5] .. t[6] .. t[7] .. t[8] .. t[9] .. t[10] .. t[11] .. t[12] .. t[13]
-    .. t[14] .. t[15] .. t[16] .. t[17] .. t[18] .. t[19] .. t[20] .. t[21] .. t[22] .. t[23] .. t[24]
-end
-
--- The events that one expression joins.
-local JOINED = 12
-
--- Returns `head` and then, for each event, its element of the index, LF, and its record. The elements of the events begin
--- behind the first `skipped` elements. Copies each byte of up to 276 events twice, and of more events a few times.
-local function announcement(head, elements, skipped, records)
-  local texts, e, r, i, k = {head}, elements, records, 1, skipped + 1
-  while i + JOINED - 1 <= #r do
-    texts[#texts + 1] = e[k] .. '\n' .. r[i] .. e[k + 1] .. '\n' .. r[i + 1] .. e[k + 2] .. '\n' .. r[i + 2]
-      .. e[k + 3] .. '\n' .. r[i + 3] .. e[k + 4] .. '\n' .. r[i + 4] .. e[k + 5] .. '\n' .. r[i + 5]
-      .. e[k + 6] .. '\n' .. r[i + 6] .. e[k + 7] .. '\n' .. r[i + 7] .. e[k + 8] .. '\n' .. r[i + 8]
-      .. e[k + 9] .. '\n' .. r[i + 9] .. e[k + 10] .. '\n' .. r[i + 10] .. e[k + 11] .. '\n' .. r[i + 11]
-    i, k = i + JOINED, k + JOINED
-  end
-  local rest = {}
-  for n = i, #r do
-    rest[#rest + 1] = e[skipped + n] .. '\n'
-    rest[#rest + 1] = r[n]
-  end
-  for n = #rest + 1, 24 do rest[n] = '' end
-  texts[#texts + 1] = join24(rest)
-  if #texts > 24 then return table.concat(texts) end
-  for n = #texts + 1, 24 do texts[n] = '' end
-  return join24(texts)
-end
-
 local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
 local size, ttl, if_last, ends, given = tonumber(ARGV[1]), ARGV[2], ARGV[7], ARGV[8] == '1', tonumber(ARGV[9])
 -- `fresh` holds the positions of the events to append.
@@ -100,21 +67,21 @@ if prev then
   -- finds that out most cheaply.
   local more = #redis.call('XREVRANGE', log, '+', '(' .. prev, 'COUNT', '1') > 0
   local last = prev
-  if more then mark = '' end
   for step = 0, more and MAX_STEPS or -1 do
     local entry = redis.call('XRANGE', log, '(' .. last, '+', 'COUNT', '1')[1]
     if not entry then break end
     if step == MAX_STEPS then
       -- Too many: starts a new index.
       indexed = 0
-      prev = newest_id(log, prev)
+      last = newest_id(log, prev)
+      if last ~= prev then prev, mark = last, '' end
       break
     end
     last = entry[1]
     local _, record = event_of(entry)
     if record then
       elements[#elements + 1] = last .. ' ' .. #record
-      prev = last
+      prev, mark = last, ''
     end
   end
 else
@@ -148,28 +115,24 @@ if count > 1 then
 end
 local kept = indexed + count - 1 - dropping
 if kept <= size then kept = ARGV[1] end
--- The last event trims for all.
-local function add_last(record)
-  return redis.call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', max_trimmed, '*', 'p', prev, 'r', record)
-end
-local call, records, id = redis.call, {}, nil
-for i = 1, count do records[i] = ARGV[RECORDS - 1 + fresh[i]] end
--- The ends of the index's elements, by the size of the record: many events have the same size.
-local sizes, skipped = {}, #elements
+local call, skipped = redis.call, #elements
+local id = add_after(prev, log, ARGV[RECORDS - 1 + fresh[1]], kept, max_trimmed)
+-- `sizes` has the end of the index's element for each size of a record: many events have the same size.
+local records, sizes = {}, {}
 for i = 1, count do
-  local record = records[i]
-  if i == 1 then
-    id = add_after(prev, log, function()
-      if count == 1 then return add_last(record) end
-      return call('XADD', log, '*', 'p', prev, 'r', record)
-    end)
-  elseif i < count then
-    id = call('XADD', log, '*', 'p', prev, 'r', record)
-  else
-    id = add_last(record)
+  local number = fresh[i]
+  local record = ARGV[RECORDS - 1 + number]
+  local length = #record
+  records[i] = record
+  if i > 1 then
+    prev = id
+    if i < count then
+      id = call('XADD', log, '*', 'p', prev, 'r', record)
+    else
+      -- The last event trims for all.
+      id = call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', max_trimmed, '*', 'p', prev, 'r', record)
+    end
   end
-  prev = id
-  local number, length = fresh[i], #record
   local blank_and_size = sizes[length]
   if not blank_and_size then
     blank_and_size = ' ' .. length
@@ -212,7 +175,28 @@ local announced = 'a' .. id .. '\n' .. first_prev .. '\n'
 if count == 1 then
   announced = announced .. elements[skipped + 1] .. '\n' .. records[1]
 else
-  announced = announcement(announced, elements, skipped, records)
+  -- Redis hashes each text that a script makes, at a nanosecond or more for a byte. One expression with many operands makes
+  -- no texts in between; table.concat does. So each byte of up to 276 events is copied twice.
+  local texts, e, r, i, k = {announced}, elements, records, 1, skipped + 1
+  while i + 11 <= count do
+    texts[#texts + 1] = e[k] .. '\n' .. r[i] .. e[k + 1] .. '\n' .. r[i + 1] .. e[k + 2] .. '\n' .. r[i + 2]
+      .. e[k + 3] .. '\n' .. r[i + 3] .. e[k + 4] .. '\n' .. r[i + 4] .. e[k + 5] .. '\n' .. r[i + 5]
+      .. e[k + 6] .. '\n' .. r[i + 6] .. e[k + 7] .. '\n' .. r[i + 7] .. e[k + 8] .. '\n' .. r[i + 8]
+      .. e[k + 9] .. '\n' .. r[i + 9] .. e[k + 10] .. '\n' .. r[i + 10] .. e[k + 11] .. '\n' .. r[i + 11]
+    i, k = i + 12, k + 12
+  end
+  local function join24(t)
+    for n = #t + 1, 24 do t[n] = '' end
+    return t[1] .. t[2] .. t[3] .. t[4] .. t[5] .. t[6] .. t[7] .. t[8] .. t[9] .. t[10] .. t[11] .. t[12] .. t[13]
+      .. t[14] .. t[15] .. t[16] .. t[17] .. t[18] .. t[19] .. t[20] .. t[21] .. t[22] .. t[23] .. t[24]
+  end
+  local rest = {}
+  for n = i, count do
+    rest[#rest + 1] = e[skipped + n] .. '\n'
+    rest[#rest + 1] = r[n]
+  end
+  texts[#texts + 1] = join24(rest)
+  announced = #texts > 24 and table.concat(texts) or join24(texts)
 end
 redis.call('PEXPIRE', log, ttl)
 redis.call('PEXPIRE', ids, ttl)

@@ -68,15 +68,16 @@ local function remembered_id(key, digest)
   return id or value, id ~= nil and remembered ~= digest
 end
 
--- Appends the first entry of a script, with `add`, and returns its id. The id is larger than `prev`.
-local function add_after(prev, log, add)
-  local id = add()
+-- Appends the first event of a script and trims. Returns the event's id, which is larger than `prev`. `kept` and `limit` are
+-- the arguments of MAXLEN and LIMIT.
+local function add_after(prev, log, record, kept, limit)
+  local id = redis.call('XADD', log, 'MAXLEN', '~', kept, 'LIMIT', limit, '*', 'p', prev, 'r', record)
   if before(prev, id) then return id end
   -- The stream was gone and the clock has gone back, but ids must increase. An entry with the tail's id makes Redis give
   -- later ids.
   redis.call('XTRIM', log, 'MAXLEN', 0)
   if id ~= prev then redis.call('XADD', log, prev, 'p', '', 'r', '') end
-  id = add()
+  id = redis.call('XADD', log, '*', 'p', prev, 'r', record)
   redis.call('XTRIM', log, 'MINID', id)
   return id
 end

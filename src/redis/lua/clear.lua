@@ -22,9 +22,7 @@ if mark == 'cleared' or (prev == '0-0' and mark == '') then return 0 end
 -- UNLINK frees large values in a thread of its own. It is the first write, and Redis without free memory takes it: so a
 -- channel can be cleared to make room.
 redis.call('UNLINK', log, ids)
-local id = add_after(prev, log, function()
-  return redis.call('XADD', log, '*', 'p', prev, 'r', record)
-end)
+local id = add_after(prev, log, record, '1', '1')
 local element = id .. ' ' .. #record
 redis.call('RPUSH', ids, prev .. ' 0', element)
 redis.call('PEXPIRE', log, ttl)

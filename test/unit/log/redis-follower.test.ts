@@ -24,6 +24,7 @@ class SteeredPubSub implements PubSub {
 }
 
 let pubSub: SteeredPubSub;
+/** The answers to the reads of the channel's state; the tail of an ended channel has a "!" behind it. */
 let tails: PromiseWithResolvers<EventId>[];
 let calls: string[];
 let stop: () => void;
@@ -34,15 +35,16 @@ beforeEach(() => {
   const state = async (): Promise<ChannelState> => {
     const answer = Promise.withResolvers<EventId>();
     tails.push(answer);
-    return { tail: await answer.promise, status: 'open' };
+    const tail = await answer.promise;
+    return tail.endsWith('!') ? { tail: id(tail.slice(0, -1)), status: 'ended' } : { tail, status: 'open' };
   };
   const follower = new RedisFollower({ pubSub, keys: new RedisKeys('sluice:'), state });
   stop = follower.follow(CHANNEL, {
-    onFollowing: ({ tail }) => calls.push(`following ${tail}`),
+    onFollowing: ({ tail, status }) => calls.push(`following ${tail}${status === 'ended' ? ' ended' : ''}`),
     onEvents: (events) => calls.push(...events.map((event) => `event ${event.id}`)),
     onTrouble: (error) => calls.push(`trouble ${(error as Error).message}`),
     onInterrupted: () => calls.push('interrupted'),
-    onResumed: ({ tail }) => calls.push(`resumed ${tail}`),
+    onResumed: ({ tail, status }) => calls.push(`resumed ${tail}${status === 'ended' ? ' ended' : ''}`),
     onEnded: (tail) => calls.push(`ended ${tail}`),
   });
 });
@@ -122,6 +124,31 @@ test('an announcement of a later form is as good as lost, also when it comes bef
   tails[1]?.resolve(id('7-0'));
   await nextTurn();
   expect(calls.slice(5)).toEqual(['interrupted', 'resumed 7-0']);
+});
+
+test('an end is given on once the tail is known, unless the channel was cleared since', async () => {
+  const end = (tail: string): void => pubSub.listener?.onMessage(Buffer.from(`b${tail}\n`));
+  pubSub.listener?.onSubscribed();
+  end('5-0');
+  tails[0]?.resolve(id('5-0'));
+  await nextTurn();
+  expect(calls).toEqual(['following 5-0', 'ended 5-0']);
+  end('5-0');
+  expect(calls.slice(2)).toEqual(['ended 5-0']);
+
+  for (const [tail, expected] of [
+    ['5-0!', ['resumed 5-0 ended']],
+    ['6-0', ['resumed 6-0']],
+    ['4-0', ['resumed 4-0', 'ended 5-0']],
+  ] as const) {
+    pubSub.listener?.onInterrupted();
+    pubSub.listener?.onSubscribed();
+    end('5-0');
+    calls = [];
+    tails.at(-1)?.resolve(id(tail));
+    await nextTurn();
+    expect(calls).toEqual(expected);
+  }
 });
 
 test.each([
