@@ -14,6 +14,7 @@ import type { Broadcast, Publication } from './publication.ts';
 const NAMES = ['channel', 'data', 'event', 'close', 'ifLast'] as const;
 const [CHANNEL, DATA, EVENT, CLOSE, IF_LAST] = [0, 1, 2, 3, 4] as const;
 const ABSENT = -1;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Reads publications to one channel quickly: without a schema, and without values that are not needed. It takes only correct
@@ -22,7 +23,7 @@ const ABSENT = -1;
  */
 export class PublicationScanner {
   readonly #maxBytes: number;
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NOTHING;
   readonly #notes: JsonNotes = { loneSurrogate: false, blanks: false };
   readonly #starts: number[] = NAMES.map(() => ABSENT);
   readonly #ends: number[] = NAMES.map(() => ABSENT);
@@ -87,6 +88,9 @@ export class PublicationScanner {
     } catch (error) {
       if (error instanceof MalformedJson || error instanceof TooDeepJson) return undefined;
       throw error;
+    } finally {
+      // The scanner of the publisher lives for long, and a body may be large.
+      this.#bytes = NOTHING;
     }
   }
 

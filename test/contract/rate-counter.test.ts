@@ -43,6 +43,12 @@ describe.each([
     expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
   });
 
+  test('a call may count many', async () => {
+    expect((await counters[0].count(name, HOUR, 1_000)).count).toBe(1_000);
+    expect((await counters[1].count(name, HOUR)).count).toBe(1_001);
+    expect((await counters[0].count(name, HOUR, 9)).count).toBe(1_010);
+  });
+
   test('each name has its own count, on any node of a cluster', async () => {
     const names = Array.from({ length: 20 }, () => randomUUID());
     for (const expected of [1, 2]) {

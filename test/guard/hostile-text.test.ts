@@ -18,11 +18,6 @@ import { ReceivedBytes } from '../../src/http/received-bytes.ts';
 import { startPositions } from '../../src/routes/start-position.ts';
 import { parseTokenBody } from '../../src/routes/token-body.ts';
 import { trustedProxies } from '../../src/http/trusted-proxies.ts';
-import { PublicationListReader } from '../../src/publish/publication-list.ts';
-import type { ListForm } from '../../src/publish/publication-list.ts';
-import { PublicationScanner } from '../../src/publish/publication-scanner.ts';
-import { UploadParser } from '../../src/publish/upload-parser.ts';
-import type { UploadForm } from '../../src/publish/upload-parser.ts';
 import { fits, parsePublication, parseRawPublication } from '../../src/publish/publication.ts';
 import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
 import { growth, isLinear } from '../support/growth.ts';
@@ -221,26 +216,6 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
     MAX_BYTES / 8,
     (text) => publication(JSON.stringify({ channel: 'a', event: text, data: 1 })),
   ],
-  'a JSON body, scanned': [
-    MAX_BYTES / 8,
-    (text) => new PublicationScanner(MAX_BYTES).readBody(Buffer.from(text)),
-  ],
-  'a list of publications': [MAX_BYTES / 8, (text) => list(`[${text}`, 'list')],
-  'data in a list': [MAX_BYTES / 8, (text) => list(`[{"channel":"a","data":${text}`, 'list')],
-  'publications in a list': [
-    MAX_BYTES / 8,
-    (text) =>
-      list(
-        `[${`{"channel":"a","data":${JSON.stringify(text.slice(0, 9))}},`.repeat(text.length / 40)}{}]`,
-        'list',
-      ),
-  ],
-  'lines of publications': [MAX_BYTES / 8, (text) => list(text, 'lines')],
-  'an upload of lines': [MAX_BYTES / 8, (text) => upload(text, 'line', 4_096)],
-  'an upload of events': [MAX_BYTES / 8, (text) => upload(text, 'event', 4_096)],
-  'an upload of data': [MAX_BYTES / 8, (text) => upload(`data:${text}`, 'event', 4_096)],
-  'an upload of lines in short chunks': [MAX_BYTES / 64, (text) => upload(text, 'line', 1)],
-  'an upload of events in short chunks': [MAX_BYTES / 64, (text) => upload(text, 'event', 1)],
   'a request for a token': [HEAD, (text) => parseTokenBody(Buffer.from(`{"subscribe":[${text}"a"]}`))],
   'a request for a disconnect': [
     HEAD,
@@ -262,21 +237,6 @@ describe.each(Object.entries(READERS))('%s', (_what, [size, read]) => {
     expect(grown).toSatisfy(isLinear);
   });
 });
-
-function list(text: string, form: ListForm): void {
-  new PublicationListReader(Buffer.from(text), form, MAX_BYTES).readUntil(Infinity);
-}
-
-function upload(text: string, form: UploadForm, chunk: number): void {
-  const parser = new UploadParser(form, undefined, MAX_BYTES);
-  const bytes = Buffer.from(text);
-  for (let at = 0; at < bytes.length; at += chunk) {
-    parser.push(bytes.subarray(at, at + chunk));
-    while (parser.take().length > 0);
-    parser.refuseFault();
-  }
-  parser.takeRest();
-}
 
 describe('a request in packets of one byte', () => {
   test.each([

@@ -1,6 +1,9 @@
+import { expect } from 'vitest';
 import type { Broker } from './broker.ts';
 import { openRaw } from './raw-http.ts';
 import type { RawAnswer } from './raw-http.ts';
+import { openStream } from './sse-reader.ts';
+import type { SseStream } from './sse-reader.ts';
 
 /** An upload over HTTP/1.1 in chunks, so that a test decides when each part is sent. */
 export interface RawUpload {
@@ -49,4 +52,31 @@ export async function openUpload(
     answer,
     cut: () => connection.close(),
   };
+}
+
+/** The answer to an upload that was published. */
+export interface Uploaded {
+  readonly channel: string;
+  readonly published: number;
+  readonly first: string | null;
+  readonly last: string | null;
+}
+
+export function uploaded({ status, body }: Pick<RawAnswer, 'status' | 'body'>): Uploaded {
+  expect([status, body]).toEqual([200, expect.any(String)]);
+  return JSON.parse(body) as Uploaded;
+}
+
+/** Subscribes to a channel, and waits until it is live. */
+export async function watch(broker: Pick<Broker, 'url'>, channel: string): Promise<SseStream> {
+  const stream = await openStream(`${broker.url}/events/${channel}`);
+  await stream.until('sluice:ready');
+  return stream;
+}
+
+/** The data of the next events. */
+export async function take(stream: SseStream, count: number): Promise<string[]> {
+  const data: string[] = [];
+  while (data.length < count) data.push((await stream.next()).data);
+  return data;
 }

@@ -1,42 +1,12 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { connect } from 'node:http2';
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
-import { createAuthority } from '../../support/certificates.ts';
 import { publishRaw } from '../../support/publish-raw.ts';
 import type { RawAnswer } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
 import { startRedis } from '../../support/redis-server.ts';
-import { openStream } from '../../support/sse-reader.ts';
-import type { SseStream } from '../../support/sse-reader.ts';
-import { openUpload } from '../../support/upload.ts';
-
-interface Uploaded {
-  readonly channel: string;
-  readonly published: number;
-  readonly first: string | null;
-  readonly last: string | null;
-}
-
-const uploaded = ({ status, body }: Pick<RawAnswer, 'status' | 'body'>): Uploaded => {
-  expect([status, body]).toEqual([200, expect.any(String)]);
-  return JSON.parse(body) as Uploaded;
-};
-
-async function watch(broker: Broker, channel: string): Promise<SseStream> {
-  const stream = await openStream(`${broker.url}/events/${channel}`);
-  await stream.until('sluice:ready');
-  return stream;
-}
-
-async function take(stream: SseStream, count: number): Promise<string[]> {
-  const data: string[] = [];
-  while (data.length < count) data.push((await stream.next()).data);
-  return data;
-}
+import { openUpload, take, uploaded, watch } from '../../support/upload.ts';
 
 describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
   let redis: Awaited<ReturnType<typeof startRedis>> | undefined;
@@ -191,7 +161,10 @@ describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
   test('curl sends a pipe', async () => {
     const script = `printf 'data: a\\n\\ndata: b\\n\\n' | curl -sS -X POST -T - -H "Authorization: Bearer ${broker.key}" "${broker.url}/publish/${name}?each=event"`;
     const body = await new Promise<string>((resolve, reject) => {
-      execFile('sh', ['-c', script], (error, stdout) => (error === null ? resolve(stdout) : reject(error)));
+      execFile('sh', ['-c', script], (error, stdout) => {
+        if (error === null) resolve(stdout);
+        else reject(new Error('curl failed', { cause: error }));
+      });
     });
     expect(uploaded({ status: 200, body })).toMatchObject({ channel: name, published: 2 });
   });
@@ -229,166 +202,5 @@ describe('the query', () => {
       { path: '/publish/a?each=line', body: 'x\n' },
     );
     expect(answer.status).toBe(401);
-  });
-});
-
-test('the rates count each event, and an upload is refused where it exceeds them', async () => {
-  const broker = await startBroker({ SLUICE_PUBLISH_RATE_PER_KEY: '10/h' });
-  try {
-    const list = JSON.stringify(Array.from({ length: 6 }, () => ({ channel: 'rated', data: 1 })));
-    const first = await publishRaw(broker, { body: list });
-    expect([first.status, first.header('ratelimit')]).toEqual([200, expect.stringContaining('r=4')]);
-    const stream = await watch(broker, 'rated');
-    const sent = await openUpload(broker, 'rated?each=line');
-    for (const line of ['a', 'b', 'c', 'd']) {
-      sent.send(`${line}\n`);
-      await stream.next();
-    }
-    sent.send('e\n');
-    const refused = await sent.answer();
-    expect(readProblem(refused, 429)).toMatchObject({ code: 'too-many-requests', members: { published: 4 } });
-    expect(Number(refused.header('retry-after'))).toBeGreaterThan(0);
-    expect((await publishRaw(broker, { body: list })).status).toBe(429);
-    stream.close();
-  } finally {
-    await broker.kill();
-  }
-});
-
-test('an upload ends with 503 when the log is lost, and says how much of it is in the log', async () => {
-  const redis = await startRedis();
-  const broker = await startBroker({ REDIS_URL: redis.url });
-  try {
-    await broker.logged('redis: up');
-    const key = ['Idempotency-Key: k'];
-    const stream = await watch(broker, 'up');
-    const sent = await openUpload(broker, 'up?each=line', key);
-    sent.send('a\nb\n');
-    expect(await take(stream, 2)).toEqual(['a', 'b']);
-    await redis.pause();
-    sent.send('c\n');
-    const answer = await sent.answer();
-    await redis.resume();
-    expect(readProblem(answer, 503)).toMatchObject({ code: 'log-unavailable', members: { published: 2 } });
-    expect(answer.header('retry-after')).toBe('1');
-    const again = async (): Promise<RawAnswer> =>
-      await publishRaw(broker, { path: '/publish/up?each=line', headers: key, body: 'a\nb\nc\nd' });
-    await expect.poll(async () => (await again()).status).toBe(200);
-    expect(await take(stream, 2)).toEqual(['c', 'd']);
-    stream.close();
-  } finally {
-    await broker.kill();
-    await redis.stop();
-  }
-});
-
-describe('a draining replica', () => {
-  test('lets an upload finish', async () => {
-    const broker = await startBroker({ SLUICE_DRAIN_WINDOW: '30s' });
-    const stream = await watch(broker, 'up');
-    const sent = await openUpload(broker, 'up?each=line');
-    sent.send('a\n');
-    await stream.next();
-    const exit = broker.stop();
-    await broker.logged('draining');
-    sent.send('b\n');
-    expect(uploaded(await sent.finish()).published).toBe(2);
-    expect((await exit).code).toBe(0);
-  });
-
-  test('ends an upload after the drain window, and says how much of it is in the log', async () => {
-    const broker = await startBroker({ SLUICE_DRAIN_WINDOW: '100ms' });
-    const stream = await watch(broker, 'up');
-    const sent = await openUpload(broker, 'up?each=line');
-    sent.send('a\nb');
-    await stream.next();
-    const exit = broker.stop();
-    const answer = await sent.answer();
-    const { code, detail, members } = readProblem(answer, 503);
-    expect([code, detail, members]).toEqual([
-      'log-unavailable',
-      expect.stringContaining('shutting down'),
-      { published: 1 },
-    ]);
-    expect(answer.header('retry-after')).toBe('1');
-    expect((await exit).code).toBe(0);
-  });
-});
-
-describe('over HTTP/2', () => {
-  const { cert, key } = createAuthority().issue();
-  let broker: Broker;
-  let session: ClientHttp2Session;
-  beforeAll(async () => {
-    broker = await startBroker({ SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key });
-    session = connect(broker.url, { rejectUnauthorized: false });
-  });
-  afterAll(async () => {
-    session.destroy();
-    await broker.kill();
-  });
-
-  const open = (path: string): ClientHttp2Stream =>
-    session.request({ ':method': 'POST', ':path': path, authorization: `Bearer ${broker.key}` });
-  const answerOf = async (stream: ClientHttp2Stream): Promise<{ status: number; body: string }> => {
-    let status = 0;
-    stream.once('response', (head) => (status = Number(head[':status'])));
-    let body = '';
-    stream.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-    await once(stream, 'close');
-    return { status, body };
-  };
-  const events = async (channel: string, length: number): Promise<string[]> => {
-    const stream = session.request({ ':path': `/events/${channel}?last_event_id=earliest` });
-    let text = '';
-    for await (const chunk of stream.setEncoding('utf8')) {
-      text += String(chunk);
-      if (text.includes('sluice:ready')) break;
-    }
-    stream.destroy();
-    const data = [...text.matchAll(/^id: .*\ndata: (.*)$/gm)].map(([, one = '']) => one);
-    expect(data).toHaveLength(length);
-    return data;
-  };
-
-  test('an upload is published as it arrives', async () => {
-    const stream = open('/publish/h2?each=line');
-    stream.write('a\nb\n');
-    await expect.poll(() => events('h2', 2)).toEqual(['a', 'b']);
-    stream.end('c');
-    expect(uploaded(await answerOf(stream)).published).toBe(3);
-    expect(await events('h2', 3)).toEqual(['a', 'b', 'c']);
-  });
-
-  test('a fault is answered before the upload ends', async () => {
-    const stream = open('/publish/h2.faulty?each=line');
-    stream.on('error', () => undefined);
-    stream.write('a\n\0\n');
-    const { status, body } = await answerOf(stream);
-    expect([status, JSON.parse(body)]).toEqual([400, expect.objectContaining({ published: 1 })]);
-  });
-
-  test('an upload that is reset leaves its complete lines, and does not end the channel', async () => {
-    const stream = open('/publish/h2.cut?each=line&close=true');
-    stream.on('error', () => undefined);
-    stream.write('a\nhalf');
-    await expect.poll(() => events('h2.cut', 1)).toEqual(['a']);
-    stream.destroy(new Error('cut'));
-    const next = open('/publish/h2.cut?each=line&close=true');
-    next.end('b');
-    expect(uploaded(await answerOf(next)).published).toBe(1);
-    expect(await events('h2.cut', 2)).toEqual(['a', 'b']);
-  });
-
-  test('a list is published in order', async () => {
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': '/publish',
-      authorization: `Bearer ${broker.key}`,
-      'content-type': 'application/json',
-    });
-    stream.end(JSON.stringify(Array.from({ length: 500 }, (_, i) => ({ channel: 'h2.list', data: i }))));
-    expect((await answerOf(stream)).status).toBe(200);
-    expect(await events('h2.list', 500)).toEqual(Array.from({ length: 500 }, (_, i) => String(i)));
   });
 });

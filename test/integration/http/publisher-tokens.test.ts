@@ -107,7 +107,10 @@ describe('a publish to several channels', () => {
     ['a list of channels', { channels: ['orders.1', 'news'], data: 1 }],
     [
       'a list of events',
-      [...Array<object>(300).fill({ channel: 'orders.1', data: 1 }), { channel: 'news', data: 1 }],
+      [
+        ...Array.from({ length: 300 }, () => ({ channel: 'orders.1', data: 1 })),
+        { channel: 'news', data: 1 },
+      ],
     ],
   ])('as %s needs a grant for each, and is published as a whole or not at all', async (_what, body) => {
     const watching = signTokenWith({ sluice: { subscribe: ['orders.1'] } }, privateKey);
@@ -139,16 +142,16 @@ test('an upload ends when its token expires, and says how much of it is in the l
   );
   const sent = await openUpload({ port: broker.port, key: token }, 'up?each=line');
   const answered = sent.answer();
-  let over = false;
-  void answered.finally(() => (over = true));
   const stream = await openStream(`${broker.url}/events/up?token=${token}`);
   await stream.until('sluice:ready');
   let lines = 0;
-  for (; !over; lines++) {
-    sent.send(`${lines}\n`);
-    await Promise.race([stream.next().catch(() => answered), answered]);
+  let answer: RawAnswer | undefined;
+  while (answer === undefined) {
+    sent.send(`${lines++}\n`);
+    const next = stream.next().then(() => undefined);
+    answer = await Promise.race([next.catch(() => answered), answered]);
   }
-  const { code, members } = readProblem(await answered, 401);
+  const { code, members } = readProblem(answer, 401);
   expect([code, members]).toEqual(['unauthorized', { published: lines - 1 }]);
   stream.close();
 });

@@ -104,42 +104,43 @@ test('a body that is read in slices gives the same list', () => {
   expect(read(body, 'list', 0)).toEqual(read(body));
 });
 
+const listOf = (...all: readonly string[]): string => `[${all.join(',')}]`;
+
 describe('faults', () => {
   const good = '{"channel":"a","data":"x"}';
-  const list = (...all: readonly string[]): string => `[${all.join(',')}]`;
 
   test.each([
     [
       'a fault in the 700th event',
-      list(...Array(699).fill(good), '{"channel":"a","event":"","data":1}', good),
+      listOf(...Array<string>(699).fill(good), '{"channel":"a","event":"","data":1}', good),
       '/699/event',
     ],
-    ['an event that is no object', list(good, '7'), '/1'],
-    ['an unknown field', list('{"channel":"a","data":1,"colour":1}'), '/0/colour'],
-    ['no channel', list(good, '{"data":1}'), '/1/channel'],
-    ['a list of channels', list('{"channels":["a"],"data":1}'), '/0/channels'],
+    ['an event that is no object', listOf(good, '7'), '/1'],
+    ['an unknown field', listOf('{"channel":"a","data":1,"colour":1}'), '/0/colour'],
+    ['no channel', listOf(good, '{"data":1}'), '/1/channel'],
+    ['a list of channels', listOf('{"channels":["a"],"data":1}'), '/0/channels'],
     ['JSON that breaks off inside of an event', `[${good},{"channel":"a"`, '/1'],
     ['JSON that breaks off between events', `[${good}`, ''],
     ['two lists', `[${good}][${good}]`, ''],
     ['an empty list', '[ ]', ''],
-    ['NUL', list(good, '{"channel":"a","data":"\\u0000"}'), '/1/data'],
-    ['half of a surrogate pair', list('{"channel":"a","data":"\\ud800"}'), '/0'],
-    ['an event behind the close of its channel', list('{"channel":"a","data":1,"close":true}', good), '/1'],
-    ['a second close', list('{"channel":"a","close":true}', '{"channel":"a","close":true}'), '/1'],
+    ['NUL', listOf(good, '{"channel":"a","data":"\\u0000"}'), '/1/data'],
+    ['half of a surrogate pair', listOf('{"channel":"a","data":"\\ud800"}'), '/0'],
+    ['an event behind the close of its channel', listOf('{"channel":"a","data":1,"close":true}', good), '/1'],
+    ['a second close', listOf('{"channel":"a","close":true}', '{"channel":"a","close":true}'), '/1'],
     [
       'a condition behind the first event',
-      list(good, '{"channel":"a","data":1,"ifLast":"1-0"}'),
+      listOf(good, '{"channel":"a","data":1,"ifLast":"1-0"}'),
       '/1/ifLast',
     ],
-    ['a condition that is no id', list('{"channel":"a","data":1,"ifLast":"1"}'), '/0/ifLast'],
-    ['nesting', list(good, `{"channel":"a","data":${'['.repeat(300)}${']'.repeat(300)}}`), '/1'],
+    ['a condition that is no id', listOf('{"channel":"a","data":1,"ifLast":"1"}'), '/0/ifLast'],
+    ['nesting', listOf(good, `{"channel":"a","data":${'['.repeat(300)}${']'.repeat(300)}}`), '/1'],
   ])('%s', (_what, body, pointer) => {
     const { code, faults } = refusal(body);
     expect([code, faults[0]?.pointer]).toEqual(['invalid-body', pointer]);
   });
 
   test('the name of a channel', () => {
-    expect(refusal(list(good, '{"channel":"a b","data":1}'))).toMatchObject({
+    expect(refusal(listOf(good, '{"channel":"a b","data":1}'))).toMatchObject({
       code: 'invalid-channel',
       message: expect.stringContaining('Event 1:') as string,
       faults: [{ pointer: '/1/channel' }],
@@ -154,7 +155,7 @@ describe('faults', () => {
   test.each([
     ['two objects in a line', `${good}${good}`],
     ['an object over two lines', '{"channel":"a",\n"data":1}'],
-    ['a list', list(good)],
+    ['a list', listOf(good)],
     ['nothing', '\n \r\n'],
     ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22])],
   ])('in lines, %s', (_what, body) => {
@@ -162,15 +163,15 @@ describe('faults', () => {
   });
 
   test('at most 20 are listed, and the rest is not read', () => {
-    const { faults, message } = refusal(list(...Array<string>(10_000).fill('{}')));
+    const { faults, message } = refusal(listOf(...Array<string>(10_000).fill('{}')));
     expect(faults).toHaveLength(20);
     expect(message).toMatch(/the first 20 faults are listed, and there may be more\.$/);
   });
 
   test('10,000 events are read, and 10,001 are too many', () => {
     const many = Array<string>(10_000).fill('{"channel":"a","data":1}');
-    expect(read(list(...many)).items).toHaveLength(10_000);
-    expect(refusal(list(...many, good))).toMatchObject({
+    expect(read(listOf(...many)).items).toHaveLength(10_000);
+    expect(refusal(listOf(...many, good))).toMatchObject({
       code: 'body-too-large',
       message: expect.stringContaining('more than 10000 events') as string,
     });

@@ -46,7 +46,7 @@ class Fixture {
 
   /** The append number `index`, from 0, once it has been asked for. */
   async append(index: number): Promise<Append> {
-    await expect.poll(() => this.appends.length).toBe(index + 1);
+    while (this.appends.length <= index) await nextTurn();
     return this.appends[index] as Append;
   }
 }

@@ -45,22 +45,23 @@ function answering(answer: Json, missing = 0): SubscribedChannels {
   });
 }
 
+const names = (length: number, of: string): string[] => Array.from({ length }, (_, i) => `${of}${i}`);
+const longNames = (from: number): string[] =>
+  Array.from({ length: 4_000 }, (_, i) => `${'x'.repeat(190)}.${from + i}`);
+
 test('the channels of all replicas are listed once', async () => {
   const list = await replicasOf(['a', 'c'], [], ['b', 'a']).list();
   expect([list.names.toSorted(), list.complete]).toEqual([['a', 'b', 'c'], true]);
 });
 
 test('names that are too long for one answer come in several', async () => {
-  const names = (from: number): string[] =>
-    Array.from({ length: 4_000 }, (_, i) => `${'x'.repeat(190)}.${from + i}`);
-  const replicas = replicasOf(names(0), names(2_000), ['y']);
+  const replicas = replicasOf(longNames(0), longNames(2_000), ['y']);
   const { names: all } = await replicas.list();
-  expect(all.toSorted()).toEqual([...new Set([...names(0), ...names(2_000), 'y'])].toSorted());
+  expect(all.toSorted()).toEqual([...new Set([...longNames(0), ...longNames(2_000), 'y'])].toSorted());
   expect(replicas.questions()).toBeGreaterThan(10);
 });
 
 test('10,000 channels are listed, and more are refused, at one replica or at all together', async () => {
-  const names = (length: number, of: string): string[] => Array.from({ length }, (_, i) => `${of}${i}`);
   expect((await replicasOf(names(10_000, 'a')).list()).names).toHaveLength(10_000);
   for (const replicas of [replicasOf(names(10_001, 'a')), replicasOf(names(6_000, 'a'), names(6_000, 'b'))])
     await expect(replicas.list()).rejects.toMatchObject({ code: 'too-many-channels' });
