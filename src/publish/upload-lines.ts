@@ -27,6 +27,8 @@ export class UploadLines {
   /** The last line ended in CR, and an LF that follows belongs to it. */
   #afterCr = false;
   #number = 0;
+  /** {@link next} returns no line with a greater number. */
+  #last = Infinity;
 
   /** @param maxBytes the limit for a line */
   constructor(maxBytes: number, endsAtCr: boolean) {
@@ -50,11 +52,18 @@ export class UploadLines {
     this.#waiting += chunk.length + CHUNK_OVERHEAD_BYTES;
   }
 
+  /** Lets {@link next} return this many more lines. Without this call there is no limit. */
+  allow(count: number): void {
+    this.#last = this.#number + count;
+  }
+
   /**
-   * The next whole line, without its end; undefined when it has not arrived. The bytes are valid until the next call.
+   * The next whole line, without its end; undefined when it has not arrived, or the allowed lines are used up. The bytes are
+   * valid until the next call.
    * @throws BrokerError `body-too-large` for a line that is too long
    */
   next(): Buffer | undefined {
+    if (this.#number >= this.#last) return undefined;
     for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
       if (this.#afterCr && this.#at < chunk.length) {
         this.#afterCr = false;

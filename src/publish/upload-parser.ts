@@ -8,6 +8,9 @@ import { UploadLines, decodeLine, faultyLine } from './upload-lines.ts';
 /** `line`: each line of an upload is an event. `event`: the upload is SSE, and each of its events is an event. */
 export type UploadForm = 'line' | 'event';
 
+/** How many lines one page may take. An upload may have a hundred thousand lines without an event in one read. */
+const MAX_LINES = 2_048;
+
 /** An event of an upload, and the bytes of its data. */
 interface ParsedEvent {
   readonly event: NewEvent;
@@ -36,7 +39,7 @@ export class UploadParser {
     this.#rest = events === undefined ? () => lastLine(lines, type, maxBytes) : () => dropRest(lines);
   }
 
-  /** The memory of the bytes that were not read yet. */
+  /** The memory of the bytes that were not read yet. More than 0 after {@link take}: there may be more to take. */
   get waiting(): number {
     return this.#lines.waiting;
   }
@@ -50,8 +53,12 @@ export class UploadParser {
     this.#lines.push(chunk);
   }
 
-  /** The next complete events, as many as one append takes. None when no complete event has arrived. */
+  /**
+   * The next complete events, as many as one append takes. Reads a limited number of lines, so that one call takes some ms at
+   * most. None when these lines hold no complete event.
+   */
   take(): readonly NewEvent[] {
+    this.#lines.allow(MAX_LINES);
     return this.#page(this.#next);
   }
 

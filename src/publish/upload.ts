@@ -121,6 +121,7 @@ export class Upload {
         continue;
       }
       parser.refuseFault();
+      if (parser.waiting > 0) continue;
       if (arrived === 'arriving') {
         await this.#arrival();
         continue;
