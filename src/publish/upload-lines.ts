@@ -129,12 +129,12 @@ export class UploadLines {
   }
 
   #refuseTooLong(length: number): void {
-    if (length <= this.#maxBytes) return;
-    throw new BrokerError(
-      'body-too-large',
-      `A line has more than ${this.#maxBytes} bytes, which is SLUICE_MAX_BODY_BYTES.`,
-    );
+    if (length > this.#maxBytes) throw tooLongLine();
   }
+}
+
+export function tooLongLine(): BrokerError {
+  return new BrokerError('body-too-large', 'A line of the upload is larger than SLUICE_MAX_BODY_BYTES.');
 }
 
 /**

@@ -3,7 +3,7 @@ import { BrokerError } from '../events/errors.ts';
 import type { NewEvent } from '../events/event.ts';
 import { MAX_APPENDED, MAX_APPENDED_BYTES } from '../log/event-log.ts';
 import { EventType, LINE_BREAK_BYTES, fits, tooManyLines } from './publication.ts';
-import { UploadLines, decodeLine, faultyLine } from './upload-lines.ts';
+import { UploadLines, decodeLine, faultyLine, tooLongLine } from './upload-lines.ts';
 
 /** `line`: each line of an upload is an event. `event`: the upload is SSE, and each of its events is an event. */
 export type UploadForm = 'line' | 'event';
@@ -31,8 +31,9 @@ export class UploadParser {
    * @param maxBytes the limit for the data of an event in their delivered form
    */
   constructor(form: UploadForm, type: string | undefined, maxBytes: number) {
-    this.#lines = new UploadLines(maxBytes, form === 'event');
-    const events = form === 'event' ? new SseEvents(this.#lines, maxBytes) : undefined;
+    const isSse = form === 'event';
+    this.#lines = new UploadLines(isSse ? maxBytes + MAX_FIELD_BYTES : maxBytes, isSse);
+    const events = isSse ? new SseEvents(this.#lines, maxBytes) : undefined;
     const lines = this.#lines;
     this.#next = events === undefined ? () => nextLine(lines, type, maxBytes) : () => events.next();
     // An event of SSE that has no blank line behind it is incomplete, and is dropped.
@@ -125,6 +126,8 @@ const BLANK = 0x20;
 const BOM = Buffer.from('\ufeff');
 const DATA = Buffer.from('data');
 const EVENT = Buffer.from('event');
+/** What a line of SSE may have before its data. */
+const MAX_FIELD_BYTES = BOM.length + Buffer.byteLength('data: ');
 
 /** Reads the events of a body in the form of SSE (HTML §9.2). Drops ids, reconnection times and comments. */
 class SseEvents {
@@ -169,7 +172,7 @@ class SseEvents {
       return;
     }
     this.#bytes += value.length + (this.#data.length > 0 ? LINE_BREAK_BYTES : 0);
-    if (this.#bytes > this.#maxBytes) throw tooManyLines();
+    if (this.#bytes > this.#maxBytes) throw this.#data.length === 0 ? tooLongLine() : tooManyLines();
     this.#data.push(text);
   }
 

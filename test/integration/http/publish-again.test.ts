@@ -7,7 +7,7 @@ import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
 import { openUpload } from '../../support/upload.ts';
 
-// Uploads that are sent again.
+// Uploads that are sent again, or that are as large as they may be.
 
 describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
   let redis: Awaited<ReturnType<typeof startRedis>> | undefined;
@@ -43,5 +43,19 @@ describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
     expect([status, JSON.parse(body)]).toEqual([200, expect.objectContaining({ published: 3 })]);
     expect([await stream.next(), await stream.next()].map(({ data }) => data)).toEqual(['b', 'c']);
     stream.close();
+  });
+
+  test.each([
+    ['line', '', ''],
+    ['event', 'data: ', '\n'],
+    ['event', '\ufeffdata: ', '\n'],
+  ])('each=%s: an event may be as large as a body (%j)', async (each, before, after) => {
+    const largest = 'x'.repeat(100_000);
+    const send = async (data: string): Promise<number> => {
+      const body = `${before}${data}\n${after}`;
+      return (await publishRaw(broker, { path: `/publish/large?each=${each}`, body })).status;
+    };
+    expect(await send(largest)).toBe(200);
+    expect(await send(`${largest}x`)).toBe(413);
   });
 });
