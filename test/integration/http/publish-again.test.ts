@@ -2,12 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { publishRaw } from '../../support/publish-raw.ts';
+import { openRaw, requestBytes } from '../../support/raw-http.ts';
 import { startRedis } from '../../support/redis-server.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
 import { openUpload } from '../../support/upload.ts';
 
-// Uploads that are sent again, or that are as large as they may be.
+// Uploads that are sent again, that are as large as they may be, or that other requests follow on the same connection.
 
 describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
   let redis: Awaited<ReturnType<typeof startRedis>> | undefined;
@@ -57,5 +58,25 @@ describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
     };
     expect(await send(largest)).toBe(200);
     expect(await send(`${largest}x`)).toBe(413);
+  });
+
+  test('what follows an upload on its connection is published after it', async () => {
+    const stream = await watch('follow');
+    const request = (query: string, body: string): Buffer =>
+      requestBytes({
+        method: 'POST',
+        path: `/publish/follow${query}`,
+        headers: [`Authorization: Bearer ${broker.key}`, `Content-Length: ${body.length}`],
+        body,
+      });
+    const lines = Array.from({ length: 3_000 }, (_, i) => String(i));
+    const connection = await openRaw(broker.port);
+    connection.send(Buffer.concat([request('?each=line', lines.join('\n')), request('', 'after')]));
+    for (const data of [...lines, 'after']) expect((await stream.next()).data).toBe(data);
+    expect([(await connection.answer('POST')).status, (await connection.answer('POST')).status]).toEqual([
+      200, 200,
+    ]);
+    connection.close();
+    stream.close();
   });
 });
