@@ -15,6 +15,7 @@ const KEPT_BYTES = 64 * 1024;
  */
 export class UploadLines {
   readonly #maxBytes: number;
+  readonly #fieldBytes: number;
   /** Whether a CR ends a line, as in SSE. Otherwise only LF ends a line, and a CR before the LF is dropped. */
   readonly #endsAtCr: boolean;
   readonly #chunks: Buffer[] = [];
@@ -30,9 +31,13 @@ export class UploadLines {
   /** {@link next} returns no line with a greater number. */
   #last = Infinity;
 
-  /** @param maxBytes the limit for a line */
-  constructor(maxBytes: number, endsAtCr: boolean) {
+  /**
+   * @param maxBytes the limit for a line
+   * @param fieldBytes how many more bytes a line may have, because it begins with the name of a field
+   */
+  constructor(maxBytes: number, endsAtCr: boolean, fieldBytes = 0) {
     this.#maxBytes = maxBytes;
+    this.#fieldBytes = fieldBytes;
     this.#endsAtCr = endsAtCr;
   }
 
@@ -129,12 +134,15 @@ export class UploadLines {
   }
 
   #refuseTooLong(length: number): void {
-    if (length > this.#maxBytes) throw tooLongLine();
+    if (length > this.#maxBytes + this.#fieldBytes) throw tooLongLine(this.#maxBytes);
   }
 }
 
-export function tooLongLine(): BrokerError {
-  return new BrokerError('body-too-large', 'A line of the upload is larger than SLUICE_MAX_BODY_BYTES.');
+export function tooLongLine(maxBytes: number): BrokerError {
+  return new BrokerError(
+    'body-too-large',
+    `A line has more than ${maxBytes} bytes, which is SLUICE_MAX_BODY_BYTES.`,
+  );
 }
 
 /**

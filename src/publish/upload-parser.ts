@@ -32,7 +32,7 @@ export class UploadParser {
    */
   constructor(form: UploadForm, type: string | undefined, maxBytes: number) {
     const isSse = form === 'event';
-    this.#lines = new UploadLines(isSse ? maxBytes + MAX_FIELD_BYTES : maxBytes, isSse);
+    this.#lines = new UploadLines(maxBytes, isSse, isSse ? MAX_FIELD_BYTES : 0);
     const events = isSse ? new SseEvents(this.#lines, maxBytes) : undefined;
     const lines = this.#lines;
     this.#next = events === undefined ? () => nextLine(lines, type, maxBytes) : () => events.next();
@@ -172,7 +172,8 @@ class SseEvents {
       return;
     }
     this.#bytes += value.length + (this.#data.length > 0 ? LINE_BREAK_BYTES : 0);
-    if (this.#bytes > this.#maxBytes) throw this.#data.length === 0 ? tooLongLine() : tooManyLines();
+    if (this.#bytes > this.#maxBytes)
+      throw this.#data.length === 0 ? tooLongLine(this.#maxBytes) : tooManyLines();
     this.#data.push(text);
   }
 
