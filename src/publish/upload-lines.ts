@@ -15,6 +15,7 @@ const KEPT_BYTES = 64 * 1024;
  */
 export class UploadLines {
   readonly #maxBytes: number;
+  readonly #fieldBytes: number;
   /** Whether a CR ends a line, as in SSE. Otherwise only LF ends a line, and a CR before the LF is dropped. */
   readonly #endsAtCr: boolean;
   readonly #chunks: Buffer[] = [];
@@ -27,10 +28,16 @@ export class UploadLines {
   /** The last line ended in CR, and an LF that follows belongs to it. */
   #afterCr = false;
   #number = 0;
+  /** {@link next} returns no line with a greater number. */
+  #last = Infinity;
 
-  /** @param maxBytes the limit for a line */
-  constructor(maxBytes: number, endsAtCr: boolean) {
+  /**
+   * @param maxBytes the limit for a line
+   * @param fieldBytes how many more bytes a line may have, because it begins with the name of a field
+   */
+  constructor(maxBytes: number, endsAtCr: boolean, fieldBytes = 0) {
     this.#maxBytes = maxBytes;
+    this.#fieldBytes = fieldBytes;
     this.#endsAtCr = endsAtCr;
   }
 
@@ -50,11 +57,18 @@ export class UploadLines {
     this.#waiting += chunk.length + CHUNK_OVERHEAD_BYTES;
   }
 
+  /** Lets {@link next} return this many more lines. Without this call there is no limit. */
+  allow(count: number): void {
+    this.#last = this.#number + count;
+  }
+
   /**
-   * The next whole line, without its end; undefined when it has not arrived. The bytes are valid until the next call.
+   * The next whole line, without its end; undefined when it has not arrived, or the allowed lines are used up. The bytes are
+   * valid until the next call.
    * @throws BrokerError `body-too-large` for a line that is too long
    */
   next(): Buffer | undefined {
+    if (this.#number >= this.#last) return undefined;
     for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
       if (this.#afterCr && this.#at < chunk.length) {
         this.#afterCr = false;
@@ -120,12 +134,15 @@ export class UploadLines {
   }
 
   #refuseTooLong(length: number): void {
-    if (length <= this.#maxBytes) return;
-    throw new BrokerError(
-      'body-too-large',
-      `A line has more than ${this.#maxBytes} bytes, which is SLUICE_MAX_BODY_BYTES.`,
-    );
+    if (length > this.#maxBytes + this.#fieldBytes) throw tooLongLine(this.#maxBytes);
   }
+}
+
+export function tooLongLine(maxBytes: number): BrokerError {
+  return new BrokerError(
+    'body-too-large',
+    `A line has more than ${maxBytes} bytes, which is SLUICE_MAX_BODY_BYTES.`,
+  );
 }
 
 /**

@@ -3,10 +3,13 @@ import { BrokerError } from '../events/errors.ts';
 import type { NewEvent } from '../events/event.ts';
 import { MAX_APPENDED, MAX_APPENDED_BYTES } from '../log/event-log.ts';
 import { EventType, LINE_BREAK_BYTES, fits, tooManyLines } from './publication.ts';
-import { UploadLines, decodeLine, faultyLine } from './upload-lines.ts';
+import { UploadLines, decodeLine, faultyLine, tooLongLine } from './upload-lines.ts';
 
 /** `line`: each line of an upload is an event. `event`: the upload is SSE, and each of its events is an event. */
 export type UploadForm = 'line' | 'event';
+
+/** How many lines one page may take. An upload may have a hundred thousand lines without an event in one read. */
+const MAX_LINES = 2_048;
 
 /** An event of an upload, and the bytes of its data. */
 interface ParsedEvent {
@@ -28,15 +31,16 @@ export class UploadParser {
    * @param maxBytes the limit for the data of an event in their delivered form
    */
   constructor(form: UploadForm, type: string | undefined, maxBytes: number) {
-    this.#lines = new UploadLines(maxBytes, form === 'event');
-    const events = form === 'event' ? new SseEvents(this.#lines, maxBytes) : undefined;
+    const isSse = form === 'event';
+    this.#lines = new UploadLines(maxBytes, isSse, isSse ? MAX_FIELD_BYTES : 0);
+    const events = isSse ? new SseEvents(this.#lines, maxBytes) : undefined;
     const lines = this.#lines;
     this.#next = events === undefined ? () => nextLine(lines, type, maxBytes) : () => events.next();
     // An event of SSE that has no blank line behind it is incomplete, and is dropped.
     this.#rest = events === undefined ? () => lastLine(lines, type, maxBytes) : () => dropRest(lines);
   }
 
-  /** The memory of the bytes that were not read yet. */
+  /** The memory of the bytes that were not read yet. More than 0 after {@link take}: there may be more to take. */
   get waiting(): number {
     return this.#lines.waiting;
   }
@@ -50,8 +54,12 @@ export class UploadParser {
     this.#lines.push(chunk);
   }
 
-  /** The next complete events, as many as one append takes. None when no complete event has arrived. */
+  /**
+   * The next complete events, as many as one append takes. Reads a limited number of lines, so that one call takes some ms at
+   * most. None when these lines hold no complete event.
+   */
   take(): readonly NewEvent[] {
+    this.#lines.allow(MAX_LINES);
     return this.#page(this.#next);
   }
 
@@ -118,6 +126,8 @@ const BLANK = 0x20;
 const BOM = Buffer.from('\ufeff');
 const DATA = Buffer.from('data');
 const EVENT = Buffer.from('event');
+/** What a line of SSE may have before its data. */
+const MAX_FIELD_BYTES = BOM.length + Buffer.byteLength('data: ');
 
 /** Reads the events of a body in the form of SSE (HTML §9.2). Drops ids, reconnection times and comments. */
 class SseEvents {
@@ -162,7 +172,8 @@ class SseEvents {
       return;
     }
     this.#bytes += value.length + (this.#data.length > 0 ? LINE_BREAK_BYTES : 0);
-    if (this.#bytes > this.#maxBytes) throw tooManyLines();
+    if (this.#bytes > this.#maxBytes)
+      throw this.#data.length === 0 ? tooLongLine(this.#maxBytes) : tooManyLines();
     this.#data.push(text);
   }
 

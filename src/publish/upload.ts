@@ -121,6 +121,7 @@ export class Upload {
         continue;
       }
       parser.refuseFault();
+      if (parser.waiting > 0) continue;
       if (arrived === 'arriving') {
         await this.#arrival();
         continue;
@@ -152,9 +153,16 @@ export class Upload {
   async #append(events: readonly NewEvent[], end = false): Promise<void> {
     const refusal = await this.#options.refusalOf(events.length);
     if (refusal !== undefined) throw refusal;
-    const firstPosition = this.#published;
-    const ifLast = firstPosition === 0 ? this.#options.ifLast : undefined;
-    const appended = await this.#options.append({ events, firstPosition, ifLast, end });
+    const { ifLast } = this.#options;
+    if (this.#published > 0 || ifLast === undefined) return await this.#appendPage(events, undefined, end);
+    // The condition concerns the first event alone: when an earlier upload with the same key has published that event, the
+    // condition no longer holds, and the other events are published.
+    await this.#appendPage(events.slice(0, 1), ifLast, end);
+    if (events.length > 1) await this.#appendPage(events.slice(1), undefined, end);
+  }
+
+  async #appendPage(events: readonly NewEvent[], ifLast: EventId | undefined, end: boolean): Promise<void> {
+    const appended = await this.#options.append({ events, firstPosition: this.#published, ifLast, end });
     if (events.length === 0) return;
     for (const { replayed } of appended) if (replayed) this.#replayed++;
     this.#published += appended.length;

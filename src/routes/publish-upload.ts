@@ -55,6 +55,8 @@ function feed({ raw }: FastifyRequest, upload: Upload, onBytes: () => void): voi
   raw.once('end', () => upload.complete());
   raw.on('error', () => upload.breakOff());
   raw.once('close', () => upload.breakOff());
+  // The connection may have closed while the upload waited for its turn.
+  if (raw.destroyed) upload.breakOff();
 }
 
 function answerOf({ channel }: UploadHead, { published, first, last }: UploadResult): string {

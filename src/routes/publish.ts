@@ -81,7 +81,9 @@ export async function publishRoutes(
       const attempt = requests.attemptOf(request);
       const ifLast = conditionOf(request.headers['if-match']);
       const head = { channel, type, end, form, ifLast };
-      const result = await publishUpload(request, reply, { attempt, head, silence: uploadSilence });
+      const result = await requests.inOrder(request, () =>
+        publishUpload(request, reply, { attempt, head, silence: uploadSilence }),
+      );
       return result === undefined ? reply : answer(reply, attempt, result);
     };
     raw.post<RawRoute>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, publishRaw);
@@ -122,6 +124,11 @@ class PublishRequests {
     const attempt = this.#attempts.get(request);
     if (attempt === undefined) throw new Error('a publish has no attempt');
     return attempt;
+  }
+
+  /** Does the work after the earlier work of the request's connection. */
+  inOrder<T>(request: FastifyRequest, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(connectionOf(request), work);
   }
 
   async publish(request: FastifyRequest, reply: FastifyReply, body: PublishBody): Promise<FastifyReply> {
@@ -229,8 +236,8 @@ function textOf(value: string | string[] | undefined): string | undefined {
 }
 
 /**
- * Keeps the order of pipelined requests. A large body is parsed in a slice of the loop, and a body of many events takes many
- * appends. A later publish on the same connection waits for them.
+ * Keeps the order of pipelined requests. A large body is parsed in a slice of the loop, and a body of many events or an upload
+ * takes many appends. A later publish on the same connection waits for them.
  */
 class ConnectionTurns {
   readonly #loop: Pick<FairLoop, 'inTurn'>;
