@@ -26,6 +26,20 @@ describe('the embedded log, when channels end or are cleared', () => {
     return turns;
   };
 
+  /** Counts the turns in which the memory of a large channel is freed after some clears in a row. */
+  const turnsAfter = async (clears: number): Promise<number> => {
+    const channel = open(256 * 1024 * 1024);
+    const empty = log.bytes;
+    await append(channel, 1_000);
+    for (let i = 0; i < clears; i++) {
+      await channel.append(['a'], { policy: MANY });
+      await channel.clear(MANY);
+    }
+    const turns = await turnsUntilBelow(empty + 1_000);
+    await log.close();
+    return turns;
+  };
+
   afterEach(() => log.close());
 
   test('many events are gone at once, and their memory is freed in slices', async () => {
@@ -62,18 +76,6 @@ describe('the embedded log, when channels end or are cleared', () => {
   });
 
   test('clears in a row while the memory is freed hold the event loop no longer than one', async () => {
-    const turnsAfter = async (clears: number): Promise<number> => {
-      const channel = open(256 * 1024 * 1024);
-      const empty = log.bytes;
-      await append(channel, 1_000);
-      for (let i = 0; i < clears; i++) {
-        await channel.append(['a'], { policy: MANY });
-        await channel.clear(MANY);
-      }
-      const turns = await turnsUntilBelow(empty + 1_000);
-      await log.close();
-      return turns;
-    };
     const turns = await turnsAfter(1);
     expect(await turnsAfter(100)).toBeGreaterThan(turns / 3);
   });
