@@ -13,22 +13,26 @@ import type { EventId } from './event.ts';
  * thousand million. It then gets that channel's position, which is a gap unless its own log has the same position.
  *
  * A position is one of these:
- * - seven digits of base 64 for the time in ms, then the sequence number, five bits a digit
- * - `_<id>.` for an id whose numbers are too large for that
+ * - eight digits for the time and the sequence number together
+ * - `_<id>.` for an id whose numbers are not in the range of eight digits
  * - `_.` when the channel has no position because its cursor was unreadable
  * - `-` when the channel has not begun
  */
 export type Place = EventId | 'unreadable' | 'not-begun';
 
 const LABEL_LENGTH = 5;
-const TIME_LENGTH = 7;
-const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const ID_LENGTH = 8;
+/** Characters that neither a header nor a query has to escape. */
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!$()*:/?~.-_';
+const BASE = DIGITS.length;
 const VALUES = new Map(Array.from(DIGITS, (letter, value) => [letter, value]));
 const NOT_BEGUN = '-';
 const ESCAPE = '_';
-/** The first digit of a time is never `-` or `_`. This is in the year 2105. */
-const END_OF_TIME_MS = 62 * 64 ** (TIME_LENGTH - 1);
-const END_OF_SEQ = 2 ** 30;
+/** A log gives this many ids within one ms at the most, with bodies of many events. */
+const SEQS = 1_024;
+/** The eight digits begin with the year 2025, and end in 2052: the first of them is never `-` or `_`. */
+const EPOCH_MS = Date.UTC(2025, 0);
+const END_OF_TIME_MS = EPOCH_MS + Math.floor(((BASE - 2) * BASE ** (ID_LENGTH - 1)) / SEQS);
 
 /** How many labels and positions are remembered. Most readers are at the same ones. */
 const MAX_REMEMBERED = 10_000;
@@ -66,19 +70,16 @@ export const encodePlace = remembering((place: Place) => {
   if (place === 'unreadable') return `${ESCAPE}.`;
   const dash = place.indexOf('-');
   const ms = Number(place.slice(0, dash));
-  let seq = Number(place.slice(dash + 1));
-  if (ms >= END_OF_TIME_MS || seq >= END_OF_SEQ) return `${ESCAPE}${place}.`;
-  const high = Math.floor(ms / 64 ** 4);
-  const low = ms % 64 ** 4;
-  let text = digit(high >> 12) + digit(high >> 6) + digit(high);
-  text += digit(low >> 18) + digit(low >> 12) + digit(low >> 6) + digit(low);
-  for (; seq >= 32; seq >>= 5) text += digit((seq & 31) | 32);
-  return text + digit(seq);
+  const seq = Number(place.slice(dash + 1));
+  if (ms < EPOCH_MS || ms >= END_OF_TIME_MS || seq >= SEQS) return `${ESCAPE}${place}.`;
+  let left = (ms - EPOCH_MS) * SEQS + seq;
+  let text = '';
+  for (let i = 0; i < ID_LENGTH; i++) {
+    text = (DIGITS[left % BASE] as string) + text;
+    left = Math.floor(left / BASE);
+  }
+  return text;
 });
-
-function digit(value: number): string {
-  return DIGITS[value & 63] as string;
-}
 
 /**
  * Reads the rest of a cursor from an offset on. Returns the places by label. Returns undefined when any entry cannot be
@@ -108,19 +109,12 @@ function readPlace(text: string, offset: number): { place: Place; end: number } 
     const place = point === offset + 1 ? 'unreadable' : parseEventId(text.slice(offset + 1, point));
     return place === undefined || point < 0 ? undefined : { place, end: point + 1 };
   }
-  let at = offset;
-  let ms = 0;
-  for (; at < offset + TIME_LENGTH; at++) {
+  const end = offset + ID_LENGTH;
+  let number = 0;
+  for (let at = offset; at < end; at++) {
     const value = VALUES.get(text[at] ?? '');
     if (value === undefined) return undefined;
-    ms = ms * 64 + value;
+    number = number * BASE + value;
   }
-  let seq = 0;
-  for (let scale = 1; scale < END_OF_SEQ; scale *= 32) {
-    const value = VALUES.get(text[at++] ?? '');
-    if (value === undefined) return undefined;
-    seq += (value & 31) * scale;
-    if (value < 32) return { place: `${ms}-${seq}` as EventId, end: at };
-  }
-  return undefined;
+  return { place: `${EPOCH_MS + Math.floor(number / SEQS)}-${number % SEQS}` as EventId, end };
 }

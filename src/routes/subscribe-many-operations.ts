@@ -23,11 +23,11 @@ const PARAMETERS: readonly Parameter[] = [
 const STREAM = [
   'retry: 2000',
   ':',
-  'id: news@1763596800000-0,~Zvx1lAZqZgbgAA',
+  'id: news@1763596800000-0,~GLPpr_0-0.',
   'event: created',
   'data: {"total":12}',
   '',
-  'id: news@1763596800000-0,~Zvx1lAZqZgbgAA',
+  'id: news@1763596800000-0,~GLPpr_0-0.',
   'event: sluice:ready',
   'data: {"channels":{"news":"1763596800000-0","news.de":"0-0"}}',
   '',

@@ -26,6 +26,20 @@ describe('the embedded log, when channels end or are cleared', () => {
     return turns;
   };
 
+  /** Counts the turns in which the memory of a large channel is freed after some clears in a row. */
+  const turnsAfter = async (clears: number): Promise<number> => {
+    const channel = open(256 * 1024 * 1024);
+    const empty = log.bytes;
+    await append(channel, 1_000);
+    for (let i = 0; i < clears; i++) {
+      await channel.append(['a'], { policy: MANY });
+      await channel.clear(MANY);
+    }
+    const turns = await turnsUntilBelow(empty + 1_000);
+    await log.close();
+    return turns;
+  };
+
   afterEach(() => log.close());
 
   test('many events are gone at once, and their memory is freed in slices', async () => {
@@ -61,6 +75,11 @@ describe('the embedded log, when channels end or are cleared', () => {
     expect(await other.records(MANY)).toEqual([other.cleared]);
   });
 
+  test('clears in a row while the memory is freed hold the event loop no longer than one', async () => {
+    const turns = await turnsAfter(1);
+    expect(await turnsAfter(100)).toBeGreaterThan(turns / 3);
+  });
+
   test('thousands of clears among publishes leave no memory behind', async () => {
     const channel = open(64 * 1024 * 1024);
     const listener = await channel.follow();
@@ -86,6 +105,18 @@ describe('the embedded log, when channels end or are cleared', () => {
       expect((await busy.read(ORIGIN)).events.at(-1)?.id).toBe(id);
       expect(log.bytes).toBeLessThanOrEqual(limit);
     }
+  });
+
+  test('a full log makes room from cleared events first', async () => {
+    const old = open(1024 * 1024);
+    const bulky = new TestedChannel(log);
+    const busy = new TestedChannel(log);
+    await old.append(['a', 'b']);
+    const records = await old.records();
+    while (log.bytes < 900 * 1024) await append(bulky, 1);
+    await bulky.clear(MANY);
+    for (let i = 0; i < 2_000; i++) await busy.append(['c'], { policy: MANY });
+    expect(await old.records()).toEqual(records);
   });
 
   test('the end of a channel outlives channels of invented names, and is forgotten with its tail', async () => {

@@ -25,6 +25,8 @@ export class BackgroundSweep {
   readonly #timer: NodeJS.Timeout;
   /** The channels that may have cleared events. */
   readonly #cleared = new Set<ChannelName>();
+  #clearing = false;
+  #expiring = false;
   #closed = false;
 
   constructor(options: BackgroundSweepOptions) {
@@ -41,26 +43,33 @@ export class BackgroundSweep {
   /** Drops the cleared events of the channel, from the next turn of the event loop on. */
   dropCleared(channel: ChannelName): void {
     this.#cleared.add(channel);
-    // Otherwise a slice is due.
-    if (this.#cleared.size === 1) setImmediate(() => this.#clearSlice());
+    if (this.#clearing) return;
+    this.#clearing = true;
+    setImmediate(() => this.#clearSlice());
+  }
+
+  /** Drops one cleared event, of any channel. Returns false when there is none. */
+  dropOneCleared(now: number): boolean {
+    const { channels } = this.#options;
+    for (const name of this.#cleared) {
+      const channel = channels.find(name);
+      if (channel !== NONE && channels.status.cleared(channel) > 0) {
+        channels.dropOldest(channel, now);
+        return true;
+      }
+      this.#cleared.delete(name);
+    }
+    return false;
   }
 
   #clearSlice(): void {
-    const isDone = this.#slice((now) => this.#clearOne(now));
-    if (!isDone) setImmediate(() => this.#clearSlice());
-  }
-
-  #clearOne(now: number): boolean {
-    const { channels } = this.#options;
-    const [name] = this.#cleared;
-    if (name === undefined) return false;
-    const channel = channels.find(name);
-    if (channel !== NONE && channels.status.cleared(channel) > 0) channels.dropOldest(channel, now);
-    else this.#cleared.delete(name);
-    return true;
+    this.#clearing = !this.#slice((now) => this.dropOneCleared(now));
+    if (this.#clearing) setImmediate(() => this.#clearSlice());
   }
 
   #expire(): void {
+    // The sweep before may still be under way.
+    if (this.#expiring) return;
     const { shortest, longest } = this.#options.channels.ttlRange;
     // When all channels have the same ttl, the oldest event of all expires first, and no channel needs a check of its own.
     this.#expireSlice({ channels: shortest < longest ? this.#options.channels.busyCount : 0 });
@@ -68,8 +77,8 @@ export class BackgroundSweep {
 
   /** @param left counts the channels whose own oldest event this sweep has yet to check */
   #expireSlice(left: { channels: number }): void {
-    const isDone = this.#slice((now) => this.#expireOne(left, now));
-    if (!isDone) setImmediate(() => this.#expireSlice(left));
+    this.#expiring = !this.#slice((now) => this.#expireOne(left, now));
+    if (this.#expiring) setImmediate(() => this.#expireSlice(left));
   }
 
   /** Takes steps until one returns false. Returns whether there is no more to do. */

@@ -166,8 +166,8 @@ export class MemoryEventLog implements EventLog {
     this.#channels.clear(record);
     this.#channels.setPolicy(record, policy);
     const fresh = [freshEvent(clearedEvent(channel), 0, undefined)];
-    this.#appendFresh({ channel, record, fresh, policy, now, mark: 'cleared' }, []);
     this.#sweep.dropCleared(channel);
+    this.#appendFresh({ channel, record, fresh, policy, now, mark: 'cleared' }, []);
     return true;
   }
 
@@ -283,8 +283,9 @@ export class MemoryEventLog implements EventLog {
     while (this.bytes > this.#options.maxBytes && this.#makeRoom(now));
   }
 
-  /** Drops the oldest event. Forgets idle channels and keys, which have shares of their own, only when one event is left. */
+  /** Drops a cleared event, or the oldest one. Forgets idle channels and keys, which have their own shares, when one is left. */
   #makeRoom(now: number): boolean {
+    if (this.#sweep.dropOneCleared(now)) return true;
     const { oldest, newest } = this.#events;
     if (oldest === newest) return this.#channels.forgetIdle() || this.#keys.forgetOldest();
     this.#channels.dropOldest(this.#events.channel(oldest), now);
