@@ -62,6 +62,21 @@ export async function publishRoutes(
     );
   });
 
+  const publishRaw = async (request: RawRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const channel = parseChannelName(request.params.channel);
+    const { type, end, form } = readPublishQuery(request.url, request.query);
+    if (form === undefined)
+      return await requests.publish(request, reply, { channel, type, end, bytes: request.body });
+    checkEventType(type);
+    const attempt = requests.attemptOf(request);
+    const ifLast = conditionOf(request.headers['if-match']);
+    const head = { channel, type, end, form, ifLast };
+    const result = await requests.inOrder(request, () =>
+      publishUpload(request, reply, { attempt, head, silence: uploadSilence }),
+    );
+    return result === undefined ? reply : answer(reply, attempt, result);
+  };
+
   await app.register(async (raw) => {
     // Fastify refuses unknown content types. This route accepts any type.
     raw.addHook('onRequest', (request, _reply, done) => {
@@ -72,20 +87,6 @@ export async function publishRoutes(
     raw.removeAllContentTypeParsers();
     raw.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     raw.addContentTypeParser(UPLOAD, (_request, _stream, done) => done(null, undefined));
-    const publishRaw = async (request: RawRequest, reply: FastifyReply): Promise<FastifyReply> => {
-      const channel = parseChannelName(request.params.channel);
-      const { type, end, form } = readPublishQuery(request.url, request.query);
-      if (form === undefined)
-        return await requests.publish(request, reply, { channel, type, end, bytes: request.body });
-      checkEventType(type);
-      const attempt = requests.attemptOf(request);
-      const ifLast = conditionOf(request.headers['if-match']);
-      const head = { channel, type, end, form, ifLast };
-      const result = await requests.inOrder(request, () =>
-        publishUpload(request, reply, { attempt, head, silence: uploadSilence }),
-      );
-      return result === undefined ? reply : answer(reply, attempt, result);
-    };
     raw.post<RawRoute>('/publish/:channel', { config: { operation: PUBLISH_RAW } }, publishRaw);
     raw.put<RawRoute>('/publish/:channel', { config: { operation: PUBLISH_PUT } }, publishRaw);
   });
