@@ -16,7 +16,7 @@ export function fieldsView(api, value) {
   const schema = api.resolve(value);
   const required = namesIn(schema['required']);
   const fields = Object.entries(record(schema['properties']));
-  if (fields.length === 0) return undefined;
+  if (fields.length === 0) return alternativesView(api, schema);
   const list = element(
     'dl',
     'fields',
@@ -29,22 +29,60 @@ export function fieldsView(api, value) {
 }
 
 /**
+ * Shows the alternatives of a schema one below the other. Only objects have fields. Of other values, the kind and the
+ * description are shown.
+ *
+ * @param {ApiDocument} api
+ * @param {Schema} schema
+ * @returns {HTMLElement | undefined} Undefined for a schema whose alternatives have no fields.
+ */
+function alternativesView(api, schema) {
+  const alternatives = alternativesOf(schema);
+  if (!alternatives.some((one) => Object.keys(record(api.resolve(one)['properties'])).length > 0))
+    return undefined;
+  const views = alternatives.map((one, index) => {
+    const description = text(api.resolve(one)['description']);
+    const kind = `${index === 0 ? '' : 'Or: '}${kindOf(api, one)}. ${description}`;
+    return element('div', '', element('p', 'choice', ...inline(kind)), fieldsView(api, one) ?? '');
+  });
+  return element('div', 'alternatives', ...views);
+}
+
+/**
+ * @param {Schema} schema
+ * @returns {unknown[]}
+ */
+function alternativesOf({ anyOf, oneOf }) {
+  return Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
+}
+
+/**
  * Says which of several fields are needed, when `required` alone does not say it.
  *
  * @param {Schema} schema
  */
 function choiceOf({ anyOf, oneOf, minProperties }) {
-  const alternatives = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
-  const sets = alternatives
-    .map((one) => namesIn(record(one)['required']).map(code).join(' and '))
-    .filter(Boolean);
-  if (sets.length > 0) {
-    const much = Array.isArray(anyOf) ? 'At least one of these is needed' : 'Exactly one of these is needed';
-    return `${much}: ${sets.join(', or ')}${alternatives.some(wantsItems) ? ', and not empty' : ''}.`;
-  }
+  const choices = [
+    choiceAmong('Exactly one of these is needed', oneOf),
+    choiceAmong('At least one of these is needed', anyOf),
+  ].filter(Boolean);
+  if (choices.length > 0) return choices.join(' ');
   return typeof minProperties === 'number' && minProperties > 0
     ? `At least ${minProperties} of these fields ${minProperties === 1 ? 'is' : 'are'} needed.`
     : '';
+}
+
+/**
+ * @param {string} much
+ * @param {unknown} alternatives
+ */
+function choiceAmong(much, alternatives) {
+  if (!Array.isArray(alternatives)) return '';
+  const sets = alternatives
+    .map((one) => namesIn(record(one)['required']).map(code).join(' and '))
+    .filter(Boolean);
+  if (sets.length === 0) return '';
+  return `${much}: ${sets.join(', or ')}${alternatives.some(wantsItems) ? ', and not empty' : ''}.`;
 }
 
 /** @param {unknown} alternative */
@@ -106,9 +144,9 @@ export function kindOf(api, value) {
   const { const: only, enum: values, type } = schema;
   if (only !== undefined) return code(only);
   if (Array.isArray(values)) return values.map(code).join(', ');
-  const alternatives = schema['anyOf'] ?? schema['oneOf'];
+  const alternatives = alternativesOf(schema);
   // Beside a type, the alternatives only say which fields are needed.
-  if (Array.isArray(alternatives) && type === undefined) {
+  if (alternatives.length > 0 && type === undefined) {
     const kinds = alternatives.map((one) => kindOf(api, one));
     return [...new Set(kinds)].join(' or ');
   }
