@@ -20,8 +20,8 @@ const MAX_RETRY_MS = 600_000;
 
 /**
  * A subscription that behaves like an EventSource: it reconnects after the time that the broker asked for, with the last id
- * it saw, and it stops on any answer but 200. It also stops after `sluice:end`. The console does not use EventSource, because an EventSource delivers only
- * event types that the page has named, and does not say why it was refused.
+ * it saw, and it stops on any answer but 200. It also stops after `sluice:end`. The console does not use EventSource, because
+ * an EventSource delivers only event types that the page has named, and does not say why it was refused.
  */
 export class ChannelStream {
   #url;

@@ -85,7 +85,9 @@ function showState(state, from) {
     const next = from.lastEventId === '' ? 'Trying again' : `Resuming after ${from.lastEventId}`;
     list.note(`${why} ${next} in ${seconds(state.ms)}.`);
   }
-  if (state.name === 'ended' && !state.shown) list.note('The channel has ended. There are no more events.');
+  // With `only=active` the broker also gives this answer for a channel without events.
+  if (state.name === 'ended' && !state.shown)
+    list.note('There is nothing to follow: the channel has ended, or has no events.');
   if (state.name === 'refused') {
     const { response } = state;
     list.clear('This stream was not opened.');

@@ -135,7 +135,7 @@ function brokerRow(event) {
     case 'sluice:end':
       return noticeRow('end', new Date(), 'The channel has ended. No more events will follow.');
     case 'sluice:cleared':
-      return noticeRow('note', new Date(), 'All earlier events of the channel were deleted.');
+      return noticeRow('note', timeOf(event), 'All earlier events of the channel were deleted.');
     default:
       // An unknown `sluice:` event comes from a newer broker, not from an application.
       return event.type.startsWith('sluice:')

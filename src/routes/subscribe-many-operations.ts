@@ -20,6 +20,10 @@ const PARAMETERS: readonly Parameter[] = [
   ...(SUBSCRIBE.parameters ?? []).filter(({ name }) => name !== 'channel' && name !== 'only'),
 ];
 
+const NOTHING_LEFT: Operation['answers'][number] = {
+  description: 'The cursor is at the end of every channel. There is no stream.',
+};
+
 const STREAM = [
   'retry: 2000',
   ':',
@@ -51,6 +55,7 @@ export const SUBSCRIBE_MANY: Operation = {
     'A reconnect may name other channels. Those that stay keep their position, and new ones start live. A cursor may also be a list, `a@1-0,b@2-0`.',
   ].join('\n\n'),
   parameters: PARAMETERS,
+  answers: { ...SUBSCRIBE.answers, 204: NOTHING_LEFT },
   examples: [
     {
       name: 'keptOfMany',
@@ -85,4 +90,5 @@ export const SUBSCRIBE_MANY_HEAD: Operation = {
   id: 'subscribeToManyHead',
   summary: 'Ask whether a subscription to several channels would be allowed',
   parameters: PARAMETERS,
+  answers: { ...SUBSCRIBE_HEAD.answers, 204: NOTHING_LEFT },
 };

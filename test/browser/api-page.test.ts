@@ -64,7 +64,7 @@ test('a visitor publishes with a key, and reads the event in a stream until it i
   await page.getByLabel('Publish key or token').fill(broker.key);
   await page.getByRole('link', { name: 'POST /publish', exact: true }).click();
   const publish = page.locator('#api-publish');
-  await publish.getByRole('textbox', { name: /^Body/ }).fill('{"channel":"news","data":"from the page"}');
+  await publish.locator('textarea').fill('{"channel":"news","data":"from the page"}');
   await publish.getByRole('button', { name: 'Send' }).click();
   await publish.getByText('200 OK').waitFor();
   await subscribe.getByText('data: from the page').waitFor();
@@ -75,7 +75,7 @@ test('a visitor publishes with a key, and reads the event in a stream until it i
 test('another example fills in the form, and a refusal is shown unchanged', async () => {
   const raw = await open('publishRaw');
   await raw.getByLabel('Example').selectOption('JSON text with a type');
-  expect(await raw.getByRole('textbox', { name: /^event/ }).inputValue()).toBe('created');
+  expect(await raw.getByLabel('event query, optional').inputValue()).toBe('created');
   await raw.getByRole('button', { name: 'Send' }).click();
   await raw.getByText('urn:sluice:problem:unauthorized').waitFor();
   provoked = ['401 /publish/orders.42'];
@@ -83,13 +83,19 @@ test('another example fills in the form, and a refusal is shown unchanged', asyn
 
 test('a body and the events of a stream are described field by field', async () => {
   const publish = await open('publish');
-  expect(await publish.locator('.inside .fields').first().locator('> dt > code').allTextContents()).toEqual([
+  const body = publish.locator('.alternatives').first();
+  expect(await body.locator('.fields').first().locator('dt > code').allTextContents()).toEqual([
     'channel',
     'channels',
     'event',
     'data',
     'close',
     'ifLast',
+  ]);
+  expect(await body.locator('.choice').allTextContents()).toEqual([
+    'object. ',
+    'Exactly one of these is needed: channel, or channels. At least one of these is needed: data, or close.',
+    expect.stringContaining('Or: list, at least 1, up to 10000; each object. Up to 10,000 events.'),
   ]);
   const subscribe = await open('subscribe');
   expect(await subscribe.locator('.event > code').allTextContents()).toEqual(
@@ -112,6 +118,15 @@ test("an example with a cursor fills in the cursor's field", async () => {
     .locator('.field input')
     .evaluateAll((inputs) => inputs.map((input) => (input as HTMLInputElement).value).filter(Boolean));
   expect(filled).toEqual(['news', '1763596799000-0']);
+});
+
+test('a visitor subscribes to several channels, and the example names them', async () => {
+  const many = await open('subscribeToMany');
+  const channels = many.getByLabel('channel query, required');
+  expect(await channels.inputValue()).toBe('news news.de');
+  await channels.fill('orders.42 chat.7 ');
+  await many.getByRole('button', { name: 'Send' }).click();
+  await many.getByText('"channels":{"chat.7":"0-0","orders.42":"0-0"}').waitFor();
 });
 
 test.each([390, 1280])('no element is wider than a window of %d pixels', async (width) => {

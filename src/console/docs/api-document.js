@@ -16,7 +16,7 @@ import { record, text } from '../json-value.js';
  *
  * @typedef {object} Example
  * @property {string} summary
- * @property {Record<string, string>} parameters By place and name, because `Last-Event-ID` is a header and a query parameter.
+ * @property {Record<string, string>} parameters By place and name, because `Last-Event-ID` is a header and a query parameter. Blanks separate the items of a list.
  * @property {unknown} body
  */
 
@@ -189,7 +189,8 @@ function examplesOf(parameters, bodies) {
   for (const parameter of parameters) {
     const key = `${text(record(parameter)['in'])} ${text(record(parameter)['name'])}`;
     for (const [name, part] of Object.entries(record(record(parameter)['examples']))) {
-      exampleOf(name, record(part)).parameters[key] = text(record(part)['value']);
+      const value = record(part)['value'];
+      exampleOf(name, record(part)).parameters[key] = Array.isArray(value) ? value.join(' ') : text(value);
     }
   }
   return [...examples.values()];

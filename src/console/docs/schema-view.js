@@ -29,22 +29,31 @@ export function fieldsView(api, value) {
 }
 
 /**
- * Lists the fields of each alternative of a schema. A list with the same fields as an object before it is not listed again.
+ * Shows the alternatives of a schema one below the other. Only objects have fields. Of other values, the kind and the
+ * description are shown.
  *
  * @param {ApiDocument} api
  * @param {Schema} schema
- * @returns {HTMLElement | undefined}
+ * @returns {HTMLElement | undefined} Undefined for a schema whose alternatives have no fields.
  */
-function alternativesView(api, { anyOf, oneOf }) {
-  /** @type {Map<string, HTMLElement>} */
-  const views = new Map();
-  for (const alternative of Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : []) {
-    const view = fieldsOf(api, alternative);
-    if (view !== undefined && !views.has(view.textContent)) views.set(view.textContent, view);
-  }
-  const [first, ...others] = views.values();
-  if (first === undefined || others.length === 0) return first;
-  return element('div', '', first, ...others.flatMap((view) => [element('p', 'choice', 'Or:'), view]));
+function alternativesView(api, schema) {
+  const alternatives = alternativesOf(schema);
+  if (!alternatives.some((one) => Object.keys(record(api.resolve(one)['properties'])).length > 0))
+    return undefined;
+  const views = alternatives.map((one, index) => {
+    const description = text(api.resolve(one)['description']);
+    const kind = `${index === 0 ? '' : 'Or: '}${kindOf(api, one)}. ${description}`;
+    return element('div', '', element('p', 'choice', ...inline(kind)), fieldsView(api, one) ?? '');
+  });
+  return element('div', 'alternatives', ...views);
+}
+
+/**
+ * @param {Schema} schema
+ * @returns {unknown[]}
+ */
+function alternativesOf({ anyOf, oneOf }) {
+  return Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
 }
 
 /**
@@ -53,17 +62,27 @@ function alternativesView(api, { anyOf, oneOf }) {
  * @param {Schema} schema
  */
 function choiceOf({ anyOf, oneOf, minProperties }) {
-  const alternatives = Array.isArray(anyOf) ? anyOf : Array.isArray(oneOf) ? oneOf : [];
-  const sets = alternatives
-    .map((one) => namesIn(record(one)['required']).map(code).join(' and '))
-    .filter(Boolean);
-  if (sets.length > 0) {
-    const much = Array.isArray(anyOf) ? 'At least one of these is needed' : 'Exactly one of these is needed';
-    return `${much}: ${sets.join(', or ')}${alternatives.some(wantsItems) ? ', and not empty' : ''}.`;
-  }
+  const choices = [
+    choiceAmong('Exactly one of these is needed', oneOf),
+    choiceAmong('At least one of these is needed', anyOf),
+  ].filter(Boolean);
+  if (choices.length > 0) return choices.join(' ');
   return typeof minProperties === 'number' && minProperties > 0
     ? `At least ${minProperties} of these fields ${minProperties === 1 ? 'is' : 'are'} needed.`
     : '';
+}
+
+/**
+ * @param {string} much
+ * @param {unknown} alternatives
+ */
+function choiceAmong(much, alternatives) {
+  if (!Array.isArray(alternatives)) return '';
+  const sets = alternatives
+    .map((one) => namesIn(record(one)['required']).map(code).join(' and '))
+    .filter(Boolean);
+  if (sets.length === 0) return '';
+  return `${much}: ${sets.join(', or ')}${alternatives.some(wantsItems) ? ', and not empty' : ''}.`;
 }
 
 /** @param {unknown} alternative */
@@ -125,9 +144,9 @@ export function kindOf(api, value) {
   const { const: only, enum: values, type } = schema;
   if (only !== undefined) return code(only);
   if (Array.isArray(values)) return values.map(code).join(', ');
-  const alternatives = schema['anyOf'] ?? schema['oneOf'];
+  const alternatives = alternativesOf(schema);
   // Beside a type, the alternatives only say which fields are needed.
-  if (Array.isArray(alternatives) && type === undefined) {
+  if (alternatives.length > 0 && type === undefined) {
     const kinds = alternatives.map((one) => kindOf(api, one));
     return [...new Set(kinds)].join(' or ');
   }

@@ -80,7 +80,7 @@ export class TryForm {
       input,
       name,
       `${place}, ${required ? 'required' : 'optional'}; ${kindOf(this.#api, schema)}`,
-      description,
+      schema['type'] === 'array' ? `${description} Here, separate them with blanks.` : description,
     );
   }
 
@@ -114,9 +114,10 @@ export class TryForm {
   #url() {
     let path = this.#operation.path.slice(1);
     const query = new URLSearchParams();
-    for (const [{ name, place }, { value }] of this.#fields) {
+    for (const [{ name, place, schema }, { value }] of this.#fields) {
       if (place === 'path') path = path.replace(`{${name}}`, encodeURIComponent(value));
-      if (place === 'query' && value !== '') query.append(name, value);
+      const items = schema['type'] === 'array' ? value.split(/\s+/) : [value];
+      if (place === 'query') for (const item of items) if (item !== '') query.append(name, item);
     }
     const url = brokerUrl(path);
     url.search = query.toString();
