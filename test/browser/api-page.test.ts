@@ -93,7 +93,7 @@ test('a body and the events of a stream are described field by field', async () 
     'ifLast',
   ]);
   expect(await body.locator('.choice').allTextContents()).toEqual([
-    'object. ',
+    'Either: object. ',
     'Exactly one of these is needed: channel, or channels. At least one of these is needed: data, or close.',
     expect.stringContaining('Or: list, at least 1, up to 10000; each object. Up to 10,000 events.'),
   ]);

@@ -42,7 +42,7 @@ function alternativesView(api, schema) {
     return undefined;
   const views = alternatives.map((one, index) => {
     const description = text(api.resolve(one)['description']);
-    const kind = `${index === 0 ? '' : 'Or: '}${kindOf(api, one)}. ${description}`;
+    const kind = `${index === 0 ? 'Either' : 'Or'}: ${kindOf(api, one)}. ${description}`;
     return element('div', '', element('p', 'choice', ...inline(kind)), fieldsView(api, one) ?? '');
   });
   return element('div', 'alternatives', ...views);
