@@ -6,10 +6,14 @@ import type { Appended } from '../log/event-log.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { ChannelPublications } from './publication-list.ts';
 
-/** The largest number of channels that are appended to at the same time. */
-const WIDTH = 32;
-/** How long appends may hold the event loop, in ms. The embedded log appends at once, and never waits. */
-const SLICE_MS = 5;
+/** The largest number of channels that are appended to at the same time. With large events there are fewer. */
+const MAX_WIDTH = 32;
+
+/** The parts of `FairLoop` that publishing uses. */
+export interface PublishLoop {
+  add(task: { run(until: number): boolean }): void;
+  inTurn<T>(work: () => T): Promise<T>;
+}
 
 /** One append to a channel. */
 interface Page {
@@ -25,8 +29,8 @@ export interface ManyOptions {
   readonly append: (page: Page) => Promise<readonly Appended[]>;
   /** Checks the idempotency key of a page; undefined for a request without a key. */
   readonly check: ((page: Page) => Promise<void>) | undefined;
-  /** Waits for the next turn of the event loop that has time. */
-  readonly turn: () => Promise<void>;
+  /** Does a piece of work in a turn of the event loop that has time. The embedded log appends at once, and never waits. */
+  readonly inTurn: <T>(work: () => T) => Promise<T>;
   /** Whether to skip channels that have ended. Otherwise they are an error. */
   readonly skipEnded: boolean;
 }
@@ -41,13 +45,13 @@ export interface ManyAppended {
 }
 
 /**
- * Appends to many channels: up to {@link WIDTH} channels at the same time, in their order, and page after page of each. After
- * the first error no further append begins.
+ * Appends to many channels: up to {@link MAX_WIDTH} channels at the same time, in their order, and page after page of each.
+ * After the first error no further append begins.
  * @throws BrokerError of the first failed append, with the number of events in the log (`published`) and the channel
  */
 export async function appendMany(
   channels: readonly ChannelPublications[],
-  { append, check, turn, skipEnded }: ManyOptions,
+  { append, check, inTurn, skipEnded }: ManyOptions,
 ): Promise<ManyAppended> {
   const pages = channels.map(pagesOf);
   const count = pages.reduce((sum, some) => sum + some.length, 0);
@@ -55,24 +59,23 @@ export async function appendMany(
   const failures: unknown[] = [];
   let published = 0;
   let skipped = 0;
-  let until = performance.now() + SLICE_MS;
+  const width = widthOf(channels);
 
   const inTurns = async (work: (page: Page, of: ChannelPublications) => Promise<void>): Promise<void> => {
     const all = pages.entries();
-    await together(Math.min(WIDTH, pages.length), async () => {
+    await together(Math.min(width, pages.length), async () => {
       for (const [i, some] of all) {
         for (const page of some) {
           if (failures.length > 0) return;
           try {
-            await work(page, channels[i] as ChannelPublications);
+            const of = channels[i] as ChannelPublications;
+            // One append needs no turn, as a plain publish needs none.
+            await (count > 1 ? inTurn(() => work(page, of)) : work(page, of));
           } catch (error) {
             if (skipEnded && error instanceof BrokerError && error.code === 'channel-ended') skipped++;
             else failures.push(failureOf(error, page.channel));
             break;
           }
-          if (performance.now() < until) continue;
-          await turn();
-          until = performance.now() + SLICE_MS;
         }
       }
     });
@@ -91,8 +94,44 @@ export async function appendMany(
   return { results, published, skipped };
 }
 
+/** Looks for the first refused channel, in slices: a token may have thousands of patterns, and a body 10,000 channels. */
+export function firstRefusal(
+  channels: readonly ChannelPublications[],
+  refusalOf: (channel: ChannelName) => BrokerError | undefined,
+  loop: Pick<PublishLoop, 'add'>,
+): Promise<BrokerError | undefined> {
+  const { promise, resolve } = Promise.withResolvers<BrokerError | undefined>();
+  const all = channels.values();
+  loop.add({
+    run: (until) => {
+      for (const { channel } of all) {
+        const refusal = refusalOf(channel);
+        if (refusal === undefined && performance.now() < until) continue;
+        if (refusal === undefined) return true;
+        resolve(refusal);
+        return false;
+      }
+      resolve(undefined);
+      return false;
+    },
+  });
+  return promise;
+}
+
 async function together(width: number, work: () => Promise<void>): Promise<void> {
   await Promise.all(Array.from({ length: width }, work));
+}
+
+/** How many channels to append to at the same time, so that about {@link MAX_APPENDED_BYTES} are on their way to the log. */
+function widthOf(channels: readonly ChannelPublications[]): number {
+  let largest = 1;
+  for (const { events } of channels) {
+    if (events.length === 0) continue;
+    const length = events.reduce((sum, { data }) => sum + data.length, 0);
+    // The usual size of a page of the channel.
+    largest = Math.max(largest, length * Math.min(MAX_APPENDED / events.length, 1));
+  }
+  return Math.min(Math.max(Math.floor(MAX_APPENDED_BYTES / largest), 1), MAX_WIDTH);
 }
 
 /** Splits the events of a channel into appends. */
@@ -113,7 +152,8 @@ function pagesOf({ channel, events, end, ifLast }: ChannelPublications): readonl
     bytes = 0;
   };
   for (const [i, { data }] of events.entries()) {
-    const size = Buffer.byteLength(data);
+    // The size of a single event is not needed: a thousand channels may get the same large one.
+    const size = events.length === 1 ? 0 : Buffer.byteLength(data);
     if (i > first && (i - first === MAX_APPENDED || bytes + size > MAX_APPENDED_BYTES)) add(i);
     bytes += size;
   }

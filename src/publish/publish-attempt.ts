@@ -9,8 +9,8 @@ import type { EventId, NewEvent } from '../events/event.ts';
 import type { Appended, AppendOptions } from '../log/event-log.ts';
 import { acknowledgementOf, isReplayed, listOf } from './publish-answer.ts';
 import type { PublishAnswer } from './publish-answer.ts';
-import { appendMany } from './append-many.ts';
-import type { ManyAppended } from './append-many.ts';
+import { appendMany, firstRefusal } from './append-many.ts';
+import type { ManyAppended, ManyOptions, PublishLoop } from './append-many.ts';
 import { IDEMPOTENCY_KEY } from './publication.ts';
 import type { Broadcast, Publication } from './publication.ts';
 import type { ChannelPublications, PublicationList } from './publication-list.ts';
@@ -29,7 +29,7 @@ export interface PublishSteps {
   /** Undefined when no rate is set: then nothing is made for it. */
   readonly limiter: Pick<PublishLimiter, 'count'> | undefined;
   readonly subscribed: Pick<SubscribedChannels, 'list'>;
-  readonly loop: { inTurn<T>(work: () => T): Promise<T> };
+  readonly loop: PublishLoop;
   readonly maxBodyBytes: number;
   readonly uploads: Uploads;
   readonly refusalOf: (access: Access, channel: ChannelName) => BrokerError | undefined;
@@ -167,7 +167,11 @@ export class PublishAttempt {
    */
   async publishList(list: PublicationList, idempotencyKey: Header): Promise<PublishAnswer> {
     const { results } = await this.#appendMany(list.channels, list.items.length, idempotencyKey, false);
-    return { json: listOf(list, results), replayed: isReplayed(results) };
+    // The answer to 10,000 events takes some ms.
+    return await this.#steps.loop.inTurn(() => ({
+      json: listOf(list, results),
+      replayed: isReplayed(results),
+    }));
   }
 
   /**
@@ -224,27 +228,26 @@ export class PublishAttempt {
     header: Header,
     skipEnded: boolean,
   ): Promise<ManyAppended> {
-    const { refusalOf, append, checkKeys, loop } = this.#steps;
+    const { append, checkKeys, refusalOf, loop } = this.#steps;
     const access = this.#admitted();
     const fault = faultOfIdempotencyKey(header);
     if (fault !== undefined) throw fault;
-    for (const { channel } of channels) {
-      const refusal = refusalOf(access, channel);
-      if (refusal !== undefined) throw refusal;
-    }
+    const refusal = await firstRefusal(channels, (channel) => refusalOf(access, channel), loop);
+    if (refusal !== undefined) throw refusal;
     const counted = events > 1 ? await this.#count(events - 1) : undefined;
     if (counted !== undefined) throw counted;
     const idempotencyKey = header as string | undefined;
-    return await appendMany(channels, {
+    const options: ManyOptions = {
       append: ({ channel, events: page, ...rest }) =>
         append(channel, page, { idempotencyKey, ...rest }, this.#span(channel), (_channel, all) => all),
       check:
         idempotencyKey === undefined
           ? undefined
           : ({ channel, events: page, ...rest }) => checkKeys(channel, page, { idempotencyKey, ...rest }),
-      turn: () => loop.inTurn(() => undefined),
+      inTurn: (work) => loop.inTurn(work),
       skipEnded,
-    });
+    };
+    return await loop.inTurn(() => appendMany(channels, options));
   }
 
   #count(events: number): Refusal | Promise<Refusal> {

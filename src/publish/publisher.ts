@@ -18,6 +18,7 @@ import type { ListForm, PublicationList } from './publication-list.ts';
 import { PublicationScanner } from './publication-scanner.ts';
 import { PublishAttempt } from './publish-attempt.ts';
 import type { PublishSteps } from './publish-attempt.ts';
+import type { PublishLoop } from './append-many.ts';
 import type { PublishLimiter } from './publish-limiter.ts';
 import { Uploads } from './uploads.ts';
 
@@ -37,12 +38,6 @@ export interface PublisherOptions {
   readonly instruments: PublishInstruments;
   /** Undefined when tracing is off. */
   readonly tracer: RequestTracer | undefined;
-}
-
-/** The parts of `FairLoop` that a publisher uses. */
-interface PublishLoop {
-  add(task: { run(until: number): boolean }): void;
-  inTurn<T>(work: () => T): Promise<T>;
 }
 
 /** What the publisher counts and measures. */

@@ -51,6 +51,11 @@ export class UploadLines {
     return this.#waiting;
   }
 
+  /** The memory of all bytes that are not part of a whole line yet, in bytes. */
+  get held(): number {
+    return this.#waiting + this.#begunLength;
+  }
+
   push(chunk: Buffer): void {
     if (chunk.length === 0) return;
     this.#chunks.push(chunk);

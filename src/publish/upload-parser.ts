@@ -22,6 +22,7 @@ export class UploadParser {
   readonly #next: () => ParsedEvent | undefined;
   readonly #rest: () => ParsedEvent | undefined;
   readonly #lines: UploadLines;
+  readonly #sse: SseEvents | undefined;
   /** An event that did not fit into the last page. */
   #held: ParsedEvent | undefined;
   #fault: BrokerError | undefined;
@@ -34,6 +35,7 @@ export class UploadParser {
     const isSse = form === 'event';
     this.#lines = new UploadLines(maxBytes, isSse, isSse ? MAX_FIELD_BYTES : 0);
     const events = isSse ? new SseEvents(this.#lines, maxBytes) : undefined;
+    this.#sse = events;
     const lines = this.#lines;
     this.#next = events === undefined ? () => nextLine(lines, type, maxBytes) : () => events.next();
     // An event of SSE that has no blank line behind it is incomplete, and is dropped.
@@ -43,6 +45,11 @@ export class UploadParser {
   /** The memory of the bytes that were not read yet. More than 0 after {@link take}: there may be more to take. */
   get waiting(): number {
     return this.#lines.waiting;
+  }
+
+  /** About the memory of all bytes that are not part of a whole event yet. */
+  get held(): number {
+    return this.#lines.held + (this.#sse?.held ?? 0);
   }
 
   /** @throws BrokerError when something is wrong with the bytes behind the events that {@link take} has returned */
@@ -141,6 +148,11 @@ class SseEvents {
   constructor(lines: UploadLines, maxBytes: number) {
     this.#lines = lines;
     this.#maxBytes = maxBytes;
+  }
+
+  /** The bytes of an event that has no end yet. */
+  get held(): number {
+    return this.#bytes;
   }
 
   next(): ParsedEvent | undefined {

@@ -47,6 +47,8 @@ export class Upload {
   readonly result: Promise<UploadResult>;
   /** Called when the upload wants bytes again, after {@link write} has returned false. */
   onDrain: () => void = () => undefined;
+  /** Called when {@link held} has changed. */
+  onHeld: () => void = () => undefined;
   readonly #options: UploadOptions;
   #state: 'arriving' | 'complete' | 'broken' = 'arriving';
   #stopped: BrokerError | undefined;
@@ -67,10 +69,16 @@ export class Upload {
     return this.#full;
   }
 
+  /** About the memory of the bytes that are not part of a whole event yet. */
+  get held(): number {
+    return this.#options.parser.held;
+  }
+
   /** Returns false when the upload wants no more bytes for now. */
   write(chunk: Buffer): boolean {
     this.#options.parser.push(chunk);
     this.#full = this.#options.parser.waiting > MAX_WAITING_BYTES;
+    this.onHeld();
     this.#wake();
     return !this.#full;
   }
@@ -115,6 +123,7 @@ export class Upload {
       if (this.#stopped !== undefined) throw this.#stopped;
       const arrived = this.#state;
       const events = parser.waiting === 0 ? parser.take() : await inTurn(() => parser.take());
+      this.onHeld();
       this.#drain();
       if (events.length > 0) {
         await this.#append(events);

@@ -1,8 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { ChannelName } from '../../../src/events/channel-name.ts';
 import { BrokerError } from '../../../src/events/errors.ts';
 import type { EventId, NewEvent } from '../../../src/events/event.ts';
-import { appendMany } from '../../../src/publish/append-many.ts';
+import { appendMany, firstRefusal } from '../../../src/publish/append-many.ts';
 import type { ManyOptions } from '../../../src/publish/append-many.ts';
 import type { ChannelPublications } from '../../../src/publish/publication-list.ts';
 
@@ -21,7 +22,7 @@ const results = (page: Page): { id: EventId; replayed: boolean }[] =>
   page.events.map((_event, i) => ({ id: `1-${page.firstPosition + i}` as EventId, replayed: false }));
 
 function options(more: Partial<ManyOptions> & Pick<ManyOptions, 'append'>): ManyOptions {
-  return { check: undefined, turn: () => Promise.resolve(), skipEnded: false, ...more };
+  return { check: undefined, inTurn: async (work) => work(), skipEnded: false, ...more };
 }
 
 test('events are appended in pages, with the condition on the first and the end on the last', async () => {
@@ -143,15 +144,56 @@ test('all keys are checked before the first append, where there are several', as
   expect(order).toEqual(['append a 0']);
 });
 
-const slowly = async (page: Page): Promise<ReturnType<typeof results>> => {
-  const until = performance.now() + 2;
-  while (performance.now() < until);
-  return results(page);
-};
+const atOnce = async (page: Page): Promise<ReturnType<typeof results>> => results(page);
 
-test('other work gets its turn between appends that take no time', async () => {
+test('each append of several is done in a turn of its own, and an append alone needs none', async () => {
   let turns = 0;
-  const names = Array.from({ length: 20 }, (_, i) => publications(`c${i}`, 1));
-  await appendMany(names, options({ append: slowly, turn: async () => void turns++ }));
-  expect(turns).toBeGreaterThan(3);
+  const many = options({
+    append: atOnce,
+    inTurn: async (work) => {
+      turns++;
+      return work();
+    },
+  });
+  await appendMany([publications('a', 1)], many);
+  expect(turns).toBe(0);
+  await appendMany([publications('a', 300), publications('b', 1)], many);
+  expect(turns).toBe(3);
+});
+
+test('no more data than one append may have are on their way to the log at the same time', async () => {
+  let onTheirWay = 0;
+  let most = 0;
+  const append = async (page: Page): Promise<ReturnType<typeof results>> => {
+    onTheirWay += page.events.reduce((sum, { data }) => sum + data.length, 0);
+    most = Math.max(most, onTheirWay);
+    await nextTurn();
+    onTheirWay -= page.events.reduce((sum, { data }) => sum + data.length, 0);
+    return results(page);
+  };
+  const events = [{ data: 'x'.repeat(100_000) }];
+  const names = Array.from({ length: 50 }, (_, i) => publications(`c${i}`, 0, { events }));
+  await appendMany(names, options({ append }));
+  expect(most).toBeLessThanOrEqual(1024 ** 2);
+  expect(most).toBeGreaterThan(500_000);
+});
+
+test('a refused channel among thousands is found in slices', async () => {
+  const channels = Array.from({ length: 1_000 }, (_, i) => publications(`c${i}`, 1));
+  let slices = 0;
+  const loop: Parameters<typeof firstRefusal>[2] = {
+    add(task) {
+      do slices++;
+      while (task.run(0));
+    },
+  };
+  const refused = new BrokerError('forbidden', 'No.');
+  const checked: string[] = [];
+  const refusalOf = (channel: string): BrokerError | undefined => {
+    checked.push(channel);
+    return channel === 'c900' ? refused : undefined;
+  };
+  expect(await firstRefusal(channels, refusalOf, loop)).toBe(refused);
+  expect([slices, checked]).toEqual([901, channels.slice(0, 901).map(({ channel }) => channel)]);
+  expect(await firstRefusal(channels.slice(0, 10), refusalOf, loop)).toBeUndefined();
 });
