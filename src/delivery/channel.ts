@@ -157,8 +157,8 @@ export class Channel implements LogListener, PageConsumer {
 
   onFollowing(state: ChannelState): void {
     this.#state = 'following';
-    this.#known.note(state);
     this.#restartAt(state.tail);
+    this.#known.note(state);
     this.#anchor(state.tail);
     this.#settle();
   }
@@ -183,8 +183,8 @@ export class Channel implements LogListener, PageConsumer {
   onEnded(tail: EventId): void {
     this.#known.note({ tail, status: 'ended' });
     if (this.#state !== 'following') return;
-    // The log is read also when the announcement of the last event was lost.
-    if (this.#known.endsAfter(this.#position)) this.#heal();
+    // The announcement of the last event was lost, or the log has lost its newest events, or the end is a repetition.
+    if (tail !== this.#position) this.#heal();
     else if (this.ended && !this.#healing) this.#fanOut.finish();
   }
 
@@ -227,9 +227,8 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   #advanceFanOut(): void {
-    const bytes = this.#takenBytes;
+    if (this.#takenBytes > 0) this.#fanOut.advance(this.#position, this.#takenBytes);
     this.#takenBytes = 0;
-    if (bytes > 0) this.#fanOut.advance(this.#position, bytes);
   }
 
   /** Subscribers that joined during an outage without a cursor start at the tail found on recovery. */
@@ -240,6 +239,7 @@ export class Channel implements LogListener, PageConsumer {
   #restartAt(position: EventId): void {
     this.#position = position;
     this.#takenBytes = 0;
+    this.#known.forget();
     this.#recent.reset(position);
     this.reader.forget();
     this.#fanOut.restartAt(position);
@@ -257,7 +257,6 @@ export class Channel implements LogListener, PageConsumer {
   }
 
   onPage(page: SharedPage): void {
-    this.#known.notePage(page);
     const isGone = page.events.length === 0 && compareEventIds(this.#position, page.tail) < 0;
     // The log keeps none of the missing events. Their announcements may have come since, or come before a second answer.
     if (isGone && this.#held.takeWhile((event) => this.#take(event))) this.#healAgain = true;
@@ -273,6 +272,7 @@ export class Channel implements LogListener, PageConsumer {
       this.#fanOut.sendAllBack();
       this.#restartAt(page.tail);
     }
+    this.#known.notePage(page);
     const last = page.events.at(-1);
     const more = page.complete && last !== undefined && compareEventIds(last.id, page.tail) < 0;
     if (more || this.#readTwice || this.#healAgain) {

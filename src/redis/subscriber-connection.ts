@@ -10,7 +10,7 @@ export interface SubscriberConnectionOptions {
   readonly sharded?: boolean;
 }
 
-/** The largest number of names in one SUBSCRIBE. */
+/** The largest number of names in one SUBSCRIBE, and in one turn of the event loop. */
 const BATCH = 500;
 /** How long after a refusal a subscription is tried again, in ms. Varies by half. */
 const RETRY_MS = 500;
@@ -39,8 +39,8 @@ export class SubscriberConnection implements PubSub {
   readonly #topics = new Map<string, Topic>();
   readonly #lastFailure: () => Error | undefined;
   /** Topics with a listener that waits for a confirmation. */
-  #added = new Set<Topic>();
-  #removed = new Set<string>();
+  readonly #added = new Set<Topic>();
+  readonly #removed = new Set<string>();
   #flushScheduled = false;
   #away = false;
   /** Whether the node may have ended subscriptions because their slots have moved. */
@@ -135,29 +135,34 @@ export class SubscriberConnection implements PubSub {
     });
   }
 
+  /** Requests a limited number of names. The rest waits for the next turn: Redis confirms each name by a message of its own. */
   #flush(): void {
-    const removed = [...this.#removed].filter((name) => !this.#topics.has(name));
-    this.#removed.clear();
-    if (!this.ready) return;
-    if (this.#moved) this.#interruptEnded();
-    const added = [...this.#added].filter((topic) => this.#isCurrent(topic));
-    this.#added.clear();
-    // In a cluster all names of one command must share a slot, and names rarely do.
-    const batch = this.#sharded ? 1 : BATCH;
-    for (let i = 0; i < removed.length; i += batch) {
-      const names = removed.slice(i, i + batch);
-      // When UNSUBSCRIBE fails, further messages of the name arrive. There is no topic for them, so they are ignored.
-      const left = this.#sharded ? this.#redis.sunsubscribe(...names) : this.#redis.unsubscribe(...names);
-      left.catch(() => undefined);
+    if (!this.ready) {
+      this.#removed.clear();
+      return;
     }
+    if (this.#moved) this.#interruptEnded();
+    const removed = takeFirst(this.#removed, (name) => !this.#topics.has(name));
+    const added = takeFirst(this.#added, (topic) => this.#isCurrent(topic));
+    if (this.#removed.size > 0 || this.#added.size > 0) this.#scheduleFlush();
+    if (removed.length > 0) this.#leave(removed);
     const together: Topic[] = [];
     for (const topic of added) {
       if (topic.state === 'confirmed') this.#confirm(topic);
       else if (topic.state === 'requested') continue;
-      else if (topic.separate) this.#request([topic]);
+      // In a cluster all names of one command must share a slot, and names rarely do.
+      else if (topic.separate || this.#sharded) this.#request([topic]);
       else together.push(topic);
     }
-    for (let i = 0; i < together.length; i += batch) this.#request(together.slice(i, i + batch));
+    if (together.length > 0) this.#request(together);
+  }
+
+  /** When UNSUBSCRIBE fails, further messages of the name arrive. There is no topic for them, so they are ignored. */
+  #leave(names: readonly string[]): void {
+    const left = this.#sharded
+      ? names.map((name) => this.#redis.sunsubscribe(name))
+      : [this.#redis.unsubscribe(...names)];
+    for (const one of left) one.catch(() => undefined);
   }
 
   #request(topics: readonly Topic[]): void {
@@ -233,4 +238,15 @@ function refuse(topics: readonly Topic[], error: Error): void {
   for (const { subscriptions } of topics) {
     for (const { listener } of subscriptions) listener.onSubscribeRefused(error);
   }
+}
+
+/** Removes and returns the first members that are wanted, at most {@link BATCH}. Removes the unwanted ones before them, too. */
+function takeFirst<T>(members: Set<T>, isWanted: (member: T) => boolean): T[] {
+  const taken: T[] = [];
+  for (const member of members) {
+    if (taken.length === BATCH) break;
+    members.delete(member);
+    if (isWanted(member)) taken.push(member);
+  }
+  return taken;
 }

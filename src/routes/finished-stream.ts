@@ -56,7 +56,12 @@ function isFinished(
     }
     return true;
   };
-  return checkFrom(0, performance.now() + TIMEOUT_MS);
+  const finished = checkFrom(0, performance.now() + TIMEOUT_MS);
+  if (!(finished instanceof Promise)) return finished;
+  // The answers about several channels come one after the other, and each may take long.
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(late.resolve, TIMEOUT_MS, false);
+  return Promise.race([finished, late.promise]).finally(() => clearTimeout(timer));
 }
 
 /** A reader without a cursor has asked for an active channel. */

@@ -61,7 +61,8 @@ class ChannelSink implements Sink {
  */
 export class ChannelSetStream implements StreamSource, FairTask {
   readonly #options: ChannelSetStreamOptions;
-  readonly #subscriptions: readonly Subscription[];
+  /** Of the first channels, and in the end of all. */
+  readonly #subscriptions: Subscription[] = [];
   /** The positions of the last written events. */
   #positions: Positions;
   /** How many channels have neither been live nor ended yet. */
@@ -76,16 +77,17 @@ export class ChannelSetStream implements StreamSource, FairTask {
   #ended = false;
   #writtenTrouble: LogTrouble | undefined;
 
-  /** Writes nothing before the constructor returns. */
+  /**
+   * Writes nothing before the constructor returns. A connection may have a hundred channels that the replica does not follow yet, and
+   * many connections may come at once, so the loop subscribes to the channels in slices.
+   */
   constructor(options: ChannelSetStreamOptions) {
     this.#options = options;
-    const { set, starts, hub } = options;
+    const { set, starts, loop } = options;
     this.#positions = set.positions(starts.map(placeOf));
     this.#waitedFor = set.names.length;
     this.#left = set.names.length;
-    this.#subscriptions = set.names.map((name, index) =>
-      hub.subscribe(name, starts[index] as Start, new ChannelSink(this, index)),
-    );
+    loop.add({ run: (until) => this.#subscribe(until) });
   }
 
   get writable(): boolean {
@@ -190,6 +192,18 @@ export class ChannelSetStream implements StreamSource, FairTask {
     const { places } = this.#positions;
     const channels = Object.fromEntries(set.names.map((name, at) => [name, places[at] as EventId]));
     connection.write(encodeReady(channels, set.cursor(this.#positions) ?? position));
+  }
+
+  /** Subscribes to the next channels until `until`. Returns true when there are more. */
+  #subscribe(until: number): boolean {
+    const { hub, set, starts } = this.#options;
+    while (!this.#ended && this.#subscriptions.length < set.names.length) {
+      const index = this.#subscriptions.length;
+      const sink = new ChannelSink(this, index);
+      this.#subscriptions.push(hub.subscribe(set.names[index] as ChannelName, starts[index] as Start, sink));
+      if (performance.now() >= until) return true;
+    }
+    return false;
   }
 
   #enqueue(): void {

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { parseChannelName } from '../../src/events/channel-name.ts';
 import type { EventLog } from '../../src/log/event-log.ts';
+import { POLICY } from '../support/append-one.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { endChannel } from '../support/end-channel.ts';
@@ -66,6 +68,26 @@ describe('the end of a channel', () => {
     expect(stream.complete).toBe(true);
     expect(stream.events.at(-1)).toMatchObject({ id: end, event: 'sluice:end' });
   });
+
+  test.each([
+    ['has events', async () => undefined],
+    ['was cleared', () => log.clear(parseChannelName('news'), POLICY)],
+  ])(
+    'reaches a live stream of a channel that %s when Redis lost everything before',
+    async (_what, before) => {
+      await start();
+      const id = await broker.publish('news', 'x');
+      await before();
+      const stream = await openStream(`${broker.url}/events/news`, { headers: { 'last-event-id': id } });
+      await stream.until('sluice:ready');
+      await redis.cli('flushall');
+      const end = await endChannel(log, 'news');
+      expect(end).toBe('0-0');
+      await stream.ended;
+      expect(stream.complete).toBe(true);
+      expect(stream.events.at(-1)).toMatchObject({ id: end, event: 'sluice:end' });
+    },
+  );
 
   test('is asked for no longer than a moment when Redis hangs: the stream opens, and gets the end later', async () => {
     await start();

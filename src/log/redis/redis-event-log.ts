@@ -29,6 +29,8 @@ export interface RedisEventLogOptions {
 
 /** The largest number of pages read at the same time. Each page can be as large as the largest event. */
 const PAGES_AT_ONCE = 32;
+/** The largest number of channels whose tails are read at the same time to follow them. Thousands may begin at once. */
+const TAILS_AT_ONCE = 128;
 
 const APPEND_WORDS: FailureWords = {
   nothingDone: 'Nothing was published.',
@@ -56,6 +58,7 @@ export class RedisEventLog implements EventLog {
   readonly #options: RedisEventLogOptions;
   readonly #keys: RedisKeys;
   readonly #pages = new Turns(PAGES_AT_ONCE);
+  readonly #tails = new Turns(TAILS_AT_ONCE);
   readonly #follower: RedisFollower;
   readonly #announce: 'PUBLISH' | 'SPUBLISH';
 
@@ -64,7 +67,9 @@ export class RedisEventLog implements EventLog {
     const { keys, pubSub, publish } = options.client;
     this.#keys = keys;
     this.#announce = publish;
-    this.#follower = new RedisFollower({ pubSub, keys, state: (channel) => this.state(channel) });
+    const state = (channel: ChannelName): Promise<ChannelState> =>
+      this.#tails.take(() => this.state(channel));
+    this.#follower = new RedisFollower({ pubSub, keys, state });
   }
 
   async append(
