@@ -41,7 +41,7 @@ export class BackgroundSweep {
   /** Drops the cleared events of the channel, from the next turn of the event loop on. */
   dropCleared(channel: ChannelName): void {
     this.#cleared.add(channel);
-    // Otherwise a slice is due.
+    // With other channels in the set, a slice is already scheduled.
     if (this.#cleared.size === 1) setImmediate(() => this.#clearSlice());
   }
 
