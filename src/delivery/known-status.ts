@@ -11,7 +11,7 @@ import type { SharedPage } from './shared-page.ts';
 export class KnownStatus {
   #state: ChannelState | undefined;
 
-  /** Takes what the log says, unless a newer event is marked. An end also counts for the event that cleared the channel. */
+  /** Takes what the log says, unless a newer event is marked. A cleared channel may end without an event: the end then wins. */
   note(state: ChannelState): void {
     if (state.status === 'open') return;
     const order = this.#state === undefined ? 1 : compareEventIds(state.tail, this.#state.tail);

@@ -163,8 +163,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   }
 
   /**
-   * Law 2, Join: writing the events that were missed last and going live, or ending, are one synchronous step. While pages are read,
-   * the channel goes on taking in events and keeps the newest. This step writes those after the position.
+   * Laws 2 and 11, Join and End: writing the last missed events and going live, or ending, are one synchronous step. While
+   * pages are read, the channel goes on taking in events and keeps the newest. This step writes those after the position.
    */
   #advance(): void {
     const run = this.#channel.recentAfter(this.position, this.arrivedAt);

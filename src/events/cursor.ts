@@ -35,7 +35,7 @@ const UNREADABLE: Start = { from: 'unreadable' };
  *
  * A channel that the cursor does not name starts at the tail. When the cursor cannot be read, no channel has a start.
  *
- * @param otherwise where a channel begins of which the cursor says that it had not begun yet
+ * @param otherwise the start of a channel that had not begun yet, according to the cursor
  */
 export function parseCursor(
   text: string,
@@ -53,7 +53,7 @@ export function parseCursor(
   return named === undefined ? forAll(UNREADABLE) : startsOf(named, channels, otherwise);
 }
 
-/** Returns where a reader is that begins there. Only the log knows where `last` and `time` lead to. */
+/** Returns the place of a reader with this start. Only the log knows the places of `last` and `time`. */
 export function placeOf(start: Start): Place {
   if (start.from === 'id') return start.id;
   if (start.from === 'earliest') return ORIGIN;
@@ -80,7 +80,7 @@ function readNamed(text: string): Named | undefined {
     const id = parseEventId(text.slice(at + 1, end));
     if (id === undefined) return undefined;
     const name = text.slice(from, at);
-    // With two different ids it is unknown which one is right.
+    // When a channel has two different ids, the broker cannot know which one is right.
     byName.set(name, (byName.get(name) ?? id) === id ? id : 'unreadable');
     if (comma < 0) return { byName, byLabel: new Map() };
     from = comma + 1;
@@ -101,7 +101,7 @@ function startsOf(
     if (exact !== undefined) return startAt(exact, otherwise);
     const place = byLabel.get(label);
     if (place === undefined) return TAIL;
-    // The cursor knows one channel with this label, and the request has several: it is unknown which one is meant.
+    // The cursor has one channel with this label, and the request has several: the broker cannot know which one is meant.
     return (count.get(label) ?? 0) > 1 ? UNREADABLE : startAt(place, otherwise);
   });
 }

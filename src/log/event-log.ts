@@ -104,7 +104,7 @@ export interface AppendOptions {
   readonly firstPosition?: number | undefined;
   /** The events are appended only if this is the channel's tail. */
   readonly ifLast?: EventId | undefined;
-  /** Ends the channel after the events, in the same atomic step. The log then refuses further events until {@link EventLog.clear}. */
+  /** Ends the channel after the events, in the same atomic step. Until {@link EventLog.clear} the log refuses further events. */
   readonly end?: boolean | undefined;
 }
 

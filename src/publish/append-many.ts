@@ -82,7 +82,7 @@ export async function appendMany(
     if (failures.length > 0) throw withPublished(failures[0], published, count > 1);
   };
 
-  // One append is one step, which checks its key itself.
+  // A single append checks its key itself, in the same step.
   if (check !== undefined && count > 1) await inTurns(check);
   await inTurns(async (page, of) => {
     const appended = await append(page);

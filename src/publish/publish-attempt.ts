@@ -126,8 +126,8 @@ export class PublishAttempt {
   }
 
   /**
-   * Publishes one event. Rejects and does not throw. It is no async function, because one more of these is a microsecond for
-   * each publish.
+   * Publishes one event. Rejects and does not throw. It is not async, because one more async function costs a
+   * microsecond for each publish.
    *
    * @throws BrokerError `forbidden`, `unauthorized` for a revoked token, `bad-request` for a wrong idempotency key, and as
    *   `EventLog.append` does

@@ -45,7 +45,7 @@ function isFinished(
   const checkFrom = (first: number, deadline: number): boolean | Promise<boolean> => {
     for (let index = first; index < channels.length; index++) {
       const start = starts[index] as Start;
-      // The answer of the log would not matter.
+      // The reader gets a stream, whatever the log says.
       if (start.from === 'unreadable' || (start.from !== 'id' && !onlyActive)) return false;
       const state = hub.stateOf(channels[index] as ChannelName);
       if (state instanceof Promise) {

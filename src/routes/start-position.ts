@@ -14,8 +14,8 @@ const MAX_LAST = 1_000_000;
 const CURSOR_PARAMETERS = ['last_event_id', 'lastEventId', 'lastEventID', 'last-event-id', 'Last-Event-ID'];
 
 /**
- * Decides where a subscriber begins in each of its channels (docs/protocol.md §4). A cursor wins over `last` and `since`: these stay in the URL of every
- * reconnect, while the cursor says what the client has seen by now.
+ * Decides where a subscriber begins in each of its channels (docs/protocol.md §4). A cursor wins over `last` and `since`: these
+ * stay in the URL of every reconnect, while the cursor says what the client has seen by now.
  * @throws BrokerError `invalid-query` for an invalid `last` or `since` that counts, never for a cursor
  */
 export function startPositions(

@@ -183,7 +183,7 @@ export class ChannelSetStream implements StreamSource, FairTask {
     if (rest !== undefined && connection.writable) this.#enqueue();
   }
 
-  /** Says once that all channels are live, but for those that have ended. */
+  /** Writes `sluice:ready` once, when every channel has become live or has ended. */
   #countReady(position: EventId): void {
     const { connection, set } = this.#options;
     this.#writtenTrouble = undefined;

@@ -184,6 +184,14 @@ test('a stream whose channel has ended is not opened again', async () => {
   expect(cursors).toEqual([undefined]);
 });
 
+test('a 204 ends the stream, and the page says that there is nothing to follow', async () => {
+  answers = [(_request, response) => response.writeHead(204).end(), open];
+  await page.goto(`${server.origin}/#news?only=active`);
+  await page.getByText('Ended', { exact: true }).waitFor();
+  await expect.poll(rows).toEqual(['There is nothing to follow: the channel has ended, or has no events.']);
+  expect(cursors).toEqual([undefined]);
+});
+
 test('the page says that events were deleted', async () => {
   answers = [
     (_request, response) => {

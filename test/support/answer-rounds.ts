@@ -80,7 +80,7 @@ export class AnswerRounds {
     const ended = Promise.all(readers.map((reader) => reader.ended)).then(() => true);
     do await this.#end(channel, key);
     while (!(await Promise.race([ended, delay(PATIENCE_MS).then(() => false)])));
-    // A reader that stops by itself has been told 204.
+    // A reader that stops by itself has got a 204.
     await rover.stopped;
     for (const reader of readers) reader.close();
     const breaches = readers.flatMap(({ name, seen }) => {

@@ -74,7 +74,7 @@ export class ManyChannelsReader {
     let lastEventId: string | undefined;
     let missing: string | undefined;
     for (let turn = 0; !this.#closed; turn++) {
-      // What is published while a channel is left out is no loss that the broker could tell.
+      // The reader misses what is published while a channel is left out. The broker does not know that, and sends no gap.
       if (missing !== undefined) this.#recorders.get(missing)?.note('sluice:gap', '', NOT_READ);
       missing = lastEventId === undefined || this.#random() < 0.8 ? undefined : this.#oneChannel();
       const names = [...this.#recorders.keys()].filter((name) => name !== missing);
@@ -107,7 +107,7 @@ export class ManyChannelsReader {
         this.#recorders.get(name)?.note(event, position, data);
       return;
     }
-    // The id of such an event is a cursor for all channels and names the position in one of them.
+    // The id of such an event is a cursor for all channels. It begins with one of them and its position.
     if (event === 'sluice:closing') return;
     const [named = '', own = ''] = /^([^@]*)@([^,]*)/.exec(id)?.slice(1) ?? [];
     const channel = event === 'sluice:gap' ? (JSON.parse(data) as { channel: string }).channel : named;

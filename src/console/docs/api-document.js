@@ -16,7 +16,8 @@ import { record, text } from '../json-value.js';
  *
  * @typedef {object} Example
  * @property {string} summary
- * @property {Record<string, string>} parameters By place and name, because `Last-Event-ID` is a header and a query parameter. Blanks separate the items of a list.
+ * @property {Record<string, string>} parameters By place and name, because `Last-Event-ID` is a header and a query
+ *   parameter. Blanks separate the items of a list.
  * @property {unknown} body
  */
 

@@ -32,8 +32,8 @@ interface EndAnnouncement {
 type Announcement = readonly StoredEvent[] | EndAnnouncement | UnknownAnnouncement;
 
 /**
- * Reads the announcement of an append or of an end. Returns undefined for a message that no broker has written: any user of Redis with
- * the right to PUBLISH can send messages to this pub/sub channel.
+ * Reads the announcement of an append or of an end. Returns undefined for a message that no broker has written: any user of
+ * Redis with the right to PUBLISH can send messages to this pub/sub channel.
  *
  *     announcement = form-a | form-b | later-form | form-0
  *     form-a       = "a" last-id LF prev LF 1*event
