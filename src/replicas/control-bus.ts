@@ -20,10 +20,11 @@ export interface ControlBus {
    * Asks every replica, this one included, and collects the answers that arrive within {@link ANSWER_TIME_MS}. A replica does
    * not answer when it does not know the kind, when it fails, or when its answer has more than {@link MAX_ANSWER_BYTES}.
    * @param payload JSON of at most {@link MAX_QUESTION_BYTES}
+   * @param enough does not wait for more answers than this many
    * @throws BrokerError `log-unavailable`, in under a second, when the replicas cannot be asked now
    * @throws RangeError when the payload is too large
    */
-  ask(kind: string, payload: Json): Promise<Answers<Json>>;
+  ask(kind: string, payload: Json, enough?: number): Promise<Answers<Json>>;
 
   /**
    * Sends the command to every replica, as {@link ask} does. Each replica carries out the command and answers how many streams

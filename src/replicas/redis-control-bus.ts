@@ -51,7 +51,9 @@ const COMMAND_WORDS: FailureWords = {
 interface Pending {
   readonly isAnswer: (reply: ControlReply) => boolean;
   readonly replies: Map<string, ControlReply>;
-  /** Called when all replicas have answered. */
+  /** How many answers to wait for; Infinity to wait for all replicas. */
+  readonly enough: number;
+  /** Called when all replicas have answered, or enough of them. */
   readonly done: () => void;
   /** How many connections Redis has sent the question to; undefined before Redis has answered. */
   asked: number | undefined;
@@ -103,9 +105,14 @@ export class RedisControlBus implements ControlBus {
     this.#answerers.set(kind, answerer);
   }
 
-  async ask(kind: string, payload: Json): Promise<Answers<Json>> {
+  async ask(kind: string, payload: Json, enough = Infinity): Promise<Answers<Json>> {
     boundedJson(payload, MAX_QUESTION_BYTES);
-    return this.#ask({ kind, payload }, [], (reply) => ('answer' in reply ? reply.answer : undefined));
+    return this.#ask(
+      { kind, payload },
+      [],
+      (reply) => ('answer' in reply ? reply.answer : undefined),
+      enough,
+    );
   }
 
   async request(command: ControlCommand): Promise<Answers<number>> {
@@ -143,12 +150,13 @@ export class RedisControlBus implements ControlBus {
     about: ControlQuestion['about'],
     revocations: readonly Revocation[],
     answerOf: (reply: ControlReply) => T | undefined,
+    enough = Infinity,
   ): Promise<Answers<T>> {
     if (!this.#joined || this.#pending.size >= MAX_PENDING) throw this.#cannotAsk();
     const { promise, resolve } = Promise.withResolvers<void>();
     const replies = new Map<string, ControlReply>();
     const isAnswer = (reply: ControlReply): boolean => answerOf(reply) !== undefined;
-    const pending: Pending = { isAnswer, replies, done: resolve, asked: undefined };
+    const pending: Pending = { isAnswer, replies, enough, done: resolve, asked: undefined };
     const id = randomUUID();
     // Set before the question is sent: an answer may arrive before Redis has confirmed the question.
     this.#pending.set(id, pending);
@@ -159,7 +167,7 @@ export class RedisControlBus implements ControlBus {
       const words = 'payload' in about ? QUESTION_WORDS : COMMAND_WORDS;
       pending.asked = await this.#broadcast(keys.commands(), question, words, revocations);
       timer = setTimeout(resolve, ANSWER_TIME_MS);
-      if (missingOf(pending, this.replica) > 0) await promise;
+      if (!this.#isDone(pending)) await promise;
     } finally {
       clearTimeout(timer);
       this.#pending.delete(id);
@@ -247,7 +255,11 @@ export class RedisControlBus implements ControlBus {
     const pending = this.#pending.get(reply.id);
     if (pending?.isAnswer(reply) !== true || pending.replies.size >= MAX_REPLICAS) return;
     pending.replies.set(reply.from, reply);
-    if (missingOf(pending, this.replica) === 0) pending.done();
+    if (this.#isDone(pending)) pending.done();
+  }
+
+  #isDone(pending: Pending): boolean {
+    return pending.replies.size >= pending.enough || missingOf(pending, this.replica) === 0;
   }
 
   #noteHeardOf(replica: string): void {

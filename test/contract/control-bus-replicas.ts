@@ -78,6 +78,11 @@ export function controlBusReplicas(createGroup: () => Group): void {
     const [asker, older] = await Promise.all([join('a'), join('b')]);
     asker.bus.answer('new', async () => 1);
     const answers = [{ replica: 'a', answer: 1 }];
+    // Does not wait for a replica beyond those that are enough.
+    const all = asker.bus.ask('new', null).then(() => 'all');
+    const enough = asker.bus.ask('new', null, answers.length);
+    expect(await Promise.race([all, enough.then(() => 'enough')])).toBe('enough');
+    expect(await enough).toEqual({ answers, missing: 1, silent: [] });
     expect(await asker.bus.ask('new', null)).toEqual({ answers, missing: 1, silent: [] });
     await older.bus.request(command());
     expect(await asker.bus.ask('new', null)).toEqual({ answers, missing: 1, silent: ['b'] });
