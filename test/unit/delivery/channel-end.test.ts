@@ -141,6 +141,21 @@ describe('the end of a channel', () => {
     }
   });
 
+  test('comes after all events, when more of them are missed than one run holds', async () => {
+    const one = fixture();
+    const { sink: first } = one.subscribe();
+    await ready(first);
+    const seen = await one.publish('seen');
+    await first.until(({ ids }) => ids.length === 1);
+    // The events come before the first step of the second subscriber, in the same turn of the event loop.
+    const { sink } = one.subscribe({ from: 'id', id: seen });
+    const end = await one.end(Array.from({ length: 6 }, () => 'x'.repeat(100_000)));
+    await Promise.all([ended(first), ended(sink)]);
+    expect(sink.received.map(({ kind }) => kind)).toEqual([...Array<string>(6).fill('event'), 'ended']);
+    expect(sink.ends).toEqual([end]);
+    expect(first.ids).toHaveLength(7);
+  });
+
   test('of a channel without any event is 0-0', async () => {
     const one = fixture();
     const { sink } = one.subscribe();
