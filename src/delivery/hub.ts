@@ -128,13 +128,21 @@ export class Hub {
     return question;
   }
 
+  /** Stops channels in slices of the loop. With many channels, this takes long. */
   #stopIdle(): void {
     const now = performance.now();
-    for (const [name, since] of this.#idle) {
-      if (now - since < LINGER_MS) break;
-      this.#idle.delete(name);
-      this.#channels.get(name)?.stop();
-      this.#channels.delete(name);
-    }
+    this.#loop.add({
+      run: (until) => {
+        let stopped = 0;
+        for (const [name, since] of this.#idle) {
+          if (now - since < LINGER_MS) break;
+          this.#idle.delete(name);
+          this.#channels.get(name)?.stop();
+          this.#channels.delete(name);
+          if ((++stopped & 31) === 0 && performance.now() >= until) return true;
+        }
+        return false;
+      },
+    });
   }
 }
