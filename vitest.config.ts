@@ -41,8 +41,9 @@ const helm = 'test/support/provision-helm.ts';
 export default defineConfig({
   test: {
     projects: [
-      project('unit', { order: 0 }),
-      project('chart', { order: 0, provision: helm }),
+      // Unit tests compute while the others wait.
+      project('unit', { order: 1, workers: 3 }),
+      project('chart', { order: 1, workers: 3, provision: helm }),
       project('contract', { order: 1, workers: 3, provision: redis }),
       project('integration', { order: 1, workers: 3, provision: [redis, curl] }),
       project('operations', { order: 1, workers: 3, provision: prometheus }),

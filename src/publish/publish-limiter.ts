@@ -169,7 +169,7 @@ function tooMany({ name, rate }: Limit, seconds: number): BrokerError {
   const whose = name === 'key' ? 'this key' : 'this address';
   return new BrokerError(
     'too-many-requests',
-    `More than ${rate.limit} events in ${rate.window / 1_000} s came from ${whose}. Try again in ${seconds} s.`,
+    `More than ${rate.limit} events in ${rate.window / 1_000} s came from ${whose}. Try again in ${seconds} s, with ${rate.limit} events in a request at the most.`,
     { retryAfter: seconds },
   );
 }

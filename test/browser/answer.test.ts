@@ -11,7 +11,7 @@ import type { PageServer } from '../support/page-server.ts';
 import { Stage } from '../support/stage.ts';
 
 /** Lines of the answer, and how many come in a second. */
-const LINES = 600;
+const LINES = 400;
 const RATE = 200;
 
 let browser: Browser;
