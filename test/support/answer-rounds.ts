@@ -83,13 +83,13 @@ export class AnswerRounds {
     // A reader that stops by itself has got a 204.
     await rover.stopped;
     for (const reader of readers) reader.close();
+    const lines = publisher.uploads[0]?.lines ?? [];
     const breaches = readers.flatMap(({ name, seen }) => {
+      if (lines.length === 0 || seen.some(({ kind }) => kind === 'gap')) return [];
       const texts = seen.flatMap((one) => (one.kind === 'event' ? [one.text] : []));
-      const isWhole = seen.every(({ kind }) => kind !== 'gap') && publisher.uploads.length > 0;
-      const complete = texts.length === publisher.uploads[0]?.lines.length;
-      return isWhole && !complete
-        ? [`${name}: ${100 - texts.length} lines: one is missing before the end`]
-        : [];
+      // A Redis that was flushed does not know of the first lines. Who began after the flush cannot be told a gap.
+      const known = this.#retries ? lines : lines.slice(lines.length - texts.length);
+      return texts.join() === known.join() ? [] : [`${name}: a line is missing before the end`];
     });
     const verdict = checkPromise([...publisher.records.values()], readers);
     return { ...verdict, breaches: [...verdict.breaches, ...breaches] };
