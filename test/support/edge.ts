@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectOverTls } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -76,8 +78,12 @@ export async function startEdge(name: EdgeName, options: EdgeOptions): Promise<E
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const ports = edgeTraits[name].http2Streams === 0 ? [port] : [port, securePort];
-    await Promise.all(ports.map((one) => listening(one, gone.signal)));
+    const opened = [accepts(() => connect(port, '127.0.0.1'), 'connect', gone.signal)];
+    // A proxy may listen before it has made its certificate. It refuses handshakes meanwhile.
+    const secure = { port: securePort, servername: 'localhost', rejectUnauthorized: false };
+    if (edgeTraits[name].http2Streams > 0)
+      opened.push(accepts(() => connectOverTls(secure), 'secureConnect', gone.signal));
+    await Promise.all(opened);
   } catch (error) {
     const said = await readFile(join(folder, 'log'), 'utf8');
     await stop();
@@ -96,12 +102,13 @@ function changed(text: string, changes: readonly (readonly [string, string])[]):
   }, text);
 }
 
-async function listening(port: number, gone: AbortSignal): Promise<void> {
+/** Resolves once a connection succeeds. */
+async function accepts(attempt: () => Socket, event: string, gone: AbortSignal): Promise<void> {
   const signal = AbortSignal.any([gone, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
   for (;;) {
-    const socket = connect(port, '127.0.0.1');
+    const socket = attempt();
     try {
-      await once(socket, 'connect');
+      await once(socket, event);
       return;
     } catch {
       // The proxy does not listen yet.
