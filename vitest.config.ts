@@ -42,18 +42,18 @@ export default defineConfig({
   test: {
     projects: [
       // Unit tests compute while the others wait.
-      project('unit', { order: 1, workers: 3 }),
-      project('chart', { order: 1, workers: 3, provision: helm }),
-      project('contract', { order: 1, workers: 3, provision: redis }),
-      project('integration', { order: 1, workers: 3, provision: [redis, curl] }),
-      project('operations', { order: 1, workers: 3, provision: prometheus }),
+      project('unit', { order: 1, workers: 4 }),
+      project('chart', { order: 1, workers: 4, provision: helm }),
+      project('contract', { order: 1, workers: 4, provision: redis }),
+      project('integration', { order: 1, workers: 4, provision: [redis, curl] }),
+      project('operations', { order: 1, workers: 4, provision: prometheus }),
       // Alone, one file at a time: these measure how soon a fault is noticed and healed.
       project('faults', { order: 2, workers: 1, provision: redis }),
       // Counts, and not times; but a busy machine makes the waiting long.
       project('guard', { order: 3, workers: 1, provision: redis }),
-      project('browser', { order: 4, workers: 3, provision: [redis, chromium] }),
+      project('browser', { order: 4, workers: 4, provision: [redis, chromium] }),
       // Real proxies, with the configurations of deploy/.
-      project('edges', { order: 4, workers: 3, provision: [redis, chromium, edges] }),
+      project('edges', { order: 4, workers: 4, provision: [redis, chromium, edges] }),
     ],
   },
 });
