@@ -95,7 +95,7 @@ interface Sent {
   answer(): Promise<{ readonly status: number; readonly body: string }>;
 }
 
-async function overHttp1(): Promise<Sent> {
+async function openConnection(): Promise<RawConnection> {
   const socket = connectTls({
     port,
     host: '127.0.0.1',
@@ -103,7 +103,11 @@ async function overHttp1(): Promise<Sent> {
     rejectUnauthorized: false,
   });
   await once(socket, 'secureConnect');
-  const connection = new RawConnection(socket);
+  return new RawConnection(socket);
+}
+
+async function overHttp1(): Promise<Sent> {
+  const connection = await openConnection();
   connection.send(
     'POST /publish/a?each=line HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key\r\nTransfer-Encoding: chunked\r\n\r\n',
   );
@@ -188,14 +192,7 @@ describe.each([
 });
 
 test('a body that is no upload has to arrive in time', async () => {
-  const socket = connectTls({
-    port,
-    host: '127.0.0.1',
-    ALPNProtocols: ['http/1.1'],
-    rejectUnauthorized: false,
-  });
-  await once(socket, 'secureConnect');
-  const connection = new RawConnection(socket);
+  const connection = await openConnection();
   connection.send(
     'POST /publish/a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key\r\nContent-Length: 9\r\n\r\nhalf',
   );

@@ -1,30 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
+import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
+import type { BrokerOnLog } from '../../support/broker-on-log.ts';
 import { publishRaw } from '../../support/publish-raw.ts';
 import { openRaw, requestBytes } from '../../support/raw-http.ts';
-import { startRedis } from '../../support/redis-server.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
 import { openUpload } from '../../support/upload.ts';
 
 // Uploads that are sent again, that are as large as they may be, or that other requests follow on the same connection.
 
-describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
-  let redis: Awaited<ReturnType<typeof startRedis>> | undefined;
+describe.each(LOGS)('with %s', (log) => {
+  let started: BrokerOnLog;
   let broker: Broker;
   beforeAll(async () => {
-    redis = log === 'Redis' ? await startRedis() : undefined;
-    broker = await startBroker({
-      SLUICE_MAX_BODY_BYTES: '100000',
-      ...(redis !== undefined && { REDIS_URL: redis.url }),
-    });
-    if (redis !== undefined) await broker.logged('redis: up');
+    started = await startBrokerOn(log, { SLUICE_MAX_BODY_BYTES: '100000' });
+    ({ broker } = started);
   });
-  afterAll(async () => {
-    await broker.kill();
-    await redis?.stop();
-  });
+  afterAll(() => started.stop());
 
   const watch = async (channel: string): Promise<SseStream> => {
     const stream = await openStream(`${broker.url}/events/${channel}`);

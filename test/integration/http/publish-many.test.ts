@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
+import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
+import type { BrokerOnLog } from '../../support/broker-on-log.ts';
 import { publishRaw, publishRequest } from '../../support/publish-raw.ts';
 import { openRaw, requestBytes } from '../../support/raw-http.ts';
 import type { RawAnswer } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
-import { startRedis } from '../../support/redis-server.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import { watchChannel } from '../../support/watch-channel.ts';
 
@@ -23,20 +23,16 @@ const idsOf = ({ status, body }: RawAnswer): Pair[] => {
   return (JSON.parse(body) as { events: Pair[] }).events;
 };
 
-describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
-  let redis: Awaited<ReturnType<typeof startRedis>> | undefined;
+describe.each(LOGS)('with %s', (log) => {
+  let started: BrokerOnLog;
   let broker: Broker;
   let name = 'x';
   let count = 0;
   beforeAll(async () => {
-    redis = log === 'Redis' ? await startRedis() : undefined;
-    broker = await startBroker(redis === undefined ? {} : { REDIS_URL: redis.url });
-    if (redis !== undefined) await broker.logged('redis: up');
+    started = await startBrokerOn(log);
+    ({ broker } = started);
   });
-  afterAll(async () => {
-    await broker.kill();
-    await redis?.stop();
-  });
+  afterAll(() => started.stop());
   beforeEach(() => {
     name = `many.${count++}`;
   });

@@ -2,26 +2,23 @@ import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
+import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
+import type { BrokerOnLog } from '../../support/broker-on-log.ts';
 import { publishRaw } from '../../support/publish-raw.ts';
 import type { RawAnswer } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
-import { startRedis } from '../../support/redis-server.ts';
 import { openUpload, take, uploaded, watch } from '../../support/upload.ts';
 
-describe.each([['the embedded log'], ['Redis']])('with %s', (log) => {
-  let redis: Awaited<ReturnType<typeof startRedis>> | undefined;
+describe.each(LOGS)('with %s', (log) => {
+  let started: BrokerOnLog;
   let broker: Broker;
   let name = 'x';
   let count = 0;
   beforeAll(async () => {
-    redis = log === 'Redis' ? await startRedis() : undefined;
-    broker = await startBroker(redis === undefined ? {} : { REDIS_URL: redis.url });
-    if (redis !== undefined) await broker.logged('redis: up');
+    started = await startBrokerOn(log);
+    ({ broker } = started);
   });
-  afterAll(async () => {
-    await broker.kill();
-    await redis?.stop();
-  });
+  afterAll(() => started.stop());
   beforeEach(() => {
     name = `up.${count++}`;
   });
