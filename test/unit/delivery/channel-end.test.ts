@@ -1,26 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../src/events/channel-name.ts';
 import type { Start } from '../../../src/events/cursor.ts';
 import { ORIGIN } from '../../../src/events/event.ts';
 import type { EventId } from '../../../src/events/event.ts';
-import { HubFixture } from '../../support/hub-fixture.ts';
+import { hubFixtures } from '../../support/hub-fixtures.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
 
 const NEWS = parseChannelName('news');
 const ROUNDS = 12;
 
-const fixtures: HubFixture[] = [];
-
-function fixture(...args: ConstructorParameters<typeof HubFixture>): HubFixture {
-  const made = new HubFixture(...args);
-  fixtures.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  await Promise.all(fixtures.splice(0).map((one) => one.close()));
-});
+const fixture = hubFixtures();
 
 /** Resolves when the sink has got the end. */
 async function ended(sink: RecordingSink): Promise<void> {

@@ -1,24 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { EventRun } from '../../../src/events/event-run.ts';
 import { ORIGIN, compareEventIds } from '../../../src/events/event.ts';
 import type { EventId } from '../../../src/events/event.ts';
-import { HubFixture } from '../../support/hub-fixture.ts';
+import { hubFixtures } from '../../support/hub-fixtures.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
 
 const EVENTS = 400;
 
-const fixtures: HubFixture[] = [];
-
-function fixture(...args: ConstructorParameters<typeof HubFixture>): HubFixture {
-  const made = new HubFixture(...args);
-  fixtures.push(made);
-  return made;
-}
-
-afterEach(async () => {
-  await Promise.all(fixtures.splice(0).map((one) => one.close()));
-});
+const fixture = hubFixtures();
 
 /** Takes a millisecond for each write, so that the fan-out to several of them takes several turns. */
 class LaboriousSink extends RecordingSink {
