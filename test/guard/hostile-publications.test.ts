@@ -1,11 +1,10 @@
-import { describe, expect, test } from 'vitest';
-import { BrokerError } from '../../src/events/errors.ts';
 import { PublicationListReader } from '../../src/publish/publication-list.ts';
 import type { ListForm } from '../../src/publish/publication-list.ts';
 import { PublicationScanner } from '../../src/publish/publication-scanner.ts';
 import { UploadParser } from '../../src/publish/upload-parser.ts';
 import type { UploadForm } from '../../src/publish/upload-parser.ts';
-import { growth, isLinear } from '../support/growth.ts';
+import { hostileReaders } from './hostile-readers.ts';
+import type { Readers } from './hostile-readers.ts';
 
 /** Every reader of lists and uploads takes time that grows no faster than the text's length, for any text. */
 
@@ -39,7 +38,7 @@ function upload(text: string, form: UploadForm, chunk: number): void {
   parser.takeRest();
 }
 
-const READERS: Readonly<Record<string, readonly [size: number, read: (text: string) => unknown]>> = {
+const READERS: Readers = {
   'a publication': [MAX_BYTES / 8, (text) => new PublicationScanner(MAX_BYTES).readBody(Buffer.from(text))],
   'a list': [MAX_BYTES / 8, (text) => list(`[${text}`, 'list')],
   'a list with an end': [MAX_BYTES / 8, (text) => list(`[${text}{"channel":"a","data":1}]`, 'list')],
@@ -52,15 +51,4 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
   'an upload of events in chunks of one byte': [MAX_BYTES / 64, (text) => upload(text, 'event', 1)],
 };
 
-describe.each(Object.entries(READERS))('%s', (_what, [size, read]) => {
-  test.each(UNITS.map((unit) => [JSON.stringify(unit), unit]))('made of %s', (_name, unit) => {
-    const grown = growth((length) => {
-      try {
-        read(unit.repeat(Math.ceil(length / unit.length)).slice(0, length));
-      } catch (error) {
-        if (!(error instanceof BrokerError)) throw error;
-      }
-    }, size);
-    expect(grown).toSatisfy(isLinear);
-  });
-});
+hostileReaders(READERS, UNITS);

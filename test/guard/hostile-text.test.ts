@@ -6,7 +6,6 @@ import { readTokenHeader } from '../../src/auth/token-header.ts';
 import { brokerLogger } from '../../src/observe/broker-logger.ts';
 import { parseChannelName } from '../../src/events/channel-name.ts';
 import { parseChannelPattern } from '../../src/events/channel-pattern.ts';
-import { BrokerError } from '../../src/events/errors.ts';
 import { EventRun } from '../../src/events/event-run.ts';
 import { ORIGIN, parseEventId } from '../../src/events/event.ts';
 import { parseOriginPattern } from '../../src/auth/origin-pattern.ts';
@@ -21,6 +20,8 @@ import { trustedProxies } from '../../src/http/trusted-proxies.ts';
 import { fits, parsePublication, parseRawPublication } from '../../src/publish/publication.ts';
 import { EVENT_FRAMES } from '../../src/stream/event-frames.ts';
 import { growth, isLinear } from '../support/growth.ts';
+import { hostileReaders } from './hostile-readers.ts';
+import type { Readers } from './hostile-readers.ts';
 
 /** Every reader of a stranger's text takes time that grows no faster than the text's length, for any text. */
 
@@ -150,7 +151,7 @@ function plain(lines: readonly string[], start = 'POST /publish HTTP/1.1'): void
 const publication = (body: string): unknown => parsePublication(Buffer.from(body), MAX_BYTES);
 const data = (json: string): unknown => publication(`{"channel":"news","data":${json}}`);
 
-const READERS: Readonly<Record<string, readonly [size: number, read: (text: string) => unknown]>> = {
+const READERS: Readers = {
   // The lane accepts no longer heads.
   'a value in the lane': [7_900, (text) => plain([`a:${text}`])],
   'a value in the lane, with its end wrong': [7_900, (text) => plain([`a:${text}\u007f`])],
@@ -225,18 +226,7 @@ const READERS: Readonly<Record<string, readonly [size: number, read: (text: stri
   'whether an event fits': [MAX_BYTES / 8, (text) => fits(text, text.length * 2)],
 };
 
-describe.each(Object.entries(READERS))('%s', (_what, [size, read]) => {
-  test.each(UNITS.map((unit) => [JSON.stringify(unit), unit]))('made of %s', (_name, unit) => {
-    const grown = growth((length) => {
-      try {
-        read(unit.repeat(Math.ceil(length / unit.length)).slice(0, length));
-      } catch (error) {
-        if (!(error instanceof BrokerError)) throw error;
-      }
-    }, size);
-    expect(grown).toSatisfy(isLinear);
-  });
-});
+hostileReaders(READERS, UNITS);
 
 describe('a request in packets of one byte', () => {
   test.each([
