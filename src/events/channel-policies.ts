@@ -8,7 +8,14 @@ export interface HistoryPolicy {
   readonly size: number;
   /** How long an event is kept, in ms. */
   readonly ttl: number;
+  /** The largest number of keys whose newest event is kept beside the history. Default: {@link DEFAULT_KEYS}. */
+  readonly keys?: number | undefined;
 }
+
+/** How many keys a channel has at most, unless a rule says otherwise. */
+export const DEFAULT_KEYS = 1_000;
+/** The largest `keys` of a rule: a log reads the newest events of all keys in one step. */
+export const MAX_KEYS = 10_000;
 
 /** The policy of the channels that match a pattern. The settings for all channels give what a rule leaves out. */
 export interface ChannelRule {
@@ -16,6 +23,10 @@ export interface ChannelRule {
   readonly history: { readonly size?: number | undefined; readonly ttl?: number | undefined };
   /** Whether anyone may subscribe without a token. */
   readonly isPublic: boolean | undefined;
+  /** The largest number of keys. */
+  readonly keys?: number | undefined;
+  /** Whether all events without a key are events of one and the same key. */
+  readonly latest?: boolean | undefined;
 }
 
 /** The settings for all channels. */
@@ -31,6 +42,7 @@ interface PreparedRule {
   readonly isPrefix: boolean;
   readonly history: HistoryPolicy;
   readonly isPublic: boolean | undefined;
+  readonly latest: boolean;
 }
 
 /**
@@ -43,15 +55,26 @@ export class ChannelPolicies {
 
   constructor(rules: readonly ChannelRule[], defaults: PolicyDefaults) {
     this.#defaults = defaults;
-    this.#rules = rules.map(({ match, history, isPublic }) => {
+    this.#rules = rules.map(({ match, history, isPublic, keys, latest = false }) => {
       const isPrefix = match.endsWith('*');
       const { size = defaults.history.size, ttl = defaults.history.ttl } = history;
-      return { text: isPrefix ? match.slice(0, -1) : match, isPrefix, history: { size, ttl }, isPublic };
+      return {
+        text: isPrefix ? match.slice(0, -1) : match,
+        isPrefix,
+        history: { size, ttl, keys },
+        isPublic,
+        latest,
+      };
     });
   }
 
   historyOf(channel: ChannelName): HistoryPolicy {
     return this.#ruleOf(channel)?.history ?? this.#defaults.history;
+  }
+
+  /** Whether the channel's newest event without a key is kept as the event of one key, the empty one. */
+  isLatest(channel: ChannelName): boolean {
+    return this.#ruleOf(channel)?.latest ?? false;
   }
 
   /** Whether anyone may subscribe to the channel without a token. */

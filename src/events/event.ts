@@ -13,7 +13,10 @@ export const ORIGIN = '0-0' as EventId;
 export interface NewEvent {
   /** No control characters, 1 to 200 characters. */
   readonly type?: string | undefined;
-  /** The event is the newest value of this key: 1 to 200 visible ASCII characters. */
+  /**
+   * The event is the newest value of this key: 1 to 200 visible ASCII characters. The empty key stands for all events without a
+   * key, in a channel whose policy keeps the latest of them.
+   */
   readonly key?: string | undefined;
   readonly data: string;
 }

@@ -14,7 +14,7 @@ import type { NewEvent, StoredEvent } from './event.ts';
  *
  * `t` is the event's type and `k` its key. Types and keys hold no line break. Fields with other letters are ignored. The
  * published data reach to the end of the record. An event of the type `sluice:cleared` says that the events before it were
- * deleted; publishers cannot use this type.
+ * deleted. An event of the type `sluice:deleted` says that its key was deleted. Publishers cannot use these types.
  *
  * Version 0 is the form of the release before: the event's SSE fields without the id, ending in a blank line. This release
  * reads version 0 and never writes it.
@@ -46,6 +46,11 @@ export interface RecordedFrame {
 /** The event that a log appends when it clears a channel. */
 export function clearedEvent(channel: ChannelName): NewEvent {
   return { type: 'sluice:cleared', data: `{"channel":"${channel}"}` };
+}
+
+/** The event that makes the log forget the newest event of a key. Its record has the key. */
+export function deletedEvent(channel: ChannelName, key: string): NewEvent {
+  return { type: 'sluice:deleted', key, data: JSON.stringify({ channel, key }) };
 }
 
 /** Returns the record of an event as text. The caller encodes it as UTF-8. */

@@ -53,6 +53,19 @@ export interface EventLog {
   rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId>;
 
   /**
+   * Reads the state of the channel: the newest event of each key, in the order of the events' ids. The log keeps these events
+   * beside the history, for as long as it keeps the channel's tail. Each page is read in one atomic step. Without `after` the page
+   * is the first. A later page has only events up to `after.upTo`, the tail of the first page: a key that has changed since is left
+   * out. So the pages together with all events after that tail give the state exactly, and no older value comes after a newer one.
+   * @throws BrokerError `log-unavailable`
+   */
+  readLatest(
+    channel: ChannelName,
+    after: LatestCursor | undefined,
+    limits: LatestLimits,
+  ): Promise<LatestPage>;
+
+  /**
    * Calls the listener for every later append. While the log is away, tries again until it is stopped. Returns the function
    * that stops it.
    */
@@ -131,6 +144,32 @@ export interface LogPage {
   readonly complete: boolean;
   /** How many more events the channel takes before the page's first event is dropped; 0 when this is not known. */
   readonly room: number;
+}
+
+/** Where a page of the state ended. */
+export interface LatestCursor {
+  /** The tail of the first page. */
+  readonly upTo: EventId;
+  /** The place of the page's last event, in a form of the log's own. */
+  readonly place: string;
+}
+
+/** The most that a page of the state may have. The first event may be larger than `maxBytes`. */
+export interface LatestLimits {
+  readonly limit: number;
+  /** Bytes of records. */
+  readonly maxBytes: number;
+}
+
+export interface LatestPage {
+  /** In the order of their ids. `prev` is the event before in the page, or the origin: it proves nothing. */
+  readonly events: readonly StoredEvent[];
+  /** The channel's tail when the page was read. */
+  readonly tail: EventId;
+  /** Whether the tail is the end of the channel. */
+  readonly ended: boolean;
+  /** Where the next page begins; undefined after the last page. */
+  readonly next: LatestCursor | undefined;
 }
 
 /** Receives what happens to a followed channel. May be called before {@link EventLog.follow} returns. */

@@ -81,6 +81,12 @@ export class ShakyLog implements EventLog {
     return this.#log.state(channel);
   }
 
+  async readLatest(...args: Parameters<EventLog['readLatest']>): ReturnType<EventLog['readLatest']> {
+    await this.#wait();
+    this.#mayFail();
+    return this.#log.readLatest(...args);
+  }
+
   clear(...args: Parameters<EventLog['clear']>): Promise<boolean> {
     return this.#log.clear(...args);
   }

@@ -7,6 +7,7 @@ import type {
   ChannelState,
   EventLog,
   HistoryPolicy,
+  LatestPage,
   LogHealth,
   LogListener,
   LogPage,
@@ -173,6 +174,10 @@ export class MemoryEventLog implements EventLog {
 
   async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
     return this.#history(channel, policy)?.rewind(count) ?? eventId(this.#channels.forgotten);
+  }
+
+  async readLatest(): Promise<LatestPage> {
+    throw new Error('not built yet');
   }
 
   follow(channel: ChannelName, listener: LogListener): () => void {

@@ -8,6 +8,7 @@ import type {
   ChannelState,
   EventLog,
   HistoryPolicy,
+  LatestPage,
   LogHealth,
   LogListener,
   LogPage,
@@ -122,6 +123,10 @@ export class RedisEventLog implements EventLog {
   async rewind(channel: ChannelName, count: number, { size, ttl }: HistoryPolicy): Promise<EventId> {
     const args = [count, size, ttl];
     return eventIdOf(await this.#run('rewind', this.#keys.channel(channel), args, READ_WORDS));
+  }
+
+  async readLatest(): Promise<LatestPage> {
+    throw new Error('not built yet');
   }
 
   follow(channel: ChannelName, listener: LogListener): () => void {
