@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseChannelPattern } from '../events/channel-pattern.ts';
 import type { ChannelPattern } from '../events/channel-pattern.ts';
+import { MAX_KEYS } from '../events/channel-policies.ts';
 import type { ChannelRule } from '../events/channel-policies.ts';
 import { parseJsonSetting, shownJson } from './json-setting.ts';
 import { DURATION_UNITS, duration } from './setting-values.ts';
@@ -9,6 +10,7 @@ const MAX_RULES = 100;
 const MAX_SIZE = 10_000_000;
 
 const SIZE_FORM = `a whole number from 0 to ${MAX_SIZE}`;
+const KEYS_FORM = `a whole number from 1 to ${MAX_KEYS}`;
 const TTL_FORM = 'a number with ms, s, m, h or d';
 
 const history = z.strictObject(
@@ -31,6 +33,11 @@ const rule = z
       match: z.custom<ChannelPattern>(isPattern, 'a channel name, a prefix followed by *, or *'),
       history: history.optional(),
       public: z.boolean('true or false').optional(),
+      latest: z.boolean('true or false').optional(),
+      keys: z
+        .number(KEYS_FORM)
+        .refine((keys) => Number.isInteger(keys) && keys >= 1 && keys <= MAX_KEYS, KEYS_FORM)
+        .optional(),
     },
     'an object such as {"match":"chat.*","public":true}',
   )
@@ -38,10 +45,15 @@ const rule = z
     match: given.match,
     history: given.history ?? {},
     isPublic: given.public,
+    latest: given.latest,
+    keys: given.keys,
   }));
 
 /** The members of the object at each depth of a pointer. */
-const MEMBERS: Readonly<Record<number, string>> = { 1: 'match, history and public', 2: 'size and ttl' };
+const MEMBERS: Readonly<Record<number, string>> = {
+  1: 'match, history, public, latest and keys',
+  2: 'size and ttl',
+};
 
 /**
  * The value of SLUICE_CHANNELS: rules as JSON. Each fault in a rule is an issue with a path. Its message follows the pointer

@@ -52,6 +52,7 @@ interface PreparedRule {
 export class ChannelPolicies {
   readonly #defaults: PolicyDefaults;
   readonly #rules: readonly PreparedRule[];
+  readonly #hasLatest: boolean;
 
   constructor(rules: readonly ChannelRule[], defaults: PolicyDefaults) {
     this.#defaults = defaults;
@@ -66,6 +67,7 @@ export class ChannelPolicies {
         latest,
       };
     });
+    this.#hasLatest = this.#rules.some(({ latest }) => latest);
   }
 
   historyOf(channel: ChannelName): HistoryPolicy {
@@ -74,7 +76,7 @@ export class ChannelPolicies {
 
   /** Whether the channel's newest event without a key is kept as the event of one key, the empty one. */
   isLatest(channel: ChannelName): boolean {
-    return this.#ruleOf(channel)?.latest ?? false;
+    return this.#hasLatest && (this.#ruleOf(channel)?.latest ?? false);
   }
 
   /** Whether anyone may subscribe to the channel without a token. */

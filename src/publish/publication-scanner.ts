@@ -7,12 +7,12 @@ import { requireUtf8 } from './json-body.ts';
 import { TooDeepJson, compactText, scanValue } from './json-scanner.ts';
 import { MalformedJson, OPEN_LIST, OPEN_OBJECT, QUOTE, blanksEnd, isName, textAt } from './json-tokens.ts';
 import type { JsonNotes } from './json-tokens.ts';
-import { EventType, fits, parsePublication } from './publication.ts';
+import { EVENT_KEY, EventType, fits, parsePublication } from './publication.ts';
 import type { Broadcast, Publication } from './publication.ts';
 
 /** The fields of a publication to one channel. Most bodies have them in this order. */
-const NAMES = ['channel', 'data', 'event', 'close', 'ifLast'] as const;
-const [CHANNEL, DATA, EVENT, CLOSE, IF_LAST] = [0, 1, 2, 3, 4] as const;
+const NAMES = ['channel', 'data', 'event', 'key', 'close', 'ifLast'] as const;
+const [CHANNEL, DATA, EVENT, KEY, CLOSE, IF_LAST] = [0, 1, 2, 3, 4, 5] as const;
 const ABSENT = -1;
 const NOTHING = Buffer.alloc(0);
 
@@ -60,11 +60,15 @@ export class PublicationScanner {
     if (channel === undefined || type === null || !this.#isCloseRight()) return undefined;
     const ifLast = this.#starts[IF_LAST] === ABSENT ? undefined : parseEventId(this.#text(IF_LAST) ?? '');
     if (ifLast === undefined && this.#starts[IF_LAST] !== ABSENT) return undefined;
+    const key = this.#starts[KEY] === ABSENT ? undefined : (this.#text(KEY) ?? '');
+    if (key !== undefined && !EVENT_KEY.test(key)) return undefined;
     if (this.#starts[DATA] === ABSENT)
-      return end && type === undefined ? { channel, event: undefined, end, ifLast } : undefined;
+      return end && type === undefined && key === undefined
+        ? { channel, event: undefined, end, ifLast }
+        : undefined;
     const data = this.#text(DATA) ?? this.#json(DATA);
     if (data.includes('\0') || !fits(data, this.#maxBytes)) return undefined;
-    return { channel, event: { type, data }, end, ifLast };
+    return { channel, event: { type, key, data }, end, ifLast };
   }
 
   /**

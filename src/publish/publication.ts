@@ -5,6 +5,7 @@ import { BrokerError } from '../events/errors.ts';
 import type { BodyFault } from '../events/errors.ts';
 import { EVENT_ID, parseEventId } from '../events/event.ts';
 import type { EventId, NewEvent } from '../events/event.ts';
+import { deletedEvent } from '../events/record.ts';
 import { channelOf, checked, invalidBody } from './body-faults.ts';
 import { MAX_LIST_BYTES, decodeUtf8, readJson } from './json-body.ts';
 
@@ -25,6 +26,8 @@ export interface Broadcast {
   /** `*` stands for every channel that has a subscriber. */
   readonly channels: readonly ChannelName[] | '*';
   readonly event: NewEvent | undefined;
+  /** Set instead of `event` when the channels forget a key. */
+  readonly deletedKey: string | undefined;
   readonly end: boolean;
   /** Set only for a single channel. */
   readonly ifLast: EventId | undefined;
@@ -36,6 +39,8 @@ export interface PublishBody {
   readonly channel: ChannelName | undefined;
   /** The event's type, when the path names the channel. */
   readonly type: string | undefined;
+  /** The event's key, when the path names the channel. */
+  readonly key?: string | undefined;
   /** Whether the query ends the channel. */
   readonly end?: boolean;
   readonly bytes: Buffer | undefined;
@@ -46,6 +51,17 @@ const MAX_CHANNELS = 1_000;
 
 /** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
+
+/** The key of an event has the same form. */
+export const EVENT_KEY = IDEMPOTENCY_KEY;
+
+export const EventKey = z
+  .string('must be 1 to 200 visible ASCII characters')
+  .regex(EVENT_KEY, 'must be 1 to 200 visible ASCII characters')
+  .meta({
+    description:
+      'The event is the newest value of this key. A channel keeps the newest event of each key beside its history (`?state`).',
+  });
 
 export const EventType = z
   .string('must be a string')
@@ -74,6 +90,11 @@ const Data = z
 const Close = z.boolean('must be true or false').optional().meta({
   description:
     'True: the event is the last of its channel. Without `data` the channel ends without an event. Later publishes to the channel are a 409.',
+});
+
+const Delete = z.boolean('must be true or false').optional().meta({
+  description:
+    'True, with `key` and without `data` and `event`: the channel forgets the newest event of the key. Subscribers get an event `sluice:deleted`.',
 });
 
 const IfLast = z
@@ -115,6 +136,8 @@ export const PublicationBody = z.strictObject(
     channels: Channels,
     event: EventType.optional(),
     data: Data,
+    key: EventKey.optional(),
+    delete: Delete,
     close: Close,
     ifLast: IfLast,
   },
@@ -122,7 +145,7 @@ export const PublicationBody = z.strictObject(
 );
 
 const FIELDS = {
-  names: ['channel', 'event', 'data', 'close', 'ifLast', 'channels'],
+  names: ['channel', 'event', 'data', 'key', 'close', 'ifLast', 'channels', 'delete'],
   deepest: '/data',
   lists: ['channels'],
 };
@@ -136,25 +159,33 @@ const FIELDS = {
 export function parsePublication(body: Buffer, maxBytes: number): Publication | Broadcast {
   const { value, more, loneSurrogate, textOf } = readJson(body, FIELDS);
   const fields = checked(PublicationBody, value, 'a publication', more, faultsBetween(value, textOf));
-  const { channel, channels, event, data, close: end = false } = fields;
+  const { channel: name = '', channels, event, data, key, close: end = false } = fields;
   if (loneSurrogate)
     throw invalidBody([{ pointer: '', detail: 'holds half of a surrogate pair, which is not a character' }]);
   const text = typeof data === 'string' ? data : textOf('data');
-  const made = data === undefined ? undefined : newEvent(event, text, maxBytes);
+  const made = data === undefined ? undefined : newEvent(event, key, text, maxBytes);
+  const deletedKey = fields.delete === true ? key : undefined;
   const ifLast = fields.ifLast as EventId | undefined;
-  if (channels === undefined) return { channel: channelOf(channel ?? ''), event: made, end, ifLast };
-  return { channels: channelsOf(channels), event: made, end, ifLast };
+  if (channels !== undefined) return { channels: channelsOf(channels), event: made, deletedKey, end, ifLast };
+  const channel = channelOf(name);
+  return { channel, event: deletedKey === undefined ? made : deletedEvent(channel, deletedKey), end, ifLast };
 }
 
 /** The faults that concern several fields, or a list that is too long for a value. */
 function faultsBetween(value: unknown, textOf: (field: string) => string): readonly BodyFault[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
-  const { channel, channels, event, data, close, ifLast } = value as Partial<Record<string, unknown>>;
+  const fields = value as Partial<Record<string, unknown>>;
+  const { channel, channels, event, data, key, close, ifLast, delete: isDelete } = fields;
   const faults: BodyFault[] = [];
   const add = (pointer: string, detail: string): void => void faults.push({ pointer, detail });
   if (channel === undefined && channels === undefined) add('/channel', 'must be a channel name');
   if (channel !== undefined && channels !== undefined) add('/channels', 'must not be beside channel');
-  if (data === undefined && (close !== true || event !== undefined)) add('/data', 'is required');
+  if (isDelete === true) {
+    if (key === undefined) add('/key', 'is required, because delete is true');
+    if (data !== undefined || event !== undefined) add('/delete', 'must not be beside data or event');
+  } else if (data === undefined && (close !== true || event !== undefined || key !== undefined)) {
+    add('/data', 'is required');
+  }
   if (ifLast !== undefined && channels !== undefined && !(Array.isArray(channels) && channels.length === 1))
     add('/ifLast', 'needs a single channel');
   const long = typeof channels === 'object' && textOf('channels').length > MAX_LIST_BYTES;
@@ -180,14 +211,13 @@ function channelsOf(list: unknown): readonly ChannelName[] | '*' {
  */
 export function parseRawPublication(
   channel: ChannelName,
-  type: string | undefined,
-  body: Buffer | undefined,
+  { type, key, end = false, bytes }: Omit<PublishBody, 'channel'>,
   maxBytes: number,
-  end = false,
 ): Publication {
   checkEventType(type);
-  const endsOnly = end && type === undefined && (body === undefined || body.length === 0);
-  const event = endsOnly ? undefined : newEvent(type, body === undefined ? '' : decodeUtf8(body), maxBytes);
+  const isEmpty = bytes === undefined || bytes.length === 0;
+  const endsOnly = end && type === undefined && key === undefined && isEmpty;
+  const event = endsOnly ? undefined : newEvent(type, key, isEmpty ? '' : decodeUtf8(bytes), maxBytes);
   return { channel, event, end, ifLast: undefined };
 }
 
@@ -201,13 +231,18 @@ export function checkEventType(type: string | undefined): void {
   );
 }
 
-function newEvent(type: string | undefined, data: string, maxBytes: number): NewEvent {
+function newEvent(
+  type: string | undefined,
+  key: string | undefined,
+  data: string,
+  maxBytes: number,
+): NewEvent {
   // Browsers accept NUL in data, but other clients cut the string there.
   if (data.includes('\0'))
     throw invalidBody([{ pointer: '/data', detail: 'holds NUL, which is not allowed in text' }]);
   // The limit holds for the delivered form of the data, not only for the body.
   if (!fits(data, maxBytes)) throw tooManyLines();
-  return { type, data };
+  return { type, key, data };
 }
 
 export function tooManyLines(): BrokerError {

@@ -6,6 +6,7 @@ import type { ChannelName } from '../events/channel-name.ts';
 import { EVERY_CHANNEL } from '../events/channel-pattern.ts';
 import { BrokerError } from '../events/errors.ts';
 import type { EventId, NewEvent } from '../events/event.ts';
+import { deletedEvent } from '../events/record.ts';
 import type { Appended, AppendOptions } from '../log/event-log.ts';
 import { acknowledgementOf, isReplayed, listOf } from './publish-answer.ts';
 import type { PublishAnswer } from './publish-answer.ts';
@@ -53,6 +54,8 @@ export interface UploadHead {
   readonly form: UploadForm;
   /** The type of each line. */
   readonly type: string | undefined;
+  /** The key of each event. */
+  readonly key: string | undefined;
   /** Whether the channel ends with the upload. */
   readonly end: boolean;
   readonly ifLast: EventId | undefined;
@@ -143,9 +146,12 @@ export class PublishAttempt {
 
   /** Publishes one event to several channels. @throws BrokerError as {@link publishList} does, and `too-many-channels` */
   async broadcast(broadcast: Broadcast, idempotencyKey: Header): Promise<PublishAnswer> {
-    const { channels, event, end, ifLast } = broadcast;
-    const events = event === undefined ? [] : [event];
-    const of = (channel: ChannelName): ChannelPublications => ({ channel, events, end, ifLast });
+    const { channels, event, deletedKey, end, ifLast } = broadcast;
+    const same = event === undefined ? [] : [event];
+    const of = (channel: ChannelName): ChannelPublications => {
+      const events = deletedKey === undefined ? same : [deletedEvent(channel, deletedKey)];
+      return { channel, events, end, ifLast };
+    };
     if (channels !== '*') {
       const lists = channels.map(of);
       return await this.publishList(
@@ -178,7 +184,7 @@ export class PublishAttempt {
    * Publishes an upload. The caller gives it the bytes, and waits for its result.
    * @throws BrokerError `forbidden`, `unauthorized` for a revoked token, `bad-request` for a wrong idempotency key
    */
-  upload({ channel, form, type, end, ifLast }: UploadHead, idempotencyKey: Header): Upload {
+  upload({ channel, form, type, key, end, ifLast }: UploadHead, idempotencyKey: Header): Upload {
     const access = this.#admitted();
     const refusal = this.#steps.refusalOf(access, channel) ?? faultOfIdempotencyKey(idempotencyKey);
     if (refusal !== undefined) throw refusal;
@@ -187,7 +193,7 @@ export class PublishAttempt {
     // The admission has counted one event.
     let counted = 1;
     const upload = new Upload({
-      parser: new UploadParser(form, type, maxBodyBytes),
+      parser: new UploadParser(form, { type, key }, maxBodyBytes),
       append: ({ events, firstPosition, ...page }) => {
         const condition = {
           idempotencyKey: idempotencyKey as string | undefined,

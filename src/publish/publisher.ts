@@ -24,8 +24,8 @@ import { Uploads } from './uploads.ts';
 
 export interface PublisherOptions {
   readonly log: Pick<EventLog, 'append' | 'checkKeys'>;
-  /** Says which events the log keeps of each channel. */
-  readonly policies: Pick<ChannelPolicies, 'historyOf'>;
+  /** Says which events the log keeps of each channel, and which of them get a key. */
+  readonly policies: Pick<ChannelPolicies, 'historyOf' | 'isLatest'>;
   readonly credentials: Pick<PublisherAccess, 'of' | 'known'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly limiter: Pick<PublishLimiter, 'count' | 'isOff'>;
@@ -87,7 +87,10 @@ export class Publisher {
       append: (channel, events, condition, span, answer) =>
         this.#append(channel, events, condition, span, answer),
       checkKeys: (channel, events, condition) =>
-        log.checkKeys(channel, events, { policy: policies.historyOf(channel), ...condition }),
+        log.checkKeys(channel, this.#keyed(channel, events), {
+          policy: policies.historyOf(channel),
+          ...condition,
+        }),
     };
   }
 
@@ -105,10 +108,10 @@ export class Publisher {
   }
 
   /** @throws BrokerError `invalid-body` with a pointer to each fault, `invalid-channel`, `invalid-event`, `body-too-large` */
-  read({ channel, type, end, bytes }: PublishBody): Publication | Broadcast {
-    return channel === undefined
-      ? this.#scanner.readBody(bytes)
-      : parseRawPublication(channel, type, bytes, this.#options.maxBodyBytes, end);
+  read(body: PublishBody): Publication | Broadcast {
+    return body.channel === undefined
+      ? this.#scanner.readBody(body.bytes)
+      : parseRawPublication(body.channel, body, this.#options.maxBodyBytes);
   }
 
   /** Reads a body of many events, in slices. @throws BrokerError by rejection, as {@link read} does */
@@ -144,6 +147,12 @@ export class Publisher {
     return this.#uploads.drain(window);
   }
 
+  /** Gives the empty key to events without a key, in a channel whose policy keeps the latest of them. */
+  #keyed(channel: ChannelName, events: readonly NewEvent[]): readonly NewEvent[] {
+    if (!this.#options.policies.isLatest(channel)) return events;
+    return events.map((event) => (event.key === undefined ? { ...event, key: '' } : event));
+  }
+
   /** @param answer makes the result, so that a plain publish takes one promise less */
   async #append<T>(
     channel: ChannelName,
@@ -165,7 +174,7 @@ export class Publisher {
     this.#inFlight++;
     try {
       const policy = policies.historyOf(channel);
-      const appended = await log.append(channel, events, { policy, ...condition });
+      const appended = await log.append(channel, this.#keyed(channel, events), { policy, ...condition });
       const last = appended.at(-1);
       if (last === undefined) throw new Error('the log gave no result for an event');
       result = last.replayed ? 'replayed' : 'ok';

@@ -17,6 +17,14 @@ interface ParsedEvent {
   readonly bytes: number;
 }
 
+/** What the events of an upload have in common. */
+export interface UploadFields {
+  /** The type of each line; undefined for SSE, which has the types itself. */
+  readonly type?: string | undefined;
+  /** The key of each event. */
+  readonly key?: string | undefined;
+}
+
 /** Reads the events of an upload as its bytes arrive. */
 export class UploadParser {
   readonly #next: () => ParsedEvent | undefined;
@@ -27,19 +35,16 @@ export class UploadParser {
   #held: ParsedEvent | undefined;
   #fault: BrokerError | undefined;
 
-  /**
-   * @param type the type of each line; undefined for SSE, which has the types itself
-   * @param maxBytes the limit for the data of an event in their delivered form
-   */
-  constructor(form: UploadForm, type: string | undefined, maxBytes: number) {
+  /** @param maxBytes the limit for the data of an event in their delivered form */
+  constructor(form: UploadForm, fields: UploadFields, maxBytes: number) {
     const isSse = form === 'event';
     this.#lines = new UploadLines(maxBytes, isSse, isSse ? MAX_FIELD_BYTES : 0);
-    const events = isSse ? new SseEvents(this.#lines, maxBytes) : undefined;
+    const events = isSse ? new SseEvents(this.#lines, fields.key, maxBytes) : undefined;
     this.#sse = events;
     const lines = this.#lines;
-    this.#next = events === undefined ? () => nextLine(lines, type, maxBytes) : () => events.next();
+    this.#next = events === undefined ? () => nextLine(lines, fields, maxBytes) : () => events.next();
     // An event of SSE that has no blank line behind it is incomplete, and is dropped.
-    this.#rest = events === undefined ? () => lastLine(lines, type, maxBytes) : () => dropRest(lines);
+    this.#rest = events === undefined ? () => lastLine(lines, fields, maxBytes) : () => dropRest(lines);
   }
 
   /** The memory of the bytes that were not read yet. More than 0 after {@link take}: there may be more to take. */
@@ -104,15 +109,15 @@ export class UploadParser {
   }
 }
 
-function nextLine(lines: UploadLines, type: string | undefined, maxBytes: number): ParsedEvent | undefined {
+function nextLine(lines: UploadLines, fields: UploadFields, maxBytes: number): ParsedEvent | undefined {
   for (let line = lines.next(); line !== undefined; line = lines.next())
-    if (line.length > 0) return eventOf(line, lines.number, type, maxBytes);
+    if (line.length > 0) return eventOf(line, lines.number, fields, maxBytes);
   return undefined;
 }
 
-function lastLine(lines: UploadLines, type: string | undefined, maxBytes: number): ParsedEvent | undefined {
+function lastLine(lines: UploadLines, fields: UploadFields, maxBytes: number): ParsedEvent | undefined {
   const line = lines.rest();
-  return line === undefined || line.length === 0 ? undefined : eventOf(line, lines.number, type, maxBytes);
+  return line === undefined || line.length === 0 ? undefined : eventOf(line, lines.number, fields, maxBytes);
 }
 
 /** Checks a line of SSE that has no end. */
@@ -122,10 +127,10 @@ function dropRest(lines: UploadLines): undefined {
 }
 
 /** The event of a line. A CR within the line is a line break of the data. */
-function eventOf(line: Buffer, number: number, type: string | undefined, maxBytes: number): ParsedEvent {
+function eventOf(line: Buffer, number: number, { type, key }: UploadFields, maxBytes: number): ParsedEvent {
   const data = decodeLine(line, number);
   if (!fits(data, maxBytes)) throw tooManyLines();
-  return { event: { type, data }, bytes: line.length };
+  return { event: { type, key, data }, bytes: line.length };
 }
 
 const COLON = 0x3a;
@@ -139,14 +144,16 @@ const MAX_FIELD_BYTES = BOM.length + Buffer.byteLength('data: ');
 /** Reads the events of a body in the form of SSE (HTML §9.2). Drops ids, reconnection times and comments. */
 class SseEvents {
   readonly #lines: UploadLines;
+  readonly #key: string | undefined;
   readonly #maxBytes: number;
   #type = '';
   #data: string[] = [];
   /** The bytes of the data in their delivered form. */
   #bytes = 0;
 
-  constructor(lines: UploadLines, maxBytes: number) {
+  constructor(lines: UploadLines, key: string | undefined, maxBytes: number) {
     this.#lines = lines;
+    this.#key = key;
     this.#maxBytes = maxBytes;
   }
 
@@ -200,6 +207,7 @@ class SseEvents {
     if (type.startsWith('sluice:')) return undefined;
     const fault = type === '' ? undefined : EventType.safeParse(type).error?.issues[0]?.message;
     if (fault !== undefined) throw faultyLine(this.#lines.number, `ends an event whose type ${fault}`);
-    return { event: { type: type === '' ? undefined : type, data: data.join('\n') }, bytes };
+    const event = { type: type === '' ? undefined : type, key: this.#key, data: data.join('\n') };
+    return { event, bytes };
   }
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { CHANNEL_NAME_SCHEMA } from '../events/channel-name.ts';
 import type { BrokerErrorCode } from '../events/errors.ts';
-import { EventType, IDEMPOTENCY_KEY, PublicationBody, WITHOUT_NUL } from '../publish/publication.ts';
-import { CHANNEL_PARAMETER, EVENT_ID_SCHEMA } from '../http/api/channel-schemas.ts';
+import { IDEMPOTENCY_KEY, PublicationBody } from '../publish/publication.ts';
+import { EVENT_ID_SCHEMA } from '../http/api/channel-schemas.ts';
 import { EVENT_ID } from '../events/event.ts';
 import { MAX_PUBLICATIONS } from '../publish/publication-list.ts';
 import { jsonSchemaOf, textOf } from '../http/api/json-schema.ts';
@@ -11,7 +11,7 @@ import { TAGS } from '../http/api/operation.ts';
 import type { Operation, Parameter } from '../http/api/operation.ts';
 import { OF_A_BODY, problemExample } from '../http/api/problem-answers.ts';
 
-const Acknowledgement = z.object({
+export const Acknowledgement = z.object({
   channel: z.string().meta(CHANNEL_NAME_SCHEMA),
   id: z.string().meta(EVENT_ID_SCHEMA),
 });
@@ -25,16 +25,7 @@ const BroadcastAcknowledgement = z.object({
   complete: z.boolean().meta({ description: 'False when a replica did not say which channels it has.' }),
 });
 
-const UploadId = z.union([z.string().meta(EVENT_ID_SCHEMA), z.null()]);
-
-const UploadAcknowledgement = z.object({
-  channel: z.string().meta(CHANNEL_NAME_SCHEMA),
-  published: z.int().min(0),
-  first: UploadId.meta({ description: 'The id of the first event; null without events.' }),
-  last: UploadId.meta({ description: 'The id of the last event; null without events.' }),
-});
-
-const IDEMPOTENCY_KEY_PARAMETER: Parameter = {
+export const IDEMPOTENCY_KEY_PARAMETER: Parameter = {
   name: 'Idempotency-Key',
   in: 'header',
   description:
@@ -42,7 +33,7 @@ const IDEMPOTENCY_KEY_PARAMETER: Parameter = {
   schema: textOf(IDEMPOTENCY_KEY),
 };
 
-const IF_MATCH_PARAMETER: Parameter = {
+export const IF_MATCH_PARAMETER: Parameter = {
   name: 'If-Match',
   in: 'header',
   description:
@@ -53,12 +44,12 @@ const IF_MATCH_PARAMETER: Parameter = {
   },
 };
 
-function answersOf(description: string, content: JsonSchema): Operation['answers'] {
+export function answersOf(description: string, content: JsonSchema): Operation['answers'] {
   const headers = ['Idempotent-Replayed', 'RateLimit', 'RateLimit-Policy'] as const;
   return { 200: { description, headers, content: { mediaType: 'application/json', schema: content } } };
 }
 
-const REFUSALS: readonly BrokerErrorCode[] = [
+export const REFUSALS: readonly BrokerErrorCode[] = [
   ...OF_A_BODY,
   'invalid-channel',
   'channel-ended',
@@ -68,7 +59,7 @@ const REFUSALS: readonly BrokerErrorCode[] = [
   'log-full',
 ];
 
-const acknowledged = (channel: string): z.infer<typeof Acknowledgement> => ({
+export const acknowledged = (channel: string): z.infer<typeof Acknowledgement> => ({
   channel,
   id: '1763596800000-0',
 });
@@ -79,8 +70,17 @@ const { channels: _channels, ...listFields } = ONE.properties;
 /** What JSON Schema can say about several fields of a publication together. */
 const BETWEEN_FIELDS: JsonSchema = {
   anyOf: [
-    { required: ['data'] },
-    { required: ['close'], properties: { close: { const: true } }, not: { required: ['event'] } },
+    { required: ['data'], properties: { delete: { const: false } } },
+    {
+      required: ['close'],
+      properties: { close: { const: true }, delete: { const: false } },
+      not: { anyOf: [{ required: ['event'] }, { required: ['key'] }] },
+    },
+    {
+      required: ['key', 'delete'],
+      properties: { delete: { const: true } },
+      not: { anyOf: [{ required: ['data'] }, { required: ['event'] }] },
+    },
   ],
 };
 const PUBLICATION_SCHEMA: JsonSchema = {
@@ -143,6 +143,20 @@ export const PUBLISH: Operation = {
       answer: acknowledged('orders.42'),
     },
     {
+      name: 'keyed',
+      summary: 'The newest value of a key',
+      body: { channel: 'prices', key: 'SLU', data: { price: 12 } },
+      status: 200,
+      answer: acknowledged('prices'),
+    },
+    {
+      name: 'deleted',
+      summary: 'Make the channel forget a key',
+      body: { channel: 'prices', key: 'SLU', delete: true },
+      status: 200,
+      answer: acknowledged('prices'),
+    },
+    {
       name: 'channels',
       summary: 'The same event to several channels',
       body: { channels: ['news', 'news.de'], data: 'hello' },
@@ -184,106 +198,4 @@ export const PUBLISH: Operation = {
       answer: problemExample('unauthorized', 'This needs Authorization: Bearer <publish key or token>.'),
     },
   ],
-};
-
-/** `POST /publish/:channel` */
-export const PUBLISH_RAW: Operation = {
-  id: 'publishRaw',
-  tag: TAGS.publishing,
-  summary: 'Publish the body as an event',
-  description:
-    'The body is one event, or, with `each`, an upload of many. A query parameter that is not listed, or comes twice, is a 400.',
-  credentials: ['publishKey', 'token'],
-  parameters: [
-    CHANNEL_PARAMETER,
-    {
-      name: 'event',
-      in: 'query',
-      description: 'Not together with `each=event`.',
-      schema: jsonSchemaOf(EventType),
-    },
-    {
-      name: 'each',
-      in: 'query',
-      description:
-        'The body is an upload of any length, and is published as it arrives. `line`: each line is an event; empty lines are skipped. `event`: the body is SSE, and its events are published with their types and data; their ids and those of the type `sluice:…` are dropped. The upload may be silent for 60 s. Each event may be as large as `SLUICE_MAX_BODY_BYTES`.',
-      schema: { enum: ['line', 'event'] },
-    },
-    {
-      name: 'close',
-      in: 'query',
-      description:
-        'True: the channel ends after the event, or after an upload that arrived completely. With an empty body and without `event`, the channel ends without an event.',
-      schema: { enum: ['true', 'false'] },
-    },
-    IDEMPOTENCY_KEY_PARAMETER,
-    IF_MATCH_PARAMETER,
-  ],
-  body: {
-    description:
-      'Any text in UTF-8. The broker ignores its content type and delivers it unchanged. A body with NUL, or a body that is not UTF-8, is a 400. Without a body the data is empty. `SLUICE_MAX_BODY_BYTES` limits the body and also the delivered form, in which each line after the first takes 6 bytes more.',
-    required: false,
-    mediaType: '*/*',
-    schema: { type: 'string', ...WITHOUT_NUL },
-  },
-  answers: answersOf(
-    'The event, or the whole upload, is in the log. Every subscriber on every replica will get it, now or later.',
-    { anyOf: [Acknowledgement, UploadAcknowledgement].map((one) => jsonSchemaOf(one)) },
-  ),
-  refusals: ['invalid-event', 'invalid-query', ...REFUSALS],
-  examples: [
-    {
-      name: 'text',
-      summary: 'Text',
-      parameters: { channel: 'news' },
-      body: 'hello',
-      status: 200,
-      answer: acknowledged('news'),
-    },
-    {
-      name: 'typed',
-      summary: 'JSON text with a type',
-      parameters: { channel: 'orders.42', event: 'created', 'Idempotency-Key': 'order-42-created-again' },
-      body: '{"total":12}',
-      status: 200,
-      answer: acknowledged('orders.42'),
-    },
-    {
-      name: 'lines',
-      summary: 'An upload, each line of which is an event',
-      parameters: { channel: 'answers.2', each: 'line' },
-      body: 'Hello\n world\n',
-      status: 200,
-      answer: { channel: 'answers.2', published: 2, first: '1763596800000-0', last: '1763596800000-1' },
-    },
-    {
-      name: 'nul',
-      summary: 'A character that is not allowed in text',
-      parameters: { channel: 'news' },
-      body: 'cut\u0000here',
-      status: 400,
-      answer: problemExample('invalid-body', 'data holds NUL, which is not allowed in text.', [
-        { pointer: '/data', detail: 'holds NUL, which is not allowed in text' },
-      ]),
-    },
-    {
-      name: 'invalidChannel',
-      summary: 'A channel name with a character that is not allowed',
-      parameters: { channel: 'orders,42' },
-      body: 'hello',
-      status: 400,
-      answer: problemExample(
-        'invalid-channel',
-        'The channel name holds "," (U+002C) at position 7; allowed are A-Z a-z 0-9 . _ : ~ -',
-      ),
-    },
-  ],
-};
-
-/** `curl -T` sends PUT. */
-export const PUBLISH_PUT: Operation = {
-  ...PUBLISH_RAW,
-  id: 'publishPut',
-  summary: 'Publish the body as an event, or an upload, with PUT',
-  description: 'The same as with POST, for programs such as `curl -T` that send uploads with PUT.',
 };

@@ -13,7 +13,8 @@ import type { ListForm } from '../publish/publication-list.ts';
 import type { PublishAnswer } from '../publish/publish-answer.ts';
 import type { PublishAttempt } from '../publish/publish-attempt.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import { PUBLISH, PUBLISH_PUT, PUBLISH_RAW } from './publish-operations.ts';
+import { PUBLISH } from './publish-operations.ts';
+import { PUBLISH_PUT, PUBLISH_RAW } from './publish-raw-operations.ts';
 import { readPublishQuery } from './publish-query.ts';
 import { UPLOAD_SILENCE_MS, publishUpload } from './publish-upload.ts';
 import { clientAddress } from '../http/client-address.ts';
@@ -64,13 +65,13 @@ export async function publishRoutes(
 
   const publishRaw = async (request: RawRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const channel = parseChannelName(request.params.channel);
-    const { type, end, form } = readPublishQuery(request.url, request.query);
+    const { type, key, end, form } = readPublishQuery(request.url, request.query);
     if (form === undefined)
-      return await requests.publish(request, reply, { channel, type, end, bytes: request.body });
+      return await requests.publish(request, reply, { channel, type, key, end, bytes: request.body });
     checkEventType(type);
     const attempt = requests.attemptOf(request);
     const ifLast = conditionOf(request.headers['if-match']);
-    const head = { channel, type, end, form, ifLast };
+    const head = { channel, type, key, end, form, ifLast };
     const result = await requests.inOrder(request, () =>
       publishUpload(request, reply, { attempt, head, silence: uploadSilence }),
     );

@@ -28,7 +28,7 @@ function list(text: string, form: ListForm): void {
 }
 
 function upload(text: string, form: UploadForm, chunk: number): void {
-  const parser = new UploadParser(form, undefined, MAX_BYTES);
+  const parser = new UploadParser(form, {}, MAX_BYTES);
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += chunk) {
     parser.push(bytes.subarray(at, at + chunk));

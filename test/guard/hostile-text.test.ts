@@ -197,10 +197,16 @@ const READERS: Readers = {
   'a name of a channel': [HEAD, parseChannelName],
   'a pattern of channels': [HEAD, parseChannelPattern],
   'an event id': [HEAD, parseEventId],
-  'a type of events': [HEAD, (text) => parseRawPublication(news, text, undefined, MAX_BYTES)],
+  'a type of events': [
+    HEAD,
+    (text) => parseRawPublication(news, { type: text, bytes: undefined }, MAX_BYTES),
+  ],
   'a line of the log': [HEAD, (text) => logger.info(text)],
   'a token in the log': [HEAD, (text) => logger.info(`/events/a?token=${text} eyJ${text}`)],
-  'a raw body': [MAX_BYTES / 8, (text) => parseRawPublication(news, undefined, Buffer.from(text), MAX_BYTES)],
+  'a raw body': [
+    MAX_BYTES / 8,
+    (text) => parseRawPublication(news, { type: undefined, bytes: Buffer.from(text) }, MAX_BYTES),
+  ],
   'a JSON body': [MAX_BYTES / 8, publication],
   'data that are a string': [MAX_BYTES / 8, (text) => data(`"${text}"`)],
   'data that are a string of that': [MAX_BYTES / 8, (text) => data(JSON.stringify(text))],

@@ -56,7 +56,7 @@ beforeEach(async () => {
       },
       checkKeys: () => Promise.resolve(),
     },
-    policies: { historyOf: () => ({ size: 1, ttl: 1 }) },
+    policies: { historyOf: () => ({ size: 1, ttl: 1 }), isLatest: () => false },
     credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
     revocations: { refuses: () => false },
     limiter: { isOff: true, count: () => undefined },

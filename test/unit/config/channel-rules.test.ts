@@ -24,6 +24,7 @@ const numbered = (count: number): object[] => Array.from({ length: count }, (_, 
 
 describe('a message points at the fault in SLUICE_CHANNELS', () => {
   const PATTERN = 'expected a channel name, a prefix followed by *, or *.';
+  const KEYS = 'expected a whole number from 1 to 10000.';
   const SIZE = 'expected a whole number from 0 to 10000000.';
 
   test.each([
@@ -36,6 +37,11 @@ describe('a message points at the fault in SLUICE_CHANNELS', () => {
     ['a slash', [{ match: 'a/b' }], `/0/match is "a/b"; ${PATTERN}`],
     ['a long pattern', [{ match: 'x'.repeat(201) }], `/0/match is "${'x'.repeat(59)}…; ${PATTERN}`],
     ['public as text', [{ match: 'a', public: 'yes' }], '/0/public is "yes"; expected true or false.'],
+    ['latest as a number', [{ match: 'a', latest: 1 }], '/0/latest is 1; expected true or false.'],
+    ['no keys', [{ match: 'a', keys: 0 }], `/0/keys is 0; ${KEYS}`],
+    ['half a key', [{ match: 'a', keys: 0.5 }], `/0/keys is 0.5; ${KEYS}`],
+    ['too many keys', [{ match: 'a', keys: 10_001 }], `/0/keys is 10001; ${KEYS}`],
+    ['keys as text', [{ match: 'a', keys: '5' }], `/0/keys is "5"; ${KEYS}`],
   ])('%s', (_what, rules, expected) => {
     const [problem = '', ...more] = problemsOfRules(rules);
     expect(more).toEqual([]);
@@ -71,10 +77,10 @@ describe('a message points at the fault in SLUICE_CHANNELS', () => {
   });
 
   test('an unknown member of a rule, by its pointer (RFC 6901)', () => {
-    const rules = [{ match: 'a' }, { match: 'b', latest: true, 'keys/~': 1 }];
+    const rules = [{ match: 'a' }, { match: 'b', latest: true, keys: 1, key: 1, 'keys/~': 1 }];
     expect(problemsOfRules(rules)).toEqual([
-      'SLUICE_CHANNELS: /1/latest is not known; the members here are match, history and public.',
-      'SLUICE_CHANNELS: /1/keys~1~0 is not known; the members here are match, history and public.',
+      'SLUICE_CHANNELS: /1/key is not known; the members here are match, history, public, latest and keys.',
+      'SLUICE_CHANNELS: /1/keys~1~0 is not known; the members here are match, history, public, latest and keys.',
     ]);
   });
 

@@ -34,6 +34,14 @@ test('a rule makes a channel public or private, whatever the setting for all cha
   expect(policyOf('other', [rule('*', {}, true)])[2]).toBe(true);
 });
 
+test('`latest` and `keys` come from a rule alone', () => {
+  const match = 'a' as ChannelPattern;
+  const policies = new ChannelPolicies([{ ...rule('a', {}), match, latest: true, keys: 5 }], DEFAULTS);
+  const channels = ['a', 'b'].map(parseChannelName);
+  expect(channels.map((channel) => policies.isLatest(channel))).toEqual([true, false]);
+  expect(channels.map((channel) => policies.historyOf(channel).keys)).toEqual([5, undefined]);
+});
+
 test('the first rule that matches decides alone; a later one adds nothing', () => {
   const rules = [
     rule('a.b', { size: 1 }),

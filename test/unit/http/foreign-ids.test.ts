@@ -40,7 +40,7 @@ function publisherOf(id: EventId): Publisher {
   const guard = new CredentialGuard({ attempts, onFailed: () => undefined, onTooMany: () => undefined });
   return new Publisher({
     log: { append: () => Promise.resolve([{ id, replayed: true }]), checkKeys: () => Promise.resolve() },
-    policies: { historyOf: () => ({ size: 1, ttl: 1 }) },
+    policies: { historyOf: () => ({ size: 1, ttl: 1 }), isLatest: () => false },
     credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
     revocations: { refuses: () => false },
     limiter: { isOff: true, count: () => undefined },

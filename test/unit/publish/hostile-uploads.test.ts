@@ -15,7 +15,7 @@ function upload(form: UploadForm, more: Partial<UploadOptions> = {}) {
   const pages: Page[] = [];
   let turns = 0;
   const started = new Upload({
-    parser: new UploadParser(form, undefined, 1_000_000),
+    parser: new UploadParser(form, {}, 1_000_000),
     append: async (page) => {
       pages.push(page);
       return page.events.map((_event, i) => ({

@@ -33,7 +33,7 @@ function resultOf<T>(attempt: () => T): T | BrokerError {
 }
 
 const readRaw = (type: string | undefined, body: Buffer | undefined): Publication =>
-  parseRawPublication(channel, type, body, MAX_BYTES);
+  parseRawPublication(channel, { type, bytes: body }, MAX_BYTES);
 
 function publish(publication: object): Publication {
   return read(JSON.stringify(publication));
@@ -138,7 +138,14 @@ describe('reading ends in a publication or in a BrokerError, for', () => {
 
   test('any values in the known fields', () => {
     const value = fc.option(fc.jsonValue({ stringUnit: 'binary' }), { nil: undefined });
-    const record = fc.record({ channel: fc.oneof(value, fc.constant('news')), event: value, data: value });
+    const record = fc.record({
+      channel: fc.oneof(value, fc.constant('news')),
+      event: value,
+      data: value,
+      key: fc.oneof(value, fc.constant('k')),
+      delete: fc.oneof(value, fc.boolean()),
+      close: fc.option(fc.boolean(), { nil: undefined }),
+    });
     fc.assert(
       fc.property(record, (publication) => {
         expect(codes).toContain(codeOf(() => publish(publication)));
@@ -228,6 +235,50 @@ test('every fault has a pointer, and is listed once', () => {
     ]);
     expect(message).toMatch(/\.$/);
   }
+});
+
+describe('a key', () => {
+  test.each([
+    ['of one character', { data: 1, key: '!' }, { key: '!', data: '1' }],
+    ['of 200 characters', { data: '', key: '~'.repeat(200) }, { key: '~'.repeat(200), data: '' }],
+    ['beside a type', { data: '', event: 'a', key: 'k' }, { type: 'a', key: 'k', data: '' }],
+    ['that is not deleted', { data: '', key: 'k', delete: false }, { key: 'k', data: '' }],
+    [
+      'that is deleted',
+      { key: '"', delete: true },
+      { type: 'sluice:deleted', key: '"', data: String.raw`{"channel":"news","key":"\""}` },
+    ],
+  ])('%s', (_what, fields, event) => {
+    expect(publish({ channel, ...fields })).toEqual({ channel, event, end: false });
+  });
+
+  test.each([
+    ['is empty', { data: '', key: '' }, ['/key']],
+    ['has 201 characters', { data: '', key: 'k'.repeat(201) }, ['/key']],
+    ['has a line break', { data: '', key: 'a\nb' }, ['/key']],
+    ['has a blank', { data: '', key: 'a b' }, ['/key']],
+    ['has a character beyond ASCII', { data: '', key: 'é' }, ['/key']],
+    ['is no text', { data: '', key: 7 }, ['/key']],
+    ['has no data', { key: 'k' }, ['/data']],
+    ['has no data at the end of the channel', { key: 'k', close: true }, ['/data']],
+    ['is missing where it is deleted', { delete: true }, ['/key']],
+    ['is deleted with data', { data: '', key: 'k', delete: true }, ['/delete']],
+    ['is deleted with a type', { event: 'a', key: 'k', delete: true }, ['/delete']],
+    ['is deleted by a text', { key: 'k', delete: 'yes' }, ['/data', '/delete']],
+  ])('is refused when it %s', (_what, fields, pointers) => {
+    const error = resultOf(() => publish({ channel, ...fields }));
+    expect((error as BrokerError).faults.map(({ pointer }) => pointer)).toEqual(pointers);
+  });
+
+  test('may be deleted with the last event of the channel, and in several channels', () => {
+    expect(publish({ channel, key: 'k', delete: true, close: true }).end).toBe(true);
+    const body = Buffer.from('{"channels":["a","b"],"key":"k","delete":true}');
+    expect(parsePublication(body, MAX_BYTES)).toEqual({
+      channels: ['a', 'b'],
+      deletedKey: 'k',
+      end: false,
+    });
+  });
 });
 
 test('whether data fit into a limit as delivered is known without encoding them', () => {

@@ -19,13 +19,13 @@ interface Fixture {
   readonly publish: (idempotencyKey?: string) => Promise<PublishAnswer>;
 }
 
-function over(append: EventLog['append']): Fixture {
+function over(append: EventLog['append'], isLatest = false): Fixture {
   const attempts = new FailedAttempts({ limit: Infinity, window: 0 });
   const guard = new CredentialGuard({ attempts, onFailed: () => undefined, onTooMany: () => undefined });
   const results: PublishResult[] = [];
   const publisher = new Publisher({
     log: { append, checkKeys: () => Promise.resolve() },
-    policies: { historyOf: () => POLICY },
+    policies: { historyOf: () => POLICY, isLatest: () => isLatest },
     credentials: new PublisherAccess({ keys: new PublishKeys(['key']), verifier: undefined, guard }),
     revocations: { refuses: () => false },
     limiter: { isOff: true, count: () => undefined },
@@ -58,6 +58,16 @@ test("the log gets the event as it came, with the channel's history policy", asy
   expect(await publish('k')).toEqual({ json: '{"channel":"news","id":"5-0"}', replayed: true });
   expect(calls[0]).toEqual(['news', [{ type: 'a', data: 'x' }], { policy: POLICY, idempotencyKey: 'k' }]);
   expect(results).toEqual(['ok', 'replayed']);
+});
+
+test('with the policy `latest`, an event without a key gets the empty one', async () => {
+  const appended: unknown[] = [];
+  const { publish } = over(async (_channel, events) => {
+    appended.push(...events);
+    return [{ id: ID, replayed: false }];
+  }, true);
+  await publish();
+  expect(appended).toEqual([{ type: 'a', key: '', data: 'x' }]);
 });
 
 test.each([

@@ -19,7 +19,7 @@ function parse(
   chunks: readonly Buffer[],
   { complete = true, maxBytes = MAX_BYTES } = {},
 ): Parsed {
-  const parser = new UploadParser(form, undefined, maxBytes);
+  const parser = new UploadParser(form, {}, maxBytes);
   const events: NewEvent[] = [];
   const take = (some: readonly NewEvent[]): boolean => {
     events.push(...some);
@@ -101,7 +101,7 @@ describe('lines', () => {
   });
 
   test('a page has at most 256 events and 1 MiB of data, or one larger event', () => {
-    const parser = new UploadParser('line', undefined, 3 * 1024 ** 2);
+    const parser = new UploadParser('line', {}, 3 * 1024 ** 2);
     const large = 'x'.repeat(2 * 1024 ** 2);
     const half = 'y'.repeat(600 * 1024);
     parser.push(Buffer.from(`${'a\n'.repeat(300)}${half}\n${half}\n${large}\nb\n`));

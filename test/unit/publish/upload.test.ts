@@ -21,7 +21,7 @@ class Fixture {
 
   constructor({ end = false, refusal = undefined as BrokerError | undefined } = {}) {
     this.upload = new Upload({
-      parser: new UploadParser('line', undefined, 1_000_000),
+      parser: new UploadParser('line', {}, 1_000_000),
       append: ({ events, firstPosition, end: ends }) => {
         const { promise, resolve, reject } = Promise.withResolvers<readonly Appended[]>();
         this.appends.push({
