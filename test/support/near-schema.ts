@@ -32,11 +32,24 @@ function nearType(schema: Schema): fc.Arbitrary<unknown> {
   }
 }
 
-/** Each field may be missing, and an unknown field may be present. */
-function nearObject({ properties }: Schema): fc.Arbitrary<unknown> {
-  const fields = Object.entries(properties as Record<string, Schema>).map(
-    ([name, field]) => [name, nearSchema(field)] as const,
+/** Each field may be missing, and an unknown field may be present. Often there are only the fields that the schema requires, and one more. */
+function nearObject(schema: Schema): fc.Arbitrary<unknown> {
+  const fields = Object.fromEntries(
+    Object.entries(schema['properties'] as Record<string, Schema>).map(([name, field]) => [
+      name,
+      nearSchema(field),
+    ]),
   );
+  const small = requiredTogether(schema).flatMap((required) =>
+    Object.keys(fields).map((other) => {
+      const some = [...new Set([...required, other])].flatMap((name) => {
+        const field = fields[name];
+        return field === undefined ? [] : [[name, field] as const];
+      });
+      return fc.record(Object.fromEntries(some));
+    }),
+  );
+  const records = fc.oneof(fc.record(fields, { requiredKeys: [] }), fc.oneof(...small));
   const stranger = fc.oneof(
     { weight: 8, arbitrary: fc.constant({}) },
     {
@@ -45,8 +58,16 @@ function nearObject({ properties }: Schema): fc.Arbitrary<unknown> {
     },
   );
   return fc
-    .tuple(fc.record(Object.fromEntries(fields), { requiredKeys: [] }), stranger)
+    .tuple(records, stranger)
     .map(([known, strange]) => Object.fromEntries([...Object.entries(strange), ...Object.entries(known)]));
+}
+
+/** The names of the required fields, for each choice of a schema in `anyOf` and `oneOf`. */
+function requiredTogether({ required = [], anyOf = [{}], oneOf = [{}] }: Schema): string[][] {
+  const namesOf = (schema: Schema): readonly string[] => (schema['required'] ?? []) as readonly string[];
+  return (anyOf as Schema[]).flatMap((any) =>
+    (oneOf as Schema[]).map((one) => [...(required as string[]), ...namesOf(any), ...namesOf(one)]),
+  );
 }
 
 function nearArray({ items, maxItems }: Schema): fc.Arbitrary<unknown> {
