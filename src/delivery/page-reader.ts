@@ -3,6 +3,7 @@ import type { EventLog } from '../log/event-log.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import { KEPT_FOR_MS, KeptPages } from './kept-pages.ts';
+import { LatestReader } from './latest-reader.ts';
 import { SharedPage } from './shared-page.ts';
 import { PatientReads } from './patient-reads.ts';
 import type { RecentBudget } from './recent-events.ts';
@@ -51,6 +52,8 @@ interface Question {
  * before all that is kept, or beyond the tail, cost one read. A read that fails is repeated until the log answers.
  */
 export class PageReader implements FairTask {
+  /** Reads the channel's state. */
+  readonly latest: LatestReader;
   readonly #options: PageReaderOptions;
   readonly #reads: PatientReads;
   readonly #kept: KeptPages;
@@ -69,6 +72,7 @@ export class PageReader implements FairTask {
 
   constructor(options: PageReaderOptions) {
     this.#options = options;
+    this.latest = new LatestReader(options);
     this.#reads = new PatientReads((error) => {
       options.onFailed(error);
       for (const { consumers } of this.#questions.values()) {
@@ -121,14 +125,16 @@ export class PageReader implements FairTask {
     };
   }
 
-  /** Drops all kept pages, also those of reads under way: these are read again. */
+  /** Drops all kept pages, also those of reads under way: these are read again. The same goes for the state. */
   forget(): void {
+    this.latest.forget();
     this.#forgotten++;
     this.#kept.forget();
     this.#latest = undefined;
   }
 
   stop(): void {
+    this.latest.stop();
     this.#reads.stop();
     this.#questions.clear();
     this.#rewinds.clear();

@@ -2,7 +2,7 @@ import type { Channel } from './channel.ts';
 import type { Start } from '../events/cursor.ts';
 import { BrokerError } from '../events/errors.ts';
 import type { EventRun } from '../events/event-run.ts';
-import { ORIGIN, compareEventIds, eventTime, lastIdBefore } from '../events/event.ts';
+import { ORIGIN } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
@@ -10,6 +10,9 @@ import type { SharedPage } from './shared-page.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
 import type { Sink } from './sink.ts';
+import { isLoss, needsLog, positionOf, wantsState } from './start-rules.ts';
+import { StateWalk } from './state-walk.ts';
+import type { Loss, StateOwner } from './state-walk.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** docs/architecture.md has a table of the states and of what each waits for. */
@@ -25,6 +28,8 @@ type Step =
   | { readonly do: 'await-log'; readonly withdraw: Withdraw }
   /** Write the page that the log has given. */
   | { readonly do: 'deliver'; readonly page: SharedPage }
+  /** Write the next part of the channel's state, once the log has given it. */
+  | { readonly do: 'write-state'; readonly walk: StateWalk }
   /** Does the same as `advance`, after the log has returned no events after the position. */
   | { readonly do: 'advance-from-end' };
 
@@ -36,8 +41,11 @@ const ADVANCE_FROM_END: Step = { do: 'advance-from-end' };
  * One subscriber of one channel, either catching up or live. While it catches up, it reads pages at the pace of its
  * socket. While it is live, the channel gives it what arrives. Joining, resuming, a lost announcement, a restarted log
  * and a slow reader are all one move: back to catching up from {@link position}.
+ *
+ * A subscriber that wants the channel's state gets it first, and again after each gap. It then catches up from the tail that the
+ * channel had when the state was read.
  */
-export class Subscription implements Subscriber, PageConsumer, RewindConsumer, FairTask {
+export class Subscription implements Subscriber, PageConsumer, RewindConsumer, StateOwner, FairTask {
   position: EventId = ORIGIN;
   arrivedAt = 0;
   liveIndex = -1;
@@ -49,6 +57,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   #step: Step = BEGIN;
   /** Where to begin. Undefined once the first events from there are written, or there were none. */
   #start: Start | undefined;
+  readonly #wantsState: boolean;
   /** Whether the next step is in the loop's queue. */
   #queued = false;
   #readyWritten = false;
@@ -59,6 +68,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   constructor(channel: Channel, start: Start, sink: Sink, loop: FairLoop, instruments: Instruments) {
     this.#channel = channel;
     this.#start = start;
+    this.#wantsState = wantsState(start);
     this.#sink = sink;
     this.#loop = loop;
     this.#instruments = instruments;
@@ -85,6 +95,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     if (this.#step.do === 'await-log') this.#step.withdraw();
+    if (this.#step.do === 'write-state') this.#step.walk.end();
     this.#step = ADVANCE;
     this.#channel.remove(this);
   }
@@ -119,10 +130,26 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     this.schedule();
   }
 
+  leadsOnFrom(tail: EventId): boolean {
+    return this.#channel.recentAfter(tail, this.arrivedAt) !== undefined;
+  }
+
   onRewound(after: EventId): void {
     this.#step = ADVANCE;
     this.position = after;
     this.schedule();
+  }
+
+  writeRun(run: EventRun): void {
+    this.#start = undefined;
+    this.position = run.to;
+    this.#sink.deliver(run);
+    this.#instruments.replayed(run.events.length);
+  }
+
+  writeGap(after: EventId | null, before: EventId | null): void {
+    this.#instruments.gap();
+    this.#sink.gap({ channel: this.#channel.name, after, before }, this.position);
   }
 
   /** The reason is written in a later step, because thousands of subscribers may wait for the same log. */
@@ -136,6 +163,10 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
 
   get #hasEnded(): boolean {
     return this.#state === 'ended';
+  }
+
+  get #isAdvancing(): boolean {
+    return this.#step.do === 'advance' || this.#step.do === 'advance-from-end';
   }
 
   /** To be asked again after each call to the sink: the owner may end the subscription inside of the call. */
@@ -158,7 +189,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     this.#state = 'catching-up';
     if (this.#step.do === 'begin' && !this.#begin()) return false;
     if (this.#step.do === 'deliver') this.#deliver(this.#step.page);
-    if (this.#canWrite) this.#advance();
+    if (this.#step.do === 'write-state') this.#writeState(this.#step.walk);
+    if (this.#isAdvancing && this.#canWrite) this.#advance();
     return false;
   }
 
@@ -174,10 +206,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     }
     this.#start = undefined;
     this.#step = ADVANCE;
-    this.position = run.to;
     if (run.events.length > 0) {
-      this.#sink.deliver(run);
-      this.#instruments.replayed(run.events.length);
+      this.writeRun(run);
       if (!this.#canWrite) return;
     }
     // The channel has more events than fit in one run.
@@ -215,31 +245,15 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   /** Turns the start into a position. Returns false when only the log can give it, and asks the log. */
   #begin(): boolean {
     const start = this.#start ?? { from: 'tail' };
-    const tail = this.#channel.position;
     this.#step = ADVANCE;
-    switch (start.from) {
-      case 'tail':
-        this.position = tail;
-        return true;
-      case 'unreadable':
-        this.position = tail;
-        this.#writeGap(null, null);
-        return true;
-      case 'id':
-        this.position = start.id;
-        return true;
-      case 'earliest':
-        this.position = ORIGIN;
-        return true;
-      case 'time': {
-        const before = lastIdBefore(start.ms);
-        this.position = compareEventIds(before, tail) < 0 ? before : tail;
-        return true;
-      }
-      case 'last':
-        this.#step = { do: 'await-log', withdraw: this.#channel.reader.rewind(start.count, this) };
-        return false;
+    this.position = positionOf(start, this.#channel.position) ?? this.position;
+    if (start.from === 'last') {
+      this.#step = { do: 'await-log', withdraw: this.#channel.reader.rewind(start.count, this) };
+      return false;
     }
+    if (start.from === 'state') this.#beginState();
+    else if (start.from === 'unreadable') this.#lose(null, null);
+    return this.#isAdvancing;
   }
 
   #deliver(page: SharedPage): void {
@@ -250,8 +264,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
     const [first] = events;
     if (!complete && isLoss(first?.prev ?? tail, start)) {
       const sawNothing = start?.from === 'time' || start?.from === 'earliest';
-      this.#writeGap(sawNothing ? null : this.position, first?.id ?? null);
-      if (this.#hasEnded) return;
+      this.#lose(sawNothing ? null : this.position, first?.id ?? null);
+      if (this.#hasEnded || this.#wantsState) return;
     }
     if (first === undefined) {
       if (!complete) this.position = tail;
@@ -260,33 +274,25 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
       return;
     }
     this.#step = ADVANCE;
-    this.position = run.to;
-    this.#sink.deliver(run);
-    this.#instruments.replayed(events.length);
+    this.writeRun(run);
     this.#channel.offer(page);
   }
 
-  #writeGap(after: EventId | null, before: EventId | null): void {
-    this.#instruments.gap();
-    this.#sink.gap({ channel: this.#channel.name, after, before }, this.position);
+  /** Events are missing after `after`. The sink gets a gap, at once or with the channel's state. */
+  #lose(after: EventId | null, before: EventId | null): void {
+    if (this.#wantsState) this.#beginState({ after });
+    else this.writeGap(after, before);
   }
-}
 
-/**
- * Whether the log has to be asked which id this start means. A reader whose stream ends before the answer has no cursor
- * yet, and has to send the same request again. An id made up for it could cause a gap.
- */
-function needsLog(start: Start | undefined): boolean {
-  return start?.from === 'time' || start?.from === 'last' || start?.from === 'earliest';
-}
+  #beginState(loss?: Loss): void {
+    this.#step = { do: 'write-state', walk: new StateWalk(this.#channel.reader.latest, this, loss) };
+  }
 
-/**
- * Whether an incomplete page means that a subscriber with this start misses an event.
- * @param missing the newest event before the page, which the log has dropped
- */
-function isLoss(missing: EventId, start: Start | undefined): boolean {
-  // `last` means kept events. Events that were dropped before the read are no loss.
-  if (start?.from === 'last') return false;
-  if (start?.from !== 'time') return true;
-  return missing !== ORIGIN && eventTime(missing) >= start.ms;
+  #writeState(walk: StateWalk): void {
+    const upTo = walk.step();
+    if (upTo === undefined) return;
+    this.#start = undefined;
+    this.#step = ADVANCE;
+    this.position = upTo;
+  }
 }

@@ -11,15 +11,19 @@ import type { EventId } from './event.ts';
  * - `earliest`: with the first event that the channel ever had
  * - `last`: with the newest `count` events that are kept
  * - `time`: with the first event at or after that moment (epoch ms)
+ * - `state`: with the channel's state, which is the newest event of each key
  * - `unreadable`: its cursor is not an id; it gets a gap, then new events
+ *
+ * With `state: true`, the channel's state follows each gap.
  */
 export type Start =
   | { readonly from: 'tail' }
-  | { readonly from: 'id'; readonly id: EventId }
+  | { readonly from: 'id'; readonly id: EventId; readonly state?: boolean }
   | { readonly from: 'earliest' }
   | { readonly from: 'last'; readonly count: number }
   | { readonly from: 'time'; readonly ms: number }
-  | { readonly from: 'unreadable' };
+  | { readonly from: 'state' }
+  | { readonly from: 'unreadable'; readonly state?: boolean };
 
 const TAIL: Start = { from: 'tail' };
 const UNREADABLE: Start = { from: 'unreadable' };
@@ -53,11 +57,17 @@ export function parseCursor(
   return named === undefined ? forAll(UNREADABLE) : startsOf(named, channels, otherwise);
 }
 
-/** Returns the place of a reader with this start. Only the log knows the places of `last` and `time`. */
+/** Returns the place of a reader with this start. Only the log knows the places of `last`, `time` and `state`. */
 export function placeOf(start: Start): Place {
   if (start.from === 'id') return start.id;
   if (start.from === 'earliest') return ORIGIN;
   return start.from === 'unreadable' ? 'unreadable' : 'not-begun';
+}
+
+/** Returns the start of a reader with the same cursor that wants the channel's state. */
+export function withState(start: Start): Start {
+  if (start.from === 'id' || start.from === 'unreadable') return { ...start, state: true };
+  return { from: 'state' };
 }
 
 interface Named {

@@ -1,5 +1,5 @@
 import type { ChannelName } from '../events/channel-name.ts';
-import { parseCursor } from '../events/cursor.ts';
+import { parseCursor, withState } from '../events/cursor.ts';
 import type { Start } from '../events/cursor.ts';
 import { BrokerError } from '../events/errors.ts';
 
@@ -15,10 +15,28 @@ const CURSOR_PARAMETERS = ['last_event_id', 'lastEventId', 'lastEventID', 'last-
 
 /**
  * Decides where a subscriber begins in each of its channels (docs/protocol.md §4). A cursor wins over `last` and `since`: these
- * stay in the URL of every reconnect, while the cursor says what the client has seen by now.
- * @throws BrokerError `invalid-query` for an invalid `last` or `since` that counts, never for a cursor
+ * stay in the URL of every reconnect, while the cursor says what the client has seen by now. A cursor also wins over `state`.
+ * @throws BrokerError `invalid-query` for an invalid `last` or `since` that counts, and for `state` with a value or beside one of
+ *   them; never for a cursor
  */
 export function startPositions(
+  lastEventId: string | string[] | undefined,
+  query: Query,
+  channels: readonly ChannelName[],
+): Start[] {
+  const starts = startsWithoutState(lastEventId, query, channels);
+  return wantsState(query) ? starts.map(withState) : starts;
+}
+
+function wantsState({ state, last, since }: Query): boolean {
+  if (state === undefined) return false;
+  if (state !== '') throw new BrokerError('invalid-query', 'state takes no value: ?state.');
+  if (last !== undefined || since !== undefined)
+    throw new BrokerError('invalid-query', 'Use state without last= and since=.');
+  return true;
+}
+
+function startsWithoutState(
   lastEventId: string | string[] | undefined,
   query: Query,
   channels: readonly ChannelName[],
