@@ -27,6 +27,8 @@ const KEY = 0x6b;
 /** How the record of a `sluice:cleared` begins. */
 const CLEARED = Buffer.from('1\ntsluice:cleared\n');
 
+const DELETED = 'sluice:deleted';
+
 /** The parts of a record of version 1. */
 export interface RecordFields {
   readonly version: 1;
@@ -50,7 +52,12 @@ export function clearedEvent(channel: ChannelName): NewEvent {
 
 /** The event that makes the log forget the newest event of a key. Its record has the key. */
 export function deletedEvent(channel: ChannelName, key: string): NewEvent {
-  return { type: 'sluice:deleted', key, data: JSON.stringify({ channel, key }) };
+  return { type: DELETED, key, data: JSON.stringify({ channel, key }) };
+}
+
+/** Whether the event is a {@link deletedEvent}. */
+export function deletesKey({ type }: NewEvent): boolean {
+  return type === DELETED;
 }
 
 /** Returns the record of an event as text. The caller encodes it as UTF-8. */

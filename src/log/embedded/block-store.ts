@@ -83,9 +83,12 @@ export class BlockStore {
     this.#chunk(record).doubles[(record & MASK) * DOUBLES + index] = value;
   }
 
-  /** Returns the position of the byte at `offset`, which is in the first block. */
+  /** Returns the position of the byte at `offset`. */
   position(record: number, offset: number): number {
-    return record * BLOCK_BYTES + offset;
+    let block = record;
+    let rest = offset;
+    for (; rest >= BLOCK_BYTES; rest -= BLOCK_BYTES) block = this.#next(block);
+    return block * BLOCK_BYTES + rest;
   }
 
   /** Writes the first `length` bytes of `source`. Returns the position after them. */

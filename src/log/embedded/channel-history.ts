@@ -3,6 +3,7 @@ import { NONE } from './block-store.ts';
 import type { ChannelRecords } from './channel-records.ts';
 import type { EventRecords } from './event-records.ts';
 import { eventId, idParts, isAfter } from './id-parts.ts';
+import { copyChain } from './record-chain.ts';
 
 export interface ChannelPage {
   readonly events: readonly StoredEvent[];
@@ -51,7 +52,7 @@ export class ChannelHistory {
     // Then `after` is a kept event, or the id before the oldest kept event.
     const complete = prev === after;
     const { tail, status } = this.#channels.state(this.#channel);
-    const events = this.#copy(event, prev, limit, maxBytes);
+    const { events } = copyChain(this.#events, event, prev, { limit, maxBytes });
     return { events, tail, ended: status === 'ended', complete, left };
   }
 
@@ -82,31 +83,5 @@ export class ChannelHistory {
     }
     const prev = before === NONE ? this.#channels.floor(this.#channel) : events.id(before);
     return { event, prev: eventId(prev), left: appended - ordinal };
-  }
-
-  /** The records of these events share one buffer. Nothing else uses the buffer. */
-  #copy(first: number, floor: EventId, limit: number, maxBytes: number): StoredEvent[] {
-    const records = this.#events;
-    let bytes = 0;
-    let count = 0;
-    for (let event = first; event !== NONE && count < limit; event = records.next(event)) {
-      const length = records.length(event);
-      if (count > 0 && bytes + length > maxBytes) break;
-      bytes += length;
-      count++;
-    }
-    const buffer = Buffer.allocUnsafeSlow(bytes);
-    const events: StoredEvent[] = [];
-    let start = 0;
-    let prev = floor;
-    for (let event = first; events.length < count; event = records.next(event)) {
-      const end = start + records.length(event);
-      records.copyRecord(event, buffer, start);
-      const id = eventId(records.id(event));
-      events.push({ id, prev, record: buffer.subarray(start, end) });
-      start = end;
-      prev = id;
-    }
-    return events;
   }
 }

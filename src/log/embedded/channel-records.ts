@@ -35,6 +35,15 @@ const STATUS = 22;
 const HEAD = 92;
 const MAX_SIZE = 2 ** 32 - 1;
 
+interface ChannelRecordsOptions {
+  /** The expected number of channels. */
+  readonly expected: number;
+  /** The memory of all idle channels together, in bytes. */
+  readonly idleLimit: number;
+  /** Forgets the state of a channel that has one. */
+  readonly forgetLatest: (name: string) => void;
+}
+
 /**
  * The channels, by name. A channel without events and listeners is idle: the log knows only its tail. Idle channels have a
  * memory share of their own, so that they displace no events.
@@ -42,34 +51,32 @@ const MAX_SIZE = 2 ** 32 - 1;
 export class ChannelRecords {
   /** Only to be read: this class writes it. */
   readonly status: StatusWord;
+  /** The channels with events or listeners. The owner may only turn the order. */
+  readonly busy: RecordOrder;
   readonly #blocks: BlockStore;
   readonly #events: EventRecords;
   readonly #table: TextTable;
   readonly #idle: IdleChannels;
-  /** The channels with events or listeners, in the order in which {@link nextBusy} returns them. */
-  readonly #busy: RecordOrder;
+  readonly #forgetLatest: (name: string) => void;
   readonly #marks = new Map<number, ChannelMarks>();
   #forgotten: IdParts = { ms: 0, seq: 0 };
   #listeningBytes = 0;
-  #busyCount = 0;
   #shortestTtl = Infinity;
   #longestTtl = 0;
 
-  /** @param idleLimit the memory of all idle channels together, in bytes */
-  constructor(
-    blocks: BlockStore,
-    events: EventRecords,
-    { expected, idleLimit }: { readonly expected: number; readonly idleLimit: number },
-  ) {
+  constructor(blocks: BlockStore, events: EventRecords, options: ChannelRecordsOptions) {
+    const { expected, idleLimit, forgetLatest } = options;
+    this.#forgetLatest = forgetLatest;
     this.#blocks = blocks;
     this.#events = events;
     this.status = new StatusWord(blocks, STATUS);
     this.#table = new TextTable(blocks, HEAD, expected);
-    this.#busy = new RecordOrder(blocks);
+    this.busy = new RecordOrder(blocks);
     this.#idle = new IdleChannels(blocks, {
       limit: idleLimit,
       idleSince: IDLE_SINCE,
       isSilent: (channel) => this.appended(channel) === 0 && this.status.mark(channel) === 'open',
+      hasLatest: (channel) => this.status.hasLatest(channel),
       cost: (channel) => this.#table.cost(channel),
       forget: (channel) => this.#forget(channel),
     });
@@ -90,11 +97,6 @@ export class ChannelRecords {
    */
   get forgotten(): IdParts {
     return this.#forgotten;
-  }
-
-  /** How many channels have events or listeners. */
-  get busyCount(): number {
-    return this.#busyCount;
   }
 
   /** The shortest and the longest `ttl` of all policies so far, in ms. */
@@ -180,24 +182,14 @@ export class ChannelRecords {
     return this.#events.at(this.first(channel)) <= now - this.#blocks.double(channel, TTL);
   }
 
-  /** The channel with events or listeners whose turn it is; NONE without such channels. */
-  nextBusy(): number {
-    return this.#busy.oldest;
-  }
-
-  /** Moves the channel of {@link nextBusy} to the end of the order. */
-  turnBusy(): void {
-    const channel = this.#busy.oldest;
-    this.#busy.remove(channel);
-    this.#busy.add(channel);
-  }
-
   /** Marks the tail as the end of the channel. */
   end(channel: number, now: number): void {
-    const wasIdle = this.#isIdle(channel);
-    if (wasIdle) this.#idle.remove(channel);
-    this.status.setMark(channel, 'ended');
-    if (wasIdle) this.#idle.add(channel, now);
+    this.#setStatus(channel, now, () => this.status.setMark(channel, 'ended'));
+  }
+
+  /** Notes whether the log keeps a state of the channel. */
+  setHasLatest(channel: number, hasLatest: boolean, now: number): void {
+    this.#setStatus(channel, now, () => this.status.setHasLatest(channel, hasLatest));
   }
 
   /** Hides all events. The caller drops them, and pushes the event that says so. */
@@ -249,15 +241,29 @@ export class ChannelRecords {
     this.#change(channel, now, () => this.#blocks.setWord(channel, LISTENERS, count));
   }
 
-  /** Forgets one idle channel that was already idle at `cutoff`. Returns false when there is none. */
-  forgetIdle(cutoff = Infinity): boolean {
-    return this.#idle.forgetOldest(cutoff);
+  /** Forgets one idle channel without a state. Returns false when there is none. */
+  forgetIdle(): boolean {
+    return this.#idle.forgetOldest();
+  }
+
+  /** Forgets one channel that was already idle at `cutoff`. Returns false when there is none. */
+  forgetExpired(cutoff: number): boolean {
+    return this.#idle.forgetExpired(cutoff);
   }
 
   #forget(channel: number): void {
     const tail = this.tail(channel);
+    if (this.status.hasLatest(channel)) this.#forgetLatest(this.#table.text(channel));
     if (isAfter(tail, this.#forgotten)) this.#forgotten = tail;
     this.#table.remove(channel);
+  }
+
+  /** Makes a change on which the order of an idle channel depends. */
+  #setStatus(channel: number, now: number, change: () => void): void {
+    const wasIdle = this.#isIdle(channel);
+    if (wasIdle) this.#idle.remove(channel);
+    change();
+    if (wasIdle) this.#idle.add(channel, now);
   }
 
   /** Makes a change that may make the channel idle or busy, and updates orders and byte counts. */
@@ -269,12 +275,10 @@ export class ChannelRecords {
     if (this.#onlyListens(channel)) this.#listeningBytes += cost;
     if (wasIdle && !this.#isIdle(channel)) {
       this.#idle.remove(channel);
-      this.#busy.add(channel);
-      this.#busyCount++;
+      this.busy.add(channel);
     }
     if (!wasIdle && this.#isIdle(channel)) {
-      this.#busy.remove(channel);
-      this.#busyCount--;
+      this.busy.remove(channel);
       this.#idle.add(channel, now);
     }
   }

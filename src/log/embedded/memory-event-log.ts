@@ -1,5 +1,5 @@
 import type { ChannelName } from '../../events/channel-name.ts';
-import { BrokerError } from '../../events/errors.ts';
+import { DEFAULT_KEYS } from '../../events/channel-policies.ts';
 import { HEALTHY, PAGE_BYTES, refuseTooMany } from '../event-log.ts';
 import type {
   AppendOptions,
@@ -7,50 +7,47 @@ import type {
   ChannelState,
   EventLog,
   HistoryPolicy,
+  LatestCursor,
+  LatestLimits,
   LatestPage,
   LogHealth,
   LogListener,
   LogPage,
 } from '../event-log.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../events/event.ts';
-import { clearedEvent, recordHead } from '../../events/record.ts';
+import { clearedEvent, deletesKey, recordHead } from '../../events/record.ts';
 import { channelEnded, tailMismatch } from '../append-refusals.ts';
-import { BackgroundSweep } from './background-sweep.ts';
-import { BlockStore, NONE } from './block-store.ts';
+import { NONE } from './block-store.ts';
 import { ChannelHistory } from './channel-history.ts';
-import { ChannelRecords } from './channel-records.ts';
-import { EventRecords } from './event-records.ts';
+import type { ChannelRecords } from './channel-records.ts';
 import type { EventHead, NewRecord } from './event-records.ts';
-import { eventId, nextId } from './id-parts.ts';
-import { RememberedKeys, keyedPositions } from './remembered-keys.ts';
+import { eventId, idParts, nextId } from './id-parts.ts';
+import { LogMemory } from './log-memory.ts';
+import type { LogMemoryOptions } from './log-memory.ts';
+import { keyedPositions } from './remembered-keys.ts';
 import type { KeyedPosition } from './remembered-keys.ts';
 import type { TailMark } from './status-word.ts';
 
-export interface MemoryEventLogOptions {
-  /** How long an idempotency key is remembered, in ms. */
-  readonly idempotencyTtl: number;
-  /** The memory of all channels together. When it is full, the oldest events are dropped. */
-  readonly maxBytes: number;
+export interface MemoryEventLogOptions extends LogMemoryOptions {
   /** Returns epoch ms for ids. Only tests set it. */
   readonly wallClock?: () => number;
   /** Returns the ms of a monotonic clock, for ages. Only tests set it. */
   readonly steadyClock?: () => number;
 }
 
-/** The share of the memory that idempotency keys may take, and that idle channels may take. */
-const SHARE = 1 / 4;
-/** How many events a channel drops at most for each appended event, after its size was lowered. */
+/** How many events or keys a channel drops at most for each appended event, after its size was lowered. */
 const MAX_DROPPED = 64;
-/** The number of blocks of a channel with one small event. */
-const SMALL_CHANNEL = 2;
-/** The largest number of blocks of a channel without its events. */
-const CHANNEL = 3;
 
 /** An event to append. */
 interface Fresh extends NewRecord {
   /** The event's place among those of the append. */
   readonly index: number;
-  readonly key: KeyedPosition | undefined;
+  /** Where the log remembers the idempotency key. */
+  readonly position: KeyedPosition | undefined;
+  /** The event's own key. */
+  readonly key: string | undefined;
+  /** Whether the event makes the log forget the newest event of the key. */
+  readonly deletes: boolean;
 }
 
 /** What an append that is not refused does. */
@@ -74,41 +71,22 @@ interface AppendStep {
  * stop while the machine sleeps, and events are then kept for that much longer.
  */
 export class MemoryEventLog implements EventLog {
-  readonly #options: MemoryEventLogOptions;
   readonly #wall: () => number;
   readonly #steady: () => number;
-  readonly #blocks = new BlockStore();
-  readonly #events = new EventRecords(this.#blocks);
+  readonly #memory: LogMemory;
   readonly #channels: ChannelRecords;
-  /** The ids of appended events, by channel and idempotency key. */
-  readonly #keys: RememberedKeys;
   readonly #listeners = new Map<ChannelName, Set<LogListener>>();
-  readonly #sweep: BackgroundSweep;
-  /** The memory of an empty log. */
-  readonly #fixed: number;
 
   constructor(options: MemoryEventLogOptions) {
-    const { maxBytes } = options;
-    this.#options = options;
     this.#wall = options.wallClock ?? Date.now;
     this.#steady = options.steadyClock ?? (() => performance.now());
-    this.#channels = new ChannelRecords(this.#blocks, this.#events, {
-      expected: maxBytes / (SMALL_CHANNEL * this.#blocks.cost(1)),
-      idleLimit: maxBytes * SHARE,
-    });
-    this.#keys = new RememberedKeys(this.#blocks, { limit: maxBytes * SHARE, ttl: options.idempotencyTtl });
-    this.#fixed = this.#keys.fixedBytes + this.#channels.fixedBytes;
-    this.#sweep = new BackgroundSweep({
-      channels: this.#channels,
-      events: this.#events,
-      keys: this.#keys,
-      steadyClock: this.#steady,
-    });
+    this.#memory = new LogMemory(options, this.#steady);
+    this.#channels = this.#memory.channels;
   }
 
   /** The memory of the log, in bytes, with its bookkeeping. Channels with listeners and without events do not count. */
   get bytes(): number {
-    return this.#fixed + this.#blocks.bytes - this.#channels.listeningBytes;
+    return this.#memory.bytes;
   }
 
   async append(
@@ -119,24 +97,24 @@ export class MemoryEventLog implements EventLog {
     refuseTooMany(events);
     const { policy, ifLast, end = false } = options;
     const now = this.#steady();
-    const keys = keyedPositions(channel, events, options);
+    const positions = keyedPositions(channel, events, options);
     const results: Appended[] = [];
     const fresh: Fresh[] = [];
     const count = Math.max(events.length, end ? 1 : 0);
     // No iterator and no closure for each event: nearly all appends are of one event, and this is the path of each.
     for (let index = 0; index < count; index++) {
-      const key = keys?.[index];
-      const known = key === undefined ? undefined : this.#keys.recall(key, now);
+      const position = positions?.[index];
+      const known = position === undefined ? undefined : this.#memory.keys.recall(position, now);
       const event = events[index];
       if (known !== undefined) results[index] = { id: eventId(known), replayed: true };
-      else if (event !== undefined) fresh.push(freshEvent(event, index, key));
+      else if (event !== undefined) fresh.push(freshEvent(event, index, position));
     }
     const ends = end && results[count - 1] === undefined;
     if (fresh.length === 0 && !ends) return results;
-    this.#refuseTooLarge(fresh);
+    this.#memory.refuseTooLarge(fresh);
     const record = this.#channels.find(channel);
     this.#refuseUnmet(record, ifLast);
-    if (fresh.length === 0) return [this.#end(channel, policy, keys?.[0], now)];
+    if (fresh.length === 0) return [this.#end(channel, policy, positions?.[0], now)];
     this.#appendFresh({ channel, record, fresh, policy, now, mark: ends ? 'ended' : 'open' }, results);
     return results;
   }
@@ -153,7 +131,7 @@ export class MemoryEventLog implements EventLog {
 
   async checkKeys(channel: ChannelName, events: readonly NewEvent[], options: AppendOptions): Promise<void> {
     const now = this.#steady();
-    for (const key of keyedPositions(channel, events, options) ?? []) this.#keys.recall(key, now);
+    for (const key of keyedPositions(channel, events, options) ?? []) this.#memory.keys.recall(key, now);
   }
 
   async state(channel: ChannelName): Promise<ChannelState> {
@@ -165,9 +143,13 @@ export class MemoryEventLog implements EventLog {
     if (this.#channels.state(record).status === 'empty') return false;
     const now = this.#steady();
     this.#channels.clear(record);
+    if (this.#channels.status.hasLatest(record)) {
+      this.#memory.latest.clear(channel);
+      this.#channels.setHasLatest(record, false, now);
+    }
     this.#channels.setPolicy(record, policy);
     const fresh = [freshEvent(clearedEvent(channel), 0, undefined)];
-    this.#sweep.dropCleared(channel);
+    this.#memory.sweep.dropCleared(channel);
     this.#appendFresh({ channel, record, fresh, policy, now, mark: 'cleared' }, []);
     return true;
   }
@@ -176,8 +158,21 @@ export class MemoryEventLog implements EventLog {
     return this.#history(channel, policy)?.rewind(count) ?? eventId(this.#channels.forgotten);
   }
 
-  async readLatest(): Promise<LatestPage> {
-    throw new Error('not built yet');
+  async readLatest(
+    channel: ChannelName,
+    after: LatestCursor | undefined,
+    limits: LatestLimits,
+  ): Promise<LatestPage> {
+    const { tail, status } = await this.state(channel);
+    const upTo = after?.upTo ?? tail;
+    const { events, more } = this.#memory.latest.page(
+      channel,
+      { after: after && idParts(after.place as EventId), upTo: idParts(upTo) },
+      limits,
+    );
+    const place = events.at(-1)?.id;
+    const next = more && place !== undefined ? { upTo, place } : undefined;
+    return { events, tail, ended: status === 'ended', next };
   }
 
   follow(channel: ChannelName, listener: LogListener): () => void {
@@ -202,14 +197,14 @@ export class MemoryEventLog implements EventLog {
   }
 
   async close(): Promise<void> {
-    this.#sweep.close();
+    this.#memory.sweep.close();
   }
 
   #history(channel: ChannelName, { size, ttl }: HistoryPolicy): ChannelHistory | undefined {
     const record = this.#channels.find(channel);
     if (record === NONE) return undefined;
     const cutoff = this.#steady() - ttl;
-    return new ChannelHistory(this.#channels, this.#events, record, { size, cutoff });
+    return new ChannelHistory(this.#channels, this.#memory.events, record, { size, cutoff });
   }
 
   /** Checks that the channel takes events, and that `ifLast` is its tail. */
@@ -221,13 +216,18 @@ export class MemoryEventLog implements EventLog {
   }
 
   /** Ends the channel without an event. */
-  #end(channel: ChannelName, policy: HistoryPolicy, key: KeyedPosition | undefined, now: number): Appended {
+  #end(
+    channel: ChannelName,
+    policy: HistoryPolicy,
+    position: KeyedPosition | undefined,
+    now: number,
+  ): Appended {
     const record = this.#channels.open(channel, now);
     this.#channels.setPolicy(record, policy);
     this.#channels.end(record, now);
     const tail = this.#channels.tail(record);
-    if (key !== undefined) this.#keys.set(key, tail, now);
-    this.#limitMemory(now);
+    if (position !== undefined) this.#memory.keys.set(position, tail, now);
+    this.#memory.limit(now);
     const id = eventId(tail);
     for (const listener of this.#listeners.get(channel) ?? []) listener.onEnded(id);
     return { id, replayed: false };
@@ -250,56 +250,43 @@ export class MemoryEventLog implements EventLog {
       results[event.index] = { id, replayed: false };
       const about = { channel: record, id: parts, at: now };
       const ownMark = event === last ? mark : 'open';
-      if (listeners === undefined) {
-        this.#channels.push(about, this.#events.add(about, event), ownMark);
+      if (listeners === undefined && event.key === undefined) {
+        this.#channels.push(about, this.#memory.events.add(about, event), ownMark);
       } else {
         // RecentEvents may keep the record for long, so it must not be a slice of a shared buffer.
         const encoded = Buffer.allocUnsafeSlow(event.bytes);
         encoded.write(event.data, encoded.write(event.head));
-        this.#channels.push(about, this.#events.addEncoded(about, encoded), ownMark);
+        this.#channels.push(about, this.#memory.events.addEncoded(about, encoded), ownMark);
         heard.push({ id, prev: eventId(tail), record: encoded });
+        this.#setLatest(channel, about, event, encoded);
       }
-      this.#keep(about, event.key, policy.size);
+      this.#keep(about, event.position, policy.size);
     }
+    this.#memory.latest.trim(channel, policy.keys ?? DEFAULT_KEYS, MAX_DROPPED + fresh.length);
     for (const listener of listeners ?? []) listener.onEvents(heard);
     const end = mark === 'ended' ? heard.at(-1)?.id : undefined;
     if (end !== undefined) for (const listener of listeners ?? []) listener.onEnded(end);
   }
 
-  #refuseTooLarge(fresh: readonly Fresh[]): void {
-    let needed = CHANNEL * this.#blocks.cost(1);
-    for (const { bytes } of fresh) needed += this.#events.cost(bytes);
-    if (this.#fixed + needed <= this.#options.maxBytes) return;
-    throw new BrokerError(
-      'log-full',
-      'The publish is larger than the memory of the embedded log. Send less data, or raise SLUICE_MEMORY_BYTES.',
-    );
+  /** Keeps the event as the newest one of its key, or forgets the key. */
+  #setLatest(name: ChannelName, { channel, id }: EventHead, { key, deletes }: Fresh, record: Buffer): void {
+    if (key === undefined) return;
+    if (deletes) this.#memory.latest.delete(name, key);
+    else this.#memory.latest.set(name, channel, key, { id, record });
   }
 
-  /** After one appended event: remembers its key, and enforces the limit of the channel, then the limit of the whole log. */
-  #keep(about: EventHead, key: KeyedPosition | undefined, size: number): void {
-    if (key !== undefined) this.#keys.set(key, about.id, about.at);
+  /** After one appended event: remembers its idempotency key, and enforces the limits of the channel and of the whole log. */
+  #keep(about: EventHead, position: KeyedPosition | undefined, size: number): void {
+    if (position !== undefined) this.#memory.keys.set(position, about.id, about.at);
     for (let i = 0; i < MAX_DROPPED && this.#channels.length(about.channel) > size; i++)
       this.#channels.dropOldest(about.channel, about.at);
-    this.#limitMemory(about.at);
-  }
-
-  #limitMemory(now: number): void {
-    while (this.bytes > this.#options.maxBytes && this.#makeRoom(now));
-  }
-
-  /** Drops a cleared event, or the oldest one. Forgets idle channels and keys, which have their own shares, when one is left. */
-  #makeRoom(now: number): boolean {
-    if (this.#sweep.dropOneCleared(now)) return true;
-    const { oldest, newest } = this.#events;
-    if (oldest === newest) return this.#channels.forgetIdle() || this.#keys.forgetOldest();
-    this.#channels.dropOldest(this.#events.channel(oldest), now);
-    return true;
+    this.#memory.limit(about.at);
   }
 }
 
-function freshEvent(event: NewEvent, index: number, key: KeyedPosition | undefined): Fresh {
-  const { data } = event;
+function freshEvent(event: NewEvent, index: number, position: KeyedPosition | undefined): Fresh {
+  const { data, key } = event;
   const head = recordHead(event);
-  return { index, head, data, bytes: Buffer.byteLength(head) + Buffer.byteLength(data), key };
+  const bytes = Buffer.byteLength(head) + Buffer.byteLength(data);
+  return { index, head, data, bytes, position, key, deletes: key !== undefined && deletesKey(event) };
 }

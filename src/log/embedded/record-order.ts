@@ -10,6 +10,7 @@ export class RecordOrder {
   readonly #blocks: BlockStore;
   #oldest = NONE;
   #newest = NONE;
+  #count = 0;
 
   constructor(blocks: BlockStore) {
     this.#blocks = blocks;
@@ -23,7 +24,13 @@ export class RecordOrder {
     return this.#newest;
   }
 
+  /** How many records are in the order. */
+  get count(): number {
+    return this.#count;
+  }
+
   add(record: number): void {
+    this.#count++;
     this.#blocks.setWord(record, OLDER, this.#newest);
     this.#blocks.setWord(record, NEWER, NONE);
     if (this.#newest === NONE) this.#oldest = record;
@@ -32,11 +39,19 @@ export class RecordOrder {
   }
 
   remove(record: number): void {
+    this.#count--;
     const older = this.#blocks.word(record, OLDER);
     const newer = this.#blocks.word(record, NEWER);
     if (older === NONE) this.#oldest = newer;
     else this.#blocks.setWord(older, NEWER, newer);
     if (newer === NONE) this.#newest = older;
     else this.#blocks.setWord(newer, OLDER, older);
+  }
+
+  /** Moves the oldest record to the end of the order. */
+  turn(): void {
+    const record = this.#oldest;
+    this.remove(record);
+    this.add(record);
   }
 }

@@ -4,11 +4,18 @@ import type { BlockStore } from './block-store.ts';
 export type TailMark = (typeof MARKS)[number];
 
 const MARKS = ['open', 'ended', 'cleared'] as const;
-/** The word's lowest bits hold the index of the mark, and the other bits the number of cleared events. */
-const MARK_BITS = 2;
+/**
+ * The word's lowest two bits hold the index of the mark. The next bit says whether the channel has a state. The other bits hold
+ * the number of cleared events.
+ */
 const MARK_MASK = 3;
+const STATE_BIT = 4;
+const CLEARED_SHIFT = 3;
 
-/** A word of a channel's record: the mark of the tail, and how many of the oldest events are cleared but not dropped yet. */
+/**
+ * A word of a channel's record: the mark of the tail, whether the log keeps a state of the channel (the newest event of each key),
+ * and how many of the oldest events are cleared but not dropped yet.
+ */
 export class StatusWord {
   readonly #blocks: BlockStore;
   readonly #index: number;
@@ -27,12 +34,21 @@ export class StatusWord {
     this.#set(channel, (this.#word(channel) & ~MARK_MASK) | MARKS.indexOf(mark));
   }
 
+  hasLatest(channel: number): boolean {
+    return (this.#word(channel) & STATE_BIT) !== 0;
+  }
+
+  setHasLatest(channel: number, hasLatest: boolean): void {
+    const word = this.#word(channel);
+    this.#set(channel, hasLatest ? word | STATE_BIT : word & ~STATE_BIT);
+  }
+
   cleared(channel: number): number {
-    return this.#word(channel) >>> MARK_BITS;
+    return this.#word(channel) >>> CLEARED_SHIFT;
   }
 
   setCleared(channel: number, count: number): void {
-    this.#set(channel, (count << MARK_BITS) | (this.#word(channel) & MARK_MASK));
+    this.#set(channel, (count << CLEARED_SHIFT) | (this.#word(channel) & (MARK_MASK | STATE_BIT)));
   }
 
   #word(channel: number): number {

@@ -37,20 +37,35 @@ export class TextTable {
     return this.#buckets.byteLength;
   }
 
-  /** The memory of a record, in bytes. */
-  cost(record: number): number {
-    return this.#blocks.cost(this.#head + this.#blocks.word(record, LENGTH));
+  /** The memory of a record, in bytes. `extra` is the number of bytes behind the text. */
+  cost(record: number, extra = 0): number {
+    return this.#blocks.cost(this.#head + this.#blocks.word(record, LENGTH) + extra);
+  }
+
+  /** The text of a record. */
+  text(record: number): string {
+    const length = this.#blocks.word(record, LENGTH);
+    this.#blocks.read(this.#blocks.position(record, this.#head), this.#scratch, 0, length);
+    return this.#scratch.toString('latin1', 0, length);
+  }
+
+  /** The position of the byte behind the text of a record. */
+  end(record: number): number {
+    return this.#blocks.position(record, this.#head + this.#blocks.word(record, LENGTH));
   }
 
   find(text: string): number {
     return this.#find(text, this.#hash(text));
   }
 
-  /** Adds a text of at most 1,024 characters, all below 256, that is not in the table. Does not set the owner's numbers. */
-  add(text: string): number {
+  /**
+   * Adds a text of at most 1,024 characters, all below 256, that is not in the table. Leaves room for `extra` bytes behind the
+   * text. Does not set the owner's numbers.
+   */
+  add(text: string, extra = 0): number {
     const blocks = this.#blocks;
     const hash = this.#hash(text);
-    const record = blocks.allocate(this.#head + text.length);
+    const record = blocks.allocate(this.#head + text.length + extra);
     blocks.setWord(record, LENGTH, text.length);
     blocks.setWord(record, HASH, hash);
     blocks.setWord(record, NEXT_IN_BUCKET, this.#bucket(hash));
