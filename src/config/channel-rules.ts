@@ -3,7 +3,8 @@ import { parseChannelPattern } from '../events/channel-pattern.ts';
 import type { ChannelPattern } from '../events/channel-pattern.ts';
 import type { ChannelRule } from '../events/channel-policies.ts';
 import { parseJsonSetting, shownJson } from './json-setting.ts';
-import { DURATION_UNITS, duration } from './setting-values.ts';
+import { DURATION_UNITS } from '../events/duration.ts';
+import { duration } from './setting-values.ts';
 
 const MAX_RULES = 100;
 const MAX_SIZE = 10_000_000;

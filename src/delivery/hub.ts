@@ -114,6 +114,11 @@ export class Hub {
     return this.#channels.get(name)?.state ?? this.#questions.get(name) ?? this.#ask(name);
   }
 
+  /** What this replica knows of a channel without asking the log; undefined when it does not know its tail now. */
+  knownStateOf(name: ChannelName): ChannelState | undefined {
+    return this.#channels.get(name)?.state;
+  }
+
   /**
    * Returns what a subscriber with this start would get first. The page that was read for the answer is kept for the subscription
    * that follows.

@@ -292,7 +292,7 @@ function needsLog(start: Start | undefined): boolean {
  * Whether an incomplete page means that a subscriber with this start misses an event.
  * @param missing the newest event before the page, which the log has dropped
  */
-function isLoss(missing: EventId, start: Start | undefined): boolean {
+export function isLoss(missing: EventId, start: Start | undefined): boolean {
   // `last` means kept events. Events that were dropped before the read are no loss.
   if (start?.from === 'last') return false;
   if (start?.from !== 'time') return true;

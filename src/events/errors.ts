@@ -32,7 +32,7 @@ export type BrokerErrorCode =
   | 'too-many-channels'
   | 'history-gone'
   | 'draining'
-  | 'connections-full';
+  | 'overloaded';
 
 /** One fault in a body: an RFC 6901 pointer to it, and a text that says what is wrong. */
 export interface BodyFault {

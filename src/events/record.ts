@@ -63,6 +63,25 @@ export function recordHead({ type, key }: NewEvent): string {
   return `${head}\n`;
 }
 
+/** The parts of an event as they were published. In records of version 0, line breaks in the data have become LF. */
+export interface EventParts {
+  readonly type: string | undefined;
+  readonly key: string | undefined;
+  readonly data: string;
+}
+
+/** @throws BrokerError as {@link readRecord} */
+export function eventParts(record: Buffer): EventParts {
+  const start = plainDataStart(record);
+  if (start >= 0) return { type: undefined, key: undefined, data: record.toString('utf8', start) };
+  const parts = readRecord(record);
+  if (parts.version === 1) return { type: parts.type, key: parts.key, data: parts.data.toString() };
+  const lines = parts.fields.toString().split('\n');
+  const valuesOf = (field: string): string[] =>
+    lines.filter((line) => line.startsWith(field)).map((line) => line.slice(field.length));
+  return { type: valuesOf('event: ')[0], key: undefined, data: valuesOf('data: ').join('\n') };
+}
+
 /** @throws BrokerError `log-unavailable` (trouble `version`) for a version that this broker does not know */
 export function readRecord(record: Buffer): RecordFields | RecordedFrame {
   if (record[0] === VERSION_0) return { version: 0, fields: record.subarray(1) };

@@ -5,7 +5,7 @@ import type { StreamRefusal } from '../events/close-reason.ts';
 /** The problem for each reason. */
 const PROBLEMS: Readonly<Record<StreamRefusal, readonly [BrokerErrorCode, string]>> = {
   draining: ['draining', 'This replica is shutting down.'],
-  limit: ['connections-full', 'As many streams are open as SLUICE_MAX_CONNECTIONS allows.'],
+  limit: ['overloaded', 'As many streams are open as SLUICE_MAX_CONNECTIONS allows.'],
   'ip-limit': [
     'too-many-requests',
     'This address has as many open streams as SLUICE_MAX_CONNECTIONS_PER_IP allows.',

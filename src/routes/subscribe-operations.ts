@@ -81,7 +81,7 @@ const PLAIN_REFUSALS: readonly BrokerErrorCode[] = [
   'history-gone',
   'log-unavailable',
   'draining',
-  'connections-full',
+  'overloaded',
 ];
 
 const CREDENTIALS = ['none', 'token', 'tokenCookie', 'tokenQuery'] as const;

@@ -29,7 +29,7 @@ export interface StreamSource {
   resume(): void;
 }
 
-const NOBODY: StreamSource = { cursor: undefined, resume: () => undefined };
+export const NO_SOURCE: StreamSource = { cursor: undefined, resume: () => undefined };
 
 /** The parts of the token that opened a stream. They decide whether the stream is ended. */
 export interface Holder {
@@ -69,7 +69,7 @@ export class SseConnection implements Sink, FairTask {
   readonly channels: StreamChannels;
   readonly holder: Holder | undefined;
   lastWriteAt: number;
-  source: StreamSource = NOBODY;
+  source: StreamSource = NO_SOURCE;
   /** Called once, when nothing more can be written. */
   onClose: (reason: CloseReason) => void = () => undefined;
   readonly #wire: Wire;

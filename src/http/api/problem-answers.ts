@@ -48,8 +48,8 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   'revocations-full':
     'wait until some revocations have expired, revoke by channel instead of by `sub`, or disconnect without `revoke`; the broker has done nothing',
   draining: 'try again after `Retry-After`: this replica is shutting down, and another one answers',
-  'connections-full':
-    'try again after `Retry-After`: as many streams and long polls are open as `SLUICE_MAX_CONNECTIONS` allows',
+  overloaded:
+    'try again after `Retry-After`: this replica has as many streams and long polls as `SLUICE_MAX_CONNECTIONS` allows, or too many pages wait for slow readers',
 };
 
 /** Errors that any request may get. */
