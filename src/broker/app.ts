@@ -62,7 +62,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   });
   const policies = policiesOf(config);
   const loop = new FairLoop();
-  const { hub, connections } = openDelivery(config, { log, policies, loop, metrics, logWatch });
+  const { hub, history, connections } = openDelivery(config, { log, policies, loop, metrics, logWatch });
   const readiness = () => readinessOf(log, logWatch, connections);
 
   const revocations = new Revocations({ ttl: config.revocationTtl });
@@ -90,7 +90,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   });
 
   const clear = (channel: ChannelName) => log.clear(channel, policies.historyOf(channel));
-  const delivery = { publisher, hub, connections, loop, control, clear };
+  const delivery = { publisher, hub, history, connections, loop, control, clear };
   const access = { credentials, revocations, refusals };
   const servers = await openServers(config, logger, { ...delivery, ...access, metrics, readiness, version });
 

@@ -2,6 +2,7 @@ import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { Config } from '../config/config.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
+import { HistoryReader } from '../delivery/history-reader.ts';
 import { Hub } from '../delivery/hub.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { Connections } from '../stream/connections.ts';
@@ -19,7 +20,7 @@ export interface DeliveryOptions {
 export function openDelivery(
   config: Config,
   { log, policies, loop, metrics, logWatch }: DeliveryOptions,
-): { readonly hub: Hub; readonly connections: Connections } {
+): { readonly hub: Hub; readonly history: HistoryReader; readonly connections: Connections } {
   const hub = new Hub({
     log,
     loop,
@@ -38,5 +39,5 @@ export function openDelivery(
     maxPerSubject: config.maxConnectionsPerSubject,
     onClosed: metrics.closed,
   });
-  return { hub, connections };
+  return { hub, history: new HistoryReader({ log, loop, policies }), connections };
 }

@@ -4,9 +4,11 @@ import type { Revocations } from '../replicas/revocations.ts';
 import type { Config } from '../config/config.ts';
 import type { ControlBus } from '../replicas/control-bus.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
+import type { HistoryReader } from '../delivery/history-reader.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { apiDocument } from '../routes/api-document.ts';
+import { channelEventsRoute } from '../routes/channel-events.ts';
 import { channelRoutes } from '../routes/channels.ts';
 import { consolePage } from '../routes/console-page.ts';
 import { DescribedRoutes } from '../http/api/described-routes.ts';
@@ -27,6 +29,7 @@ import type { RefusalNotices } from './refusal-notices.ts';
 export interface RouteParts {
   readonly publisher: Publisher;
   readonly hub: Hub;
+  readonly history: HistoryReader;
   readonly connections: Connections;
   readonly loop: FairLoop;
   readonly control: ControlBus;
@@ -60,6 +63,17 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     headers: config.headers,
     onOpened: metrics.opened,
     onStreamRefused: refusals.onStreamRefused,
+  });
+  await app.register(channelEventsRoute, {
+    hub,
+    history: parts.history,
+    connections,
+    subscribers,
+    revocations,
+    headers: config.headers,
+    stallTimeout: config.stallTimeout,
+    onOpened: metrics.opened,
+    onRefused: refusals.onStreamRefused,
   });
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(consolePage, { folder: CONSOLE });

@@ -4,7 +4,8 @@ import type { ChannelPattern } from '../events/channel-pattern.ts';
 import { MAX_KEYS } from '../events/channel-policies.ts';
 import type { ChannelRule } from '../events/channel-policies.ts';
 import { parseJsonSetting, shownJson } from './json-setting.ts';
-import { DURATION_UNITS, duration } from './setting-values.ts';
+import { DURATION_UNITS } from '../events/duration.ts';
+import { duration } from './setting-values.ts';
 
 const MAX_RULES = 100;
 const MAX_SIZE = 10_000_000;

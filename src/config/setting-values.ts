@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseChannelPattern } from '../events/channel-pattern.ts';
+import { parseDuration } from '../events/duration.ts';
 import { parseOriginPattern } from '../auth/origin-pattern.ts';
 import type { Rate } from '../auth/rate.ts';
 import { parseRedisAddress } from '../redis/redis-address.ts';
@@ -9,8 +10,6 @@ import { networkShare } from './network-share.ts';
 
 // Formats of setting values (docs/protocol.md §9). Each message completes "expected …".
 
-/** In ms. */
-export const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SIZE_UNITS = { '': 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 } as const;
 /** Trusted networks must hold less than this share of all addresses. */
 const MAX_TRUSTED_SHARE = 0.5;
@@ -22,10 +21,7 @@ export const duration = (min: number, max = MAX_TIMER_MS) =>
     .string()
     .toLowerCase()
     .regex(/^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/, 'a number with ms, s, m, h or d')
-    .transform((text) => {
-      const [, digits = '', unit = 'ms'] = /^([\d.]+)(.+)$/.exec(text) ?? [];
-      return Number(digits) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS];
-    })
+    .transform((text) => parseDuration(text) ?? 0)
     .pipe(z.number().min(min, `at least ${min} ms`).max(max, `at most ${max} ms`));
 
 export const size = (min: number, max = Number.MAX_SAFE_INTEGER) =>

@@ -1,9 +1,9 @@
+import { DURATION_UNITS } from '../events/duration.ts';
 import { z } from 'zod';
 import { answerHeaders } from './answer-headers.ts';
 import { channelRules } from './channel-rules.ts';
 import { jwksUrl, jwtSecrets, publicKeyPem } from './key-values.ts';
 import {
-  DURATION_UNITS,
   cookieName,
   count,
   duration,

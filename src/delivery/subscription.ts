@@ -15,6 +15,8 @@ import { StateWalk } from './state-walk.ts';
 import type { Loss, StateOwner } from './state-walk.ts';
 import type { Subscriber } from './subscriber.ts';
 
+export type SubscriptionInstruments = Pick<Instruments, 'replayed' | 'gap'>;
+
 /** docs/architecture.md has a table of the states and of what each waits for. */
 type State = 'waiting' | 'catching-up' | 'live' | 'ended';
 
@@ -52,7 +54,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
   readonly #channel: Channel;
   readonly #loop: FairLoop;
   readonly #sink: Sink;
-  readonly #instruments: Instruments;
+  readonly #instruments: SubscriptionInstruments;
   #state: State = 'waiting';
   #step: Step = BEGIN;
   /** Where to begin. Undefined once the first events from there are written, or there were none. */
@@ -65,7 +67,13 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
   #trouble: LogTrouble | undefined;
   #writtenTrouble: LogTrouble | undefined;
 
-  constructor(channel: Channel, start: Start, sink: Sink, loop: FairLoop, instruments: Instruments) {
+  constructor(
+    channel: Channel,
+    start: Start,
+    sink: Sink,
+    loop: FairLoop,
+    instruments: SubscriptionInstruments,
+  ) {
     this.#channel = channel;
     this.#start = start;
     this.#wantsState = wantsState(start);

@@ -1,5 +1,5 @@
 /**
- * Why a stream ended; also the label of a metric.
+ * Why a stream or a long poll ended; also the label of a metric.
  * - `client`: the client or the network closed the connection
  * - `ended`: the channel has ended, or each of its channels
  * - `drained`: this replica is shutting down
@@ -7,8 +7,10 @@
  * - `aged`: it reached SLUICE_MAX_CONNECTION_AGE
  * - `expired`: the token that opened it has expired
  * - `disconnected`: a backend asked for it, or revoked the token that opened it
+ * - `gap`: events may be missing, and a plain stream cannot say so
+ * - `answered`: a long poll got its answer
  */
-export type CloseReason = 'client' | 'stalled' | 'ended' | EndReason;
+export type CloseReason = 'client' | 'stalled' | 'ended' | 'gap' | 'answered' | EndReason;
 
 /** Why the broker ends a stream that may come back. The broker writes the reason into the stream as `sluice:closing`. */
 export type EndReason = 'drained' | 'aged' | 'expired' | 'disconnected';

@@ -26,6 +26,8 @@ const TYPE = 0x74;
 const KEY = 0x6b;
 /** How the record of a `sluice:cleared` begins. */
 const CLEARED = Buffer.from('1\ntsluice:cleared\n');
+/** How the records of all of the broker's own events begin. */
+const BROKER_EVENT = Buffer.from('1\ntsluice:');
 
 const DELETED = 'sluice:deleted';
 
@@ -73,6 +75,25 @@ export function recordHead({ type, key }: NewEvent): string {
   return `${head}\n`;
 }
 
+/** The parts of an event as they were published. In records of version 0, line breaks in the data have become LF. */
+export interface EventParts {
+  readonly type: string | undefined;
+  readonly key: string | undefined;
+  readonly data: string;
+}
+
+/** @throws BrokerError as {@link readRecord} */
+export function eventParts(record: Buffer): EventParts {
+  const start = plainDataStart(record);
+  if (start >= 0) return { type: undefined, key: undefined, data: record.toString('utf8', start) };
+  const parts = readRecord(record);
+  if (parts.version === 1) return { type: parts.type, key: parts.key, data: parts.data.toString() };
+  const lines = parts.fields.toString().split('\n');
+  const valuesOf = (field: string): string[] =>
+    lines.filter((line) => line.startsWith(field)).map((line) => line.slice(field.length));
+  return { type: valuesOf('event: ')[0], key: undefined, data: valuesOf('data: ').join('\n') };
+}
+
 /** @throws BrokerError `log-unavailable` (trouble `version`) for a version that this broker does not know */
 export function readRecord(record: Buffer): RecordFields | RecordedFrame {
   if (record[0] === VERSION_0) return { version: 0, fields: record.subarray(1) };
@@ -93,6 +114,12 @@ export function readRecord(record: Buffer): RecordFields | RecordedFrame {
 /** Whether the event is a `sluice:cleared`. For nearly all records this reads one or two bytes. */
 export function clearsChannel(record: Buffer): boolean {
   return record[2] === TYPE && record[3] === CLEARED[3] && record.subarray(0, CLEARED.length).equals(CLEARED);
+}
+
+/** Whether the event is one of the broker's own: its type begins with `sluice:`. Publishers cannot use such a type. */
+export function isBrokerEvent(record: Buffer): boolean {
+  if (record[0] !== VERSION_1 || record[2] !== TYPE || record[3] !== CLEARED[3]) return false;
+  return record.subarray(0, BROKER_EVENT.length).equals(BROKER_EVENT);
 }
 
 /** Whether {@link readRecord} can read the record. */

@@ -17,6 +17,7 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'not-found': 404,
   'method-not-allowed': 405,
   'channel-ended': 409,
+  'history-gone': 410,
   'tail-mismatch': 412,
   'request-timeout': 408,
   'body-too-large': 413,
@@ -32,6 +33,8 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'log-unavailable': 503,
   'log-full': 503,
   'revocations-full': 503,
+  draining: 503,
+  overloaded: 503,
 };
 
 /** The `Retry-After` of a 503, in seconds. */
@@ -111,18 +114,28 @@ export function endWithProblem(response: ServerResponse, error: BrokerError): vo
  * @param close whether the connection ends after the answer; HTTP/2 has no such header
  */
 export function writeProblem(response: ServerResponse, error: BrokerError, close: boolean): void {
+  const { status, headers, body } = problemAnswer(error);
+  response.writeHead(status, { ...headers, ...(close && { connection: 'close' }) });
+  response.write(body);
+}
+
+/** The parts of a whole answer, with their names in lower case. */
+export function problemAnswer(error: BrokerError): {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly body: string;
+} {
   const problem = problemOf(error);
   const body = JSON.stringify(problem);
   const retryAfter = retryAfterOf(error, problem);
-  if (retryAfter !== undefined) response.setHeader('retry-after', retryAfter);
-  response.writeHead(problem.status, {
+  const headers = {
     ...SECURITY_HEADERS,
     'content-type': PROBLEM_TYPE,
     'content-length': Buffer.byteLength(body),
     ...(problem.status === 401 && { 'www-authenticate': CHALLENGE }),
-    ...(close && { connection: 'close' }),
-  });
-  response.write(body);
+    ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
+  };
+  return { status: problem.status, headers, body };
 }
 
 /** The answer to a request that failed with an unexpected error. */

@@ -42,10 +42,12 @@ const LAG_SAMPLE_INTERVAL_MS = 50;
 /** Every metric of the broker. No label holds a channel name or another text from users, so the number of series is bounded. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #opened = this.#counter('sluice_connections_opened_total', 'Streams opened.');
-  readonly #closed = this.#counter('sluice_connections_closed_total', 'Streams closed, by reason.', [
-    'reason',
-  ]);
+  readonly #opened = this.#counter('sluice_connections_opened_total', 'Streams and long polls opened.');
+  readonly #closed = this.#counter(
+    'sluice_connections_closed_total',
+    'Streams and long polls closed, by reason.',
+    ['reason'],
+  );
   readonly #refusedStreams = this.#counter(
     'sluice_connections_refused_total',
     'Streams that were refused and asked to come back later, by reason.',
@@ -108,7 +110,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_SAMPLE_INTERVAL_MS });
     for (const name of UNWANTED) this.#registry.removeSingleMetric(name);
     this.#buildInfo(gauges.version);
-    this.#gauge('sluice_connections', 'Open streams.', gauges.connections);
+    this.#gauge('sluice_connections', 'Open streams and long polls.', gauges.connections);
     this.#gauge(
       'sluice_connections_limit',
       'Streams that may be open at once; +Inf without a limit.',
@@ -152,6 +154,8 @@ export class Metrics {
       'aged',
       'expired',
       'disconnected',
+      'gap',
+      'answered',
     ] satisfies CloseReason[])
       this.#closed.inc({ reason }, 0);
     for (const reason of STREAM_REFUSALS) this.#refusedStreams.inc({ reason }, 0);

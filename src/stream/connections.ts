@@ -1,7 +1,32 @@
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
-import type { SseConnection } from './sse-connection.ts';
+import type { Holder, StreamChannels, StreamSource } from './sse-connection.ts';
+import type { ChannelName } from '../events/channel-name.ts';
+import type { EndReason } from '../events/close-reason.ts';
 import type { Expiry, Pulse, StreamContext } from './stream-context.ts';
+
+/** A stream or a long poll. */
+export interface OpenConnection {
+  readonly openedAt: number;
+  readonly expiry: Expiry;
+  readonly channels: StreamChannels;
+  /** Undefined when no token was needed. */
+  readonly holder: Holder | undefined;
+  readonly source: Pick<StreamSource, 'cursor'>;
+  readonly lastWriteAt: number;
+  /** Bytes that wait in this process for their reader to take them. */
+  readonly bufferedBytes: number;
+  /** Called once, when nothing more can be written. */
+  onClose: (reason: CloseReason) => void;
+  hasChannel(matches: (channel: ChannelName) => boolean): boolean;
+  heartbeat(): void;
+  /** Ends the connection after a whole event. The client may come back after `retry` ms. */
+  end(reason: EndReason, retry: number): void;
+  /** Closes the connection at once. */
+  cut(): void;
+  /** Closes a connection whose reader took nothing for `timeout` ms. True when it was closed. */
+  closeIfStalled(timeout: number): boolean;
+}
 
 /** Whose limits a stream counts against. */
 export interface StreamHolder {
@@ -30,12 +55,12 @@ export interface ConnectionsOptions {
 
 const NEVER: Expiry = { at: Infinity, reason: 'aged' };
 
-/** All streams of this replica, and one timer for all of them: heartbeats, stalls, age, expired tokens, and the drain. */
+/** All streams and long polls of this replica, and one timer for all of them: heartbeats, stalls, age, expired tokens, and the drain. */
 export class Connections implements StreamContext {
   readonly loop: FairLoop;
   readonly pulse: Pulse = { now: performance.now() };
   readonly #options: ConnectionsOptions;
-  readonly #open = new Set<SseConnection>();
+  readonly #open = new Set<OpenConnection>();
   readonly #byAddress: HolderCounts;
   readonly #bySubject: HolderCounts;
   readonly #timer: NodeJS.Timeout;
@@ -99,7 +124,7 @@ export class Connections implements StreamContext {
   }
 
   /** The stream gets heartbeats and counts against the limits until `onClose` is called. */
-  add(connection: SseConnection, { address, subject }: StreamHolder, onClose: () => void): void {
+  add(connection: OpenConnection, { address, subject }: StreamHolder, onClose: () => void): void {
     this.#open.add(connection);
     this.#byAddress.add(address);
     this.#bySubject.add(subject);
@@ -140,7 +165,7 @@ export class Connections implements StreamContext {
    * Ends the streams that match, each after a whole event and with its own reconnection time. Resolves with their number.
    * A stream that is opened in the meantime may be skipped.
    */
-  endMatching(matches: (connection: SseConnection) => boolean): Promise<number> {
+  endMatching(matches: (connection: OpenConnection) => boolean): Promise<number> {
     const all = this.#open.values();
     // The oldest streams come first, so a client that comes back at once is not ended again, and the loop ends.
     let left = this.#open.size;
@@ -188,7 +213,7 @@ export class Connections implements StreamContext {
     });
   }
 
-  #sweepOne(connection: SseConnection): void {
+  #sweepOne(connection: OpenConnection): void {
     const { heartbeat, stallTimeout } = this.#options;
     const { now } = this.pulse;
     if (connection.closeIfStalled(stallTimeout)) return;

@@ -1,0 +1,120 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
+import { STATUS_CODES } from 'node:http';
+import type { FastifyReply } from 'fastify';
+import { detachSocket } from '../stream/detach-socket.ts';
+import { Http2Wire } from '../stream/http2-wire.ts';
+import { SocketWire, tcpSocketOf } from '../stream/socket-wire.ts';
+import type { Wire } from '../stream/wire.ts';
+
+type Headers = Readonly<Record<string, string | number | string[] | undefined>>;
+
+/**
+ * A reply that may come much later. While it is held, only the socket is kept, or the stream of HTTP/2: the request, the
+ * response and the parser of a waiting client would take more memory than everything else. A connection of HTTP/1.1 that was
+ * held ends with its answer.
+ */
+export class HeldReply {
+  /** Called once, when the client has left before the answer. */
+  onLeft: () => void = () => undefined;
+  #reply: FastifyReply | undefined;
+  #wire: Wire | undefined;
+  /** Of a held reply. */
+  #headers: Headers = {};
+  #http2: ServerHttp2Stream | undefined;
+  readonly #stallTimeout: number;
+
+  /** @param stallTimeout a client that takes nothing of the answer for this many ms is cut off */
+  constructor(reply: FastifyReply, stallTimeout: number) {
+    reply.hijack();
+    this.#reply = reply;
+    this.#stallTimeout = stallTimeout;
+    reply.raw.once('close', this.#left);
+  }
+
+  /** Whether the client left before this object was made. */
+  get isOver(): boolean {
+    const { raw } = this.#reply ?? {};
+    return raw === undefined || raw.destroyed || raw.socket?.destroyed === true;
+  }
+
+  /** Lets go of everything but the wire. Does nothing while the reply waits for the answer to an earlier request. */
+  hold(): void {
+    const reply = this.#reply;
+    if (reply === undefined) return;
+    const { raw } = reply;
+    const wire = reply.request.raw.httpVersionMajor === 2 ? this.#holdHttp2(reply) : this.#holdSocket(reply);
+    if (wire === undefined) return;
+    raw.off('close', this.#left);
+    this.#headers = reply.getHeaders();
+    this.#reply = undefined;
+    this.#wire = wire;
+    wire.listen(() => undefined, this.#left);
+  }
+
+  /** Sends the whole answer. `headers` has its length. */
+  answer(status: number, headers: Headers, body: readonly (string | Buffer)[]): void {
+    const reply = this.#reply;
+    if (reply === undefined) {
+      this.#answerHeld(status, headers, body);
+      return;
+    }
+    const { raw } = reply;
+    raw.off('close', this.#left);
+    raw.writeHead(status, { ...reply.getHeaders(), ...headers } as OutgoingHttpHeaders);
+    for (const part of body) raw.write(part);
+    raw.setTimeout(this.#stallTimeout, () => raw.destroy());
+    raw.end();
+  }
+
+  /** Ends the request without an answer. */
+  cut(): void {
+    this.#reply?.raw.destroy();
+    this.#wire?.cut();
+  }
+
+  readonly #left = (): void => this.onLeft();
+
+  #holdHttp2({ raw }: FastifyReply): Wire | undefined {
+    const { stream } = raw as unknown as Http2ServerResponse;
+    const { session } = stream;
+    if (stream.destroyed || session === undefined) return undefined;
+    this.#http2 = stream;
+    return new Http2Wire(stream, tcpSocketOf(session.socket));
+  }
+
+  #holdSocket({ raw }: FastifyReply): Wire | undefined {
+    const { socket } = raw;
+    if (socket === null || socket.destroyed || !socket.readable) return undefined;
+    if (!detachSocket(socket, raw)) return undefined;
+    socket.on('end', destroyThis);
+    socket.setTimeout(0);
+    return new SocketWire(socket, false);
+  }
+
+  #answerHeld(status: number, headers: Headers, body: readonly (string | Buffer)[]): void {
+    const wire = this.#wire;
+    if (wire === undefined) return;
+    const all = { ...this.#headers, ...headers };
+    const { outlet } = wire;
+    outlet.cork();
+    if (this.#http2 !== undefined) this.#http2.respond({ ...all, ':status': status });
+    else outlet.write(headOf(status, all), 'latin1');
+    for (const part of body) outlet.write(part);
+    outlet.uncork();
+    wire.end();
+  }
+}
+
+/** All held sockets share this listener. */
+function destroyThis(this: { destroy(): void }): void {
+  this.destroy();
+}
+
+function headOf(status: number, headers: Headers): string {
+  let lines = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of value === undefined ? [] : [value].flat()) lines += `${name}: ${one}\r\n`;
+  }
+  return `${lines}connection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n`;
+}

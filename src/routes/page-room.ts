@@ -1,0 +1,54 @@
+import type { FastifyReply } from 'fastify';
+import { BrokerError } from '../events/errors.ts';
+
+/** How many pages are read at the same time. */
+const MAX_READS = 32;
+/** How many bytes of pages may wait for their readers, in all. */
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+
+/** Bounds the memory of pages that are read, or wait for slow readers. */
+export class PageRoom {
+  readonly #stallTimeout: number;
+  /** In the order of arrival. */
+  readonly #queue = new Set<() => void>();
+  #reads = 0;
+  #waitingBytes = 0;
+
+  /** @param stallTimeout a reader that takes nothing of a page for this many ms is cut off */
+  constructor(stallTimeout: number) {
+    this.#stallTimeout = stallTimeout;
+  }
+
+  /**
+   * Reads a page when there is room, and counts its bytes until the reader has them.
+   * @throws BrokerError `overloaded`, and what `read` throws
+   */
+  async take(reply: FastifyReply, read: () => Promise<Buffer | undefined>): Promise<FastifyReply> {
+    if (this.#reads < MAX_READS) this.#reads++;
+    else await new Promise<void>((resolve) => this.#queue.add(resolve));
+    try {
+      if (this.#waitingBytes > MAX_WAITING_BYTES)
+        throw new BrokerError('overloaded', 'Too many pages wait for slow readers. Try again.');
+      const body = await read();
+      if (body !== undefined) this.#hold(reply, body.length);
+      return reply.send(body);
+    } finally {
+      // Gives the turn to the page that has waited longest.
+      const [next] = this.#queue;
+      if (next === undefined) this.#reads--;
+      else {
+        this.#queue.delete(next);
+        next();
+      }
+    }
+  }
+
+  #hold({ raw }: FastifyReply, bytes: number): void {
+    if (raw.destroyed) return;
+    this.#waitingBytes += bytes;
+    raw.once('close', () => {
+      this.#waitingBytes -= bytes;
+    });
+    raw.setTimeout(this.#stallTimeout, () => raw.destroy());
+  }
+}
