@@ -16,11 +16,11 @@ import { clearedEvent, recordHead } from '../../events/record.ts';
 import { channelEnded, tailMismatch } from '../append-refusals.ts';
 import { BackgroundSweep } from './background-sweep.ts';
 import { BlockStore, NONE } from './block-store.ts';
-import { ChannelHistory } from './channel-history.ts';
 import { ChannelRecords } from './channel-records.ts';
 import { EventRecords } from './event-records.ts';
 import type { EventHead, NewRecord } from './event-records.ts';
 import { eventId, nextId } from './id-parts.ts';
+import { MemoryCatalog } from './memory-catalog.ts';
 import { RememberedKeys, keyedPositions } from './remembered-keys.ts';
 import type { KeyedPosition } from './remembered-keys.ts';
 import type { TailMark } from './status-word.ts';
@@ -73,6 +73,7 @@ interface AppendStep {
  * stop while the machine sleeps, and events are then kept for that much longer.
  */
 export class MemoryEventLog implements EventLog {
+  readonly catalog: MemoryCatalog;
   readonly #options: MemoryEventLogOptions;
   readonly #wall: () => number;
   readonly #steady: () => number;
@@ -95,14 +96,11 @@ export class MemoryEventLog implements EventLog {
       expected: maxBytes / (SMALL_CHANNEL * this.#blocks.cost(1)),
       idleLimit: maxBytes * SHARE,
     });
+    const all = { channels: this.#channels, events: this.#events, steadyClock: this.#steady };
+    this.catalog = new MemoryCatalog(all);
     this.#keys = new RememberedKeys(this.#blocks, { limit: maxBytes * SHARE, ttl: options.idempotencyTtl });
     this.#fixed = this.#keys.fixedBytes + this.#channels.fixedBytes;
-    this.#sweep = new BackgroundSweep({
-      channels: this.#channels,
-      events: this.#events,
-      keys: this.#keys,
-      steadyClock: this.#steady,
-    });
+    this.#sweep = new BackgroundSweep({ ...all, keys: this.#keys });
   }
 
   /** The memory of the log, in bytes, with its bookkeeping. Channels with listeners and without events do not count. */
@@ -141,7 +139,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
-    const history = this.#history(channel, policy);
+    const history = this.catalog.history(channel, policy);
     if (history === undefined) {
       const known = eventId(this.#channels.forgotten);
       return { events: [], tail: known, ended: false, complete: after === known, room: 0 };
@@ -172,7 +170,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
-    return this.#history(channel, policy)?.rewind(count) ?? eventId(this.#channels.forgotten);
+    return this.catalog.history(channel, policy)?.rewind(count) ?? eventId(this.#channels.forgotten);
   }
 
   follow(channel: ChannelName, listener: LogListener): () => void {
@@ -198,13 +196,6 @@ export class MemoryEventLog implements EventLog {
 
   async close(): Promise<void> {
     this.#sweep.close();
-  }
-
-  #history(channel: ChannelName, { size, ttl }: HistoryPolicy): ChannelHistory | undefined {
-    const record = this.#channels.find(channel);
-    if (record === NONE) return undefined;
-    const cutoff = this.#steady() - ttl;
-    return new ChannelHistory(this.#channels, this.#events, record, { size, cutoff });
   }
 
   /** Checks that the channel takes events, and that `ifLast` is its tail. */

@@ -1,0 +1,80 @@
+import { parseChannelName } from '../../events/channel-name.ts';
+import type { ChannelName } from '../../events/channel-name.ts';
+import type { EventId } from '../../events/event.ts';
+import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
+import { badListCursor } from '../event-log.ts';
+import type {
+  ChannelAbout,
+  ChannelListPage,
+  ChannelListRequest,
+  HistoryPolicy,
+  LogCatalog,
+} from '../event-log.ts';
+import { aboutOf } from './script-replies.ts';
+
+/** How long a page of a list asks Redis for more, in ms. */
+const PAGE_MS = 50;
+/** About how many keys one SCAN visits at the most. */
+const MAX_SCANNED = 1_000;
+
+const WORDS: FailureWords = { nothingDone: 'Nothing was read.', next: 'Try again.', unknown: 'Try again.' };
+
+/** Answers questions about the channels of the log in Redis. */
+export class RedisCatalog implements LogCatalog {
+  readonly #client: RedisClient;
+
+  constructor(client: RedisClient) {
+    this.#client = client;
+  }
+
+  async about(channel: ChannelName, { size, ttl }: HistoryPolicy): Promise<ChannelAbout> {
+    const { keys } = this.#client;
+    return aboutOf(await this.#client.run('about', keys.channel(channel), [size, ttl], WORDS));
+  }
+
+  async countAfter(
+    channel: ChannelName,
+    positions: readonly EventId[],
+    { size, ttl }: HistoryPolicy,
+  ): Promise<readonly number[]> {
+    const { keys } = this.#client;
+    const args = [size, ttl, ...positions];
+    return (await this.#client.run('behind', keys.channel(channel), args, WORDS)) as number[];
+  }
+
+  /** Redis keeps no list of channels, so this visits all keys with SCAN, some at a time. Each channel has a tail. */
+  async list({ prefix, cursor = '0', limit }: ChannelListRequest): Promise<ChannelListPage> {
+    const pattern = this.#client.keys.tails(prefix);
+    const until = performance.now() + PAGE_MS;
+    const found = new Set<ChannelName>();
+    let next = cursor;
+    let count = limit;
+    do {
+      let keys: string[];
+      [next, keys] = await this.#scan(next, pattern, Math.min(count, MAX_SCANNED));
+      for (const key of keys) {
+        const name = channelName(this.#client.keys.channelIn(key));
+        if (name !== undefined) found.add(name);
+      }
+      // Every key may be a channel's tail. Few are when the last keys had none.
+      count = keys.length === 0 ? count * 2 : limit - found.size;
+    } while (next !== '0' && found.size < limit && performance.now() < until);
+    return { channels: [...found], next: next === '0' ? undefined : next };
+  }
+
+  async #scan(cursor: string, pattern: string, count: number): Promise<[string, string[]]> {
+    try {
+      return await this.#client.scan(cursor, pattern, count, WORDS);
+    } catch (error) {
+      throw error instanceof RangeError ? badListCursor() : error;
+    }
+  }
+}
+
+function channelName(text: string): ChannelName | undefined {
+  try {
+    return parseChannelName(text);
+  } catch {
+    return undefined;
+  }
+}
