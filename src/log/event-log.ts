@@ -96,7 +96,7 @@ export interface LogCatalog {
 }
 
 /** The largest number of positions in one call. */
-export const MAX_POSITIONS = 100;
+export const MAX_POSITIONS = 1_000;
 
 export interface ChannelAbout {
   readonly state: ChannelState;

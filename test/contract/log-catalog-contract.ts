@@ -4,7 +4,7 @@ import { parseChannelName } from '../../src/events/channel-name.ts';
 import type { ChannelName } from '../../src/events/channel-name.ts';
 import { ORIGIN } from '../../src/events/event.ts';
 import type { EventId } from '../../src/events/event.ts';
-import type { EventLog, HistoryPolicy } from '../../src/log/event-log.ts';
+import type { ChannelAbout, EventLog, HistoryPolicy } from '../../src/log/event-log.ts';
 import { appendOne } from '../support/append-one.ts';
 import { TestedChannel } from '../support/tested-channel.ts';
 
@@ -17,6 +17,21 @@ export function logCatalogContract(create: () => Promise<EventLog>): void {
   let log: EventLog;
   let channel: TestedChannel;
   let name: ChannelName;
+  const about = (policy: HistoryPolicy = POLICY): Promise<ChannelAbout> => log.catalog.about(name, policy);
+  /** All pages. */
+  const list = async (prefix: string, limit = 10): Promise<{ names: string[]; pages: number }> => {
+    const names: string[] = [];
+    let pages = 0;
+    let cursor: string | undefined;
+    do {
+      const page = await log.catalog.list({ prefix, cursor, limit });
+      names.push(...page.channels);
+      pages++;
+      cursor = page.next;
+    } while (cursor !== undefined);
+    return { names: names.toSorted(), pages };
+  };
+
   beforeEach(async () => {
     log = await create();
     channel = new TestedChannel(log);
@@ -24,8 +39,6 @@ export function logCatalogContract(create: () => Promise<EventLog>): void {
   });
 
   describe('about', () => {
-    const about = (policy: HistoryPolicy = POLICY) => log.catalog.about(name, policy);
-
     test('a channel that never had an event is empty', async () => {
       expect(await about()).toEqual({ ...NOTHING, state: { tail: ORIGIN, status: 'empty' }, bytes: 0 });
     });
@@ -91,20 +104,6 @@ export function logCatalogContract(create: () => Promise<EventLog>): void {
   });
 
   describe('list', () => {
-    /** All pages. */
-    const list = async (prefix: string, limit = 10): Promise<{ names: string[]; pages: number }> => {
-      const names: string[] = [];
-      let pages = 0;
-      let cursor: string | undefined;
-      do {
-        const page = await log.catalog.list({ prefix, cursor, limit });
-        names.push(...page.channels);
-        pages++;
-        cursor = page.next;
-      } while (cursor !== undefined);
-      return { names: names.toSorted(), pages };
-    };
-
     test('has every channel once, in pages', async () => {
       const prefix = `list-${randomUUID()}.`;
       const names = numbers(60).map((number) => parseChannelName(`${prefix}${number}`));

