@@ -6,7 +6,7 @@ import { jsonBodyOf, textOf } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
 import type { Operation, Parameter } from '../http/api/operation.ts';
 import { problemExample } from '../http/api/problem-answers.ts';
-import { DEFAULT_LISTED, MAX_BUSIEST, MAX_LISTED, MAX_SUBJECT } from './inspection-query.ts';
+import { BUSIEST, LIMIT, MAX_SUBJECT } from './inspection-query.ts';
 
 const CREDENTIALS = ['publishKey', 'adminToken'] as const;
 const REFUSALS: readonly BrokerErrorCode[] = [
@@ -99,7 +99,7 @@ const limit = (of: string): Parameter => ({
   name: 'limit',
   in: 'query',
   description: of,
-  schema: { type: 'integer', minimum: 1, maximum: MAX_LISTED, default: DEFAULT_LISTED },
+  schema: { ...textOf(LIMIT), default: '100' },
 });
 
 /** `GET /channels` */
@@ -118,12 +118,13 @@ export const LIST_CHANNELS: Operation = {
       schema: textOf(CHANNEL_PREFIX),
     },
     { name: 'after', in: 'query', description: 'The `next` of the page before.', schema: { type: 'string' } },
-    limit('About how many channels a page has: it ends when it has this many, or earlier.'),
+    limit('About how many channels a page has: 1 to 1,000. It ends when it has this many, or earlier.'),
     {
       name: 'busiest',
       in: 'query',
-      description: 'How long each list of the busiest channels is. It excludes the other parameters.',
-      schema: { type: 'integer', minimum: 1, maximum: MAX_BUSIEST },
+      description:
+        'How long each list of the busiest channels is: 1 to 100. It excludes the other parameters.',
+      schema: textOf(BUSIEST),
     },
   ],
   answers: {
@@ -223,7 +224,7 @@ export const LIST_SUBSCRIBERS: Operation = {
       description: 'Lists only streams of tokens with this `sub`.',
       schema: { type: 'string', minLength: 1, maxLength: MAX_SUBJECT },
     },
-    limit('How many subscribers the answer lists at the most.'),
+    limit('How many subscribers the answer lists at the most: 1 to 1,000.'),
   ],
   answers: { 200: { description: 'The subscribers.', content: jsonBodyOf(Subscribers) } },
   refusals: [...REFUSALS, 'invalid-channel', 'log-unavailable'],

@@ -2,11 +2,11 @@ import { BrokerError } from '../events/errors.ts';
 import { CHANNEL_PREFIX } from '../events/channel-name.ts';
 import type { Query } from './start-position.ts';
 
-/** The largest number of channels of a page, and of subscribers in an answer. */
-export const MAX_LISTED = 1_000;
-export const DEFAULT_LISTED = 100;
-/** The largest number of busiest channels. */
-export const MAX_BUSIEST = 100;
+/** The number of channels of a page, or of subscribers in an answer: 1 to 1,000. */
+export const LIMIT = /^(?:[1-9]\d{0,2}|1000)$/;
+const DEFAULT_LIMIT = 100;
+/** The number of busiest channels: 1 to 100. */
+export const BUSIEST = /^(?:[1-9]\d?|100)$/;
 /** In characters, as `POST /disconnect` takes it. */
 export const MAX_SUBJECT = 255;
 
@@ -21,7 +21,8 @@ export function readChannelsQuery(query: Query): ChannelsQuery {
   if (busiest !== undefined) {
     if (prefix !== undefined || after !== undefined || limit !== undefined)
       throw new BrokerError('invalid-query', 'busiest= stands alone: remove prefix=, after= and limit=.');
-    return { busiest: readNumber('busiest', busiest, MAX_BUSIEST) };
+    if (BUSIEST.test(busiest)) return { busiest: Number(busiest) };
+    throw new BrokerError('invalid-query', 'busiest= takes a whole number from 1 to 100.');
   }
   if (prefix !== undefined && !CHANNEL_PREFIX.test(prefix))
     throw new BrokerError(
@@ -66,11 +67,7 @@ function readOnce(query: Query, known: readonly string[]): Readonly<Record<strin
 }
 
 function readLimit(text: string | undefined): number {
-  return text === undefined ? DEFAULT_LISTED : readNumber('limit', text, MAX_LISTED);
-}
-
-function readNumber(name: string, text: string, most: number): number {
-  const number = /^[1-9]\d{0,9}$/.test(text) ? Number(text) : 0;
-  if (number >= 1 && number <= most) return number;
-  throw new BrokerError('invalid-query', `${name}= takes a whole number from 1 to ${most}.`);
+  if (text === undefined) return DEFAULT_LIMIT;
+  if (LIMIT.test(text)) return Number(text);
+  throw new BrokerError('invalid-query', 'limit= takes a whole number from 1 to 1000.');
 }
