@@ -18,6 +18,8 @@ const METHODS = {
   state: 'sluice_stateBuffer',
   check: 'sluice_checkBuffer',
   clear: 'sluice_clearBuffer',
+  about: 'sluice_aboutBuffer',
+  behind: 'sluice_behindBuffer',
   count: 'sluice_countBuffer',
   broadcast: 'sluice_broadcastBuffer',
   probe: 'sluice_probeBuffer',
@@ -32,6 +34,8 @@ const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>([
   'state',
   'check',
   'clear',
+  'about',
+  'behind',
 ]);
 
 type Methods<R> = Record<(typeof METHODS)[ScriptName], (...args: (string | number)[]) => R>;

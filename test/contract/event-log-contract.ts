@@ -12,6 +12,7 @@ import { eventEndContract } from './event-end-contract.ts';
 import { eventKeyContract } from './event-key-contract.ts';
 import { eventFollowingContract } from './event-following-contract.ts';
 import { eventHistoryContract } from './event-history-contract.ts';
+import { logCatalogContract } from './log-catalog-contract.ts';
 
 export interface ContractOptions {
   readonly idempotencyTtl: number;
@@ -222,6 +223,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   eventClearContract(() => open());
   eventEndContract(() => open());
   eventKeyContract(() => open());
+  logCatalogContract(() => open());
 
   test('reports good health while it answers', async () => {
     await expect.poll(() => log.health()).toEqual({ up: true, reason: '', detail: '', slotsDown: 0 });
