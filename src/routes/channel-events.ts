@@ -68,7 +68,7 @@ export async function channelEventsRoute(app: FastifyInstance, options: ChannelE
       const access = await subscribers.of(request, [channel], address);
       const requested = { ...readPageQuery(request.headers, request.query, channel), channel, access };
       if (requested.wait === 0 || request.method === 'HEAD')
-        return await room.take(reply, () => sendPage(history, request, reply, requested));
+        return reply.send(await room.take(reply, () => readPage(history, request, reply, requested)));
       const holder = { address, subject: access?.subject };
       const refusal = connections.refusal(holder);
       if (refusal !== undefined) {
@@ -81,7 +81,8 @@ export async function channelEventsRoute(app: FastifyInstance, options: ChannelE
   );
 }
 
-async function sendPage(
+/** Reads the page, and sets the head of its answer. Undefined when the client has the page already. */
+async function readPage(
   history: Pick<HistoryReader, 'read'>,
   request: FastifyRequest,
   reply: FastifyReply,

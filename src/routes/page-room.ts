@@ -23,7 +23,7 @@ export class PageRoom {
    * Reads a page when there is room, and counts its bytes until the reader has them.
    * @throws BrokerError `overloaded`, and what `read` throws
    */
-  async take(reply: FastifyReply, read: () => Promise<Buffer | undefined>): Promise<FastifyReply> {
+  async take(reply: FastifyReply, read: () => Promise<Buffer | undefined>): Promise<Buffer | undefined> {
     if (this.#reads < MAX_READS) this.#reads++;
     else await new Promise<void>((resolve) => this.#queue.add(resolve));
     try {
@@ -31,7 +31,7 @@ export class PageRoom {
         throw new BrokerError('overloaded', 'Too many pages wait for slow readers. Try again.');
       const body = await read();
       if (body !== undefined) this.#hold(reply, body.length);
-      return reply.send(body);
+      return body;
     } finally {
       // Gives the turn to the page that has waited longest.
       const [next] = this.#queue;

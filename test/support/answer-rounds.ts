@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ChangingReader } from './changing-reader.ts';
 import { checkPromise } from './promise-checker.ts';
 import type { Verdict } from './promise-checker.ts';
 import { EventSourceReader, RovingReader } from './resuming-reader.ts';
@@ -64,6 +65,7 @@ export class AnswerRounds {
     const paths = urls.map((url) => `${url}/events/${channel}?last_event_id=earliest`);
     const rover = new RovingReader(`${channel}: rover`, paths, this.#random);
     const source = new EventSourceReader(`${channel}: eventsource`, paths[0] as string);
+    const changing = new ChangingReader(`${channel}: changing`, urls, channel, this.#random, 'earliest');
     const publisher = new UploadPublisher({
       urls,
       key,
@@ -76,7 +78,7 @@ export class AnswerRounds {
     });
     await publisher.once();
     const late = new RovingReader(`${channel}: late`, paths.toReversed(), this.#random);
-    const readers: ResumingReader[] = [rover, source, late];
+    const readers: ResumingReader[] = [rover, source, changing, late];
     const ended = Promise.all(readers.map((reader) => reader.ended)).then(() => true);
     do await this.#end(channel, key);
     while (!(await Promise.race([ended, delay(PATIENCE_MS).then(() => false)])));

@@ -1,4 +1,5 @@
 import { BatchPublisher } from './batch-publisher.ts';
+import { ChangingReader } from './changing-reader.ts';
 import { ManyChannelsReader } from './many-channels-reader.ts';
 import { NumberedPublisher } from './numbered-publisher.ts';
 import { checkPromise } from './promise-checker.ts';
@@ -21,7 +22,7 @@ export interface CastOptions {
 
 /**
  * An application on a stage: batches and uploads on several channels, and readers of all of these channels on one connection
- * each, beside a reader of each single channel.
+ * each, beside two readers of each single channel: one that reads streams, and one that changes between all ways to read.
  */
 export class ApplicationCast {
   readonly channels: readonly string[];
@@ -57,6 +58,7 @@ export class ApplicationCast {
             turned(i).map((url) => `${url}/events/${channel}`),
             random,
           ),
+          new ChangingReader(`changing on ${channel}`, turned(i), channel, random),
         ],
       ]),
     );

@@ -1,0 +1,242 @@
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
+import type { BrokerOnLog } from '../../support/broker-on-log.ts';
+import { createAuthority } from '../../support/certificates.ts';
+import type { JsonPage } from '../../support/changing-reader.ts';
+import { openRaw, requestBytes } from '../../support/raw-http.ts';
+import { readMetrics } from '../../support/read-metrics.ts';
+import { startRedis } from '../../support/redis-server.ts';
+import { inSeconds, signToken } from '../../support/sign-token.ts';
+import { trustAuthority } from '../../support/trust-authority.ts';
+
+const SECRET = 'a secret of at least thirty-two bytes';
+const authority = createAuthority();
+const identity = authority.issue();
+
+interface Answer {
+  readonly status: number;
+  readonly page: JsonPage;
+  readonly retryAfter: string | null;
+}
+
+async function get(url: string): Promise<Answer> {
+  const response = await fetch(url);
+  return {
+    status: response.status,
+    page: (await response.json()) as JsonPage,
+    retryAfter: response.headers.get('retry-after'),
+  };
+}
+
+async function send(url: string, key: string, method: string, body?: unknown): Promise<void> {
+  const response = await fetch(url, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  expect(response.ok).toBe(true);
+}
+
+const openPolls = async (url: string): Promise<number> =>
+  (await readMetrics(url)).get('sluice_connections') ?? 0;
+
+describe.each(LOGS)('a long poll on %s', (log) => {
+  let on: BrokerOnLog;
+  let session: ClientHttp2Session;
+  beforeAll(async () => {
+    trustAuthority(authority);
+    on = await startBrokerOn(log, {
+      SLUICE_HISTORY_SIZE: '3',
+      SLUICE_JWT_SECRET: SECRET,
+      SLUICE_JWT_CLOCK_TOLERANCE: '0s',
+      SLUICE_PUBLIC_CHANNELS: 'news.*',
+      SLUICE_TLS_CERT: identity.cert,
+      SLUICE_TLS_KEY: identity.key,
+    });
+    session = connect(on.broker.url);
+  });
+  afterAll(async () => {
+    session.destroy();
+    await on.stop();
+  });
+
+  let count = 0;
+  const fresh = (): string => `news.${++count}`;
+  const overHttp1 = (channel: string, query: string): Promise<Answer> =>
+    get(`${on.broker.url}/channels/${channel}/events?${query}`);
+  const overHttp2 = async (channel: string, query: string): Promise<Answer> => {
+    const stream = session.request({ ':path': `/channels/${channel}/events?${query}` });
+    const [head] = (await once(stream, 'response')) as [Record<string, string>];
+    let text = '';
+    for await (const chunk of stream.setEncoding('utf8')) text += String(chunk);
+    return {
+      status: Number(head[':status']),
+      page: JSON.parse(text) as JsonPage,
+      retryAfter: head['retry-after'] ?? null,
+    };
+  };
+  const waiting = (n: number): Promise<void> =>
+    expect.poll(() => openPolls(on.broker.url), { interval: 20 }).toBe(n) as unknown as Promise<void>;
+
+  describe.each([
+    ['HTTP/1.1', overHttp1],
+    ['HTTP/2', overHttp2],
+  ])('over %s', (_version, poll) => {
+    test('answers with the next events, to all that wait', async () => {
+      const channel = fresh();
+      const first = await on.broker.publish(channel, 'one');
+      const polls = Array.from({ length: 20 }, () => poll(channel, `after=${first}&wait=30s`));
+      await waiting(20);
+      const id = await on.broker.publish(channel, 'two', 'created');
+      for (const { status, page } of await Promise.all(polls)) {
+        expect([status, page]).toEqual([
+          200,
+          {
+            channel,
+            events: [{ id, event: 'created', data: 'two' }],
+            next: id,
+            complete: true,
+            ended: false,
+          },
+        ]);
+      }
+      await waiting(0);
+    });
+
+    test('answers at once with events that are kept, and where a stream would have a gap', async () => {
+      const channel = fresh();
+      const ids: string[] = [];
+      for (const text of ['one', 'two', 'three', 'four', 'five'])
+        ids.push(await on.broker.publish(channel, text));
+      const read = async (query: string): Promise<unknown> => {
+        const { page } = await poll(channel, `${query}&wait=30s`);
+        return [page.events.map(({ data }) => data), page.next, page.complete];
+      };
+      expect(await read(`after=${ids[2]}`)).toEqual([['four', 'five'], ids[4], true]);
+      expect(await read(`after=${ids[2]}&limit=1`)).toEqual([['four'], ids[3], true]);
+      expect(await read(`after=${ids[0]}`)).toEqual([['three', 'four', 'five'], ids[4], false]);
+      expect(await read('last=1')).toEqual([['five'], ids[4], true]);
+      expect(await read('after=garbage')).toEqual([[], ids[4], false]);
+    });
+
+    test('answers at the end of the channel, and when its events are deleted', async () => {
+      const channel = fresh();
+      const id = await on.broker.publish(channel, 'one');
+      const cleared = poll(channel, `after=${id}&wait=30s`);
+      await waiting(1);
+      await send(`${on.broker.url}/channels/${channel}`, on.broker.key, 'DELETE');
+      const { page } = await cleared;
+      expect(page.events.map(({ event }) => event)).toEqual(['sluice:cleared']);
+      const ended = poll(channel, `after=${page.next}&wait=30s`);
+      await waiting(1);
+      await send(`${on.broker.url}/publish`, on.broker.key, 'POST', { channel, close: true });
+      expect((await ended).page).toEqual({
+        channel,
+        events: [],
+        next: page.next,
+        complete: true,
+        ended: true,
+      });
+      expect((await poll(channel, `after=${page.next}&wait=30s`)).page.ended).toBe(true);
+    });
+
+    test('answers without events at its deadline, however short', async () => {
+      const channel = fresh();
+      const id = await on.broker.publish(channel, 'one');
+      const empty = { channel, events: [], next: id, complete: true, ended: false };
+      expect((await poll(channel, `after=${id}&wait=50ms`)).page).toEqual(empty);
+      expect((await poll(channel, 'wait=0.01ms')).page).toEqual(empty);
+    });
+
+    test('answers without events when /disconnect ends it, or its token expires', async () => {
+      const channel = fresh();
+      const disconnected = poll(channel, 'wait=30s');
+      await waiting(1);
+      await send(`${on.broker.url}/disconnect`, on.broker.key, 'POST', { channel });
+      expect(await disconnected).toMatchObject({ status: 200, page: { events: [], next: '0-0' } });
+      const token = signToken({ exp: inSeconds(2), sluice: { subscribe: ['private'] } }, SECRET);
+      const expired = await poll('private', `wait=30s&token=${token}`);
+      expect([expired.status, expired.page.events]).toEqual([200, []]);
+      expect((await poll('private', `wait=30s&token=${token}`)).status).toBe(401);
+    });
+  });
+
+  test('frees everything when its client leaves', async () => {
+    const aborted = new AbortController();
+    const url = `${on.broker.url}/channels/${fresh()}/events?wait=30s`;
+    const polls = Array.from({ length: 10 }, () => fetch(url, { signal: aborted.signal }));
+    await waiting(10);
+    aborted.abort();
+    await Promise.allSettled(polls);
+    await waiting(0);
+  });
+});
+
+test('a poll keeps its connection when it is answered at once, and a waiting one behind another is answered in order', async () => {
+  const broker = await startBroker({ SLUICE_PUBLIC_CHANNELS: '*' });
+  try {
+    await broker.publish('news', 'one');
+    const connection = await openRaw(broker.port);
+    const request = (path: string): Buffer => requestBytes({ path: `/channels/news/events?${path}` });
+    connection.send(Buffer.concat([request('last=1&wait=30s'), request('last=1'), request('wait=100ms')]));
+    for (const events of [1, 1, 0])
+      expect((JSON.parse((await connection.answer()).body) as JsonPage).events.length).toBe(events);
+    connection.close();
+  } finally {
+    await broker.kill();
+  }
+});
+
+test('limits refuse a poll with 429 and 503, and a drain answers those that wait', async () => {
+  const broker = await startBroker({
+    SLUICE_MAX_CONNECTIONS: '3',
+    SLUICE_MAX_CONNECTIONS_PER_IP: '2',
+    SLUICE_DRAIN_WINDOW: '100ms',
+  });
+  const poll = (address: string): Promise<Answer> =>
+    get(`http://${address}:${broker.port}/channels/news/events?wait=30s`);
+  const two = [poll('127.0.0.1'), poll('127.0.0.1')];
+  await expect.poll(() => openPolls(broker.url)).toBe(2);
+  const refused = await poll('127.0.0.1');
+  expect([refused.status, Number(refused.retryAfter) >= 5]).toEqual([429, true]);
+  const exit = broker.stop();
+  for (const { status, page } of await Promise.all(two)) expect([status, page.events]).toEqual([200, []]);
+  expect((await exit).code).toBe(0);
+});
+
+test('while the log is away a poll waits, and is a 503 when nothing could be read', async () => {
+  const redis = await startRedis();
+  const broker = await startBroker({ REDIS_URL: redis.url });
+  try {
+    await broker.logged('redis: up');
+    const id = await broker.publish('news', 'one');
+    await redis.kill();
+    const { status, retryAfter } = await get(`${broker.url}/channels/news/events?after=${id}&wait=1500ms`);
+    expect([status, retryAfter]).toEqual([503, '1']);
+    expect((await get(`${broker.url}/channels/news/events?after=${id}`)).status).toBe(503);
+    expect((await fetch(`${broker.url}/events/news?plain&last_event_id=${id}`)).status).toBe(503);
+  } finally {
+    await broker.kill();
+    await redis.stop();
+  }
+});
+
+test('a thousand polls that end at once leave nothing behind', async () => {
+  const broker = await startBroker({ SLUICE_PUBLIC_CHANNELS: '*' });
+  try {
+    const polls = Array.from({ length: 1_000 }, (_, i) =>
+      get(`${broker.url}/channels/news/events?wait=30s&limit=${1 + (i % 3)}`),
+    );
+    await expect.poll(() => openPolls(broker.url)).toBe(1_000);
+    const id = await broker.publish('news', 'one');
+    const answers = await Promise.all(polls);
+    expect(new Set(answers.map(({ page }) => page.next))).toEqual(new Set([id]));
+    expect(await openPolls(broker.url)).toBe(0);
+  } finally {
+    await broker.kill();
+  }
+});
