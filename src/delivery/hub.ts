@@ -5,10 +5,13 @@ import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { Start } from '../events/cursor.ts';
 import type { ChannelState, EventLog } from '../log/event-log.ts';
 import type { FairLoop } from './fair-loop.ts';
+import { FirstAnswerSink } from './first-answer.ts';
+import type { FirstAnswer } from './first-answer.ts';
 import type { Instruments } from './instruments.ts';
 import { LastRun } from './recent-events.ts';
 import type { Sink } from './sink.ts';
 import { Subscription } from './subscription.ts';
+import type { SubscriptionInstruments } from './subscription.ts';
 
 /** How long a channel without subscribers is followed, in ms, so that subscribers can reconnect cheaply. */
 const LINGER_MS = 5_000;
@@ -16,6 +19,8 @@ const LINGER_MS = 5_000;
 const STATE_TIMEOUT_MS = 150;
 /** The largest number of such questions at the same time. Equal questions count once. */
 const MAX_STATE_QUESTIONS = 1_000;
+/** How long {@link Hub.firstOf} waits for the log, in ms. */
+const FIRST_TIMEOUT_MS = 1_000;
 /** The memory of the recent events of all channels, in bytes. */
 const RECENT_BYTES = 64 * 1024 * 1024;
 /** The memory of the events that all channels hold back while they read the log, in bytes. */
@@ -77,14 +82,19 @@ export class Hub {
   }
 
   /** Writes the channel's events to the sink until {@link unsubscribe}. Writes nothing before this call returns. */
-  subscribe(name: ChannelName, start: Start, sink: Sink): Subscription {
+  subscribe(
+    name: ChannelName,
+    start: Start,
+    sink: Sink,
+    instruments: SubscriptionInstruments = this.#instruments,
+  ): Subscription {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
       channel = new Channel(name, this.#context);
       this.#channels.set(name, channel);
     }
     this.#idle.delete(name);
-    const subscription = new Subscription(channel, start, sink, this.#loop, this.#instruments);
+    const subscription = new Subscription(channel, start, sink, this.#loop, instruments);
     channel.add(subscription);
     return subscription;
   }
@@ -102,6 +112,24 @@ export class Hub {
    */
   stateOf(name: ChannelName): ChannelState | Promise<ChannelState | undefined> {
     return this.#channels.get(name)?.state ?? this.#questions.get(name) ?? this.#ask(name);
+  }
+
+  /**
+   * Returns what a subscriber with this start would get first. The page that was read for the answer is kept for the subscription
+   * that follows.
+   * @throws BrokerError `log-unavailable` when the log cannot be read, or does not answer within a second
+   */
+  async firstOf(name: ChannelName, start: Start): Promise<FirstAnswer> {
+    const sink = new FirstAnswerSink();
+    const uncounted = { gap: () => this.#instruments.gap(), replayed: () => undefined };
+    const subscription = this.subscribe(name, start, sink, uncounted);
+    const timer = setTimeout(() => sink.waiting('timeout'), FIRST_TIMEOUT_MS);
+    try {
+      return await sink.answer;
+    } finally {
+      clearTimeout(timer);
+      this.unsubscribe(name, subscription);
+    }
   }
 
   close(): void {

@@ -12,6 +12,8 @@ import type { PageConsumer, RewindConsumer, Withdraw } from './page-reader.ts';
 import type { Sink } from './sink.ts';
 import type { Subscriber } from './subscriber.ts';
 
+export type SubscriptionInstruments = Pick<Instruments, 'replayed' | 'gap'>;
+
 /** docs/architecture.md has a table of the states and of what each waits for. */
 type State = 'waiting' | 'catching-up' | 'live' | 'ended';
 
@@ -44,7 +46,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   readonly #channel: Channel;
   readonly #loop: FairLoop;
   readonly #sink: Sink;
-  readonly #instruments: Instruments;
+  readonly #instruments: SubscriptionInstruments;
   #state: State = 'waiting';
   #step: Step = BEGIN;
   /** Where to begin. Undefined once the first events from there are written, or there were none. */
@@ -56,7 +58,13 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, F
   #trouble: LogTrouble | undefined;
   #writtenTrouble: LogTrouble | undefined;
 
-  constructor(channel: Channel, start: Start, sink: Sink, loop: FairLoop, instruments: Instruments) {
+  constructor(
+    channel: Channel,
+    start: Start,
+    sink: Sink,
+    loop: FairLoop,
+    instruments: SubscriptionInstruments,
+  ) {
     this.#channel = channel;
     this.#start = start;
     this.#sink = sink;

@@ -7,8 +7,9 @@
  * - `aged`: it reached SLUICE_MAX_CONNECTION_AGE
  * - `expired`: the token that opened it has expired
  * - `disconnected`: a backend asked for it, or revoked the token that opened it
+ * - `gap`: events may be missing, and a plain stream cannot say so
  */
-export type CloseReason = 'client' | 'stalled' | 'ended' | EndReason;
+export type CloseReason = 'client' | 'stalled' | 'ended' | 'gap' | EndReason;
 
 /** Why the broker ends a stream that may come back. The broker writes the reason into the stream as `sluice:closing`. */
 export type EndReason = 'drained' | 'aged' | 'expired' | 'disconnected';

@@ -29,7 +29,10 @@ export type BrokerErrorCode =
   | 'channel-ended'
   | 'tail-mismatch'
   | 'idempotency-key-reused'
-  | 'too-many-channels';
+  | 'too-many-channels'
+  | 'history-gone'
+  | 'draining'
+  | 'connections-full';
 
 /** One fault in a body: an RFC 6901 pointer to it, and a text that says what is wrong. */
 export interface BodyFault {

@@ -61,16 +61,15 @@ export class EventRun {
   }
 
   #asOther<Form>(view: RunView<Form>): Form {
+    if (this.#others?.has(view) === true) return this.#others.get(view) as Form;
+    const form = view.encode(this);
+    // Asked again, because the view may have made its form from another form of this run.
     if (this.#view === undefined) {
-      const form = view.encode(this);
       this.#view = view;
       this.#form = form;
-      return form;
+    } else {
+      (this.#others ??= new Map()).set(view, form);
     }
-    const others = (this.#others ??= new Map());
-    if (others.has(view)) return others.get(view) as Form;
-    const form = view.encode(this);
-    others.set(view, form);
     return form;
   }
 }

@@ -26,6 +26,8 @@ const TYPE = 0x74;
 const KEY = 0x6b;
 /** How the record of a `sluice:cleared` begins. */
 const CLEARED = Buffer.from('1\ntsluice:cleared\n');
+/** How the records of all of the broker's own events begin. */
+const BROKER_EVENT = Buffer.from('1\ntsluice:');
 
 /** The parts of a record of version 1. */
 export interface RecordFields {
@@ -81,6 +83,12 @@ export function readRecord(record: Buffer): RecordFields | RecordedFrame {
 /** Whether the event is a `sluice:cleared`. For nearly all records this reads one or two bytes. */
 export function clearsChannel(record: Buffer): boolean {
   return record[2] === TYPE && record[3] === CLEARED[3] && record.subarray(0, CLEARED.length).equals(CLEARED);
+}
+
+/** Whether the event is one of the broker's own: its type begins with `sluice:`. Publishers cannot use such a type. */
+export function isBrokerEvent(record: Buffer): boolean {
+  if (record[0] !== VERSION_1 || record[2] !== TYPE || record[3] !== CLEARED[3]) return false;
+  return record.subarray(0, BROKER_EVENT.length).equals(BROKER_EVENT);
 }
 
 /** Whether {@link readRecord} can read the record. */

@@ -17,6 +17,7 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'not-found': 404,
   'method-not-allowed': 405,
   'channel-ended': 409,
+  'history-gone': 410,
   'tail-mismatch': 412,
   'request-timeout': 408,
   'body-too-large': 413,
@@ -32,6 +33,8 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'log-unavailable': 503,
   'log-full': 503,
   'revocations-full': 503,
+  draining: 503,
+  'connections-full': 503,
 };
 
 /** The `Retry-After` of a 503, in seconds. */

@@ -152,6 +152,7 @@ export class Metrics {
       'aged',
       'expired',
       'disconnected',
+      'gap',
     ] satisfies CloseReason[])
       this.#closed.inc({ reason }, 0);
     for (const reason of STREAM_REFUSALS) this.#refusedStreams.inc({ reason }, 0);

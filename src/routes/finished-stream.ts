@@ -23,12 +23,13 @@ export function unlessFinished(
   hub: Pick<Hub, 'stateOf'>,
   requested: RequestedStream,
   reply: FastifyReply,
-  open: () => void,
+  open: () => void | Promise<void>,
 ): void | Promise<void> {
-  const answer = (finished: boolean): void => {
+  const answer = (finished: boolean): void | Promise<void> => {
     // Otherwise caches may keep a 204 (RFC 9110 §15.1), and the channel may be deleted and used again.
-    if (finished) void reply.code(204).header('cache-control', 'no-store').send();
-    else open();
+    if (!finished) return open();
+    void reply.code(204).header('cache-control', 'no-store').send();
+    return undefined;
   };
   const finished = isFinished(hub, requested);
   return finished instanceof Promise ? finished.then(answer) : answer(finished);

@@ -17,7 +17,7 @@ const PARAMETERS: readonly Parameter[] = [
       uniqueItems: true,
     },
   },
-  ...(SUBSCRIBE.parameters ?? []).filter(({ name }) => name !== 'channel' && name !== 'only'),
+  ...(SUBSCRIBE.parameters ?? []).filter(({ name }) => !['channel', 'only', 'plain'].includes(name)),
 ];
 
 const NOTHING_LEFT: Operation['answers'][number] = {
@@ -56,6 +56,7 @@ export const SUBSCRIBE_MANY: Operation = {
   ].join('\n\n'),
   parameters: PARAMETERS,
   answers: { ...SUBSCRIBE.answers, 204: NOTHING_LEFT },
+  refusals: ['invalid-channel', 'invalid-query', 'unauthorized', 'forbidden'],
   examples: [
     {
       name: 'keptOfMany',
@@ -91,4 +92,5 @@ export const SUBSCRIBE_MANY_HEAD: Operation = {
   summary: 'Ask whether a subscription to several channels would be allowed',
   parameters: PARAMETERS,
   answers: { ...SUBSCRIBE_HEAD.answers, 204: NOTHING_LEFT },
+  refusals: [...(SUBSCRIBE_MANY.refusals ?? []), 'too-many-requests', 'keys-unavailable'],
 };

@@ -1,5 +1,6 @@
 import type { BrokerErrorCode } from '../events/errors.ts';
 import { COUNT, EPOCH_MS, RFC_3339 } from './start-position.ts';
+import { UNREADABLE_CURSOR } from './plain-stream.ts';
 import { CHANNEL_PARAMETER } from '../http/api/channel-schemas.ts';
 import { textOf } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
@@ -60,11 +61,27 @@ const ONLY_PARAMETER: Parameter = {
   schema: { type: 'string', const: 'active' },
 };
 
+const PLAIN_PARAMETER: Parameter = {
+  name: 'plain',
+  in: 'query',
+  description:
+    "Without a value: the stream has the publishers' events and comments, and no `sluice:` events, for clients that take every event for data. Where a gap would be said, the answer is a 410, or the stream is cut without its last chunk. Refusals that pass are a 429 or 503 instead of `sluice:closing`. A value, or `heartbeat` beside it, is a 400.",
+  schema: { type: 'string', const: '' },
+};
+
 const REFUSALS: readonly BrokerErrorCode[] = [
   'invalid-channel',
   'invalid-query',
   'unauthorized',
   'forbidden',
+];
+
+/** Only a plain stream is refused with these. */
+const PLAIN_REFUSALS: readonly BrokerErrorCode[] = [
+  'history-gone',
+  'log-unavailable',
+  'draining',
+  'connections-full',
 ];
 
 const CREDENTIALS = ['none', 'token', 'tokenCookie', 'tokenQuery'] as const;
@@ -108,7 +125,7 @@ export const SUBSCRIBE: Operation = {
     'The public channels (`SLUICE_PUBLIC_CHANNELS`, `SLUICE_CHANNELS`) need no credential. Other channels need a token that grants them.',
   ].join('\n\n'),
   credentials: CREDENTIALS,
-  parameters: [...PARAMETERS, ONLY_PARAMETER],
+  parameters: [...PARAMETERS, ONLY_PARAMETER, PLAIN_PARAMETER],
   answers: {
     204: NOTHING_LEFT,
     200: {
@@ -117,7 +134,7 @@ export const SUBSCRIBE: Operation = {
       content: { mediaType: 'text/event-stream', schema: STREAM_SCHEMA },
     },
   },
-  refusals: REFUSALS,
+  refusals: [...REFUSALS, ...PLAIN_REFUSALS, 'too-many-requests', 'keys-unavailable'],
   examples: [
     {
       name: 'kept',
@@ -159,6 +176,13 @@ export const SUBSCRIBE: Operation = {
       ),
     },
     {
+      name: 'historyGone',
+      summary: 'A plain stream from a cursor that is not an event id',
+      parameters: { channel: 'news', plain: '', 'Last-Event-ID': 'yesterday' },
+      status: 410,
+      answer: problemExample('history-gone', UNREADABLE_CURSOR),
+    },
+    {
       name: 'invalidQuery',
       summary: 'A value that is not a number',
       parameters: { channel: 'news', last: 'all' },
@@ -176,7 +200,7 @@ export const SUBSCRIBE_HEAD: Operation = {
   description:
     'Sends the headers that `GET` would send, and opens no stream. Where `GET` answers with `sluice:closing` because of a credential, `HEAD` answers with 429 or 503.',
   credentials: CREDENTIALS,
-  parameters: [...PARAMETERS, ONLY_PARAMETER],
+  parameters: [...PARAMETERS, ONLY_PARAMETER, PLAIN_PARAMETER],
   answers: { 200: { description: 'The headers of the stream.' }, 204: NOTHING_LEFT },
-  refusals: [...REFUSALS, 'too-many-requests', 'keys-unavailable'],
+  refusals: [...REFUSALS, 'history-gone', 'log-unavailable', 'too-many-requests', 'keys-unavailable'],
 };

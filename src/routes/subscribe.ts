@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { TokenAccess } from '../auth/access.ts';
 import type { Revocations } from '../replicas/revocations.ts';
 import { parseChannelName } from '../events/channel-name.ts';
@@ -6,13 +6,13 @@ import type { ChannelName } from '../events/channel-name.ts';
 import type { StreamRefusal } from '../events/close-reason.ts';
 import { placeOf } from '../events/cursor.ts';
 import type { Start } from '../events/cursor.ts';
-import { BrokerError } from '../events/errors.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { Connections, StreamHolder } from '../stream/connections.ts';
 import { ChannelSetStream } from '../stream/channel-set-stream.ts';
 import { ChannelSet, ChannelSets } from '../stream/channel-set.ts';
 import { encodeClosing, encodeRetry } from '../stream/broker-events.ts';
 import { STREAM_HEADERS } from '../stream/stream-head.ts';
+import { PlainConnection } from '../stream/plain-connection.ts';
 import { SseConnection } from '../stream/sse-connection.ts';
 import type { StreamChannels } from '../stream/sse-connection.ts';
 import type { Operation } from '../http/api/operation.ts';
@@ -20,14 +20,16 @@ import { SUBSCRIBE, SUBSCRIBE_HEAD } from './subscribe-operations.ts';
 import { SUBSCRIBE_MANY, SUBSCRIBE_MANY_HEAD } from './subscribe-many-operations.ts';
 import { clientAddress } from '../http/client-address.ts';
 import type { Wire } from '../stream/wire.ts';
-import { unlessFinished, wantsOnlyActive } from './finished-stream.ts';
+import { unlessFinished } from './finished-stream.ts';
 import { openWire } from './open-wire.ts';
-import { startPositions } from './start-position.ts';
-import type { Query } from './start-position.ts';
+import { unlessGone } from './plain-stream.ts';
+import { refusalProblem, temporaryReason } from './stream-refusal.ts';
+import { channelsOf, readStreamRequest } from './stream-request.ts';
+import type { StreamRequest, SubscribeRequest, SubscribeRoute } from './stream-request.ts';
 import type { SubscriberAccess } from './subscriber-access.ts';
 
 export interface SubscribeOptions {
-  readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'stateOf'>;
+  readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'stateOf' | 'firstOf'>;
   readonly connections: Connections;
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
@@ -37,24 +39,6 @@ export interface SubscribeOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly onOpened: () => void;
   readonly onStreamRefused: (reason: StreamRefusal, address: string) => void;
-}
-
-interface SubscribeRoute {
-  Params: { channel?: string };
-  Querystring: Query;
-}
-
-type SubscribeRequest = FastifyRequest<SubscribeRoute>;
-
-/** What the client requested. */
-interface StreamRequest {
-  readonly channels: readonly ChannelName[];
-  /** One for each channel. */
-  readonly starts: readonly Start[];
-  readonly address: string;
-  readonly heartbeatEvents: boolean;
-  /** The client wants no stream of a channel that is empty or has ended. */
-  readonly onlyActive: boolean;
 }
 
 /** Opens the subscriptions of a new stream on its wire. */
@@ -77,15 +61,15 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
   const connectionOf = (
     wire: Wire,
     channels: StreamChannels,
-    { heartbeatEvents }: StreamRequest,
+    { heartbeatEvents, plain, starts: [start] }: StreamRequest,
     access: TokenAccess | undefined,
-  ): SseConnection =>
-    new SseConnection(wire, connections, {
-      expiry: connections.expiry(access?.expiresAt ?? Infinity),
-      channels,
-      holder: access,
-      heartbeatEvents,
-    });
+  ): SseConnection => {
+    const expiry = connections.expiry(access?.expiresAt ?? Infinity);
+    const own = { expiry, channels, holder: access, heartbeatEvents };
+    return plain
+      ? new PlainConnection(wire, connections, own, start?.from === 'id')
+      : new SseConnection(wire, connections, own);
+  };
 
   const beginOne: Begin = (wire, requested, access, holder) => {
     const channel = requested.channels[0] as ChannelName;
@@ -151,7 +135,10 @@ function route(
 ): void {
   const { hub, connections, subscribers, revocations } = options;
 
-  /** Answers with 200, because a browser that gets any other status never tries again. */
+  /**
+   * Answers with 200, because a browser that gets any other status never tries again.
+   * @throws BrokerError for a plain stream, which has no event that says why
+   */
   const refuse = (
     request: SubscribeRequest,
     reply: FastifyReply,
@@ -159,6 +146,7 @@ function route(
     requested: StreamRequest,
   ): void => {
     options.onStreamRefused(reason, requested.address);
+    if (requested.plain) throw refusalProblem(reason, connections.jitteredBackoff());
     // HTTP/2 forbids this header, and the connection carries other streams.
     if (request.raw.httpVersionMajor === 1) reply.header('connection', 'close');
     const cursor = cursorOf(requested);
@@ -169,14 +157,16 @@ function route(
     const channels = channelsOfRequest(request);
     await subscribers.of(request, channels, clientAddress(request));
     const requested = readStreamRequest(request, channels);
-    await unlessFinished(hub, requested, reply, () => void reply.headers(STREAM_HEADERS).send());
+    const answer = (): void => void reply.headers(STREAM_HEADERS).send();
+    await unlessFinished(hub, requested, reply, () => unlessGone(hub, requested, answer));
   });
 
   app.get<SubscribeRoute>(path, { config: { operation: get } }, (request, reply) => {
     const channels = channelsOfRequest(request);
     const open = (granted: TokenAccess | undefined): void | Promise<void> => {
       const requested = readStreamRequest(request, channels);
-      return unlessFinished(hub, requested, reply, () => stream(request, reply, requested, granted));
+      const begun = (): void => stream(request, reply, requested, granted);
+      return unlessFinished(hub, requested, reply, () => unlessGone(hub, requested, begun));
     };
     const access = subscribers.of(request, channels, clientAddress(request));
     if (!(access instanceof Promise)) return open(access);
@@ -214,57 +204,6 @@ function route(
   };
 }
 
-/** @throws BrokerError `invalid-query` */
-function readStreamRequest(request: SubscribeRequest, channels: readonly ChannelName[]): StreamRequest {
-  const { headers, query } = request;
-  return {
-    channels,
-    starts: startPositions(headers['last-event-id'], query, channels),
-    address: clientAddress(request),
-    heartbeatEvents: wantsHeartbeatEvents(query),
-    onlyActive: wantsOnlyActive(query, request.params.channel !== undefined),
-  };
-}
-
-/**
- * Reads `channel=` of a stream with many channels.
- * @throws BrokerError `invalid-channel`, `invalid-query`
- */
-function channelsOf({ channel }: Query, most: number): readonly ChannelName[] {
-  const texts = channel === undefined ? [] : [channel].flat();
-  if (texts.length === 0)
-    throw new BrokerError('invalid-query', 'Name the channels, such as /events?channel=a&channel=b.');
-  if (texts.length > most)
-    throw new BrokerError(
-      'invalid-query',
-      `The query names ${texts.length} channels; one stream may have ${most} (SLUICE_MAX_CHANNELS_PER_CONNECTION).`,
-    );
-  const names = new Set<ChannelName>();
-  for (const text of texts) {
-    const name = parseChannelName(text);
-    if (names.has(name)) throw new BrokerError('invalid-query', `The query names the channel ${name} twice.`);
-    names.add(name);
-  }
-  return [...names];
-}
-
-/** Returns why the broker cannot check the credential now, if the reason is temporary. */
-function temporaryReason(error: unknown): StreamRefusal | undefined {
-  if (!(error instanceof BrokerError)) return undefined;
-  if (error.code === 'keys-unavailable') return 'keys';
-  return error.code === 'too-many-requests' ? 'failed-authentication' : undefined;
-}
-
 function release(wire: Wire): void {
   wire.release();
-}
-
-/** @throws BrokerError `invalid-query` */
-function wantsHeartbeatEvents({ heartbeat }: Query): boolean {
-  if (heartbeat === undefined) return false;
-  if (heartbeat === 'event') return true;
-  throw new BrokerError(
-    'invalid-query',
-    'heartbeat= may only be event. Without it, heartbeats are comments.',
-  );
 }

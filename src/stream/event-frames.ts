@@ -1,6 +1,6 @@
 import type { EventRun, RunView } from '../events/event-run.ts';
 import type { StoredEvent } from '../events/event.ts';
-import { lineGrowth, plainDataStart, readRecord } from '../events/record.ts';
+import { clearsChannel, isBrokerEvent, lineGrowth, plainDataStart, readRecord } from '../events/record.ts';
 import { sharedBytes } from './shared-bytes.ts';
 import type { SharedBytes } from './shared-bytes.ts';
 
@@ -24,6 +24,24 @@ interface Frame {
 
 /** A run as consecutive SSE frames, each with its id. */
 export const EVENT_FRAMES: RunView<SharedBytes> = { encode };
+
+/** What a plain stream writes of a run. */
+export interface PublishedFrames {
+  /** The publishers' events; undefined when the run has only events of the broker. */
+  readonly bytes: SharedBytes | undefined;
+  /** The index of the event `sluice:cleared` in the run; -1 when there is none. */
+  readonly clearedAt: number;
+}
+
+/** The publishers' events of a run, without those of the broker. Nearly always these are the bytes of {@link EVENT_FRAMES}. */
+export const PUBLISHED_FRAMES: RunView<PublishedFrames> = {
+  encode(run) {
+    const published = run.events.filter(({ record }) => !isBrokerEvent(record));
+    if (published.length === run.events.length) return { bytes: run.as(EVENT_FRAMES), clearedAt: -1 };
+    const clearedAt = run.events.findIndex(({ record }) => clearsChannel(record));
+    return { bytes: published.length > 0 ? framesOf(published) : undefined, clearedAt };
+  },
+};
 
 /** Where each frame of a run begins, and where the last one ends. For subscribers that get parts of the run. */
 const FRAME_STARTS: RunView<readonly number[]> = {
@@ -61,6 +79,10 @@ function encode({ events, partOf }: EventRun): SharedBytes {
     const start = whole.as(FRAME_STARTS)[skipped];
     return { plain: whole.as(EVENT_FRAMES).plain.subarray(start), chunk: undefined };
   }
+  return framesOf(events);
+}
+
+function framesOf(events: readonly StoredEvent[]): SharedBytes {
   const frames = events.map(frameOf);
   let length = 0;
   for (const frame of frames) length += frameLength(frame);

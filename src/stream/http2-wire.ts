@@ -75,6 +75,11 @@ export class Http2Wire implements Wire, Outlet {
     this.#stream.setTimeout(LINGER_MS, () => this.reset());
   }
 
+  breakOff(): void {
+    // `close` would first end the stream properly. With the error, Node sends only RST_STREAM, with INTERNAL_ERROR.
+    this.#stream.destroy(new Error('The stream is broken off.'));
+  }
+
   reset(): void {
     const stream = this.#stream;
     if (stream.destroyed) return;

@@ -33,6 +33,12 @@ export class SocketWire implements Wire {
     if (socket.writableLength > 0) socket.setTimeout(LINGER_MS, () => socket.destroy());
   }
 
+  breakOff(): void {
+    // Without chunks only a reset tells the reader that the answer is not complete.
+    if (this.chunked) this.end();
+    else this.reset();
+  }
+
   reset(): void {
     // A reset makes the kernel free the bytes that it holds for the reader. Only the TCP socket can be reset; a TLS
     // socket over it is closed with it.

@@ -190,7 +190,7 @@ export class SseConnection implements Sink, FairTask {
     this.#endWith(encodeClosing(reason, retry, this.source.cursor), reason);
   }
 
-  /** Ends the stream with `last`, because nothing more will come. */
+  /** Ends the stream with `last`, if that is not empty, because nothing more will come. */
   finish(last: string): void {
     this.#endWith(last, 'ended');
   }
@@ -278,9 +278,16 @@ export class SseConnection implements Sink, FairTask {
 
   #endWith(text: string, reason: CloseReason): void {
     if (!this.#begin()) return;
-    this.#hand(this.#chunked ? `${asChunk(text)}${LAST_CHUNK}` : text);
+    const chunk = text === '' ? '' : asChunk(text);
+    this.#hand(this.#chunked ? `${chunk}${LAST_CHUNK}` : text);
     this.#gone(reason);
     this.#wire.end();
+  }
+
+  /** Ends the stream without its last chunk, so that the reader comes back. */
+  protected breakOff(reason: CloseReason): void {
+    this.#gone(reason);
+    this.#wire.breakOff();
   }
 
   #gone(reason: CloseReason): void {

@@ -25,6 +25,8 @@ export interface Wire {
   unsentBytes(): number;
   /** Ends the stream after the written bytes. A reader that does not take them is cut off after {@link LINGER_MS}. */
   end(): void;
+  /** Ends the stream so that the reader can tell it from {@link end}: the answer is not complete. */
+  breakOff(): void;
   /** Ends the stream at once, and frees the bytes that wait for a reader that takes nothing. */
   reset(): void;
   /** Ends the stream at once, as a shutdown does. */

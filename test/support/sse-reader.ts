@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { ClientHttp2Session, IncomingHttpHeaders as Http2Headers } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders as Http2Headers } from 'node:http2';
 import { request as requestOverTls } from 'node:https';
 import type { Readable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
@@ -107,6 +107,8 @@ class Reader implements SseStream {
     response.on('error', () => undefined);
     this.ended = new Promise((resolve) => {
       response.once('close', () => {
+        // Over HTTP/2, 'end' comes before a reset, too.
+        if (((response as Partial<ClientHttp2Stream>).rstCode ?? 0) !== 0) this.complete = false;
         this.#over = true;
         this.#wake();
         resolve();

@@ -23,6 +23,8 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   'not-found': 'correct the path; with `DELETE /channels/:channel`, there is nothing to delete',
   'method-not-allowed': 'use a method of the `Allow` header',
   'channel-ended': 'publish to another channel, or delete the channel first, which forgets its end',
+  'history-gone':
+    'events after the cursor may be missing, and a plain stream cannot say so: load the state from your own backend again, then begin without a cursor',
   'tail-mismatch': 'read what the channel got since, and try again with its `tail`',
   'idempotency-key-reused': 'use a new `Idempotency-Key` for another body',
   'too-many-channels': 'publish to fewer channels',
@@ -45,6 +47,9 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
     "make room: the log's memory is full; the broker has not published, revoked or disconnected anything",
   'revocations-full':
     'wait until some revocations have expired, revoke by channel instead of by `sub`, or disconnect without `revoke`; the broker has done nothing',
+  draining: 'try again after `Retry-After`: this replica is shutting down, and another one answers',
+  'connections-full':
+    'try again after `Retry-After`: as many streams and long polls are open as `SLUICE_MAX_CONNECTIONS` allows',
 };
 
 /** Errors that any request may get. */
