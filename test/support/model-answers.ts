@@ -31,16 +31,11 @@ export class ModelAnswers {
     const { urls } = stage;
     const { random } = options;
     this.answers = Array.from({ length: options.answers }, (_, i) => new ModelAnswer(stage, i, options));
-    this.readers = this.answers.flatMap((answer) =>
-      ['last_event_id=earliest', 'plain&last_event_id=earliest'].map(
-        (query) =>
-          new AnswerReader(
-            answer,
-            turned(urls, answer.index).map((url) => `${url}/events/${answer.channel}?${query}`),
-            random,
-          ),
-      ),
-    );
+    this.readers = this.answers.map((answer, i) => {
+      const query = i % 2 === 0 ? 'last_event_id=earliest' : 'plain&last_event_id=earliest';
+      const paths = turned(urls, i).map((url) => `${url}/events/${answer.channel}?${query}`);
+      return new AnswerReader(answer, paths, random);
+    });
     this.chats = this.answers.slice(0, chats).map((answer) => new ChatReader(answer, urls));
     for (const reader of [...this.readers, ...this.chats]) {
       const cutAgain = (): void => {
@@ -98,6 +93,7 @@ class ModelAnswer {
   readonly #stops: RovingReader;
   readonly #stopped = Promise.withResolvers<void>();
   readonly #waiting = new Set<() => void>();
+  #written = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -122,18 +118,20 @@ class ModelAnswer {
   start(): void {
     this.#write({ type: 'start', messageId: this.channel });
     this.#write({ type: 'text-start', id: 'text' });
+    const begun = performance.now();
     this.#timer = setInterval(() => {
-      const i = this.writtenAt.size - 1;
-      this.#write({ type: 'text-delta', id: 'text', delta: `${this.index}.${i},` });
+      const due = Math.floor(((performance.now() - begun) / 1_000) * this.#options.rate);
+      while (this.#written < Math.min(due, this.#options.parts))
+        this.#write({ type: 'text-delta', id: 'text', delta: `${this.index}.${this.#written++},` });
       for (const check of this.#waiting) check();
-      if (i === this.#options.parts) this.#end({ type: 'finish' });
+      if (this.#written === this.#options.parts) this.#end({ type: 'finish' });
     }, 1_000 / this.#options.rate);
   }
 
   async reached(share: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const check = (): void => {
-        if (this.writtenAt.size >= share * this.#options.parts) resolve();
+        if (this.#written >= share * this.#options.parts) resolve();
       };
       this.#waiting.add(check);
       check();
