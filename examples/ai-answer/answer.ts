@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { convertToModelMessages, JsonToSseTransformStream, streamText, toUIMessageStream } from 'ai';
+import type { LanguageModel, ToolSet } from 'ai';
+import { AnswerEvents } from './answer-events.ts';
+import type { Broker } from './broker.ts';
+import type { ChatMessage } from './chat-state.ts';
+import { listen } from './listen.ts';
+
+/** How often the backend sends an answer again, and how long it waits before, in ms. */
+const ATTEMPTS = 30;
+const ATTEMPT_DELAY_MS = 1_000;
+
+export interface AnswerOptions {
+  readonly broker: Broker;
+  readonly model: LanguageModel;
+  readonly chatId: string;
+  /** The id of the answer's message, and the last part of the names of its channels. */
+  readonly id: string;
+  /** Everything said so far. */
+  readonly messages: readonly ChatMessage[];
+  /** Called with the whole answer before its channel ends. */
+  readonly onEnd: (message: ChatMessage) => void;
+}
+
+/** Runs the model and uploads its answer, whether somebody reads the answer or not. Call it after `announceAnswer`. */
+export async function runAnswer(options: AnswerOptions): Promise<void> {
+  const events = new AnswerEvents();
+  await Promise.all([generate(options, events), upload(options, events)]);
+}
+
+/** Runs the model until it has finished, has failed, or has been stopped from a page. */
+async function generate(
+  { broker, model, chatId, id, messages, onEnd }: AnswerOptions,
+  events: AnswerEvents,
+): Promise<void> {
+  const stop = new AbortController();
+  const channel = `stops.${chatId}.${id}`;
+  const stopListening = listen(
+    `${broker.url}/events/${channel}?last_event_id=earliest`,
+    () => broker.token({ subscribe: [channel] }),
+    { message: () => stop.abort() },
+  );
+  let failure: string | undefined;
+  const result = streamText({
+    model,
+    messages: await convertToModelMessages([...messages]),
+    abortSignal: stop.signal,
+    maxRetries: 0,
+    onError: () => undefined,
+  });
+  const stream = toUIMessageStream<ToolSet, ChatMessage>({
+    stream: result.stream,
+    // The start has been published with the announcement.
+    sendStart: false,
+    originalMessages: [...messages],
+    generateMessageId: () => id,
+    onError: (error) => (failure = error instanceof Error ? error.message : String(error)),
+    onEnd: ({ responseMessage, isAborted }) =>
+      onEnd({
+        ...responseMessage,
+        metadata: { stopped: isAborted, ...(failure !== undefined && { failure }) },
+      }),
+  });
+  try {
+    for await (const event of stream.pipeThrough(new JsonToSseTransformStream())) {
+      if (!events.append(event)) stop.abort();
+    }
+  } finally {
+    events.end();
+    stopListening();
+  }
+}
+
+/**
+ * Publishes the start of the answer, and tells all pages of the chat that there is an answer to follow. From then on the
+ * answer's channel is active.
+ */
+export async function announceAnswer({ broker, chatId, id }: AnswerOptions): Promise<void> {
+  const response = await broker.post('/publish', {
+    body: JSON.stringify([
+      { channel: `answers.${chatId}.${id}`, data: { type: 'start', messageId: id } },
+      { channel: `chats.${chatId}`, event: 'answer', data: id },
+    ]),
+    idempotencyKey: `announce-${id}`,
+  });
+  if (!response.ok) throw new Error(`The broker refused the answer: ${await response.text()}`);
+  await response.body?.cancel();
+}
+
+/**
+ * Uploads the events as they come, and ends the channel. When the upload breaks, all of it is sent again. The broker knows the
+ * idempotency key, and publishes only what is missing.
+ */
+async function upload(options: AnswerOptions, events: AnswerEvents): Promise<void> {
+  const { broker, chatId, id } = options;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    try {
+      if (attempt > 1) await announceAnswer(options);
+      const response = await broker.post(`/publish/answers.${chatId}.${id}?each=event&close=true`, {
+        body: events.read(),
+        idempotencyKey: id,
+      });
+      const text = await response.text();
+      if (response.ok) return;
+      console.error(`The broker refused the upload of the answer: ${text}`);
+    } catch (error) {
+      console.error('The upload of the answer broke off:', error);
+    }
+    await delay(ATTEMPT_DELAY_MS);
+  }
+}
