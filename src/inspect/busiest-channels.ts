@@ -26,7 +26,7 @@ export interface BusiestChannelsOptions {
   readonly hub: { subscriberCounts(): Iterable<readonly [ChannelName, number]> };
 }
 
-export interface CountedChannel {
+interface CountedChannel {
   readonly channel: string;
   readonly count: number;
 }

@@ -95,7 +95,7 @@ export class ChannelInspector {
   /**
    * Who listens to the channel.
    * @param subject lists only streams of tokens with this `sub`
-   * @param limit at most MAX_POSITIONS
+   * @param limit at most 1,000
    * @throws BrokerError `log-unavailable`
    */
   async subscribers(

@@ -90,7 +90,7 @@ export interface LogCatalog {
 
   /**
    * Counts, for each position, the kept events after it.
-   * @param positions at most {@link MAX_POSITIONS}
+   * @param positions at most 1,000
    * @throws BrokerError `log-unavailable`
    */
   countAfter(
@@ -107,9 +107,6 @@ export interface LogCatalog {
    */
   list(request: ChannelListRequest): Promise<ChannelListPage>;
 }
-
-/** The largest number of positions in one call. */
-export const MAX_POSITIONS = 1_000;
 
 export interface ChannelAbout {
   readonly state: ChannelState;

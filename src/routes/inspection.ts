@@ -28,7 +28,7 @@ interface InspectionRoute {
   Querystring: Query;
 }
 
-/** The routes that look into the broker (docs/protocol.md §8). They change nothing. */
+/** The routes that look into the broker (docs/protocol.md §10). They change nothing. */
 export async function inspectionRoutes(app: FastifyInstance, options: InspectionOptions): Promise<void> {
   const { channels, busiest, status } = options;
   app.addHook('onRequest', async (request: FastifyRequest<InspectionRoute>, reply) => {

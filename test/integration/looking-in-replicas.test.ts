@@ -70,7 +70,7 @@ test('every replica answers for all of them, and a hanging one is missing after 
     expect(status).toMatchObject({ replica: broker.replica, complete: true });
     const found = status['replicas'] as { replica: string; streams: number }[];
     expect(found.map(({ replica }) => replica).toSorted()).toEqual(names.toSorted());
-    expect(found.map(({ streams: count }) => count).toSorted()).toEqual([2, 3]);
+    expect(new Set(found.map(({ streams: count }) => count))).toEqual(new Set([2, 3]));
   }
 
   process.kill(b.pid, 'SIGSTOP');

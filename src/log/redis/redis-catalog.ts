@@ -15,7 +15,7 @@ import { aboutOf } from './script-replies.ts';
 /** How long a page of a list asks Redis for more, in ms. */
 const PAGE_MS = 50;
 /** About how many keys one SCAN visits at the most. */
-const MAX_SCANNED = 1_000;
+const MAX_SCANNED = 500;
 
 /** How many positions one script looks up. In an index of a million events, this takes Redis up to 3 ms. */
 const POSITIONS_AT_ONCE = 20;

@@ -4,7 +4,6 @@ import type { BrokerOnLog } from '../../support/broker-on-log.ts';
 import type { Broker } from '../../support/broker.ts';
 import { exchange } from '../../support/raw-http.ts';
 import type { RawAnswer } from '../../support/raw-http.ts';
-import { readProblem } from '../../support/read-problem.ts';
 import { signToken } from '../../support/sign-token.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
@@ -33,11 +32,8 @@ describe.each(LOGS)('looking in, with %s', (log) => {
     await on?.stop();
   });
 
-  const get = (path: string, credential = broker.key): Promise<RawAnswer> =>
-    exchange(broker.port, {
-      path,
-      headers: credential === '' ? [] : [`Authorization: Bearer ${credential}`],
-    });
+  const get = (path: string): Promise<RawAnswer> =>
+    exchange(broker.port, { path, headers: [`Authorization: Bearer ${broker.key}`] });
 
   const read = async (path: string): Promise<Json> => {
     const answer = await get(path);
@@ -72,61 +68,6 @@ describe.each(LOGS)('looking in, with %s', (log) => {
     return all;
   };
 
-  describe('who may look in', () => {
-    const paths = ['/channels', '/channels?busiest=3', '/channels/a', '/channels/a/subscribers', '/status'];
-
-    test.each(paths)('%s: an admin token, and nobody else', async (path) => {
-      expect((await get(path, tokenFor({ admin: true }))).status).toBe(200);
-      for (const others of [{}, { admin: false }, { subscribe: ['*'], publish: ['*'] }])
-        expect(readProblem(await get(path, tokenFor(others)), 403)).toMatchObject({
-          code: 'forbidden',
-          detail: expect.stringContaining('"admin": true') as string,
-        });
-      for (const credential of [
-        '',
-        'another-key',
-        tokenFor({ admin: 'yes' }),
-        `${tokenFor({ admin: true })}x`,
-      ])
-        expect(readProblem(await get(path, credential), 401).code).toBe('unauthorized');
-      const cookie = [`Cookie: sluice_token=${tokenFor({ admin: true })}`];
-      expect((await exchange(broker.port, { path, headers: cookie })).status).toBe(401);
-      expect(
-        (
-          await exchange(broker.port, {
-            path: `${path}${path.includes('?') ? '&' : '?'}token=${tokenFor({ admin: true })}`,
-          })
-        ).status,
-      ).toBe(401);
-    });
-
-    test('a revoked token may not', async () => {
-      const post = async (body: object): Promise<void> => {
-        const answer = await exchange(broker.port, {
-          method: 'POST',
-          path: '/disconnect',
-          headers: [
-            `Authorization: Bearer ${broker.key}`,
-            'Content-Type: application/json',
-            `Content-Length: ${JSON.stringify(body).length}`,
-          ],
-          body: JSON.stringify(body),
-        });
-        expect(answer.status).toBe(200);
-      };
-      await post({ sub: 'fired', revoke: true });
-      for (const path of paths)
-        expect(readProblem(await get(path, tokenFor({ admin: true }, 'fired')), 401).detail).toContain(
-          'revoked',
-        );
-      await post({ channel: 'closed', revoke: true });
-      const token = tokenFor({ admin: true });
-      expect((await get('/channels/closed', token)).status).toBe(401);
-      expect((await get('/channels/open', token)).status).toBe(200);
-      expect((await get('/channels', token)).status).toBe(200);
-    });
-  });
-
   test('a channel: what the log has, the policy, and the subscribers', async () => {
     const ids: string[] = [];
     for (const data of ['a', 'b', 'c']) ids.push(await broker.publish('short', data));
@@ -157,7 +98,6 @@ describe.each(LOGS)('looking in, with %s', (log) => {
       subscribers: 0,
       complete: true,
     });
-    expect(readProblem(await get('/channels/a%20b'), 400).code).toBe('invalid-channel');
   });
 
   test('the list has every channel with a prefix, in pages', async () => {
@@ -215,19 +155,20 @@ describe.each(LOGS)('looking in, with %s', (log) => {
     });
   });
 
+  const firstSubscriber = async (channel: string): Promise<Json | undefined> =>
+    ((await read(`/channels/${channel}/subscribers`)) as { subscribers: Json[] }).subscribers[0];
+
   test('a reader that takes nothing is behind', async () => {
     const stream = await subscribe('/events/lag', '7');
     stream.pause();
     const data = 'x'.repeat(900_000);
     const ids: string[] = [];
     for (let i = 0; i < 12; i++) ids.push(await broker.publish('lag', data));
-    const reader = async (): Promise<Json | undefined> =>
-      ((await read('/channels/lag/subscribers')) as { subscribers: Json[] }).subscribers[0];
-    await expect.poll(async () => Number((await reader())?.['behind'])).toBeGreaterThan(0);
-    const { position, behind } = (await reader()) ?? {};
+    await expect.poll(async () => Number((await firstSubscriber('lag'))?.['behind'])).toBeGreaterThan(0);
+    const { position, behind } = (await firstSubscriber('lag')) ?? {};
     expect(behind).toBe(11 - ids.indexOf(String(position)));
     stream.resume();
-    await expect.poll(async () => (await reader())?.['behind']).toBe(0);
+    await expect.poll(async () => (await firstSubscriber('lag'))?.['behind']).toBe(0);
   });
 
   test('more subscribers than fit in one answer of a replica', async () => {
@@ -291,32 +232,5 @@ describe.each(LOGS)('looking in, with %s', (log) => {
     const text = JSON.stringify(status);
     for (const secret of [SECRET, broker.key]) expect(text).not.toContain(secret);
     expect(text).not.toContain('redis://');
-  });
-
-  test.each([
-    ['/channels?limit=0', 'limit='],
-    ['/channels?limit=-1', 'limit='],
-    ['/channels?limit=1001', 'limit='],
-    ['/channels?limit=1.5', 'limit='],
-    ['/channels?limit=1&limit=2', 'limit='],
-    ['/channels?after=garbage', 'after='],
-    ['/channels?after=-1', 'after='],
-    ['/channels?after=99999999999999999999999', 'after='],
-    ['/channels?prefix=a%2A', 'prefix='],
-    [`/channels?prefix=${'a'.repeat(201)}`, 'prefix='],
-    ['/channels?prefx=a', 'prefx'],
-    ['/channels?busiest=0', 'busiest='],
-    ['/channels?busiest=101', 'busiest='],
-    ['/channels?busiest=', 'busiest='],
-    ['/channels?busiest=3&prefix=a', 'busiest='],
-    ['/channels/a?limit=1', 'limit'],
-    ['/channels/a/subscribers?limit=1001', 'limit='],
-    ['/channels/a/subscribers?sub=', 'sub='],
-    ['/channels/a/subscribers?sub=1&sub=2', 'sub='],
-    ['/status?x=1', 'x'],
-  ])('%s is a 400', async (path, named) => {
-    const { code, detail } = readProblem(await get(path), 400);
-    expect(code).toBe('invalid-query');
-    expect(detail).toContain(named);
   });
 });
