@@ -28,11 +28,12 @@ async function round(path: string, last: string): Promise<number> {
   return (await cpuOf(broker.pid)) - before;
 }
 
+const asJson = (): Promise<number> => round('/channels/news/events?after=0-0', '"ended":false}');
+const asStream = (): Promise<number> => round('/events/news?last_event_id=0-0', 'sluice:ready');
+
 test.runIf(process.platform === 'linux')('a page costs as JSON hardly more than as a stream', async () => {
   broker = await startBroker();
   for (let i = 0; i < EVENTS; i++) await broker.publish('news', `${i} ${'x'.repeat(100)}`);
-  const asJson = (): Promise<number> => round('/channels/news/events?after=0-0', '"ended":false}');
-  const asStream = (): Promise<number> => round('/events/news?last_event_id=0-0', 'sluice:ready');
   await asJson();
   await asStream();
   let json = 0;

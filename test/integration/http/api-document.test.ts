@@ -31,6 +31,7 @@ const OPERATIONS = {
   '/events': ['GET', 'HEAD'],
   '/events/{channel}': ['GET', 'HEAD'],
   '/channels/{channel}': ['DELETE'],
+  '/channels/{channel}/events': ['GET', 'HEAD'],
   '/tokens': ['POST'],
   '/disconnect': ['POST'],
   '/': ['GET', 'HEAD'],

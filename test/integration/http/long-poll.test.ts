@@ -45,6 +45,8 @@ async function send(url: string, key: string, method: string, body?: unknown): P
 const openPolls = async (url: string): Promise<number> =>
   (await readMetrics(url)).get('sluice_connections') ?? 0;
 
+const request = (query: string): Buffer => requestBytes({ path: `/channels/news/events?${query}` });
+
 describe.each(LOGS)('a long poll on %s', (log) => {
   let on: BrokerOnLog;
   let session: ClientHttp2Session;
@@ -80,8 +82,9 @@ describe.each(LOGS)('a long poll on %s', (log) => {
       retryAfter: head['retry-after'] ?? null,
     };
   };
-  const waiting = (n: number): Promise<void> =>
-    expect.poll(() => openPolls(on.broker.url), { interval: 20 }).toBe(n) as unknown as Promise<void>;
+  const waiting = async (n: number): Promise<void> => {
+    await expect.poll(() => openPolls(on.broker.url), { interval: 20 }).toBe(n);
+  };
 
   describe.each([
     ['HTTP/1.1', overHttp1],
@@ -194,7 +197,6 @@ describe('a long poll', () => {
   test('is answered in order with the requests beside it, and keeps its connection when there is something to answer', async () => {
     await broker.publish('news', 'one');
     const connection = await openRaw(broker.port);
-    const request = (path: string): Buffer => requestBytes({ path: `/channels/news/events?${path}` });
     connection.send(Buffer.concat([request('last=1&wait=30s'), request('last=1'), request('wait=100ms')]));
     for (const events of [1, 1, 0])
       expect((JSON.parse((await connection.answer()).body) as JsonPage).events.length).toBe(events);

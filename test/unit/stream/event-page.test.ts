@@ -32,6 +32,9 @@ function buffers(page: EventPage): Buffer[] {
   return body.filter((part) => typeof part !== 'string');
 }
 
+/** JSON has no members that are undefined. */
+const pruned = (value: object): unknown => JSON.parse(JSON.stringify(value));
+
 const text = fc.string({
   unit: fc.oneof(
     fc.constantFrom('\n', '\r', '"', '\\', '\u0001'),
@@ -40,7 +43,7 @@ const text = fc.string({
     fc.string({ minLength: 1, maxLength: 1 }),
   ),
 });
-const event = fc.record(
+const anyEvent = fc.record(
   { type: fc.constantFrom('created', 'größe'), key: fc.constantFrom('k', '"'), data: text },
   { requiredKeys: ['data'] },
 );
@@ -48,7 +51,7 @@ const event = fc.record(
 test('a page reads back as the events, whatever runs it is made of', () => {
   fc.assert(
     fc.property(
-      fc.array(event, { minLength: 1, maxLength: 20 }),
+      fc.array(anyEvent, { minLength: 1, maxLength: 20 }),
       fc.nat(20),
       fc.nat(20),
       (events, skipped, limit) => {
@@ -57,13 +60,12 @@ test('a page reads back as the events, whatever runs it is made of', () => {
         const count = page.add(run);
         expect(count).toBe(Math.min(Math.max(1, limit), run.events.length));
         const from = events.length - run.events.length;
-        const expected = events.slice(from, from + count).map(({ type, key, data }, i) => ({
-          id: `${from + i + 1}-0`,
-          ...(type !== undefined && { event: type }),
-          data,
-          ...(key !== undefined && { key }),
-        }));
-        expect(read(page)).toEqual(expected);
+        const expected = events.slice(from, from + count);
+        expect(read(page)).toEqual(
+          expected.map(({ type: event, key, data }, i) =>
+            pruned({ id: `${from + i + 1}-0`, event, data, key }),
+          ),
+        );
       },
     ),
   );
