@@ -46,9 +46,14 @@ export class PageRoom {
   #hold({ raw }: FastifyReply, bytes: number): void {
     if (raw.destroyed) return;
     this.#waitingBytes += bytes;
-    raw.once('close', () => {
-      this.#waitingBytes -= bytes;
-    });
+    let held = bytes;
+    const release = (): void => {
+      this.#waitingBytes -= held;
+      held = 0;
+    };
+    raw.once('close', release);
+    // The answer waits for another one on the same connection. It is never closed if that one is a stream.
+    if (raw.socket === null) setTimeout(release, this.#stallTimeout).unref();
     raw.setTimeout(this.#stallTimeout, () => raw.destroy());
   }
 }

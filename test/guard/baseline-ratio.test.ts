@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
+import { cpuOf } from '../support/process-usage.ts';
 
 /**
  * The only guard that measures time: the broker's CPU time against a fixed baseline server under the same load. The two
@@ -37,13 +37,6 @@ afterAll(async () => {
   baseline.kill('SIGKILL');
   await broker.kill();
 });
-
-/** User and system time of a process since its start, in ticks of the kernel's clock. */
-async function cpuOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
-}
 
 async function open(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');

@@ -32,6 +32,7 @@ const OPERATIONS = {
   '/events/{channel}': ['GET', 'HEAD'],
   '/channels': ['GET'],
   '/channels/{channel}': ['DELETE', 'GET'],
+  '/channels/{channel}/events': ['GET', 'HEAD'],
   '/channels/{channel}/subscribers': ['GET'],
   '/status': ['GET'],
   '/tokens': ['POST'],
