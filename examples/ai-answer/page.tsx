@@ -123,9 +123,8 @@ function Message({ message, isWriting }: { message: ChatMessage; isWriting: bool
 function Chat({ initial }: { initial: ChatState }) {
   const { messages, sendMessage, status, isBusy, stop } = useLiveChat(initial);
   const [input, setInput] = useState('');
-  const end = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    end.current?.scrollIntoView({ block: 'end' });
+    scrollTo(0, document.body.scrollHeight);
   }, [messages]);
 
   function submit(event: SubmitEvent): void {
@@ -146,7 +145,6 @@ function Chat({ initial }: { initial: ChatState }) {
           <Message key={message.id} message={message} isWriting={isBusy && i === messages.length - 1} />
         ))}
         {status === 'error' && <li className="note">Connecting…</li>}
-        <div ref={end} />
       </ol>
       <form onSubmit={submit}>
         <input

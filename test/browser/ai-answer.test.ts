@@ -9,8 +9,8 @@ import { runExample } from '../support/running-example.ts';
 import type { RunningExample } from '../support/running-example.ts';
 
 const COMMAND = [process.execPath, fileURLToPath(import.meta.resolve('../../examples/ai-answer/start.ts'))];
-/** The answer then takes about two seconds. */
-const WORD_DELAY_MS = '12';
+/** The whole answer then takes a little more than a second. */
+const WORD_DELAY_MS = '8';
 
 let browser: Browser;
 beforeAll(async () => {
