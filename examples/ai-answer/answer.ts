@@ -22,7 +22,7 @@ export interface AnswerOptions {
   readonly onEnd: (message: ChatMessage) => void;
 }
 
-/** Runs the model and uploads its answer, whether somebody reads the answer or not. Call it after `announceAnswer`. */
+/** Runs the model and uploads its answer, whether somebody reads the answer or not. Call it after `beginAnswer`. */
 export async function runAnswer(options: AnswerOptions): Promise<void> {
   const events = new AnswerEvents();
   await Promise.all([generate(options, events), upload(options, events)]);
@@ -50,7 +50,7 @@ async function generate(
   });
   const stream = toUIMessageStream<ToolSet, ChatMessage>({
     stream: result.stream,
-    // The start has been published with the announcement.
+    // beginAnswer() has published the start.
     sendStart: false,
     originalMessages: [...messages],
     generateMessageId: () => id,
@@ -71,38 +71,31 @@ async function generate(
   }
 }
 
-/**
- * Publishes the start of the answer, and tells all pages of the chat that there is an answer to follow. From then on the
- * answer's channel is active.
- */
-export async function announceAnswer({ broker, chatId, id }: AnswerOptions): Promise<void> {
-  const response = await broker.post('/publish', {
-    body: JSON.stringify([
-      { channel: `answers.${chatId}.${id}`, data: { type: 'start', messageId: id } },
-      { channel: `chats.${chatId}`, event: 'answer', data: id },
-    ]),
-    idempotencyKey: `announce-${id}`,
-  });
-  if (!response.ok) throw new Error(`The broker refused the answer: ${await response.text()}`);
-  await response.body?.cancel();
+/** Publishes the start of the answer. From then on the answer's channel is active, and readers can follow it. */
+export async function beginAnswer({ broker, chatId, id }: AnswerOptions): Promise<void> {
+  await broker.publish(
+    { channel: `answers.${chatId}.${id}`, data: { type: 'start', messageId: id } },
+    `begin-${id}`,
+  );
 }
 
 /**
  * Uploads the events as they come, and ends the channel. When the upload breaks, all of it is sent again. The broker knows the
- * idempotency key, and publishes only what is missing.
+ * idempotency keys, and publishes only what is missing.
  */
 async function upload(options: AnswerOptions, events: AnswerEvents): Promise<void> {
   const { broker, chatId, id } = options;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     try {
-      if (attempt > 1) await announceAnswer(options);
-      const response = await broker.post(`/publish/answers.${chatId}.${id}?each=event&close=true`, {
+      // A broker that has forgotten everything needs the start again.
+      if (attempt > 1) await beginAnswer(options);
+      // Tells all pages of the chat that there is an answer to follow.
+      await broker.publish({ channel: `chats.${chatId}`, event: 'answer', data: id }, `announce-${id}`);
+      await broker.post(`/publish/answers.${chatId}.${id}?each=event&close=true`, {
         body: events.read(),
         idempotencyKey: id,
       });
-      const text = await response.text();
-      if (response.ok) return;
-      console.error(`The broker refused the upload of the answer: ${text}`);
+      return;
     } catch (error) {
       console.error('The upload of the answer broke off:', error);
     }

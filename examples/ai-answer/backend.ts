@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import type { LanguageModel } from 'ai';
-import { announceAnswer, runAnswer } from './answer.ts';
+import { beginAnswer, runAnswer } from './answer.ts';
 import type { Broker } from './broker.ts';
 import type { ChatMessage, ChatState } from './chat-state.ts';
 
@@ -60,7 +60,7 @@ export function createBackend({ broker, model, script }: BackendOptions): Reques
     };
     const options = { broker, model, chatId: chat.id, id: randomUUID(), messages, onEnd };
     try {
-      await announceAnswer(options);
+      await beginAnswer(options);
     } catch (error) {
       chat.busy = false;
       throw error;

@@ -6,9 +6,15 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** What a token allows: channels, or prefixes followed by `*`. */
-export interface Grants {
+interface Grants {
   readonly subscribe?: readonly string[];
   readonly publish?: readonly string[];
+}
+
+interface Publication {
+  readonly channel: string;
+  readonly event?: string;
+  readonly data: unknown;
 }
 
 /** The broker, as the backend sees it. Only the backend has the publish key. */
@@ -23,17 +29,21 @@ export class Broker {
 
   /** A token for a page, or for the backend's own subscriptions. The token lives for an hour. */
   async token(grants: Grants): Promise<string> {
-    const response = await this.post('/tokens', { body: JSON.stringify(grants) });
-    if (!response.ok) throw new Error(`The broker made no token: ${await response.text()}`);
-    return ((await response.json()) as { token: string }).token;
+    const answer = (await this.post('/tokens', { body: JSON.stringify(grants) })) as { token: string };
+    return answer.token;
   }
 
-  /** Sends a POST with the publish key. Without another idempotency key, the broker publishes the body each time it comes. */
+  /** Publishes one event, and only once for each idempotency key. */
+  async publish(publication: Publication, idempotencyKey: string): Promise<void> {
+    await this.post('/publish', { body: JSON.stringify(publication), idempotencyKey });
+  }
+
+  /** Sends a POST with the publish key. Returns the JSON of the answer, and throws when the broker refuses the request. */
   async post(
     path: string,
     { body, idempotencyKey }: { body: string | AsyncIterable<Uint8Array>; idempotencyKey?: string },
-  ): Promise<Response> {
-    return await fetch(this.url + path, {
+  ): Promise<unknown> {
+    const response = await fetch(this.url + path, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${this.#key}`,
@@ -41,9 +51,12 @@ export class Broker {
         ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
       },
       body,
-      // The upload of an answer goes on while the broker reads it.
+      // An upload goes on while the broker reads it.
       duplex: 'half',
     });
+    if (!response.ok)
+      throw new Error(`The broker answered with ${response.status}: ${await response.text()}`);
+    return await response.json();
   }
 }
 
@@ -61,6 +74,7 @@ export async function startBroker(pageOrigin: string): Promise<Broker> {
       // A whole answer has to fit into the history of its channel, and so does a resend of it into the time of its key.
       SLUICE_CHANNELS: JSON.stringify([{ match: 'answers.*', history: { size: 20_000, ttl: '1h' } }]),
       SLUICE_IDEMPOTENCY_TTL: '1h',
+      SLUICE_DRAIN_WINDOW: '0s',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -56,8 +56,9 @@ function useLiveChat(initial: ChatState) {
   const answer = useRef(initial.answer);
   const isBusy = useRef(false);
   const latestFollow = useRef(() => {});
-  const [transport] = useState(() => createTransport(() => latestFollow.current()));
   const followSoon = (): unknown => setTimeout(() => latestFollow.current(), retryDelay());
+  // When the answer has ended in the meantime, the backend has all of it.
+  const [transport] = useState(() => createTransport(followSoon));
   const chat = useChat<ChatMessage>({
     id: chatId,
     messages: initial.messages,
@@ -122,8 +123,9 @@ function Message({ message, isWriting }: { message: ChatMessage; isWriting: bool
 function Chat({ initial }: { initial: ChatState }) {
   const { messages, sendMessage, status, isBusy, stop } = useLiveChat(initial);
   const [input, setInput] = useState('');
-  const end = useRef<HTMLDivElement>(null);
-  useEffect(() => end.current?.scrollIntoView({ block: 'end' }), [messages]);
+  useEffect(() => {
+    scrollTo(0, document.body.scrollHeight);
+  }, [messages]);
 
   function submit(event: SubmitEvent): void {
     event.preventDefault();
@@ -143,7 +145,6 @@ function Chat({ initial }: { initial: ChatState }) {
           <Message key={message.id} message={message} isWriting={isBusy && i === messages.length - 1} />
         ))}
         {status === 'error' && <li className="note">Connecting…</li>}
-        <div ref={end} />
       </ol>
       <form onSubmit={submit}>
         <input

@@ -10,6 +10,8 @@ const CUT_INTERVAL_MS = 2_000;
 
 export interface ModelAnswersOptions {
   readonly answers: number;
+  /** How many of the answers do not end before a page stops them. */
+  readonly stopped: number;
   /** Parts of each answer, and how many come in a second. */
   readonly parts: number;
   readonly rate: number;
@@ -37,12 +39,11 @@ export class ModelAnswers {
       return new AnswerReader(answer, paths, random);
     });
     this.chats = this.answers.slice(0, chats).map((answer) => new ChatReader(answer, urls));
-    for (const reader of [...this.readers, ...this.chats]) {
-      const cutAgain = (): void => {
-        reader.cut();
-        this.#cutting.push(setTimeout(cutAgain, CUT_INTERVAL_MS));
-      };
-      this.#cutting.push(setTimeout(cutAgain, random() * CUT_INTERVAL_MS));
+    for (const reader of this.readers) this.#cut(reader, random);
+    for (const reader of this.chats) {
+      // A reader that begins at the first part each time needs a connection that lasts.
+      const cutting = this.#cut(reader, random);
+      void reader.answer.uploaded.then(() => clearInterval(cutting));
     }
     for (const answer of this.answers) answer.start();
   }
@@ -50,6 +51,13 @@ export class ModelAnswers {
   /** Resolves when this share of the parts has been written. */
   async reached(share: number): Promise<void> {
     await Promise.all(this.answers.map((answer) => answer.reached(share)));
+  }
+
+  /** Stops the answers that wait for it, one after the other. Returns how long each stop took to reach the backend, in ms. */
+  async stop(): Promise<number[]> {
+    const times: number[] = [];
+    for (const answer of this.answers) if (answer.waitsForStop) times.push(await answer.stop());
+    return times;
   }
 
   /** Waits until every answer is uploaded and every reader has stopped by itself. Returns what is wrong. */
@@ -67,9 +75,15 @@ export class ModelAnswers {
   }
 
   close(): void {
-    for (const timer of this.#cutting) clearTimeout(timer);
+    for (const timer of this.#cutting) clearInterval(timer);
     for (const reader of [...this.readers, ...this.chats]) reader.close();
     for (const answer of this.answers) answer.close();
+  }
+
+  #cut(reader: AnswerReader | ChatReader, random: () => number): NodeJS.Timeout {
+    const cutting = setInterval(() => reader.cut(), CUT_INTERVAL_MS * (0.75 + random() / 2));
+    this.#cutting.push(cutting);
+    return cutting;
   }
 }
 
@@ -89,6 +103,7 @@ class ModelAnswer {
   readonly writtenAt = new Map<string, number>();
   readonly #stage: Stage;
   readonly #options: ModelAnswersOptions;
+  readonly waitsForStop: boolean;
   readonly #events = new AnswerEvents();
   readonly #stops: RovingReader;
   readonly #stopped = Promise.withResolvers<void>();
@@ -100,6 +115,7 @@ class ModelAnswer {
   constructor(stage: Stage, index: number, options: ModelAnswersOptions) {
     this.index = index;
     this.channel = `answers.${index}`;
+    this.waitsForStop = index < options.stopped;
     this.#stage = stage;
     this.#options = options;
     const onStop = (): void => this.#end({ type: 'abort', reason: 'stop' });
@@ -124,7 +140,7 @@ class ModelAnswer {
       while (this.#written < Math.min(due, this.#options.parts))
         this.#write({ type: 'text-delta', id: 'text', delta: `${this.index}.${this.#written++},` });
       for (const check of this.#waiting) check();
-      if (this.#written === this.#options.parts) this.#end({ type: 'finish' });
+      if (this.#written === this.#options.parts && !this.waitsForStop) this.#end({ type: 'finish' });
     }, 1_000 / this.#options.rate);
   }
 

@@ -10,7 +10,8 @@ export interface RunningExample {
   readonly stderr: string;
   /** Resolves with the exit code, or null when the program was killed. */
   readonly exit: Promise<number | null>;
-  kill(): Promise<void>;
+  /** Sends the signal, SIGKILL by default, and waits for the exit. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
 }
 
 /** Starts `command` with `env` in addition to the environment of the tests. Kill it after the test. */
@@ -60,8 +61,8 @@ export function runExample(
         waiting.add(check);
         check();
       }),
-    async kill() {
-      child.kill('SIGKILL');
+    async kill(signal = 'SIGKILL') {
+      child.kill(signal);
       await exit;
     },
   };
