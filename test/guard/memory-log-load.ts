@@ -15,7 +15,10 @@ const TURN = 100;
 interface Event {
   readonly channel: string;
   readonly data: string;
+  /** An idempotency key. */
   readonly key?: string;
+  /** The event's own key. */
+  readonly ofKey?: string;
 }
 
 interface Load {
@@ -51,6 +54,14 @@ const LOADS: Readonly<Record<string, Load>> = {
     count: 600_000,
     event: (i) => ({ channel: 'one', data: TINY, key: `a-key-as-long-as-a-uuid-is-${i}` }),
   },
+  states: {
+    count: 600_000,
+    event: (i) => ({
+      channel: `channel-${i % 5_000}`,
+      data: SMALL,
+      ofKey: `a-key-as-long-as-a-uuid-is-${i}`,
+    }),
+  },
   text: { count: 300_000, event: (i) => ({ channel: `t${i % 7}`, data: FOREIGN }) },
   churn: {
     count: 120_000,
@@ -69,8 +80,8 @@ async function publish(maxBytes: number, { count, event }: Load): Promise<{ held
   const policy = { size: process.argv[2] === 'mixture' ? 1_000 : 10_000_000, ttl: 3_600_000 };
   let peak = 0;
   for (let i = 0; i < count; i++) {
-    const { channel, data, key } = event(i);
-    await log.append(parseChannelName(channel), [{ data }], { policy, idempotencyKey: key });
+    const { channel, data, key, ofKey } = event(i);
+    await log.append(parseChannelName(channel), [{ data, key: ofKey }], { policy, idempotencyKey: key });
     if (i % TURN !== 0) continue;
     await new Promise(setImmediate);
     peak = Math.max(peak, process.memoryUsage.rss());
