@@ -33,6 +33,7 @@ function flat(data: string): string {
 
 const TINY = flat('x');
 const SMALL = flat('s'.repeat(64));
+const LONGER = flat('k'.repeat(1_000));
 const MIDDLE = flat('h'.repeat(3_000));
 const LARGE = flat('l'.repeat(MIB));
 const FOREIGN = flat('жук и ☃ 𝄞 '.repeat(60));
@@ -55,10 +56,10 @@ const LOADS: Readonly<Record<string, Load>> = {
     event: (i) => ({ channel: 'one', data: TINY, key: `a-key-as-long-as-a-uuid-is-${i}` }),
   },
   states: {
-    count: 600_000,
+    count: 70_000,
     event: (i) => ({
       channel: `channel-${i % 5_000}`,
-      data: SMALL,
+      data: LONGER,
       ofKey: `a-key-as-long-as-a-uuid-is-${i}`,
     }),
   },
