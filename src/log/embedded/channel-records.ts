@@ -51,6 +51,7 @@ interface ChannelRecordsOptions {
 export class ChannelRecords {
   /** Only to be read, like the table: this class writes both. */
   readonly status: StatusWord;
+  readonly table: TextTable;
   /** The channels with events or listeners. The owner may only turn the order. */
   readonly busy: RecordOrder;
   readonly table: TextTable;
