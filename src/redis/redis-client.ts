@@ -41,7 +41,7 @@ export interface FailureWords {
 }
 
 /** Scripts that write nothing and are not part of a publish. */
-const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind', 'state']);
+const READING: ReadonlySet<ScriptName> = new Set<ScriptName>(['read', 'rewind', 'state', 'latest']);
 
 /**
  * The Redis client of the event log, the control bus and the counters. Owns the connections, checks their health, and turns

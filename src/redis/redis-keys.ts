@@ -23,6 +23,17 @@ export class RedisKeys {
     return [`${name}:log`, `${name}:tail`, `${name}:ids`];
   }
 
+  /**
+   * The channel's keys with those of its state: a hash of the newest event of each key, and the order of these events, in the
+   * order of the scripts' KEYS.
+   */
+  channelWithState(
+    channel: ChannelName,
+  ): readonly [log: string, tail: string, ids: string, state: string, order: string] {
+    const name = `${this.#prefix}{${channel}}`;
+    return [...this.channel(channel), `${name}:state`, `${name}:order`];
+  }
+
   /** One key for each of `count` positions from `start` on; it remembers the idempotency key. No idempotency key holds a blank. */
   idempotency(channel: ChannelName, key: string, start: number, count: number): string[] {
     const first = `${this.#prefix}{${channel}}:idem:${key}`;
@@ -56,10 +67,10 @@ export class RedisKeys {
     return `${this.#prefix}probe:${tag}${this.#database}`;
   }
 
-  /** The keys that the probe writes: a stream, a list and a string, in the hash slot of the tag. */
-  probed(tag: string): [stream: string, list: string, string: string] {
+  /** The keys that the probe writes: a stream, a list, a string, a hash and a sorted set, in the hash slot of the tag. */
+  probed(tag: string): [stream: string, list: string, string: string, hash: string, sortedSet: string] {
     const name = `${this.#prefix}{@probe:${tag}}`;
-    return [`${name}:log`, `${name}:list`, `${name}:idem`];
+    return [`${name}:log`, `${name}:list`, `${name}:idem`, `${name}:state`, `${name}:order`];
   }
 
   /** The counter of one name in its window. The key holds no brace, so it differs from every key of a channel. */

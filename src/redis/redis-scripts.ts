@@ -16,6 +16,7 @@ const METHODS = {
   read: 'sluice_readBuffer',
   rewind: 'sluice_rewindBuffer',
   state: 'sluice_stateBuffer',
+  latest: 'sluice_latestBuffer',
   check: 'sluice_checkBuffer',
   clear: 'sluice_clearBuffer',
   count: 'sluice_countBuffer',
@@ -30,6 +31,7 @@ const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>([
   'read',
   'rewind',
   'state',
+  'latest',
   'check',
   'clear',
 ]);

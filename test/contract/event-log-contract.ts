@@ -10,11 +10,13 @@ import { eventBatchContract } from './event-batch-contract.ts';
 import { eventClearContract } from './event-clear-contract.ts';
 import { eventEndContract } from './event-end-contract.ts';
 import { eventKeyContract } from './event-key-contract.ts';
+import { eventLatestContract } from './event-latest-contract.ts';
 import { eventFollowingContract } from './event-following-contract.ts';
 import { eventHistoryContract } from './event-history-contract.ts';
 
 export interface ContractOptions {
   readonly idempotencyTtl: number;
+  readonly onKeysDropped?: (keys: number) => void;
 }
 
 export const DEFAULTS: ContractOptions = { idempotencyTtl: 60_000 };
@@ -222,6 +224,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   eventClearContract(() => open());
   eventEndContract(() => open());
   eventKeyContract(() => open());
+  eventLatestContract((onKeysDropped) => open({ onKeysDropped }));
 
   test('reports good health while it answers', async () => {
     await expect.poll(() => log.health()).toEqual({ up: true, reason: '', detail: '', slotsDown: 0 });

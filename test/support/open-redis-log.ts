@@ -9,10 +9,11 @@ export type RedisLogOptions = Omit<RedisEventLogOptions, 'client'> & RedisClient
 /** Resolves once the log takes events and receives announcements. A log alone does not wait for its connections. */
 export async function openRedisLog({
   idempotencyTtl,
+  onKeysDropped,
   ...options
 }: Omit<RedisLogOptions, 'onHealth'>): Promise<RedisEventLog> {
   const client = await openRedisClient(options);
-  return new RedisEventLog({ client, idempotencyTtl });
+  return new RedisEventLog({ client, idempotencyTtl, onKeysDropped });
 }
 
 export async function openRedisClient(options: Omit<RedisClientOptions, 'onHealth'>): Promise<RedisClient> {

@@ -91,7 +91,7 @@ function parseFormZero(message: Buffer): readonly StoredEvent[] | undefined {
 }
 
 /** Works as parseEventId, but ten times as fast, because it makes no texts of the parts. Undefined for a negative `end`. */
-function idAt(bytes: Buffer, start: number, end: number): EventId | undefined {
+export function idAt(bytes: Buffer, start: number, end: number): EventId | undefined {
   let dash = -1;
   for (let i = start; i < end; i++) {
     const byte = bytes[i] as number;

@@ -1,4 +1,5 @@
 import type { ChannelName } from '../../events/channel-name.ts';
+import { DEFAULT_KEYS } from '../../events/channel-policies.ts';
 import { digestsOf } from '../append-digests.ts';
 import { keyReused } from '../append-refusals.ts';
 import { PAGE_BYTES, TAIL_TTL_MS, refuseTooMany } from '../event-log.ts';
@@ -8,6 +9,8 @@ import type {
   ChannelState,
   EventLog,
   HistoryPolicy,
+  LatestCursor,
+  LatestLimits,
   LatestPage,
   LogHealth,
   LogListener,
@@ -19,19 +22,24 @@ import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from '../../redis/redis-keys.ts';
 import type { ScriptName } from '../../redis/redis-scripts.ts';
-import { appendedOf, eventIdOf, pageOf, stateOf } from './script-replies.ts';
+import { appendedOf, eventIdOf, latestPageOf, pageOf, stateOf } from './script-replies.ts';
 import { Turns } from '../../redis/turns.ts';
 
 export interface RedisEventLogOptions {
   readonly client: RedisClient;
   /** How long an idempotency key is remembered, in ms. */
   readonly idempotencyTtl: number;
+  /** Called when the newest events of that many keys are dropped, because a channel has too many keys. */
+  readonly onKeysDropped?: ((keys: number) => void) | undefined;
 }
 
 /** The largest number of pages read at the same time. Each page can be as large as the largest event. */
 const PAGES_AT_ONCE = 32;
 /** The largest number of channels whose tails are read at the same time to follow them. Thousands may begin at once. */
 const TAILS_AT_ONCE = 128;
+
+/** The unit in which append.lua compares times to decide when the state gets a new expiry, in ms. */
+const EXPIRY_UNIT_MS = 10_000_000;
 
 const APPEND_WORDS: FailureWords = {
   nothingDone: 'Nothing was published.',
@@ -90,11 +98,20 @@ export class RedisEventLog implements EventLog {
       ifLast,
       end ? 1 : 0,
       records.length,
+      Math.floor(Date.now() / EXPIRY_UNIT_MS),
     ];
-    const allKeys = [...this.#keys.channel(channel), ...keys] as const;
-    return appendedOf(
-      await this.#run('append', allKeys, [policy.size, ...args, ...records, ...digests], APPEND_WORDS),
+    const maxKeys = events.some(({ key }) => key !== undefined) ? [policy.keys ?? DEFAULT_KEYS] : [];
+    const allKeys = [...this.#keys.channelWithState(channel), ...keys] as const;
+    const { appended, dropped } = appendedOf(
+      await this.#run(
+        'append',
+        allKeys,
+        [policy.size, ...args, ...records, ...digests, ...maxKeys],
+        APPEND_WORDS,
+      ),
     );
+    if (dropped > 0) this.#options.onKeysDropped?.(dropped);
+    return appended;
   }
 
   async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
@@ -117,7 +134,7 @@ export class RedisEventLog implements EventLog {
   async clear(channel: ChannelName, policy: HistoryPolicy): Promise<boolean> {
     const record = encodeRecord(clearedEvent(channel));
     const args = [...this.#keeping(policy), ...this.#announcing(channel), record];
-    return (await this.#run('clear', this.#keys.channel(channel), args, CLEAR_WORDS)) === 1;
+    return (await this.#run('clear', this.#keys.channelWithState(channel), args, CLEAR_WORDS)) === 1;
   }
 
   async rewind(channel: ChannelName, count: number, { size, ttl }: HistoryPolicy): Promise<EventId> {
@@ -125,8 +142,15 @@ export class RedisEventLog implements EventLog {
     return eventIdOf(await this.#run('rewind', this.#keys.channel(channel), args, READ_WORDS));
   }
 
-  async readLatest(): Promise<LatestPage> {
-    throw new Error('not built yet');
+  async readLatest(
+    channel: ChannelName,
+    after: LatestCursor | undefined,
+    { limit, maxBytes }: LatestLimits,
+  ): Promise<LatestPage> {
+    const args = [after?.place ?? '', limit, maxBytes];
+    const keys = this.#keys.channelWithState(channel);
+    const reply = await this.#pages.take(() => this.#run('latest', keys, args, READ_WORDS));
+    return latestPageOf(reply, after?.upTo);
   }
 
   follow(channel: ChannelName, listener: LogListener): () => void {

@@ -1,17 +1,25 @@
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { BrokerError } from '../../events/errors.ts';
 import { channelEnded, keyReused, tailMismatch } from '../append-refusals.ts';
-import type { Appended, ChannelState, LogPage } from '../event-log.ts';
-import { ORIGIN, parseEventId } from '../../events/event.ts';
+import type { Appended, ChannelState, LatestPage, LogPage } from '../event-log.ts';
+import { ORIGIN, compareEventIds, parseEventId } from '../../events/event.ts';
 import type { EventId, StoredEvent } from '../../events/event.ts';
 import { isKnownVersion, unknownVersion } from '../../events/record.ts';
-import { ownBytes } from './announcement.ts';
+import { idAt, ownBytes } from './announcement.ts';
+
+const BLANK = 0x20;
+
+interface AppendReply {
+  readonly appended: readonly Appended[];
+  /** How many keys were dropped because there were too many. */
+  readonly dropped: number;
+}
 
 /**
  * Reads the reply of append.lua.
  * @throws BrokerError `channel-ended`, `tail-mismatch`, `idempotency-key-reused`
  */
-export function appendedOf(reply: unknown): readonly Appended[] {
+export function appendedOf(reply: unknown): AppendReply {
   const [outcome, ...flat] = reply as [Buffer, ...(Buffer | number)[]];
   switch (outcome.toString()) {
     case 'ended':
@@ -23,14 +31,14 @@ export function appendedOf(reply: unknown): readonly Appended[] {
     default:
   }
   const appended: Appended[] = [];
-  for (let i = 0; i + 1 < flat.length; i += 2)
+  for (let i = 1; i + 1 < flat.length; i += 2)
     appended.push({ id: eventIdOf(flat[i]), replayed: flat[i + 1] === 1 });
-  return appended;
+  return { appended, dropped: Number(flat[0]) };
 }
 
 /** Reads the reply of state.lua. */
 export function stateOf(reply: unknown): ChannelState {
-  const [id, mark] = reply as [Buffer, Buffer];
+  const [id, mark] = reply as readonly [Buffer, Buffer];
   const tail = eventIdOf(id);
   switch (mark.toString()) {
     case 'ended':
@@ -58,6 +66,58 @@ export function pageOf(reply: unknown): LogPage {
     events.push({ id: eventIdOf(id), prev: eventIdOf(prev), record: ownBytes(record) });
   }
   return { events, tail: eventIdOf(tail), ended: ended === 1, complete: complete === 1, room };
+}
+
+/**
+ * Reads the reply of latest.lua. Leaves out values that no broker has written.
+ * @param upTo the tail of the first page; undefined for the first page
+ * @throws BrokerError `log-unavailable` (trouble `version`) when a record has an unknown version
+ */
+export function latestPageOf(reply: unknown, upTo: EventId | undefined): LatestPage {
+  const [id, mark, place, ...batches] = reply as [Buffer, Buffer, Buffer, ...(Buffer | null)[][]];
+  const { tail, status } = stateOf([id, mark]);
+  const last = upTo ?? tail;
+  const found: LatestValue[] = [];
+  let isLast = place.length === 0;
+  for (const value of batches.flat()) {
+    if (value === null) continue;
+    const blank = value.indexOf(BLANK);
+    const own = idAt(value, 0, blank);
+    if (own === undefined) continue;
+    if (compareEventIds(own, last) > 0) {
+      isLast = true;
+      break;
+    }
+    found.push({ id: own, value, start: blank + 1 });
+  }
+  const next = isLast ? undefined : { upTo: last, place: place.toString('latin1') };
+  return { events: ownedEvents(found), tail, ended: status === 'ended', next };
+}
+
+/** A value of a channel's state: its record begins at `start`. */
+interface LatestValue {
+  readonly id: EventId;
+  readonly value: Buffer;
+  readonly start: number;
+}
+
+/** Copies the records into one buffer that nothing else uses: the values are views of the socket's read buffer. */
+function ownedEvents(found: readonly LatestValue[]): StoredEvent[] {
+  let bytes = 0;
+  for (const { value, start } of found) bytes += value.length - start;
+  const buffer = Buffer.allocUnsafeSlow(bytes);
+  const events: StoredEvent[] = [];
+  let at = 0;
+  let prev = ORIGIN;
+  for (const { id, value, start } of found) {
+    const end = at + value.copy(buffer, at, start);
+    const record = buffer.subarray(at, end);
+    if (!isKnownVersion(record)) throw unknownVersion(record);
+    events.push({ id, prev, record });
+    at = end;
+    prev = id;
+  }
+  return events;
 }
 
 /**

@@ -5,7 +5,9 @@
 -- KEYS[1]    the channel's stream
 -- KEYS[2]    the channel's tail
 -- KEYS[3]    the index of the stream
--- KEYS[4…]   for each event, the key that remembers its idempotency key; one key for an end without events; none without an
+-- KEYS[4]    the newest event of each key
+-- KEYS[5]    the order of these events
+-- KEYS[6…]   for each event, the key that remembers its idempotency key; one key for an end without events; none without an
 --            idempotency key
 -- ARGV[1]    events to keep
 -- ARGV[2]    how long to keep an event, and the stream after its last append, ms
@@ -16,17 +18,20 @@
 -- ARGV[7]    append only if this is the tail; empty for no condition
 -- ARGV[8]    1 to end the channel, else 0
 -- ARGV[9]    the number of events
--- ARGV[10…]  each event's record, then for each of KEYS[4…] the digest to remember
+-- ARGV[10]   the time of the broker's clock in units of 10^7 ms
+-- ARGV[11…]  each event's record, then for each of KEYS[6…] the digest to remember; then, when an event has a key, how many keys the
+--            channel may have
 --
--- Result     {'appended', id, known, id, known, …}; known is 1 when the event's idempotency key was known and the event was
---            not appended, else 0. For an end without events, the tail. Or, and then nothing was done:
+-- Result     {'appended', dropped, id, known, id, known, …}; dropped is the number of keys that were dropped because there were
+--            too many; known is 1 when the event's idempotency key was known and the event was not appended, else 0. For an end
+--            without events, the tail. Or, and then nothing was done:
 --            {'ended'}, {'mismatch', the tail}, or {'reused'} when an idempotency key remembers another digest
 -- Announced  one message for all appended events, then one for the end, in the forms that announcement.ts reads
 
 -- The index of the first record in ARGV.
-local RECORDS = 10
--- One append drops at most one event for each event that it appends, and this many more. So an append stays short after the
--- limit was lowered.
+local RECORDS = 11
+-- One append drops at most one event and one key for each event that it appends, and this many more. So an append stays short
+-- after the limits were lowered.
 local MAX_DROPPED = 31
 -- Bytes of the events that one append drops beyond MAX_DROPPED: it takes time to free large events.
 local MAX_DROPPED_BYTES = 4194304
@@ -35,20 +40,27 @@ local MAX_DROPPED_BYTES = 4194304
 -- takes 0.2 µs to print a number.
 local MAX_TRIMMED, MAX_TRIMMED_BY_SEVERAL = '128', '512'
 
-local log, tail_key, ids = KEYS[1], KEYS[2], KEYS[3]
+-- How long the state may outlive the tail, ms. An append gives the state a new expiry only when the ids or the broker's clock
+-- have entered new units of 10^7 ms: that is at least once in two units, also when ids are ahead of the clock.
+local STATE_MARGIN = 21600000
+-- The fields of the state that hold the score of the last event in the order, and the size of the largest value so far. The fields
+-- of keys begin with "k".
+local SCORE, LARGEST = 'score', 'largest'
+
+local log, tail_key, ids, state, order = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local size, ttl, if_last, ends, given = tonumber(ARGV[1]), ARGV[2], ARGV[7], ARGV[8] == '1', tonumber(ARGV[9])
 -- `fresh` holds the positions of the events to append.
-local result, fresh = {'appended'}, {}
-if #KEYS == 3 then
+local result, fresh = {'appended', 0}, {}
+if #KEYS == 5 then
   for number = 1, given do fresh[number] = number end
 else
-  for number = 1, #KEYS - 3 do
-    local known, reused = remembered_id(KEYS[3 + number], ARGV[RECORDS - 1 + given + number])
+  for number = 1, #KEYS - 5 do
+    local known, reused = remembered_id(KEYS[5 + number], ARGV[RECORDS - 1 + given + number])
     if reused then return {'reused'} end
     if known then
-      result[2 * number], result[2 * number + 1] = known, 1
+      result[2 * number + 1], result[2 * number + 2] = known, 1
       -- The end belongs to the last position.
-      if number == #KEYS - 3 then ends = false end
+      if number == #KEYS - 5 then ends = false end
     elseif number <= given then
       fresh[#fresh + 1] = number
     end
@@ -60,6 +72,14 @@ if count == 0 and not ends then return result end
 -- Reads all keys before the first write, so that a key of a wrong type cannot stop the script halfway.
 local indexed = redis.call('LLEN', ids)
 local prev, mark = stored_tail(tail_key)
+-- `keys` is the number of keys. An append without keys reads the state only when the channel has no tail.
+local max_keys, keys, last_score, largest = tonumber(ARGV[RECORDS + given + #KEYS - 5]), nil, nil, nil
+if max_keys or not prev then
+  keys = redis.call('ZCARD', order)
+  last_score, largest = unpack(redis.call('HMGET', state, SCORE, LARGEST))
+end
+-- A state without a tail is older than what the tail knew, and is gone. So is a half of a state.
+local is_state_gone = keys and (not prev or keys == 0 or not last_score)
 -- The new elements of the index: events that the index lacks, then the appended events.
 local elements = {}
 if prev then
@@ -94,9 +114,11 @@ if if_last ~= '' and if_last ~= prev then return {'mismatch', prev} end
 if count == 0 then
   -- An end without events.
   redis.call('SET', tail_key, prev .. ' ended', 'PX', ARGV[3])
-  if KEYS[4] then redis.call('SET', KEYS[4], prev .. ' ' .. ARGV[RECORDS], 'PX', ARGV[4]) end
+  if KEYS[6] then redis.call('SET', KEYS[6], prev .. ' ' .. ARGV[RECORDS], 'PX', ARGV[4]) end
+  redis.call('PEXPIRE', state, ARGV[3] + STATE_MARGIN)
+  redis.call('PEXPIRE', order, ARGV[3] + STATE_MARGIN)
   redis.call(ARGV[6], ARGV[5], 'b' .. prev .. '\n')
-  return {'appended', prev, 0}
+  return {'appended', 0, prev, 0}
 end
 if indexed == 0 then elements = {} end
 
@@ -139,10 +161,10 @@ for i = 1, count do
     sizes[length] = blank_and_size
   end
   elements[skipped + i] = id .. blank_and_size
-  result[2 * number], result[2 * number + 1] = id, 0
-  if KEYS[4] then
+  result[2 * number + 1], result[2 * number + 2] = id, 0
+  if KEYS[6] then
     local digest = ARGV[RECORDS - 1 + given + number]
-    call('SET', KEYS[3 + number], id .. ' ' .. digest, 'PX', ARGV[4])
+    call('SET', KEYS[5 + number], id .. ' ' .. digest, 'PX', ARGV[4])
   end
 end
 
@@ -170,6 +192,59 @@ if dropped < 1 then
   if dropped > 0 then redis.call('XTRIM', log, 'MINID', '~', id_of(oldest), 'LIMIT', max_trimmed) end
 end
 if dropped > 0 then redis.call('LTRIM', ids, dropped, '-1') end
+
+if is_state_gone then
+  if keys > 0 or last_score then call('UNLINK', state, order) end
+  keys, last_score, largest = 0, 0, 0
+end
+if max_keys then
+  -- The hash's field of an event's key. A record begins with "1", then the type behind "t" if there is one, then the key behind "k"
+  -- if there is one. Line feeds divide them.
+  local match, sub, score = string.match, string.sub, last_score
+  local fields, last_of = {}, {}
+  for i = 1, count do
+    local record = records[i]
+    local field = match(record, '^(k[^\n]*)\n', 3) or match(record, '^t[^\n]*\n(k[^\n]*)\n', 3)
+    -- Of several events with one key only the last changes what anybody can see.
+    if field then fields[i], last_of[field] = field, i end
+  end
+  local values, scores, at, max_size = {}, {}, 0, tonumber(largest)
+  for i = 1, count do
+    local field, record = fields[i], records[i]
+    if field and last_of[field] == i then
+      if sub(record, 3, 18) == 'tsluice:deleted\n' then
+        call('HDEL', state, field)
+        keys = keys - call('ZREM', order, field)
+      else
+        score = score + 1
+        local value = result[2 * fresh[i] + 1] .. ' ' .. record
+        if #value > max_size then max_size = #value end
+        values[at + 1], values[at + 2] = field, value
+        scores[at + 1], scores[at + 2] = score, field
+        at = at + 2
+      end
+    end
+  end
+  if at > 0 then
+    call('HSET', state, SCORE, score, unpack(values))
+    if max_size > tonumber(largest) then call('HSET', state, LARGEST, max_size) end
+    keys = keys + call('ZADD', order, unpack(scores))
+  end
+  local surplus = math.min(keys - max_keys, MAX_DROPPED + count)
+  if surplus > 0 then
+    local popped, gone = call('ZPOPMIN', order, surplus), {}
+    for i = 1, #popped, 2 do gone[#gone + 1] = popped[i] end
+    result[2] = call('HDEL', state, unpack(gone))
+  end
+end
+-- Both ids are within the unit of the broker's clock when the predecessor is not smaller, and the ms of the new id have seven more
+-- digits than the unit.
+local unit = ARGV[10]
+if (max_keys and is_state_gone) or first_prev < unit or string.find(id, unit, 1, true) ~= 1
+  or string.byte(id, #unit + 8) ~= 45 then
+  call('PEXPIRE', state, ARGV[3] + STATE_MARGIN)
+  call('PEXPIRE', order, ARGV[3] + STATE_MARGIN)
+end
 
 local announced = 'a' .. id .. '\n' .. first_prev .. '\n'
 if count == 1 then

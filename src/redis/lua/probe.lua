@@ -5,6 +5,8 @@
 -- KEYS[1]  a stream
 -- KEYS[2]  a list
 -- KEYS[3]  a string
+-- KEYS[4]  a hash
+-- KEYS[5]  a sorted set
 -- ARGV[1]  the keys expire after this time, ms
 -- ARGV[2]  the pub/sub channel
 -- ARGV[3]  PUBLISH, or SPUBLISH in a cluster
@@ -19,6 +21,8 @@ redis.call('LRANGE', KEYS[2], 0, 0)
 redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
 redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 redis.call('GET', KEYS[3])
+redis.call('HMGET', KEYS[4], '1')
+redis.call('ZCARD', KEYS[5])
 redis.call('SET', KEYS[3], '1', 'PX', ARGV[1])
 redis.call('XADD', KEYS[1], 'MAXLEN', 1, '*', 'p', '0-0', 'r', '')
 redis.call('XTRIM', KEYS[1], 'MAXLEN', 1)
@@ -26,4 +30,12 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('RPUSH', KEYS[2], '1')
 redis.call('LTRIM', KEYS[2], -1, -1)
 redis.call('PEXPIRE', KEYS[2], ARGV[1])
+redis.call('UNLINK', KEYS[4], KEYS[5])
+redis.call('HSET', KEYS[4], '1', '1')
+redis.call('HDEL', KEYS[4], '1')
+redis.call('ZADD', KEYS[5], '1', '1', '2', '2')
+redis.call('ZREM', KEYS[5], '1')
+redis.call('ZPOPMIN', KEYS[5], '1')
+redis.call('PEXPIRE', KEYS[4], ARGV[1])
+redis.call('PEXPIRE', KEYS[5], ARGV[1])
 return heard
