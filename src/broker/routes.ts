@@ -7,6 +7,7 @@ import type { FairLoop } from '../delivery/fair-loop.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { apiDocument } from '../routes/api-document.ts';
+import { channelStateRoute } from '../routes/channel-state.ts';
 import { channelRoutes } from '../routes/channels.ts';
 import { consolePage } from '../routes/console-page.ts';
 import { DescribedRoutes } from '../http/api/described-routes.ts';
@@ -61,6 +62,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     onOpened: metrics.opened,
     onStreamRefused: refusals.onStreamRefused,
   });
+  await app.register(channelStateRoute, { hub, loop, subscribers, headers: config.headers });
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(consolePage, { folder: CONSOLE });
   if (config.adminPort === undefined) await adminRoutes(app, parts);

@@ -1,9 +1,10 @@
 import { Channel } from './channel.ts';
 import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from '../events/channel-name.ts';
+import { MAX_KEYS } from '../events/channel-policies.ts';
 import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { Start } from '../events/cursor.ts';
-import type { ChannelState, EventLog } from '../log/event-log.ts';
+import type { ChannelState, EventLog, LatestPage } from '../log/event-log.ts';
 import type { FairLoop } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
 import { LastRun } from './recent-events.ts';
@@ -16,6 +17,8 @@ const LINGER_MS = 5_000;
 const STATE_TIMEOUT_MS = 150;
 /** The largest number of such questions at the same time. Equal questions count once. */
 const MAX_STATE_QUESTIONS = 1_000;
+/** The most of a state that is read in one step. */
+const WHOLE_STATE = { limit: MAX_KEYS, maxBytes: 2 * 1024 * 1024 };
 /** The memory of the recent events of all channels, in bytes. */
 const RECENT_BYTES = 64 * 1024 * 1024;
 /** The memory of the events that all channels hold back while they read the log, in bytes. */
@@ -102,6 +105,14 @@ export class Hub {
    */
   stateOf(name: ChannelName): ChannelState | Promise<ChannelState | undefined> {
     return this.#channels.get(name)?.state ?? this.#questions.get(name) ?? this.#ask(name);
+  }
+
+  /**
+   * Reads the whole state of a channel from the log, in one step. A state of more than 2 MiB has a `next`.
+   * @throws BrokerError `log-unavailable`
+   */
+  readState(name: ChannelName): Promise<LatestPage> {
+    return this.#context.log.readLatest(name, undefined, WHOLE_STATE);
   }
 
   close(): void {

@@ -29,7 +29,8 @@ export type BrokerErrorCode =
   | 'channel-ended'
   | 'tail-mismatch'
   | 'idempotency-key-reused'
-  | 'too-many-channels';
+  | 'too-many-channels'
+  | 'state-too-large';
 
 /** One fault in a body: an RFC 6901 pointer to it, and a text that says what is wrong. */
 export interface BodyFault {

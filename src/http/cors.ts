@@ -49,7 +49,14 @@ export async function allowOrigins(
     // Without allowedHeaders, the plugin allows every requested header. Tracing libraries add their own headers to each
     // request, and no header gives a page more rights than its origin has. `*` would cover neither Authorization nor
     // requests with cookies.
-    exposedHeaders: ['Retry-After', 'RateLimit', 'RateLimit-Policy', 'Idempotent-Replayed'],
+    exposedHeaders: [
+      'Retry-After',
+      'RateLimit',
+      'RateLimit-Policy',
+      'Idempotent-Replayed',
+      'Sluice-Position',
+      'ETag',
+    ],
     maxAge: PREFLIGHT_MAX_AGE_S,
     strictPreflight: false,
   });

@@ -20,6 +20,10 @@ export const ANSWER_HEADERS = {
       'The broker has seen this `Idempotency-Key` before. It published nothing and returns the ids of the first publish.',
     schema: { type: 'string', const: 'true' },
   },
+  'Sluice-Position': {
+    description: 'The position to go on from, with either form of reading: an event id, or `0-0`.',
+    schema: { type: 'string' },
+  },
   RateLimit: {
     description:
       'Present when a rate limit is set. How many events may still be published (`r`) until the window ends in `t` seconds, for the key and for the address: `"key";r=99;t=1`.',

@@ -30,6 +30,7 @@ const OPERATIONS = {
   '/publish/{channel}': ['POST', 'PUT'],
   '/events': ['GET', 'HEAD'],
   '/events/{channel}': ['GET', 'HEAD'],
+  '/channels/{channel}/state': ['GET', 'HEAD'],
   '/channels/{channel}': ['DELETE'],
   '/tokens': ['POST'],
   '/disconnect': ['POST'],

@@ -127,7 +127,7 @@ class StatePageReader {
   }
 
   until(id: EventId): Promise<void> {
-    return (this.#sink as StateSink).until(({ cursor }) => cursor === id);
+    return (this.#sink as StateSink).until(({ position }) => position === id);
   }
 }
 
