@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AppendOptions, ChannelState, HistoryPolicy } from '../../src/log/event-log.ts';
 import { ORIGIN } from '../../src/events/event.ts';
-import type { EventId } from '../../src/events/event.ts';
-import { clearedEvent, encodeRecord } from '../../src/events/record.ts';
+import type { EventId, NewEvent } from '../../src/events/event.ts';
+import { clearedEvent, deletedEvent, encodeRecord } from '../../src/events/record.ts';
 import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, freshChannel } from '../support/redis-log-fixture.ts';
@@ -10,9 +10,13 @@ import type { FreshChannel } from '../support/redis-log-fixture.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { seededRandom } from '../support/seeded-random.ts';
+import { StateModel } from '../support/state-model.ts';
 
 const STEPS = 120;
 const SIZES = [3, 20, 60, 500];
+const KEYS = [1, 5, 40, 200];
+/** How many more keys than events an append drops at most. */
+const MAX_DROPPED = 31;
 const TTL = 600_000;
 
 interface Published {
@@ -28,13 +32,20 @@ interface Model {
   /** The number of events that the last clear has removed. */
   cleared: number;
   status: ChannelState['status'];
+  readonly state: StateModel;
 }
 
 let redis: RedisServer;
 let log: RedisEventLog;
+let keysDropped = 0;
 beforeAll(async () => {
   redis = await startRedis();
-  log = await openRedisLog({ url: redis.url, prefix: PREFIX, idempotencyTtl: 60_000 });
+  log = await openRedisLog({
+    url: redis.url,
+    prefix: PREFIX,
+    idempotencyTtl: 60_000,
+    onKeysDropped: (keys) => (keysDropped += keys),
+  });
 });
 afterAll(async () => {
   await log.close();
@@ -53,9 +64,13 @@ test.each([
     const random = seededRandom(seed);
     const below = (limit: number): number => Math.floor(random() * limit);
     const keys = freshChannel();
-    const model: Model = { published: [], kept: 0, cleared: 0, status: 'empty' };
+    const model: Model = { published: [], kept: 0, cleared: 0, status: 'empty', state: new StateModel() };
     for (let step = 0; step < STEPS; step++) {
-      const policy = { size: sizes[below(sizes.length)] as number, ttl: TTL };
+      const policy = {
+        size: sizes[below(sizes.length)] as number,
+        ttl: TTL,
+        keys: KEYS[below(KEYS.length)] as number,
+      };
       const kind = below(12);
       if (kind < 2) {
         model.published.push(await appendAsBefore(keys, tailOf(model), `data: old ${step}\n\n`));
@@ -65,15 +80,20 @@ test.each([
         await clear(keys, model, policy);
       } else {
         const count = below(3) === 0 ? below(80) : 1;
-        const texts = Array.from({ length: count }, (_, i) =>
-          `${step}.${i}`.padEnd(below(10) === 0 ? below(3_000) : 0, 'x'),
-        );
+        const events = Array.from({ length: count }, (_, i): NewEvent => {
+          const data = `${step}.${i}`.padEnd(below(10) === 0 ? below(3_000) : 0, 'x');
+          const key = `k${below(300)}`;
+          const use = below(8);
+          return use === 0 ? deletedEvent(keys.channel, key) : use < 4 ? { data, key } : { data };
+        });
         const ifLast = [undefined, tailOf(model), '1-1' as EventId][below(8)];
         const options = { policy, idempotencyKey: `key-${step}`, ifLast, end: below(8) === 0 };
         // Some of the events repeat earlier ones.
-        await append(keys, model, texts, { options, early: below(4) === 0 ? below(count) : 0 });
+        await append(keys, model, events, { options, early: below(4) === 0 ? below(count) : 0 });
       }
       expect(await log.state(keys.channel)).toEqual({ tail: tailOf(model), status: model.status });
+      const { found, expected } = await model.state.compared(log, keys.channel, 1 + below(50));
+      expect(found).toEqual(expected);
       if (step % 5 === 0) await compare(keys, model, { policy, isExact: sizes.length === 1 });
     }
   },
@@ -87,10 +107,9 @@ function tailOf({ published }: Model): EventId {
 async function append(
   { channel }: FreshChannel,
   model: Model,
-  texts: readonly string[],
+  events: readonly NewEvent[],
   { options, early }: { readonly options: AppendOptions; readonly early: number },
 ): Promise<void> {
-  const events = texts.map((data) => ({ data }));
   const { policy, idempotencyKey, ifLast, end } = options;
   const appending = log.append(channel, events, options);
   if (events.length === 0 && end !== true) return expect(appending).resolves.toEqual([]);
@@ -100,11 +119,21 @@ async function append(
       code: 'tail-mismatch',
       members: { tail: tailOf(model) },
     });
+  keysDropped = 0;
   const all = await appending;
   expect(all.every(({ replayed }) => !replayed)).toBe(true);
   if (events.length === 0) expect(all).toEqual([{ id: tailOf(model), replayed: false }]);
-  for (const [i, event] of events.entries())
-    model.published.push({ id: all[i]?.id as EventId, record: encodeRecord(event) });
+  for (const [i, event] of events.entries()) {
+    const id = all[i]?.id as EventId;
+    model.published.push({ id, record: encodeRecord(event) });
+    model.state.apply(channel, id, event);
+  }
+  const { keys = 0 } = policy;
+  // An append without keys drops no keys.
+  const dropped = events.some(({ key }) => key !== undefined)
+    ? model.state.trim(channel, keys, MAX_DROPPED + events.length)
+    : 0;
+  expect(keysDropped).toBe(dropped);
   model.kept = Math.min(model.kept + events.length, policy.size);
   model.status = end === true ? 'ended' : 'open';
   // Repeats the first events, and then all of them.
@@ -121,6 +150,7 @@ async function clear({ channel }: FreshChannel, model: Model, policy: HistoryPol
   expect(await log.clear(channel, policy)).toBe(model.status !== 'empty');
   if (model.status === 'empty') return;
   model.cleared = model.published.length;
+  model.state.clear(channel);
   const { tail } = await log.state(channel);
   model.published.push({ id: tail, record: encodeRecord(clearedEvent(channel)) });
   model.kept = 1;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ORIGIN } from '../../src/events/event.ts';
 import type { EventId } from '../../src/events/event.ts';
 import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
+import { KeyedChannel } from '../support/keyed-channel.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, appendTexts, freshChannel } from '../support/redis-log-fixture.ts';
 import { startRedis } from '../support/redis-server.ts';
@@ -82,6 +83,17 @@ describe('a channel of large events', () => {
     const cost = await costOf(() => times(() => log.read(channel, ORIGIN, 256, KEEPING)));
     expect((await log.read(channel, ORIGIN, 256, KEEPING)).events.map(({ id }) => id)).toEqual([first]);
     expect(cost).toBeLessThan(oneEvent);
+  });
+
+  test('a page of the state copies the events that it returns, and one more', async () => {
+    const channel = new KeyedChannel(log);
+    for (let i = 0; i < 20; i++) await channel.set(`key-${i}`, large);
+    await channel.set('key-0', 'small');
+    const cost = await costOf(() => times(() => channel.latest(undefined, { maxBytes: 256 * 1024 })));
+    expect(channel.keysOf((await channel.latest(undefined, { maxBytes: 256 * 1024 })).events)).toEqual([
+      'key-1',
+    ]);
+    expect(cost).toBeLessThan(8 * oneEvent);
   });
 
   test('an append after a large event copies only its own event', async () => {

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ChannelName } from '../../src/events/channel-name.ts';
 import { ORIGIN } from '../../src/events/event.ts';
 import type { EventId } from '../../src/events/event.ts';
 import type { LogTrouble } from '../../src/events/log-trouble.ts';
+import { encodeRecord } from '../../src/events/record.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
+import { KeyedChannel } from '../support/keyed-channel.ts';
 import { Listener } from '../support/listener.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { PREFIX, appendTexts, freshChannel, newRedisLog } from '../support/redis-log-fixture.ts';
@@ -20,6 +23,7 @@ describe('a Redis that refuses writes', () => {
   let redis: RedisNode;
   let replica: RedisNode;
   let ids: EventId[];
+  let withState: ChannelName;
 
   beforeAll(async () => {
     const [port = 0, replicaPort = 0] = await serverPorts(2);
@@ -34,6 +38,9 @@ describe('a Redis that refuses writes', () => {
       prefix: PREFIX,
       idempotencyTtl: 600_000,
     });
+    const keyed = new KeyedChannel(log);
+    withState = keyed.name;
+    await keyed.set('a', '1');
     ids = await appendTexts(log, keys.channel, ['a', 'b', 'c', 'd']);
     await log.close();
     const user =
@@ -55,6 +62,8 @@ describe('a Redis that refuses writes', () => {
       ids.slice(2),
     );
     expect(await log.rewind(keys.channel, 2, POLICY)).toBe(ids[1]);
+    const { events } = await log.readLatest(withState, undefined, { limit: 10, maxBytes: 1_000 });
+    expect(events.map(({ record }) => record.toString())).toEqual([encodeRecord({ key: 'a', data: '1' })]);
     const listener = new Listener();
     const stop = log.follow(keys.channel, listener);
     expect(await listener.following()).toBe(ids[3]);

@@ -15,7 +15,10 @@ const TURN = 100;
 interface Event {
   readonly channel: string;
   readonly data: string;
+  /** An idempotency key. */
   readonly key?: string;
+  /** The event's own key. */
+  readonly ofKey?: string;
 }
 
 interface Load {
@@ -30,6 +33,7 @@ function flat(data: string): string {
 
 const TINY = flat('x');
 const SMALL = flat('s'.repeat(64));
+const LONGER = flat('k'.repeat(1_000));
 const MIDDLE = flat('h'.repeat(3_000));
 const LARGE = flat('l'.repeat(MIB));
 const FOREIGN = flat('жук и ☃ 𝄞 '.repeat(60));
@@ -51,6 +55,14 @@ const LOADS: Readonly<Record<string, Load>> = {
     count: 600_000,
     event: (i) => ({ channel: 'one', data: TINY, key: `a-key-as-long-as-a-uuid-is-${i}` }),
   },
+  states: {
+    count: 70_000,
+    event: (i) => ({
+      channel: `channel-${i % 5_000}`,
+      data: LONGER,
+      ofKey: `a-key-as-long-as-a-uuid-is-${i}`,
+    }),
+  },
   text: { count: 300_000, event: (i) => ({ channel: `t${i % 7}`, data: FOREIGN }) },
   churn: {
     count: 120_000,
@@ -69,8 +81,8 @@ async function publish(maxBytes: number, { count, event }: Load): Promise<{ held
   const policy = { size: process.argv[2] === 'mixture' ? 1_000 : 10_000_000, ttl: 3_600_000 };
   let peak = 0;
   for (let i = 0; i < count; i++) {
-    const { channel, data, key } = event(i);
-    await log.append(parseChannelName(channel), [{ data }], { policy, idempotencyKey: key });
+    const { channel, data, key, ofKey } = event(i);
+    await log.append(parseChannelName(channel), [{ data, key: ofKey }], { policy, idempotencyKey: key });
     if (i % TURN !== 0) continue;
     await new Promise(setImmediate);
     peak = Math.max(peak, process.memoryUsage.rss());

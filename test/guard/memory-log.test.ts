@@ -15,7 +15,7 @@ interface Outcome {
 }
 
 // Each load is several times the log's limit. The test's name says which load failed.
-test.each(['mixture', 'tiny', 'channels', 'middle', 'large', 'keys', 'text', 'churn'])(
+test.each(['mixture', 'tiny', 'channels', 'middle', 'large', 'keys', 'states', 'text', 'churn'])(
   'SLUICE_MEMORY_BYTES holds for resident memory: %s',
   async (load) => {
     // A small young generation of fixed size: V8's growth of it is not measured here.

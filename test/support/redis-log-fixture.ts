@@ -14,20 +14,24 @@ export interface FreshChannel {
   readonly log: string;
   readonly tail: string;
   readonly ids: string;
+  /** The newest event of each key, and their order. */
+  readonly state: string;
+  readonly order: string;
   readonly live: string;
   idempotency(key: string): string;
 }
 
 export const PREFIX = 'contract:';
 
-export function freshChannel(): FreshChannel {
-  const channel = parseChannelName(`keys-${randomUUID()}`);
+export function freshChannel(channel = parseChannelName(`keys-${randomUUID()}`)): FreshChannel {
   const name = `${PREFIX}{${channel}}`;
   return {
     channel,
     log: `${name}:log`,
     tail: `${name}:tail`,
     ids: `${name}:ids`,
+    state: `${name}:state`,
+    order: `${name}:order`,
     live: `${name}:live`,
     idempotency: (key) => `${name}:idem:${key}`,
   };

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 const commandsOf = (script: string): Set<string> => {
   const lua = readFileSync(new URL(`../../src/redis/lua/${script}.lua`, import.meta.url), 'utf8');
-  return new Set([...lua.matchAll(/redis\.p?call\('([A-Z]+)'/g)].map(([, command = '']) => command));
+  return new Set([...lua.matchAll(/\bp?call\('([A-Z]+)'/g)].map(([, command = '']) => command));
 };
 
 /** The commands that a read-only user may run. A Redis that refuses writes runs these. */
@@ -15,6 +15,8 @@ const READS = new Set([
   'LLEN',
   'LINDEX',
   'LRANGE',
+  'HMGET',
+  'ZCARD',
   'EXISTS',
   'TYPE',
   'TIME',

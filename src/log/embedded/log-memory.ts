@@ -79,14 +79,14 @@ export class LogMemory {
   }
 
   /**
-   * Drops what is cleared, or the oldest event. When one event is left, forgets idle channels, idempotency keys and states, which
-   * have their own shares.
+   * Drops what is cleared, or the oldest event. When one event is left, drops from idle channels, states and idempotency keys,
+   * which have shares of their own. Dropped keys of states are counted, so idempotency keys, which are not, go last.
    */
   #makeRoom(now: number): boolean {
     if (this.sweep.dropOneCleared(now)) return true;
     const { oldest, newest } = this.events;
     if (oldest === newest)
-      return this.channels.forgetIdle() || this.keys.forgetOldest() || this.latest.dropOldest();
+      return this.channels.forgetIdle() || this.latest.dropOldest() || this.keys.forgetOldest();
     this.channels.dropOldest(this.events.channel(oldest), now);
     return true;
   }
