@@ -8,7 +8,7 @@ import { ChannelSetStream } from '../../src/stream/channel-set-stream.ts';
 import type { ChannelSet, ChannelSets } from '../../src/stream/channel-set.ts';
 import type { SharedBytes } from '../../src/stream/shared-bytes.ts';
 import type { HubFixture } from './hub-fixture.ts';
-import { StateView } from './state-view.ts';
+import type { StateView } from './state-view.ts';
 
 export const CHANNELS = ['orders', 'stock', 'chat', 'presence', 'news'].map((name) => parseChannelName(name));
 

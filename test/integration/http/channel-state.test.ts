@@ -10,6 +10,11 @@ import { openStream } from '../../support/sse-reader.ts';
 const SECRET = 'a secret of at least thirty-two bytes';
 const ORIGIN = 'https://app.example.com';
 
+/** A token that grants the channel. */
+function token(channel: string): string {
+  return signToken({ exp: inSeconds(60), sluice: { subscribe: [channel] } }, SECRET);
+}
+
 interface Published {
   readonly channel: string;
   readonly id: string;
@@ -214,8 +219,6 @@ describe.each(LOGS)('with %s', (log) => {
 
   test('the credentials are those of a subscriber', async () => {
     const path = '/channels/secret/state';
-    const token = (channel: string): string =>
-      signToken({ exp: inSeconds(60), sluice: { subscribe: [channel] } }, SECRET);
     expect(await refusal(path, 401)).toBe('unauthorized');
     expect(await refusal(path, 401, [`Authorization: Bearer ${broker.key}`])).toBe('unauthorized');
     expect(await refusal(`${path}?token=${token('other')}`, 403)).toBe('forbidden');
