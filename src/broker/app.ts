@@ -48,7 +48,9 @@ interface LogOutputState {
 export async function createApp(config: Config, logger: Logger, logOutput: LogOutputState): Promise<App> {
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
   const logWatch = new LogWatch(logger);
-  const { log, control, counter } = openBackbone(config, replica, logWatch);
+  const { log, control, counter } = openBackbone(config, replica, logWatch, (keys) => {
+    metrics.keysDropped(keys);
+  });
   const tracing = await startTracing(config, logger);
 
   const version = packageVersion();

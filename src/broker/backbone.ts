@@ -21,22 +21,37 @@ export interface Backbone {
 /** The callbacks that report on Redis. */
 export type LogNotices = Required<Pick<RedisClientOptions, 'onHealth' | 'onLogRefused' | 'onEviction'>>;
 
-export function openBackbone(config: Config, replica: string, notices: LogNotices): Backbone {
+/** Called when the log drops keys of a channel, because there are too many. */
+type OnKeysDropped = (keys: number) => void;
+
+export function openBackbone(
+  config: Config,
+  replica: string,
+  notices: LogNotices,
+  onKeysDropped: OnKeysDropped,
+): Backbone {
   return config.redisUrl === undefined
-    ? embedded(config, replica)
-    : inRedis(config, config.redisUrl, replica, notices);
+    ? embedded(config, replica, onKeysDropped)
+    : inRedis(config, config.redisUrl, replica, notices, onKeysDropped);
 }
 
-function embedded(config: Config, replica: string): Backbone {
+function embedded(config: Config, replica: string, onKeysDropped: OnKeysDropped): Backbone {
   const log = new MemoryEventLog({
     idempotencyTtl: config.idempotencyTtl,
     maxBytes: config.memoryBytes,
+    onKeysDropped,
   });
   const control = new MemoryControlBus(controlOptions(config, replica));
   return { log, control, counter: undefined };
 }
 
-function inRedis(config: Config, url: string, replica: string, notices: LogNotices): Backbone {
+function inRedis(
+  config: Config,
+  url: string,
+  replica: string,
+  notices: LogNotices,
+  onKeysDropped: OnKeysDropped,
+): Backbone {
   const client = new RedisClient({
     url,
     tls: { ca: config.redisTlsCa, cert: config.redisTlsCert, key: config.redisTlsKey },
@@ -47,6 +62,7 @@ function inRedis(config: Config, url: string, replica: string, notices: LogNotic
   const log = new RedisEventLog({
     client,
     idempotencyTtl: config.idempotencyTtl,
+    onKeysDropped,
   });
   const control = new RedisControlBus({ client, ...controlOptions(config, replica) });
   return { log, control, counter: new RedisRateCounter(client) };

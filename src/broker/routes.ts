@@ -9,6 +9,7 @@ import type { Hub } from '../delivery/hub.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { apiDocument } from '../routes/api-document.ts';
 import { channelEventsRoute } from '../routes/channel-events.ts';
+import { channelStateRoute } from '../routes/channel-state.ts';
 import { channelRoutes } from '../routes/channels.ts';
 import { consolePage } from '../routes/console-page.ts';
 import { DescribedRoutes } from '../http/api/described-routes.ts';
@@ -78,6 +79,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     onOpened: metrics.opened,
     onRefused: refusals.onStreamRefused,
   });
+  await app.register(channelStateRoute, { hub, loop, subscribers, headers: config.headers });
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(inspectionRoutes, { publishers, revocations, ...parts.inspection });
   await app.register(consolePage, { folder: CONSOLE });

@@ -1,9 +1,10 @@
 import { Channel } from './channel.ts';
 import type { ChannelContext } from './channel-context.ts';
 import type { ChannelName } from '../events/channel-name.ts';
+import { MAX_KEYS } from '../events/channel-policies.ts';
 import type { ChannelPolicies } from '../events/channel-policies.ts';
 import type { Start } from '../events/cursor.ts';
-import type { ChannelState, EventLog } from '../log/event-log.ts';
+import type { ChannelState, EventLog, LatestPage } from '../log/event-log.ts';
 import type { FairLoop } from './fair-loop.ts';
 import { FirstAnswerSink } from './first-answer.ts';
 import type { FirstAnswer } from './first-answer.ts';
@@ -21,6 +22,8 @@ const STATE_TIMEOUT_MS = 150;
 const MAX_STATE_QUESTIONS = 1_000;
 /** How long {@link Hub.firstOf} waits for the log, in ms. */
 const FIRST_TIMEOUT_MS = 1_000;
+/** The most of a state that is read in one step. */
+const WHOLE_STATE = { limit: MAX_KEYS, maxBytes: 2 * 1024 * 1024 };
 /** The memory of the recent events of all channels, in bytes. */
 const RECENT_BYTES = 64 * 1024 * 1024;
 /** The memory of the events that all channels hold back while they read the log, in bytes. */
@@ -127,6 +130,14 @@ export class Hub {
   /** What this replica knows of a channel without asking the log; undefined when it does not know its tail now. */
   knownStateOf(name: ChannelName): ChannelState | undefined {
     return this.#channels.get(name)?.state;
+  }
+
+  /**
+   * Reads the whole state of a channel from the log, in one step. A state of more than 2 MiB has a `next`.
+   * @throws BrokerError `log-unavailable`
+   */
+  readState(name: ChannelName): Promise<LatestPage> {
+    return this.#context.log.readLatest(name, undefined, WHOLE_STATE);
   }
 
   /**

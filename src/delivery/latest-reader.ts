@@ -2,7 +2,7 @@ import type { EventId } from '../events/event.ts';
 import type { LatestCursor, LatestLimits } from '../log/event-log.ts';
 import type { FairTask } from './fair-loop.ts';
 import { KEPT_FOR_MS } from './kept-pages.ts';
-import type { PageReaderOptions, Withdraw } from './page-reader.ts';
+import type { ReadContext, Withdraw } from './channel-context.ts';
 import { PatientReads } from './patient-reads.ts';
 import { StatePage } from './state-page.ts';
 
@@ -29,7 +29,7 @@ interface Question {
  * together share the first page, and therefore all pages. A read that fails is repeated until the log answers.
  */
 export class LatestReader implements FairTask {
-  readonly #options: PageReaderOptions;
+  readonly #options: ReadContext;
   readonly #reads: PatientReads;
   /** The questions that are not being read, by {@link keyOf}. The map keeps the order in which the questions came. */
   readonly #questions = new Map<string, Question>();
@@ -41,7 +41,7 @@ export class LatestReader implements FairTask {
   #forgotten = 0;
   #scheduled = false;
 
-  constructor(options: PageReaderOptions) {
+  constructor(options: ReadContext) {
     this.#options = options;
     this.#reads = new PatientReads((error) => {
       options.onFailed(error);

@@ -1,13 +1,10 @@
-import type { ChannelName } from '../events/channel-name.ts';
-import type { EventLog } from '../log/event-log.ts';
+import type { ReadContext, Withdraw } from './channel-context.ts';
 import type { EventId } from '../events/event.ts';
-import type { FairLoop, FairTask } from './fair-loop.ts';
+import type { FairTask } from './fair-loop.ts';
 import { KEPT_FOR_MS, KeptPages } from './kept-pages.ts';
 import { LatestReader } from './latest-reader.ts';
 import { SharedPage } from './shared-page.ts';
 import { PatientReads } from './patient-reads.ts';
-import type { RecentBudget } from './recent-events.ts';
-import type { Retention } from './retention.ts';
 
 /** The largest number of events in a page. */
 const PAGE_LIMIT = 256;
@@ -23,19 +20,6 @@ export interface PageConsumer extends Asker {
 
 export interface RewindConsumer extends Asker {
   onRewound(after: EventId): void;
-}
-
-/** Withdraws a question. Not to be called after the answer. */
-export type Withdraw = () => void;
-
-export interface PageReaderOptions {
-  readonly log: EventLog;
-  readonly channel: ChannelName;
-  readonly loop: FairLoop;
-  readonly budget: RecentBudget;
-  readonly retention: Retention;
-  /** Called for each read that failed. */
-  readonly onFailed: (error: unknown) => void;
 }
 
 /** Subscribers at the same position that wait for the same page. */
@@ -54,7 +38,7 @@ interface Question {
 export class PageReader implements FairTask {
   /** Reads the channel's state. */
   readonly latest: LatestReader;
-  readonly #options: PageReaderOptions;
+  readonly #options: ReadContext;
   readonly #reads: PatientReads;
   readonly #kept: KeptPages;
   /** By position. The map keeps the order in which the questions came. */
@@ -70,7 +54,7 @@ export class PageReader implements FairTask {
   #rewinding: number | undefined;
   #pumping = false;
 
-  constructor(options: PageReaderOptions) {
+  constructor(options: ReadContext) {
     this.#options = options;
     this.latest = new LatestReader(options);
     this.#reads = new PatientReads((error) => {

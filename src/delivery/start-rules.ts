@@ -36,7 +36,7 @@ export function needsLog(start: Start | undefined): boolean {
 
 /** Whether the channel's state follows each gap of a subscriber with this start. */
 export function wantsState(start: Start): boolean {
-  return start.from === 'state' || ('state' in start && start.state === true);
+  return start.from === 'state' || ('state' in start && start.state);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { EventRun } from '../events/event-run.ts';
 import type { EventId } from '../events/event.ts';
 import type { LatestCursor } from '../log/event-log.ts';
 import type { LatestConsumer, LatestReader } from './latest-reader.ts';
-import type { Withdraw } from './page-reader.ts';
+import type { Withdraw } from './channel-context.ts';
 import type { StatePage } from './state-page.ts';
 
 /** The part of a subscription that a walk uses. */

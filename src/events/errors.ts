@@ -32,7 +32,8 @@ export type BrokerErrorCode =
   | 'too-many-channels'
   | 'history-gone'
   | 'draining'
-  | 'overloaded';
+  | 'overloaded'
+  | 'state-too-large';
 
 /** One fault in a body: an RFC 6901 pointer to it, and a text that says what is wrong. */
 export interface BodyFault {

@@ -21,6 +21,7 @@ export const STATUS: Readonly<Record<BrokerErrorCode, number>> = {
   'tail-mismatch': 412,
   'request-timeout': 408,
   'body-too-large': 413,
+  'state-too-large': 413,
   'unsupported-media-type': 415,
   'expectation-failed': 417,
   'idempotency-key-reused': 422,

@@ -87,6 +87,10 @@ export class Metrics {
     'sluice_heals_total',
     'Times that missed announcements were read from the log.',
   );
+  readonly #keysDropped = this.#counter(
+    'sluice_keys_dropped_total',
+    'Keys whose newest event was dropped from the state of a channel: the channel had too many keys, or the memory was full.',
+  );
   readonly #publishSeconds = this.#histogram(
     'sluice_publish_duration_seconds',
     'Time from accepting a publish to the answer of the log, for each append.',
@@ -187,6 +191,7 @@ export class Metrics {
   readonly streamRefused = (reason: StreamRefusal): void => this.#refusedStreams.inc({ reason });
   readonly requestRefused = (reason: RequestRefusal): void => this.#refusedRequests.inc({ reason });
   readonly failedAuthentication = (): void => this.#failedAuthentications.inc();
+  readonly keysDropped = (keys: number): void => this.#keysDropped.inc(keys);
   readonly uncounted = (): void => this.#uncounted.inc();
 
   #counter(name: string, help: string, labelNames: string[] = []): Counter {

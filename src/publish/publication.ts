@@ -52,8 +52,8 @@ const MAX_CHANNELS = 1_000;
 /** 1 to 200 visible ASCII characters, RFC 5234 `VCHAR`. */
 export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
-/** The key of an event has the same form. */
-export const EVENT_KEY = IDEMPOTENCY_KEY;
+/** The key of an event: 1 to 200 visible ASCII characters. */
+export const EVENT_KEY = /^[\x21-\x7e]{1,200}$/;
 
 export const EventKey = z
   .string('must be 1 to 200 visible ASCII characters')

@@ -45,6 +45,13 @@ const PARAMETERS: readonly Parameter[] = [
     schema: { anyOf: [{ ...textOf(RFC_3339), format: 'date-time' }, textOf(EPOCH_MS)] },
   },
   {
+    name: 'state',
+    in: 'query',
+    description:
+      "Without a cursor: start with the channel's state, which is the newest event of each key, in the order of their ids. After each `sluice:gap`, the state comes again. `state` takes no value, and cannot be used with `last` or `since`: both are a 400.",
+    schema: { type: 'string', const: '' },
+  },
+  {
     name: 'heartbeat',
     in: 'query',
     description:
@@ -115,7 +122,7 @@ export const SUBSCRIBE: Operation = {
     [
       '- `retry:` with the reconnection time of this connection, and a comment, at once',
       '- `sluice:gap`, if events may be missing',
-      '- the kept events after the cursor, oldest first (none without a cursor)',
+      '- the kept events after the cursor, oldest first (none without a cursor); or, with `state`, the newest event of each key',
       '- `sluice:ready`, when all kept events have been sent',
       '- events as they are published, each with its `id`; and a heartbeat after `SLUICE_HEARTBEAT` (15 s) without other data. The heartbeat is a comment, or an event with `heartbeat=event`',
       '- `sluice:end`, when the channel has ended and all its events have been sent. The stream then ends. A request with the id of the end is a 204, at which an `EventSource` stops',

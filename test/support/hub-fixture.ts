@@ -3,6 +3,7 @@ import type { ChannelName } from '../../src/events/channel-name.ts';
 import type { Start } from '../../src/events/cursor.ts';
 import type { Appended, HistoryPolicy } from '../../src/log/event-log.ts';
 import type { EventId } from '../../src/events/event.ts';
+import { deletedEvent } from '../../src/events/record.ts';
 import { FairLoop } from '../../src/delivery/fair-loop.ts';
 import { Hub } from '../../src/delivery/hub.ts';
 import type { Instruments } from '../../src/delivery/instruments.ts';
@@ -51,9 +52,9 @@ export class HubFixture {
   constructor(
     seed = 1,
     shakiness: Shakiness = {},
-    { policy: { size = 100_000, ttl = 3_600_000 } = {}, ...options }: HubFixtureOptions = {},
+    { policy: { size = 100_000, ttl = 3_600_000, keys } = {}, ...options }: HubFixtureOptions = {},
   ) {
-    const policy = { size, ttl };
+    const policy = { size, ttl, keys };
     this.policy = policy;
     this.random = seededRandom(seed);
     this.memory = new MemoryEventLog({
@@ -73,6 +74,20 @@ export class HubFixture {
 
   async publish(text: string, channel: ChannelName = NEWS): Promise<EventId> {
     const [appended] = await this.log.append(channel, [{ data: text }], { policy: this.policy });
+    return (appended as Appended).id;
+  }
+
+  /** Publishes the newest value of a key. */
+  async set(key: string, value: number, channel: ChannelName = NEWS): Promise<EventId> {
+    const event = { key, data: JSON.stringify({ key, value }) };
+    const [appended] = await this.log.append(channel, [event], { policy: this.policy });
+    return (appended as Appended).id;
+  }
+
+  /** Deletes a key. */
+  async forget(key: string, channel: ChannelName = NEWS): Promise<EventId> {
+    const event = deletedEvent(channel, key);
+    const [appended] = await this.log.append(channel, [event], { policy: this.policy });
     return (appended as Appended).id;
   }
 

@@ -66,7 +66,7 @@ function nearObject(schema: Schema): fc.Arbitrary<unknown> {
 function requiredTogether({ required = [], anyOf = [{}], oneOf = [{}] }: Schema): string[][] {
   const namesOf = (schema: Schema): readonly string[] => (schema['required'] ?? []) as readonly string[];
   return (anyOf as Schema[]).flatMap((any) =>
-    (oneOf as Schema[]).map((one) => [...(required as string[]), ...namesOf(any), ...namesOf(one)]),
+    (oneOf as Schema[]).map((one) => [required as string[], namesOf(any), namesOf(one)].flat()),
   );
 }
 

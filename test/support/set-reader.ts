@@ -2,11 +2,13 @@ import { createParser } from 'eventsource-parser';
 import type { FairLoop } from '../../src/delivery/fair-loop.ts';
 import { parseChannelName } from '../../src/events/channel-name.ts';
 import type { ChannelName } from '../../src/events/channel-name.ts';
-import { parseCursor } from '../../src/events/cursor.ts';
+import { parseCursor, withState } from '../../src/events/cursor.ts';
+import type { EventId } from '../../src/events/event.ts';
 import { ChannelSetStream } from '../../src/stream/channel-set-stream.ts';
 import type { ChannelSet, ChannelSets } from '../../src/stream/channel-set.ts';
 import type { SharedBytes } from '../../src/stream/shared-bytes.ts';
 import type { HubFixture } from './hub-fixture.ts';
+import type { StateView } from './state-view.ts';
 
 export const CHANNELS = ['orders', 'stock', 'chat', 'presence', 'news'].map((name) => parseChannelName(name));
 
@@ -17,6 +19,8 @@ interface SetReaderOptions {
   readonly channels?: readonly ChannelName[];
   /** How many turns of the event loop the socket is full after a write. */
   readonly slowness?: () => number;
+  /** The states of the channels so far. With them, the stream is one with `?state`. */
+  readonly views?: ReadonlyMap<string, StateView>;
 }
 
 /** The socket of a stream with many channels. A foreign parser reads its bytes. */
@@ -28,6 +32,7 @@ export class SetReader {
   readonly ends: string[] = [];
   /** Buffers that may be shared with other readers. */
   readonly buffers = new Set<Buffer>();
+  readonly #views: ReadonlyMap<string, StateView> | undefined;
   lastEventId: string;
   readies = 0;
   finished = false;
@@ -40,10 +45,15 @@ export class SetReader {
     onEvent: ({ id = '', event, data }) => {
       this.lastEventId = id;
       const [channel = '', own = ''] = id.split(',', 1)[0]?.split('@') ?? [];
-      if (event === 'sluice:gap') this.gaps.push(JSON.parse(data));
-      else if (event === 'sluice:ready') this.readies++;
+      if (event === 'sluice:gap') {
+        this.gaps.push(JSON.parse(data));
+        this.#views?.get(channel)?.lose();
+      } else if (event === 'sluice:ready') this.readies++;
       else if (event === 'sluice:end') this.ends.push(channel);
-      else this.received.set(channel, [...(this.received.get(channel) ?? []), own]);
+      else {
+        this.received.set(channel, [...(this.received.get(channel) ?? []), own]);
+        this.#views?.get(channel)?.take(own as EventId, data);
+      }
     },
   });
 
@@ -51,13 +61,15 @@ export class SetReader {
     { hub }: HubFixture,
     loop: FairLoop,
     sets: ChannelSets,
-    { lastEventId = '', channels = CHANNELS, slowness = never }: SetReaderOptions,
+    { lastEventId = '', channels = CHANNELS, slowness = never, views }: SetReaderOptions,
   ) {
     this.lastEventId = lastEventId;
     this.#slowness = slowness;
+    this.#views = views;
     this.#sets = sets;
     this.#set = sets.acquire(channels);
-    const starts = parseCursor(lastEventId, this.#set.names);
+    const cursor = parseCursor(lastEventId, this.#set.names);
+    const starts = views === undefined ? cursor : cursor.map(withState);
     this.stream = new ChannelSetStream({ hub, loop, connection: this, set: this.#set, starts });
   }
 

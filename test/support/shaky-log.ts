@@ -35,6 +35,9 @@ export class ShakyLog implements EventLog {
   rewinds = 0;
   follows = 0;
   states = 0;
+  latestReads = 0;
+  /** The largest number of events in a page of the state. */
+  latestLimit = Infinity;
   /** The error of every read, while it is set. */
   refusal: BrokerError | undefined;
   readonly #log: EventLog;
@@ -86,9 +89,15 @@ export class ShakyLog implements EventLog {
   }
 
   async readLatest(...args: Parameters<EventLog['readLatest']>): ReturnType<EventLog['readLatest']> {
+    const [channel, after, { limit, maxBytes }] = args;
+    this.latestReads++;
     await this.#wait();
     this.#mayFail();
-    return this.#log.readLatest(...args);
+    const limits = { limit: Math.min(limit, this.latestLimit), maxBytes };
+    const page = await this.#log.readLatest(channel, after, limits);
+    await this.#wait();
+    await this.#withheld?.promise;
+    return page;
   }
 
   clear(...args: Parameters<EventLog['clear']>): Promise<boolean> {

@@ -28,6 +28,7 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   'tail-mismatch': 'read what the channel got since, and try again with its `tail`',
   'idempotency-key-reused': 'use a new `Idempotency-Key` for another body',
   'too-many-channels': 'publish to fewer channels',
+  'state-too-large': 'read the state with `?state` on a stream',
   'request-timeout':
     'send the request line and headers within `SLUICE_HEAD_TIMEOUT` (15 s), and the whole request within 30 s; the broker may notice a late request up to 5 s later; an upload may take longer, and must not be silent for 60 s',
   'body-too-large':

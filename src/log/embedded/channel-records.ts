@@ -54,7 +54,6 @@ export class ChannelRecords {
   readonly table: TextTable;
   /** The channels with events or listeners. The owner may only turn the order. */
   readonly busy: RecordOrder;
-  readonly table: TextTable;
   readonly #blocks: BlockStore;
   readonly #events: EventRecords;
   readonly #idle: IdleChannels;

@@ -33,6 +33,7 @@ const OPERATIONS = {
   '/channels': ['GET'],
   '/channels/{channel}': ['DELETE', 'GET'],
   '/channels/{channel}/events': ['GET', 'HEAD'],
+  '/channels/{channel}/state': ['GET', 'HEAD'],
   '/channels/{channel}/subscribers': ['GET'],
   '/status': ['GET'],
   '/tokens': ['POST'],

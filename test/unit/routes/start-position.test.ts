@@ -50,6 +50,11 @@ describe('the start position is read', () => {
       { since: '2023-11-14T22:13:20.5Z' },
       { from: 'time', ms: 1_700_000_000_500 },
     ],
+    ['the state', undefined, { state: '' }, { from: 'state' }],
+    ['the state and earliest', 'earliest', { state: '' }, { from: 'state' }],
+    ['the state and a list without an own part', 'other@9-0', { state: '' }, { from: 'state' }],
+    ['the state and an id', '7-1', { state: '' }, { from: 'id', id: '7-1', state: true }],
+    ['the state and garbage', 'x', { state: '' }, { from: 'unreadable', state: true }],
     ['a last that is not looked at', '7-1', { last: 'x', since: 'y' }, { from: 'id', id: '7-1' }],
   ])('%s', (_what, header, query, start) => {
     expect(startPositions(header, query, [channel])[0]).toMatchObject(start);
