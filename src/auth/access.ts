@@ -6,6 +6,8 @@ export type Access = KeyAccess | TokenAccess;
 interface Accepted {
   readonly subscribe: readonly ChannelPattern[];
   readonly publish: readonly ChannelPattern[];
+  /** Whether the holder may look into the broker: channels, subscribers, status. */
+  readonly admin: boolean;
   /** A digest that identifies the credential without showing it. */
   readonly fingerprint: string;
 }

@@ -2,10 +2,12 @@ import { parseChannelPattern } from '../events/channel-pattern.ts';
 import type { ChannelPattern } from '../events/channel-pattern.ts';
 import { badToken } from './token-errors.ts';
 
-/** The channels that a token allows. */
+/** What a token allows. */
 export interface Grants {
   readonly subscribe: readonly ChannelPattern[];
   readonly publish: readonly ChannelPattern[];
+  /** Whether the holder may look into the broker: channels, subscribers, status. */
+  readonly admin: boolean;
 }
 
 /**
@@ -15,14 +17,16 @@ export interface Grants {
  */
 export function readGrants(claims: Readonly<Record<string, unknown>>): Grants {
   const name = Object.hasOwn(claims, 'sluice') ? 'sluice' : 'mercure';
-  if (!Object.hasOwn(claims, name)) return { subscribe: [], publish: [] };
+  if (!Object.hasOwn(claims, name)) return { subscribe: [], publish: [], admin: false };
   const claim = claims[name];
   if (typeof claim !== 'object' || claim === null || Array.isArray(claim))
     throw badToken(`has a claim ${name} that is not an object such as {"subscribe":["orders.*"]}`);
-  const { subscribe, publish } = claim as Record<string, unknown>;
+  const { subscribe, publish, admin = false } = claim as Record<string, unknown>;
+  if (typeof admin !== 'boolean') throw badToken(`has a claim ${name}.admin that is neither true nor false`);
   return {
     subscribe: readPatterns(`${name}.subscribe`, subscribe),
     publish: readPatterns(`${name}.publish`, publish),
+    admin,
   };
 }
 

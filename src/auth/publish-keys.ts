@@ -35,12 +35,13 @@ export class PublishKeys {
   }
 }
 
-/** A publish key may publish on every channel. */
+/** A publish key may publish on every channel, and look into the broker. */
 function accessOf(key: string): KeyAccess {
   return {
     kind: 'publish-key',
     subscribe: [],
     publish: [EVERY_CHANNEL],
+    admin: true,
     fingerprint: hash('sha256', `publish key: ${key}`, 'base64url'),
   };
 }

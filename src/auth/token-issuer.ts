@@ -34,10 +34,10 @@ export class TokenIssuer {
     this.#audience = audience;
   }
 
-  async issue({ subscribe, publish, subject, ttl }: TokenRequest): Promise<IssuedToken> {
+  async issue({ subscribe, publish, admin, subject, ttl }: TokenRequest): Promise<IssuedToken> {
     const now = Math.floor(Date.now() / 1_000);
     const expires = now + ttl;
-    const jwt = new SignJWT({ sluice: { subscribe, publish } })
+    const jwt = new SignJWT({ sluice: { subscribe, publish, ...(admin && { admin }) } })
       .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
       .setIssuedAt(now)
       .setExpirationTime(expires)

@@ -7,18 +7,21 @@ import type { ChannelName } from '../events/channel-name.ts';
 import type { Config } from '../config/config.ts';
 import { ChannelPolicies } from '../events/channel-policies.ts';
 import { FairLoop } from '../delivery/fair-loop.ts';
+import { ChannelActivity } from '../inspect/channel-activity.ts';
 import { Disconnector } from '../replicas/disconnector.ts';
 import { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { openBackbone } from './backbone.ts';
 import { openCredentials } from './credentials.ts';
 import { openDelivery } from './delivery.ts';
+import { openInspection } from './inspection.ts';
 import { openPublisher } from './publisher.ts';
 import { LogWatch } from './log-watch.ts';
 import { readinessOf } from './readiness.ts';
 import { RefusalNotices } from './refusal-notices.ts';
 import { openServers } from './servers.ts';
 import { startTracing } from './start-tracing.ts';
+import { StreamNotices } from './stream-notices.ts';
 
 export interface App {
   /** The name of this replica. Each replica has another name. */
@@ -62,7 +65,10 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   });
   const policies = policiesOf(config);
   const loop = new FairLoop();
-  const { hub, connections } = openDelivery(config, { log, policies, loop, metrics, logWatch });
+  const activity = new ChannelActivity();
+  const notices = new StreamNotices(logger);
+  const counted = { log, policies, loop, metrics, activity };
+  const { hub, connections } = openDelivery(config, { ...counted, notices, logWatch });
   const readiness = () => readinessOf(log, logWatch, connections);
 
   const revocations = new Revocations({ ttl: config.revocationTtl });
@@ -77,26 +83,25 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   });
 
   const publisher = openPublisher(config, {
-    log,
-    policies,
-    loop,
+    ...counted,
     subscribed: new SubscribedChannels({ control, hub }),
     counter,
     credentials,
     revocations,
     refusals,
-    metrics,
     tracer: tracing?.requests,
   });
 
   const clear = (channel: ChannelName) => log.clear(channel, policies.historyOf(channel));
   const delivery = { publisher, hub, connections, loop, control, clear };
-  const access = { credentials, revocations, refusals };
+  const inspection = openInspection(config, { ...counted, logger, control, hub, connections, version });
+  const access = { credentials, revocations, refusals, inspection };
   const servers = await openServers(config, logger, { ...delivery, ...access, metrics, readiness, version });
 
   const close = async (): Promise<void> => {
     credentials.close();
     disconnector.close();
+    activity.close();
     hub.close();
     connections.close();
     await servers.close();

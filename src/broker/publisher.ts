@@ -6,6 +6,7 @@ import type { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { RateCounter } from '../auth/rate.ts';
 import type { RequestTracer } from '../publish/request-tracer.ts';
+import type { ChannelActivity } from '../inspect/channel-activity.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { PublishLimiter } from '../publish/publish-limiter.ts';
 import { Publisher } from '../publish/publisher.ts';
@@ -23,6 +24,7 @@ export interface PublisherParts {
   readonly revocations: Revocations;
   readonly refusals: RefusalNotices;
   readonly metrics: Pick<Metrics, 'instruments' | 'uncounted'>;
+  readonly activity: Pick<ChannelActivity, 'published'>;
   /** Undefined when tracing is off. */
   readonly tracer: RequestTracer | undefined;
 }
@@ -31,6 +33,7 @@ export interface PublisherParts {
 export function openPublisher(config: Config, parts: PublisherParts): Publisher {
   const { log, policies, loop, subscribed, counter, credentials, revocations, refusals, metrics, tracer } =
     parts;
+  const { instruments } = metrics;
   return new Publisher({
     log,
     policies,
@@ -46,7 +49,12 @@ export function openPublisher(config: Config, parts: PublisherParts): Publisher 
       onRequestRefused: refusals.onRequestRefused,
     }),
     maxBodyBytes: config.maxBodyBytes,
-    instruments: metrics.instruments,
+    instruments: {
+      published: (result, seconds, events, channel) => {
+        instruments.published(result, seconds, events, channel);
+        if (result === 'ok') parts.activity.published(channel, events);
+      },
+    },
     tracer,
   });
 }

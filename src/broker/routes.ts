@@ -13,6 +13,7 @@ import { DescribedRoutes } from '../http/api/described-routes.ts';
 import { disconnectRoute } from '../routes/disconnect.ts';
 import { healthRoutes } from '../routes/health.ts';
 import type { Readiness } from '../routes/health.ts';
+import { inspectionRoutes } from '../routes/inspection.ts';
 import { metricsRoute } from '../routes/metrics-endpoint.ts';
 import { publishRoutes } from '../routes/publish.ts';
 import { subscribeRoutes } from '../routes/subscribe.ts';
@@ -21,6 +22,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { Connections } from '../stream/connections.ts';
 import type { Credentials } from './credentials.ts';
+import type { Inspection } from './inspection.ts';
 import type { RefusalNotices } from './refusal-notices.ts';
 
 /** The parts that the routes use. */
@@ -35,6 +37,7 @@ export interface RouteParts {
   readonly credentials: Credentials;
   readonly revocations: Revocations;
   readonly refusals: RefusalNotices;
+  readonly inspection: Inspection;
   readonly metrics: Metrics;
   readonly readiness: () => Promise<Readiness>;
   readonly version: string;
@@ -62,6 +65,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     onStreamRefused: refusals.onStreamRefused,
   });
   await app.register(tokenRoutes, { keys, publishers, issuer });
+  await app.register(inspectionRoutes, { publishers, revocations, ...parts.inspection });
   await app.register(consolePage, { folder: CONSOLE });
   if (config.adminPort === undefined) await adminRoutes(app, parts);
   await app.register(apiDocument, { described, version, tokenCookie: config.tokenCookie });

@@ -77,7 +77,11 @@ export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachin
   const tracing = readTracing(env, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const warnings = faults.flatMap((fault) => fault.warnings);
-  const config = toConfig(values as Values, tracing, warnings);
+  const config = toConfig(values as Values, {
+    tracing,
+    warnings,
+    shown: shownSettings(raws, tokenKeys.length > 0),
+  });
   warnings.push(...sizeWarnings(config, machine));
   return Object.freeze(config);
 }
@@ -93,7 +97,14 @@ export function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: readonly string[]) {
+/** What does not come from a single setting. */
+interface Derived {
+  readonly tracing: TraceProtocol | undefined;
+  readonly warnings: readonly string[];
+  readonly shown: Readonly<Record<string, string>>;
+}
+
+function toConfig(values: Values, { tracing, warnings, shown }: Derived) {
   return {
     port: values.PORT,
     host: values.HOST,
@@ -145,7 +156,28 @@ function toConfig(values: Values, tracing: TraceProtocol | undefined, warnings: 
     tracing,
     /** One line for each likely mistake that does not stop the start. No line holds a secret. */
     warnings,
+    /** The texts of all settings that have a value, by their names. A text that may be a secret is only `set`. */
+    shown,
   };
+}
+
+function shownSettings(
+  raws: ReadonlyMap<SettingName, string>,
+  withTokens: boolean,
+): Readonly<Record<string, string>> {
+  const shown: Record<string, string> = {};
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const raw = raws.get(name);
+    if (raw !== undefined) shown[name] = mayBeSecret(name, raw) ? 'set' : raw;
+    else if (name === 'SLUICE_PUBLIC_CHANNELS' && withTokens) shown[name] = '';
+    else if (SETTINGS[name].fallback !== undefined) shown[name] = SETTINGS[name].fallback;
+  }
+  return shown;
+}
+
+function mayBeSecret(name: SettingName, text: string): boolean {
+  if (name === 'SLUICE_CHANNELS') return false;
+  return FILE_SETTINGS.has(name) || MAY_HOLD_SECRET.test(text);
 }
 
 /** Warns of sizes that exceed the machine, and of trusted networks that are too large. */

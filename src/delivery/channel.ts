@@ -63,7 +63,7 @@ export class Channel implements LogListener, PageConsumer {
     const { recentBudget: budget, lastRun } = context;
     this.#recent = new RecentEvents({ budget, lastRun, retention: this.#retention });
     this.#held = new HeldEvents(context.heldBudget);
-    this.#fanOut = new FanOut(this.#recent, context.loop, context.instruments);
+    this.#fanOut = new FanOut(name, this.#recent, context.loop, context.instruments);
     this.#unfollow = context.log.follow(name, this);
   }
 

@@ -38,6 +38,24 @@ export class FairLoop {
     });
   }
 
+  /** Calls the function for each item, in slices. Items that are added in the meantime may be visited, too. */
+  forEach<T>(items: Iterable<T>, visit: (item: T) => void): Promise<void> {
+    const all = items[Symbol.iterator]();
+    return new Promise((resolve) => {
+      this.add({
+        run: (until) => {
+          let visited = 0;
+          for (let next = all.next(); next.done !== true; next = all.next()) {
+            visit(next.value);
+            if ((++visited & 63) === 0 && performance.now() >= until) return true;
+          }
+          resolve();
+          return false;
+        },
+      });
+    });
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

@@ -1,4 +1,5 @@
 import { EventRun } from '../events/event-run.ts';
+import type { ChannelName } from '../events/channel-name.ts';
 import { compareEventIds, eventTime } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairLoop, FairTask } from './fair-loop.ts';
@@ -26,6 +27,7 @@ interface Delivery {
  * written to, are one run. The run goes out as one write to each subscriber. Nothing else is done for a subscriber.
  */
 export class FanOut implements FairTask {
+  readonly #channel: ChannelName;
   readonly #recent: RecentEvents;
   readonly #loop: FairLoop;
   readonly #instruments: Instruments;
@@ -40,7 +42,8 @@ export class FanOut implements FairTask {
   #finishing = false;
   #scheduled = false;
 
-  constructor(recent: RecentEvents, loop: FairLoop, instruments: Instruments) {
+  constructor(channel: ChannelName, recent: RecentEvents, loop: FairLoop, instruments: Instruments) {
+    this.#channel = channel;
     this.#recent = recent;
     this.#loop = loop;
     this.#instruments = instruments;
@@ -157,7 +160,7 @@ export class FanOut implements FairTask {
     for (const event of run.events) this.#pendingBytes -= plainLength(event);
     this.#recent.trim(this.#deliveredTo);
     if (written === 0) return;
-    this.#instruments.delivered(written * run.events.length);
+    this.#instruments.delivered(written * run.events.length, this.#channel);
     const now = Date.now();
     for (const { id } of run.events) this.#instruments.fannedOut(Math.max(0, now - eventTime(id)) / 1000);
   }

@@ -72,6 +72,16 @@ export class Hub {
     for (const name of this.#channels.keys()) if (!this.#idle.has(name)) yield name;
   }
 
+  /** How many subscribers the channel has. */
+  subscribersOf(name: ChannelName): number {
+    return this.#channels.get(name)?.size ?? 0;
+  }
+
+  /** The channels that have subscribers, with their numbers of subscribers, in no order. */
+  *subscriberCounts(): Iterable<readonly [ChannelName, number]> {
+    for (const [name, { size }] of this.#channels) if (size > 0) yield [name, size];
+  }
+
   get channelsFollowed(): number {
     return this.#channels.size;
   }

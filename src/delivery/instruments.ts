@@ -1,7 +1,9 @@
+import type { ChannelName } from '../events/channel-name.ts';
+
 /** Receives the counts and times of delivery. `metrics.ts` makes Prometheus series from them. */
 export interface Instruments {
-  /** Events were written to live subscribers. Summed over subscribers. */
-  delivered(count: number): void;
+  /** Events of the channel were written to live subscribers. Summed over subscribers. Called once for each run. */
+  delivered(count: number, channel: ChannelName): void;
   /** Events from the log or from recent events were written to subscribers that caught up. Summed over subscribers. */
   replayed(count: number): void;
   /** A subscriber got a gap: events may be missing. */

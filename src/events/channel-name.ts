@@ -9,6 +9,8 @@ const MAX_CHANNEL_NAME_LENGTH = 200;
 
 /** Matches all channel names, and also `.` and `..`, which are not channel names. */
 const CHANNEL_NAME = /^[A-Za-z0-9._:~-]{1,200}$/;
+/** The first characters of a channel's name, or none. */
+export const CHANNEL_PREFIX = /^[A-Za-z0-9._:~-]{0,200}$/;
 /** {@link parseChannelName} in the words of JSON Schema. A URL cannot carry `.` and `..`, so both are refused. */
 export const CHANNEL_NAME_SCHEMA = {
   description:

@@ -8,6 +8,9 @@ export type { HistoryPolicy } from '../events/channel-policies.ts';
 
 /** Keeps and announces events. Every implementation passes the contract suite, test/contract/event-log-contract.ts. */
 export interface EventLog {
+  /** What the log knows of its channels, for those who look in. */
+  readonly catalog: LogCatalog;
+
   /**
    * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step; with `end`, also none. An announced event can
    * already be read, events are announced in log order, and no other event is between these. Returns one result for each
@@ -75,6 +78,65 @@ export interface EventLog {
   health(): Promise<LogHealth>;
 
   close(): Promise<void>;
+}
+
+/** Answers questions about channels. Every implementation passes test/contract/log-catalog-contract.ts. */
+export interface LogCatalog {
+  /**
+   * Describes a channel. Events that the policy does not keep count as gone, whether or not the log has dropped them.
+   * @throws BrokerError `log-unavailable`
+   */
+  about(channel: ChannelName, policy: HistoryPolicy): Promise<ChannelAbout>;
+
+  /**
+   * Counts, for each position, the kept events after it.
+   * @param positions at most 1,000
+   * @throws BrokerError `log-unavailable`
+   */
+  countAfter(
+    channel: ChannelName,
+    positions: readonly EventId[],
+    policy: HistoryPolicy,
+  ): Promise<readonly number[]>;
+
+  /**
+   * Lists channels whose tail the log keeps, in no order, in pages. A page ends when it has `limit` channels, or after some 50
+   * ms, so it may be empty. It may have a few more channels than `limit`, because the log finds them in groups. A channel that
+   * exists during the whole list is in it. It may be in it twice.
+   * @throws BrokerError `log-unavailable`, `invalid-query` for a cursor that this log did not return
+   */
+  list(request: ChannelListRequest): Promise<ChannelListPage>;
+}
+
+export interface ChannelAbout {
+  readonly state: ChannelState;
+  /** The oldest kept event; null without one. */
+  readonly first: EventId | null;
+  /** The number of kept events. */
+  readonly length: number;
+  /** Estimated: the memory that the channel takes in the log. */
+  readonly bytes: number;
+  /** The number of keys. */
+  readonly keys: number;
+}
+
+export interface ChannelListRequest {
+  /** The names begin with this text. It has only characters of channel names, and may be empty. */
+  readonly prefix: string;
+  /** The `next` of the page before; undefined for the first page. */
+  readonly cursor: string | undefined;
+  readonly limit: number;
+}
+
+export interface ChannelListPage {
+  readonly channels: readonly ChannelName[];
+  /** Undefined after the last page. */
+  readonly next: string | undefined;
+}
+
+/** The error for a cursor that {@link LogCatalog.list} did not return. */
+export function badListCursor(): BrokerError {
+  return new BrokerError('invalid-query', 'after= takes the "next" of an earlier answer, without a change.');
 }
 
 /** The largest number of events in one append. */

@@ -43,7 +43,7 @@ export interface PublisherOptions {
 /** What the publisher counts and measures. */
 export interface PublishInstruments {
   /** Called for each append, with its number of events. */
-  published(result: PublishResult, seconds: number, events: number): void;
+  published(result: PublishResult, seconds: number, events: number, channel: ChannelName): void;
 }
 
 /** `refused`: the channel had ended, or another condition of the publisher was not met. */
@@ -154,7 +154,7 @@ export class Publisher {
   ): Promise<T> {
     const { log, policies, instruments } = this.#options;
     if (this.#inFlight >= MAX_IN_FLIGHT) {
-      instruments.published('unavailable', 0, events.length);
+      instruments.published('unavailable', 0, events.length, channel);
       throw new BrokerError(
         'log-unavailable',
         'Too many publishes wait for the log. Nothing was published. Try again.',
@@ -177,7 +177,7 @@ export class Publisher {
       throw error;
     } finally {
       this.#inFlight--;
-      instruments.published(result, (performance.now() - began) / 1000, events.length);
+      instruments.published(result, (performance.now() - began) / 1000, events.length, channel);
     }
   }
 }

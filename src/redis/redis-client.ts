@@ -109,15 +109,22 @@ export class RedisClient {
    * Reads one page of a sorted set. Returns the next cursor, and members and scores alternately.
    * @throws BrokerError `log-unavailable`
    */
-  async zscan(key: string, cursor: string, words: FailureWords): Promise<[string, string[]]> {
-    const { monitor } = this.#deployment;
-    try {
-      return await this.#deployment.zscan(key, cursor);
-    } catch (error) {
-      const explained = this.#explain(error as Error, words);
-      if (explained.trouble === 'timeout') monitor.suspectNow();
-      throw explained;
-    }
+  zscan(key: string, cursor: string, words: FailureWords): Promise<[string, string[]]> {
+    return this.#page(this.#deployment.zscan(key, cursor), words);
+  }
+
+  /**
+   * Reads one page of the keys that match a glob pattern. Returns the next cursor, and the keys. The first cursor is '0', and so
+   * is the one after the last page.
+   * @throws BrokerError `log-unavailable`; RangeError for a cursor that this method did not return
+   */
+  scan(
+    cursor: string,
+    pattern: string,
+    count: number,
+    words: FailureWords,
+  ): Promise<[cursor: string, keys: string[]]> {
+    return this.#page(this.#deployment.scan(cursor, pattern, count), words);
   }
 
   /** Translates an error of Redis. Calls onLogRefused when Redis refuses while its health is good. */
@@ -129,6 +136,18 @@ export class RedisClient {
 
   close(): void {
     this.#deployment.close();
+  }
+
+  async #page(page: Promise<[string, string[]]>, words: FailureWords): Promise<[string, string[]]> {
+    const { monitor } = this.#deployment;
+    try {
+      return await page;
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+      const explained = this.#explain(error as Error, words);
+      if (explained.trouble === 'timeout') monitor.suspectNow();
+      throw explained;
+    }
   }
 
   #explain(error: Error, { nothingDone, next, unknown }: FailureWords): BrokerError {

@@ -16,6 +16,11 @@ export interface RedisDeployment {
   readonly monitor: LogMonitor;
   /** Calls ZSCAN once. Returns the next cursor, and members and scores alternately. */
   zscan(key: string, cursor: string): Promise<[string, string[]]>;
+  /**
+   * Calls SCAN once. The cursor is '0' for the first call, and the result has the cursor of the next one: '0' after the last.
+   * @throws RangeError for a cursor of another form
+   */
+  scan(cursor: string, pattern: string, count: number): Promise<[cursor: string, keys: string[]]>;
   close(): void;
 }
 
@@ -26,6 +31,13 @@ export interface RedisDeploymentOptions {
   readonly waitReplicas: number;
   readonly onHealth: (health: LogHealth) => void;
   readonly onEviction: (policy: string) => void;
+}
+
+const MAX_U64 = 2n ** 64n - 1n;
+
+/** @throws RangeError for a text that is no cursor of SCAN: a number of 64 bits */
+export function checkScanCursor(text: string): void {
+  if (!/^\d{1,20}$/.test(text) || BigInt(text) > MAX_U64) throw new RangeError('no cursor of SCAN');
 }
 
 /** About how many members one answer to ZSCAN has. */

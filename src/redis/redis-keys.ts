@@ -34,6 +34,16 @@ export class RedisKeys {
     return [...this.channel(channel), `${name}:state`, `${name}:order`];
   }
 
+  /** A glob pattern for the tails of all channels whose names begin with `prefix`, which has no character of a pattern. */
+  tails(prefix: string): string {
+    return `${this.#prefix.replaceAll(/[\\*?[\]]/g, String.raw`\$&`)}{${prefix}*}:tail`;
+  }
+
+  /** The channel in a key that {@link tails} matches. Check it: anybody can write such a key. */
+  channelIn(tail: string): string {
+    return tail.slice(this.#prefix.length + 1, tail.lastIndexOf('}'));
+  }
+
   /** One key for each of `count` positions from `start` on; it remembers the idempotency key. No idempotency key holds a blank. */
   idempotency(channel: ChannelName, key: string, start: number, count: number): string[] {
     const first = `${this.#prefix}{${channel}}:idem:${key}`;

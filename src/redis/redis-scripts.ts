@@ -19,6 +19,8 @@ const METHODS = {
   latest: 'sluice_latestBuffer',
   check: 'sluice_checkBuffer',
   clear: 'sluice_clearBuffer',
+  about: 'sluice_aboutBuffer',
+  behind: 'sluice_behindBuffer',
   count: 'sluice_countBuffer',
   broadcast: 'sluice_broadcastBuffer',
   probe: 'sluice_probeBuffer',
@@ -34,6 +36,8 @@ const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>([
   'latest',
   'check',
   'clear',
+  'about',
+  'behind',
 ]);
 
 type Methods<R> = Record<(typeof METHODS)[ScriptName], (...args: (string | number)[]) => R>;

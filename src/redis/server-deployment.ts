@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { watchEviction } from './eviction-watch.ts';
 import { connectCommands, connectReads, connectSubscriber } from './redis-connections.ts';
 import type { ServerAddress } from './redis-connections.ts';
-import { ZSCAN_COUNT, runProbe } from './redis-deployment.ts';
+import { ZSCAN_COUNT, checkScanCursor, runProbe } from './redis-deployment.ts';
 import type { RedisDeployment, RedisDeploymentOptions } from './redis-deployment.ts';
 import { RedisMonitor } from './redis-monitor.ts';
 import { RedisScripts } from './redis-scripts.ts';
@@ -41,6 +41,11 @@ export class ServerDeployment implements RedisDeployment {
 
   zscan(key: string, cursor: string): Promise<[string, string[]]> {
     return this.#commands.zscan(key, cursor, 'COUNT', ZSCAN_COUNT);
+  }
+
+  async scan(cursor: string, pattern: string, count: number): Promise<[string, string[]]> {
+    checkScanCursor(cursor);
+    return await this.#commands.scan(cursor, 'MATCH', pattern, 'COUNT', count);
   }
 
   close(): void {

@@ -33,9 +33,13 @@ export class Revocations {
     const { subject, issuedAt } = access;
     if (this.#covers({ subject: undefined, channel }, issuedAt)) return true;
     if (subject === undefined || subject === '') return false;
-    return (
-      this.#covers({ subject, channel: undefined }, issuedAt) || this.#covers({ subject, channel }, issuedAt)
-    );
+    return this.refusesEverywhere(access) || this.#covers({ subject, channel }, issuedAt);
+  }
+
+  /** Whether a revocation refuses the token on all channels. */
+  refusesEverywhere({ subject, issuedAt }: Pick<TokenAccess, 'subject' | 'issuedAt'>): boolean {
+    if (subject === undefined || subject === '') return false;
+    return this.#covers({ subject, channel: undefined }, issuedAt);
   }
 
   /** Adds a revocation from the shared list. Returns true when the list here refuses more than before. */

@@ -34,6 +34,10 @@ export const TokenBody = z
     {
       subscribe: Patterns.meta({ description: 'The channels that the token allows subscribing to.' }),
       publish: Patterns.meta({ description: 'The channels that the token allows publishing to.' }),
+      admin: z
+        .boolean('must be true or false')
+        .default(false)
+        .meta({ description: 'Whether the token allows looking in: channels, subscribers, status.' }),
       ttl: z
         .int(TTL)
         .min(1, TTL)
@@ -53,11 +57,11 @@ export const TokenBody = z
     'must be a JSON object such as {"subscribe":["user.7"],"ttl":300}',
   )
   .refine(
-    ({ subscribe, publish }) => subscribe.length + publish.length > 0,
+    ({ subscribe, publish, admin }) => admin || subscribe.length + publish.length > 0,
     'grants nothing. Add a channel to subscribe or publish',
   );
 
-const FIELDS = { names: ['subscribe', 'publish', 'ttl', 'sub'], lists: ['subscribe', 'publish'] };
+const FIELDS = { names: ['subscribe', 'publish', 'admin', 'ttl', 'sub'], lists: ['subscribe', 'publish'] };
 
 /**
  * Reads the JSON body of `POST /tokens` (docs/protocol.md §7).
@@ -67,8 +71,8 @@ export function parseTokenBody(body: Buffer): TokenRequest {
   requireShort(body);
   const { value, more } = readJson(body, FIELDS);
   requireFewPatterns(value);
-  const { subscribe, publish, ttl, sub } = checked(TokenBody, value, 'a request for a token', more);
-  return { subscribe, publish, ttl, subject: sub };
+  const { sub, ...rest } = checked(TokenBody, value, 'a request for a token', more);
+  return { ...rest, subject: sub };
 }
 
 /** Runs before the schema, because the schema checks each pattern before it counts them. */

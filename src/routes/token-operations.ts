@@ -17,17 +17,20 @@ export const MAKE_TOKEN: Operation = {
   tag: TAGS.credentials,
   summary: 'Make a token',
   description:
-    'Makes a token, so that a backend needs no JWT library. This needs a publish key; a token is not enough. The broker needs `SLUICE_JWT_SECRET`. The token has to grant at least one channel.',
+    'Makes a token, so that a backend needs no JWT library. This needs a publish key; a token is not enough. The broker needs `SLUICE_JWT_SECRET`. The token has to grant at least one channel, or `admin`.',
   credentials: ['publishKey'],
   body: {
     required: true,
     description:
-      'Needs at least one pattern in `subscribe` or `publish`. The token may have at most 8,192 characters. A request for a longer token, such as one with 100 patterns of 200 characters, is a 400.',
+      'Needs at least one pattern in `subscribe` or `publish`, or `admin`. The token may have at most 8,192 characters. A request for a longer token, such as one with 100 patterns of 200 characters, is a 400.',
     ...jsonBodyOf(TokenBody, {
-      anyOf: ['subscribe', 'publish'].map((list) => ({
-        required: [list],
-        properties: { [list]: { minItems: 1 } },
-      })),
+      anyOf: [
+        ...['subscribe', 'publish'].map((list) => ({
+          required: [list],
+          properties: { [list]: { minItems: 1 } },
+        })),
+        { required: ['admin'], properties: { admin: { const: true } } },
+      ],
     }),
   },
   answers: {
@@ -49,6 +52,13 @@ export const MAKE_TOKEN: Operation = {
       name: 'publisher',
       summary: 'For a publisher, valid for an hour',
       body: { publish: ['orders.*'] },
+      status: 200,
+      answer: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expires: 1763600400 },
+    },
+    {
+      name: 'admin',
+      summary: 'For a dashboard that looks in',
+      body: { admin: true, ttl: 3600 },
       status: 200,
       answer: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expires: 1763600400 },
     },

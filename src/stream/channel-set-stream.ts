@@ -105,6 +105,13 @@ export class ChannelSetStream implements StreamSource, FairTask {
     return set.cursor(this.#positions);
   }
 
+  positionIn(channel: ChannelName): string | undefined {
+    const index = this.#options.set.names.indexOf(channel);
+    const place = this.#positions.places[index];
+    const isKnown = place !== 'not-begun' && place !== 'unreadable';
+    return isKnown ? place : this.#subscriptions[index]?.cursor;
+  }
+
   resume(): void {
     if (this.#run !== undefined) this.#enqueue();
     else for (const subscription of this.#subscriptions) subscription.resume();

@@ -25,7 +25,9 @@ export interface ConnectionsOptions {
   readonly maxConnections: number;
   readonly maxPerAddress: number;
   readonly maxPerSubject: number;
-  readonly onClosed: (reason: CloseReason) => void;
+  /** Called when a stream opens and when it ends, before its subscriptions end. */
+  readonly onOpened?: (connection: SseConnection, holder: StreamHolder) => void;
+  readonly onClosed: (reason: CloseReason, connection: SseConnection, holder: StreamHolder) => void;
 }
 
 const NEVER: Expiry = { at: Infinity, reason: 'aged' };
@@ -107,9 +109,10 @@ export class Connections implements StreamContext {
       this.#open.delete(connection);
       this.#byAddress.remove(address);
       this.#bySubject.remove(subject);
-      this.#options.onClosed(reason);
+      this.#options.onClosed(reason, connection, { address, subject });
       onClose();
     };
+    this.#options.onOpened?.(connection, { address, subject });
   }
 
   /** Ends every stream after a whole event, evenly over `window` ms. Resolves when no stream is left. */
@@ -140,24 +143,36 @@ export class Connections implements StreamContext {
    * Ends the streams that match, each after a whole event and with its own reconnection time. Resolves with their number.
    * A stream that is opened in the meantime may be skipped.
    */
-  endMatching(matches: (connection: SseConnection) => boolean): Promise<number> {
-    const all = this.#open.values();
-    // The oldest streams come first, so a client that comes back at once is not ended again, and the loop ends.
-    let left = this.#open.size;
+  async endMatching(matches: (connection: SseConnection) => boolean): Promise<number> {
     let ended = 0;
+    await this.visit((connection) => {
+      const found = matches(connection);
+      if (found) {
+        connection.end('disconnected', this.jitteredRetry());
+        ended++;
+      }
+      return found;
+    });
+    return ended;
+  }
+
+  /**
+   * Calls the function for each stream, the oldest first, in slices of the loop. The function returns true when it did more
+   * than a comparison. A stream that is opened in the meantime may be skipped.
+   */
+  visit(each: (connection: SseConnection) => boolean): Promise<void> {
+    const all = this.#open.values();
+    // The oldest streams come first, so a client that comes back at once is not visited again, and the loop ends.
+    let left = this.#open.size;
     return new Promise((resolve) => {
       this.#options.loop.add({
         run: (until) => {
           for (let next = all.next(); next.done !== true && left > 0; next = all.next()) {
             left--;
-            const found = matches(next.value);
-            if (found) {
-              next.value.end('disconnected', this.jitteredRetry());
-              ended++;
-            }
-            if ((found || (left & 63) === 0) && performance.now() >= until) return true;
+            const worked = each(next.value);
+            if ((worked || (left & 63) === 0) && performance.now() >= until) return true;
           }
-          resolve(ended);
+          resolve();
           return false;
         },
       });

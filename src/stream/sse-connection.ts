@@ -25,6 +25,8 @@ import type { Outlet, Wire } from './wire.ts';
 export interface StreamSource {
   /** The id from which the reader would resume; undefined when there is none. */
   readonly cursor: string | undefined;
+  /** The position in one of several channels. A source of a single channel has no such method: its cursor is the position. */
+  positionIn?(channel: ChannelName): string | undefined;
   /** The wire can take bytes again. */
   resume(): void;
 }

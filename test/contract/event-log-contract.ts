@@ -13,6 +13,7 @@ import { eventKeyContract } from './event-key-contract.ts';
 import { eventLatestContract } from './event-latest-contract.ts';
 import { eventFollowingContract } from './event-following-contract.ts';
 import { eventHistoryContract } from './event-history-contract.ts';
+import { logCatalogContract } from './log-catalog-contract.ts';
 
 export interface ContractOptions {
   readonly idempotencyTtl: number;
@@ -225,6 +226,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
   eventEndContract(() => open());
   eventKeyContract(() => open());
   eventLatestContract((onKeysDropped) => open({ onKeysDropped }));
+  logCatalogContract(() => open());
 
   test('reports good health while it answers', async () => {
     await expect.poll(() => log.health()).toEqual({ up: true, reason: '', detail: '', slotsDown: 0 });

@@ -3,7 +3,7 @@ import type { Broker } from '../support/broker.ts';
 import { publishRaw } from '../support/publish-raw.ts';
 import type { RawAnswer } from '../support/raw-http.ts';
 import { readProblem } from '../support/read-problem.ts';
-import { openStream } from '../support/sse-reader.ts';
+import { openLiveStreams } from '../support/sse-reader.ts';
 import type { SseStream } from '../support/sse-reader.ts';
 import { Stage } from '../support/stage.ts';
 
@@ -25,16 +25,8 @@ async function disconnect(broker: Broker, body: object): Promise<RawAnswer & { r
   return { ...answer, took: performance.now() - began };
 }
 
-async function open(broker: Broker, channel: string, count: number): Promise<SseStream[]> {
-  const streams = await Promise.all(
-    Array.from({ length: count }, () => openStream(`${broker.url}/events/${channel}`)),
-  );
-  await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
-  return streams;
-}
-
-async function nameOf(broker: Broker): Promise<string> {
-  return (JSON.parse(await broker.logged('"sluice is listening"')) as { replica: string }).replica;
+function open(broker: Broker, channel: string, count: number): Promise<SseStream[]> {
+  return openLiveStreams(`${broker.url}/events/${channel}`, count);
 }
 
 describe('POST /disconnect on one replica', () => {
@@ -49,8 +41,8 @@ describe('POST /disconnect on one replica', () => {
     expect(said.replicas).toHaveLength(2);
     expect(said.replicas).toEqual(
       expect.arrayContaining([
-        { replica: await nameOf(a), disconnected: 2 },
-        { replica: await nameOf(b), disconnected: 3 },
+        { replica: a.replica, disconnected: 2 },
+        { replica: b.replica, disconnected: 3 },
       ]),
     );
     await Promise.all(ended.map((stream) => stream.ended));
@@ -68,7 +60,7 @@ describe('POST /disconnect on one replica', () => {
     const answer = await disconnect(a, { channel: 'news' });
     expect(JSON.parse(answer.body)).toMatchObject({
       disconnected: 1,
-      replicas: [{ replica: await nameOf(a), disconnected: 1 }],
+      replicas: [{ replica: a.replica, disconnected: 1 }],
     });
     await mine?.ended;
   });
@@ -81,7 +73,7 @@ describe('POST /disconnect on one replica', () => {
     const answer = await disconnect(a, { channel: 'news' });
     expect(JSON.parse(answer.body)).toEqual({
       disconnected: 1,
-      replicas: [{ replica: await nameOf(a), disconnected: 1 }],
+      replicas: [{ replica: a.replica, disconnected: 1 }],
       complete: false,
     });
     await mine?.ended;

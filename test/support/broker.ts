@@ -25,6 +25,8 @@ export interface Broker {
   /** A publish key. */
   readonly key: string;
   readonly pid: number;
+  /** The name of the replica. */
+  readonly replica: string;
   /** Resolves when the process has ended, for any reason. */
   readonly exit: Promise<Exit>;
   /** Publishes and returns the event's id. Throws for any answer but 200. */
@@ -78,7 +80,11 @@ export async function startBroker(
     await rm(folder, { recursive: true, force: true });
   });
   const started = await output.find('"sluice is listening"');
-  const { url, adminUrl } = JSON.parse(started) as { url: string; adminUrl?: string };
+  const { url, adminUrl, replica } = JSON.parse(started) as {
+    url: string;
+    adminUrl?: string;
+    replica: string;
+  };
   const end = async (signal: NodeJS.Signals): Promise<Exit> => {
     child.kill(signal);
     return await exit;
@@ -90,6 +96,7 @@ export async function startBroker(
     adminUrl,
     key,
     pid: child.pid ?? 0,
+    replica,
     exit,
     publish: (channel, data, event) => publish(url, key, { channel, data, event }),
     stop: (signal = 'SIGTERM') => end(signal),

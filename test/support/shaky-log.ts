@@ -69,6 +69,10 @@ export class ShakyLog implements EventLog {
     return page;
   }
 
+  get catalog(): EventLog['catalog'] {
+    return this.#log.catalog;
+  }
+
   checkKeys(...args: Parameters<EventLog['checkKeys']>): Promise<void> {
     return this.#log.checkKeys(...args);
   }

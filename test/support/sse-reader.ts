@@ -53,6 +53,13 @@ export async function openStream(
   return new Reader(response.statusCode ?? 0, response.headers, response);
 }
 
+/** Opens several streams of one URL, and resolves when all of them are live. */
+export async function openLiveStreams(url: string, count: number): Promise<SseStream[]> {
+  const streams = await Promise.all(Array.from({ length: count }, () => openStream(url)));
+  await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
+  return streams;
+}
+
 /** Opens a stream on an HTTP/2 connection. */
 export async function openHttp2Stream(
   session: ClientHttp2Session,

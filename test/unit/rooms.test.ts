@@ -12,7 +12,7 @@ const PURE = ['node:assert', 'node:buffer', 'node:crypto', 'node:net', 'node:str
 
 /** All rooms that are parts of the broker. */
 const BELOW_BROKER = `
-  events log log/embedded log/redis redis delivery stream auth replicas publish observe http http/api routes config
+  events log log/embedded log/redis redis delivery stream auth replicas inspect publish observe http http/api routes config
 `
   .trim()
   .split(' ');
@@ -28,12 +28,13 @@ const ROOMS: Readonly<Record<string, Room>> = {
   stream: { rooms: ['events', 'delivery'] },
   auth: { rooms: ['events'], packages: ['jose'] },
   replicas: { rooms: ['events', 'redis', 'auth', 'stream'], packages: ['zod'] },
+  inspect: { rooms: ['events', 'log', 'delivery', 'stream', 'replicas'], node: PURE },
   publish: { rooms: ['events', 'log', 'redis', 'auth', 'replicas'], packages: ['zod'], node: PURE },
   observe: { rooms: ['events', 'log', 'delivery', 'publish'], packages: ['pino', 'prom-client', OTEL] },
   http: { rooms: ['events', 'stream', 'auth'], packages: ['fastify', '@fastify/*', 'ipaddr.js'] },
   'http/api': { rooms: ['events', 'delivery', 'http'], packages: ['fastify', 'zod'] },
   routes: {
-    rooms: ['events', 'delivery', 'stream', 'auth', 'replicas', 'publish', 'http', 'http/api'],
+    rooms: ['events', 'delivery', 'stream', 'auth', 'replicas', 'inspect', 'publish', 'http', 'http/api'],
     packages: ['fastify', '@fastify/*', 'zod'],
   },
   config: { rooms: ['events', 'redis', 'auth', 'observe'], packages: ['zod', 'ipaddr.js'] },

@@ -8,7 +8,7 @@ export function securitySchemes(tokenCookie: string) {
       type: 'http',
       scheme: 'bearer',
       description:
-        'One of `SLUICE_PUBLISH_KEYS`, for backends. It can publish to every channel, make tokens and end streams. It cannot subscribe.',
+        'One of `SLUICE_PUBLISH_KEYS`, for backends. It can publish to every channel, make tokens, end streams and look in. It cannot subscribe.',
     },
     token: {
       type: 'http',
@@ -16,6 +16,12 @@ export function securitySchemes(tokenCookie: string) {
       bearerFormat: 'JWT',
       description:
         'A token that grants the channel: `{"exp": …, "sluice": {"subscribe": ["orders.*"], "publish": ["news"]}}`.',
+    },
+    adminToken: {
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description: 'A token that allows looking in: `{"exp": …, "sluice": {"admin": true}}`.',
     },
     tokenCookie: {
       type: 'apiKey',

@@ -14,6 +14,7 @@ export const TAGS = {
   publishing: 'Publishing',
   subscribing: 'Subscribing',
   credentials: 'Credentials',
+  inspection: 'Looking in',
   monitoring: 'Health, metrics and pages',
 } as const;
 

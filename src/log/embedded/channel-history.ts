@@ -5,6 +5,9 @@ import type { EventRecords } from './event-records.ts';
 import { eventId, idParts, isAfter } from './id-parts.ts';
 import { copyChain } from './record-chain.ts';
 
+/** How many events of a channel are measured. Their average stands for the others. */
+const MAX_MEASURED = 1_000;
+
 export interface ChannelPage {
   readonly events: readonly StoredEvent[];
   readonly tail: EventId;
@@ -60,6 +63,28 @@ export class ChannelHistory {
   rewind(count: number): EventId {
     const ordinal = this.#channels.appended(this.#channel) - count;
     return this.#seek((_, at) => at >= ordinal).prev;
+  }
+
+  countAfter(position: EventId): number {
+    const parts = idParts(position);
+    return this.#seek((one) => isAfter(this.#events.id(one), parts)).left;
+  }
+
+  /** Returns the oldest event, the number of events, and their memory. The memory of many events is estimated. */
+  summary(): { readonly first: EventId | null; readonly length: number; readonly bytes: number } {
+    const events = this.#events;
+    const { event: first, left: length } = this.#seek(() => true);
+    let bytes = 0;
+    let measured = 0;
+    for (let event = first; event !== NONE && measured < MAX_MEASURED; event = events.next(event)) {
+      bytes += events.cost(events.length(event));
+      measured++;
+    }
+    return {
+      first: first === NONE ? null : eventId(events.id(first)),
+      length,
+      bytes: measured < length ? Math.round((bytes / measured) * length) : bytes,
+    };
   }
 
   /** Returns the place before the first event that satisfies `isBehind`. All later events satisfy it, too. */

@@ -18,12 +18,12 @@ import type { EventId, NewEvent, StoredEvent } from '../../events/event.ts';
 import { clearedEvent, deletesKey, recordHead } from '../../events/record.ts';
 import { channelEnded, tailMismatch } from '../append-refusals.ts';
 import { NONE } from './block-store.ts';
-import { ChannelHistory } from './channel-history.ts';
 import type { ChannelRecords } from './channel-records.ts';
 import type { EventHead, NewRecord } from './event-records.ts';
 import { eventId, idParts, nextId } from './id-parts.ts';
 import { LogMemory } from './log-memory.ts';
 import type { LogMemoryOptions } from './log-memory.ts';
+import { MemoryCatalog } from './memory-catalog.ts';
 import { keyedPositions } from './remembered-keys.ts';
 import type { KeyedPosition } from './remembered-keys.ts';
 import type { TailMark } from './status-word.ts';
@@ -71,6 +71,7 @@ interface AppendStep {
  * stop while the machine sleeps, and events are then kept for that much longer.
  */
 export class MemoryEventLog implements EventLog {
+  readonly catalog: MemoryCatalog;
   readonly #wall: () => number;
   readonly #steady: () => number;
   readonly #memory: LogMemory;
@@ -82,6 +83,7 @@ export class MemoryEventLog implements EventLog {
     this.#steady = options.steadyClock ?? (() => performance.now());
     this.#memory = new LogMemory(options, this.#steady);
     this.#channels = this.#memory.channels;
+    this.catalog = new MemoryCatalog(this.#memory, this.#steady);
   }
 
   /** The memory of the log, in bytes, with its bookkeeping. Channels with listeners and without events do not count. */
@@ -120,7 +122,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
-    const history = this.#history(channel, policy);
+    const history = this.catalog.history(channel, policy);
     if (history === undefined) {
       const known = eventId(this.#channels.forgotten);
       return { events: [], tail: known, ended: false, complete: after === known, room: 0 };
@@ -155,7 +157,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   async rewind(channel: ChannelName, count: number, policy: HistoryPolicy): Promise<EventId> {
-    return this.#history(channel, policy)?.rewind(count) ?? eventId(this.#channels.forgotten);
+    return this.catalog.history(channel, policy)?.rewind(count) ?? eventId(this.#channels.forgotten);
   }
 
   async readLatest(
@@ -198,13 +200,6 @@ export class MemoryEventLog implements EventLog {
 
   async close(): Promise<void> {
     this.#memory.sweep.close();
-  }
-
-  #history(channel: ChannelName, { size, ttl }: HistoryPolicy): ChannelHistory | undefined {
-    const record = this.#channels.find(channel);
-    if (record === NONE) return undefined;
-    const cutoff = this.#steady() - ttl;
-    return new ChannelHistory(this.#channels, this.#memory.events, record, { size, cutoff });
   }
 
   /** Checks that the channel takes events, and that `ifLast` is its tail. */

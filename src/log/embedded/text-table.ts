@@ -37,6 +37,20 @@ export class TextTable {
     return this.#buckets.byteLength;
   }
 
+  get bucketCount(): number {
+    return this.#buckets.length;
+  }
+
+  /** The first record of a bucket; NONE in an empty bucket. */
+  firstIn(bucket: number): number {
+    return this.#buckets[bucket] as number;
+  }
+
+  /** The next record of the same bucket; NONE after the last one. */
+  nextInBucket(record: number): number {
+    return this.#blocks.word(record, NEXT_IN_BUCKET);
+  }
+
   text(record: number): string {
     const length = this.#blocks.word(record, LENGTH);
     this.#blocks.read(this.#blocks.position(record, this.#head), this.#scratch, 0, length);

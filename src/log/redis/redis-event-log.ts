@@ -19,6 +19,7 @@ import type {
 import type { EventId, NewEvent } from '../../events/event.ts';
 import { clearedEvent, encodeRecord } from '../../events/record.ts';
 import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
+import { RedisCatalog } from './redis-catalog.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from '../../redis/redis-keys.ts';
 import type { ScriptName } from '../../redis/redis-scripts.ts';
@@ -64,6 +65,7 @@ const READ_WORDS: FailureWords = {
 
 /** The log in Redis: a stream for each channel, and pub/sub for announcements. */
 export class RedisEventLog implements EventLog {
+  readonly catalog: RedisCatalog;
   readonly #options: RedisEventLogOptions;
   readonly #keys: RedisKeys;
   readonly #pages = new Turns(PAGES_AT_ONCE);
@@ -75,6 +77,7 @@ export class RedisEventLog implements EventLog {
     this.#options = options;
     const { keys, pubSub, publish } = options.client;
     this.#keys = keys;
+    this.catalog = new RedisCatalog(options.client);
     this.#announce = publish;
     const state = (channel: ChannelName): Promise<ChannelState> =>
       this.#tails.take(() => this.state(channel));

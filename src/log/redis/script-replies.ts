@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { BrokerError } from '../../events/errors.ts';
 import { channelEnded, keyReused, tailMismatch } from '../append-refusals.ts';
-import type { Appended, ChannelState, LatestPage, LogPage } from '../event-log.ts';
+import type { Appended, ChannelAbout, ChannelState, LatestPage, LogPage } from '../event-log.ts';
 import { ORIGIN, compareEventIds, parseEventId } from '../../events/event.ts';
 import type { EventId, StoredEvent } from '../../events/event.ts';
 import { isKnownVersion, unknownVersion } from '../../events/record.ts';
@@ -48,6 +48,13 @@ export function stateOf(reply: unknown): ChannelState {
     default:
       return { tail, status: tail === ORIGIN ? 'empty' : 'open' };
   }
+}
+
+/** Reads the reply of about.lua. */
+export function aboutOf(reply: unknown): ChannelAbout {
+  const [tail, mark, first, length, bytes, keys] = reply as [Buffer, Buffer, Buffer, number, number, number];
+  const state = stateOf([tail, mark]);
+  return { state, first: first.length === 0 ? null : eventIdOf(first), length, bytes, keys };
 }
 
 /**

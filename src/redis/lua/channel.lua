@@ -121,3 +121,10 @@ local function last_expired(ttl)
   return string.format('%.0f-18446744073709551615', oldest - 1)
 end
 
+-- Returns the index of the first kept event in the index, which has `length` elements; `length` without a kept event.
+local function first_kept(ids, length, size, ttl)
+  local first = math.max(1, length - tonumber(size))
+  local expired = last_expired(ttl)
+  if first >= length or not expired or before(expired, id_of(redis.call('LINDEX', ids, first))) then return first end
+  return math.max(first, index_after(ids, length, expired))
+end

@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 test('no secret is in a log line, an answer or a metric', async () => {
-  const good = tokenOf({ sub: 'feijoa-subject', sluice: { subscribe: ['a'], publish: ['a'] } });
+  const good = tokenOf({ sub: 'a-subject', sluice: { subscribe: ['a'], publish: ['a'] } });
   const tokens = [
     good,
     tokenOf({ sluice: { subscribe: ['b'] } }),
@@ -84,6 +84,14 @@ test('no secret is in a log line, an answer or a metric', async () => {
       await ask({ method: 'BREW', path: `/events/a${query}`, headers });
     }
   }
+  for (const path of [
+    '/status',
+    '/channels',
+    '/channels/a',
+    '/channels/a/subscribers',
+    '/channels?busiest=9',
+  ])
+    await ask({ path, headers: [`Authorization: Bearer ${KEY}`] });
   // Malformed HTTP, a client that leaves, and a Redis that comes back without its password.
   await ask({ path: `/events/a?token=${good} HTTP/9.9`, headers: [] });
   const leaving = await openRaw(broker.port);

@@ -80,6 +80,11 @@ describe('a token made by the broker', () => {
     expect(Math.abs(expires - inSeconds(300))).toBeLessThan(30);
   });
 
+  test('may look in and do nothing else', async () => {
+    const { claims } = await made({ admin: true });
+    expect(claims['sluice']).toEqual({ subscribe: [], publish: [], admin: true });
+  });
+
   test('is valid for an hour and has no subject by default', async () => {
     const { claims, expires } = await made({ publish: ['a*'] });
     expect(expires - Number(claims['iat'])).toBe(3_600);
@@ -127,6 +132,8 @@ describe('an unreadable request is refused with 400, which points to the faults'
     [{}, ['']],
     [{ subscribe: [], publish: [] }, ['']],
     [{ sub: '7' }, ['']],
+    [{ admin: false }, ['']],
+    ...[1, 'true', null, []].map((admin) => [{ admin }, ['/admin']] as const),
     [{ subscribe: 'a' }, ['/subscribe']],
     [{ subscribe: null }, ['/subscribe']],
     [{ subscribe: ['a', '**'] }, ['/subscribe/1']],

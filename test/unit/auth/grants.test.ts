@@ -26,7 +26,17 @@ describe('what a token grants', () => {
       [],
     ],
   ])('%s', (_what, claims, subscribe, publish) => {
-    expect(readGrants(claims)).toEqual({ subscribe, publish });
+    expect(readGrants(claims)).toEqual({ subscribe, publish, admin: false });
+  });
+
+  test.each([
+    [{ sluice: { admin: true } }, true],
+    [{ sluice: { admin: false } }, false],
+    [{ mercure: { admin: true } }, true],
+    [{ sluice: {}, mercure: { admin: true } }, false],
+    [{ admin: true }, false],
+  ])('looking in: %j', (claims, admin) => {
+    expect(readGrants(claims)).toEqual({ subscribe: [], publish: [], admin });
   });
 });
 
@@ -41,6 +51,9 @@ describe('an unreadable claim is named, and its text is not repeated', () => {
     [{ sluice: { subscribe: { 0: 'secret' } } }, 'claim sluice.subscribe '],
     [{ sluice: { publish: 7 } }, 'claim sluice.publish '],
     [{ mercure: { publish: ['https://example.com/secret'] } }, 'mercure.publish[0]'],
+    ...[null, 1, 'true', 'secret', [], {}].map(
+      (admin) => [{ sluice: { admin } }, 'claim sluice.admin '] as const,
+    ),
     ...['**', 'a*b', '', '*a', 'secret*x', 'a b', 'a/b', 'a,b', 'é', 'x'.repeat(201), 7, null, ['a']].map(
       (pattern) => [{ sluice: { subscribe: ['news', pattern] } }, 'sluice.subscribe[1]'] as const,
     ),

@@ -15,6 +15,7 @@ function accessOf(subject: string | undefined, issuedAt: number): TokenAccess {
     subject,
     subscribe: [],
     publish: [],
+    admin: false,
     expiresAt: 8.64e15,
     issuedAt,
     fingerprint: 'x',

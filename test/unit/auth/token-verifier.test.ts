@@ -41,6 +41,7 @@ describe('a good token', () => {
       subject: '7',
       subscribe: ['orders.*'],
       publish: ['news'],
+      admin: false,
       expiresAt: exp * 1_000,
       issuedAt: iat * 1_000,
       fingerprint: expect.stringMatching(/^[\w-]{43}$/) as string,
@@ -154,7 +155,7 @@ describe('with several secrets', () => {
 
   test('the first secret signs', async () => {
     const issuer = new TokenIssuer({ secret: secrets[0] ?? '', issuer: undefined, audience: undefined });
-    const { token } = await issuer.issue({ subscribe: [], publish: [], subject: 'x', ttl: 60 });
+    const { token } = await issuer.issue({ subscribe: [], publish: [], admin: false, subject: 'x', ttl: 60 });
     expect(await verifierWith({}, secretKeys(secrets.slice(0, 1))).verify(token)).toMatchObject({
       subject: 'x',
     });

@@ -10,7 +10,16 @@ afterEach(() => {
 });
 
 function until(expiresAt: number): TokenAccess {
-  return { kind: 'token', subject: '7', subscribe: [], publish: [], expiresAt, issuedAt: 0, fingerprint: '' };
+  return {
+    kind: 'token',
+    subject: '7',
+    subscribe: [],
+    publish: [],
+    admin: false,
+    expiresAt,
+    issuedAt: 0,
+    fingerprint: '',
+  };
 }
 
 test('a verified token is known until it expires', () => {

@@ -52,7 +52,7 @@ describe('a setting has a default', () => {
 
   test('and this table lists every setting', () => {
     // Settings from OpenTelemetry's variables are in tracing.test.ts, warnings are in warnings.test.ts.
-    const keys = [...settings.map(({ key }) => key), 'tracing', 'warnings'];
+    const keys = [...settings.map(({ key }) => key), 'shown', 'tracing', 'warnings'];
     expect(Object.keys(loadConfig({})).toSorted()).toEqual(keys.toSorted());
   });
 });
@@ -64,6 +64,34 @@ describe('a setting is read', () => {
 
   test('and the configuration is frozen', () => {
     expect(Object.isFrozen(loadConfig({}))).toBe(true);
+  });
+});
+
+describe('the settings that may be shown', () => {
+  test('are those that have a value, as they were written, or the defaults', () => {
+    const { shown } = loadConfig({ SLUICE_HISTORY_TTL: ' 90m ', SLUICE_CHANNELS: '[{"match":"a"}]' });
+    expect(shown).toMatchObject({
+      PORT: '3000',
+      SLUICE_HISTORY_TTL: '90m',
+      SLUICE_CHANNELS: '[{"match":"a"}]',
+    });
+    expect(shown).toHaveProperty('SLUICE_PUBLIC_CHANNELS', '*');
+    expect(shown).not.toHaveProperty('SLUICE_MAX_CONNECTIONS');
+    expect(loadConfig({ SLUICE_JWKS_URL: 'https://a.example/k' }).shown).toMatchObject({
+      SLUICE_JWKS_URL: 'https://a.example/k',
+      SLUICE_PUBLIC_CHANNELS: '',
+    });
+  });
+
+  test.each(good.filter(({ name }) => SECRET.has(name) && name !== 'SLUICE_CHANNELS'))(
+    'never show $name',
+    ({ name, given, beside }) => {
+      expect(loadConfig({ ...beside, [name]: given }).shown[name]).toBe('set');
+    },
+  );
+
+  test('do not show a URL that may hold a key', () => {
+    expect(loadConfig({ SLUICE_JWKS_URL: 'https://a.example/k?key=7' }).shown['SLUICE_JWKS_URL']).toBe('set');
   });
 });
 

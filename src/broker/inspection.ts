@@ -1,0 +1,53 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { FairLoop } from '../delivery/fair-loop.ts';
+import type { Hub } from '../delivery/hub.ts';
+import type { ChannelPolicies } from '../events/channel-policies.ts';
+import { BrokerStatus } from '../inspect/broker-status.ts';
+import { BusiestChannels } from '../inspect/busiest-channels.ts';
+import type { ChannelActivity } from '../inspect/channel-activity.ts';
+import { ChannelInspector } from '../inspect/channel-inspector.ts';
+import { ChannelSubscribers } from '../inspect/channel-subscribers.ts';
+import type { EventLog } from '../log/event-log.ts';
+import type { ControlBus } from '../replicas/control-bus.ts';
+import type { Connections } from '../stream/connections.ts';
+
+export interface InspectionParts {
+  readonly logger: Logger;
+  readonly log: EventLog;
+  readonly control: ControlBus;
+  readonly policies: ChannelPolicies;
+  readonly hub: Hub;
+  readonly connections: Connections;
+  readonly loop: FairLoop;
+  readonly activity: ChannelActivity;
+  readonly version: string;
+}
+
+/** Answers those who look in, and the questions of other replicas about this one. */
+export interface Inspection {
+  readonly channels: ChannelInspector;
+  readonly busiest: BusiestChannels;
+  readonly status: BrokerStatus;
+}
+
+export function openInspection(config: Config, parts: InspectionParts): Inspection {
+  const { logger, log, control, policies, hub, connections, loop, activity, version } = parts;
+  const subscribers = new ChannelSubscribers({ control, hub, connections });
+  return {
+    channels: new ChannelInspector({ catalog: log.catalog, policies, subscribers }),
+    busiest: new BusiestChannels({ control, loop, activity, hub }),
+    status: new BrokerStatus({
+      control,
+      version,
+      uptime: () => process.uptime(),
+      streams: () => connections.size,
+      log: {
+        kind: config.redisUrl === undefined ? 'embedded' : 'redis',
+        health: () => log.health(),
+      },
+      // A signal may have changed the level.
+      settings: () => ({ ...config.shown, LOG_LEVEL: logger.level }),
+    }),
+  };
+}

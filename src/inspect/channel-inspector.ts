@@ -1,0 +1,135 @@
+import type { ChannelName } from '../events/channel-name.ts';
+import type { ChannelPolicies, HistoryPolicy } from '../events/channel-policies.ts';
+import type { EventId } from '../events/event.ts';
+import type { LogCatalog } from '../log/event-log.ts';
+import type { ChannelSubscribers, ListedSubscriber } from './channel-subscribers.ts';
+
+/** How many channels of a list are described at the same time. More of them would hold up publishes. */
+const DESCRIBED_AT_ONCE = 50;
+
+export interface ChannelInspectorOptions {
+  readonly catalog: LogCatalog;
+  readonly policies: Pick<ChannelPolicies, 'historyOf' | 'isPublic'>;
+  readonly subscribers: ChannelSubscribers;
+}
+
+/** What the log knows of a channel. */
+export interface ChannelSummary {
+  readonly channel: ChannelName;
+  /** The oldest kept event; null without one. */
+  readonly first: EventId | null;
+  /** The tail. */
+  readonly last: EventId;
+  /** The number of kept events. */
+  readonly length: number;
+  readonly ended: boolean;
+}
+
+export interface ChannelDescription extends ChannelSummary {
+  /** Estimated: the memory that the channel takes in the log. */
+  readonly bytes: number;
+  readonly keys: number;
+  readonly policy: { readonly history: HistoryPolicy; readonly public: boolean };
+  /** At all replicas that answered. */
+  readonly subscribers: number;
+  /** Whether every replica has answered. */
+  readonly complete: boolean;
+}
+
+export interface DescribedSubscriber extends Omit<ListedSubscriber, 'since'> {
+  /** When the stream opened, by ISO 8601. */
+  readonly since: string;
+  /** How many kept events come after the position; null without a position. */
+  readonly behind: number | null;
+}
+
+/** Describes channels to those who look in: what the log has, and who listens. */
+export class ChannelInspector {
+  readonly #options: ChannelInspectorOptions;
+
+  constructor(options: ChannelInspectorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * One page of the channels; {@link LogCatalog.list} says which.
+   * @throws BrokerError `log-unavailable`, `invalid-query`
+   */
+  async list(request: {
+    readonly prefix: string;
+    readonly cursor: string | undefined;
+    readonly limit: number;
+  }): Promise<{ readonly channels: readonly ChannelSummary[]; readonly next: string | null }> {
+    const { channels: names, next = null } = await this.#options.catalog.list(request);
+    const channels: ChannelSummary[] = [];
+    for (let at = 0; at < names.length; at += DESCRIBED_AT_ONCE) {
+      const some = names.slice(at, at + DESCRIBED_AT_ONCE);
+      channels.push(...(await Promise.all(some.map((name) => this.#summary(name)))));
+    }
+    return { channels, next };
+  }
+
+  /** @throws BrokerError `log-unavailable` */
+  async describe(channel: ChannelName): Promise<ChannelDescription> {
+    const { catalog, policies, subscribers } = this.#options;
+    const history = policies.historyOf(channel);
+    const [about, { count, complete }] = await Promise.all([
+      catalog.about(channel, history),
+      subscribers.count(channel),
+    ]);
+    const { state, first, length, bytes, keys } = about;
+    return {
+      channel,
+      first,
+      last: state.tail,
+      length,
+      bytes,
+      ended: state.status === 'ended',
+      keys,
+      policy: { history, public: policies.isPublic(channel) },
+      subscribers: count,
+      complete,
+    };
+  }
+
+  /**
+   * Who listens to the channel.
+   * @param subject lists only streams of tokens with this `sub`
+   * @param limit at most 1,000
+   * @throws BrokerError `log-unavailable`
+   */
+  async subscribers(
+    channel: ChannelName,
+    subject: string | undefined,
+    limit: number,
+  ): Promise<{
+    readonly channel: ChannelName;
+    readonly count: number;
+    readonly subscribers: readonly DescribedSubscriber[];
+    readonly complete: boolean;
+  }> {
+    const { catalog, policies, subscribers } = this.#options;
+    const { count, complete, subscribers: listed } = await subscribers.list(channel, subject, limit);
+    const positions = [...new Set(listed.map(({ position }) => position).filter((one) => one !== null))];
+    const counts = await catalog.countAfter(channel, positions, policies.historyOf(channel));
+    const behind = new Map(positions.map((position, index) => [position, counts[index]]));
+    return {
+      channel,
+      count,
+      subscribers: listed.map(({ sub, replica, since, position }) => ({
+        sub,
+        replica,
+        since: new Date(since).toISOString(),
+        position,
+        behind: (position === null ? null : behind.get(position)) ?? null,
+      })),
+      complete,
+    };
+  }
+
+  async #summary(channel: ChannelName): Promise<ChannelSummary> {
+    const { catalog, policies } = this.#options;
+    const { state, first, length } = await catalog.about(channel, policies.historyOf(channel));
+    return { channel, first, last: state.tail, length, ended: state.status === 'ended' };
+  }
+}

@@ -1,0 +1,94 @@
+import type { ChannelName } from '../../events/channel-name.ts';
+import type { EventId } from '../../events/event.ts';
+import { badListCursor } from '../event-log.ts';
+import type {
+  ChannelAbout,
+  ChannelListPage,
+  ChannelListRequest,
+  HistoryPolicy,
+  LogCatalog,
+} from '../event-log.ts';
+import { NONE } from './block-store.ts';
+import { ChannelHistory } from './channel-history.ts';
+import type { ChannelRecords } from './channel-records.ts';
+import type { EventRecords } from './event-records.ts';
+import type { LatestRecords } from './latest-records.ts';
+
+/** What the catalog describes. */
+interface DescribedMemory {
+  readonly channels: ChannelRecords;
+  readonly events: EventRecords;
+  readonly latest: LatestRecords;
+}
+
+/** How long one page of a list may hold the event loop, in ms. */
+const PAGE_MS = 5;
+/** How many buckets are visited between two readings of the clock. */
+const BUCKETS_PER_CHECK = 64;
+/** The number of a bucket. */
+const CURSOR = /^[1-9]\d{0,9}$/;
+
+/** Answers questions about the channels of the embedded log. */
+export class MemoryCatalog implements LogCatalog {
+  readonly #memory: DescribedMemory;
+  readonly #steadyClock: () => number;
+
+  /** @param steadyClock returns the ms of the log's monotonic clock */
+  constructor(memory: DescribedMemory, steadyClock: () => number) {
+    this.#memory = memory;
+    this.#steadyClock = steadyClock;
+  }
+
+  /** Returns the readable events of a channel; undefined for an unknown channel. */
+  history(channel: ChannelName, { size, ttl }: HistoryPolicy): ChannelHistory | undefined {
+    const { channels, events } = this.#memory;
+    const record = channels.find(channel);
+    if (record === NONE) return undefined;
+    return new ChannelHistory(channels, events, record, { size, cutoff: this.#steadyClock() - ttl });
+  }
+
+  async about(channel: ChannelName, policy: HistoryPolicy): Promise<ChannelAbout> {
+    const { channels, latest } = this.#memory;
+    const record = channels.find(channel);
+    const keys = latest.count(channel);
+    const state = channels.state(record);
+    const summary = this.history(channel, policy)?.summary();
+    if (summary === undefined) return { state, first: null, length: 0, bytes: 0, keys };
+    const { first, length, bytes } = summary;
+    return { state, first, length, bytes: bytes + channels.table.cost(record), keys };
+  }
+
+  async countAfter(
+    channel: ChannelName,
+    positions: readonly EventId[],
+    policy: HistoryPolicy,
+  ): Promise<readonly number[]> {
+    const history = this.history(channel, policy);
+    return positions.map((position) => history?.countAfter(position) ?? 0);
+  }
+
+  /** Walks through the buckets of the table. The cursor is the number of the next bucket. */
+  async list({ prefix, cursor, limit }: ChannelListRequest): Promise<ChannelListPage> {
+    const { table } = this.#memory.channels;
+    if (cursor !== undefined && !(CURSOR.test(cursor) && Number(cursor) < table.bucketCount))
+      throw badListCursor();
+    const until = performance.now() + PAGE_MS;
+    const found: ChannelName[] = [];
+    let bucket = Number(cursor ?? 0);
+    while (bucket < table.bucketCount && found.length < limit) {
+      for (let one = table.firstIn(bucket); one !== NONE; one = table.nextInBucket(one)) {
+        const name = table.text(one) as ChannelName;
+        if (name.startsWith(prefix) && this.#isUsed(one)) found.push(name);
+      }
+      bucket++;
+      if (bucket % BUCKETS_PER_CHECK === 0 && performance.now() >= until) break;
+    }
+    return { channels: found, next: bucket < table.bucketCount ? String(bucket) : undefined };
+  }
+
+  /** False for a channel that has only subscribers, and never had an event or an end. */
+  #isUsed(record: number): boolean {
+    const { channels } = this.#memory;
+    return channels.appended(record) > 0 || channels.status.mark(record) !== 'open';
+  }
+}
