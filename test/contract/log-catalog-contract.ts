@@ -6,6 +6,7 @@ import { ORIGIN } from '../../src/events/event.ts';
 import type { EventId } from '../../src/events/event.ts';
 import type { ChannelAbout, EventLog, HistoryPolicy } from '../../src/log/event-log.ts';
 import { appendOne } from '../support/append-one.ts';
+import { KeyedChannel } from '../support/keyed-channel.ts';
 import { TestedChannel } from '../support/tested-channel.ts';
 
 const POLICY: HistoryPolicy = { size: 1_000, ttl: 60_000 };
@@ -54,6 +55,18 @@ export function logCatalogContract(create: () => Promise<EventLog>): void {
       });
       await channel.append(['x'.repeat(100_000)], { policy: POLICY });
       expect((await about()).bytes - bytes).toBeGreaterThan(90_000);
+    });
+
+    test('has the number of keys', async () => {
+      const keyed = new KeyedChannel(log);
+      await keyed.fill(20);
+      await keyed.delete('key-3');
+      expect(await log.catalog.about(keyed.name, { ...POLICY, size: 1 })).toMatchObject({
+        length: 1,
+        keys: 19,
+      });
+      await keyed.clear();
+      expect(await log.catalog.about(keyed.name, POLICY)).toMatchObject({ length: 1, keys: 0 });
     });
 
     test('counts only what the policy keeps', async () => {

@@ -10,7 +10,16 @@ import type {
 } from '../event-log.ts';
 import { NONE } from './block-store.ts';
 import { ChannelHistory } from './channel-history.ts';
-import type { LogMemory } from './log-memory.ts';
+import type { ChannelRecords } from './channel-records.ts';
+import type { EventRecords } from './event-records.ts';
+import type { LatestRecords } from './latest-records.ts';
+
+/** What the catalog describes. */
+interface DescribedMemory {
+  readonly channels: ChannelRecords;
+  readonly events: EventRecords;
+  readonly latest: LatestRecords;
+}
 
 /** How long one page of a list may hold the event loop, in ms. */
 const PAGE_MS = 5;
@@ -21,11 +30,11 @@ const CURSOR = /^[1-9]\d{0,9}$/;
 
 /** Answers questions about the channels of the embedded log. */
 export class MemoryCatalog implements LogCatalog {
-  readonly #memory: Pick<LogMemory, 'channels' | 'events' | 'latest'>;
+  readonly #memory: DescribedMemory;
   readonly #steadyClock: () => number;
 
   /** @param steadyClock returns the ms of the log's monotonic clock */
-  constructor(memory: Pick<LogMemory, 'channels' | 'events' | 'latest'>, steadyClock: () => number) {
+  constructor(memory: DescribedMemory, steadyClock: () => number) {
     this.#memory = memory;
     this.#steadyClock = steadyClock;
   }
@@ -39,13 +48,14 @@ export class MemoryCatalog implements LogCatalog {
   }
 
   async about(channel: ChannelName, policy: HistoryPolicy): Promise<ChannelAbout> {
-    const { channels } = this.#memory;
+    const { channels, latest } = this.#memory;
     const record = channels.find(channel);
+    const keys = latest.count(channel);
     const state = channels.state(record);
     const summary = this.history(channel, policy)?.summary();
-    if (summary === undefined) return { state, first: null, length: 0, bytes: 0, keys: 0 };
+    if (summary === undefined) return { state, first: null, length: 0, bytes: 0, keys };
     const { first, length, bytes } = summary;
-    return { state, first, length, bytes: bytes + channels.table.cost(record), keys: 0 };
+    return { state, first, length, bytes: bytes + channels.table.cost(record), keys };
   }
 
   async countAfter(

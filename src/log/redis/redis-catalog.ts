@@ -32,7 +32,7 @@ export class RedisCatalog implements LogCatalog {
 
   async about(channel: ChannelName, { size, ttl }: HistoryPolicy): Promise<ChannelAbout> {
     const { keys } = this.#client;
-    return aboutOf(await this.#client.run('about', keys.channel(channel), [size, ttl], WORDS));
+    return aboutOf(await this.#client.run('about', keys.channelWithState(channel), [size, ttl], WORDS));
   }
 
   async countAfter(

@@ -52,9 +52,9 @@ export function stateOf(reply: unknown): ChannelState {
 
 /** Reads the reply of about.lua. */
 export function aboutOf(reply: unknown): ChannelAbout {
-  const [tail, mark, first, length, bytes] = reply as [Buffer, Buffer, Buffer, number, number];
+  const [tail, mark, first, length, bytes, keys] = reply as [Buffer, Buffer, Buffer, number, number, number];
   const state = stateOf([tail, mark]);
-  return { state, first: first.length === 0 ? null : eventIdOf(first), length, bytes, keys: 0 };
+  return { state, first: first.length === 0 ? null : eventIdOf(first), length, bytes, keys };
 }
 
 /**

@@ -4,11 +4,14 @@
 -- KEYS[1]  the channel's stream
 -- KEYS[2]  the channel's tail
 -- KEYS[3]  the index of the stream
+-- KEYS[4]  the newest event of each key
+-- KEYS[5]  the order of these events
 -- ARGV[1]  how many events are kept
 -- ARGV[2]  how long an event is kept, ms
 --
--- Result   {tail, mark, the id of the first kept event, the number of kept events, bytes}; the mark is empty, 'ended' or
---          'cleared'; without a kept event the id is empty; bytes is the memory of the three keys, from a few samples
+-- Result   {tail, mark, the id of the first kept event, the number of kept events, bytes, keys}; the mark is empty,
+--          'ended' or 'cleared'; without a kept event the id is empty; bytes is the memory of all five keys, from a few samples;
+--          keys is the number of keys that the channel has, 0 without a tail
 
 local log, tail_key, ids, size = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1])
 local stored, mark = stored_tail(tail_key)
@@ -30,4 +33,4 @@ if start <= 1 and count < size then
     first, count = entry[1], math.min(size, redis.call('XLEN', log))
   end
 end
-return {tail, mark, first, count, bytes}
+return {tail, mark, first, count, bytes, stored and redis.call('ZCARD', KEYS[5]) or 0}
