@@ -103,7 +103,9 @@ async function readPage(
       return undefined;
     }
   }
-  return Buffer.concat(page.body(channel, end).map((part) => Buffer.from(part)));
+  return Buffer.concat(
+    page.body(channel, end).map((part) => (typeof part === 'string' ? Buffer.from(part) : part)),
+  );
 }
 
 /** Adds the request headers that decide on a page to those that the answer already names. */

@@ -17,8 +17,8 @@ import { ReceivedBytes } from '../http/received-bytes.ts';
 /** A connection that takes longer than this for a request, in ms, is handed to the HTTP server, which has the time-outs. */
 export const FIRST_REQUEST_MS = 1_000;
 
-/** The first bytes of a request that opens a stream. */
-const SUBSCRIBE = Buffer.from('GET /events');
+/** The first bytes of requests that open a stream or a long poll. */
+const SUBSCRIBES = [Buffer.from('GET /events'), Buffer.from('GET /channels/')];
 
 /** Handles 'error'. A 'close' follows each error of a socket. */
 function ignore(): void {}
@@ -124,7 +124,7 @@ export class LaneConnection {
     if (request === 'incomplete') return;
     const admissible = request === 'unusual' ? undefined : this.#check(request);
     if (request === 'unusual' || admissible === undefined) {
-      if (bytes.subarray(0, SUBSCRIBE.length).equals(SUBSCRIBE)) this.#leaveInTurn();
+      if (SUBSCRIBES.some((first) => bytes.subarray(0, first.length).equals(first))) this.#leaveInTurn();
       else this.#leave();
       return;
     }
