@@ -23,8 +23,9 @@ afterEach(async () => {
   await stage.close();
 });
 
+/** The smallest of the values that at least this share of them does not exceed. */
 function quantile(values: readonly number[], share: number): number {
-  return Math.round(values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN);
+  return Math.round(values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Number.NaN);
 }
 
 /** CPU seconds of the replicas and of Redis so far. */
@@ -75,7 +76,7 @@ test(
       parts: lateness.length,
       uploadsSentAgain: cast.answers.reduce((sum, { attempts }) => sum + attempts, 0),
       reconnects: cast.readers.reduce((sum, { connections }) => sum + connections - 1, 0),
-      stopMs: { p50: quantile(stops, 0.5), p99: quantile(stops, 0.99), max: quantile(stops, 1 - 1e-9) },
+      stopMs: { p50: quantile(stops, 0.5), p99: quantile(stops, 0.99), max: quantile(stops, 1) },
       latenessMs: { p50: quantile(lateness, 0.5), p99: quantile(lateness, 0.99) },
       coresOfReplicas: after.replicas.map((cpu, i) => (cpu - (before.replicas[i] ?? 0)) / seconds),
       coresOfRedis: (after.redis - before.redis) / seconds,
