@@ -8,37 +8,19 @@ import type { FairLoop, FairTask } from './fair-loop.ts';
 import type { Instruments } from './instruments.ts';
 import type { SharedPage } from './shared-page.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
-import type { Withdraw } from './channel-context.ts';
 import type { PageConsumer, RewindConsumer } from './page-reader.ts';
 import type { Sink } from './sink.ts';
 import { isLoss, needsLog, positionOf, wantsState } from './start-rules.ts';
 import { StateWalk } from './state-walk.ts';
 import type { Loss, StateOwner } from './state-walk.ts';
 import type { Subscriber } from './subscriber.ts';
+import { ADVANCE, ADVANCE_FROM_END, BEGIN } from './subscription-step.ts';
+import type { SubscriptionStep } from './subscription-step.ts';
 
 export type SubscriptionInstruments = Pick<Instruments, 'replayed' | 'gap'>;
 
 /** docs/architecture.md has a table of the states and of what each waits for. */
 type State = 'waiting' | 'catching-up' | 'live' | 'ended';
-
-/** The next step of a subscription that catches up. */
-type Step =
-  /** Turn the start into a position. */
-  | { readonly do: 'begin' }
-  /** Go live, or read on from the position. */
-  | { readonly do: 'advance' }
-  /** Wait for the log's answer. */
-  | { readonly do: 'await-log'; readonly withdraw: Withdraw }
-  /** Write the page that the log has given. */
-  | { readonly do: 'deliver'; readonly page: SharedPage }
-  /** Write the next part of the channel's state, once the log has given it. */
-  | { readonly do: 'write-state'; readonly walk: StateWalk }
-  /** Does the same as `advance`, after the log has returned no events after the position. */
-  | { readonly do: 'advance-from-end' };
-
-const BEGIN: Step = { do: 'begin' };
-const ADVANCE: Step = { do: 'advance' };
-const ADVANCE_FROM_END: Step = { do: 'advance-from-end' };
 
 /**
  * One subscriber of one channel, either catching up or live. While it catches up, it reads pages at the pace of its
@@ -57,7 +39,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
   readonly #sink: Sink;
   readonly #instruments: SubscriptionInstruments;
   #state: State = 'waiting';
-  #step: Step = BEGIN;
+  #step: SubscriptionStep = BEGIN;
   /** Where to begin. Undefined once the first events from there are written, or there were none. */
   #start: Start | undefined;
   readonly #wantsState: boolean;

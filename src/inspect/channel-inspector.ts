@@ -1,4 +1,5 @@
 import type { ChannelName } from '../events/channel-name.ts';
+import { DEFAULT_KEYS } from '../events/channel-policies.ts';
 import type { ChannelPolicies, HistoryPolicy } from '../events/channel-policies.ts';
 import type { EventId } from '../events/event.ts';
 import type { LogCatalog } from '../log/event-log.ts';
@@ -9,7 +10,7 @@ const DESCRIBED_AT_ONCE = 50;
 
 export interface ChannelInspectorOptions {
   readonly catalog: LogCatalog;
-  readonly policies: Pick<ChannelPolicies, 'historyOf' | 'isPublic'>;
+  readonly policies: Pick<ChannelPolicies, 'historyOf' | 'isPublic' | 'isLatest'>;
   readonly subscribers: ChannelSubscribers;
 }
 
@@ -25,11 +26,19 @@ export interface ChannelSummary {
   readonly ended: boolean;
 }
 
+/** The policy in force, in the words of a rule of SLUICE_CHANNELS. */
+export interface ChannelPolicy {
+  readonly history: Pick<HistoryPolicy, 'size' | 'ttl'>;
+  readonly public: boolean;
+  readonly latest: boolean;
+  readonly keys: number;
+}
+
 export interface ChannelDescription extends ChannelSummary {
   /** Estimated: the memory that the channel takes in the log. */
   readonly bytes: number;
   readonly keys: number;
-  readonly policy: { readonly history: HistoryPolicy; readonly public: boolean };
+  readonly policy: ChannelPolicy;
   /** At all replicas that answered. */
   readonly subscribers: number;
   /** Whether every replica has answered. */
@@ -72,9 +81,9 @@ export class ChannelInspector {
   /** @throws BrokerError `log-unavailable` */
   async describe(channel: ChannelName): Promise<ChannelDescription> {
     const { catalog, policies, subscribers } = this.#options;
-    const history = policies.historyOf(channel);
+    const kept = policies.historyOf(channel);
     const [about, { count, complete }] = await Promise.all([
-      catalog.about(channel, history),
+      catalog.about(channel, kept),
       subscribers.count(channel),
     ]);
     const { state, first, length, bytes, keys } = about;
@@ -86,7 +95,12 @@ export class ChannelInspector {
       bytes,
       ended: state.status === 'ended',
       keys,
-      policy: { history, public: policies.isPublic(channel) },
+      policy: {
+        history: { size: kept.size, ttl: kept.ttl },
+        public: policies.isPublic(channel),
+        latest: policies.isLatest(channel),
+        keys: kept.keys ?? DEFAULT_KEYS,
+      },
       subscribers: count,
       complete,
     };

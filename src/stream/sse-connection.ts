@@ -61,9 +61,8 @@ export interface SseConnectionOptions {
 }
 
 /**
- * One stream over one wire, after its head. Runs of whole events go to the outlet without another copy. The stream has no
- * queue: it keeps only the rest of its last write. Until that has left, the stream is not writable, and the subscription
- * goes back to reading the log.
+ * One stream over one wire, after its head. Runs of whole events go to the outlet without another copy. The stream has no queue: it
+ * keeps only the rest of its last write. Until that has left, the stream is not writable, and the subscription reads the log.
  */
 export class SseConnection implements Sink, FairTask {
   readonly openedAt: number;

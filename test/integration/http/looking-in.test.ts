@@ -80,7 +80,7 @@ describe.each(LOGS)('looking in, with %s', (log) => {
       length: 2,
       ended: false,
       keys: 0,
-      policy: { history: { size: 2, ttl: 3_600_000 }, public: true },
+      policy: { history: { size: 2, ttl: 3_600_000 }, public: true, latest: false, keys: 1_000 },
       subscribers: 1,
       complete: true,
     });

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { FairLoop } from '../../../src/delivery/fair-loop.ts';
 import { HistoryReader } from '../../../src/delivery/history-reader.ts';
-import type { HistoryEnd } from '../../../src/delivery/history-reader.ts';
+import type { HistoryEnd, HistoryStart } from '../../../src/delivery/history-reader.ts';
 import { parseChannelName } from '../../../src/events/channel-name.ts';
-import type { Start } from '../../../src/events/cursor.ts';
 import { ORIGIN } from '../../../src/events/event.ts';
 import type { EventId } from '../../../src/events/event.ts';
 import { hubFixtures } from '../../support/hub-fixtures.ts';
@@ -14,7 +13,7 @@ const fixture = hubFixtures();
 
 async function read(
   { log, policy }: HubFixture,
-  start: Start,
+  start: HistoryStart,
   limit: number,
   onStep: () => Promise<unknown> = () => Promise.resolve(),
 ): Promise<HistoryEnd & { readonly ids: EventId[] }> {
