@@ -158,7 +158,7 @@ describe.each(LOGS)('a long poll on %s', (log) => {
 
     test('answers without events when /disconnect ends it', async () => {
       const channel = fresh();
-      const disconnected = poll(channel, 'wait=30s');
+      const disconnected = poll(channel, 'after=0-0&wait=30s');
       await waiting(1);
       await send(`${on.broker.url}/disconnect`, on.broker.key, 'POST', { channel });
       expect(await disconnected).toMatchObject({ status: 200, page: { events: [], next: '0-0' } });
@@ -222,7 +222,7 @@ test('limits refuse a poll with 429 and 503, and a drain answers those that wait
     SLUICE_DRAIN_WINDOW: '100ms',
   });
   const poll = (address: string): Promise<Answer> =>
-    get(`http://${address}:${broker.port}/channels/news/events?wait=30s`);
+    get(`http://${address}:${broker.port}/channels/news/events?after=0-0&wait=30s`);
   const two = [poll('127.0.0.1'), poll('127.0.0.1')];
   await expect.poll(() => openPolls(broker.url)).toBe(2);
   const refused = await poll('127.0.0.1');
