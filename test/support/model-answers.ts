@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DefaultChatTransport } from 'ai';
@@ -214,7 +213,6 @@ class ModelAnswer {
       pipeline(this.#events.read(), outgoing).catch(() => outgoing.destroy());
       try {
         const [response] = await answered;
-        await text(response);
         if (response.statusCode === 200) return;
       } catch {
         // The replica is away.
