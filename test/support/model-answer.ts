@@ -146,7 +146,8 @@ export class ModelAnswer {
       } finally {
         outgoing.destroy();
       }
-      await delay(250 + this.#options.random() * 500);
+      // Each upload is longer than the one before. Uploads that come back at once keep an overloaded Redis busy.
+      await delay(Math.min(250 * 2 ** this.attempts, 4_000) * (0.5 + this.#options.random()));
     }
   }
 }
