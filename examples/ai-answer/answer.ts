@@ -6,9 +6,14 @@ import type { Broker } from './broker.ts';
 import type { ChatMessage } from './chat-state.ts';
 import { listen } from './listen.ts';
 
-/** How often the backend sends an answer again, and how long it waits before, in ms. */
-const ATTEMPTS = 30;
-const ATTEMPT_DELAY_MS = 1_000;
+/** How often the backend uploads an answer before it gives up. */
+const ATTEMPTS = 20;
+
+/**
+ * In ms. Doubles each time, up to 8 s, because an upload that is sent again is work for the broker. The time is random, so that
+ * many answers do not come back together.
+ */
+const retryDelay = (attempt: number): number => Math.min(250 * 2 ** attempt, 8_000) * (0.5 + Math.random());
 
 export interface AnswerOptions {
   readonly broker: Broker;
@@ -99,6 +104,6 @@ async function upload(options: AnswerOptions, events: AnswerEvents): Promise<voi
     } catch (error) {
       console.error('The upload of the answer broke off:', error);
     }
-    await delay(ATTEMPT_DELAY_MS);
+    await delay(retryDelay(attempt));
   }
 }
