@@ -104,7 +104,8 @@ describe('a stream', () => {
       'x-content-type-options': 'nosniff',
       'access-control-allow-origin': 'https://app.example',
       'access-control-allow-credentials': 'true',
-      'access-control-expose-headers': 'Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed',
+      'access-control-expose-headers':
+        'Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed, Sluice-Position, ETag',
       vary: 'Origin',
     });
     await stream.until('sluice:ready');
