@@ -33,7 +33,7 @@ async function calls(): Promise<Record<'script' | 'subscribe' | 'other', number>
     else if (name === 'subscribe') counts.subscribe += Number(count);
     // Leaves out the probes, the test's own commands, and commands that scripts call.
     else if (
-      !/^(publish|info|config|xadd|xtrim|xrevrange|xrange|xlen|xinfo|rpush|ltrim|lindex|lrange|llen|pexpire|time|get|set|hello|client|unsubscribe)/.test(
+      !/^(publish|info|config|xadd|xtrim|xrevrange|xrange|xlen|xinfo|rpush|ltrim|lindex|lrange|llen|pexpire|hmget|hset|hdel|zcard|zadd|zrem|zpopmin|unlink|time|get|set|hello|client|unsubscribe)/.test(
         name,
       )
     )

@@ -49,13 +49,13 @@ interface ChannelRecordsOptions {
  * memory share of their own, so that they displace no events.
  */
 export class ChannelRecords {
-  /** Only to be read: this class writes it. */
+  /** Only to be read, like the table: this class writes both. */
   readonly status: StatusWord;
+  readonly table: TextTable;
   /** The channels with events or listeners. The owner may only turn the order. */
   readonly busy: RecordOrder;
   readonly #blocks: BlockStore;
   readonly #events: EventRecords;
-  readonly #table: TextTable;
   readonly #idle: IdleChannels;
   readonly #forgetLatest: (name: string) => void;
   readonly #marks = new Map<number, ChannelMarks>();
@@ -70,20 +70,20 @@ export class ChannelRecords {
     this.#blocks = blocks;
     this.#events = events;
     this.status = new StatusWord(blocks, STATUS);
-    this.#table = new TextTable(blocks, HEAD, expected);
+    this.table = new TextTable(blocks, HEAD, expected);
     this.busy = new RecordOrder(blocks);
     this.#idle = new IdleChannels(blocks, {
       limit: idleLimit,
       idleSince: IDLE_SINCE,
       isSilent: (channel) => this.appended(channel) === 0 && this.status.mark(channel) === 'open',
       hasLatest: (channel) => this.status.hasLatest(channel),
-      cost: (channel) => this.#table.cost(channel),
+      cost: (channel) => this.table.cost(channel),
       forget: (channel) => this.#forget(channel),
     });
   }
 
   get fixedBytes(): number {
-    return this.#table.fixedBytes;
+    return this.table.fixedBytes;
   }
 
   /** The memory of channels that have listeners and no events. */
@@ -106,15 +106,15 @@ export class ChannelRecords {
 
   /** Returns NONE for an unknown channel. */
   find(name: ChannelName): number {
-    return this.#table.find(name);
+    return this.table.find(name);
   }
 
   /** Returns the channel. Adds an unknown channel, which is idle until it gets an event or a listener. */
   open(name: ChannelName, now: number): number {
-    const known = this.#table.find(name);
+    const known = this.table.find(name);
     if (known !== NONE) return known;
     const blocks = this.#blocks;
-    const channel = this.#table.add(name);
+    const channel = this.table.add(name);
     for (let word = FIRST; word <= SIZE; word++) blocks.setWord(channel, word, 0);
     const { ms, seq } = this.#forgotten;
     blocks.setDouble(channel, TAIL_MS, ms);
@@ -253,9 +253,9 @@ export class ChannelRecords {
 
   #forget(channel: number): void {
     const tail = this.tail(channel);
-    if (this.status.hasLatest(channel)) this.#forgetLatest(this.#table.text(channel));
+    if (this.status.hasLatest(channel)) this.#forgetLatest(this.table.text(channel));
     if (isAfter(tail, this.#forgotten)) this.#forgotten = tail;
-    this.#table.remove(channel);
+    this.table.remove(channel);
   }
 
   /** Makes a change on which the order of an idle channel depends. */
@@ -268,7 +268,7 @@ export class ChannelRecords {
 
   /** Makes a change that may make the channel idle or busy, and updates orders and byte counts. */
   #change(channel: number, now: number, change: () => void): void {
-    const cost = this.#table.cost(channel);
+    const cost = this.table.cost(channel);
     const wasIdle = this.#isIdle(channel);
     if (this.#onlyListens(channel)) this.#listeningBytes -= cost;
     change();

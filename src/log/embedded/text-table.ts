@@ -37,16 +37,15 @@ export class TextTable {
     return this.#buckets.byteLength;
   }
 
-  /** The memory of a record, in bytes. `extra` is the number of bytes behind the text. */
-  cost(record: number, extra = 0): number {
-    return this.#blocks.cost(this.#head + this.#blocks.word(record, LENGTH) + extra);
-  }
-
-  /** The text of a record. */
   text(record: number): string {
     const length = this.#blocks.word(record, LENGTH);
     this.#blocks.read(this.#blocks.position(record, this.#head), this.#scratch, 0, length);
     return this.#scratch.toString('latin1', 0, length);
+  }
+
+  /** The memory of a record, in bytes. `extra` is the number of bytes behind the text. */
+  cost(record: number, extra = 0): number {
+    return this.#blocks.cost(this.#head + this.#blocks.word(record, LENGTH) + extra);
   }
 
   /** The position of the byte behind the text of a record. */
