@@ -35,9 +35,4 @@ export class StatePage {
       EVENT_OVERHEAD_BYTES,
     );
   }
-
-  /** The id of the page's first event; null for a page without events. */
-  get first(): EventId | null {
-    return this.runs[0]?.events[0]?.id ?? null;
-  }
 }

@@ -29,9 +29,10 @@ export class StateWalk implements LatestConsumer {
   readonly #owner: StateOwner;
   /** Set until the gap is written. */
   #loss: Loss | undefined;
-  /** The page that is being written, and the index of its next run. Undefined while the log reads the page. */
-  #page: StatePage | undefined;
-  #index = 0;
+  /** The runs that are still to be written. A reader that takes nothing does not keep those that are written. */
+  #runs: readonly EventRun[] = [];
+  /** What comes after the runs. Undefined while the log reads a page. */
+  #then: Pick<StatePage, 'upTo' | 'next'> | undefined;
   #withdraw: Withdraw | undefined;
 
   /** After a loss, the first page is one that is read from the log after the loss. */
@@ -47,22 +48,22 @@ export class StateWalk implements LatestConsumer {
    * undefined before.
    */
   step(): EventId | undefined {
-    const page = this.#page;
-    if (page === undefined) return undefined;
-    const run = page.runs[this.#index];
+    if (this.#then === undefined) return undefined;
+    const { upTo, next } = this.#then;
+    const [run] = this.#runs;
     if (this.#loss !== undefined) {
       const { after } = this.#loss;
       this.#loss = undefined;
-      this.#owner.writeGap(after, page.first);
+      this.#owner.writeGap(after, run?.events[0]?.id ?? null);
       this.#owner.schedule();
     } else if (run !== undefined) {
-      this.#index++;
+      this.#runs = this.#runs.slice(1);
       this.#owner.writeRun(run);
       this.#owner.schedule();
-    } else if (page.next !== undefined) {
-      this.#read(page.next);
+    } else if (next !== undefined) {
+      this.#read(next);
     } else {
-      return page.upTo;
+      return upTo;
     }
     return undefined;
   }
@@ -76,10 +77,10 @@ export class StateWalk implements LatestConsumer {
     return this.#owner.leadsOnFrom(tail);
   }
 
-  onStatePage(page: StatePage): void {
+  onStatePage({ runs, upTo, next }: StatePage): void {
     this.#withdraw = undefined;
-    this.#page = page;
-    this.#index = 0;
+    this.#runs = runs;
+    this.#then = { upTo, next };
     this.#owner.schedule();
   }
 
@@ -88,7 +89,7 @@ export class StateWalk implements LatestConsumer {
   }
 
   #read(after: LatestCursor | undefined): void {
-    this.#page = undefined;
+    this.#then = undefined;
     const kept = this.#loss === undefined ? this.#latest.kept(after, this) : undefined;
     if (kept === undefined) this.#withdraw = this.#latest.read(after, this);
     else this.onStatePage(kept);

@@ -135,6 +135,36 @@ describe.each(LOGS)('with %s', (log) => {
     expect(readProblem(wrong, 400).code).toBe('invalid-query');
   });
 
+  test('a list of channels and a body of many events can delete keys; each deletion names its channel', async () => {
+    const channels = ['prices.one', 'prices.two'];
+    await publish({ channels, key: 'a', data: 1 });
+    await publish({ channels, key: 'b', data: 1 });
+    const streams = await Promise.all(channels.map((one) => openStream(`${broker.url}/events/${one}`)));
+    for (const stream of streams) await stream.until('sluice:ready');
+    await publish({ channels, key: 'a', delete: true });
+    for (const [i, stream] of streams.entries()) {
+      const data = JSON.stringify({ channel: channels[i], key: 'a' });
+      expect(await stream.next()).toMatchObject({ event: 'sluice:deleted', data });
+      stream.close();
+    }
+    const lines = channels.map((channel) => JSON.stringify({ channel, key: 'b', delete: true }));
+    await post('/publish', lines.join('\n'), { 'content-type': 'application/x-ndjson' });
+    for (const channel of channels) expect((await stateOf(channel)).events).toEqual([]);
+  });
+
+  test('a publish that is repeated with its idempotency key changes nothing', async () => {
+    const header = { 'idempotency-key': 'k', 'content-type': 'application/json' };
+    const body = JSON.stringify({ channel: 'status', data: 'once' });
+    const first = ((await (await post('/publish', body, header)).json()) as Published).id;
+    const second = await publish({ channel: 'status', data: 'twice' });
+    const again = await post('/publish', body, header);
+    expect([again.headers.get('idempotent-replayed'), ((await again.json()) as Published).id]).toEqual([
+      'true',
+      first,
+    ]);
+    expect((await stateOf('status')).events).toEqual([{ id: second, data: 'twice' }]);
+  });
+
   test('with the policy `latest`, events without a key are events of one key', async () => {
     await publish({ channel: 'status', data: 'old' });
     const b = await publish({ channel: 'status', key: 'b', data: 'b' });
