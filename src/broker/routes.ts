@@ -18,6 +18,7 @@ import { healthRoutes } from '../routes/health.ts';
 import type { Readiness } from '../routes/health.ts';
 import { inspectionRoutes } from '../routes/inspection.ts';
 import { metricsRoute } from '../routes/metrics-endpoint.ts';
+import { PageRoom } from '../routes/page-room.ts';
 import { publishRoutes } from '../routes/publish.ts';
 import { subscribeRoutes } from '../routes/subscribe.ts';
 import { tokenRoutes } from '../routes/tokens.ts';
@@ -68,18 +69,20 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
     onOpened: metrics.opened,
     onStreamRefused: refusals.onStreamRefused,
   });
+  const room = new PageRoom(config.stallTimeout);
   await app.register(channelEventsRoute, {
     hub,
     history: parts.history,
     connections,
     subscribers,
     revocations,
+    room,
     headers: config.headers,
     stallTimeout: config.stallTimeout,
     onOpened: metrics.opened,
     onRefused: refusals.onStreamRefused,
   });
-  await app.register(channelStateRoute, { hub, loop, subscribers, headers: config.headers });
+  await app.register(channelStateRoute, { hub, loop, subscribers, room, headers: config.headers });
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(inspectionRoutes, { publishers, revocations, ...parts.inspection });
   await app.register(consolePage, { folder: CONSOLE });

@@ -27,7 +27,7 @@ export interface ChannelSummary {
 }
 
 /** The policy in force, in the words of a rule of SLUICE_CHANNELS. */
-export interface ChannelPolicy {
+interface ChannelPolicy {
   readonly history: Pick<HistoryPolicy, 'size' | 'ttl'>;
   readonly public: boolean;
   readonly latest: boolean;

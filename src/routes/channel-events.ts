@@ -18,7 +18,7 @@ import { LongPoll } from '../stream/long-poll.ts';
 import type { PollReply } from '../stream/long-poll.ts';
 import { READ_EVENTS } from './channel-events-operation.ts';
 import { HeldReply } from './held-reply.ts';
-import { PageRoom } from './page-room.ts';
+import type { PageRoom } from './page-room.ts';
 import { readPageQuery } from './page-query.ts';
 import type { PageQuery } from './page-query.ts';
 import type { Query } from './start-position.ts';
@@ -33,6 +33,7 @@ export interface ChannelEventsOptions {
   readonly revocations: Pick<Revocations, 'refuses'>;
   /** More headers for every answer, by their names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly room: PageRoom;
   /** A client that takes nothing of its answer for this many ms is cut off. */
   readonly stallTimeout: number;
   readonly onOpened: () => void;
@@ -53,8 +54,7 @@ interface PageRequest extends PageQuery {
 
 /** `GET` and `HEAD` of `/channels/:channel/events` (docs/protocol.md §4). */
 export async function channelEventsRoute(app: FastifyInstance, options: ChannelEventsOptions): Promise<void> {
-  const { connections, subscribers, history } = options;
-  const room = new PageRoom(options.stallTimeout);
+  const { connections, subscribers, history, room } = options;
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(options.headers);
     done();

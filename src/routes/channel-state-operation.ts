@@ -50,6 +50,7 @@ export const READ_STATE: Operation = {
     'too-many-requests',
     'keys-unavailable',
     'log-unavailable',
+    'overloaded',
   ],
   examples: [
     {

@@ -3,6 +3,8 @@ import { BrokerError } from '../events/errors.ts';
 
 /** How many pages are read at the same time. */
 const MAX_READS = 32;
+/** How many more may wait for their turn. */
+const MAX_QUEUED = 5_000;
 /** How many bytes of pages may wait for their readers, in all. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
@@ -24,6 +26,8 @@ export class PageRoom {
    * @throws BrokerError `overloaded`, and what `read` throws
    */
   async take(reply: FastifyReply, read: () => Promise<Buffer | undefined>): Promise<Buffer | undefined> {
+    if (this.#queue.size >= MAX_QUEUED)
+      throw new BrokerError('overloaded', 'Too many pages are being read. Try again.');
     if (this.#reads < MAX_READS) this.#reads++;
     else await new Promise<void>((resolve) => this.#queue.add(resolve));
     try {

@@ -1,7 +1,7 @@
 import type { ChannelName } from '../events/channel-name.ts';
 import type { EventRun, RunView } from '../events/event-run.ts';
-import type { EventId, StoredEvent } from '../events/event.ts';
-import { eventParts } from '../events/record.ts';
+import type { EventId } from '../events/event.ts';
+import { eventJson } from './event-json.ts';
 
 /** A page ends early before its events have more bytes than this as JSON. A page of one event may be larger. */
 const MAX_PAGE_BYTES = 1024 * 1024;
@@ -21,7 +21,7 @@ const EVENTS_JSON: RunView<EventsJson> = {
       const start = (ends[skipped - 1] ?? -1) + 1;
       return { bytes: bytes.subarray(start), ends: ends.slice(skipped).map((end) => end - start) };
     }
-    const texts = events.map(jsonOf);
+    const texts = events.map(eventJson);
     const length = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, -1);
     const bytes = Buffer.allocUnsafeSlow(Math.max(0, length));
     let at = 0;
@@ -32,13 +32,6 @@ const EVENTS_JSON: RunView<EventsJson> = {
     return { bytes, ends };
   },
 };
-
-function jsonOf({ id, record }: StoredEvent): string {
-  const { type, key, data } = eventParts(record);
-  const typeJson = type === undefined ? '' : `,"event":${JSON.stringify(type)}`;
-  const keyJson = key === undefined ? '' : `,"key":${JSON.stringify(key)}`;
-  return `{"id":"${id}"${typeJson},"data":${JSON.stringify(data)}${keyJson}}`;
-}
 
 /** Where a page ends. */
 export interface PageEnd {
