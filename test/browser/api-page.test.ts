@@ -89,6 +89,8 @@ test('a body and the events of a stream are described field by field', async () 
     'channels',
     'event',
     'data',
+    'key',
+    'delete',
     'close',
     'ifLast',
   ]);
@@ -105,7 +107,7 @@ test('a body and the events of a stream are described field by field', async () 
 
 test.each([
   ['disconnect', 'At least one of these is needed: sub, or channel.'],
-  ['makeToken', 'At least one of these is needed: subscribe, or publish, and not empty.'],
+  ['makeToken', 'At least one of these is needed: subscribe, or publish, or admin, and not empty.'],
 ])('the page says which of several fields is needed: %s', async (id, words) => {
   const operation = await open(id);
   expect(await operation.locator('.choice').first().textContent()).toBe(words);

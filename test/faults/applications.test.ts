@@ -3,6 +3,7 @@ import { AnswerRounds } from '../support/answer-rounds.ts';
 import { ApplicationCast } from '../support/application-cast.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { Stage } from '../support/stage.ts';
+import { StateCast } from '../support/state-cast.ts';
 
 /** How many bodies of 50 events are published before, and after, a fault. */
 const SOME = 10;
@@ -90,4 +91,25 @@ test('answers end on every replica, while announcements are killed: every reader
   }
   const verdict = await answers.finish();
   expect(verdict.breaches).toEqual([]);
+});
+
+test('keys change and are deleted, while Redis, a replica and announcements are killed: every reader has the state of the log', async () => {
+  await begin();
+  const states = new StateCast(stage, { random: seededRandom(14) });
+  states.start();
+  for (let i = 0; i < 2; i++) {
+    await states.changed(60);
+    await stage.redis.cli('client', 'kill', 'type', 'pubsub');
+    await states.changed(60);
+    states.cut();
+    await stage.redis.kill();
+    await stage.redis.restart();
+    await states.changed(60);
+    await stage.broker(1).kill();
+    await states.changed(30);
+    await stage.revive(1);
+  }
+  const verdict = await states.finish();
+  expect(verdict.breaches).toEqual([]);
+  expect(verdict.reconnects).toBeGreaterThan(0);
 });

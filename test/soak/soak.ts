@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { startRedis } from '../support/redis-server.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { Stage } from '../support/stage.ts';
+import { StateCast } from '../support/state-cast.ts';
 import { AnswerRounds } from '../support/answer-rounds.ts';
 import { ApplicationCast } from '../support/application-cast.ts';
 import { startTcpRelay } from '../support/tcp-relay.ts';
@@ -64,6 +65,8 @@ const cast = new ApplicationCast(stage, { random, retries, pause: 400 });
 await cast.begin();
 const answers = new AnswerRounds(stage, { random, retries });
 answers.start();
+const states = new StateCast(stage, { random, pause: 20 });
+states.start();
 const scene: Scene = { stage, relays, rovers, cast, random };
 
 const struck = new Map<string, number>();
@@ -80,7 +83,12 @@ while (Date.now() < end) {
 }
 say('the faults are over; waiting for every reader');
 // The check computes for a while, and the relays of this process stand still meanwhile. So the answers end first.
-const verdict = sumOf([await answers.finish(), await cast.finish(), await stage.finish()]);
+const verdict = sumOf([
+  await answers.finish(),
+  await cast.finish(),
+  await states.finish(),
+  await stage.finish(),
+]);
 const refused = new Map<string, number>();
 for (const { failures } of [...stage.publishers, cast.batches, cast.uploads]) {
   for (const [why, count] of failures) refused.set(why, (refused.get(why) ?? 0) + count);
