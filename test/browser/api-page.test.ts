@@ -96,7 +96,7 @@ test('a body and the events of a stream are described field by field', async () 
   ]);
   expect(await body.locator('.choice').allTextContents()).toEqual([
     'Either: object. ',
-    'Exactly one of these is needed: channel, or channels. At least one of these is needed: data, or close.',
+    'Exactly one of these is needed: channel, or channels. At least one of these is needed: data, or close, or key and delete.',
     expect.stringContaining('Or: list, at least 1, up to 10000; each object. Up to 10,000 events.'),
   ]);
   const subscribe = await open('subscribe');
