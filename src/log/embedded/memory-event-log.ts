@@ -260,8 +260,7 @@ export class MemoryEventLog implements EventLog {
       this.#keep(about, event.position, policy.size);
     }
     // Looks up the channel, so it is not for each append.
-    if (hasKeys)
-      this.#memory.latest.trim(channel, policy.keys ?? DEFAULT_KEYS, MAX_DROPPED + fresh.length);
+    if (hasKeys) this.#memory.latest.trim(channel, policy.keys ?? DEFAULT_KEYS, MAX_DROPPED + fresh.length);
     for (const listener of listeners ?? []) listener.onEvents(heard);
     const end = mark === 'ended' ? heard.at(-1)?.id : undefined;
     if (end !== undefined) for (const listener of listeners ?? []) listener.onEnded(end);
