@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ChannelName } from '../events/channel-name.ts';
 import { DEFAULT_KEYS } from '../events/channel-policies.ts';
 import type { ChannelPolicies, HistoryPolicy } from '../events/channel-policies.ts';
@@ -6,7 +7,7 @@ import type { EventId } from '../events/event.ts';
 import type { LogCatalog } from '../log/event-log.ts';
 import type { ChannelSubscribers, ListedSubscriber } from './channel-subscribers.ts';
 
-/** How many channels of a list are described at the same time. More of them would hold up publishes. */
+/** How many channels of a list are described in one turn of the event loop. More of them would hold up publishes. */
 const DESCRIBED_AT_ONCE = 50;
 
 export interface ChannelInspectorOptions {
@@ -73,6 +74,8 @@ export class ChannelInspector {
     const { channels: names, next = null } = await this.#options.catalog.list(request);
     const channels: ChannelSummary[] = [];
     for (let at = 0; at < names.length; at += DESCRIBED_AT_ONCE) {
+      // The embedded log answers at once, and does not leave the turn by itself.
+      await setImmediate();
       const some = names.slice(at, at + DESCRIBED_AT_ONCE);
       const described = await Promise.all(some.map((name) => this.#summary(name)));
       channels.push(...described.filter((one) => one !== undefined));
