@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { ChannelName } from '../events/channel-name.ts';
 import { DEFAULT_KEYS } from '../events/channel-policies.ts';
 import type { ChannelPolicies, HistoryPolicy } from '../events/channel-policies.ts';
@@ -75,7 +74,7 @@ export class ChannelInspector {
     const channels: ChannelSummary[] = [];
     for (let at = 0; at < names.length; at += DESCRIBED_AT_ONCE) {
       // The embedded log answers at once, and does not leave the turn by itself.
-      await setImmediate();
+      await new Promise<void>((resolve) => setImmediate(resolve));
       const some = names.slice(at, at + DESCRIBED_AT_ONCE);
       const described = await Promise.all(some.map((name) => this.#summary(name)));
       channels.push(...described.filter((one) => one !== undefined));
