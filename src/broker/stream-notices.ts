@@ -8,8 +8,8 @@ import type { StreamHolder } from '../stream/connections.ts';
 const STALLED_INTERVAL_MS = 1_000;
 /** How many channels of a stream a log line names. */
 const NAMED = 5;
-/** How many characters of a cursor a log line has: a cursor is a text of the client. */
-const CURSOR_LENGTH = 200;
+/** How many characters a log line has of a cursor, which is a text of the client, or of the `sub` of a token. */
+const TEXT_LENGTH = 255;
 
 /**
  * Logs at `debug` when each stream opens and ends, and at `info` when readers are cut off because they take nothing. Makes no
@@ -17,12 +17,13 @@ const CURSOR_LENGTH = 200;
  */
 export class StreamNotices {
   readonly #logger: Logger;
-  readonly #stalled: RareNotice<'stalled', object>;
+  readonly #stalled: RareNotice<'stalled', readonly [OpenConnection, StreamHolder]>;
 
   constructor(logger: Logger) {
     this.#logger = logger;
     this.#stalled = new RareNotice(
-      (_kind, times, facts) => logger.info({ ...facts, times }, 'a reader took nothing and was cut off'),
+      (_kind, times, [stream, holder]) =>
+        logger.info({ ...endOf(stream, holder), times }, 'a reader took nothing and was cut off'),
       STALLED_INTERVAL_MS,
     );
   }
@@ -35,7 +36,7 @@ export class StreamNotices {
 
   readonly onClosed = (reason: CloseReason, stream: OpenConnection, holder: StreamHolder): void => {
     if (reason === 'stalled' && this.#logger.isLevelEnabled('info'))
-      this.#stalled.note('stalled', endOf(stream, holder));
+      this.#stalled.note('stalled', [stream, holder]);
     if (!this.#logger.isLevelEnabled('debug')) return;
     const age = Math.round(performance.now() - stream.openedAt);
     this.#logger.debug({ reason, ...endOf(stream, holder), age }, 'a stream ended');
@@ -49,9 +50,9 @@ function endOf(stream: OpenConnection, holder: StreamHolder): object {
 function factsOf({ channels }: OpenConnection, { address, subject: sub }: StreamHolder): object {
   const names = typeof channels === 'string' ? [channels] : channels.names;
   const more = names.length > NAMED ? names.length - NAMED : undefined;
-  return { channels: names.slice(0, NAMED), moreChannels: more, sub, address };
+  return { channels: names.slice(0, NAMED), moreChannels: more, sub: shortened(sub), address };
 }
 
 function shortened(text: string | undefined): string | undefined {
-  return text?.slice(0, CURSOR_LENGTH);
+  return text?.slice(0, TEXT_LENGTH);
 }

@@ -1,11 +1,12 @@
 import type { ChannelName } from '../events/channel-name.ts';
 import { DEFAULT_KEYS } from '../events/channel-policies.ts';
 import type { ChannelPolicies, HistoryPolicy } from '../events/channel-policies.ts';
+import { BrokerError } from '../events/errors.ts';
 import type { EventId } from '../events/event.ts';
 import type { LogCatalog } from '../log/event-log.ts';
 import type { ChannelSubscribers, ListedSubscriber } from './channel-subscribers.ts';
 
-/** How many channels of a list are described at the same time. More of them would hold up publishes. */
+/** How many channels of a list are described in one turn of the event loop. More of them would hold up publishes. */
 const DESCRIBED_AT_ONCE = 50;
 
 export interface ChannelInspectorOptions {
@@ -72,8 +73,11 @@ export class ChannelInspector {
     const { channels: names, next = null } = await this.#options.catalog.list(request);
     const channels: ChannelSummary[] = [];
     for (let at = 0; at < names.length; at += DESCRIBED_AT_ONCE) {
+      // The embedded log answers at once, and does not leave the turn by itself.
+      await new Promise<void>((resolve) => setImmediate(resolve));
       const some = names.slice(at, at + DESCRIBED_AT_ONCE);
-      channels.push(...(await Promise.all(some.map((name) => this.#summary(name)))));
+      const described = await Promise.all(some.map((name) => this.#summary(name)));
+      channels.push(...described.filter((one) => one !== undefined));
     }
     return { channels, next };
   }
@@ -141,9 +145,15 @@ export class ChannelInspector {
     };
   }
 
-  async #summary(channel: ChannelName): Promise<ChannelSummary> {
+  /** Returns undefined for values that no broker has written: they must not hide the other channels. */
+  async #summary(channel: ChannelName): Promise<ChannelSummary | undefined> {
     const { catalog, policies } = this.#options;
-    const { state, first, length } = await catalog.about(channel, policies.historyOf(channel));
-    return { channel, first, last: state.tail, length, ended: state.status === 'ended' };
+    try {
+      const { state, first, length } = await catalog.about(channel, policies.historyOf(channel));
+      return { channel, first, last: state.tail, length, ended: state.status === 'ended' };
+    } catch (error) {
+      if (error instanceof BrokerError && error.trouble === 'WRONGTYPE') return undefined;
+      throw error;
+    }
   }
 }

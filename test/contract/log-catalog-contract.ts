@@ -57,6 +57,14 @@ export function logCatalogContract(create: () => Promise<EventLog>): void {
       expect((await about()).bytes - bytes).toBeGreaterThan(90_000);
     });
 
+    test('counts the memory of a key whose event the history has dropped', async () => {
+      const keyed = new KeyedChannel(log);
+      const policy = { ...POLICY, size: 1 };
+      await keyed.set('a', 'x'.repeat(100_000), { policy });
+      await keyed.append(['y'], { policy });
+      expect((await log.catalog.about(keyed.name, policy)).bytes).toBeGreaterThan(90_000);
+    });
+
     test('has the number of keys', async () => {
       const keyed = new KeyedChannel(log);
       await keyed.fill(20);

@@ -1,6 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { parseChannelName } from '../../src/events/channel-name.ts';
+import { ChannelPolicies } from '../../src/events/channel-policies.ts';
 import { ORIGIN } from '../../src/events/event.ts';
 import type { EventId } from '../../src/events/event.ts';
+import { ChannelInspector } from '../../src/inspect/channel-inspector.ts';
+import type { ChannelSubscribers } from '../../src/inspect/channel-subscribers.ts';
 import type { RedisEventLog } from '../../src/log/redis/redis-event-log.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
 import { Listener } from '../support/listener.ts';
@@ -192,6 +196,19 @@ describe('values that no broker has written', () => {
       trouble: 'WRONGTYPE',
     });
     expect(await log.read(keys.channel, ORIGIN, 10, POLICY)).toMatchObject({ events: [], tail: ORIGIN });
+  });
+
+  test('a channel with such a tail is left out of the list of channels, and hides no other', async () => {
+    const [id] = await appendTexts(log, keys.channel, ['a']);
+    for (const [i, command] of (['set', 'rpush'] as const).entries())
+      await redis.cli(command, freshChannel(parseChannelName(`${keys.channel}.${i}`)).tail, 'x');
+    const inspector = new ChannelInspector({
+      catalog: log.catalog,
+      policies: new ChannelPolicies([], { history: POLICY, publicChannels: [] }),
+      subscribers: {} as ChannelSubscribers,
+    });
+    const { channels } = await inspector.list({ prefix: keys.channel, cursor: undefined, limit: 1_000 });
+    expect(channels).toEqual([{ channel: keys.channel, first: id, last: id, length: 1, ended: false }]);
   });
 
   test('a malformed announcement reaches no listener', async () => {

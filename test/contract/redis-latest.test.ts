@@ -65,6 +65,13 @@ describe('the state of a channel in Redis', () => {
     await expectOutlivingTail();
   });
 
+  test('lives a little longer than the tail, also when an append deletes the last key and sets another one', async () => {
+    await channel.set('a', '1');
+    await channel.publish([channel.deletion('a'), { key: 'b', data: '2' }]);
+    expect(await channel.keys()).toEqual(['b']);
+    await expectOutlivingTail();
+  });
+
   test.each([
     ['an event without a key, hours after the last event', -4 * HOUR, ['x'], true],
     ['an event without a key, when ids are hours ahead of the clock', 4 * HOUR, ['x'], true],
@@ -107,6 +114,46 @@ describe('the state of a channel in Redis', () => {
     expect(await channel.keys()).toEqual(['c']);
     expect(await redis.cli('zcard', keys.order)).toBe('1');
     await expectOutlivingTail();
+  });
+
+  test.each([
+    ['score', ['hset', 'x']],
+    ['score', ['hset', 'nan']],
+    ['score', ['hset', '1e300']],
+    ['largest', ['hset', 'x']],
+    ['largest', ['hdel']],
+  ] as const)('begins anew when somebody has changed its %s: %j', async (field, [command, ...value]) => {
+    await channel.set('a', '1');
+    await redis.cli(command, keys.state, field, ...value);
+    expect(await channel.keys()).toEqual(['a']);
+    const id = await channel.set('b', '2');
+    expect((await channel.state()).tail).toBe(id);
+    expect(await channel.keys()).toEqual(['b']);
+  });
+
+  test('is gone when an older version of the broker has cleared the channel', async () => {
+    await channel.set('a', '1');
+    await redis.cli('set', keys.tail, `${await redis.cli('get', keys.tail)} cleared`);
+    expect(await channel.keys()).toEqual([]);
+    expect((await log.catalog.about(channel.name, POLICY)).keys).toBe(0);
+    await channel.append(['no key']);
+    expect(await redis.cli('exists', keys.state, keys.order)).toBe('0');
+  });
+
+  test.each([
+    ['whole, when it is small', [1], 2_200, undefined],
+    ['in two parts, when it is large', [1, 1, 1, 1, 1, 1, 1], 2_207, 2_000],
+  ] as const)('a page of 10,000 has a state with large values %s', async (_case, large, count, part) => {
+    const policy = { ...POLICY, keys: count };
+    for (const [i] of large.entries()) await channel.set(`large-${i}`, 'x'.repeat(1_000_000), { policy });
+    await channel.fill(2_200, 0, policy);
+    const limits = { limit: 10_000, maxBytes: 16 * 1024 * 1024 };
+    const first = await channel.latest(undefined, limits);
+    expect(first.events).toHaveLength(part ?? count);
+    if (part === undefined) return expect(first.next).toBeUndefined();
+    const second = await channel.latest(first.next, limits);
+    expect(first.events.length + second.events.length).toBe(count);
+    expect(second.next).toBeUndefined();
   });
 
   test.each([

@@ -6,7 +6,7 @@ import { eventId, idParts, isAfter } from './id-parts.ts';
 import { copyChain } from './record-chain.ts';
 
 /** How many events of a channel are measured. Their average stands for the others. */
-const MAX_MEASURED = 1_000;
+export const MAX_MEASURED = 300;
 
 export interface ChannelPage {
   readonly events: readonly StoredEvent[];

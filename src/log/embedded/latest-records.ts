@@ -3,6 +3,7 @@ import type { StoredEvent } from '../../events/event.ts';
 import type { LatestLimits } from '../event-log.ts';
 import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
+import { MAX_MEASURED } from './channel-history.ts';
 import { isAfter } from './id-parts.ts';
 import type { IdParts } from './id-parts.ts';
 import { copyChain } from './record-chain.ts';
@@ -76,6 +77,18 @@ export class LatestRecords {
   count(name: string): number {
     const state = this.#table.find(name);
     return state === NONE ? 0 : this.#blocks.word(state, COUNT);
+  }
+
+  /** The memory of the channel's keys, in bytes, estimated from the first of them. */
+  bytes(name: string): number {
+    const state = this.#table.find(name);
+    const count = this.count(name);
+    if (count === 0) return 0;
+    const measured = Math.min(count, MAX_MEASURED);
+    let bytes = 0;
+    let key = this.#blocks.word(state, FIRST);
+    for (let i = 0; i < measured; i++, key = this.#blocks.word(key, NEWER)) bytes += this.#cost(key);
+    return Math.round((bytes / measured) * count);
   }
 
   /** Makes the event the newest one of its key. May drop other keys to make room. An event that is larger than all room is dropped. */

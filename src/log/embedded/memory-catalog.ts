@@ -55,7 +55,8 @@ export class MemoryCatalog implements LogCatalog {
     const summary = this.history(channel, policy)?.summary();
     if (summary === undefined) return { state, first: null, length: 0, bytes: 0, keys };
     const { first, length, bytes } = summary;
-    return { state, first, length, bytes: bytes + channels.table.cost(record), keys };
+    const all = bytes + latest.bytes(channel) + channels.table.cost(record);
+    return { state, first, length, bytes: all, keys };
   }
 
   async countAfter(

@@ -236,6 +236,7 @@ export class MemoryEventLog implements EventLog {
     const listeners = this.#listeners.get(channel);
     const heard: StoredEvent[] = [];
     const last = fresh.at(-1);
+    let hasKeys = false;
     for (const event of fresh) {
       // A channel that keeps no events is idle after each event, and may be forgotten to make room.
       if (policy.size === 0) record = this.#channels.open(channel, now);
@@ -255,9 +256,11 @@ export class MemoryEventLog implements EventLog {
         heard.push({ id, prev: eventId(tail), record: encoded });
         this.#setLatest(channel, about, event, encoded);
       }
+      if (event.key !== undefined) hasKeys = true;
       this.#keep(about, event.position, policy.size);
     }
-    this.#memory.latest.trim(channel, policy.keys ?? DEFAULT_KEYS, MAX_DROPPED + fresh.length);
+    // Looks up the channel, so it is not for each append.
+    if (hasKeys) this.#memory.latest.trim(channel, policy.keys ?? DEFAULT_KEYS, MAX_DROPPED + fresh.length);
     for (const listener of listeners ?? []) listener.onEvents(heard);
     const end = mark === 'ended' ? heard.at(-1)?.id : undefined;
     if (end !== undefined) for (const listener of listeners ?? []) listener.onEnded(end);

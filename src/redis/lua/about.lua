@@ -11,12 +11,14 @@
 --
 -- Result   {tail, mark, the id of the first kept event, the number of kept events, bytes, keys}; the mark is empty,
 --          'ended' or 'cleared'; without a kept event the id is empty; bytes is the memory of all five keys, from a few samples;
---          keys is the number of keys that the channel has, 0 without a tail
+--          keys is the number of keys that the channel has
 
 local log, tail_key, ids, size = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1])
-local stored, mark = stored_tail(tail_key)
+local stored, mark_of_tail = stored_tail(tail_key)
 local tail = newest_id(log, stored)
-if tail ~= stored then mark = '' end
+local mark = tail == stored and mark_of_tail or ''
+-- latest.lua says why these channels have no state.
+local has_state = stored and mark_of_tail ~= 'cleared'
 local bytes = 0
 for _, key in ipairs(KEYS) do bytes = bytes + (redis.call('MEMORY', 'USAGE', key) or 0) end
 
@@ -33,4 +35,4 @@ if start <= 1 and count < size then
     first, count = entry[1], math.min(size, redis.call('XLEN', log))
   end
 end
-return {tail, mark, first, count, bytes, stored and redis.call('ZCARD', KEYS[5]) or 0}
+return {tail, mark, first, count, bytes, has_state and redis.call('ZCARD', KEYS[5]) or 0}

@@ -74,12 +74,15 @@ local indexed = redis.call('LLEN', ids)
 local prev, mark = stored_tail(tail_key)
 -- `keys` is the number of keys. An append without keys reads the state only when the channel has no tail.
 local max_keys, keys, last_score, largest = tonumber(ARGV[RECORDS + given + #KEYS - 5]), nil, nil, nil
-if max_keys or not prev then
+local was_cleared = mark == 'cleared'
+if max_keys or not prev or was_cleared then
   keys = redis.call('ZCARD', order)
-  last_score, largest = unpack(redis.call('HMGET', state, SCORE, LARGEST))
+  local numbers = redis.call('HMGET', state, SCORE, LARGEST)
+  last_score, largest = whole_number(numbers[1]), whole_number(numbers[2])
 end
--- A state without a tail is older than what the tail knew, and is gone. So is a half of a state.
-local is_state_gone = keys and (not prev or keys == 0 or not last_score)
+-- A state without a tail is older than what the tail knew, and is gone. So is a half of a state, and a state that an older version
+-- of the broker has left when it cleared the channel.
+local is_state_gone = keys and (not prev or was_cleared or keys == 0 or not last_score or not largest)
 -- The new elements of the index: events that the index lacks, then the appended events.
 local elements = {}
 if prev then
@@ -197,6 +200,8 @@ if is_state_gone then
   if keys > 0 or last_score then call('UNLINK', state, order) end
   keys, last_score, largest = 0, 0, 0
 end
+-- A key of Redis that this append makes has no expiry yet.
+local is_order_new = false
 if max_keys then
   -- The hash's field of an event's key. A record begins with "1", then the type behind "t" if there is one, then the key behind "k"
   -- if there is one. Line feeds divide them.
@@ -208,7 +213,7 @@ if max_keys then
     -- Of several events with one key only the last changes what anybody can see.
     if field then fields[i], last_of[field] = field, i end
   end
-  local values, scores, at, max_size = {}, {}, 0, tonumber(largest)
+  local values, scores, at, max_size = {}, {}, 0, largest
   for i = 1, count do
     local field, record = fields[i], records[i]
     if field and last_of[field] == i then
@@ -227,7 +232,8 @@ if max_keys then
   end
   if at > 0 then
     call('HSET', state, SCORE, score, unpack(values))
-    if max_size > tonumber(largest) then call('HSET', state, LARGEST, max_size) end
+    if max_size > largest then call('HSET', state, LARGEST, max_size) end
+    is_order_new = keys == 0
     keys = keys + call('ZADD', order, unpack(scores))
   end
   local surplus = math.min(keys - max_keys, MAX_DROPPED + count)
@@ -240,7 +246,7 @@ end
 -- Both ids are within the unit of the broker's clock when the predecessor is not smaller, and the ms of the new id have seven more
 -- digits than the unit.
 local unit = ARGV[10]
-if (max_keys and is_state_gone) or first_prev < unit or string.find(id, unit, 1, true) ~= 1
+if is_order_new or first_prev < unit or string.find(id, unit, 1, true) ~= 1
   or string.byte(id, #unit + 8) ~= 45 then
   call('PEXPIRE', state, ARGV[3] + STATE_MARGIN)
   call('PEXPIRE', order, ARGV[3] + STATE_MARGIN)

@@ -21,6 +21,11 @@ local function is_id(text)
   return text == '0-0' or string.find(text, '^0%-[1-9]%d*$') ~= nil
 end
 
+-- Returns the number that a text stands for; nil when the text is missing, or is no whole number that a double holds exactly.
+local function whole_number(text)
+  return text and #text < 16 and string.find(text, '^%d+$') and tonumber(text) or nil
+end
+
 -- Whether the id `a` is smaller than the id `b`. The numbers have no leading zeros, so the shorter number is smaller.
 local function before(a, b)
   local a_dash, b_dash = string.find(a, '-', 1, true), string.find(b, '-', 1, true)

@@ -16,21 +16,30 @@
 
 -- One command copies at most this many values, and about this many bytes, which can be too many for the page.
 local MAX_COPIED, MAX_COPIED_BYTES = 1000, 262144
+-- Each command takes Redis 1 µs. A page has at most this many, so it may end early when one value is or was large. A state with less
+-- memory than MAX_STATE_BYTES needs fewer: each command may copy MAX_COPIED of its values. A larger one has more than 2 MiB of values.
+local MAX_COMMANDS, MAX_STATE_BYTES = 2000, 6291456
 
 local state, order, limit, max_bytes = KEYS[4], KEYS[5], tonumber(ARGV[2]), tonumber(ARGV[3])
-local stored, mark = stored_tail(KEYS[2])
+local stored, mark_of_tail = stored_tail(KEYS[2])
 local tail = newest_id(KEYS[1], stored)
-if tail ~= stored then mark = '' end
+local mark = tail == stored and mark_of_tail or ''
 local result = {tail, mark, ''}
--- A state without a tail is older than what the tail knew, and is gone.
-if not stored then return result end
+-- A state without a tail is older than what the tail knew, and is gone. So is a state that an older version of the broker has left
+-- when it cleared the channel.
+if not stored or mark_of_tail == 'cleared' then return result end
 
 local from = ARGV[1] == '' and '-inf' or '(' .. ARGV[1]
 local fields = redis.call('ZRANGEBYSCORE', order, from, '+inf', 'LIMIT', '0', limit + 1)
 -- The largest value says how many values one command may copy. To ask for the size of each value would take longer.
-local largest = tonumber(redis.call('HGET', state, 'largest') or MAX_COPIED_BYTES)
+local largest = whole_number(redis.call('HGET', state, 'largest')) or MAX_COPIED_BYTES
 local copied = math.max(1, math.min(MAX_COPIED, math.floor(MAX_COPIED_BYTES / largest)))
 local wanted = math.min(#fields, limit)
+if wanted > copied * MAX_COMMANDS then
+  -- Looks at every value, and copies none.
+  if redis.call('MEMORY', 'USAGE', state, 'SAMPLES', '0') < MAX_STATE_BYTES then copied = MAX_COPIED end
+  wanted = math.min(wanted, copied * MAX_COMMANDS)
+end
 local count, bytes = 0, 0
 while count < wanted do
   local values = redis.call('HMGET', state, unpack(fields, count + 1, math.min(count + copied, wanted)))
