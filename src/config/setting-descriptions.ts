@@ -56,10 +56,10 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_DRAIN_WINDOW:
     'At a shutdown, streams are ended evenly over this time. Your service manager must wait longer than this before it kills the process',
   SLUICE_MAX_CONNECTIONS:
-    'How many streams this replica holds at once. It asks further clients to come back in 5 to 15 s. How many a replica can hold: [sizing](operations.md#sizing)',
+    'How many streams and long polls this replica holds at once. It asks further clients to come back in 5 to 15 s. How many a replica can hold: [sizing](operations.md#sizing)',
   SLUICE_MAX_CONNECTIONS_PER_IP:
-    'How many streams one address may have at once. IPv6 addresses of the same /64 count as one address',
-  SLUICE_MAX_CONNECTIONS_PER_SUBJECT: 'How many streams one token subject may have at once',
+    'How many streams and long polls one address may have at once. IPv6 addresses of the same /64 count as one address',
+  SLUICE_MAX_CONNECTIONS_PER_SUBJECT: 'How many streams and long polls one token subject may have at once',
   SLUICE_MAX_CHANNELS_PER_CONNECTION:
     'How many channels one stream may have. For many long names, raise `SLUICE_MAX_HEADER_BYTES` too: the names are in the URL',
   SLUICE_MAX_CONNECTION_AGE:

@@ -126,7 +126,7 @@ function brokerRow(event) {
         `Caught up${positionOf(event.id)}. From here on, events arrive as they are published.`,
       );
     case 'sluice:gap': {
-      const { after, before } = gapOf(event.data);
+      const { after, before } = fieldsOf(event.data);
       const where =
         typeof after !== 'string' ? 'Events may be missing' : `Events may be missing after ${after}`;
       const until = typeof before !== 'string' ? '' : `; the next event is ${before}`;
@@ -136,6 +136,8 @@ function brokerRow(event) {
       return noticeRow('end', new Date(), 'The channel has ended. No more events will follow.');
     case 'sluice:cleared':
       return noticeRow('note', timeOf(event), 'All earlier events of the channel were deleted.');
+    case 'sluice:deleted':
+      return noticeRow('note', timeOf(event), `The key ${String(fieldsOf(event.data)['key'])} was deleted.`);
     default:
       // An unknown `sluice:` event comes from a newer broker, not from an application.
       return event.type.startsWith('sluice:')
@@ -151,9 +153,9 @@ function positionOf(id) {
 
 /**
  * @param {string} data
- * @returns {{ after?: unknown, before?: unknown }}
+ * @returns {Readonly<Record<string, unknown>>} empty when the data is no JSON object
  */
-function gapOf(data) {
+function fieldsOf(data) {
   try {
     return record(JSON.parse(data));
   } catch {

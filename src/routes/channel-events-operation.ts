@@ -5,7 +5,7 @@ import { jsonBodyOf, textOf } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
 import type { Operation } from '../http/api/operation.ts';
 import { problemExample } from '../http/api/problem-answers.ts';
-import { LIMIT } from './page-query.ts';
+import { LIMIT, WAIT } from './page-query.ts';
 import { SUBSCRIBE } from './subscribe-operations.ts';
 
 const Page = z.object({
@@ -33,8 +33,8 @@ const Page = z.object({
   ended: z.boolean().meta({ description: 'Whether the channel has ended, and `next` is its end.' }),
 });
 
-/** Streams have these parameters, too. */
-const SHARED = new Set(['Last-Event-ID', 'last_event_id', 'last', 'since']);
+/** Parameters of a stream that a page does not have. `channel` is there already. */
+const OF_STREAMS = new Set(['channel', 'state', 'heartbeat', 'only', 'plain']);
 
 /** `GET` and `HEAD` of `/channels/:channel/events` */
 export const READ_EVENTS: Operation = {
@@ -56,7 +56,7 @@ export const READ_EVENTS: Operation = {
         'The cursor: `next` of the page before, the id of an event, or `earliest`. It wins over the others. A cursor is never refused: with an invalid or unknown one, `complete` is false.',
       schema: { type: 'string' },
     },
-    ...(SUBSCRIBE.parameters ?? []).filter(({ name }) => SHARED.has(name)),
+    ...(SUBSCRIBE.parameters ?? []).filter(({ name }) => !OF_STREAMS.has(name)),
     {
       name: 'limit',
       in: 'query',
@@ -68,7 +68,13 @@ export const READ_EVENTS: Operation = {
       in: 'query',
       description:
         'How long to wait for an event, `0s` to `60s`. 0 by default. The answer also comes at a gap, at the end of the channel, and when the broker ends the request: then without events.',
-      schema: textOf(/^(?:[0-5]?\d(?:\.\d+)?s|60s|\d{1,4}ms|[1-5]\d{4}ms|60000ms|[01]m)$/),
+      schema: textOf(WAIT),
+    },
+    {
+      name: 'If-None-Match',
+      in: 'header',
+      description: 'The `ETag` of a page that may be cached: 304 when the page is still the same.',
+      schema: { type: 'string' },
     },
   ],
   answers: {

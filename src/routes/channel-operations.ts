@@ -9,7 +9,7 @@ export const DELETE_CHANNEL: Operation = {
   tag: TAGS.publishing,
   summary: "Delete a channel's events",
   description:
-    'Deletes the events of the channel and its end, at once and on every replica. Event ids go on increasing. Subscribers stay, and get an event `sluice:cleared`. The channel can be used again. The request counts as one publish.',
+    'Deletes the events of the channel, its state and its end, at once and on every replica. Event ids go on increasing. Subscribers stay, and get an event `sluice:cleared`. The channel can be used again. The request counts as one publish.',
   credentials: ['publishKey', 'token'],
   parameters: [CHANNEL_PARAMETER],
   answers: {

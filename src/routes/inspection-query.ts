@@ -7,7 +7,7 @@ export const LIMIT = /^(?:[1-9]\d{0,2}|1000)$/;
 const DEFAULT_LIMIT = 100;
 /** The number of busiest channels: 1 to 100. */
 export const BUSIEST = /^(?:[1-9]\d?|100)$/;
-/** In characters, as `POST /disconnect` takes it. */
+/** In characters (code points), as `POST /disconnect` counts them. */
 export const MAX_SUBJECT = 255;
 
 /** The query of `GET /channels`: a page of channels, or the busiest ones. */
@@ -38,7 +38,7 @@ export function readSubscribersQuery(query: Query): {
   readonly limit: number;
 } {
   const { sub, limit } = readOnce(query, ['sub', 'limit']);
-  if (sub !== undefined && (sub === '' || sub.length > MAX_SUBJECT))
+  if (sub !== undefined && (sub === '' || Array.from(sub).length > MAX_SUBJECT))
     throw new BrokerError('invalid-query', `sub= takes 1 to ${MAX_SUBJECT} characters.`);
   return { subject: sub, limit: readLimit(limit) };
 }

@@ -9,7 +9,8 @@ import type { Query } from './start-position.ts';
 const DEFAULT_LIMIT = 100;
 /** A number from 1 to 10000. */
 export const LIMIT = /^(?:[1-9]\d{0,3}|10000)$/;
-const MAX_WAIT_MS = 60_000;
+/** A time from `0s` to `60s`. */
+export const WAIT = /^(?:[0-5]?\d(?:\.\d+)?s|60s|(?:\d{1,4}|[1-5]\d{4})(?:\.\d+)?ms|60000ms|[01]m)$/;
 
 /** What the client wants to read. */
 export interface PageQuery {
@@ -41,8 +42,8 @@ function readLimit(text: Query[string]): number {
 
 function readWait(text: Query[string]): number {
   if (text === undefined) return 0;
-  const ms = typeof text === 'string' ? parseDuration(text.toLowerCase()) : undefined;
-  if (ms !== undefined && ms <= MAX_WAIT_MS) return ms;
+  const ms = typeof text === 'string' && WAIT.test(text) ? parseDuration(text) : undefined;
+  if (ms !== undefined) return ms;
   throw new BrokerError(
     'invalid-query',
     'wait= needs a time from 0s to 60s, such as wait=20s or wait=500ms.',

@@ -192,15 +192,18 @@ test('a 204 ends the stream, and the page says that there is nothing to follow',
   expect(cursors).toEqual([undefined]);
 });
 
-test('the page says that events were deleted', async () => {
+test('the page says that events, or a key, were deleted', async () => {
   answers = [
     (_request, response) => {
       response.writeHead(200, HEAD);
       response.write('id: 5-0\nevent: sluice:cleared\ndata: {"channel":"news"}\n\n');
+      response.write('id: 6-0\nevent: sluice:deleted\ndata: {"channel":"news","key":"SLU"}\n\n');
     },
   ];
   await page.goto(`${server.origin}/#news`);
-  await expect.poll(rows).toEqual(['All earlier events of the channel were deleted.']);
+  await expect
+    .poll(rows)
+    .toEqual(['All earlier events of the channel were deleted.', 'The key SLU was deleted.']);
 });
 
 test('an unknown event of the broker does not count as an event of the application', async () => {

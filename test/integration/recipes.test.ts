@@ -114,7 +114,7 @@ describe('the command lines of docs/recipes.md', () => {
     const heard = await listening;
     expect(heard).toContain('data: answer\n');
     expect(heard).toContain('event: sluice:end\n');
-    expect(JSON.parse(await run(recipe('answer.2')))).toMatchObject({ published: 2 });
+    expect(JSON.parse(await run(recipe('publish/answer.2')))).toMatchObject({ published: 2 });
     expect(await run(recipe('only=active'))).toContain('204 No Content');
   });
 
@@ -128,5 +128,45 @@ describe('the command lines of docs/recipes.md', () => {
   test('publish only if nothing came in between', async () => {
     expect(await run(recipe('ifLast'))).toContain('"channel":"document.1"');
     expect(await run(recipe('If-Match'))).toContain('urn:sluice:problem:tail-mismatch');
+  });
+
+  test('the newest value of each key', async () => {
+    expect(await run(recipe('"key":"SLU","data"'))).toContain('"channel":"prices"');
+    await printed(recipe('events/prices?state'), 'event: sluice:ready');
+    await run(recipe('"delete":true'));
+    const { events } = JSON.parse(await run(recipe('channels/prices/state'))) as { events: unknown[] };
+    expect(events).toMatchObject([{ key: 'SLU', data: '{"name":"SLU","price":13}' }]);
+  });
+
+  test('read a channel without a stream', async () => {
+    await broker.publish('orders.42', 'paid');
+    const page = JSON.parse(await run(recipe('orders.42/events?after=earliest'))) as { events: unknown[] };
+    expect(page.events.length).toBeGreaterThan(0);
+    const polled = run(recipe('wait=20s')).then((text) => JSON.parse(text) as { events: unknown[] });
+    // The poll begins at the newest event: publishes until the poll has answered.
+    do await broker.publish('orders.42', 'packed');
+    while (!(await Promise.race([polled.then(() => true), nextTurn(false)])));
+    expect((await polled).events[0]).toMatchObject({ data: 'packed' });
+  });
+
+  test('a stream for clients that take every event for data', async () => {
+    const id = await broker.publish('plain', 'hello');
+    const lines = recipe('plain&last_event_id').replace('answer.2', 'plain');
+    await printed(lines, `id: ${id}\ndata: hello`);
+  });
+
+  test('see what the broker is doing', async () => {
+    await broker.publish('orders.42', 'paid');
+    const stream = await openStream(`${broker.url}/events/orders.42`);
+    await stream.until('sluice:ready');
+    const about = await run(recipe('?prefix=orders.'));
+    expect(about).toContain('{"channels":[{"channel":"orders.4');
+    expect(about).toContain('"subscribers":1');
+    expect(about).toContain('"count":1');
+    expect(about).toContain('"count":0');
+    stream.close();
+    const busy = await run(recipe('busiest=20'));
+    expect(busy).toContain('"seconds":60');
+    expect(busy).toContain('"SLUICE_PUBLISH_KEYS":"set"');
   });
 });

@@ -25,10 +25,14 @@ export interface ApiOperation {
   readonly parameters?: readonly {
     readonly name: string;
     readonly in: string;
+    readonly required?: boolean;
+    readonly schema: Json;
     readonly examples?: Readonly<Record<string, Example>>;
   }[];
   readonly requestBody?: { readonly content: Content };
-  readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: Content }>>;
+  readonly responses: Readonly<
+    Record<string, { readonly $ref?: string; readonly headers?: Json; readonly content?: Content }>
+  >;
 }
 
 export interface ApiDocument {

@@ -12,6 +12,7 @@ const CREDENTIALS = /** @type {Record<string, string>} */ ({
   none: 'nothing, for a public channel',
   publishKey: 'a publish key',
   token: 'a token',
+  adminToken: 'a token with `"admin": true`',
   tokenQuery: 'a token as `?token=`',
 });
 

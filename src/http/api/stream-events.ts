@@ -42,6 +42,11 @@ const Cleared = z.object({ channel: ChannelName }).meta({
   description: 'All earlier events of the channel were deleted. It comes in order, like every event.',
 });
 
+const Deleted = z.object({ channel: ChannelName, key: z.string().meta({ description: 'The key.' }) }).meta({
+  description:
+    'The channel has forgotten the key (`"delete": true`). It comes in order, like every event. A page that shows the state forgets the key, too.',
+});
+
 const Closing = z
   .object({
     reason: z.enum(CLOSING_REASONS).meta({ description: 'Why the stream ends, or was not opened.' }),
@@ -65,12 +70,13 @@ const HEARTBEAT: JsonSchema = {
 
 /** Schemas for the data of the broker's own events, as components of the document. */
 export const STREAM_EVENT_SCHEMAS: Readonly<
-  Record<'Ready' | 'Gap' | 'End' | 'Cleared' | 'Closing' | 'Heartbeat', JsonSchema>
+  Record<'Ready' | 'Gap' | 'End' | 'Cleared' | 'Deleted' | 'Closing' | 'Heartbeat', JsonSchema>
 > = {
   Ready: jsonSchemaOf(Ready),
   Gap: jsonSchemaOf(Gap),
   End: jsonSchemaOf(End),
   Cleared: jsonSchemaOf(Cleared),
+  Deleted: jsonSchemaOf(Deleted),
   Closing: jsonSchemaOf(Closing),
   Heartbeat: HEARTBEAT,
 };
@@ -84,6 +90,7 @@ export const STREAM_SCHEMA: JsonSchema = {
     'sluice:ready': { $ref: '#/components/schemas/Ready' },
     'sluice:end': { $ref: '#/components/schemas/End' },
     'sluice:cleared': { $ref: '#/components/schemas/Cleared' },
+    'sluice:deleted': { $ref: '#/components/schemas/Deleted' },
     'sluice:closing': { $ref: '#/components/schemas/Closing' },
     'sluice:heartbeat': { $ref: '#/components/schemas/Heartbeat' },
   },

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
 import { badListCursor } from '../event-log.ts';
@@ -21,8 +22,10 @@ interface DescribedMemory {
   readonly latest: LatestRecords;
 }
 
-/** How long one page of a list may hold the event loop, in ms. */
-const PAGE_MS = 5;
+/** How long a list holds the event loop at a time, in ms. */
+const SLICE_MS = 5;
+/** How long one page of a list takes at the most, in ms, with the turns of others between its slices. */
+const PAGE_MS = 50;
 /** How many buckets are visited between two readings of the clock. */
 const BUCKETS_PER_CHECK = 64;
 /** The number of a bucket. */
@@ -68,13 +71,14 @@ export class MemoryCatalog implements LogCatalog {
     return positions.map((position) => history?.countAfter(position) ?? 0);
   }
 
-  /** Walks through the buckets of the table. The cursor is the number of the next bucket. */
+  /** Walks through the buckets of the table, in slices. The cursor is the number of the next bucket. */
   async list({ prefix, cursor, limit }: ChannelListRequest): Promise<ChannelListPage> {
     const { table } = this.#memory.channels;
     if (cursor !== undefined && !(CURSOR.test(cursor) && Number(cursor) < table.bucketCount))
       throw badListCursor();
-    const until = performance.now() + PAGE_MS;
     const found: ChannelName[] = [];
+    const pageEnd = performance.now() + PAGE_MS;
+    let sliceEnd = performance.now() + SLICE_MS;
     let bucket = Number(cursor ?? 0);
     while (bucket < table.bucketCount && found.length < limit) {
       for (let one = table.firstIn(bucket); one !== NONE; one = table.nextInBucket(one)) {
@@ -82,7 +86,10 @@ export class MemoryCatalog implements LogCatalog {
         if (name.startsWith(prefix) && this.#isUsed(one)) found.push(name);
       }
       bucket++;
-      if (bucket % BUCKETS_PER_CHECK === 0 && performance.now() >= until) break;
+      if (bucket % BUCKETS_PER_CHECK > 0 || performance.now() < sliceEnd) continue;
+      if (performance.now() >= pageEnd) break;
+      await nextTurn();
+      sliceEnd = performance.now() + SLICE_MS;
     }
     return { channels: found, next: bucket < table.bucketCount ? String(bucket) : undefined };
   }
