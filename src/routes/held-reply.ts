@@ -34,8 +34,7 @@ export class HeldReply {
 
   /** Whether the client left before this object was made. */
   get isOver(): boolean {
-    const { raw } = this.#reply ?? {};
-    return raw === undefined || raw.destroyed || raw.socket?.destroyed === true;
+    return this.#reply === undefined || hasLeft(this.#reply);
   }
 
   /** Lets go of everything but the wire. Does nothing while the reply waits for the answer to an earlier request. */
@@ -94,7 +93,8 @@ export class HeldReply {
 
   #answerHeld(status: number, headers: Headers, body: readonly (string | Buffer)[]): void {
     const wire = this.#wire;
-    if (wire === undefined) return;
+    // A stream of HTTP/2 that the client has reset throws when it is given a head. Its 'close' comes a little later.
+    if (wire === undefined || this.#http2?.closed === true || this.#http2?.destroyed === true) return;
     const all = { ...this.#headers, ...headers };
     const { outlet } = wire;
     outlet.cork();
@@ -104,6 +104,13 @@ export class HeldReply {
     outlet.uncork();
     wire.end();
   }
+}
+
+/** Whether the client has left. The response may not emit 'close' any more. */
+export function hasLeft({ raw, request }: FastifyReply): boolean {
+  // A response of HTTP/2 does not know that it is destroyed.
+  if (request.raw.httpVersionMajor === 2) return (raw as unknown as Http2ServerResponse).stream.destroyed;
+  return raw.destroyed || raw.socket?.destroyed === true;
 }
 
 /** All held sockets share this listener. */

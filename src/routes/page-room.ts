@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { BrokerError } from '../events/errors.ts';
+import { hasLeft } from './held-reply.ts';
 
 /** How many pages are read at the same time. */
 const MAX_READS = 32;
@@ -22,7 +23,7 @@ export class PageRoom {
   }
 
   /**
-   * Reads a page when there is room, and counts its bytes until the reader has them.
+   * Reads a page when there is room, and counts its bytes until the reader has them. Reads nothing for a reader that has left.
    * @throws BrokerError `overloaded`, and what `read` throws
    */
   async take(reply: FastifyReply, read: () => Promise<Buffer | undefined>): Promise<Buffer | undefined> {
@@ -33,6 +34,7 @@ export class PageRoom {
     try {
       if (this.#waitingBytes > MAX_WAITING_BYTES)
         throw new BrokerError('overloaded', 'Too many pages wait for slow readers. Try again.');
+      if (hasLeft(reply)) return undefined;
       const body = await read();
       if (body !== undefined) this.#hold(reply, body.length);
       return body;
@@ -47,8 +49,9 @@ export class PageRoom {
     }
   }
 
-  #hold({ raw }: FastifyReply, bytes: number): void {
-    if (raw.destroyed) return;
+  #hold(reply: FastifyReply, bytes: number): void {
+    if (hasLeft(reply)) return;
+    const { raw } = reply;
     this.#waitingBytes += bytes;
     let held = bytes;
     const release = (): void => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect } from 'node:http2';
+import { connect, constants } from 'node:http2';
 import type { ClientHttp2Session } from 'node:http2';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
@@ -163,6 +164,26 @@ describe.each(LOGS)('a long poll on %s', (log) => {
       await send(`${on.broker.url}/disconnect`, on.broker.key, 'POST', { channel });
       expect(await disconnected).toMatchObject({ status: 200, page: { events: [], next: '0-0' } });
     });
+  });
+
+  test('requests that are reset over HTTP/2 at once leave nothing behind', async () => {
+    const big = fresh();
+    await on.broker.publish(big, 'x'.repeat(1_000_000));
+    const reset = async (path: string): Promise<void> => {
+      const stream = session.request({ ':path': path }).on('error', () => undefined);
+      // The request and the reset leave one right after the other.
+      await nextTurn();
+      stream.close(constants.NGHTTP2_CANCEL);
+    };
+    // More than all pages that wait for their readers may have together.
+    for (let i = 0; i < 80; i++) await reset(`/channels/${big}/events?last=1`);
+    for (let i = 0; i < 5; i++) {
+      // A token that the broker does not know yet takes a while.
+      const token = signToken({ exp: inSeconds(60 + i), sluice: { subscribe: ['private'] } }, SECRET);
+      await reset(`/channels/private/events?wait=60s&token=${token}`);
+    }
+    expect((await overHttp2(big, 'last=1')).status).toBe(200);
+    await waiting(0);
   });
 
   test('frees everything when its client leaves', async () => {
