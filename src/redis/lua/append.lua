@@ -118,8 +118,12 @@ if count == 0 then
   -- An end without events.
   redis.call('SET', tail_key, prev .. ' ended', 'PX', ARGV[3])
   if KEYS[6] then redis.call('SET', KEYS[6], prev .. ' ' .. ARGV[RECORDS], 'PX', ARGV[4]) end
-  redis.call('PEXPIRE', state, ARGV[3] + STATE_MARGIN)
-  redis.call('PEXPIRE', order, ARGV[3] + STATE_MARGIN)
+  if is_state_gone then
+    redis.call('UNLINK', state, order)
+  else
+    redis.call('PEXPIRE', state, ARGV[3] + STATE_MARGIN)
+    redis.call('PEXPIRE', order, ARGV[3] + STATE_MARGIN)
+  end
   redis.call(ARGV[6], ARGV[5], 'b' .. prev .. '\n')
   return {'appended', 0, prev, 0}
 end
