@@ -204,7 +204,7 @@ if is_state_gone then
   if keys > 0 or last_score then call('UNLINK', state, order) end
   keys, last_score, largest = 0, 0, 0
 end
--- A key of Redis that this append makes has no expiry yet.
+-- Whether this append makes the sorted set anew, so that it has no expiry yet.
 local is_order_new = false
 if max_keys then
   -- The hash's field of an event's key. A record begins with "1", then the type behind "t" if there is one, then the key behind "k"
