@@ -131,14 +131,21 @@ describe('the state of a channel in Redis', () => {
     expect(await channel.keys()).toEqual(['b']);
   });
 
-  test('is gone when an older version of the broker has cleared the channel', async () => {
-    await channel.set('a', '1');
-    await redis.cli('set', keys.tail, `${await redis.cli('get', keys.tail)} cleared`);
-    expect(await channel.keys()).toEqual([]);
-    expect((await log.catalog.about(channel.name, POLICY)).keys).toBe(0);
-    await channel.append(['no key']);
-    expect(await redis.cli('exists', keys.state, keys.order)).toBe('0');
-  });
+  test.each([
+    ['an event without a key', ['no key'], {}],
+    ['an end without an event', [], { end: true }],
+  ] as const)(
+    'is gone when an older version has cleared the channel, also after %s',
+    async (_case, texts, end) => {
+      await channel.set('a', '1');
+      await redis.cli('set', keys.tail, `${await redis.cli('get', keys.tail)} cleared`);
+      expect(await channel.keys()).toEqual([]);
+      expect((await log.catalog.about(channel.name, POLICY)).keys).toBe(0);
+      await channel.append(texts, end);
+      expect(await channel.keys()).toEqual([]);
+      expect(await redis.cli('exists', keys.state, keys.order)).toBe('0');
+    },
+  );
 
   test.each([
     ['whole, when it is small', [1], 2_200, undefined],

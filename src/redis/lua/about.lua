@@ -17,7 +17,7 @@ local log, tail_key, ids, size = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[1])
 local stored, mark_of_tail = stored_tail(tail_key)
 local tail = newest_id(log, stored)
 local mark = tail == stored and mark_of_tail or ''
--- latest.lua says why these channels have no state.
+-- A channel without a tail has no state, nor has one that an older version of the broker has cleared; see latest.lua.
 local has_state = stored and mark_of_tail ~= 'cleared'
 local bytes = 0
 for _, key in ipairs(KEYS) do bytes = bytes + (redis.call('MEMORY', 'USAGE', key) or 0) end

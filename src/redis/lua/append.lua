@@ -118,8 +118,12 @@ if count == 0 then
   -- An end without events.
   redis.call('SET', tail_key, prev .. ' ended', 'PX', ARGV[3])
   if KEYS[6] then redis.call('SET', KEYS[6], prev .. ' ' .. ARGV[RECORDS], 'PX', ARGV[4]) end
-  redis.call('PEXPIRE', state, ARGV[3] + STATE_MARGIN)
-  redis.call('PEXPIRE', order, ARGV[3] + STATE_MARGIN)
+  if is_state_gone then
+    redis.call('UNLINK', state, order)
+  else
+    redis.call('PEXPIRE', state, ARGV[3] + STATE_MARGIN)
+    redis.call('PEXPIRE', order, ARGV[3] + STATE_MARGIN)
+  end
   redis.call(ARGV[6], ARGV[5], 'b' .. prev .. '\n')
   return {'appended', 0, prev, 0}
 end
@@ -200,7 +204,7 @@ if is_state_gone then
   if keys > 0 or last_score then call('UNLINK', state, order) end
   keys, last_score, largest = 0, 0, 0
 end
--- A key of Redis that this append makes has no expiry yet.
+-- Whether this append makes the sorted set anew, so that it has no expiry yet.
 local is_order_new = false
 if max_keys then
   -- The hash's field of an event's key. A record begins with "1", then the type behind "t" if there is one, then the key behind "k"
