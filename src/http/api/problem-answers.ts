@@ -19,7 +19,7 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   unauthorized:
     'send a valid publish key or token, or subscribe to a public channel; the detail says what is wrong with a token; if a token was revoked, get a new one',
   forbidden:
-    "the credential is valid, but does not allow this: get a token that grants the channel; send `POST /tokens` with a publish key; list the page's origin in `SLUICE_CORS_ORIGINS`, so that the broker accepts its cookie",
+    "the credential is valid, but does not allow this: get a token that grants the channel; send `POST /tokens` with a publish key; look in with a publish key, or with a token whose `admin` is true; list the page's origin in `SLUICE_CORS_ORIGINS`, so that the broker accepts its cookie",
   'not-found': 'correct the path; with `DELETE /channels/:channel`, there is nothing to delete',
   'method-not-allowed': 'use a method of the `Allow` header',
   'channel-ended': 'publish to another channel, or delete the channel first, which forgets its end',

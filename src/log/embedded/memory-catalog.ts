@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
 import { badListCursor } from '../event-log.ts';
@@ -88,7 +87,7 @@ export class MemoryCatalog implements LogCatalog {
       bucket++;
       if (bucket % BUCKETS_PER_CHECK > 0 || performance.now() < sliceEnd) continue;
       if (performance.now() >= pageEnd) break;
-      await nextTurn();
+      await new Promise((resolve) => void setImmediate(resolve));
       sliceEnd = performance.now() + SLICE_MS;
     }
     return { channels: found, next: bucket < table.bucketCount ? String(bucket) : undefined };
