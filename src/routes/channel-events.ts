@@ -142,7 +142,7 @@ function beginPoll(
   };
   const expiry = connections.expiry(access?.expiresAt ?? Infinity);
   const options = { expiry, channel, holder: access, limit, wait, isEnd };
-  const poll = new LongPoll(replyOf(held, channel), connections.pulse, options);
+  const poll = new LongPoll(replyOf(held, channel), connections, options);
   held.onLeft = () => poll.leave();
   const subscription = hub.subscribe(channel, start, poll);
   poll.source = subscription;

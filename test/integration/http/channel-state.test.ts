@@ -5,7 +5,6 @@ import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
 import type { BrokerOnLog } from '../../support/broker-on-log.ts';
 import { exchange } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
-import { redisCommand } from '../../support/redis-command.ts';
 import { startRedis } from '../../support/redis-server.ts';
 import { inSeconds, signToken } from '../../support/sign-token.ts';
 import { openStream } from '../../support/sse-reader.ts';
@@ -266,7 +265,7 @@ test('requests that come together share a read, and each sees what was published
   try {
     await shared.logged('redis: up');
     const calls = async (): Promise<number> =>
-      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redisCommand(redis, ['INFO', 'commandstats']))?.[1]);
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.cli('INFO', 'commandstats'))?.[1]);
     const ask = async (): Promise<string> => {
       const response = await fetch(`${shared.url}/channels/${channel}/state`);
       return ((await response.json()) as State).position;
