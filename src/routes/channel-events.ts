@@ -75,7 +75,7 @@ export async function channelEventsRoute(app: FastifyInstance, options: ChannelE
         options.onRefused(refusal, address);
         throw refusalProblem(refusal, connections.jitteredBackoff());
       }
-      beginPoll(new HeldReply(reply, options.stallTimeout), options, requested, holder);
+      inTurn(reply, () => beginPoll(new HeldReply(reply, options.stallTimeout), options, requested, holder));
       return undefined;
     },
   );
@@ -127,6 +127,16 @@ function headersOf({ next }: { readonly next: EventId }): Readonly<Record<string
   };
 }
 
+/**
+ * Calls `begin` once the earlier requests of the connection are answered. Behind a poll that is held, or a stream, that is never:
+ * their connection ends with them, and nothing would say that the client has left.
+ */
+function inTurn(reply: FastifyReply, begin: () => void): void {
+  reply.hijack();
+  if (reply.raw.socket === null) reply.raw.once('socket', begin);
+  else begin();
+}
+
 /** Nothing here may keep the request or its response: a held reply lets go of them. */
 function beginPoll(
   held: HeldReply,
@@ -142,7 +152,7 @@ function beginPoll(
   };
   const expiry = connections.expiry(access?.expiresAt ?? Infinity);
   const options = { expiry, channel, holder: access, limit, wait, isEnd };
-  const poll = new LongPoll(replyOf(held, channel), connections.pulse, options);
+  const poll = new LongPoll(replyOf(held, channel), connections, options);
   held.onLeft = () => poll.leave();
   const subscription = hub.subscribe(channel, start, poll);
   poll.source = subscription;

@@ -15,6 +15,8 @@ export class PageRoom {
   /** In the order of arrival. */
   readonly #queue = new Set<() => void>();
   #reads = 0;
+  /** How many readers wait for each body. Readers may share a body, and its bytes count once. */
+  readonly #holders = new Map<Buffer, number>();
   #waitingBytes = 0;
 
   /** @param stallTimeout a reader that takes nothing of a page for this many ms is cut off */
@@ -36,7 +38,7 @@ export class PageRoom {
         throw new BrokerError('overloaded', 'Too many pages wait for slow readers. Try again.');
       if (hasLeft(reply)) return undefined;
       const body = await read();
-      if (body !== undefined) this.#hold(reply, body.length);
+      if (body !== undefined) this.#hold(reply, body);
       return body;
     } finally {
       // Gives the turn to the page that has waited longest.
@@ -49,18 +51,30 @@ export class PageRoom {
     }
   }
 
-  #hold(reply: FastifyReply, bytes: number): void {
+  #hold(reply: FastifyReply, body: Buffer): void {
     if (hasLeft(reply)) return;
     const { raw } = reply;
-    this.#waitingBytes += bytes;
-    let held = bytes;
+    const holders = this.#holders.get(body) ?? 0;
+    this.#holders.set(body, holders + 1);
+    if (holders === 0) this.#waitingBytes += body.length;
+    let held = true;
     const release = (): void => {
-      this.#waitingBytes -= held;
-      held = 0;
+      if (held) this.#release(body);
+      held = false;
     };
     raw.once('close', release);
     // The answer waits for another one on the same connection. It is never closed if that one is a stream.
     if (raw.socket === null) setTimeout(release, this.#stallTimeout).unref();
     raw.setTimeout(this.#stallTimeout, () => raw.destroy());
+  }
+
+  #release(body: Buffer): void {
+    const left = (this.#holders.get(body) ?? 0) - 1;
+    if (left > 0) {
+      this.#holders.set(body, left);
+    } else {
+      this.#holders.delete(body);
+      this.#waitingBytes -= body.length;
+    }
   }
 }

@@ -6,32 +6,53 @@ import { eventJson } from './event-json.ts';
 /** A page ends early before its events have more bytes than this as JSON. A page of one event may be larger. */
 const MAX_PAGE_BYTES = 1024 * 1024;
 
-/** The events of a run as JSON objects with a comma between two of them, made once for all pages that have them. */
+/** The events of a run as JSON objects with a comma between two of them. Pages that are made together share them. */
 interface EventsJson {
   readonly bytes: Buffer;
   /** The offset after each event. */
   readonly ends: readonly number[];
 }
 
-const EVENTS_JSON: RunView<EventsJson> = {
-  encode({ events, partOf }) {
-    if (partOf !== undefined) {
-      const { whole, skipped } = partOf;
-      const { bytes, ends } = whole.as(EVENTS_JSON);
-      const start = (ends[skipped - 1] ?? -1) + 1;
-      return { bytes: bytes.subarray(start), ends: ends.slice(skipped).map((end) => end - start) };
-    }
-    const texts = events.map(eventJson);
-    const length = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, -1);
-    const bytes = Buffer.allocUnsafeSlow(Math.max(0, length));
-    let at = 0;
-    const ends = texts.map((text, index) => {
-      if (index > 0) at += bytes.write(',', at, 'latin1');
-      return (at += bytes.write(text, at));
-    });
-    return { bytes, ends };
-  },
-};
+/**
+ * Makes the JSON of a run, and keeps it weakly. Pages of the log stay in memory for some seconds, and the bound of that memory
+ * counts their frames and not their JSON. So the JSON may be dropped once no answer is being made of it, and is then made again.
+ */
+class JsonOfRun {
+  readonly #run: EventRun;
+  #json: WeakRef<EventsJson> | undefined;
+
+  constructor(run: EventRun) {
+    this.#run = run;
+  }
+
+  get json(): EventsJson {
+    const known = this.#json?.deref();
+    if (known !== undefined) return known;
+    const json = encode(this.#run);
+    this.#json = new WeakRef(json);
+    return json;
+  }
+}
+
+const EVENTS_JSON: RunView<JsonOfRun> = { encode: (run) => new JsonOfRun(run) };
+
+function encode({ events, partOf }: EventRun): EventsJson {
+  if (partOf !== undefined) {
+    const { whole, skipped } = partOf;
+    const { bytes, ends } = whole.as(EVENTS_JSON).json;
+    const start = (ends[skipped - 1] ?? -1) + 1;
+    return { bytes: bytes.subarray(start), ends: ends.slice(skipped).map((end) => end - start) };
+  }
+  const texts = events.map(eventJson);
+  const length = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, -1);
+  const bytes = Buffer.allocUnsafeSlow(Math.max(0, length));
+  let at = 0;
+  const ends = texts.map((text, index) => {
+    if (index > 0) at += bytes.write(',', at, 'latin1');
+    return (at += bytes.write(text, at));
+  });
+  return { bytes, ends };
+}
 
 /** Where a page ends. */
 export interface PageEnd {
@@ -57,7 +78,7 @@ export class EventPage {
 
   /** Adds the first events of the run, as many as fit into the page. Returns their number. */
   add(run: EventRun): number {
-    const { bytes, ends } = run.as(EVENTS_JSON);
+    const { bytes, ends } = run.as(EVENTS_JSON).json;
     let count = Math.min(ends.length, this.#limit - this.#count);
     const least = this.#count === 0 ? 1 : 0;
     while (count > least && this.#bytes + (ends[count - 1] ?? 0) > MAX_PAGE_BYTES) count--;

@@ -8,7 +8,8 @@ import { EventPage } from './event-page.ts';
 import type { PageEnd } from './event-page.ts';
 import { NO_SOURCE } from './sse-connection.ts';
 import type { Holder, StreamSource } from './sse-connection.ts';
-import type { Expiry, Pulse } from './stream-context.ts';
+import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
+import type { Expiry, Pulse, StreamContext } from './stream-context.ts';
 
 /** How long a poll may take to find out that it has to wait, in ms, even if its own time is shorter. */
 const LEAST_MS = 1_000;
@@ -40,7 +41,7 @@ export interface LongPollOptions {
  * channel; at the deadline; or when the broker ends the poll. A poll is a subscriber like any other, so it misses nothing
  * between two polls, and all polls that get the same run share its bytes.
  */
-export class LongPoll implements Sink, OpenConnection {
+export class LongPoll implements Sink, OpenConnection, FairTask {
   readonly openedAt: number;
   readonly expiry: Expiry;
   readonly channels: ChannelName;
@@ -51,6 +52,7 @@ export class LongPoll implements Sink, OpenConnection {
   readonly #reply: PollReply;
   readonly #options: LongPollOptions;
   readonly #pulse: Pulse;
+  readonly #loop: FairLoop;
   #timer: NodeJS.Timeout;
   #complete = true;
   /** Everything before {@link source}'s cursor has been read, and there was nothing to answer. */
@@ -59,10 +61,11 @@ export class LongPoll implements Sink, OpenConnection {
   #late = false;
   #closed = false;
 
-  constructor(reply: PollReply, pulse: Pulse, options: LongPollOptions) {
+  constructor(reply: PollReply, { pulse, loop }: StreamContext, options: LongPollOptions) {
     this.#reply = reply;
     this.#options = options;
     this.#pulse = pulse;
+    this.#loop = loop;
     this.openedAt = pulse.now;
     this.lastWriteAt = pulse.now;
     this.expiry = options.expiry;
@@ -134,14 +137,21 @@ export class LongPoll implements Sink, OpenConnection {
     return false;
   }
 
+  /** Thousands of polls may have the same deadline, such as the expiry of their token. Each passes it in a step of the loop. */
   passDeadline(): void {
+    this.#loop.add(this);
+  }
+
+  run(): boolean {
+    if (this.#closed) return false;
     if (this.#waiting || this.#late) {
       const next = this.#waiting ? (this.source.cursor as EventId | undefined) : undefined;
       this.#answer('answered', next === undefined ? undefined : { next, complete: true, ended: false });
-      return;
+    } else {
+      this.#late = true;
+      this.#timer = setTimeout(passDeadline, Math.max(0, LEAST_MS - this.#options.wait), this);
     }
-    this.#late = true;
-    this.#timer = setTimeout(passDeadline, Math.max(0, LEAST_MS - this.#options.wait), this);
+    return false;
   }
 
   #answer(reason: CloseReason, end: PageEnd | undefined, page = new EventPage(0)): void {

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
 import type { BrokerOnLog } from '../../support/broker-on-log.ts';
 import { exchange } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
+import { startRedis } from '../../support/redis-server.ts';
 import { inSeconds, signToken } from '../../support/sign-token.ts';
 import { openStream } from '../../support/sse-reader.ts';
 
@@ -254,4 +256,31 @@ describe.each(LOGS)('with %s', (log) => {
     expect(await refusal(`${path}?token=${token('other')}`, 403)).toBe('forbidden');
     expect((await fetch(`${broker.url}${path}?token=${token('secret')}`)).status).toBe(200);
   });
+});
+
+test('requests that come together share a read, and each sees what was published before it', async () => {
+  const redis = await startRedis();
+  const channel = 'prices.all';
+  const shared = await startBroker({ REDIS_URL: redis.url, SLUICE_PUBLIC_CHANNELS: 'prices.*' });
+  try {
+    await shared.logged('redis: up');
+    const calls = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.cli('INFO', 'commandstats'))?.[1]);
+    const ask = async (): Promise<string> => {
+      const response = await fetch(`${shared.url}/channels/${channel}/state`);
+      return ((await response.json()) as State).position;
+    };
+    const first = await shared.publish(channel, 'one');
+    expect(await ask()).toBe(first);
+    const before = await calls();
+    const early = Array.from({ length: 100 }, ask);
+    const second = await shared.publish(channel, 'two');
+    const late = Array.from({ length: 100 }, ask);
+    expect(await Promise.all(late)).toEqual(late.map(() => second));
+    for (const position of await Promise.all(early)) expect([first, second]).toContain(position);
+    expect((await calls()) - before).toBeLessThan(100);
+  } finally {
+    await shared.kill();
+    await redis.stop();
+  }
 });

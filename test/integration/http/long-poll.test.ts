@@ -224,6 +224,19 @@ describe('a long poll', () => {
     connection.close();
   });
 
+  test('a request behind a poll that waits is dropped, and leaves nothing behind', async () => {
+    const connection = await openRaw(broker.port);
+    connection.send(Buffer.concat([request('wait=60s'), request('wait=60s'), request('wait=60s')]));
+    await expect.poll(() => openPolls(broker.url), { interval: 20 }).toBe(1);
+    connection.close();
+    await expect.poll(() => openPolls(broker.url), { interval: 20 }).toBe(0);
+    const next = await openRaw(broker.port);
+    next.send(Buffer.concat([request('wait=100ms'), request('wait=100ms')]));
+    expect((await next.answer()).header('connection')).toBe('close');
+    await next.ended;
+    expect(next.text).toBe('');
+  });
+
   test('a thousand that end at once leave nothing behind', async () => {
     const polls = Array.from({ length: 1_000 }, (_, i) =>
       get(`${broker.url}/channels/news/events?wait=30s&limit=${1 + (i % 3)}`),

@@ -46,7 +46,7 @@ const longPoll: Way = async ({ hub }, start, limit) => {
   };
   const poll = new LongPoll(
     reply,
-    { now: 0 },
+    { pulse: { now: 0 }, loop: new FairLoop() },
     {
       expiry: { at: Infinity, reason: 'aged' },
       channel: NEWS,
