@@ -2,8 +2,8 @@ import type { FastifyReply } from 'fastify';
 import { BrokerError } from '../events/errors.ts';
 import { hasLeft } from './held-reply.ts';
 
-/** How many pages are read at the same time. */
-const MAX_READS = 32;
+/** How many pages are read at the same time. The answers of the log may arrive together, and each takes a ms or two to read. */
+const MAX_READS = 8;
 /** How many more may wait for their turn. */
 const MAX_QUEUED = 5_000;
 /** How many bytes of pages may wait for their readers, in all. */

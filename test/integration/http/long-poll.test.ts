@@ -48,6 +48,13 @@ const openPolls = async (url: string): Promise<number> =>
 
 const request = (query: string): Buffer => requestBytes({ path: `/channels/news/events?${query}` });
 
+/** Sends a request, and resets its stream. Both leave one right after the other. */
+async function reset(session: ClientHttp2Session, path: string): Promise<void> {
+  const stream = session.request({ ':path': path }).on('error', () => undefined);
+  await nextTurn();
+  stream.close(constants.NGHTTP2_CANCEL);
+}
+
 describe.each(LOGS)('a long poll on %s', (log) => {
   let on: BrokerOnLog;
   let session: ClientHttp2Session;
@@ -169,18 +176,12 @@ describe.each(LOGS)('a long poll on %s', (log) => {
   test('requests that are reset over HTTP/2 at once leave nothing behind', async () => {
     const big = fresh();
     await on.broker.publish(big, 'x'.repeat(1_000_000));
-    const reset = async (path: string): Promise<void> => {
-      const stream = session.request({ ':path': path }).on('error', () => undefined);
-      // The request and the reset leave one right after the other.
-      await nextTurn();
-      stream.close(constants.NGHTTP2_CANCEL);
-    };
     // More than all pages that wait for their readers may have together.
-    for (let i = 0; i < 80; i++) await reset(`/channels/${big}/events?last=1`);
+    for (let i = 0; i < 80; i++) await reset(session, `/channels/${big}/events?last=1`);
     for (let i = 0; i < 5; i++) {
       // A token that the broker does not know yet takes a while.
       const token = signToken({ exp: inSeconds(60 + i), sluice: { subscribe: ['private'] } }, SECRET);
-      await reset(`/channels/private/events?wait=60s&token=${token}`);
+      await reset(session, `/channels/private/events?wait=60s&token=${token}`);
     }
     expect((await overHttp2(big, 'last=1')).status).toBe(200);
     await waiting(0);
