@@ -22,7 +22,9 @@ export function readTokenHeader(token: string): TokenHeader {
   if (token.length > MAX_TOKEN_LENGTH)
     throw badToken(`has ${token.length} characters; the limit is ${MAX_TOKEN_LENGTH}`);
   if (!COMPACT.test(token))
-    throw badToken('is not a JWT: a JWT has three parts in base64url, separated by dots');
+    throw badToken(
+      'is not a JWT: a JWT has three parts in base64url, separated by dots. A publish key is not a token',
+    );
   const { alg, kid, crit } = parseHeader(token.slice(0, token.indexOf('.')));
   if (typeof alg !== 'string' || alg === 'none') throw badToken('is not signed');
   // RFC 7515 §4.1.11: a token with an unknown critical extension must be refused. The broker knows no extension.

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EVENT_ID_SCHEMA, CHANNEL_PARAMETER } from '../http/api/channel-schemas.ts';
+import { CHANNEL_PARAMETER, EVENT_ID_SCHEMA, EVENT_OBJECT } from '../http/api/channel-schemas.ts';
 import { CHANNEL_NAME_SCHEMA } from '../events/channel-name.ts';
 import { jsonBodyOf, textOf } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
@@ -10,19 +10,10 @@ import { SUBSCRIBE } from './subscribe-operations.ts';
 
 const Page = z.object({
   channel: z.string().meta(CHANNEL_NAME_SCHEMA),
-  events: z
-    .array(
-      z.object({
-        id: z.string().meta(EVENT_ID_SCHEMA),
-        event: z.string().optional().meta({ description: 'The type; left out for an event without one.' }),
-        data: z.string().meta({ description: 'The text as it was published.' }),
-        key: z.string().optional().meta({ description: 'Left out for an event without a key.' }),
-      }),
-    )
-    .meta({
-      description:
-        'Oldest first. The events `sluice:cleared` and `sluice:deleted` that the log keeps are among them.',
-    }),
+  events: z.array(EVENT_OBJECT).meta({
+    description:
+      'Oldest first. The events `sluice:cleared` and `sluice:deleted` that the log keeps are among them.',
+  }),
   next: z.string().meta({
     ...EVENT_ID_SCHEMA,
     description: 'The cursor to go on from, here or with a stream.',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CHANNEL_NAME_SCHEMA } from '../events/channel-name.ts';
-import { CHANNEL_PARAMETER, EVENT_ID_SCHEMA } from '../http/api/channel-schemas.ts';
+import { CHANNEL_PARAMETER, EVENT_ID_SCHEMA, EVENT_OBJECT } from '../http/api/channel-schemas.ts';
 import { jsonSchemaOf } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
 import type { Operation } from '../http/api/operation.ts';
@@ -10,14 +10,7 @@ import { SUBSCRIBE } from './subscribe-operations.ts';
 const State = z.object({
   channel: z.string().meta(CHANNEL_NAME_SCHEMA),
   events: z
-    .array(
-      z.object({
-        id: z.string().meta(EVENT_ID_SCHEMA),
-        event: z.string().optional().meta({ description: 'The type; missing for an event without one.' }),
-        data: z.string().meta({ description: 'The text as it was published.' }),
-        key: z.string().optional().meta({ description: 'Missing for an event without a key.' }),
-      }),
-    )
+    .array(EVENT_OBJECT)
     .meta({ description: 'The newest event of each key, in the order of their ids.' }),
   position: z
     .string()
