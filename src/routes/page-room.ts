@@ -9,9 +9,24 @@ const MAX_QUEUED = 5_000;
 /** How many bytes of pages may wait for their readers, in all. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 
-/** Bounds the memory of pages that are read, or wait for slow readers. */
+/** How long a reader may take for its page, in ms, when others find no room. */
+const HOLD_MS = 5_000;
+
+/** A page that waits for its reader. */
+interface Hold {
+  readonly since: number;
+  cut(): void;
+}
+
+/**
+ * Bounds the memory of pages that are read, or wait for slow readers. When the room is full, those who have held a page for longest
+ * are cut off: readers that take a little at a time could otherwise keep all others out.
+ */
 export class PageRoom {
   readonly #stallTimeout: number;
+  readonly #now: () => number;
+  /** In the order of arrival. */
+  readonly #holds = new Set<Hold>();
   /** In the order of arrival. */
   readonly #queue = new Set<() => void>();
   #reads = 0;
@@ -19,9 +34,13 @@ export class PageRoom {
   readonly #holders = new Map<Buffer, number>();
   #waitingBytes = 0;
 
-  /** @param stallTimeout a reader that takes nothing of a page for this many ms is cut off */
-  constructor(stallTimeout: number) {
+  /**
+   * @param stallTimeout a reader that takes nothing of a page for this many ms is cut off
+   * @param now returns ms; only tests set it
+   */
+  constructor(stallTimeout: number, now: () => number = () => performance.now()) {
     this.#stallTimeout = stallTimeout;
+    this.#now = now;
   }
 
   /**
@@ -34,7 +53,7 @@ export class PageRoom {
     if (this.#reads < MAX_READS) this.#reads++;
     else await new Promise<void>((resolve) => this.#queue.add(resolve));
     try {
-      if (this.#waitingBytes > MAX_WAITING_BYTES)
+      if (!this.#makeRoom())
         throw new BrokerError('overloaded', 'Too many pages wait for slow readers. Try again.');
       if (hasLeft(reply)) return undefined;
       const body = await read();
@@ -57,15 +76,31 @@ export class PageRoom {
     const holders = this.#holders.get(body) ?? 0;
     this.#holders.set(body, holders + 1);
     if (holders === 0) this.#waitingBytes += body.length;
-    let held = true;
     const release = (): void => {
-      if (held) this.#release(body);
-      held = false;
+      if (this.#holds.delete(hold)) this.#release(body);
     };
+    const hold: Hold = {
+      since: this.#now(),
+      cut: () => {
+        release();
+        raw.destroy();
+      },
+    };
+    this.#holds.add(hold);
     raw.once('close', release);
     // The answer waits for another one on the same connection. It is never closed if that one is a stream.
     if (raw.socket === null) setTimeout(release, this.#stallTimeout).unref();
     raw.setTimeout(this.#stallTimeout, () => raw.destroy());
+  }
+
+  /** Returns false when all the room is held by pages that were given out a short time ago. */
+  #makeRoom(): boolean {
+    const now = this.#now();
+    for (const hold of this.#holds) {
+      if (this.#waitingBytes <= MAX_WAITING_BYTES || now - hold.since < HOLD_MS) break;
+      hold.cut();
+    }
+    return this.#waitingBytes <= MAX_WAITING_BYTES;
   }
 
   #release(body: Buffer): void {
