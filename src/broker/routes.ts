@@ -52,42 +52,48 @@ const CONSOLE = fileURLToPath(new URL('../console', import.meta.url));
 
 /** Registers the routes of the broker's port, in the order of the API document. */
 export async function brokerRoutes(app: FastifyInstance, config: Config, parts: RouteParts): Promise<void> {
-  const { publisher, hub, connections, loop, control, revocations, metrics, refusals, version } = parts;
-  const { keys, publishers, subscribers, issuer } = parts.credentials;
+  const { publisher, loop, control, revocations, version } = parts;
+  const { keys, publishers, issuer } = parts.credentials;
   const described = new DescribedRoutes();
   described.watch(app);
   await app.register(publishRoutes, { publisher, loop });
   await app.register(channelRoutes, { publisher, publishers, clear: parts.clear });
   await app.register(disconnectRoute, { control, keys, publishers });
-  await app.register(subscribeRoutes, {
-    hub,
-    connections,
-    subscribers,
-    revocations,
-    maxChannels: config.maxChannelsPerConnection,
-    headers: config.headers,
-    onOpened: metrics.opened,
-    onStreamRefused: refusals.onStreamRefused,
-  });
-  const room = new PageRoom(config.stallTimeout);
-  await app.register(channelEventsRoute, {
-    hub,
-    history: parts.history,
-    connections,
-    subscribers,
-    revocations,
-    room,
-    headers: config.headers,
-    stallTimeout: config.stallTimeout,
-    onOpened: metrics.opened,
-    onRefused: refusals.onStreamRefused,
-  });
-  await app.register(channelStateRoute, { hub, loop, subscribers, room, headers: config.headers });
+  await app.register(subscriberRoutes, { config, parts });
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(inspectionRoutes, { publishers, revocations, ...parts.inspection });
   await app.register(consolePage, { folder: CONSOLE });
   if (config.adminPort === undefined) await adminRoutes(app, parts);
   await app.register(apiDocument, { described, version, tokenCookie: config.tokenCookie });
+}
+
+/** Registers the routes of subscribers. SLUICE_HEADERS adds headers to all of their answers. */
+async function subscriberRoutes(
+  app: FastifyInstance,
+  { config, parts }: { readonly config: Config; readonly parts: RouteParts },
+): Promise<void> {
+  const { hub, history, connections, loop, revocations, metrics, refusals } = parts;
+  const { subscribers } = parts.credentials;
+  const { stallTimeout } = config;
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(config.headers);
+    done();
+  });
+  const subscribing = { hub, connections, subscribers, revocations, onOpened: metrics.opened };
+  await app.register(subscribeRoutes, {
+    ...subscribing,
+    maxChannels: config.maxChannelsPerConnection,
+    onStreamRefused: refusals.onStreamRefused,
+  });
+  const room = new PageRoom(stallTimeout);
+  await app.register(channelEventsRoute, {
+    ...subscribing,
+    history,
+    room,
+    stallTimeout,
+    onRefused: refusals.onStreamRefused,
+  });
+  await app.register(channelStateRoute, { hub, loop, subscribers, room });
 }
 
 /** Registers health and metrics: on the admin port if there is one, otherwise on the broker's port. */

@@ -31,8 +31,6 @@ export interface ChannelEventsOptions {
   readonly connections: Connections;
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
-  /** More headers for every answer, by their names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
   readonly room: PageRoom;
   /** A client that takes nothing of its answer for this many ms is cut off. */
   readonly stallTimeout: number;
@@ -55,10 +53,6 @@ interface PageRequest extends PageQuery {
 /** `GET` and `HEAD` of `/channels/:channel/events` (docs/protocol.md §4). */
 export async function channelEventsRoute(app: FastifyInstance, options: ChannelEventsOptions): Promise<void> {
   const { connections, subscribers, history, room } = options;
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(options.headers);
-    done();
-  });
   app.get<Route>(
     '/channels/:channel/events',
     { exposeHeadRoute: true, config: { operation: READ_EVENTS } },

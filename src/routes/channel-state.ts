@@ -20,19 +20,13 @@ export interface ChannelStateOptions {
   readonly loop: Pick<FairLoop, 'add' | 'inTurn'>;
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
   readonly room: PageRoom;
-  /** More headers for every answer, by their names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** `GET` and `HEAD` of `/channels/:channel/state` (docs/protocol.md §3). */
 export async function channelStateRoute(
   app: FastifyInstance,
-  { hub, loop, subscribers, room, headers }: ChannelStateOptions,
+  { hub, loop, subscribers, room }: ChannelStateOptions,
 ): Promise<void> {
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(headers);
-    done();
-  });
   const reads = new SharedReads(async (channel) => {
     // In a turn of its own, because the embedded log reads a large state for some ms.
     const { events, tail, ended, next } = await loop.inTurn(() => hub.readState(channel));

@@ -35,8 +35,6 @@ export interface SubscribeOptions {
   readonly revocations: Pick<Revocations, 'refuses'>;
   /** The largest number of channels of one stream. */
   readonly maxChannels: number;
-  /** More headers for every answer, by their names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
   readonly onOpened: () => void;
   readonly onStreamRefused: (reason: StreamRefusal, address: string) => void;
 }
@@ -53,10 +51,6 @@ type Begin = (
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
   const { hub, connections, maxChannels } = options;
   const sets = new ChannelSets();
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(options.headers);
-    done();
-  });
 
   const connectionOf = (
     wire: Wire,
