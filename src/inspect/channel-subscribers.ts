@@ -5,8 +5,8 @@ import { parseEventId } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import { MAX_ANSWER_BYTES } from '../replicas/control-bus.ts';
 import type { ControlBus, Json } from '../replicas/control-bus.ts';
-import type { Connections } from '../stream/connections.ts';
-import type { OpenConnection } from '../stream/connections.ts';
+import { QuestionInParts } from '../replicas/question-in-parts.ts';
+import type { Connections, OpenConnection } from '../stream/connections.ts';
 
 /**
  * The kind of the question. Its payload is `{"channel", "sub", "most", "skip"}`: `most` streams of the channel, and of this `sub`
@@ -90,30 +90,21 @@ export class ChannelSubscribers {
   async list(channel: ChannelName, subject: string | undefined, limit: number): Promise<SubscriberPage> {
     const subscribers: ListedSubscriber[] = [];
     let count = 0;
-    let complete = true;
     let skip: Readonly<Record<string, number>> | undefined;
-    // A replica that hangs costs half a second once, and not for each part of the list.
-    let enough: number | undefined;
+    const question = new QuestionInParts(this.#options.control, SUBSCRIBERS);
     for (;;) {
-      const question = { channel, subject, most: limit - subscribers.length, skip };
-      const { answers, missing } = await this.#options.control.ask(SUBSCRIBERS, payloadOf(question), enough);
-      if (missing > 0) {
-        complete = false;
-        enough = answers.length;
-      }
+      const payload = payloadOf({ channel, subject, most: limit - subscribers.length, skip });
       const rest: Record<string, number> = {};
-      for (const { replica, answer } of answers) {
-        const part = answerIn(answer);
-        complete &&= part !== undefined;
-        const { entries, more, count: counted } = part ?? NO_MORE;
-        if (skip === undefined) count += counted;
+      for (const { replica, part } of await question.ask(payload, answerIn)) {
+        const { entries, more } = part;
+        if (skip === undefined) count += part.count;
         for (const [sub, since, position] of entries.slice(0, limit - subscribers.length))
           subscribers.push({ sub, replica, since, position: parseEventId(position ?? '') ?? null });
         if (more && entries.length > 0) rest[replica] = (skip?.[replica] ?? 0) + entries.length;
       }
       skip = rest;
       if (Object.keys(rest).length === 0 || subscribers.length >= limit)
-        return { count, complete, subscribers };
+        return { count, complete: question.complete, subscribers };
     }
   }
 

@@ -4,6 +4,7 @@ import type { ChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
 import { MAX_ANSWER_BYTES } from './control-bus.ts';
 import type { ControlBus, Json } from './control-bus.ts';
+import { QuestionInParts } from './question-in-parts.ts';
 
 /** The kind of the question. Its payload is `{"after": <name>}`: the answer has the names after this one, in order. */
 const CHANNELS = 'channels';
@@ -50,22 +51,10 @@ export class SubscribedChannels {
   /** @throws BrokerError `too-many-channels`, `log-unavailable` when the replicas cannot be asked */
   async list(): Promise<SubscribedList> {
     const names = new Set<ChannelName>();
-    let complete = true;
-    // A replica that hangs costs half a second once, and not for each part of the names.
-    let enough: number | undefined;
+    const question = new QuestionInParts(this.#options.control, CHANNELS);
     for (let from: string | undefined = ''; from !== undefined;) {
-      const { answers, missing } = await this.#options.control.ask(CHANNELS, { after: from }, enough);
-      if (missing > 0) {
-        complete = false;
-        enough = answers.length;
-      }
       let next: string | undefined;
-      for (const { answer } of answers) {
-        const part = readAnswer(answer);
-        if (part === undefined) {
-          complete = false;
-          continue;
-        }
+      for (const { part } of await question.ask({ after: from }, readAnswer)) {
         if (part.count > MAX_CHANNELS) throw tooMany();
         for (const name of part.names) names.add(name as ChannelName);
         // The replicas have different names. The next question begins where the first of them stopped.
@@ -75,7 +64,7 @@ export class SubscribedChannels {
       if (names.size > MAX_CHANNELS) throw tooMany();
       from = next;
     }
-    return { names: [...names], complete };
+    return { names: [...names], complete: question.complete };
   }
 
   #answer(payload: Json): Json {
