@@ -1,8 +1,7 @@
 import type { Logger } from 'pino';
 import type { CloseReason } from '../events/close-reason.ts';
 import { RareNotice } from '../observe/rare-notice.ts';
-import type { OpenConnection } from '../stream/connections.ts';
-import type { StreamHolder } from '../stream/connections.ts';
+import type { OpenConnection, StreamHolder } from '../stream/connections.ts';
 
 /** Between two log lines about readers that were cut off, in ms. */
 const STALLED_INTERVAL_MS = 1_000;

@@ -77,7 +77,7 @@ export class Hub {
 
   /** The channels that have subscribers, in no order. */
   *subscribedChannels(): Iterable<ChannelName> {
-    for (const name of this.#channels.keys()) if (!this.#idle.has(name)) yield name;
+    for (const [name] of this.subscriberCounts()) yield name;
   }
 
   /** How many subscribers the channel has. */
@@ -124,7 +124,7 @@ export class Hub {
    * does not answer in time.
    */
   stateOf(name: ChannelName): ChannelState | Promise<ChannelState | undefined> {
-    return this.#channels.get(name)?.state ?? this.#questions.get(name) ?? this.#ask(name);
+    return this.knownStateOf(name) ?? this.#questions.get(name) ?? this.#ask(name);
   }
 
   /** What this replica knows of a channel without asking the log; undefined when it does not know its tail now. */
