@@ -1,13 +1,12 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
-import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { detachSocket } from '../stream/detach-socket.ts';
 import { Http2Wire } from '../stream/http2-wire.ts';
 import { SocketWire, tcpSocketOf } from '../stream/socket-wire.ts';
+import { lastAnswerHead } from '../stream/stream-head.ts';
+import type { HeaderFields } from '../stream/stream-head.ts';
 import type { Wire } from '../stream/wire.ts';
-
-type Headers = Readonly<Record<string, string | number | string[] | undefined>>;
 
 /**
  * A reply that may come much later. While it is held, only the socket is kept, or the stream of HTTP/2: the request, the
@@ -20,7 +19,7 @@ export class HeldReply {
   #reply: FastifyReply | undefined;
   #wire: Wire | undefined;
   /** Of a held reply. */
-  #headers: Headers = {};
+  #headers: HeaderFields = {};
   #http2: ServerHttp2Stream | undefined;
   readonly #stallTimeout: number;
 
@@ -52,7 +51,7 @@ export class HeldReply {
   }
 
   /** Sends the whole answer. `headers` has its length. */
-  answer(status: number, headers: Headers, body: readonly (string | Buffer)[]): void {
+  answer(status: number, headers: HeaderFields, body: readonly (string | Buffer)[]): void {
     const reply = this.#reply;
     if (reply === undefined) {
       this.#answerHeld(status, headers, body);
@@ -91,7 +90,7 @@ export class HeldReply {
     return new SocketWire(socket, false);
   }
 
-  #answerHeld(status: number, headers: Headers, body: readonly (string | Buffer)[]): void {
+  #answerHeld(status: number, headers: HeaderFields, body: readonly (string | Buffer)[]): void {
     const wire = this.#wire;
     // A stream of HTTP/2 that the client has reset throws when it is given a head. Its 'close' comes a little later.
     if (wire === undefined || this.#http2?.closed === true || this.#http2?.destroyed === true) return;
@@ -99,7 +98,7 @@ export class HeldReply {
     const { outlet } = wire;
     outlet.cork();
     if (this.#http2 !== undefined) this.#http2.respond({ ...all, ':status': status });
-    else outlet.write(headOf(status, all), 'latin1');
+    else outlet.write(lastAnswerHead(status, all), 'latin1');
     for (const part of body) outlet.write(part);
     outlet.uncork();
     wire.end();
@@ -116,12 +115,4 @@ export function hasLeft({ raw, request }: FastifyReply): boolean {
 /** All held sockets share this listener. */
 function destroyThis(this: { destroy(): void }): void {
   this.destroy();
-}
-
-function headOf(status: number, headers: Headers): string {
-  let lines = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
-  for (const [name, value] of Object.entries(headers)) {
-    for (const one of value === undefined ? [] : [value].flat()) lines += `${name}: ${one}\r\n`;
-  }
-  return `${lines}connection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n`;
 }

@@ -1,4 +1,4 @@
-import { validateHeaderValue } from 'node:http';
+import { STATUS_CODES, validateHeaderValue } from 'node:http';
 
 /** Headers of every stream's answer. */
 export const STREAM_HEADERS = {
@@ -15,24 +15,39 @@ const FIXED = Object.entries(STREAM_HEADERS)
   .map(([name, value]) => `${name}: ${value}\r\n`)
   .join('');
 
-type HeaderValue = string | number | readonly string[];
+/** Header fields by name. A field with several values is written once for each. */
+export type HeaderFields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /**
  * The head of a stream's answer over HTTP/1. The connection ends with the stream. Clients of HTTP/1.0 get no chunks: for
  * them the end of the connection is the only end of the body (RFC 9112 §6.3).
  * @throws TypeError for a value that cannot stand in a header
  */
-export function streamHead(
-  more: Readonly<Record<string, HeaderValue | undefined>>,
-  chunked: boolean,
-): string {
+export function streamHead(more: HeaderFields, chunked: boolean): string {
+  const lines = chunked ? `${linesOf(more)}transfer-encoding: chunked\r\n` : linesOf(more);
+  return lastHead(200, FIXED + lines);
+}
+
+/**
+ * The head of another answer over HTTP/1 that ends its connection.
+ * @throws TypeError for a value that cannot stand in a header
+ */
+export function lastAnswerHead(status: number, fields: HeaderFields): string {
+  return lastHead(status, linesOf(fields));
+}
+
+function lastHead(status: number, lines: string): string {
+  const words = STATUS_CODES[status] ?? '';
+  return `HTTP/1.1 ${status} ${words}\r\n${lines}connection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n`;
+}
+
+function linesOf(fields: HeaderFields): string {
   let lines = '';
-  for (const [name, value] of Object.entries(more)) {
+  for (const [name, value] of Object.entries(fields)) {
     for (const one of value === undefined ? [] : [value].flat()) {
       validateHeaderValue(name, String(one));
       lines += `${name}: ${String(one)}\r\n`;
     }
   }
-  if (chunked) lines += 'transfer-encoding: chunked\r\n';
-  return `HTTP/1.1 200 OK\r\n${FIXED}${lines}connection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n`;
+  return lines;
 }
