@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { openIdleSocket } from '../../support/idle-socket.ts';
+import { readMetrics } from '../../support/read-metrics.ts';
 import { signToken } from '../../support/sign-token.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
@@ -33,6 +34,10 @@ async function subscribe(path: string, headers: Readonly<Record<string, string>>
 test('at debug, and only then, each stream says when it opens and why it ends', async () => {
   broker = await startBroker({ SLUICE_JWT_SECRET: SECRET, SLUICE_PUBLIC_CHANNELS: 'public.*' });
   (await subscribe('/events/public.silent')).close();
+  // The broker may notice later that the client has left, and would then log that at debug.
+  await expect
+    .poll(async () => (await fetch(`${broker.url}/metrics`)).text())
+    .toContain('\nsluice_connections 0\n');
   await switchLevel('debug');
   const id = await broker.publish('news', 'x');
   const token = signToken({ sub: '7', sluice: { subscribe: ['*'] } }, SECRET);
