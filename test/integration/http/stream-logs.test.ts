@@ -35,9 +35,7 @@ test('at debug, and only then, each stream says when it opens and why it ends', 
   broker = await startBroker({ SLUICE_JWT_SECRET: SECRET, SLUICE_PUBLIC_CHANNELS: 'public.*' });
   (await subscribe('/events/public.silent')).close();
   // The broker may notice later that the client has left, and would then log that at debug.
-  await expect
-    .poll(async () => (await fetch(`${broker.url}/metrics`)).text())
-    .toContain('\nsluice_connections 0\n');
+  await expect.poll(async () => (await readMetrics(broker.url)).get('sluice_connections')).toBe(0);
   await switchLevel('debug');
   const id = await broker.publish('news', 'x');
   const token = signToken({ sub: '7', sluice: { subscribe: ['*'] } }, SECRET);
