@@ -57,8 +57,9 @@ async function typesAndData(): Promise<string[]> {
     );
 }
 
+/** Waits for an event. A notice may have the same words. */
 async function shown(text: string): Promise<void> {
-  await page.locator('#events > li', { hasText: text }).first().waitFor();
+  await page.locator('#events > .event', { hasText: text }).first().waitFor();
 }
 
 /** The number of open streams, by the broker's metrics. */
@@ -193,7 +194,8 @@ test('a link opens a channel at its start position, and a reload keeps both', as
 test('a gap says what may be missing', async () => {
   const id = await broker.publish(channel, 'kept');
   await openConsole(`${channel}?last_event_id=1-1`);
-  await shown(`Events may be missing after 1-1; the next event is ${id}`);
+  const notice = `Events may be missing after 1-1; the next event is ${id}`;
+  await page.locator('#events > .gap', { hasText: notice }).waitFor();
   expect(await typesAndData()).toEqual(['message kept']);
 });
 
