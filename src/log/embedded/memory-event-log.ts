@@ -24,8 +24,8 @@ import { eventId, idParts, nextId } from './id-parts.ts';
 import { LogMemory } from './log-memory.ts';
 import type { LogMemoryOptions } from './log-memory.ts';
 import { MemoryCatalog } from './memory-catalog.ts';
-import { keyedPositions } from './remembered-keys.ts';
-import type { KeyedPosition } from './remembered-keys.ts';
+import { keyedPositions } from '../keyed-positions.ts';
+import type { KeyedPosition } from '../keyed-positions.ts';
 import type { TailMark } from './status-word.ts';
 
 export interface MemoryEventLogOptions extends LogMemoryOptions {

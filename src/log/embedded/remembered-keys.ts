@@ -1,12 +1,8 @@
-import type { ChannelName } from '../../events/channel-name.ts';
-import type { NewEvent } from '../../events/event.ts';
-import { encodeRecord } from '../../events/record.ts';
-import { digestsOf } from '../append-digests.ts';
 import { keyReused } from '../append-refusals.ts';
-import type { AppendOptions } from '../event-log.ts';
 import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
 import type { IdParts } from './id-parts.ts';
+import type { KeyedPosition } from '../keyed-positions.ts';
 import { RecordOrder } from './record-order.ts';
 import { TextTable } from './text-table.ts';
 
@@ -20,28 +16,6 @@ const DIGEST_END = 11;
 const HEAD = 48;
 /** The number of hex digits of a word. */
 const WORD_DIGITS = 8;
-
-/** A position of an append with an idempotency key. */
-export interface KeyedPosition {
-  /** The name under which the position is remembered. */
-  readonly name: string;
-  /** 16 hex digits. */
-  readonly digest: string;
-}
-
-/** Returns a position for each event, or one for an end without events; undefined without an idempotency key. */
-export function keyedPositions(
-  channel: ChannelName,
-  events: readonly NewEvent[],
-  { idempotencyKey, firstPosition = 0, end = false }: AppendOptions,
-): KeyedPosition[] | undefined {
-  if (idempotencyKey === undefined) return undefined;
-  const name = `${channel} ${idempotencyKey}`;
-  return digestsOf(events.map(encodeRecord), end).map((digest, index) => {
-    const position = firstPosition + index;
-    return { name: position === 0 ? name : `${name} ${position}`, digest };
-  });
-}
 
 /** The id that each idempotency key has led to, and a digest. When the memory is full, the oldest key is forgotten first. */
 export class RememberedKeys {
