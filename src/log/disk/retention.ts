@@ -13,5 +13,10 @@
  *
  * Expiry takes for each distinct ttl the channels with the smallest `oldest_at`; eviction takes the smallest of all. A changed
  * policy writes the row, so the order is right at once.
+ *
+ * Events: make `events` a table with a rowid, `id INTEGER PRIMARY KEY` = (channel << 32) | ordinal, and not WITHOUT ROWID. Measured
+ * with 200 channels, bytes on disk for an event and microseconds for an insert: 1,200-byte records take 4,683 bytes and 73 us WITHOUT
+ * ROWID (its pages keep at most 1,002 bytes of a row, so each event gets an overflow page of its own), and 1,379 bytes and 32 us with
+ * a rowid; 10 KB: 12,927 and 160 against 10,286 and 91; 100 bytes: no difference. `(?<<32)|?` in SQL needs no BigInt.
  */
 export {};
