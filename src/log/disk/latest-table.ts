@@ -1,25 +1,12 @@
 import { Buffer } from 'node:buffer';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { ORIGIN } from '../../events/event.ts';
 import type { EventId, StoredEvent } from '../../events/event.ts';
 import type { LatestCursor, LatestLimits } from '../event-log.ts';
 import { storedBytes } from './stored-usage.ts';
 import type { StoredUsage } from './stored-usage.ts';
-
-export const LATEST_SCHEMA = `
-  CREATE TABLE IF NOT EXISTS latest (
-    id INTEGER PRIMARY KEY,
-    channel INTEGER NOT NULL,
-    key TEXT NOT NULL,
-    ms INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    checksum INTEGER NOT NULL,
-    record BLOB NOT NULL,
-    UNIQUE (channel, key)
-  );
-  CREATE INDEX IF NOT EXISTS latest_by_channel ON latest (channel);
-`;
+import type { Database } from './database.ts';
 
 /** The bytes of a row besides its key and record, with its entries in both indexes. The key is in the row and in one index. */
 const ROW_BYTES = 72;
@@ -54,6 +41,7 @@ type Dropped = readonly [channel: number, keyBytes: number, recordBytes: number]
  * changes, in each channel and in all of them. Channels are given by their numbers.
  */
 export class LatestTable {
+  readonly #database: Database;
   readonly #usage: StoredUsage;
   readonly #options: LatestTableOptions;
   readonly #insert: StatementSync;
@@ -65,14 +53,11 @@ export class LatestTable {
   readonly #rows: StatementSync;
   readonly #counts = new Map<number, number>();
 
-  constructor(database: DatabaseSync, usage: StoredUsage, options: LatestTableOptions) {
+  constructor(database: Database, usage: StoredUsage, options: LatestTableOptions) {
+    this.#database = database;
     this.#usage = usage;
     this.#options = options;
-    const prepare = (text: string): StatementSync => {
-      const statement = database.prepare(text);
-      statement.setReturnArrays(true);
-      return statement;
-    };
+    const prepare = (sql: string): StatementSync => database.prepare(sql);
     const dropped = 'RETURNING channel, length(key), length(record)';
     this.#insert = prepare(
       'INSERT INTO latest (channel, key, ms, seq, checksum, record) VALUES (?, ?, ?, ?, ?, ?)',
@@ -100,7 +85,7 @@ export class LatestTable {
   count(channel: number): number {
     const known = this.#counts.get(channel);
     if (known !== undefined) return known;
-    const [count = 0] = (this.#count.get(channel) ?? []) as unknown as readonly number[];
+    const count = this.#database.number(this.#count, channel) ?? 0;
     if (this.#counts.size >= MAX_COUNTS) this.#counts.clear();
     this.#counts.set(channel, count);
     return count;

@@ -1,10 +1,6 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 import type { StoredRevocation } from './storage.ts';
-
-export const REVOCATION_SCHEMA = `
-  CREATE TABLE IF NOT EXISTS revocations (key TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS revocations_by_age ON revocations (until);
-`;
+import type { Database } from './database.ts';
 
 interface RevocationTableOptions {
   /** How long a revocation is kept after its time, in ms. */
@@ -20,7 +16,7 @@ export class RevocationTable {
   readonly #page: StatementSync;
   readonly #expire: StatementSync;
 
-  constructor(database: DatabaseSync, options: RevocationTableOptions) {
+  constructor(database: Database, options: RevocationTableOptions) {
     this.#options = options;
     this.#keep = database.prepare(
       `INSERT INTO revocations (key, until) VALUES (?, ?)
@@ -29,7 +25,6 @@ export class RevocationTable {
     this.#page = database.prepare(
       'SELECT key, until FROM revocations WHERE key > ? AND until > ? ORDER BY key LIMIT ?',
     );
-    this.#page.setReturnArrays(true);
     this.#expire = database.prepare(
       'DELETE FROM revocations WHERE key IN (SELECT key FROM revocations WHERE until <= ? LIMIT ?)',
     );

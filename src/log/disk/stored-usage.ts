@@ -1,9 +1,9 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Database } from './database.ts';
 
 /** Parts of the database with a share of the space. The events have what is left. */
-export type UsagePart = 'latest' | 'idle' | 'keys';
+export type UsagePart = 'latest' | 'idle';
 
-const PARTS: readonly UsagePart[] = ['latest', 'idle', 'keys'];
+const PARTS: readonly UsagePart[] = ['latest', 'idle'];
 /** The usable bytes of an overflow page, and the bytes of a page. */
 const OVERFLOW_BYTES = 4_092;
 const PAGE_SIZE = 4_096;
@@ -20,14 +20,12 @@ export function storedBytes(length: number): number {
  * kept in the table `meta`. They change in the same transaction as the rows.
  */
 export class StoredUsage {
-  readonly #read: StatementSync;
-  readonly #write: StatementSync;
-  readonly #bytes: Record<UsagePart, number> = { latest: 0, idle: 0, keys: 0 };
+  readonly #database: Database;
+  readonly #bytes: Record<UsagePart, number> = { latest: 0, idle: 0 };
   #changed = false;
 
-  constructor(database: DatabaseSync) {
-    this.#read = database.prepare('SELECT value FROM meta WHERE name = ?');
-    this.#write = database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)');
+  constructor(database: Database) {
+    this.#database = database;
     this.reload();
   }
 
@@ -48,15 +46,14 @@ export class StoredUsage {
   /** Stores the numbers. To be called at the end of each transaction. */
   save(): void {
     if (!this.#changed) return;
-    for (const part of PARTS) this.#write.run(`bytes-${part}`, this.#bytes[part]);
+    for (const part of PARTS) this.#database.setMeta(`bytes-${part}`, this.#bytes[part]);
     this.#changed = false;
   }
 
   /** Reads the stored numbers. To be called after a transaction was rolled back. */
   reload(): void {
     for (const part of PARTS) {
-      const value = this.#read.get(`bytes-${part}`)?.['value'];
-      this.#bytes[part] = typeof value === 'number' && value > 0 ? value : 0;
+      this.#bytes[part] = Math.max(0, this.#database.meta(`bytes-${part}`) ?? 0);
     }
     this.#changed = false;
   }
