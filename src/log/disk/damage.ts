@@ -1,0 +1,82 @@
+import type { ChannelName } from '../../events/channel-name.ts';
+import { SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './database.ts';
+import type { StorageNotice } from './storage.ts';
+
+/** The most channels, and the most events, that are remembered as reported. */
+const MAX_CHANNELS = 1_000;
+const MAX_EVENTS = 100_000;
+
+/** What was done to a channel failed, because pages of the database are damaged. */
+export class ChannelDamage extends Error {
+  override readonly name = 'ChannelDamage';
+  readonly channel: ChannelName;
+
+  constructor(channel: ChannelName, cause: unknown) {
+    super(`The database is damaged where it keeps the channel ${channel}.`, { cause });
+    this.channel = channel;
+  }
+}
+
+/** Whether the error says that the database has damaged pages. */
+export function isDamage(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+}
+
+/**
+ * Does something to one channel.
+ * @throws ChannelDamage instead of an error that {@link isDamage}
+ */
+export function guardChannel<T>(channel: ChannelName, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw isDamage(error) ? new ChannelDamage(channel, error) : error;
+  }
+}
+
+/**
+ * Counts damaged events, and reports damage: each channel once for each kind, up to a limit. A line for each reader of a damaged event
+ * would fill the log.
+ */
+export class DamageReport {
+  readonly #onNotice: (notice: StorageNotice) => void;
+  readonly #reported = new Set<string>();
+  readonly #events = new Set<string>();
+
+  constructor(onNotice: (notice: StorageNotice) => void) {
+    this.#onNotice = onNotice;
+  }
+
+  /** How many different events were found damaged. */
+  get events(): number {
+    return this.#events.size;
+  }
+
+  /** @param place tells the event apart from others of its channel */
+  event(channel: ChannelName, place: number | string): void {
+    if (this.#events.size < MAX_EVENTS) this.#events.add(`${channel} ${place}`);
+    this.#report('event', channel, 'An event has damaged bytes and is left out. Subscribers get a gap there.');
+  }
+
+  /** An event in the state of a channel is damaged. */
+  key(channel: ChannelName, id: number): void {
+    if (this.#events.size < MAX_EVENTS) this.#events.add(`${channel} key ${id}`);
+    this.#report('key', channel, 'The newest event of a key has damaged bytes and is left out of the state.');
+  }
+
+  channel(channel: ChannelName): void {
+    this.#report(
+      'channel',
+      channel,
+      'The database is damaged where it keeps this channel. The channel begins anew: its events and keys are gone, and subscribers get a gap.',
+    );
+  }
+
+  #report(kind: string, channel: ChannelName, detail: string): void {
+    const text = `${kind} ${channel}`;
+    if (this.#reported.has(text) || this.#reported.size >= MAX_CHANNELS) return;
+    this.#reported.add(text);
+    this.#onNotice({ kind: 'damaged', channel, detail });
+  }
+}
