@@ -33,10 +33,8 @@ export interface ChannelFacts {
   /** The policy of the newest append. */
   size: number;
   ttl: number;
-  /** The era for which `touched` has an entry of the channel; -1 when that is not known. */
-  era: number;
-  /** The number of keys in `latest`; -1 when that is not known. */
-  keys: number;
+  /** When the oldest event was appended, or earlier, in ms of the log's clock. Counts only while the channel has rows. */
+  oldestAt: number;
 }
 
 /** Whether rows of `events` belong to the channel. */

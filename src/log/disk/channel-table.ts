@@ -35,6 +35,8 @@ type ChannelRow = [
   status: ChannelStatus,
   size: number,
   ttl: number,
+  oldestAt: number | null,
+  idleSince: number | null,
   checksum: number,
 ];
 
@@ -61,10 +63,10 @@ export class ChannelTable {
     this.#capacity = Math.max(500, Math.floor(options.cacheBytes / CACHED_BYTES / 2));
     const { database } = options;
     this.#select = database.prepare(
-      'SELECT number, tail_ms, tail_seq, floor, status, size, ttl, checksum FROM channels WHERE name = ?',
+      'SELECT number, tail_ms, tail_seq, floor, status, size, ttl, oldest_at, idle_since, checksum FROM channels WHERE name = ?',
     );
     this.#selectName = database.prepare('SELECT name FROM channels WHERE number = ?');
-    this.#save = database.prepare('INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#save = database.prepare('INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#delete = database.prepare('DELETE FROM channels WHERE number = ?');
     this.#addGarbage = database.prepare('INSERT OR IGNORE INTO garbage VALUES (?)');
     this.#lastNumber = this.#largestNumber();
@@ -104,9 +106,10 @@ export class ChannelTable {
   /** Writes the row of the channel. To be called when anything but the list of its events has changed, or that list became empty. */
   save(facts: ChannelFacts, now: number): void {
     const { number, name, tailMs, tailSeq, floor, status, size, ttl } = facts;
-    const checksum = checksumOf(name, [number, tailMs, tailSeq, floor, status, size, ttl]);
     const idleSince = hasRows(facts) ? null : now;
-    this.#save.run(number, name, tailMs, tailSeq, floor, status, size, ttl, idleSince, checksum);
+    const oldestAt = hasRows(facts) ? facts.oldestAt : null;
+    const values = [tailMs, tailSeq, floor, status, size, ttl, oldestAt, idleSince];
+    this.#save.run(number, name, ...values, checksumOf(name, [number, ...values]));
   }
 
   /** Gives the channel a new number, so that it has no events and no state. The caller calls {@link save}. */
@@ -117,8 +120,6 @@ export class ChannelTable {
     facts.first = 0;
     facts.floor = 0;
     facts.next = 0;
-    facts.era = -1;
-    facts.keys = 0;
   }
 
   /** Forgets a channel without events. Its tail becomes a forgotten tail. */
@@ -168,15 +169,15 @@ export class ChannelTable {
   #load(name: ChannelName): ChannelFacts | undefined {
     const row = this.#select.get(name) as unknown as ChannelRow | undefined;
     if (row === undefined) return undefined;
-    const [number, tailMs, tailSeq, floor, status, size, ttl, checksum] = row;
-    if (checksum !== checksumOf(name, row.slice(0, -1))) return this.#replaceDamaged(name);
+    const [number, tailMs, tailSeq, floor, status, size, ttl, oldestAt, , checksum] = row;
+    if (checksum !== checksumOf(name, row.slice(0, -1) as (number | null)[]))
+      return this.#replaceDamaged(name);
     const { events } = this.#options;
     const last = events.last(number);
     const facts = this.#facts(name, number, { ms: tailMs, seq: tailSeq });
     facts.status = status;
     facts.size = size;
     facts.ttl = ttl;
-    facts.keys = -1;
     facts.floor = floor;
     facts.next = floor;
     if (last !== undefined && last.head.ordinal >= floor) {
@@ -189,7 +190,9 @@ export class ChannelTable {
         setTail(facts, this.#freshTail());
       }
     }
-    facts.first = Math.min(events.first(number, 0)?.ordinal ?? facts.next, facts.next);
+    const first = events.first(number, 0);
+    facts.first = Math.min(first?.ordinal ?? facts.next, facts.next);
+    facts.oldestAt = oldestAt ?? first?.at ?? 0;
     facts.floor = Math.max(floor, facts.first);
     setTail(facts, this.#unproven({ ms: facts.tailMs, seq: facts.tailSeq }));
     return facts;
@@ -237,7 +240,7 @@ export class ChannelTable {
   }
 }
 
-const NEW = { status: OPEN, size: UNSAVED, ttl: 0, era: -1, keys: 0 } as const;
+const NEW = { status: OPEN, size: UNSAVED, ttl: 0, oldestAt: 0 } as const;
 
 export function setTail(facts: ChannelFacts, { ms, seq }: IdParts): void {
   facts.tailMs = ms;
@@ -245,6 +248,6 @@ export function setTail(facts: ChannelFacts, { ms, seq }: IdParts): void {
   facts.tail = eventId({ ms, seq });
 }
 
-function checksumOf(name: ChannelName, numbers: readonly number[]): number {
+function checksumOf(name: ChannelName, numbers: readonly (number | null)[]): number {
   return crc32(`${name} ${numbers.join(' ')}`);
 }

@@ -17,12 +17,12 @@ export const MAX_CHANNEL_NUMBER = 2 ** 27 - 1;
 export const MAX_ORDINAL = 2 ** ORDINAL_BITS - 1;
 
 /**
- * - `meta`: single numbers: the log's clock, the breakpoint, the era
- * - `channels`: what {@link ChannelFacts} says. `tail_ms` and `tail_seq` count only when no row of `events` has an ordinal from
- *   `floor` on; then `floor` is the ordinal of the next event. `idle_since` is null while the channel has events
+ * - `meta`: single numbers: the log's clock, the breakpoint
+ * - `channels`: see {@link ChannelFacts}. `tail_ms` and `tail_seq` count only when no row of `events` has an ordinal from `floor` on;
+ *   then `floor` is the ordinal of the next event. `oldest_at` is the time of the oldest event, or earlier, and null without
+ *   events. `idle_since` is when the channel lost its last event, and null with events
  * - `events`: `place` is the channel's number and the event's ordinal. The ordinals of a channel have no gaps, and ids and times
- *   grow with them
- * - `touched`: the channel got an event in that era
+ *   grow with them. A row of up to 4 KB is in one page, which a table WITHOUT ROWID allows only up to 1 KB
  * - `garbage`: numbers of channels whose rows in `events` and `latest` are to be dropped
  * - `idempotency`: `key` is a digest of the position's name
  * - `forgotten`: for each part of the channel names, the newest id of the forgotten tails
@@ -33,16 +33,15 @@ CREATE TABLE channels (
   number INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   tail_ms INTEGER, tail_seq INTEGER, floor INTEGER, status INTEGER,
-  size INTEGER, ttl INTEGER, idle_since INTEGER, checksum INTEGER
+  size INTEGER, ttl INTEGER, oldest_at INTEGER, idle_since INTEGER, checksum INTEGER
 );
-CREATE INDEX idle_channels ON channels (idle_since) WHERE idle_since IS NOT NULL;
+CREATE INDEX channels_oldest ON channels (ttl, oldest_at) WHERE oldest_at IS NOT NULL;
+CREATE INDEX channels_idle ON channels (idle_since) WHERE idle_since IS NOT NULL;
 CREATE TABLE events (
   place INTEGER PRIMARY KEY,
   ms INTEGER, seq INTEGER, prev_ms INTEGER, prev_seq INTEGER, at INTEGER, checksum INTEGER,
   record BLOB
 );
-CREATE TABLE eras (era INTEGER PRIMARY KEY, began_at INTEGER);
-CREATE TABLE touched (ttl INTEGER, era INTEGER, channel INTEGER, PRIMARY KEY (ttl, era, channel)) WITHOUT ROWID;
 CREATE TABLE garbage (channel INTEGER PRIMARY KEY);
 CREATE TABLE idempotency (
   id INTEGER PRIMARY KEY,
@@ -55,7 +54,7 @@ CREATE TABLE latest (
   record BLOB,
   UNIQUE (channel, key)
 );
-CREATE INDEX latest_in_order ON latest (channel, ms, seq);
+CREATE INDEX latest_by_channel ON latest (channel);
 CREATE TABLE forgotten (part INTEGER PRIMARY KEY, ms INTEGER, seq INTEGER);
 CREATE TABLE revocations (key TEXT PRIMARY KEY, until INTEGER) WITHOUT ROWID;
 `;
