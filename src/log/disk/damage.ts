@@ -1,5 +1,6 @@
 import type { ChannelName } from '../../events/channel-name.ts';
 import { SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './database.ts';
+import type { Database } from './database.ts';
 import type { StorageNotice } from './storage.ts';
 
 /** The most channels, and the most events, that are remembered as reported. */
@@ -36,6 +37,21 @@ export function guardChannel<T>(channel: ChannelName, work: () => T): T {
 }
 
 /**
+ * Lets a channel begin anew after a {@link ChannelDamage}, in a transaction of its own. First tries with the index of the names as it
+ * is, and then with a new index.
+ * @throws an error that {@link isDamage} when the database cannot be repaired
+ */
+export function repairChannel(database: Database, replace: () => void): void {
+  try {
+    database.transaction(replace);
+  } catch (error) {
+    if (!isDamage(error) && !(error instanceof RangeError)) throw error;
+    database.exec('REINDEX channels');
+    database.transaction(replace);
+  }
+}
+
+/**
  * Counts damaged events, and reports damage: each channel once for each kind, up to a limit. A line for each reader of a damaged event
  * would fill the log.
  */
@@ -56,7 +72,11 @@ export class DamageReport {
   /** @param place tells the event apart from others of its channel */
   event(channel: ChannelName, place: number | string): void {
     if (this.#events.size < MAX_EVENTS) this.#events.add(`${channel} ${place}`);
-    this.#report('event', channel, 'An event has damaged bytes and is left out. Subscribers get a gap there.');
+    this.#report(
+      'event',
+      channel,
+      'An event has damaged bytes and is left out. Subscribers get a gap there.',
+    );
   }
 
   /** An event in the state of a channel is damaged. */

@@ -205,7 +205,11 @@ function eventsOf(rows: readonly Row[], bytes: number): readonly StoredEvent[] {
   let prev = ORIGIN;
   return rows.map(([, ms, seq, , , record]) => {
     buffer.set(record, start);
-    const event = { id: `${ms}-${seq}` as EventId, prev, record: buffer.subarray(start, (start += record.length)) };
+    const event = {
+      id: `${ms}-${seq}` as EventId,
+      prev,
+      record: buffer.subarray(start, (start += record.length)),
+    };
     prev = event.id;
     return event;
   });

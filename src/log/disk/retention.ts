@@ -46,7 +46,6 @@ export class Retention {
   readonly #options: RetentionOptions;
   readonly #nextTtl: StatementSync;
   readonly #oldest: StatementSync;
-  readonly #nameOf: StatementSync;
 
   constructor(options: RetentionOptions) {
     this.#options = options;
@@ -57,7 +56,6 @@ export class Retention {
     this.#oldest = database.prepare(
       'SELECT number, oldest_at FROM channels WHERE oldest_at IS NOT NULL AND ttl = ? ORDER BY oldest_at LIMIT ?',
     );
-    this.#nameOf = database.prepare('SELECT name FROM channels WHERE number = ?');
   }
 
   /** Drops one run of events that are older than their channel's ttl. Returns whether there were any. */
@@ -67,7 +65,7 @@ export class Retention {
       const slack = Math.min(MAX_SLACK_MS, Math.max(MIN_SLACK_MS, ttl * SLACK_SHARE));
       const [oldest] = this.#candidates(ttl, 1);
       if (oldest === undefined || oldest.oldestAt + ttl + slack > now) continue;
-      const facts = this.#factsOf(oldest.number);
+      const facts = this.#options.channels.byNumber(oldest.number);
       if (facts !== undefined) this.#dropRun(facts, now - ttl);
       return true;
     }
@@ -89,7 +87,7 @@ export class Retention {
     let bytes = 0;
     for (const { number, oldestAt } of oldest) {
       if (bytes >= enough || oldestAt > first.oldestAt + part) break;
-      const facts = this.#factsOf(number);
+      const facts = this.#options.channels.byNumber(number);
       // At least 1: a channel without rows, or with damaged ones, was put right, and the search goes on.
       bytes += 1;
       if (facts !== undefined) bytes += this.#dropRun(facts, first.oldestAt + part);
@@ -138,13 +136,5 @@ export class Retention {
   #candidates(ttl: number, limit: number): Candidate[] {
     const rows = this.#oldest.all(ttl, limit) as unknown as readonly [number, number][];
     return rows.map(([number, oldestAt]) => ({ number, oldestAt }));
-  }
-
-  /** Returns undefined when the channel's row is damaged. Then replaces the row. */
-  #factsOf(number: number): ChannelFacts | undefined {
-    const { channels } = this.#options;
-    const facts = channels.byNumber(number);
-    if (facts === undefined) channels.discard(number);
-    return facts;
   }
 }

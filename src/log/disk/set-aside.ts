@@ -28,7 +28,11 @@ export function setAside(folder: string, now: number): string {
 }
 
 /** Reads the revocations of a damaged database, as far as they can be read. */
-export function readableRevocations(database: Database, ttl: number, wallClock: () => number): StoredRevocation[] {
+export function readableRevocations(
+  database: Database,
+  ttl: number,
+  wallClock: () => number,
+): StoredRevocation[] {
   const found: StoredRevocation[] = [];
   try {
     const table = new RevocationTable(database, { ttl, wallClock });
