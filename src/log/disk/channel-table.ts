@@ -132,7 +132,7 @@ export class ChannelTable {
 
   /** Gives the channel a new number, so that it has no events and no state. The caller calls {@link save}. */
   renumber(facts: ChannelFacts): void {
-    this.#drop(facts.number);
+    this.discard(facts.number);
     this.#setIdle(facts, false);
     facts.number = this.#freeNumber();
     facts.first = 0;
@@ -144,7 +144,7 @@ export class ChannelTable {
   forget(facts: ChannelFacts): void {
     const { name, number, tailMs, tailSeq } = facts;
     const tail = { ms: tailMs, seq: tailSeq };
-    this.#drop(number);
+    this.discard(number);
     this.#setIdle(facts, false);
     this.#options.forgotten.raise(name, tail);
     if (this.#followed.has(name)) this.#followed.set(name, tail);
@@ -162,7 +162,7 @@ export class ChannelTable {
     if (row !== undefined) {
       const [number] = row;
       if (this.#nameOf(number) !== name) throw new RangeError(`The name ${name} leads to another channel.`);
-      this.#drop(number);
+      this.discard(number);
       if (isIntact(name, row)) {
         facts.status = row[STATUS];
         facts.isIdle = row[IDLE_SINCE] !== null;
@@ -211,8 +211,8 @@ export class ChannelTable {
     return row?.[0] as ChannelName | undefined;
   }
 
-  /** Drops a row. What else belongs to the number becomes garbage. */
-  #drop(number: number): void {
+  /** Drops the row with this number. What else belongs to the number becomes garbage. */
+  discard(number: number): void {
     this.#addGarbage.run(number);
     this.#delete.run(number);
   }

@@ -65,7 +65,7 @@ export class Retention {
       const slack = Math.min(MAX_SLACK_MS, Math.max(MIN_SLACK_MS, ttl * SLACK_SHARE));
       const [oldest] = this.#candidates(ttl, 1);
       if (oldest === undefined || oldest.oldestAt + ttl + slack > now) continue;
-      const facts = this.#options.channels.byNumber(oldest.number);
+      const facts = this.#factsOf(oldest.number);
       if (facts !== undefined) this.#dropRun(facts, now - ttl);
       return true;
     }
@@ -87,7 +87,7 @@ export class Retention {
     let bytes = 0;
     for (const { number, oldestAt } of oldest) {
       if (bytes >= enough || oldestAt > first.oldestAt + part) break;
-      const facts = this.#options.channels.byNumber(number);
+      const facts = this.#factsOf(number);
       // At least 1: a channel without rows, or with damaged ones, was put right, and the search goes on.
       bytes += 1;
       if (facts !== undefined) bytes += this.#dropRun(facts, first.oldestAt + part);
@@ -136,5 +136,13 @@ export class Retention {
   #candidates(ttl: number, limit: number): Candidate[] {
     const rows = this.#oldest.all(ttl, limit) as unknown as readonly [number, number][];
     return rows.map(([number, oldestAt]) => ({ number, oldestAt }));
+  }
+
+  /** Returns undefined when the name in the row leads to another row. Then drops the row. */
+  #factsOf(number: number): ChannelFacts | undefined {
+    const { channels } = this.#options;
+    const facts = channels.byNumber(number);
+    if (facts === undefined) channels.discard(number);
+    return facts;
   }
 }
