@@ -3,6 +3,9 @@ export const FORMAT = 1;
 /** `SLUI`: says that a SQLite file is a log of Sluice. */
 export const APPLICATION_ID = 0x53_4c_55_49;
 
+/** The bytes of a page. */
+export const PAGE_SIZE = 4_096;
+
 /** The file of the log in its folder. SQLite adds `-wal` and `-shm` to the name. */
 export const DATABASE_FILE = 'sluice.db';
 
