@@ -2,6 +2,7 @@ import type { StatementSync } from 'node:sqlite';
 import type { ChannelName } from '../../events/channel-name.ts';
 import { TAIL_TTL_MS } from '../event-log.ts';
 import type { ChannelTable } from './channel-table.ts';
+import { GarbageDamage, isDamage } from './damage.ts';
 import type { Database } from './database.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { EVENT_BYTES } from './retention.ts';
@@ -64,7 +65,9 @@ export class Maintenance {
   constructor(options: MaintenanceOptions) {
     this.#options = options;
     const { database, retention, latest, space } = options;
-    this.#nextGarbage = database.prepare('SELECT channel FROM garbage WHERE channel > ? ORDER BY channel LIMIT 1');
+    this.#nextGarbage = database.prepare(
+      'SELECT channel FROM garbage WHERE channel > ? ORDER BY channel LIMIT 1',
+    );
     this.#removeGarbage = database.prepare('DELETE FROM garbage WHERE channel = ?');
     this.#steps = [
       () => this.#dropGarbage() > 0,
@@ -119,8 +122,7 @@ export class Maintenance {
   slice(): boolean {
     const end = performance.now() + SLICE_MS;
     try {
-      for (const step of this.#steps)
-        while (step()) if (performance.now() > end) return true;
+      for (const step of this.#steps) while (step()) if (performance.now() > end) return true;
       return false;
     } finally {
       this.#options.usage.save();
@@ -160,12 +162,15 @@ export class Maintenance {
     while (channel !== undefined && this.#stuck.has(channel))
       channel = database.number(this.#nextGarbage, channel);
     if (channel === undefined) return 0;
-    // Before the work: when it fails, the transaction is rolled back, and the next one goes on with another number.
-    this.#stuck.add(channel);
-    const dropped = this.#dropRows(events, channel) || latest.dropOf(channel, STEP_ROWS) * EVENT_BYTES;
-    this.#stuck.delete(channel);
-    if (dropped === 0) this.#removeGarbage.run(channel);
-    return dropped + 1;
+    try {
+      const dropped = this.#dropRows(events, channel) || latest.dropOf(channel, STEP_ROWS) * EVENT_BYTES;
+      if (dropped === 0) this.#removeGarbage.run(channel);
+      return dropped + 1;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#stuck.add(channel);
+      throw new GarbageDamage(channel, error);
+    }
   }
 
   #dropRows(events: EventTable, channel: number): number {
@@ -182,7 +187,9 @@ export class Maintenance {
 
   /** Drops idempotency keys that are too old or too many. Returns whether there were any. */
   #dropKeys(): boolean {
-    return this.#options.idempotency.expire(this.#options.clock.now(), STEP_ROWS) > 0 || this.#dropKeysOverShare();
+    return (
+      this.#options.idempotency.expire(this.#options.clock.now(), STEP_ROWS) > 0 || this.#dropKeysOverShare()
+    );
   }
 
   #dropKeysOverShare(): boolean {
@@ -205,7 +212,8 @@ export class Maintenance {
     for (const { name, number } of idle) {
       const facts = channels.byNumber(number);
       if (facts === undefined) channels.discard(number);
-      else if (channels.isFollowed(name as ChannelName) && idleSince < Infinity) channels.save(facts, clock.now());
+      else if (channels.isFollowed(name as ChannelName) && idleSince < Infinity)
+        channels.save(facts, clock.now());
       else channels.forget(facts);
       forgotten++;
     }
