@@ -5,7 +5,7 @@ import { eventId, isAfter, nextId } from '../id-parts.ts';
 import type { IdParts } from '../id-parts.ts';
 import { OPEN, hasRows } from './channel-facts.ts';
 import type { ChannelFacts, ChannelStatus } from './channel-facts.ts';
-import { ChannelDamage } from './damage.ts';
+import { ChannelDamage, isDamage } from './damage.ts';
 import type { Database, Row } from './database.ts';
 import type { EventTable } from './event-table.ts';
 import type { ForgottenTails } from './forgotten-tails.ts';
@@ -101,7 +101,7 @@ export class ChannelTable {
 
   /** Returns the channel with that number; undefined when there is none. */
   byNumber(number: number): ChannelFacts | undefined {
-    const name = this.#nameOf(number);
+    const name = this.nameOf(number);
     const facts = name === undefined ? undefined : this.find(name);
     return facts?.number === number ? facts : undefined;
   }
@@ -161,7 +161,7 @@ export class ChannelTable {
     const facts = this.#facts(name, this.#freeNumber(), this.#freshTail());
     if (row !== undefined) {
       const [number] = row;
-      if (this.#nameOf(number) !== name) throw new RangeError(`The name ${name} leads to another channel.`);
+      if (this.nameOf(number) !== name) throw new RangeError(`The name ${name} leads to another channel.`);
       this.discard(number);
       if (isIntact(name, row)) {
         facts.status = row[STATUS];
@@ -206,7 +206,8 @@ export class ChannelTable {
     for (const [name, tail] of this.#followed) this.#followed.set(name, this.#unproven(tail));
   }
 
-  #nameOf(number: number): ChannelName | undefined {
+  /** Returns undefined when no channel has that number. */
+  nameOf(number: number): ChannelName | undefined {
     const row = this.#selectName.get(number) as unknown as Row | undefined;
     return row?.[0] as ChannelName | undefined;
   }
@@ -292,7 +293,16 @@ export class ChannelTable {
       `SELECT max(place) >> ${ORDINAL_BITS} FROM events`,
       'SELECT max(channel) FROM latest',
     ];
-    return Math.max(0, ...queries.map((sql) => database.number(database.prepare(sql)) ?? 0));
+    const largest = queries.map((sql) => {
+      try {
+        return database.number(database.prepare(sql)) ?? 0;
+      } catch (error) {
+        // One damaged page must not make the whole log unreadable.
+        if (!isDamage(error)) throw error;
+        return 0;
+      }
+    });
+    return Math.max(0, ...largest);
   }
 
   #freeNumber(): number {

@@ -18,6 +18,32 @@ export class ChannelDamage extends Error {
   }
 }
 
+/** Tables that can begin anew alone. */
+export type RenewableTable = 'latest' | 'idempotency';
+
+/** A table is damaged. */
+export class TableDamage extends Error {
+  override readonly name = 'TableDamage';
+  readonly table: RenewableTable;
+
+  constructor(table: RenewableTable, cause: unknown) {
+    super(`The table ${table} of the database is damaged.`, { cause });
+    this.table = table;
+  }
+}
+
+/**
+ * Does something to one table.
+ * @throws TableDamage instead of an error that {@link isDamage}
+ */
+export function guardTable<T>(table: RenewableTable, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw isDamage(error) ? new TableDamage(table, error) : error;
+  }
+}
+
 /** Whether the error says that the database has damaged pages. */
 export function isDamage(error: unknown): boolean {
   const code = sqliteCode(error);
@@ -80,9 +106,23 @@ export class DamageReport {
   }
 
   /** An event in the state of a channel is damaged. */
-  key(channel: ChannelName, id: number): void {
+  key(channel: ChannelName | undefined, id: number): void {
     if (this.#events.size < MAX_EVENTS) this.#events.add(`${channel} key ${id}`);
     this.#report('key', channel, 'The newest event of a key has damaged bytes and is left out of the state.');
+  }
+
+  table(table: RenewableTable): void {
+    const what = table === 'latest' ? 'the newest events of all keys' : 'all idempotency keys';
+    this.#report(`table ${table}`, undefined, `The database is damaged where it keeps ${what}. They are gone.`);
+  }
+
+  /** The whole database is damaged, and has another name now. */
+  database(file: string): void {
+    this.#report(
+      'database',
+      undefined,
+      `The database is damaged. It was renamed to ${file}, and an empty one begins. Every subscriber is told that events may be missing. Check the disk.`,
+    );
   }
 
   channel(channel: ChannelName): void {
@@ -93,10 +133,10 @@ export class DamageReport {
     );
   }
 
-  #report(kind: string, channel: ChannelName, detail: string): void {
-    const text = `${kind} ${channel}`;
+  #report(kind: string, channel: ChannelName | undefined, detail: string): void {
+    const text = `${kind} ${channel ?? ''}`;
     if (this.#reported.has(text) || this.#reported.size >= MAX_CHANNELS) return;
     this.#reported.add(text);
-    this.#onNotice({ kind: 'damaged', channel, detail });
+    this.#onNotice({ kind: 'damaged', ...(channel !== undefined && { channel }), detail });
   }
 }

@@ -23,7 +23,7 @@ interface LatestTableOptions {
   /** Called when keys are dropped because all states together take too much. */
   readonly onEvicted: (keys: number) => void;
   /** Called when the newest event of a key is damaged. */
-  readonly onDamaged: (channel: number) => void;
+  readonly onDamaged: (channel: number, id: number) => void;
 }
 
 interface LatestEvent {
@@ -179,7 +179,7 @@ export class LatestTable {
         rows.push(row);
         bytes += record.length;
       } else {
-        this.#options.onDamaged(channel);
+        this.#options.onDamaged(channel, id);
       }
     }
     return { events: eventsOf(rows, bytes), place: more ? String(from) : undefined };

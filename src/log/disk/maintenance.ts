@@ -45,8 +45,6 @@ interface MaintenanceOptions {
   readonly space: DiskSpace;
   readonly clock: LogClock;
   readonly dataBytes: number;
-  /** Called before an event is dropped to make room. */
-  readonly onEvicting: () => void;
 }
 
 /**
@@ -146,8 +144,7 @@ export class Maintenance {
 
   /** Drops what is oldest: events, then tails, states and idempotency keys, which have shares of their own. Returns bytes. */
   #dropOldest(enough: number): number {
-    const { retention, latest, idempotency, onEvicting } = this.#options;
-    onEvicting();
+    const { retention, latest, idempotency } = this.#options;
     return (
       retention.evict(enough) ||
       this.#forget(Infinity) * EVENT_BYTES ||

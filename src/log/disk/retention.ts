@@ -28,6 +28,8 @@ interface RetentionOptions {
   readonly channels: ChannelTable;
   readonly events: EventTable;
   readonly clock: LogClock;
+  /** Called when readable events were dropped to make room. */
+  readonly onEvicted: (dropped: { readonly events: number }) => void;
 }
 
 interface Candidate {
@@ -41,8 +43,6 @@ interface Candidate {
  * the row. The time in it may be too early after events were dropped for other reasons: it is put right when it is the oldest.
  */
 export class Retention {
-  /** Readable events that were dropped to make room. */
-  eventsEvicted = 0;
   readonly #options: RetentionOptions;
   readonly #nextTtl: StatementSync;
   readonly #oldest: StatementSync;
@@ -97,18 +97,19 @@ export class Retention {
 
   /** Drops the oldest events until `until`, but at most one run. Returns their bytes. */
   #dropRun(facts: ChannelFacts, until: number): number {
-    const { events, channels, clock } = this.#options;
+    const { events, channels, clock, onEvicted } = this.#options;
     const now = clock.now();
     const kept = Math.max(facts.floor, facts.next - facts.size);
     const rows = events.ages(facts.number, facts.first, facts.next, RUN_EVENTS);
     let bytes = 0;
+    let evicted = 0;
     let end = rows.length < RUN_EVENTS ? facts.next : (rows.at(-1)?.[0] ?? 0) + 1;
     for (const [ordinal, at, length] of rows) {
       if (at > until || bytes >= RUN_BYTES) {
         end = ordinal;
         break;
       }
-      if (ordinal >= kept && at > now - facts.ttl) this.eventsEvicted++;
+      if (ordinal >= kept && at > now - facts.ttl) evicted++;
       bytes += storedBytes(length) + EVENT_BYTES;
     }
     events.drop(facts.number, facts.first, end);
@@ -116,6 +117,7 @@ export class Retention {
     facts.floor = Math.max(facts.floor, end);
     facts.oldestAt = this.#oldestAt(facts, now);
     channels.save(facts, now);
+    if (evicted > 0) onEvicted({ events: evicted });
     return bytes;
   }
 
