@@ -84,7 +84,8 @@ export class ChannelAppends {
     if (!fits) return { kind: 'refused', reason: 'log-full' };
     if (found?.status === ENDED) return { kind: 'refused', reason: 'channel-ended' };
     const { ifLast } = request;
-    if (ifLast !== undefined && ifLast !== prev) return { kind: 'refused', reason: 'tail-mismatch', tail: prev };
+    if (ifLast !== undefined && ifLast !== prev)
+      return { kind: 'refused', reason: 'tail-mismatch', tail: prev };
 
     const facts = found ?? channels.create(channel);
     // No channel gets there in less than a week. Its subscribers get a gap.

@@ -113,7 +113,11 @@ export class DamageReport {
 
   table(table: RenewableTable): void {
     const what = table === 'latest' ? 'the newest events of all keys' : 'all idempotency keys';
-    this.#report(`table ${table}`, undefined, `The database is damaged where it keeps ${what}. They are gone.`);
+    this.#report(
+      `table ${table}`,
+      undefined,
+      `The database is damaged where it keeps ${what}. They are gone.`,
+    );
   }
 
   /** The whole database is damaged, and has another name now. */

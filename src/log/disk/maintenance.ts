@@ -64,7 +64,9 @@ export class Maintenance {
   constructor(options: MaintenanceOptions) {
     this.#options = options;
     const { database, retention, latest, space } = options;
-    this.#nextGarbage = database.prepare('SELECT channel FROM garbage WHERE channel > ? ORDER BY channel LIMIT 1');
+    this.#nextGarbage = database.prepare(
+      'SELECT channel FROM garbage WHERE channel > ? ORDER BY channel LIMIT 1',
+    );
     this.#removeGarbage = database.prepare('DELETE FROM garbage WHERE channel = ?');
     this.#steps = [
       () => this.#dropGarbage() > 0,
@@ -119,8 +121,7 @@ export class Maintenance {
   slice(): boolean {
     const end = performance.now() + SLICE_MS;
     try {
-      for (const step of this.#steps)
-        while (step()) if (performance.now() > end) return true;
+      for (const step of this.#steps) while (step()) if (performance.now() > end) return true;
       return false;
     } finally {
       this.#options.usage.save();
@@ -182,7 +183,9 @@ export class Maintenance {
 
   /** Drops idempotency keys that are too old or too many. Returns whether there were any. */
   #dropKeys(): boolean {
-    return this.#options.idempotency.expire(this.#options.clock.now(), STEP_ROWS) > 0 || this.#dropKeysOverShare();
+    return (
+      this.#options.idempotency.expire(this.#options.clock.now(), STEP_ROWS) > 0 || this.#dropKeysOverShare()
+    );
   }
 
   #dropKeysOverShare(): boolean {
@@ -205,7 +208,8 @@ export class Maintenance {
     for (const { name, number } of idle) {
       const facts = channels.byNumber(number);
       if (facts === undefined) channels.discard(number);
-      else if (channels.isFollowed(name as ChannelName) && idleSince < Infinity) channels.save(facts, clock.now());
+      else if (channels.isFollowed(name as ChannelName) && idleSince < Infinity)
+        channels.save(facts, clock.now());
       else channels.forget(facts);
       forgotten++;
     }

@@ -20,7 +20,10 @@ describe('a full disk share', () => {
   });
 
   /** Appends in commits, and notes the size of the files. */
-  function flood(commits: number, requestsOf: (commit: number) => Parameters<StoreFolder['commit']>[0]): void {
+  function flood(
+    commits: number,
+    requestsOf: (commit: number) => Parameters<StoreFolder['commit']>[0],
+  ): void {
     for (let commit = 0; commit < commits; commit++) {
       log.now += 100;
       for (const outcome of log.commit(requestsOf(commit))) expect(outcome.kind).toBe('appended');
@@ -31,7 +34,12 @@ describe('a full disk share', () => {
   test('drops the oldest events of all channels first, counts them, and says so once', () => {
     const channels = ['a', 'b', 'c', 'd'];
     flood(300, (commit) =>
-      channels.map((channel) => log.request(channel, Array.from({ length: 64 }, () => `${commit} ${'x'.repeat(200)}`))),
+      channels.map((channel) =>
+        log.request(
+          channel,
+          Array.from({ length: 64 }, () => `${commit} ${'x'.repeat(200)}`),
+        ),
+      ),
     );
     expect(largest).toBeLessThan(DATA_BYTES);
     const oldest = channels.map((channel) => Number.parseInt(log.data(channel)[0] as string, 10));
@@ -50,7 +58,12 @@ describe('a full disk share', () => {
   });
 
   test('keeps up with events of 1 MB, also after many small ones', () => {
-    flood(100, (commit) => [log.request(`small-${commit % 7}`, Array.from({ length: 256 }, () => 'x'.repeat(300)))]);
+    flood(100, (commit) => [
+      log.request(
+        `small-${commit % 7}`,
+        Array.from({ length: 256 }, () => 'x'.repeat(300)),
+      ),
+    ]);
     flood(60, (commit) => [log.request(`large-${commit % 3}`, [LARGE])]);
     expect(largest).toBeLessThan(DATA_BYTES);
     expect(log.content('large-2').events.length).toBeGreaterThan(1);
@@ -83,7 +96,9 @@ describe('a full disk share', () => {
     expect(log.content('tiny-149-255').events).toHaveLength(1);
     // Nobody knows any longer what the first channels had.
     const { tail } = log.store.state(parseChannelName('tiny-0-0'));
-    expect(log.store.read(parseChannelName('tiny-0-0'), '1-0' as never, 10, { size: 1, ttl: 1 })).toMatchObject({
+    expect(
+      log.store.read(parseChannelName('tiny-0-0'), '1-0' as never, 10, { size: 1, ttl: 1 }),
+    ).toMatchObject({
       complete: false,
       tail,
     });
@@ -98,7 +113,12 @@ describe('a full disk share', () => {
   });
 
   test('gives space back when channels were cleared', () => {
-    flood(20, (commit) => [log.request(`c-${commit % 2}`, Array.from({ length: 4 }, () => 'x'.repeat(100_000)))]);
+    flood(20, (commit) => [
+      log.request(
+        `c-${commit % 2}`,
+        Array.from({ length: 4 }, () => 'x'.repeat(100_000)),
+      ),
+    ]);
     log.work();
     const before = log.bytes;
     for (const channel of ['c-0', 'c-1']) log.clear(channel);

@@ -55,7 +55,9 @@ describe('old things', () => {
   test('a channel with many events expires in slices, and appends go on between them', () => {
     const events = Array.from({ length: 256 }, () => 'x');
     for (let i = 0; i < 40; i++)
-      log.commit(Array.from({ length: 10 }, () => log.request('many', events, { policy: { size: 1e9, ttl: 1_000 } })));
+      log.commit(
+        Array.from({ length: 10 }, () => log.request('many', events, { policy: { size: 1e9, ttl: 1_000 } })),
+      );
     log.now += 3_000;
     let slices = 0;
     let longest = 0;
@@ -82,7 +84,8 @@ describe('old things', () => {
     log.now += 23 * HOUR;
     log.work();
     const name = parseChannelName('a');
-    const latest = (): number => log.store.readLatest(name, undefined, { limit: 10, maxBytes: 1_000 }).events.length;
+    const latest = (): number =>
+      log.store.readLatest(name, undefined, { limit: 10, maxBytes: 1_000 }).events.length;
     expect(latest()).toBe(1);
     log.now += 2 * HOUR;
     log.work();
@@ -102,7 +105,15 @@ describe('old things', () => {
     const positions = [{ name: 'a key', digest: '0123456789abcdef' }];
     const { results } = log.append('a', ['1'], { positions });
     log.commit([{ kind: 'revoke', revocations: [{ key: 'a ', until: log.now }] }]);
-    log.commit([{ kind: 'revoke', revocations: [{ key: 'a ', until: log.now - 5 }, { key: ' s', until: log.now }] }]);
+    log.commit([
+      {
+        kind: 'revoke',
+        revocations: [
+          { key: 'a ', until: log.now - 5 },
+          { key: ' s', until: log.now },
+        ],
+      },
+    ]);
     log.store.close();
     log.open();
     expect(log.append('a', ['1'], { positions }).results).toEqual([{ ...results[0], replayed: true }]);
@@ -119,7 +130,12 @@ describe('old things', () => {
 
   test('a channel has no more events than its policy allows, and some slack', () => {
     const policy = { size: 100, ttl: HOUR };
-    for (let i = 0; i < 40; i++) log.append('a', Array.from({ length: 50 }, (_, j) => `${i * 50 + j}`), { policy });
+    for (let i = 0; i < 40; i++)
+      log.append(
+        'a',
+        Array.from({ length: 50 }, (_, j) => `${i * 50 + j}`),
+        { policy },
+      );
     expect(log.data('a', policy)).toEqual(Array.from({ length: 100 }, (_, i) => `${1_900 + i}`));
     expect(log.content('a', KEEP).events.length).toBeLessThan(300);
   });

@@ -107,20 +107,29 @@ describe('a log on disk that is closed and opened again', () => {
     expect(files.append('a', ['next']).prev).toBe(tail);
   });
 
-  test('a followed channel keeps its tail, although the tail of another name is forgotten', () => {
-    // Both names are in one part of the names.
-    const [one, two] = ['p1', 'p2'].map(() => parseChannelName('unknown')) as [typeof a, typeof a];
-    files.store.follow(one, true);
-    const { tail } = files.store.state(two);
-    files.append('unknown', ['x'], { policy: { size: 10, ttl: 1_000 } });
-    expect(tail).toBe(ORIGIN);
-    files.now += TAIL_TTL_MS + 20_000;
+  test('a followed channel keeps its tail, although the tail of another name in its part is forgotten', () => {
+    const [followed, other] = [parseChannelName('c59'), parseChannelName('c500')];
+    files.store.follow(followed, true);
+    const { tail } = files.append('c500', ['x'], { policy: { size: 10, ttl: 1_000 } });
+    files.now += 10_000;
     files.work();
+    files.now += TAIL_TTL_MS + 10_000;
     files.work();
-    // It is not forgotten while it is followed.
-    expect(files.store.state(one).status).toBe('open');
-    files.store.follow(one, false);
+    expect(files.store.state(other)).toEqual({ tail, status: 'empty' });
+    expect(files.store.state(followed)).toEqual({ tail: ORIGIN, status: 'empty' });
+    expect(files.append('c59', ['x']).prev).toBe(ORIGIN);
+  });
+
+  test('the tail of a followed channel is not forgotten', () => {
+    const { tail } = files.append('a', ['x'], { policy: { size: 10, ttl: 1_000 } });
+    files.store.follow(a, true);
+    files.now += 10_000;
     files.work();
-    expect(files.store.state(one).status).toBe('empty');
+    files.now += TAIL_TTL_MS + 10_000;
+    files.work();
+    expect(files.store.state(a)).toEqual({ tail, status: 'open' });
+    files.store.follow(a, false);
+    files.work();
+    expect(files.store.state(a)).toEqual({ tail, status: 'empty' });
   });
 });
