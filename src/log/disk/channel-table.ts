@@ -185,6 +185,10 @@ export class ChannelTable {
     else if (!this.#followed.has(name)) this.#followed.set(name, this.unknownTail(name));
   }
 
+  get followed(): Iterable<ChannelName> {
+    return this.#followed.keys();
+  }
+
   isFollowed(name: ChannelName): boolean {
     return this.#followed.has(name);
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DATABASE_FILE } from './schema.ts';
 
-const WITNESS_FILE = 'sluice.witness';
+export const WITNESS_FILE = 'sluice.witness';
 /** The salts of the write-ahead log (8 bytes), its frames, the channel and the ordinal of an event, its time, and a checksum. */
 const WITNESS_BYTES = 36;
 /** https://sqlite.org/fileformat2.html#walformat */
