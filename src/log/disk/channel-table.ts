@@ -3,14 +3,14 @@ import type { StatementSync } from 'node:sqlite';
 import type { ChannelName } from '../../events/channel-name.ts';
 import { eventId, isAfter, nextId } from '../id-parts.ts';
 import type { IdParts } from '../id-parts.ts';
-import { OPEN, hasRows } from './channel-facts.ts';
+import { OPEN, hasRows, setTail } from './channel-facts.ts';
 import type { ChannelFacts, ChannelStatus } from './channel-facts.ts';
-import { ChannelDamage, isDamage } from './damage.ts';
+import { ChannelNumbers } from './channel-numbers.ts';
+import { ChannelDamage } from './damage.ts';
 import type { Database, Row } from './database.ts';
 import type { EventTable } from './event-table.ts';
 import type { ForgottenTails } from './forgotten-tails.ts';
 import type { LogClock } from './log-clock.ts';
-import { MAX_CHANNEL_NUMBER, ORDINAL_BITS } from './schema.ts';
 import type { StoredUsage } from './stored-usage.ts';
 
 /** The memory of a channel in the cache, about, in bytes. */
@@ -66,7 +66,7 @@ export class ChannelTable {
   #old = new Map<ChannelName, ChannelFacts>();
   /** The tail of each followed channel for as long as the channel is unknown. */
   readonly #followed = new Map<ChannelName, IdParts>();
-  #lastNumber: number;
+  readonly #numbers: ChannelNumbers;
   #breakpointMs: number;
 
   constructor(options: ChannelTableOptions) {
@@ -83,7 +83,7 @@ export class ChannelTable {
       'SELECT name, number FROM channels WHERE idle_since <= ? ORDER BY idle_since LIMIT ?',
     );
     this.#addGarbage = database.prepare('INSERT OR IGNORE INTO garbage VALUES (?)');
-    this.#lastNumber = this.#largestNumber();
+    this.#numbers = new ChannelNumbers(database);
     this.#breakpointMs = database.meta('breakpoint') ?? 0;
   }
 
@@ -115,7 +115,7 @@ export class ChannelTable {
   /** Adds an unknown channel. The caller sets its policy and calls {@link save}. */
   create(name: ChannelName): ChannelFacts {
     const tail = this.unknownTail(name);
-    const facts = this.#facts(name, this.#freeNumber(), tail);
+    const facts = this.#facts(name, this.#numbers.next(), tail);
     this.#keep(facts);
     return facts;
   }
@@ -134,7 +134,7 @@ export class ChannelTable {
   renumber(facts: ChannelFacts): void {
     this.discard(facts.number);
     this.#setIdle(facts, false);
-    facts.number = this.#freeNumber();
+    facts.number = this.#numbers.next();
     facts.first = 0;
     facts.floor = 0;
     facts.next = 0;
@@ -158,7 +158,7 @@ export class ChannelTable {
    */
   replace(name: ChannelName, now: number): void {
     const row = this.#select.get(name) as unknown as ChannelRow | undefined;
-    const facts = this.#facts(name, this.#freeNumber(), this.#freshTail());
+    const facts = this.#facts(name, this.#numbers.next(), this.#freshTail());
     if (row !== undefined) {
       const [number] = row;
       if (this.nameOf(number) !== name) throw new RangeError(`The name ${name} leads to another channel.`);
@@ -199,7 +199,7 @@ export class ChannelTable {
     this.#old.clear();
     this.#options.forgotten.reload();
     this.#options.usage.reload();
-    this.#lastNumber = this.#largestNumber();
+    this.#numbers.reload();
     this.#breakpointMs = this.#options.database.meta('breakpoint') ?? 0;
   }
 
@@ -288,31 +288,6 @@ export class ChannelTable {
     const breakpoint = { ms: this.#breakpointMs, seq: 0 };
     return isAfter(breakpoint, tail) ? breakpoint : tail;
   }
-
-  #largestNumber(): number {
-    const { database } = this.#options;
-    const queries = [
-      'SELECT max(number) FROM channels',
-      'SELECT max(channel) FROM garbage',
-      `SELECT max(place) >> ${ORDINAL_BITS} FROM events`,
-      'SELECT max(channel) FROM latest',
-    ];
-    const largest = queries.map((sql) => {
-      try {
-        return database.number(database.prepare(sql)) ?? 0;
-      } catch (error) {
-        // One damaged page must not make the whole log unreadable.
-        if (!isDamage(error)) throw error;
-        return 0;
-      }
-    });
-    return Math.max(0, ...largest);
-  }
-
-  #freeNumber(): number {
-    if (this.#lastNumber < MAX_CHANNEL_NUMBER) return ++this.#lastNumber;
-    throw new Error('All numbers of channels are used.');
-  }
 }
 
 /** Whether the row is as it was written. */
@@ -321,12 +296,6 @@ function isIntact(name: ChannelName, row: ChannelRow): boolean {
 }
 
 const NEW = { status: OPEN, size: UNSAVED, ttl: 0, oldestAt: 0, isIdle: false } as const;
-
-export function setTail(facts: ChannelFacts, { ms, seq }: IdParts): void {
-  facts.tailMs = ms;
-  facts.tailSeq = seq;
-  facts.tail = eventId({ ms, seq });
-}
 
 function checksumOf(name: ChannelName, numbers: readonly (number | null)[]): number {
   return crc32(`${name} ${numbers.join(' ')}`);
