@@ -104,7 +104,7 @@ function prepareFile(sqlite: DatabaseSync, path: string, cacheBytes: number): vo
     const application = pragma('application_id');
     const isNew = application === 0 && pragma('user_version') === 0 && pragma('schema_version') === 0;
     if (!isNew && application !== APPLICATION_ID) throw foreignFile(path);
-    // In a database with tables, the second pragma would write a page at each start.
+    // In a database that has tables this would write a page, and hide from the witness that frames are missing.
     if (isNew) sqlite.exec('PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL');
   } catch (error) {
     if (sqliteCode(error) === SQLITE_NOTADB) throw foreignFile(path);
