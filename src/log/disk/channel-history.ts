@@ -111,7 +111,10 @@ export class ChannelHistory {
     const rows: EventRow[] = [];
     let bytes = 0;
     let last: EventRow | undefined;
+    let expected = from;
     for (const row of this.#events.rows(facts.number, from, facts.next)) {
+      if (row[ORDINAL] !== expected) this.#onDamage(facts, expected);
+      expected = row[ORDINAL] + 1;
       if (!isIntact(facts.number, row)) {
         this.#onDamage(facts, row[ORDINAL]);
         continue;

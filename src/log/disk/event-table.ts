@@ -40,6 +40,7 @@ const RANGE = `place >= ${place('?1', '?2')} AND place < ${place('?1', '?3')}`;
 
 /** The events of all channels. A channel is named by its number, an event by its ordinal in the channel. */
 export class EventTable {
+  readonly #database: Database;
   readonly #insert: StatementSync;
   readonly #first: StatementSync;
   readonly #last: StatementSync;
@@ -49,6 +50,7 @@ export class EventTable {
   readonly #drop: StatementSync;
 
   constructor(database: Database) {
+    this.#database = database;
     this.#insert = database.prepare(
       `INSERT INTO events VALUES (${place('?1', '?2')}, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
     );
@@ -97,7 +99,7 @@ export class EventTable {
 
   /** Iterates over the events of `from` to `end` (exclusive), oldest first. {@link isIntact} checks each. */
   rows(channel: number, from: number, end: number): Iterable<EventRow> {
-    return this.#rows.iterate(channel, from, end) as unknown as Iterable<EventRow>;
+    return this.#database.rows<EventRow>(this.#rows, channel, from, end);
   }
 
   /** Returns the sizes of the records of at most `limit` events, oldest first. Reads no large records. */
