@@ -14,6 +14,13 @@ const MAX_MEASURED = 300;
 /** Bytes of a row besides its record. */
 const ROW_BYTES = 40;
 
+interface FoundRows {
+  readonly rows: readonly EventRow[];
+  /** The size of all records together. */
+  readonly bytes: number;
+}
+const NONE: FoundRows = { rows: [], bytes: 0 };
+
 interface ChannelHistoryOptions {
   readonly events: EventTable;
   /** Returns the ms of the log's clock. */
@@ -42,8 +49,14 @@ export class ChannelHistory {
     const { tail, next } = facts;
     const ended = facts.status === ENDED;
     if (after === tail) return { events: [], tail, ended, complete: true, room: policy.size };
-    const from = this.#seek(facts, after, this.#start(facts, policy));
-    const events = from < next ? this.#copy(facts, from, limit) : [];
+    let from = this.#seek(facts, after, this.#start(facts, policy));
+    let found = from < next ? this.#rows(facts, from, limit) : NONE;
+    // A damaged row can lead the search to a place that is too early. Searches again behind that place.
+    for (let [row] = found.rows; row !== undefined && !isBehind(row, after); [row] = found.rows) {
+      from = this.#seek(facts, after, row[ORDINAL] + 1);
+      found = from < next ? this.#rows(facts, from, limit) : NONE;
+    }
+    const events = eventsOf(found);
     const complete = events[0]?.prev === after;
     return { events, tail, ended, complete, room: Math.max(0, policy.size - (next - from)) };
   }
@@ -106,8 +119,8 @@ export class ChannelHistory {
     return low;
   }
 
-  /** Copies events that follow each other into one buffer, from the first intact one on. */
-  #copy(facts: ChannelFacts, from: number, limit: number): StoredEvent[] {
+  /** Returns rows that follow each other, from the first intact one on. */
+  #rows(facts: ChannelFacts, from: number, limit: number): FoundRows {
     const rows: EventRow[] = [];
     let bytes = 0;
     let last: EventRow | undefined;
@@ -123,11 +136,17 @@ export class ChannelHistory {
       last = row;
       if (rows.length >= limit) break;
     }
-    return eventsOf(rows, bytes);
+    return { rows, bytes };
   }
 }
 
-function eventsOf(rows: readonly EventRow[], bytes: number): StoredEvent[] {
+function isBehind(row: EventRow, after: EventId): boolean {
+  return isAfter({ ms: row[MS], seq: row[SEQ] }, idParts(after));
+}
+
+/** Copies the records into one buffer. */
+function eventsOf({ rows, bytes }: FoundRows): StoredEvent[] {
+  if (rows.length === 0) return [];
   const buffer = Buffer.allocUnsafeSlow(bytes);
   const events: StoredEvent[] = [];
   let start = 0;
