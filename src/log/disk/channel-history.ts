@@ -11,6 +11,8 @@ import type { EventHead, EventRow, EventTable } from './event-table.ts';
 
 /** How many events of a channel are measured. Their average stands for the others. */
 const MAX_MEASURED = 300;
+/** How many ends of pages are remembered. */
+const MAX_ENDS = 1_000;
 /** Bytes of a row besides its record. */
 const ROW_BYTES = 40;
 
@@ -36,6 +38,8 @@ interface ChannelHistoryOptions {
 export class ChannelHistory {
   readonly #events: EventTable;
   readonly #now: () => number;
+  /** Where pages ended, by the id of the last event. */
+  readonly #ends = new Map<EventId, { readonly number: number; readonly next: number }>();
   readonly #onDamage: (facts: ChannelFacts, ordinal: number) => void;
 
   constructor({ events, now, onDamage }: ChannelHistoryOptions) {
@@ -49,14 +53,17 @@ export class ChannelHistory {
     const { tail, next } = facts;
     const ended = facts.status === ENDED;
     if (after === tail) return { events: [], tail, ended, complete: true, room: policy.size };
-    let from = this.#seek(facts, after, this.#start(facts, policy));
+    const start = this.#start(facts, policy);
+    const known = this.#ends.get(after);
+    let from = known?.number === facts.number ? Math.max(known.next, start) : this.#seek(facts, after, start);
     let found = from < next ? this.#rows(facts, from, limit) : NONE;
     // A damaged row can lead the search to a place that is too early. Searches again behind that place.
-    for (let [row] = found.rows; row !== undefined && !isBehind(row, after); [row] = found.rows) {
+    for (let [row] = found.rows; row !== undefined && !isRowAfter(row, after); [row] = found.rows) {
       from = this.#seek(facts, after, row[ORDINAL] + 1);
       found = from < next ? this.#rows(facts, from, limit) : NONE;
     }
     const events = eventsOf(found);
+    this.#rememberEnd(facts.number, found.rows[events.length - 1]);
     const complete = events[0]?.prev === after;
     return { events, tail, ended, complete, room: Math.max(0, policy.size - (next - from)) };
   }
@@ -86,6 +93,13 @@ export class ChannelHistory {
     const sizes = this.#events.lengths(facts.number, start, facts.next, MAX_MEASURED);
     const bytes = sizes.reduce((sum, size) => sum + size + ROW_BYTES, 0);
     return { first: eventId(head), length, bytes: Math.round((bytes / Math.max(1, sizes.length)) * length) };
+  }
+
+  /** The next page of the same reader needs no search then. */
+  #rememberEnd(number: number, row: EventRow | undefined): void {
+    if (row === undefined) return;
+    if (this.#ends.size >= MAX_ENDS) this.#ends.clear();
+    this.#ends.set(eventId({ ms: row[MS], seq: row[SEQ] }), { number, next: row[ORDINAL] + 1 });
   }
 
   /** Returns the ordinal of the first event that the policy keeps. */
@@ -140,7 +154,7 @@ export class ChannelHistory {
   }
 }
 
-function isBehind(row: EventRow, after: EventId): boolean {
+function isRowAfter(row: EventRow, after: EventId): boolean {
   return isAfter({ ms: row[MS], seq: row[SEQ] }, idParts(after));
 }
 

@@ -290,7 +290,7 @@ export class ChannelTable {
 
 /** Whether the row is as it was written. */
 function isIntact(name: ChannelName, row: ChannelRow): boolean {
-  return row[CHECKSUM] === checksumOf(name, row.slice(0, CHECKSUM) as (number | null)[]);
+  return row[CHECKSUM] === checksumOf(name, row.slice(0, CHECKSUM));
 }
 
 const NEW = { status: OPEN, size: UNSAVED, ttl: 0, oldestAt: 0, isIdle: false } as const;
