@@ -7,6 +7,7 @@ import type { LatestCursor, LatestLimits } from '../event-log.ts';
 import { storedBytes } from './stored-usage.ts';
 import type { StoredUsage } from './stored-usage.ts';
 import type { Database } from './database.ts';
+import { integers } from './schema.ts';
 
 /** The bytes of a row besides its key and record, with its entries in both indexes. The key is in the row and in one index. */
 const ROW_BYTES = 72;
@@ -80,7 +81,7 @@ export class LatestTable {
         WHERE channel = ? ORDER BY id LIMIT ${MAX_MEASURED}`,
     );
     this.#rows = prepare(
-      `SELECT id, ms, seq, checksum, key, record FROM latest
+      `SELECT id, ${integers('ms', 'seq', 'checksum')}, key, record FROM latest
         WHERE channel = ? AND id > ? ORDER BY id LIMIT ?`,
     );
   }
