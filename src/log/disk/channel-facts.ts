@@ -35,6 +35,8 @@ export interface ChannelFacts {
   ttl: number;
   /** When the oldest event was appended, or earlier, in ms of the log's clock. Counts only while the channel has rows. */
   oldestAt: number;
+  /** Whether the stored row says that the channel has no events. */
+  isIdle: boolean;
 }
 
 /** Whether rows of `events` belong to the channel. */

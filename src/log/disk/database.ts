@@ -132,5 +132,6 @@ function prepareFile(sqlite: DatabaseSync, path: string, cacheBytes: number): vo
 function foreignFile(path: string): LogStartError {
   return new LogStartError(
     `${path} is not a log of Sluice. Move the file away, or set SLUICE_DATA_DIR to another folder.`,
+    true,
   );
 }
