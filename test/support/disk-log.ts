@@ -24,7 +24,11 @@ export type DiskLogOptions = Partial<Omit<DiskEventLogOptions, 'thread'>> & {
 };
 
 /** Opens a log on disk, in a new folder unless `storage` names one. */
-export function openDiskLog({ storage, pace = 'always', ...options }: DiskLogOptions = {}): Promise<DiskEventLog> {
+export function openDiskLog({
+  storage,
+  pace = 'always',
+  ...options
+}: DiskLogOptions = {}): Promise<DiskEventLog> {
   const { folder = logFolder(), ...others } = storage ?? {};
   return DiskEventLog.open({
     onNotice: () => undefined,
