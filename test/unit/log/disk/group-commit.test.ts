@@ -38,6 +38,8 @@ class Recorder implements Replies {
   readonly states = new Map<number, EventId>();
   readonly healths: (string | undefined)[] = [];
   readonly commits: number[] = [];
+  /** Also the failed expectations of {@link answer}. */
+  readonly refusals: unknown[] = [];
   /** The last id that was told of each channel. */
   readonly told = new Map<ChannelName, EventId>();
   readonly channels = new Map<number, ChannelName>();
@@ -71,7 +73,9 @@ class Recorder implements Replies {
     if (this.#isStrict && told !== undefined) expect(tail).toBe(told);
     this.told.set(channel, tail);
   }
-  refused(): void {}
+  refused(_ticket: number, error: unknown): void {
+    this.refusals.push(error);
+  }
   health(failure: DiskFailure | undefined): void {
     this.healths.push(failure?.detail);
   }
@@ -137,6 +141,7 @@ afterEach(async () => {
     await nextTurn();
   }
   await closed;
+  expect(replies.refusals).toEqual([]);
 });
 
 describe('a write', () => {
