@@ -1,6 +1,8 @@
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
 import type { ChannelState } from '../event-log.ts';
+import { eventId } from '../id-parts.ts';
+import type { IdParts } from '../id-parts.ts';
 
 /** What the tail is: an event after which more may come, the end of the channel, or the event `sluice:cleared`. */
 export const OPEN = 0;
@@ -46,4 +48,10 @@ export function hasRows({ first, next }: ChannelFacts): boolean {
 
 export function channelState({ tail, status }: ChannelFacts): ChannelState {
   return { tail, status: status === ENDED ? 'ended' : status === CLEARED ? 'empty' : 'open' };
+}
+
+export function setTail(facts: ChannelFacts, { ms, seq }: IdParts): void {
+  facts.tailMs = ms;
+  facts.tailSeq = seq;
+  facts.tail = eventId({ ms, seq });
 }

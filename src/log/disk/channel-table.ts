@@ -3,10 +3,10 @@ import type { StatementSync } from 'node:sqlite';
 import type { ChannelName } from '../../events/channel-name.ts';
 import { eventId, isAfter, nextId } from '../id-parts.ts';
 import type { IdParts } from '../id-parts.ts';
-import { OPEN, hasRows } from './channel-facts.ts';
+import { OPEN, hasRows, setTail } from './channel-facts.ts';
 import type { ChannelFacts, ChannelStatus } from './channel-facts.ts';
 import { ChannelNumbers } from './channel-numbers.ts';
-import { ChannelDamage, isDamage } from './damage.ts';
+import { ChannelDamage } from './damage.ts';
 import type { Database, Row } from './database.ts';
 import type { EventTable } from './event-table.ts';
 import type { ForgottenTails } from './forgotten-tails.ts';
@@ -185,6 +185,10 @@ export class ChannelTable {
     else if (!this.#followed.has(name)) this.#followed.set(name, this.unknownTail(name));
   }
 
+  get followed(): Iterable<ChannelName> {
+    return this.#followed.keys();
+  }
+
   isFollowed(name: ChannelName): boolean {
     return this.#followed.has(name);
   }
@@ -292,12 +296,6 @@ function isIntact(name: ChannelName, row: ChannelRow): boolean {
 }
 
 const NEW = { status: OPEN, size: UNSAVED, ttl: 0, oldestAt: 0, isIdle: false } as const;
-
-export function setTail(facts: ChannelFacts, { ms, seq }: IdParts): void {
-  facts.tailMs = ms;
-  facts.tailSeq = seq;
-  facts.tail = eventId({ ms, seq });
-}
 
 function checksumOf(name: ChannelName, numbers: readonly (number | null)[]): number {
   return crc32(`${name} ${numbers.join(' ')}`);

@@ -1,6 +1,5 @@
 import type { ChannelName } from '../../events/channel-name.ts';
 import { SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './database.ts';
-import type { Database } from './database.ts';
 import type { StorageNotice } from './storage.ts';
 
 /** The most channels, and the most events, that are remembered as reported. */
@@ -14,6 +13,17 @@ export class ChannelDamage extends Error {
 
   constructor(channel: ChannelName, cause: unknown) {
     super(`The database is damaged where it keeps the channel ${channel}.`, { cause });
+    this.channel = channel;
+  }
+}
+
+/** Rows of a channel that is gone cannot be dropped. */
+export class GarbageDamage extends Error {
+  override readonly name = 'GarbageDamage';
+  readonly channel: number;
+
+  constructor(channel: number, cause: unknown) {
+    super(`The database is damaged where it keeps what is left of channel number ${channel}.`, { cause });
     this.channel = channel;
   }
 }
@@ -59,21 +69,6 @@ export function guardChannel<T>(channel: ChannelName, work: () => T): T {
     return work();
   } catch (error) {
     throw isDamage(error) ? new ChannelDamage(channel, error) : error;
-  }
-}
-
-/**
- * Lets a channel begin anew after a {@link ChannelDamage}, in a transaction of its own. First tries with the index of the names as it
- * is, and then with a new index.
- * @throws an error that {@link isDamage} when the database cannot be repaired
- */
-export function repairChannel(database: Database, replace: () => void): void {
-  try {
-    database.transaction(replace);
-  } catch (error) {
-    if (!isDamage(error) && !(error instanceof RangeError)) throw error;
-    database.exec('REINDEX channels');
-    database.transaction(replace);
   }
 }
 

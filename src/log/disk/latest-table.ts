@@ -65,18 +65,18 @@ export class LatestTable {
     this.#remove = prepare(`DELETE FROM latest WHERE channel = ? AND key = ? ${dropped}`);
     this.#removeOldest = prepare(
       `DELETE FROM latest WHERE id IN
-        (SELECT id FROM latest INDEXED BY latest_by_channel WHERE channel = ? ORDER BY id LIMIT ?) ${dropped}`,
+        (SELECT id FROM latest WHERE channel = ? ORDER BY id LIMIT ?) ${dropped}`,
     );
     this.#removeAny = prepare(
       `DELETE FROM latest WHERE id IN (SELECT id FROM latest ORDER BY id LIMIT ?) ${dropped}`,
     );
-    this.#count = prepare('SELECT count(*) FROM latest INDEXED BY latest_by_channel WHERE channel = ?');
+    this.#count = prepare('SELECT count(*) FROM latest WHERE channel = ?');
     this.#sizes = prepare(
-      `SELECT length(key), length(record) FROM latest INDEXED BY latest_by_channel
+      `SELECT length(key), length(record) FROM latest
         WHERE channel = ? ORDER BY id LIMIT ${MAX_MEASURED}`,
     );
     this.#rows = prepare(
-      `SELECT id, ms, seq, checksum, key, record FROM latest INDEXED BY latest_by_channel
+      `SELECT id, ms, seq, checksum, key, record FROM latest
         WHERE channel = ? AND id > ? ORDER BY id LIMIT ?`,
     );
   }

@@ -4,8 +4,8 @@ export class LogStartError extends Error {
   /** Whether the file is not a log of Sluice, or a damaged one. */
   readonly isForeign: boolean;
 
-  constructor(message: string, isForeign = false) {
-    super(message);
-    this.isForeign = isForeign;
+  constructor(message: string, options: ErrorOptions & { readonly isForeign?: boolean } = {}) {
+    super(message, options);
+    this.isForeign = options.isForeign ?? false;
   }
 }

@@ -2,6 +2,7 @@ import type { StatementSync } from 'node:sqlite';
 import type { ChannelName } from '../../events/channel-name.ts';
 import { TAIL_TTL_MS } from '../event-log.ts';
 import type { ChannelTable } from './channel-table.ts';
+import { GarbageDamage, isDamage } from './damage.ts';
 import type { Database } from './database.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { EVENT_BYTES } from './retention.ts';
@@ -161,12 +162,15 @@ export class Maintenance {
     while (channel !== undefined && this.#stuck.has(channel))
       channel = database.number(this.#nextGarbage, channel);
     if (channel === undefined) return 0;
-    // Before the work: when it fails, the transaction is rolled back, and the next one goes on with another number.
-    this.#stuck.add(channel);
-    const dropped = this.#dropRows(events, channel) || latest.dropOf(channel, STEP_ROWS) * EVENT_BYTES;
-    this.#stuck.delete(channel);
-    if (dropped === 0) this.#removeGarbage.run(channel);
-    return dropped + 1;
+    try {
+      const dropped = this.#dropRows(events, channel) || latest.dropOf(channel, STEP_ROWS) * EVENT_BYTES;
+      if (dropped === 0) this.#removeGarbage.run(channel);
+      return dropped + 1;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#stuck.add(channel);
+      throw new GarbageDamage(channel, error);
+    }
   }
 
   #dropRows(events: EventTable, channel: number): number {

@@ -1,6 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import type { ChannelFacts } from './channel-facts.ts';
 import type { ChannelTable } from './channel-table.ts';
+import { guardChannel } from './damage.ts';
 import type { Database } from './database.ts';
 import type { EventTable } from './event-table.ts';
 import type { LogClock } from './log-clock.ts';
@@ -66,7 +67,7 @@ export class Retention {
       const [oldest] = this.#candidates(ttl, 1);
       if (oldest === undefined || oldest.oldestAt + ttl + slack > now) continue;
       const facts = this.#factsOf(oldest.number);
-      if (facts !== undefined) this.#dropRun(facts, now - ttl);
+      if (facts !== undefined) guardChannel(facts.name, () => this.#dropRun(facts, now - ttl));
       return true;
     }
     return false;
@@ -90,7 +91,8 @@ export class Retention {
       const facts = this.#factsOf(number);
       // At least 1: a channel without rows, or with damaged ones, was put right, and the search goes on.
       bytes += 1;
-      if (facts !== undefined) bytes += this.#dropRun(facts, first.oldestAt + part);
+      const until = first.oldestAt + part;
+      if (facts !== undefined) bytes += guardChannel(facts.name, () => this.#dropRun(facts, until));
     }
     return bytes;
   }

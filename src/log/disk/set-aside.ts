@@ -1,7 +1,6 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Database } from './database.ts';
-import { RevocationTable } from './revocation-table.ts';
+import type { RevocationTable } from './revocation-table.ts';
 import { DATABASE_FILE } from './schema.ts';
 import type { StoredRevocation } from './storage.ts';
 
@@ -28,14 +27,9 @@ export function setAside(folder: string, now: number): string {
 }
 
 /** Reads the revocations of a damaged database, as far as they can be read. */
-export function readableRevocations(
-  database: Database,
-  ttl: number,
-  wallClock: () => number,
-): StoredRevocation[] {
+export function readableRevocations(table: RevocationTable): StoredRevocation[] {
   const found: StoredRevocation[] = [];
   try {
-    const table = new RevocationTable(database, { ttl, wallClock });
     let page: readonly StoredRevocation[];
     do found.push(...(page = table.page(found.at(-1)?.key ?? '', PAGE)));
     while (page.length === PAGE);

@@ -23,10 +23,10 @@ const CACHE_SHARE = 1 / 8;
 /** The share of the disk for the states of channels. */
 const LATEST_SHARE = 1 / 4;
 
-interface StoreTablesOptions extends StorageOptions {
+export interface StoreTablesOptions extends StorageOptions {
   readonly report: DamageReport;
   /** Called when readable events are dropped to make room. */
-  readonly onEvicted: (dropped: { readonly events: number } | { readonly keys: number }) => void;
+  readonly onEvicted: (dropped: { readonly events?: number; readonly keys?: number }) => void;
 }
 
 /** The database and its tables. */

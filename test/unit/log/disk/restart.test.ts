@@ -129,6 +129,7 @@ describe('a log on disk that is closed and opened again', () => {
     files.work();
     expect(files.store.state(a)).toEqual({ tail, status: 'open' });
     files.store.follow(a, false);
+    files.now += TAIL_TTL_MS + 10_000;
     files.work();
     expect(files.store.state(a)).toEqual({ tail, status: 'empty' });
   });
