@@ -69,6 +69,8 @@ export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachin
     secretFaults((name) => raws.get(name)),
   ];
   problems.push(...faults.flatMap((fault) => fault.problems));
+  if (raws.has('REDIS_URL') && raws.has('SLUICE_DATA_DIR'))
+    problems.push('REDIS_URL and SLUICE_DATA_DIR are set. Keep only one: it keeps the events.');
   const tokenKeys = TOKEN_KEYS.filter((name) => values[name] !== undefined);
   if (tokenKeys.length > 1)
     problems.push(`${tokenKeys.join(' and ')} are set. Keep only one: it verifies all tokens.`);
@@ -89,6 +91,12 @@ export function loadConfig(env: NodeJS.ProcessEnv, machine: Machine = thisMachin
 /** Whether the broker accepts tokens. With tokens, a publisher needs no publish key. */
 export function takesTokens({ jwtSecrets, jwtPublicKey, jwksUrl }: Config): boolean {
   return jwtSecrets.length > 0 || jwtPublicKey !== undefined || jwksUrl !== undefined;
+}
+
+/** Where events are kept: in the memory of the process, in a folder, or in Redis. */
+export function logKind({ redisUrl, dataDir }: Config): 'embedded' | 'disk' | 'redis' {
+  if (redisUrl !== undefined) return 'redis';
+  return dataDir === undefined ? 'embedded' : 'disk';
 }
 
 /** Reads the broker's version from package.json. */
@@ -115,6 +123,10 @@ function toConfig(values: Values, { tracing, warnings, shown }: Derived) {
     redisTlsCa: values.SLUICE_REDIS_TLS_CA,
     redisTlsCert: values.SLUICE_REDIS_TLS_CERT,
     redisTlsKey: values.SLUICE_REDIS_TLS_KEY,
+    /** Undefined when the embedded log is in memory. */
+    dataDir: values.SLUICE_DATA_DIR,
+    dataBytes: values.SLUICE_DATA_BYTES,
+    sync: values.SLUICE_SYNC,
     publishKeys: values.SLUICE_PUBLISH_KEYS ?? [],
     jwtSecrets: values.SLUICE_JWT_SECRET ?? [],
     jwtPublicKey: values.SLUICE_JWT_PUBLIC_KEY,
@@ -182,11 +194,11 @@ function mayBeSecret(name: SettingName, text: string): boolean {
 
 /** Warns of sizes that exceed the machine, and of trusted networks that are too large. */
 function sizeWarnings(
-  { redisUrl, memoryBytes, trustedProxies, ...config }: Config,
+  { redisUrl, dataDir, memoryBytes, trustedProxies, ...config }: Config,
   machine: Machine,
 ): string[] {
   const lines = machineFaults(
-    { ...config, memoryBytes: redisUrl === undefined ? memoryBytes : undefined },
+    { ...config, memoryBytes: (redisUrl ?? dataDir) === undefined ? memoryBytes : undefined },
     machine,
   );
   if (networkShare(trustedProxies) > LARGE_SHARE)

@@ -12,6 +12,7 @@ const CONSEQUENCES: Readonly<Partial<Record<SettingName, string>>> = {
   SLUICE_CHANNELS:
     'no channel has a policy of its own, and a channel that a rule made private may now be public',
   REDIS_URL: 'events are kept only in this process, and are lost when the process ends',
+  SLUICE_DATA_DIR: 'events are kept only in memory, and are lost when the process ends',
   SLUICE_ADMIN_PORT: 'health and metrics are on PORT, and everybody who reaches PORT can read them',
   SLUICE_TLS_CERT: 'the broker does not use TLS',
 };

@@ -8,7 +8,7 @@ const OVERHEAD = 4 / 3;
 const OTHER_FILES = 100;
 
 export interface Sizes {
-  /** Undefined with Redis, because the process then keeps no events. */
+  /** Undefined with Redis and with SLUICE_DATA_DIR, because the process then keeps no events in memory. */
   readonly memoryBytes: number | undefined;
   readonly maxBodyBytes: number;
   /** Infinity for no limit. */

@@ -10,7 +10,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   LOG_LEVEL:
     'The least severe level that is logged, as JSON lines on stdout. At `warn` a healthy replica logs nothing',
   REDIS_URL:
-    'The Redis that keeps and announces events: `redis://`, `rediss://`, Sentinels or a cluster, see [Redis](operations.md#redis). Without it the process keeps the events itself, and there can be only one replica',
+    'The Redis that keeps and announces events: `redis://`, `rediss://`, Sentinels or a cluster, see [Redis](operations.md#redis). Without it the process keeps the events itself, in memory or in `SLUICE_DATA_DIR`, and there can be only one replica',
   SLUICE_REDIS_PREFIX:
     'The prefix of every name in Redis. Brokers with different prefixes can share a Redis without seeing each other',
   SLUICE_REDIS_WAIT_REPLICAS:
@@ -19,6 +19,12 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     "For a `rediss` URL: the certificate authorities that may sign Redis' certificate, in PEM. Without it, Node's own list is used",
   SLUICE_REDIS_TLS_CERT: 'The client certificate that the broker shows to Redis, in PEM, with its chain',
   SLUICE_REDIS_TLS_KEY: 'The private key of that certificate, in PEM',
+  SLUICE_DATA_DIR:
+    'Without Redis: the folder in which the process keeps events, idempotency keys and revocations. They survive a restart. The folder must exist, and only one process can use it. Without this setting they are in memory and a restart loses them',
+  SLUICE_DATA_BYTES:
+    'With `SLUICE_DATA_DIR`: the most disk space that the files take. When it is full, the oldest events are removed first',
+  SLUICE_SYNC:
+    'With `SLUICE_DATA_DIR`: `always` answers a publish when the event is on the disk; publishes of one moment share a sync. `1s` answers at once and syncs every second: a crash of the machine can lose the last second, a crash of the broker loses nothing',
   SLUICE_PUBLISH_KEYS:
     'The keys that allow publishing. When neither these nor a key for tokens is set, the broker makes a key for each run. A key of fewer than 16 characters gives a warning',
   SLUICE_JWT_SECRET:
@@ -46,7 +52,7 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   SLUICE_CHANNELS:
     'Policies for some channels, as JSON: `[{"match":"chat.*","history":{"size":5000,"ttl":"24h"},"public":true}]`. The first rule that matches a channel decides; see [channels with their own policy](operations.md#channels-with-their-own-policy). Set it to the same value on all replicas',
   SLUICE_MEMORY_BYTES:
-    'Without Redis: the memory for events, idempotency keys and tails. When it is full, the oldest entries are removed first',
+    'Without Redis: the memory for events, idempotency keys and tails. When it is full, the oldest entries are removed first. With `SLUICE_DATA_DIR`: the memory for what is cached of the files',
   SLUICE_HEARTBEAT:
     'A stream that was silent for this long gets a heartbeat, so that no proxy closes it. Set it to less than half of the shortest idle timeout between broker and client; see [proxies](proxies.md)',
   SLUICE_RETRY:

@@ -93,6 +93,12 @@ export const origins = list.pipe(
     ),
 );
 
+/** When the log on disk syncs: before each answer, or every second. */
+export const syncPace = z
+  .string()
+  .toLowerCase()
+  .pipe(z.enum(['always', '1s'], 'always or 1s'));
+
 /** RFC 6265 §4.1.1. */
 export const cookieName = z
   .string()

@@ -18,6 +18,7 @@ import {
   rateOrOff,
   redisUrl,
   size,
+  syncPace,
 } from './setting-values.ts';
 import { certificates, privateKey } from './tls-settings.ts';
 
@@ -53,6 +54,9 @@ export const SETTINGS = {
   SLUICE_REDIS_TLS_CA: setting(certificates, undefined, '/run/secrets/redis-ca.crt'),
   SLUICE_REDIS_TLS_CERT: setting(certificates, undefined, '/run/secrets/redis-client.crt'),
   SLUICE_REDIS_TLS_KEY: setting(privateKey, undefined, '/run/secrets/redis-client.key'),
+  SLUICE_DATA_DIR: setting(z.string(), undefined, '/data'),
+  SLUICE_DATA_BYTES: setting(size(16 * 1024 ** 2), '10GiB', '50GiB'),
+  SLUICE_SYNC: setting(syncPace, 'always', '1s'),
   SLUICE_PUBLISH_KEYS: setting(keys, undefined, 'a-long-random-key,another-one'),
   SLUICE_JWT_SECRET: setting(jwtSecrets, undefined, 'a-long-random-text-of-32-bytes-or-more'),
   SLUICE_JWT_PUBLIC_KEY: setting(

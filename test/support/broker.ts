@@ -56,6 +56,19 @@ const DEFAULTS: Environment = {
   SLUICE_FAILED_AUTH_LIMIT: 'off',
 };
 
+/** A new folder for SLUICE_DATA_DIR, which several brokers can use one after the other. Remove it in `afterAll`. */
+export async function dataFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'sluice-data-'));
+  const callOff = afterExit('rm -rf "$1"', path);
+  return {
+    path,
+    async remove() {
+      callOff();
+      await rm(path, { recursive: true, force: true });
+    },
+  };
+}
+
 /**
  * Starts `src/main.ts` and resolves once it listens. Rejects with all output when the process ends before. The process
  * gets the defaults above and `env`, and no other variables; `env` wins. Stop the broker in `afterAll`. `onSpawned`

@@ -126,6 +126,12 @@ describe('a setting that cannot be read stops the start', () => {
   });
 });
 
+test('events are kept in Redis or in a folder, and not in both', () => {
+  expect(problemsOf({ REDIS_URL: 'redis://localhost', SLUICE_DATA_DIR: '/data' })).toEqual([
+    'REDIS_URL and SLUICE_DATA_DIR are set. Keep only one: it keeps the events.',
+  ]);
+});
+
 describe('tokens are verified with one key', () => {
   const keys: Record<string, string> = {
     SLUICE_JWT_SECRET: 'x'.repeat(32),
