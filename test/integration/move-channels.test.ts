@@ -19,24 +19,29 @@ const SETTINGS = {
   ]),
 };
 
-let folder: Awaited<ReturnType<typeof dataFolder>>;
+let folders: readonly Awaited<ReturnType<typeof dataFolder>>[];
 let redis: RedisServer;
 let first: Broker;
 let second: Broker;
 let third: Broker;
 
 beforeAll(async () => {
-  [folder, redis] = await Promise.all([dataFolder(), startRedis()]);
+  folders = await Promise.all([dataFolder(), dataFolder(), dataFolder()]);
+  redis = await startRedis();
   [first, second, third] = await Promise.all([
-    startBroker({ ...SETTINGS }),
+    startBroker({ ...SETTINGS, SLUICE_DATA_DIR: pathOf(0) }),
     startBroker({ ...SETTINGS, REDIS_URL: redis.url }),
-    startBroker(SETTINGS),
+    startBroker({ ...SETTINGS, SLUICE_DATA_DIR: pathOf(1) }),
   ]);
 });
 afterAll(async () => {
   await Promise.all([first, second, third].map((broker) => broker.kill()));
-  await Promise.all([redis.stop(), folder.remove()]);
+  await Promise.all([redis.stop(), ...folders.map((folder) => folder.remove())]);
 });
+
+function pathOf(folder: number, file = ''): string {
+  return join(folders[folder]?.path ?? '', file);
+}
 
 /** Texts that a careless copy would change. */
 const TEXTS = [
@@ -143,13 +148,13 @@ async function move(from: Broker, to: Broker, progress: string): Promise<{ code:
     SLUICE_TO_KEY: to.key,
   };
   return await new Promise((resolve) => {
-    execFile(process.execPath, [SCRIPT, join(folder.path, progress)], { env }, (error, _, stderr) =>
+    execFile(process.execPath, [SCRIPT, pathOf(2, progress)], { env }, (error, _, stderr) =>
       resolve({ code: Number(error?.code ?? 0), problems: stderr }),
     );
   });
 }
 
-test('channels move to Redis and back, with order, keys, states and ends', async () => {
+test('channels move from disk to Redis and back, with order, keys, states and ends', async () => {
   await fill(first);
   const before = await contents(first);
   expect(before).toMatchObject({ long: { events: { length: 1_300 } }, ended: { ended: true } });
@@ -165,7 +170,7 @@ test('channels move to Redis and back, with order, keys, states and ends', async
   expect(await contents(second)).toEqual(after);
 
   // A run that lost its newest notes, as when it is killed, repeats nothing.
-  const file = join(folder.path, 'there');
+  const file = pathOf(2, 'there');
   const notes = readFileSync(file, 'utf8');
   writeFileSync(file, notes.slice(0, notes.length / 2));
   expect(await move(first, second, 'there')).toEqual({ code: 0, problems: '' });
