@@ -149,8 +149,13 @@ async function moveChannel(channel) {
 /** The events of the state after `after` and before `before`, or without `before` all after `after`. */
 async function stateBetween(channel, after, before) {
   const { status, text } = await source.read(`/channels/${channel}/state`);
-  if (status === 413)
-    throw new ChannelError('has more than 2 MiB of state, and some of it is older than its history');
+  if (status === 413) {
+    report(
+      channel,
+      'has more than 2 MiB of state: values of keys that are older than its history are not moved',
+    );
+    return [];
+  }
   if (status !== 200) throw new ChannelError(`has a state that cannot be read: ${text}`);
   return JSON.parse(text).events.filter(
     ({ id }) =>
@@ -256,6 +261,11 @@ async function endTarget(channel) {
   if (status !== 200 && status !== 409) throw new ChannelError(`cannot be ended at ${target.url}: ${text}`);
 }
 
+function report(channel, problem) {
+  totals.failed += 1;
+  console.error(`${channel} ${problem}`);
+}
+
 /** Moves one channel after the other. Several workers share the names. */
 async function work(names, busy) {
   for await (const channel of names) {
@@ -266,8 +276,7 @@ async function work(names, busy) {
       totals.channels += 1;
     } catch (error) {
       if (!(error instanceof ChannelError)) throw error;
-      totals.failed += 1;
-      console.error(`${channel} ${error.message}`);
+      report(channel, error.message);
     }
     busy.delete(channel);
   }
@@ -280,7 +289,7 @@ if (![source.url, source.key, target.url, target.key, file].every(Boolean)) {
   console.error('         node move-channels.mjs <file for the progress>');
   process.exit(2);
 }
-const report = setInterval(() => console.error(JSON.stringify(totals)), 10_000);
+const ticker = setInterval(() => console.error(JSON.stringify(totals)), 10_000);
 try {
   await readProgress();
   const [names, busy] = [channelNames(), new Set()];
@@ -290,8 +299,8 @@ try {
   await Promise.all(workers);
 } catch (error) {
   totals.failed += 1;
-  console.error(`${error.message}\nRun the same command again to go on.`);
+  console.error(`${error.message}\nCorrect this, and run the same command again to go on.`);
 }
-clearInterval(report);
+clearInterval(ticker);
 console.log(JSON.stringify(totals));
 process.exitCode = totals.failed > 0 ? 1 : 0;
