@@ -61,11 +61,11 @@ test('a copy that was made while eight publishers publish has everything that wa
         key: broker.key,
         channel: CHANNELS[n % 2] ?? '',
         name: `p${n}`,
-        rate: 10_000,
+        rate: 200,
       }),
   );
   for (const publisher of publishers) publisher.start();
-  await Promise.all(publishers.map((publisher) => publisher.reached(100)));
+  await Promise.all(publishers.map((publisher) => publisher.reached(50)));
   const before = publishers.map(({ acknowledged }) => [...acknowledged]);
   expect(script).toContain('VACUUM INTO');
   const command = script
