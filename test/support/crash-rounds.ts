@@ -1,0 +1,120 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ApplicationCast } from './application-cast.ts';
+import { dataFolder } from './broker.ts';
+import { EndingPublisher } from './ending-publisher.ts';
+import type { Verdict } from './promise-checker.ts';
+import { seededRandom } from './seeded-random.ts';
+import { Stage } from './stage.ts';
+import { StateCast } from './state-cast.ts';
+
+export interface CrashRounds {
+  readonly rounds: number;
+  readonly seed: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called once, before the broker is started, with its folder. Returns what it needs in its environment. */
+  readonly prepare?: (folder: string) => Promise<Readonly<Record<string, string>>>;
+  /** Called after each crash, before the broker is started again. */
+  readonly whileDown?: (random: () => number) => Promise<void>;
+}
+
+/** Rounds after which the cast is checked and replaced, so that a long run needs no more memory than a short one. */
+const ROUNDS_OF_A_CAST = 20;
+/** In ms: the longest time from the moment that every batch publisher has published again to the crash. */
+const LONGEST_LIFE_MS = 500;
+
+/**
+ * Kills a broker with its log on disk again and again, at random moments, while 32 publishers publish and 8 readers read.
+ * Then compares what was acknowledged with what each reader got, and with what the log has.
+ */
+export async function crashRounds({
+  rounds,
+  seed,
+  env = {},
+  prepare = async () => await Promise.resolve({}),
+  whileDown = async () => await Promise.resolve(),
+}: CrashRounds): Promise<Verdict> {
+  const random = seededRandom(seed);
+  const folder = await dataFolder();
+  const own = await prepare(folder.path);
+  const stage = await Stage.onDisk(folder, { SLUICE_HISTORY_SIZE: '1000000', ...env, ...own });
+  const verdicts: Verdict[] = [];
+  try {
+    for (let left = rounds; left > 0; left -= ROUNDS_OF_A_CAST) {
+      const cast = new Cast(stage, `cast-${left}`, random);
+      await cast.begin();
+      for (let round = 0; round < Math.min(left, ROUNDS_OF_A_CAST); round++) {
+        await cast.published();
+        await delay(random() * LONGEST_LIFE_MS);
+        await stage.broker(0).kill();
+        await whileDown(random);
+        if (random() < 0.2) {
+          await stage.reviveInVain(0, random() * 600);
+          await whileDown(random);
+        }
+        await stage.revive(0);
+      }
+      verdicts.push(...(await cast.finish()));
+    }
+  } finally {
+    await stage.close();
+  }
+  const sum = (of: (verdict: Verdict) => number): number =>
+    verdicts.reduce((total, verdict) => total + of(verdict), 0);
+  return {
+    acknowledged: sum(({ acknowledged }) => acknowledged),
+    delivered: sum(({ delivered }) => delivered),
+    reconnects: sum(({ reconnects }) => reconnects),
+    gaps: sum(({ gaps }) => gaps),
+    breaches: verdicts.flatMap(({ breaches }) => breaches),
+  };
+}
+
+/** 32 publishers: 28 of single events, one each of batches, uploads, ends and keys. 8 readers: 7 of events, 1 of a state. */
+class Cast {
+  readonly #stage: Stage;
+  readonly #application: ApplicationCast;
+  readonly #ends: EndingPublisher;
+  readonly #states: StateCast;
+
+  constructor(stage: Stage, name: string, random: () => number) {
+    this.#stage = stage;
+    const channels = [`${name}.a`, `${name}.b`];
+    this.#application = new ApplicationCast(stage, {
+      channels,
+      random,
+      readers: 3,
+      singles: 14,
+      checksLog: true,
+    });
+    const { key } = stage.broker(0);
+    this.#ends = new EndingPublisher({
+      ...{ urls: stage.urls, key, channels: [], name: `${name}.end` },
+      ...{ size: 3, pause: 20, random },
+    });
+    this.#states = new StateCast(stage, { random, readers: 1 });
+  }
+
+  async begin(): Promise<void> {
+    await this.#application.begin();
+    this.#ends.start();
+    this.#states.start();
+  }
+
+  /** Resolves when publishers of each kind have published again. */
+  async published(): Promise<void> {
+    const { batches, uploads } = this.#application;
+    await Promise.all([
+      ...[batches, uploads, this.#ends].map((publisher) => publisher.reached(publisher.bodies + 1)),
+      this.#states.changed(1),
+    ]);
+  }
+
+  async finish(): Promise<Verdict[]> {
+    await this.#ends.stop();
+    const verdicts = [await this.#application.finish(), await this.#states.finish()];
+    const breaches = await this.#ends.check(this.#stage.urls[0] as string);
+    const acknowledged = this.#ends.ended.length * 3;
+    await this.#application.close();
+    return [...verdicts, { acknowledged, delivered: 0, reconnects: 0, gaps: 0, breaches }];
+  }
+}

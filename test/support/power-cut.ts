@@ -1,0 +1,172 @@
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DiskOperation } from './disk-shim.ts';
+
+/** The size of the units in which a disk loses what was not synced, in bytes. */
+const SECTOR_BYTES = 512;
+/** The chances of a sector to reach the disk without a sync. One of them holds for a whole power cut. */
+const CHANCES = [0, 0.02, 0.5, 0.98, 1] as const;
+
+/** The files of a folder, by name. */
+export type Files = ReadonlyMap<string, Buffer>;
+
+export async function readFiles(folder: string): Promise<Files> {
+  const names = await readdir(folder);
+  return new Map(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),
+  );
+}
+
+/** Makes a folder hold these files, and no others. */
+export async function writeFiles(folder: string, files: Files): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder);
+  await Promise.all([...files].map(([name, bytes]) => writeFile(join(folder, name), bytes)));
+}
+
+/**
+ * The files as a disk may have them after a power cut: everything up to the last completed sync of each file, and of the later
+ * writes some sectors, chosen at random. Truncations and changes of the folder are kept or lost as well; those of the folder
+ * are lost from one of them on, because file systems keep their order.
+ * @param before the files when the process started
+ * @param trace what the process has done since then
+ */
+export function filesAfterPowerCut(
+  before: Files,
+  trace: readonly DiskOperation[],
+  random: () => number,
+): Files {
+  const disk = replay(before, trace);
+  const chance = CHANCES[Math.floor(random() * CHANCES.length)] as number;
+  const reached = Math.floor(random() * (disk.pending.length + 1));
+  for (const change of disk.pending.slice(0, reached)) apply(disk.names, change);
+  return new Map([...disk.names].map(([name, file]) => [name, file.afterPowerCut(random, chance)]));
+}
+
+/** The files with everything that was written: what the operating system has, also when the process was killed. */
+export function filesAfterKill(before: Files, trace: readonly DiskOperation[]): Files {
+  return filesAfterPowerCut(before, trace, () => 0.999_999);
+}
+
+/** A change of the folder. */
+type FolderChange =
+  | { readonly kind: 'link'; readonly name: string; readonly file: DiskFile }
+  | { readonly kind: 'unlink'; readonly name: string }
+  | { readonly kind: 'rename'; readonly name: string; readonly to: string };
+
+interface Disk {
+  /** The names that are on the disk. */
+  readonly names: Map<string, DiskFile>;
+  /** Changes of the folder that were not synced. */
+  readonly pending: readonly FolderChange[];
+}
+
+function replay(before: Files, trace: readonly DiskOperation[]): Disk {
+  const names = new Map([...before].map(([name, bytes]) => [name, new DiskFile(bytes)]));
+  const seen = new Map(names);
+  const files = new Map<bigint, DiskFile>();
+  let pending: FolderChange[] = [];
+  let folder: bigint | undefined;
+  const covered = new Map<bigint, number>();
+  const change = (one: FolderChange): void => {
+    apply(seen, one);
+    pending.push(one);
+  };
+  for (const one of trace) {
+    if (one.kind === 'unlink' || one.kind === 'rename') {
+      change(one);
+    } else if (one.kind === 'open' && one.name === '') {
+      folder = one.inode;
+    } else if (one.kind === 'open') {
+      if (one.created) change({ kind: 'link', name: one.name, file: new DiskFile() });
+      files.set(one.inode, seen.get(one.name) as DiskFile);
+    } else if (one.inode === folder) {
+      if (one.kind === 'sync-begin') covered.set(one.sync, pending.length);
+      if (one.kind !== 'sync-end') continue;
+      // Two syncs of the folder never overlap: nothing asks for them but SQLite, and the start.
+      for (const synced of pending.splice(0, covered.get(one.sync))) apply(names, synced);
+    } else {
+      files.get(one.inode)?.do(one);
+    }
+  }
+  return { names, pending };
+}
+
+function apply(names: Map<string, DiskFile>, change: FolderChange): void {
+  if (change.kind === 'link') {
+    names.set(change.name, change.file);
+    return;
+  }
+  const file = names.get(change.name);
+  names.delete(change.name);
+  if (change.kind === 'rename' && file !== undefined) names.set(change.to, file);
+}
+
+type FileChange = DiskOperation & { readonly kind: 'write' | 'truncate' };
+
+/** A file: the bytes that are surely on the disk, and the changes that may not be there. */
+class DiskFile {
+  #bytes: Buffer;
+  #size: number;
+  #pending: FileChange[] = [];
+  /** How many changes were applied: those of the past come first. */
+  #applied = 0;
+  readonly #covered = new Map<bigint, number>();
+
+  constructor(bytes: Buffer = Buffer.alloc(0)) {
+    this.#bytes = Buffer.from(bytes);
+    this.#size = bytes.length;
+  }
+
+  do(operation: DiskOperation): void {
+    if (operation.kind === 'write' || operation.kind === 'truncate') {
+      this.#pending.push(operation);
+    } else if (operation.kind === 'sync-begin') {
+      this.#covered.set(operation.sync, this.#applied + this.#pending.length);
+    } else if (operation.kind === 'sync-end') {
+      const count = (this.#covered.get(operation.sync) ?? 0) - this.#applied;
+      for (const change of this.#pending.splice(0, Math.max(0, count))) {
+        this.#applied++;
+        this.#apply(change);
+      }
+    }
+  }
+
+  afterPowerCut(random: () => number, chance: number): Buffer {
+    for (const change of this.#pending) {
+      if (change.kind === 'truncate') {
+        if (random() < chance) this.#apply(change);
+        continue;
+      }
+      const { offset, data } = change;
+      for (let from = 0; from < data.length;) {
+        const to = Math.min(data.length, from + SECTOR_BYTES - ((offset + from) % SECTOR_BYTES));
+        const sector = { ...change, offset: offset + from, data: data.subarray(from, to) };
+        if (random() < chance) this.#apply(sector);
+        from = to;
+      }
+    }
+    return this.#bytes.subarray(0, this.#size);
+  }
+
+  #apply(change: FileChange): void {
+    if (change.kind === 'truncate') {
+      this.#resize(change.size);
+      return;
+    }
+    const { offset, data } = change;
+    this.#resize(Math.max(this.#size, offset + data.length));
+    data.copy(this.#bytes, offset);
+  }
+
+  #resize(size: number): void {
+    if (size > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.max(size, 2 * this.#bytes.length));
+      this.#bytes.copy(larger, 0, 0, this.#size);
+      this.#bytes = larger;
+    }
+    // What lies behind the end of a file that grows again is zero.
+    if (size < this.#size) this.#bytes.fill(0, size, this.#size);
+    this.#size = size;
+  }
+}
