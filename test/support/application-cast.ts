@@ -19,8 +19,8 @@ export interface CastOptions {
   readonly readers?: number;
   /** Publishers of single events on each channel; a quarter of them uses no idempotency keys and repeats nothing. */
   readonly singles?: number;
-  /** Whether what the log has is checked as well, as one more reader. For tests that delete and trim nothing. */
-  readonly checksLog?: boolean;
+  /** Whether no event may ever be lost or deleted: then the log has to have all of them, and no reader of one channel gets a gap. */
+  readonly lossless?: boolean;
   /** As in NumberedPublisher. */
   readonly retries?: boolean;
   /** In ms, between two bodies of a publisher. */
@@ -41,7 +41,7 @@ export class ApplicationCast {
   readonly #single: ReadonlyMap<string, readonly ResumingReader[]>;
   readonly #last: ReadonlyMap<string, NumberedPublisher>;
   readonly #singles: ReadonlyMap<string, readonly NumberedPublisher[]>;
-  readonly #checksLog: boolean;
+  readonly #lossless: boolean;
 
   constructor(
     stage: Stage,
@@ -49,14 +49,14 @@ export class ApplicationCast {
       channels = ['app.a', 'app.b', 'app.c'],
       readers = 3,
       singles = 0,
-      checksLog = false,
+      lossless = false,
       retries = true,
       pause = 20,
       random,
     }: CastOptions,
   ) {
     this.#stage = stage;
-    this.#checksLog = checksLog;
+    this.#lossless = lossless;
     this.channels = channels;
     const { urls } = stage;
     const { key } = stage.broker(0);
@@ -136,10 +136,14 @@ export class ApplicationCast {
       const records = [this.batches, this.uploads].map((publisher) => publisher.records.get(channel));
       const singles = this.#singles.get(channel) ?? [];
       const published = [...records.filter((record) => record !== undefined), ...singles, last];
-      if (this.#checksLog) readers.push(await LogReader.read(this.#stage.urls[0] as string, channel));
+      const gaps = this.#lossless ? (this.#single.get(channel) ?? []).filter(hasGap) : [];
+      if (this.#lossless) readers.push(await LogReader.read(this.#stage.urls[0] as string, channel));
       verdicts.push(checkPromise(published, readers));
       const uploads = this.uploads.uploads.filter((upload) => upload.channel === channel);
-      const breaches = readers.flatMap((reader) => checkUploads(reader, uploads));
+      const breaches = [
+        ...readers.flatMap((reader) => checkUploads(reader, uploads)),
+        ...gaps.map(({ name }) => `${name} got a gap`),
+      ];
       verdicts.push({ acknowledged: 0, delivered: 0, reconnects: 0, gaps: 0, breaches });
     }
     const strange = this.many.flatMap((reader) => reader.strange);
@@ -175,6 +179,10 @@ export class ApplicationCast {
     const many = this.many.flatMap((reader) => reader.channels.get(channel) ?? []);
     return [...many, ...(this.#single.get(channel) ?? [])];
   }
+}
+
+function hasGap({ seen }: ResumingReader): boolean {
+  return seen.some(({ kind }) => kind === 'gap');
 }
 
 /** Of an upload whose first and last line a reader saw without a gap in between, it saw every line, in order. */

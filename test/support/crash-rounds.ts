@@ -84,13 +84,11 @@ class Cast {
       random,
       readers: 3,
       singles: 14,
-      checksLog: true,
+      lossless: true,
     });
     const { key } = stage.broker(0);
-    this.#ends = new EndingPublisher({
-      ...{ urls: stage.urls, key, channels: [], name: `${name}.end` },
-      ...{ size: 3, pause: 20, random },
-    });
+    const shared = { urls: stage.urls, key, channels: [], random };
+    this.#ends = new EndingPublisher({ ...shared, name: `${name}.end`, size: 3, pause: 20 });
     this.#states = new StateCast(stage, { random, readers: 1 });
   }
 

@@ -143,10 +143,8 @@ async function build(): Promise<string> {
     // It has to be built.
   }
   const unfinished = `${library}.${process.pid}`;
-  await promisify(execFile)('cc', [
-    ...['-shared', '-fPIC', '-O2', '-U_FORTIFY_SOURCE', '-o', unfinished],
-    ...[SOURCE, '-ldl', '-lpthread'],
-  ]);
+  const options = ['-shared', '-fPIC', '-O2', '-U_FORTIFY_SOURCE', '-o', unfinished];
+  await promisify(execFile)('cc', [...options, SOURCE, '-ldl', '-lpthread']);
   await rename(unfinished, library);
   return library;
 }

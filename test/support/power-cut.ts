@@ -65,7 +65,7 @@ function replay(before: Files, trace: readonly DiskOperation[]): Disk {
   const names = new Map([...before].map(([name, bytes]) => [name, new DiskFile(bytes)]));
   const seen = new Map(names);
   const files = new Map<bigint, DiskFile>();
-  let pending: FolderChange[] = [];
+  const pending: FolderChange[] = [];
   let folder: bigint | undefined;
   const covered = new Map<bigint, number>();
   const change = (one: FolderChange): void => {

@@ -132,18 +132,14 @@ export class Stage {
 
   /** As {@link revive}, but the process is killed after so many ms, most likely while it starts. */
   async reviveInVain(index: number, ms: number): Promise<void> {
-    let killed: Promise<void> | undefined;
-    const kill = async (pid: number): Promise<void> => {
-      await delay(ms);
-      process.kill(pid, 'SIGKILL');
-    };
     try {
-      const broker = await startBroker(this.#envOf(index), (pid) => (killed = kill(pid)));
+      const broker = await startBroker(this.#envOf(index), (pid) => {
+        setTimeout(() => process.kill(pid, 'SIGKILL'), ms);
+      });
       await broker.exit;
     } catch {
       // It was killed before it listened.
     }
-    await killed;
   }
 
   #envOf(index: number): Readonly<Record<string, string>> {
