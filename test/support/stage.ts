@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBroker } from './broker.ts';
 import type { Broker, DataFolder } from './broker.ts';
+import { LogReader } from './log-reader.ts';
 import { NumberedPublisher } from './numbered-publisher.ts';
 import type { PublisherOptions } from './numbered-publisher.ts';
 import { checkPromise } from './promise-checker.ts';
@@ -154,6 +155,11 @@ export class Stage {
     const last = await publisher.publishSurely('the-last');
     await Promise.all(this.readers.map((reader) => reader.reached(last.id)));
     return checkPromise(this.publishers, this.readers);
+  }
+
+  /** Checks the promise for what the log has of a channel, where nothing may be lost. */
+  async checkLog(channel = 'news'): Promise<Verdict> {
+    return checkPromise(this.publishers, [await LogReader.read(this.broker(0).url, channel)]);
   }
 
   async close(): Promise<void> {
