@@ -1,5 +1,6 @@
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DiskShim } from './disk-shim.ts';
 import type { DiskOperation } from './disk-shim.ts';
 
 /** The size of the units in which a disk loses what was not synced, in bytes. */
@@ -8,20 +9,35 @@ const SECTOR_BYTES = 512;
 const CHANCES = [0, 0.02, 0.5, 0.98, 1] as const;
 
 /** The files of a folder, by name. */
-export type Files = ReadonlyMap<string, Buffer>;
+type Files = ReadonlyMap<string, Buffer>;
 
-export async function readFiles(folder: string): Promise<Files> {
-  const names = await readdir(folder);
-  return new Map(
-    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),
-  );
-}
+/** A disk with one folder, below a broker, that loses its power. */
+export class Disk {
+  readonly shim: DiskShim;
+  readonly #folder: string;
+  /** The files after the last power cut. */
+  #before: Files = new Map();
 
-/** Makes a folder hold these files, and no others. */
-export async function writeFiles(folder: string, files: Files): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder);
-  await Promise.all([...files].map(([name, bytes]) => writeFile(join(folder, name), bytes)));
+  private constructor(shim: DiskShim, folder: string) {
+    this.shim = shim;
+    this.#folder = folder;
+  }
+
+  /** The folder has to be empty. */
+  static async under(folder: string): Promise<Disk> {
+    return new Disk(await DiskShim.over(folder, { records: true }), folder);
+  }
+
+  /**
+   * Gives the folder the files that may be on the disk after a power cut. The broker has to have ended. What was written and not
+   * synced since the last power cut may be lost, also when it was an earlier process that has written it.
+   */
+  async losePower(random: () => number): Promise<void> {
+    this.#before = filesAfterPowerCut(this.#before, await this.shim.takeTrace(), random);
+    await rm(this.#folder, { recursive: true, force: true });
+    await mkdir(this.#folder);
+    await Promise.all([...this.#before].map(([name, bytes]) => writeFile(join(this.#folder, name), bytes)));
+  }
 }
 
 /**
@@ -31,21 +47,12 @@ export async function writeFiles(folder: string, files: Files): Promise<void> {
  * @param before the files when the process started
  * @param trace what the process has done since then
  */
-export function filesAfterPowerCut(
-  before: Files,
-  trace: readonly DiskOperation[],
-  random: () => number,
-): Files {
-  const disk = replay(before, trace);
+function filesAfterPowerCut(before: Files, trace: readonly DiskOperation[], random: () => number): Files {
+  const folder = replay(before, trace);
   const chance = CHANCES[Math.floor(random() * CHANCES.length)] as number;
-  const reached = Math.floor(random() * (disk.pending.length + 1));
-  for (const change of disk.pending.slice(0, reached)) apply(disk.names, change);
-  return new Map([...disk.names].map(([name, file]) => [name, file.afterPowerCut(random, chance)]));
-}
-
-/** The files with everything that was written: what the operating system has, also when the process was killed. */
-export function filesAfterKill(before: Files, trace: readonly DiskOperation[]): Files {
-  return filesAfterPowerCut(before, trace, () => 0.999_999);
+  const reached = Math.floor(random() * (folder.pending.length + 1));
+  for (const change of folder.pending.slice(0, reached)) apply(folder.names, change);
+  return new Map([...folder.names].map(([name, file]) => [name, file.afterPowerCut(random, chance)]));
 }
 
 /** A change of the folder. */
@@ -54,14 +61,14 @@ type FolderChange =
   | { readonly kind: 'unlink'; readonly name: string }
   | { readonly kind: 'rename'; readonly name: string; readonly to: string };
 
-interface Disk {
+interface Folder {
   /** The names that are on the disk. */
   readonly names: Map<string, DiskFile>;
   /** Changes of the folder that were not synced. */
   readonly pending: readonly FolderChange[];
 }
 
-function replay(before: Files, trace: readonly DiskOperation[]): Disk {
+function replay(before: Files, trace: readonly DiskOperation[]): Folder {
   const names = new Map([...before].map(([name, bytes]) => [name, new DiskFile(bytes)]));
   const seen = new Map(names);
   const files = new Map<bigint, DiskFile>();
