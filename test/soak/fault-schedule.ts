@@ -196,7 +196,7 @@ const FAULTS: readonly Fault[] = [
 
 /** Chooses the next fault for this log from the seeded random numbers, but none of those with these names. */
 export function chooseFault(random: () => number, log: 'redis' | 'disk', except: readonly string[]): Fault {
-  const faults = FAULTS.filter((one) => (one.log ?? log) === log && !except.includes(one.name));
+  const faults = FAULTS.filter((fault) => (fault.log ?? log) === log && !except.includes(fault.name));
   const total = faults.reduce((sum, { weight }) => sum + weight, 0);
   let left = random() * total;
   for (const fault of faults) {
