@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { Revocations } from '../replicas/revocations.ts';
-import { packageVersion } from '../config/config.ts';
+import { logKind, packageVersion } from '../config/config.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { Config } from '../config/config.ts';
 import { ChannelPolicies } from '../events/channel-policies.ts';
@@ -47,10 +47,13 @@ interface LogOutputState {
  */
 export async function createApp(config: Config, logger: Logger, logOutput: LogOutputState): Promise<App> {
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
-  const logWatch = new LogWatch(logger);
-  const { log, control, counter } = openBackbone(config, replica, logWatch, (keys) => {
-    metrics.keysDropped(keys);
+  const logWatch = new LogWatch(logger, logKind(config));
+  const backbone = await openBackbone(config, replica, logWatch, {
+    keysDropped: (keys) => metrics.keysDropped(keys),
+    committed: (events) => metrics.log.committed(events),
+    synced: (seconds) => metrics.log.synced(seconds),
   });
+  const { log, control, counter } = backbone;
   const tracing = await startTracing(config, logger);
 
   const version = packageVersion();
@@ -63,6 +66,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
     revocations: () => revocations.size,
     logLinesDropped: () => logOutput.dropped,
     log: () => log.health(),
+    logFigures: backbone.figures,
     ready: async () => (await readiness()).ready,
   });
   const policies = policiesOf(config);
@@ -74,6 +78,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   const readiness = () => readinessOf(log, logWatch, connections);
 
   const revocations = new Revocations({ ttl: config.revocationTtl });
+  for (const revocation of backbone.revocations) revocations.add(revocation);
   const disconnector = new Disconnector({ connections, revocations, control });
   const refusals = new RefusalNotices(metrics, logger);
   const credentials = openCredentials(config, {

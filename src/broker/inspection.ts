@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { logKind } from '../config/config.ts';
 import type { Config } from '../config/config.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
 import type { Hub } from '../delivery/hub.ts';
@@ -54,7 +55,7 @@ export function openInspection(config: Config, parts: InspectionParts): Inspecti
       uptime: () => process.uptime(),
       streams: () => connections.size,
       log: {
-        kind: config.redisUrl === undefined ? 'embedded' : 'redis',
+        kind: logKind(config),
         health: () => log.health(),
       },
       // A signal may have changed the level.

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { ChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
+import type { StorageNotice } from '../log/disk/storage.ts';
 import type { LogHealth } from '../log/event-log.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 import { RareNotice } from '../observe/rare-notice.ts';
@@ -8,20 +9,33 @@ import type { LogNotices } from './backbone.ts';
 
 /** How long the log may be down while this replica stays ready, in ms. A failover takes less time. */
 const READINESS_GRACE_MS = 15_000;
-/** Between two log lines about the same kind of refusal while Redis is up, in ms. */
+/** Between two log lines about the same kind of refusal while the log is up, in ms. */
 const NOTICE_INTERVAL_MS = 60_000;
 
-/** Logs when Redis goes down or comes up, and remembers since when Redis is down. */
+/** What each kind of notice of the log on disk means. */
+const NOTICES: Readonly<Record<StorageNotice['kind'], string>> = {
+  damaged: 'a part of the log is damaged; subscribers that miss events get a gap',
+  lost: 'acknowledged events are missing at the end of the log; subscribers get a gap',
+  evicting: 'the space of SLUICE_DATA_BYTES is used up; the oldest events are removed before their time',
+};
+
+/** Troubles of the whole log, which are reported once and not for each channel. */
+const OUTAGES: ReadonlySet<LogTrouble> = new Set<LogTrouble>(['unreachable', 'timeout', 'disk']);
+
+/** Logs when the log goes down or comes up, and remembers since when it is down. */
 export class LogWatch implements LogNotices {
   readonly #logger: Logger;
+  /** Where the events are. */
+  readonly #place: string;
   readonly #refusals: RareNotice<LogTrouble, string>;
   readonly #unreadable: RareNotice<LogTrouble, ChannelName>;
   #up = false;
   #everUp = false;
   #downSince = performance.now();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, place: 'embedded' | 'disk' | 'redis') {
     this.#logger = logger;
+    this.#place = place;
     this.#refusals = new RareNotice(
       (reason, times, words) =>
         logger.warn({ reason, detail: words, times }, 'redis: refuses a command; other commands succeed'),
@@ -38,13 +52,14 @@ export class LogWatch implements LogNotices {
   }
 
   readonly onHealth = ({ up, reason, detail, slotsDown }: LogHealth): void => {
-    if (up && reason === '') this.#logger.info('redis: up');
+    const place = this.#place;
+    if (up && reason === '') this.#logger.info(`${place}: up`);
     else if (up)
       this.#logger.warn(
         { reason, slotsDown, detail },
         'redis: partly down; publishes to channels in these slots get 503',
       );
-    else this.#logger.warn({ reason, detail }, 'redis: down; streams stay open, publishes get 503');
+    else this.#logger.warn({ reason, detail }, `${place}: down; streams stay open, publishes get 503`);
     if (this.#up && !up) this.#downSince = performance.now();
     this.#up = up;
     this.#everUp ||= up;
@@ -55,7 +70,7 @@ export class LogWatch implements LogNotices {
   /** Called for a channel with subscribers. Skips outages of the whole log, because onHealth reports them. */
   readonly onTrouble = (channel: ChannelName, error: unknown): void => {
     const reason = (error instanceof BrokerError ? error.trouble : undefined) ?? 'other';
-    if (reason !== 'unreachable' && reason !== 'timeout') this.#unreadable.note(reason, channel);
+    if (!OUTAGES.has(reason)) this.#unreadable.note(reason, channel);
   };
 
   readonly onEviction = (policy: string): void =>
@@ -63,6 +78,9 @@ export class LogWatch implements LogNotices {
       { policy },
       'redis: its maxmemory-policy may evict events, and subscribers then get gaps; set noeviction',
     );
+
+  readonly onNotice = ({ kind, channel, detail }: StorageNotice): void =>
+    this.#logger.warn({ kind, channel, detail }, `disk: ${NOTICES[kind]}`);
 
   /** Whether this replica is ready while the log is in this state. */
   isTolerable({ up }: LogHealth): boolean {

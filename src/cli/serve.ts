@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { createApp } from '../broker/app.ts';
-import { loadConfig, takesTokens } from '../config/config.ts';
+import { loadConfig, logKind, takesTokens } from '../config/config.ts';
 import { brokerLogger } from '../observe/broker-logger.ts';
 import { generateKey, writeKeyFile } from './generated-key.ts';
 import { LogOutput } from '../observe/log-output.ts';
@@ -62,7 +62,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   handleSignals({ logger, stop, renew: config.tlsCert === undefined ? undefined : renew });
 
   // Logged last: whoever reads this line may stop the broker at once, so the signal handlers must be set.
-  const log = config.redisUrl === undefined ? 'embedded' : 'redis';
+  const log = logKind(config);
   const { replica, version } = app;
   logger.info({ version, url, adminUrl, replica, log, node: process.version }, 'sluice is listening');
 }

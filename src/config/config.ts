@@ -93,6 +93,12 @@ export function takesTokens({ jwtSecrets, jwtPublicKey, jwksUrl }: Config): bool
   return jwtSecrets.length > 0 || jwtPublicKey !== undefined || jwksUrl !== undefined;
 }
 
+/** Where events are kept: in the memory of the process, in a folder, or in Redis. */
+export function logKind({ redisUrl, dataDir }: Config): 'embedded' | 'disk' | 'redis' {
+  if (redisUrl !== undefined) return 'redis';
+  return dataDir === undefined ? 'embedded' : 'disk';
+}
+
 /** Reads the broker's version from package.json. */
 export function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

@@ -4,6 +4,7 @@
  * - `unreachable`: there is no connection
  * - `timeout`: no answer came in time
  * - `announcements`: the log answers, but its announcements do not arrive
+ * - `disk`: the disk or the files of the log on disk fail, or cannot keep up
  * - `version`: an event of the log has the form of a newer release of the broker
  * - `other`: any other reason
  */
@@ -11,6 +12,7 @@ export const LOG_TROUBLES = [
   'unreachable',
   'timeout',
   'announcements',
+  'disk',
   'version',
   'READONLY',
   'MISCONF',

@@ -4,6 +4,9 @@ import type { ControlBus, Json } from '../replicas/control-bus.ts';
 /** The kind of the question. Its answer is a {@link ReplicaStatus} without the name. */
 const STATUS = 'status';
 
+/** Where the events are: in the memory of the process, in a folder, or in Redis. */
+export type LogKind = 'embedded' | 'disk' | 'redis';
+
 export interface BrokerStatusOptions {
   readonly control: Pick<ControlBus, 'replica' | 'answer' | 'ask'>;
   readonly version: string;
@@ -11,7 +14,7 @@ export interface BrokerStatusOptions {
   readonly uptime: () => number;
   /** How many streams are open. */
   readonly streams: () => number;
-  readonly log: { readonly kind: 'embedded' | 'redis'; health(): Promise<LogHealth> };
+  readonly log: { readonly kind: LogKind; health(): Promise<LogHealth> };
   /** The settings in force, by name. No value is a secret. */
   readonly settings: () => Readonly<Record<string, string>>;
 }
@@ -26,7 +29,7 @@ export interface ReplicaStatus {
 
 export interface Status extends ReplicaStatus {
   readonly log: {
-    readonly kind: 'embedded' | 'redis';
+    readonly kind: LogKind;
     readonly up: boolean;
     /** What is wrong with the log or a part of it; null when all of it works. */
     readonly trouble: string | null;

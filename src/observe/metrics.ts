@@ -2,6 +2,8 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import { STREAM_REFUSALS } from '../events/close-reason.ts';
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { LogHealth } from '../log/event-log.ts';
+import { LogMetrics } from './log-metrics.ts';
+import type { LogFigureReader } from './log-metrics.ts';
 import { LOG_TROUBLES } from '../events/log-trouble.ts';
 import type { Instruments } from '../delivery/instruments.ts';
 import type { PublishInstruments, PublishResult } from '../publish/publisher.ts';
@@ -21,6 +23,8 @@ export interface Gauges {
   /** Counted since the start. */
   readonly logLinesDropped: () => number;
   readonly log: () => Promise<LogHealth>;
+  /** Undefined when the log is not on disk. */
+  readonly logFigures: LogFigureReader | undefined;
   readonly ready: () => Promise<boolean>;
 }
 
@@ -41,6 +45,8 @@ const LAG_SAMPLE_INTERVAL_MS = 50;
 
 /** Every metric of the broker. No label holds a channel name or another text from users, so the number of series is bounded. */
 export class Metrics {
+  /** Counts what the log on disk does. */
+  readonly log: LogMetrics;
   readonly #registry = new Registry();
   readonly #opened = this.#counter('sluice_connections_opened_total', 'Streams and long polls opened.');
   readonly #closed = this.#counter(
@@ -138,6 +144,7 @@ export class Metrics {
       async () => (await gauges.log()).slotsDown,
     );
     this.#logDown(gauges.log);
+    this.log = new LogMetrics(this.#registry, gauges.logFigures);
     this.#gauge(
       'sluice_ready',
       '1 when this replica accepts new streams and /readyz answers 200.',

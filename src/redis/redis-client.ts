@@ -1,6 +1,7 @@
 import { BrokerError } from '../events/errors.ts';
 import type { LogHealth } from '../log/event-log.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
+import type { FailureWords } from '../log/failure-words.ts';
 import { parseRedisAddress } from './redis-address.ts';
 import { ClusterDeployment } from './cluster-deployment.ts';
 import type { PubSub } from './pub-sub.ts';
@@ -28,16 +29,6 @@ export interface RedisClientOptions {
   readonly onLogRefused?: (reason: LogTrouble, words: string) => void;
   /** Called with a maxmemory-policy that may evict keys of the broker. */
   readonly onEviction?: (policy: string) => void;
-}
-
-/** Sentences for the error of a failed call. One of them follows the sentence that says why the call failed. */
-export interface FailureWords {
-  /** Says that Redis has done nothing. */
-  readonly nothingDone: string;
-  /** Says what to do next when Redis has probably done nothing. */
-  readonly next: string;
-  /** Says what to do next when Redis may have carried out the command. */
-  readonly unknown: string;
 }
 
 /** Scripts that write nothing and are not part of a publish. */

@@ -15,18 +15,34 @@ import type { Revocation } from './revocation.ts';
 /** Revocations in one page. */
 const PAGE_REVOCATIONS = 5_000;
 
-/** The control bus of a single process. It asks only this process, and keeps revocations in memory until the process ends. */
+export interface MemoryControlBusOptions extends ControlBusOptions {
+  /** Keeps revocations beyond the end of the process. Without it they are only in memory. */
+  readonly store?: RevocationStore;
+}
+
+/** Keeps the revocations of a control bus. */
+export interface RevocationStore {
+  /** The revocations that were kept before the start. */
+  readonly kept: readonly Revocation[];
+  /** Resolves when the revocations are safe. @throws BrokerError `log-unavailable`, `log-full` */
+  keep(revocations: readonly Revocation[]): Promise<void>;
+}
+
+/** The control bus of a single process. It asks only this process. */
 export class MemoryControlBus implements ControlBus {
   readonly replica: string;
   readonly #limit: number;
   readonly #kept: RevocationList;
+  readonly #store: RevocationStore | undefined;
   readonly #answerers = new Map<string, Answerer>();
   #listener: ControlListener | undefined;
 
-  constructor({ replica, revocationTtl, maxRevocations = MAX_REVOCATIONS }: ControlBusOptions) {
+  constructor({ replica, revocationTtl, maxRevocations = MAX_REVOCATIONS, store }: MemoryControlBusOptions) {
     this.replica = replica;
     this.#limit = maxRevocations;
     this.#kept = new RevocationList({ ttl: revocationTtl });
+    this.#store = store;
+    for (const revocation of store?.kept ?? []) this.#kept.add(revocation);
   }
 
   listen(listener: ControlListener): void {
@@ -55,6 +71,7 @@ export class MemoryControlBus implements ControlBus {
   async request(command: ControlCommand): Promise<Answers<number>> {
     if (command.revocation !== undefined) {
       this.#makeRoom([command.revocation]);
+      await this.#store?.keep([command.revocation]);
       this.#kept.addNew(command.revocation);
     }
     // Waits for as long as it takes: nobody else could be missing, and the count of many thousand streams stays exact.
@@ -75,6 +92,7 @@ export class MemoryControlBus implements ControlBus {
 
   async restore(revocations: readonly Revocation[]): Promise<void> {
     this.#makeRoom(revocations);
+    await this.#store?.keep(revocations);
     for (const revocation of revocations) this.#kept.add(revocation);
   }
 

@@ -86,7 +86,7 @@ const Replica = z.object({
 });
 const Status = Replica.extend({
   log: z.object({
-    kind: z.enum(['embedded', 'redis']),
+    kind: z.enum(['embedded', 'disk', 'redis']),
     up: z.boolean(),
     trouble: z.string().nullable(),
   }),

@@ -12,7 +12,7 @@ const PURE = ['node:assert', 'node:buffer', 'node:crypto', 'node:net', 'node:str
 
 /** All rooms that are parts of the broker. */
 const BELOW_BROKER = `
-  events log log/embedded log/redis redis delivery stream auth replicas inspect publish observe http http/api routes config
+  events log log/embedded log/disk log/redis redis delivery stream auth replicas inspect publish observe http http/api routes config
 `
   .trim()
   .split(' ');
@@ -22,6 +22,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   events: { rooms: [], node: PURE },
   log: { rooms: ['events'], node: PURE },
   'log/embedded': { rooms: ['events', 'log'], node: PURE },
+  'log/disk': {
+    rooms: ['events', 'log'],
+    node: [...PURE, 'node:fs', 'node:path', 'node:sqlite', 'node:worker_threads', 'node:zlib'],
+  },
   redis: { rooms: ['events', 'log'], packages: ['ioredis', 'cluster-key-slot'] },
   'log/redis': { rooms: ['events', 'log', 'redis'], node: PURE },
   delivery: { rooms: ['events', 'log'], node: PURE },

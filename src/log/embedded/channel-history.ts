@@ -2,7 +2,7 @@ import type { EventId, StoredEvent } from '../../events/event.ts';
 import { NONE } from './block-store.ts';
 import type { ChannelRecords } from './channel-records.ts';
 import type { EventRecords } from './event-records.ts';
-import { eventId, idParts, isAfter } from './id-parts.ts';
+import { eventId, idParts, isAfter } from '../id-parts.ts';
 import { copyChain } from './record-chain.ts';
 
 /** How many events of a channel are measured. Their average stands for the others. */

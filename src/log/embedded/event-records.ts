@@ -1,6 +1,6 @@
 import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
-import type { IdParts } from './id-parts.ts';
+import type { IdParts } from '../id-parts.ts';
 import { RecordOrder } from './record-order.ts';
 
 /** Words before an event's record. The order of all events uses the two words after these three. */

@@ -20,7 +20,7 @@ import { channelEnded, tailMismatch } from '../append-refusals.ts';
 import { NONE } from './block-store.ts';
 import type { ChannelRecords } from './channel-records.ts';
 import type { EventHead, NewRecord } from './event-records.ts';
-import { eventId, idParts, nextId } from './id-parts.ts';
+import { eventId, idParts, nextId } from '../id-parts.ts';
 import { LogMemory } from './log-memory.ts';
 import type { LogMemoryOptions } from './log-memory.ts';
 import { MemoryCatalog } from './memory-catalog.ts';

@@ -1,8 +1,8 @@
 import type { EventId, StoredEvent } from '../../events/event.ts';
 import type { LatestLimits } from '../event-log.ts';
 import { NONE } from './block-store.ts';
-import { eventId } from './id-parts.ts';
-import type { IdParts } from './id-parts.ts';
+import { eventId } from '../id-parts.ts';
+import type { IdParts } from '../id-parts.ts';
 
 /** Events of one channel in the block store, each of which leads to the next. */
 export interface RecordChain {

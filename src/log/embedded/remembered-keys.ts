@@ -1,7 +1,7 @@
 import { keyReused } from '../append-refusals.ts';
 import { NONE } from './block-store.ts';
 import type { BlockStore } from './block-store.ts';
-import type { IdParts } from './id-parts.ts';
+import type { IdParts } from '../id-parts.ts';
 import type { KeyedPosition } from '../keyed-positions.ts';
 import { RecordOrder } from './record-order.ts';
 import { TextTable } from './text-table.ts';

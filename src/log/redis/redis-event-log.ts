@@ -18,7 +18,9 @@ import type {
 } from '../event-log.ts';
 import type { EventId, NewEvent } from '../../events/event.ts';
 import { clearedEvent, encodeRecord } from '../../events/record.ts';
-import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
+import { APPEND_WORDS, CHECK_WORDS, CLEAR_WORDS, READ_WORDS } from '../failure-words.ts';
+import type { FailureWords } from '../failure-words.ts';
+import type { RedisClient } from '../../redis/redis-client.ts';
 import { RedisCatalog } from './redis-catalog.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from '../../redis/redis-keys.ts';
@@ -41,27 +43,6 @@ const TAILS_AT_ONCE = 128;
 
 /** The unit in which append.lua compares times to decide when the state gets a new expiry, in ms. */
 const EXPIRY_UNIT_MS = 10_000_000;
-
-const APPEND_WORDS: FailureWords = {
-  nothingDone: 'Nothing was published.',
-  next: 'Try again with the same Idempotency-Key.',
-  unknown: 'The event may have been published. Try again with the same Idempotency-Key.',
-};
-const CHECK_WORDS: FailureWords = {
-  nothingDone: 'Nothing was published.',
-  next: 'Try again with the same Idempotency-Key.',
-  unknown: 'Nothing was published. Try again with the same Idempotency-Key.',
-};
-const CLEAR_WORDS: FailureWords = {
-  nothingDone: 'Nothing was deleted.',
-  next: 'Try again.',
-  unknown: 'The channel may have been deleted. Try again.',
-};
-const READ_WORDS: FailureWords = {
-  nothingDone: 'Nothing was read.',
-  next: 'Try again.',
-  unknown: 'Try again.',
-};
 
 /** The log in Redis: a stream for each channel, and pub/sub for announcements. */
 export class RedisEventLog implements EventLog {

@@ -1,4 +1,4 @@
-import type { EventId } from '../../events/event.ts';
+import type { EventId } from '../events/event.ts';
 
 /** An event id as numbers. */
 export interface IdParts {

@@ -1,0 +1,149 @@
+import { Buffer } from 'node:buffer';
+import type { EventId, StoredEvent } from '../../events/event.ts';
+import { isKnownVersion, unknownVersion } from '../../events/record.ts';
+import { PAGE_BYTES } from '../event-log.ts';
+import type { HistoryPolicy, LogPage } from '../event-log.ts';
+import { eventId, idParts, isAfter } from '../id-parts.ts';
+import { ENDED } from './channel-facts.ts';
+import type { ChannelFacts } from './channel-facts.ts';
+import { MS, PREV_MS, PREV_SEQ, RECORD, SEQ, isIntact } from './event-table.ts';
+import type { EventHead, EventRow, EventTable } from './event-table.ts';
+
+/** How many events of a channel are measured. Their average stands for the others. */
+const MAX_MEASURED = 300;
+/** Bytes of a row besides its record. */
+const ROW_BYTES = 40;
+
+interface ChannelHistoryOptions {
+  readonly events: EventTable;
+  /** Returns the ms of the log's clock. */
+  readonly now: () => number;
+  /** Called when an event is damaged. */
+  readonly onDamage: (facts: ChannelFacts) => void;
+}
+
+/**
+ * Reads the events of a channel: those of its newest `size` events that are not older than `ttl`. A damaged row counts as missing. Each
+ * row proves by its `prev` that no event is missing before it.
+ */
+export class ChannelHistory {
+  readonly #events: EventTable;
+  readonly #now: () => number;
+  readonly #onDamage: (facts: ChannelFacts) => void;
+
+  constructor({ events, now, onDamage }: ChannelHistoryOptions) {
+    this.#events = events;
+    this.#now = now;
+    this.#onDamage = onDamage;
+  }
+
+  /** As {@link EventLog.read}. */
+  page(facts: ChannelFacts, after: EventId, limit: number, policy: HistoryPolicy): LogPage {
+    const { tail, next } = facts;
+    const ended = facts.status === ENDED;
+    if (after === tail) return { events: [], tail, ended, complete: true, room: policy.size };
+    const from = this.#seek(facts, after, this.#start(facts, policy));
+    const events = from < next ? this.#copy(facts, from, limit) : [];
+    const complete = events[0]?.prev === after;
+    return { events, tail, ended, complete, room: Math.max(0, policy.size - (next - from)) };
+  }
+
+  /** Returns the id that precedes the newest `count` events. */
+  rewind(facts: ChannelFacts, count: number, policy: HistoryPolicy): EventId {
+    const from = Math.max(this.#start(facts, policy), facts.next - count);
+    const head = from < facts.next ? this.#events.first(facts.number, from, facts.next) : undefined;
+    return head === undefined ? facts.tail : eventId({ ms: head.prevMs, seq: head.prevSeq });
+  }
+
+  /** Counts the events after each position. */
+  countAfter(facts: ChannelFacts, positions: readonly EventId[], policy: HistoryPolicy): number[] {
+    const start = this.#start(facts, policy);
+    return positions.map((position) => facts.next - this.#seek(facts, position, start));
+  }
+
+  /** Returns the oldest event, the number of events, and their bytes. The bytes of many events are estimated. */
+  summary(
+    facts: ChannelFacts,
+    policy: HistoryPolicy,
+  ): { readonly first: EventId | null; readonly length: number; readonly bytes: number } {
+    const start = this.#start(facts, policy);
+    const head = start < facts.next ? this.#events.first(facts.number, start, facts.next) : undefined;
+    if (head === undefined) return { first: null, length: 0, bytes: 0 };
+    const length = facts.next - start;
+    const sizes = this.#events.lengths(facts.number, start, facts.next, MAX_MEASURED);
+    const bytes = sizes.reduce((sum, size) => sum + size + ROW_BYTES, 0);
+    return { first: eventId(head), length, bytes: Math.round((bytes / Math.max(1, sizes.length)) * length) };
+  }
+
+  /** Returns the ordinal of the first event that the policy keeps. */
+  #start(facts: ChannelFacts, { size, ttl }: HistoryPolicy): number {
+    const start = Math.max(facts.floor, facts.next - size);
+    const cutoff = this.#now() - ttl;
+    if (start >= facts.next || facts.oldestAt > cutoff) return start;
+    const oldest = this.#events.first(facts.number, start, facts.next);
+    if (oldest === undefined || oldest.at > cutoff) return start;
+    return this.#search(facts, start + 1, ({ at }) => at > cutoff);
+  }
+
+  /** Returns the ordinal of the first event after the position, but at least `start`. */
+  #seek(facts: ChannelFacts, after: EventId, start: number): number {
+    const position = idParts(after);
+    if (!isAfter({ ms: facts.tailMs, seq: facts.tailSeq }, position)) return facts.next;
+    return this.#search(facts, start, (head) => isAfter(head, position));
+  }
+
+  /** Returns the ordinal of the first event that satisfies `isBehind`. All later events satisfy it, too. */
+  #search({ number, next }: ChannelFacts, start: number, isBehind: (head: EventHead) => boolean): number {
+    let low = start;
+    let high = next;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      // The row may be missing. Then the next one decides.
+      const head = this.#events.first(number, middle, high);
+      if (head === undefined || isBehind(head)) high = middle;
+      else low = head.ordinal + 1;
+    }
+    return low;
+  }
+
+  /** Copies events that follow each other into one buffer, from the first intact one on. */
+  #copy(facts: ChannelFacts, from: number, limit: number): StoredEvent[] {
+    const rows: EventRow[] = [];
+    let bytes = 0;
+    let last: EventRow | undefined;
+    for (const row of this.#events.rows(facts.number, from, facts.next)) {
+      if (!isIntact(facts.number, row)) {
+        this.#onDamage(facts);
+        continue;
+      }
+      if (last !== undefined && (row[PREV_MS] !== last[MS] || row[PREV_SEQ] !== last[SEQ])) break;
+      if (last !== undefined && bytes + row[RECORD].length > PAGE_BYTES) break;
+      rows.push(row);
+      bytes += row[RECORD].length;
+      last = row;
+      if (rows.length >= limit) break;
+    }
+    return eventsOf(rows, bytes);
+  }
+}
+
+function eventsOf(rows: readonly EventRow[], bytes: number): StoredEvent[] {
+  const buffer = Buffer.allocUnsafeSlow(bytes);
+  const events: StoredEvent[] = [];
+  let start = 0;
+  let id: EventId | undefined;
+  for (const row of rows) {
+    const prev = id ?? eventId({ ms: row[PREV_MS], seq: row[PREV_SEQ] });
+    id = eventId({ ms: row[MS], seq: row[SEQ] });
+    const end = start + row[RECORD].length;
+    buffer.set(row[RECORD], start);
+    const record = buffer.subarray(start, end);
+    start = end;
+    if (!isKnownVersion(record)) {
+      if (events.length === 0) throw unknownVersion(record);
+      break;
+    }
+    events.push({ id, prev, record });
+  }
+  return events;
+}

@@ -1,0 +1,146 @@
+import { crc32 } from 'node:zlib';
+import type { StatementSync } from 'node:sqlite';
+import type { Database, Row } from './database.ts';
+import { MAX_ORDINAL, ORDINAL_BITS } from './schema.ts';
+
+/** An event without its record. */
+export interface EventHead {
+  readonly ordinal: number;
+  readonly ms: number;
+  readonly seq: number;
+  readonly prevMs: number;
+  readonly prevSeq: number;
+  /** When the event was appended, in ms of the log's clock. */
+  readonly at: number;
+}
+
+/** Columns of {@link EventTable.rows}. */
+export const ORDINAL = 0;
+export const MS = 1;
+export const SEQ = 2;
+export const PREV_MS = 3;
+export const PREV_SEQ = 4;
+export const AT = 5;
+export const CHECKSUM = 6;
+export const RECORD = 7;
+export type EventRow = [
+  ordinal: number,
+  ms: number,
+  seq: number,
+  prevMs: number,
+  prevSeq: number,
+  at: number,
+  checksum: number,
+  record: Uint8Array,
+];
+
+const place = (channel: string, ordinal: string): string => `((${channel} << ${ORDINAL_BITS}) | ${ordinal})`;
+const HEAD = `place & ${MAX_ORDINAL}, ms, seq, prev_ms, prev_seq, at`;
+const RANGE = `place >= ${place('?1', '?2')} AND place < ${place('?1', '?3')}`;
+
+/** The events of all channels. A channel is named by its number, an event by its ordinal in the channel. */
+export class EventTable {
+  readonly #insert: StatementSync;
+  readonly #first: StatementSync;
+  readonly #last: StatementSync;
+  readonly #rows: StatementSync;
+  readonly #lengths: StatementSync;
+  readonly #drop: StatementSync;
+
+  constructor(database: Database) {
+    this.#insert = database.prepare(
+      `INSERT INTO events VALUES (${place('?1', '?2')}, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+    );
+    this.#first = database.prepare(`SELECT ${HEAD} FROM events WHERE ${RANGE} ORDER BY place LIMIT 1`);
+    this.#last = database.prepare(
+      `SELECT ${HEAD}, checksum, record FROM events WHERE place >= ${place('?1', '0')} AND place <= ${place('?1', String(MAX_ORDINAL))} ORDER BY place DESC LIMIT 1`,
+    );
+    this.#rows = database.prepare(
+      `SELECT ${HEAD}, checksum, record FROM events WHERE ${RANGE} ORDER BY place`,
+    );
+    this.#lengths = database.prepare(
+      `SELECT length(record) FROM events WHERE ${RANGE} ORDER BY place LIMIT ?4`,
+    );
+    this.#drop = database.prepare(`DELETE FROM events WHERE ${RANGE}`);
+  }
+
+  /** The arguments are one by one, because an object for each event would cost as much as the checksum. */
+  insert(
+    channel: number,
+    ordinal: number,
+    ms: number,
+    seq: number,
+    prevMs: number,
+    prevSeq: number,
+    at: number,
+    record: Uint8Array,
+  ): void {
+    const checksum = crc32(record, seedOf(channel, ordinal, ms, seq, prevMs, prevSeq, at));
+    this.#insert.run(channel, ordinal, ms, seq, prevMs, prevSeq, at, checksum, record);
+  }
+
+  /** Returns the first event of `from` to `end` (exclusive). */
+  first(channel: number, from: number, end: number = MAX_ORDINAL): EventHead | undefined {
+    const row = this.#first.get(channel, from, end) as EventRow | undefined;
+    return row && headOf(row);
+  }
+
+  /** Returns the newest event, and whether its checksum is right. */
+  last(channel: number): { readonly head: EventHead; readonly intact: boolean } | undefined {
+    const row = this.#last.get(channel) as EventRow | undefined;
+    return row && { head: headOf(row), intact: isIntact(channel, row) };
+  }
+
+  /** Iterates over the events of `from` to `end` (exclusive), oldest first. {@link isIntact} checks each. */
+  rows(channel: number, from: number, end: number): Iterable<EventRow> {
+    return this.#rows.iterate(channel, from, end) as unknown as Iterable<EventRow>;
+  }
+
+  /** Returns the sizes of the records of at most `limit` events, oldest first. Reads no large records. */
+  lengths(channel: number, from: number, end: number, limit: number): number[] {
+    return (this.#lengths.all(channel, from, end, limit) as unknown as Row[]).map((row) => Number(row[0]));
+  }
+
+  /** Drops the events of `from` to `end` (exclusive). Returns how many there were. */
+  drop(channel: number, from: number, end: number): number {
+    return Number(this.#drop.run(channel, from, end).changes);
+  }
+}
+
+/** Whether the row is as it was written, at this place. */
+export function isIntact(channel: number, row: EventRow): boolean {
+  const record = row[RECORD];
+  if (!(record instanceof Uint8Array)) return false;
+  const seed = seedOf(channel, row[ORDINAL], row[MS], row[SEQ], row[PREV_MS], row[PREV_SEQ], row[AT]);
+  return crc32(record, seed) === row[CHECKSUM];
+}
+
+function headOf([ordinal, ms, seq, prevMs, prevSeq, at]: EventRow): EventHead {
+  return { ordinal, ms, seq, prevMs, prevSeq, at };
+}
+
+/** Mixes the numbers of a row into the start value of its checksum, so that the checksum covers them too. */
+function seedOf(
+  channel: number,
+  ordinal: number,
+  ms: number,
+  seq: number,
+  prevMs: number,
+  prevSeq: number,
+  at: number,
+): number {
+  let seed = mix(channel, ordinal);
+  seed = mix(seed, ms);
+  seed = mix(seed, seq);
+  seed = mix(seed, prevMs);
+  seed = mix(seed, prevSeq);
+  return mix(seed, at);
+}
+
+/** Mixes a number of up to 53 bits into a word. Every step can be undone, so no changed bit is lost. */
+function mix(seed: number, value: number): number {
+  let word = Math.imul(seed ^ value, 0x9e37_79b1);
+  word ^= word >>> 15;
+  word = Math.imul(word ^ (value / 2 ** 32), 0x85eb_ca6b);
+  return (word ^ (word >>> 13)) >>> 0;
+}

@@ -1,0 +1,72 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { LogStartError } from './log-start-error.ts';
+
+const LOCK_FILE = 'sluice.lock';
+const CHOOSE = 'or set SLUICE_DATA_DIR to another folder.';
+
+/**
+ * Keeps a second process out of the folder. The lock is an exclusive transaction on an empty database of its own, so the system takes
+ * it back when the process dies, and other programs can still copy the log's database.
+ */
+export class FolderLock {
+  readonly #sqlite: DatabaseSync;
+
+  /** @throws LogStartError when the folder cannot be used */
+  constructor(folder: string) {
+    refuseUnusable(folder);
+    try {
+      this.#sqlite = new DatabaseSync(join(folder, LOCK_FILE));
+    } catch (error) {
+      throw unwritable(folder, error);
+    }
+    try {
+      this.#sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    } catch (error) {
+      this.#sqlite.close();
+      const isTaken = error instanceof Error && /locked|busy/.test(error.message);
+      if (!isTaken) throw unwritable(folder, error);
+      throw new LogStartError(
+        `Another process of Sluice uses the folder ${folder}. Stop that process, ${CHOOSE}`,
+        { cause: error },
+      );
+    }
+  }
+
+  release(): void {
+    this.#sqlite.close();
+  }
+}
+
+function refuseUnusable(folder: string): void {
+  let stats: Stats;
+  try {
+    stats = statSync(folder);
+  } catch (error) {
+    throw new LogStartError(
+      `The folder ${folder} cannot be opened (${errorCode(error)}). Make it with "mkdir -p ${folder}", ${CHOOSE}`,
+      { cause: error },
+    );
+  }
+  if (!stats.isDirectory())
+    throw new LogStartError(`${folder} is not a folder. Move the file away, ${CHOOSE}`);
+  try {
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw unwritable(folder, error);
+  }
+}
+
+function unwritable(folder: string, cause: unknown): LogStartError {
+  return new LogStartError(
+    `The folder ${folder} cannot be written (${errorCode(cause)}). Let the user of this process write to it, ${CHOOSE}`,
+    { cause },
+  );
+}
+
+function errorCode(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === undefined || code === 'ERR_SQLITE_ERROR' ? message : code;
+}

@@ -1,0 +1,300 @@
+import { diskAway, diskFailure } from './disk-failure.ts';
+import type { DiskFailure } from './disk-failure.ts';
+import type { Storage, WriteOutcome, WriteRequest } from './storage.ts';
+import { WaitingReads } from './waiting-reads.ts';
+import type { ReadReplies } from './waiting-reads.ts';
+import type { ReadRequest } from './storage-requests.ts';
+import { WaitingWrites } from './waiting-writes.ts';
+import type { NumberedWrite } from './waiting-writes.ts';
+
+/** Receives what the requests have come to. A ticket is the number of a request. */
+export interface Replies extends ReadReplies {
+  outcome(ticket: number, outcome: WriteOutcome): void;
+  /** The outcome of a request that may have been done can still come. */
+  failure(ticket: number, failure: DiskFailure): void;
+  /** Called when writes begin to fail, when the reason changes, and with undefined when they succeed again. */
+  health(failure: DiskFailure | undefined): void;
+  /** Called after each commit, with the number of its events. A request without events counts as one. */
+  committed(events: number): void;
+  /** Called after each sync, with the seconds that it took. */
+  synced(seconds: number): void;
+  /** Sends all replies since the last call. */
+  flush(): void;
+}
+
+export interface GroupCommitOptions {
+  readonly storage: Storage;
+  /** `always`: an outcome is told when it is on disk. `1s`: it is told after the commit, and a sync follows within a second. */
+  readonly pace: 'always' | '1s';
+  /** Makes every commit so far durable, without waiting, and calls back. */
+  readonly sync: (done: (error: Error | null) => void) => void;
+  readonly replies: Replies;
+}
+
+/** A commit that is not on disk yet. */
+interface Group {
+  readonly writes: readonly NumberedWrite[];
+  readonly outcomes: readonly WriteOutcome[];
+}
+
+/** With `1s`, how long a commit waits for its sync, in ms. */
+const SYNC_DELAY_MS = 1_000;
+/** Between two attempts to write after a failure, in ms. */
+const PROBE_MS = 500;
+/** Between two looks for work behind the scenes, in ms. */
+const TICK_MS = 1_000;
+/** The write-ahead log is moved into the database after this time without a write, in ms. */
+const IDLE_MS = 5_000;
+/** While there are writes, this many times as long goes to them as to the work behind the scenes. */
+const WRITES_SHARE = 3;
+
+/**
+ * Does the requests of the storage thread. Writes that arrive while a sync is under way become one commit, which shares the
+ * next sync. Nobody sees what is not on disk: a read of a channel that the unsynced commit has touched waits for the sync.
+ */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  readonly #storage: Storage;
+  readonly #replies: Replies;
+  readonly #writes = new WaitingWrites();
+  readonly #reads: WaitingReads;
+  readonly #tick: NodeJS.Timeout;
+  /** With `always`: the commit that is not synced yet. */
+  #group: Group | undefined;
+  /** With `1s`: whether a sync is due or under way. */
+  #dirty = false;
+  #syncing = false;
+  /** What writes fail for. After a failed sync, nothing is written until a checkpoint has made everything durable. */
+  #failing: { readonly by: 'commit' | 'sync'; readonly failure: DiskFailure } | undefined;
+  #probe: NodeJS.Timeout | undefined;
+  #scheduled: NodeJS.Immediate | undefined;
+  #wroteAt = 0;
+  /** The commits before the last checkpoint. */
+  #checkpointed: number;
+  /** No checkpoint begins before this time: the last one has failed. */
+  #checkpointAfter = 0;
+  #maintenanceDue = false;
+  #maintainAfter = 0;
+  #closing: ((error: Error | undefined) => void) | undefined;
+  #closed = false;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#storage = options.storage;
+    this.#replies = options.replies;
+    this.#reads = new WaitingReads(options.storage, options.replies);
+    this.#checkpointed = options.storage.commits;
+    this.#tick = setInterval(() => this.#lookAfter(), TICK_MS);
+  }
+
+  write(ticket: number, request: WriteRequest): void {
+    if (this.#closing !== undefined)
+      this.#replies.failure(ticket, diskAway('the broker is shutting down', false));
+    else if (this.#failing?.by === 'sync') this.#replies.failure(ticket, this.#failing.failure);
+    else this.#writes.add(ticket, request);
+  }
+
+  read(ticket: number, request: ReadRequest): void {
+    this.#reads.add(ticket, request);
+  }
+
+  /** To be called after the requests of a message. Does what can be done now. */
+  turn(): void {
+    if (this.#closed) return;
+    this.#reads.run();
+    this.#commit();
+    this.#maintain();
+    this.#replies.flush();
+    if (this.#closing !== undefined && this.#isDone()) this.#finish(this.#closing);
+    else if (this.#reads.ready || (this.#writes.size > 0 && this.#mayCommit())) this.#schedule();
+  }
+
+  /** Does the waiting writes, syncs, and closes the storage. */
+  close(done: (error: Error | undefined) => void): void {
+    this.#closing = done;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#scheduled ??= setImmediate(() => {
+      this.#scheduled = undefined;
+      this.turn();
+    });
+  }
+
+  #mayCommit(): boolean {
+    return this.#group === undefined && this.#failing?.by !== 'sync';
+  }
+
+  #commit(): void {
+    if (this.#writes.size === 0 || !this.#mayCommit()) return;
+    if (this.#storage.needsCheckpoint) this.#checkpoint();
+    const writes = this.#writes.take();
+    this.#wroteAt = performance.now();
+    let outcomes: readonly WriteOutcome[];
+    try {
+      outcomes = this.#storage.commit(writes.map(({ request }) => request));
+    } catch (error) {
+      const failure = diskFailure(error);
+      for (const { ticket } of writes) this.#replies.failure(ticket, failure);
+      this.#fail('commit', failure);
+      return;
+    }
+    this.#recovered('commit');
+    this.#replies.committed(eventsOf(writes));
+    const group = { writes, outcomes };
+    if (this.#options.pace === '1s') {
+      this.#tellOutcomes(group);
+      this.#syncSoon();
+    } else {
+      this.#group = group;
+      this.#reads.hold(writes);
+      this.#sync();
+    }
+  }
+
+  #sync(): void {
+    this.#syncing = true;
+    const { commits } = this.#storage;
+    const startedAt = performance.now();
+    this.#options.sync((error) => {
+      this.#syncing = false;
+      this.#replies.synced((performance.now() - startedAt) / 1_000);
+      if (error === null) this.#durable(commits);
+      else this.#syncFailed(error);
+      this.turn();
+    });
+  }
+
+  /** With `1s`. */
+  #syncSoon(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    setTimeout(() => {
+      this.#dirty = false;
+      // A commit from now on needs another sync.
+      if (!this.#closed && this.#failing?.by !== 'sync' && !this.#syncing) this.#sync();
+      else if (this.#syncing) this.#syncSoon();
+    }, SYNC_DELAY_MS);
+  }
+
+  #durable(commits: number): void {
+    this.#storage.synced(commits);
+    const group = this.#group;
+    this.#group = undefined;
+    if (group !== undefined) this.#tellOutcomes(group);
+    this.#reads.release();
+    this.#replies.flush();
+  }
+
+  /**
+   * The kernel may have dropped the pages that it could not write, and would say that a second sync succeeded. A checkpoint writes
+   * everything once more.
+   */
+  #syncFailed(error: Error): void {
+    const failure = diskFailure(error, true);
+    for (const { ticket } of this.#group?.writes ?? []) this.#replies.failure(ticket, failure);
+    const refused = { ...failure, mayBeDone: false };
+    for (const { ticket } of this.#writes.takeAll()) this.#replies.failure(ticket, refused);
+    this.#fail('sync', refused);
+  }
+
+  #fail(by: 'commit' | 'sync', failure: DiskFailure): void {
+    const before = this.#failing;
+    this.#failing = { by: before?.by === 'sync' ? 'sync' : by, failure };
+    if (before?.failure.detail !== failure.detail) this.#replies.health(failure);
+    this.#probe ??= setTimeout(() => {
+      this.#probe = undefined;
+      this.#tryAgain();
+    }, PROBE_MS);
+  }
+
+  #recovered(by: 'commit' | 'sync'): void {
+    if (this.#failing === undefined || (by === 'commit' && this.#failing.by === 'sync')) return;
+    this.#failing = undefined;
+    this.#replies.health(undefined);
+  }
+
+  /** Finds out whether the disk takes writes again. */
+  #tryAgain(): void {
+    const { by } = this.#failing ?? {};
+    if (by === undefined || this.#closed) return;
+    try {
+      if (by === 'sync') this.#storage.checkpoint();
+      else this.#storage.commit([]);
+    } catch (error) {
+      this.#fail(by, diskFailure(error));
+      return this.#replies.flush();
+    }
+    this.#recovered(by);
+    if (by === 'sync') this.#durable(this.#storage.commits);
+    this.turn();
+  }
+
+  #checkpoint(): void {
+    const now = performance.now();
+    if (now < this.#checkpointAfter || this.#syncing) return;
+    try {
+      this.#storage.checkpoint();
+      this.#checkpointed = this.#storage.commits;
+    } catch {
+      // The commits are in the write-ahead log, which goes on growing. When the disk is full, a commit says so.
+      this.#checkpointAfter = now + PROBE_MS;
+    }
+  }
+
+  #lookAfter(): void {
+    this.#maintenanceDue = true;
+    const { commits } = this.#storage;
+    const isIdle = performance.now() - this.#wroteAt > IDLE_MS && this.#group === undefined;
+    if (isIdle && this.#failing === undefined && commits !== this.#checkpointed) this.#checkpoint();
+    this.turn();
+  }
+
+  /** One slice of the work behind the scenes, when it is due. */
+  #maintain(): void {
+    if (!this.#maintenanceDue || this.#failing !== undefined || this.#closing !== undefined) return;
+    const startedAt = performance.now();
+    if (startedAt < this.#maintainAfter) return;
+    try {
+      this.#maintenanceDue = this.#storage.maintain();
+    } catch {
+      // The next write meets the same failure, and reports it.
+      this.#maintenanceDue = false;
+    }
+    if (!this.#maintenanceDue) return;
+    const now = performance.now();
+    const pause = this.#group === undefined ? 0 : (now - startedAt) * WRITES_SHARE;
+    this.#maintainAfter = now + pause;
+    setTimeout(() => this.turn(), pause);
+  }
+
+  #tellOutcomes({ writes, outcomes }: Group): void {
+    for (const [index, { ticket }] of writes.entries())
+      this.#replies.outcome(ticket, outcomes[index] as WriteOutcome);
+  }
+
+  #isDone(): boolean {
+    if (this.#failing?.by === 'sync') return true;
+    return this.#writes.size === 0 && this.#group === undefined && !this.#syncing;
+  }
+
+  #finish(done: (error: Error | undefined) => void): void {
+    this.#closed = true;
+    clearInterval(this.#tick);
+    clearTimeout(this.#probe);
+    try {
+      this.#storage.close();
+      done(undefined);
+    } catch (error) {
+      done(error as Error);
+    }
+  }
+}
+
+function eventsOf(writes: readonly NumberedWrite[]): number {
+  let events = 0;
+  for (const { request } of writes)
+    events += request.kind === 'append' ? Math.max(request.records.length, 1) : 1;
+  return events;
+}

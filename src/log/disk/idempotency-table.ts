@@ -1,0 +1,48 @@
+import { hash } from 'node:crypto';
+import type { StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import type { IdParts } from '../id-parts.ts';
+import type { KeyedPosition } from '../keyed-positions.ts';
+import type { Database } from './database.ts';
+
+/** Bytes of the digest of a name: enough that no two names ever have the same, and shorter than most names. */
+const KEY_BYTES = 16;
+
+type IdempotencyRow = [digest: string, ms: number, seq: number, at: number, checksum: number];
+
+/** The id that each idempotency key has led to, and a digest. A row with a larger id is newer. */
+export class IdempotencyTable {
+  readonly #ttl: number;
+  readonly #select: StatementSync;
+  readonly #insert: StatementSync;
+
+  /** @param ttl how long a key is remembered, in ms */
+  constructor(database: Database, ttl: number) {
+    this.#ttl = ttl;
+    this.#select = database.prepare('SELECT digest, ms, seq, at, checksum FROM idempotency WHERE key = ?');
+    this.#insert = database.prepare(
+      'INSERT OR REPLACE INTO idempotency (key, digest, ms, seq, at, checksum) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+  }
+
+  /** Returns the id that is remembered for the position, or `reused` when another digest is remembered. */
+  recall({ name, digest }: KeyedPosition, now: number): IdParts | 'reused' | undefined {
+    const row = this.#select.get(keyOf(name)) as unknown as IdempotencyRow | undefined;
+    if (row === undefined) return undefined;
+    const [known, ms, seq, at, checksum] = row;
+    if (at <= now - this.#ttl || checksum !== checksumOf(name, known, ms, seq, at)) return undefined;
+    return known === digest ? { ms, seq } : 'reused';
+  }
+
+  set({ name, digest }: KeyedPosition, ms: number, seq: number, now: number): void {
+    this.#insert.run(keyOf(name), digest, ms, seq, now, checksumOf(name, digest, ms, seq, now));
+  }
+}
+
+function keyOf(name: string): Uint8Array {
+  return hash('sha256', name, 'buffer').subarray(0, KEY_BYTES);
+}
+
+function checksumOf(name: string, digest: string, ms: number, seq: number, at: number): number {
+  return crc32(`${name} ${digest} ${ms} ${seq} ${at}`);
+}
