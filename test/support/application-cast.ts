@@ -12,7 +12,7 @@ import { UploadPublisher } from './upload-publisher.ts';
 import type { Upload } from './upload-publisher.ts';
 
 /** Events a second of each publisher of single events. */
-const RATE = 150;
+const RATE = 50;
 
 export interface CastOptions {
   readonly channels?: readonly string[];

@@ -23,8 +23,9 @@ const ROUNDS_OF_A_CAST = 20;
 const LONGEST_LIFE_MS = 500;
 
 /**
- * Kills a broker with its log on disk again and again, at random moments, and now and then stops it in good order, while 32 publishers publish and 8 readers read.
- * Then compares what was acknowledged with what each reader got, and with what the log has.
+ * Kills a broker with its log on disk again and again, at random moments, and now and then stops it in good order, while 32
+ * publishers publish and 8 readers read. Then compares what was acknowledged with what each reader got, and with what the log
+ * has.
  */
 export async function crashRounds({
   rounds,
@@ -69,32 +70,26 @@ export async function crashRounds({
   };
 }
 
-/** 32 publishers: 28 of single events, one each of batches, uploads, ends and keys. 8 readers: 7 of events, 1 of a state. */
+/** 32 publishers: 27 of single events, two of ends, and one each of batches, uploads and keys. 8 readers: 7 of events, 1 of a state. */
 class Cast {
   readonly #stage: Stage;
   readonly #application: ApplicationCast;
-  readonly #ends: EndingPublisher;
+  readonly #ends: readonly EndingPublisher[];
   readonly #states: StateCast;
 
   constructor(stage: Stage, name: string, random: () => number) {
     this.#stage = stage;
-    const channels = [`${name}.a`, `${name}.b`];
-    this.#application = new ApplicationCast(stage, {
-      channels,
-      random,
-      readers: 3,
-      singles: 14,
-      lossless: true,
-    });
-    const { key } = stage.broker(0);
-    const shared = { urls: stage.urls, key, channels: [], random };
-    this.#ends = new EndingPublisher({ ...shared, name: `${name}.end`, size: 3, pause: 20 });
+    const channels = ['a', 'b', 'c'].map((letter) => `${name}.${letter}`);
+    const cast = { readers: 1, singles: 9, pause: 150, lossless: true };
+    this.#application = new ApplicationCast(stage, { channels, random, ...cast });
+    const shared = { urls: stage.urls, key: stage.broker(0).key, channels: [], size: 3, pause: 20, random };
+    this.#ends = [1, 2].map((i) => new EndingPublisher({ ...shared, name: `${name}.end-${i}` }));
     this.#states = new StateCast(stage, { random, readers: 1 });
   }
 
   async begin(): Promise<void> {
     await this.#application.begin();
-    this.#ends.start();
+    for (const publisher of this.#ends) publisher.start();
     this.#states.start();
   }
 
@@ -102,17 +97,21 @@ class Cast {
   async published(): Promise<void> {
     const { batches, uploads } = this.#application;
     await Promise.all([
-      ...[batches, uploads, this.#ends].map((publisher) => publisher.reached(publisher.bodies + 1)),
+      ...[batches, uploads, ...this.#ends].map((publisher) => publisher.reached(publisher.bodies + 1)),
       this.#states.changed(1),
     ]);
   }
 
   async finish(): Promise<Verdict[]> {
-    await this.#ends.stop();
+    await Promise.all(this.#ends.map((publisher) => publisher.stop()));
     const verdicts = [await this.#application.finish(), await this.#states.finish()];
-    const breaches = await this.#ends.check(this.#stage.urls[0] as string);
-    const acknowledged = this.#ends.ended.length * 3;
+    const [url = ''] = this.#stage.urls;
+    for (const publisher of this.#ends) {
+      const acknowledged = publisher.ended.length * 3;
+      const breaches = await publisher.check(url);
+      verdicts.push({ acknowledged, delivered: 0, reconnects: 0, gaps: 0, breaches });
+    }
     await this.#application.close();
-    return [...verdicts, { acknowledged, delivered: 0, reconnects: 0, gaps: 0, breaches }];
+    return verdicts;
   }
 }
