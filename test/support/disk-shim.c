@@ -7,7 +7,7 @@
  * DISK_SHIM_TRACE    the file for the trace; without it nothing is recorded
  *
  * A write is recorded after it is done, and before the caller hears of it. A sync is recorded when it begins and when it has
- * succeeded, so the trace says which writes a sync has covered. Memory maps are not seen: SQLite only maps its -shm file.
+ * succeeded or was made to fail, so the trace says which writes a sync has covered. Memory maps are not seen: SQLite only maps its -shm file.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,7 +37,7 @@ struct control {
   volatile int32_t hanging;     /* counted here: syncs that hang now */
 };
 
-enum { OPEN = 1, WRITE, TRUNCATE, SYNC_BEGIN, SYNC_END, UNLINK, RENAME };
+enum { OPEN = 1, WRITE, TRUNCATE, SYNC_BEGIN, SYNC_END, UNLINK, RENAME, SYNC_FAILED };
 
 struct __attribute__((packed)) head {
   uint32_t type;
@@ -267,7 +267,11 @@ static int sync_file(int fd, int (*sync)(int)) {
     while (control->hang) sleep_ms(1);
     __sync_fetch_and_sub(&control->hanging, 1);
   }
-  if (refused(control->sync_error)) return -1;
+  if (refused(control->sync_error)) {
+    head.type = SYNC_FAILED;
+    record_one(head, "");
+    return -1;
+  }
   int result = sync(fd);
   if (result != 0) return result;
   head.type = SYNC_END;

@@ -19,7 +19,11 @@ export type DiskOperation =
   | { readonly kind: 'open'; readonly inode: bigint; readonly name: string; readonly created: boolean }
   | { readonly kind: 'write'; readonly inode: bigint; readonly offset: number; readonly data: Buffer }
   | { readonly kind: 'truncate'; readonly inode: bigint; readonly size: number }
-  | { readonly kind: 'sync-begin' | 'sync-end'; readonly inode: bigint; readonly sync: bigint }
+  | {
+      readonly kind: 'sync-begin' | 'sync-end' | 'sync-failed';
+      readonly inode: bigint;
+      readonly sync: bigint;
+    }
   | { readonly kind: 'unlink'; readonly name: string }
   | { readonly kind: 'rename'; readonly name: string; readonly to: string };
 
@@ -150,7 +154,10 @@ async function build(): Promise<string> {
 }
 
 const HEAD_BYTES = 32;
-const KINDS = ['', 'open', 'write', 'truncate', 'sync-begin', 'sync-end', 'unlink', 'rename'] as const;
+const KINDS = [
+  '',
+  ...(['open', 'write', 'truncate', 'sync-begin', 'sync-end', 'unlink', 'rename', 'sync-failed'] as const),
+] as const;
 
 /** Reads the records of `struct head`. The last one may be incomplete, because the process was killed. */
 function* readTrace(bytes: Buffer): Generator<DiskOperation> {
@@ -167,7 +174,8 @@ function* readTrace(bytes: Buffer): Generator<DiskOperation> {
     if (kind === 'open') yield { kind, inode, name, created: value === 1n };
     else if (kind === 'write') yield { kind, inode, offset: Number(value), data };
     else if (kind === 'truncate') yield { kind, inode, size: Number(value) };
-    else if (kind === 'sync-begin' || kind === 'sync-end') yield { kind, inode, sync: value };
+    else if (kind === 'sync-begin' || kind === 'sync-end' || kind === 'sync-failed')
+      yield { kind, inode, sync: value };
     else if (kind === 'unlink') yield { kind, name };
     else if (kind === 'rename') yield { kind, name, to };
     else throw new Error(`the trace has a record of an unknown kind at ${at}`);

@@ -31,13 +31,24 @@ export class Disk {
   /**
    * Gives the folder the files that may be on the disk after a power cut. The broker has to have ended. What was written and not
    * synced since the last power cut may be lost, also when it was an earlier process that has written it.
+   * @param chance of a sector to be on the disk without a sync
    */
-  async losePower(random: () => number): Promise<void> {
-    this.#before = filesAfterPowerCut(this.#before, await this.shim.takeTrace(), random);
+  async losePower(
+    random: () => number,
+    chance = CHANCES[Math.floor(random() * CHANCES.length)] as number,
+  ): Promise<void> {
+    this.#before = filesAfterPowerCut(this.#before, await this.shim.takeTrace(), { random, chance });
     await rm(this.#folder, { recursive: true, force: true });
     await mkdir(this.#folder);
     await Promise.all([...this.#before].map(([name, bytes]) => writeFile(join(this.#folder, name), bytes)));
   }
+}
+
+/** Decides what reaches the disk without a sync. */
+interface Luck {
+  readonly random: () => number;
+  /** Of each sector. */
+  readonly chance: number;
 }
 
 /**
@@ -47,12 +58,11 @@ export class Disk {
  * @param before the files when the process started
  * @param trace what the process has done since then
  */
-function filesAfterPowerCut(before: Files, trace: readonly DiskOperation[], random: () => number): Files {
-  const folder = replay(before, trace);
-  const chance = CHANCES[Math.floor(random() * CHANCES.length)] as number;
-  const reached = Math.floor(random() * (folder.pending.length + 1));
+function filesAfterPowerCut(before: Files, trace: readonly DiskOperation[], luck: Luck): Files {
+  const folder = replay(before, trace, luck);
+  const reached = luck.chance === 0 ? 0 : Math.floor(luck.random() * (folder.pending.length + 1));
   for (const change of folder.pending.slice(0, reached)) apply(folder.names, change);
-  return new Map([...folder.names].map(([name, file]) => [name, file.afterPowerCut(random, chance)]));
+  return new Map([...folder.names].map(([name, file]) => [name, file.afterPowerCut()]));
 }
 
 /** A change of the folder. */
@@ -68,8 +78,8 @@ interface Folder {
   readonly pending: readonly FolderChange[];
 }
 
-function replay(before: Files, trace: readonly DiskOperation[]): Folder {
-  const names = new Map([...before].map(([name, bytes]) => [name, new DiskFile(bytes)]));
+function replay(before: Files, trace: readonly DiskOperation[], luck: Luck): Folder {
+  const names = new Map([...before].map(([name, bytes]) => [name, new DiskFile(luck, bytes)]));
   const seen = new Map(names);
   const files = new Map<bigint, DiskFile>();
   const pending: FolderChange[] = [];
@@ -85,7 +95,7 @@ function replay(before: Files, trace: readonly DiskOperation[]): Folder {
     } else if (one.kind === 'open' && one.name === '') {
       folder = one.inode;
     } else if (one.kind === 'open') {
-      if (one.created) change({ kind: 'link', name: one.name, file: new DiskFile() });
+      if (one.created) change({ kind: 'link', name: one.name, file: new DiskFile(luck) });
       files.set(one.inode, seen.get(one.name) as DiskFile);
     } else if (one.inode === folder) {
       if (one.kind === 'sync-begin') covered.set(one.sync, pending.length);
@@ -115,32 +125,43 @@ type FileChange = DiskOperation & { readonly kind: 'write' | 'truncate' };
 class DiskFile {
   #bytes: Buffer;
   #size: number;
+  readonly #luck: Luck;
   #pending: FileChange[] = [];
   /** How many changes were applied: those of the past come first. */
   #applied = 0;
   readonly #covered = new Map<bigint, number>();
 
-  constructor(bytes: Buffer = Buffer.alloc(0)) {
+  constructor(luck: Luck, bytes: Buffer = Buffer.alloc(0)) {
+    this.#luck = luck;
     this.#bytes = Buffer.from(bytes);
     this.#size = bytes.length;
   }
 
   do(operation: DiskOperation): void {
-    if (operation.kind === 'write' || operation.kind === 'truncate') {
-      this.#pending.push(operation);
-    } else if (operation.kind === 'sync-begin') {
+    if (operation.kind === 'write' || operation.kind === 'truncate') this.#pending.push(operation);
+    else if (operation.kind === 'sync-begin')
       this.#covered.set(operation.sync, this.#applied + this.#pending.length);
-    } else if (operation.kind === 'sync-end') {
-      const count = (this.#covered.get(operation.sync) ?? 0) - this.#applied;
-      for (const change of this.#pending.splice(0, Math.max(0, count))) {
-        this.#applied++;
-        this.#apply(change);
-      }
-    }
+    else if (operation.kind === 'sync-end')
+      for (const change of this.#take(this.#covered.get(operation.sync) ?? 0)) this.#apply(change);
+    // Linux takes the pages that it could not write for written, and a later sync does not write them again.
+    else if (operation.kind === 'sync-failed') this.#loseSome(this.#take(Infinity));
   }
 
-  afterPowerCut(random: () => number, chance: number): Buffer {
-    for (const change of this.#pending) {
+  afterPowerCut(): Buffer {
+    this.#loseSome(this.#take(Infinity));
+    return this.#bytes.subarray(0, this.#size);
+  }
+
+  /** Takes the pending changes up to a number that counts from the first change of the file. */
+  #take(end: number): readonly FileChange[] {
+    const taken = this.#pending.splice(0, Math.max(0, end - this.#applied));
+    this.#applied += taken.length;
+    return taken;
+  }
+
+  #loseSome(changes: readonly FileChange[]): void {
+    const { random, chance } = this.#luck;
+    for (const change of changes) {
       if (change.kind === 'truncate') {
         if (random() < chance) this.#apply(change);
         continue;
@@ -153,7 +174,6 @@ class DiskFile {
         from = to;
       }
     }
-    return this.#bytes.subarray(0, this.#size);
   }
 
   #apply(change: FileChange): void {
