@@ -17,7 +17,9 @@ interface LogFigures {
 export type LogFigureReader = () => Promise<LogFigures>;
 
 /** In seconds. */
-const SYNC_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+const SYNC_BUCKETS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+];
 /** How long a scrape waits for the figures, in ms. */
 const PATIENCE_MS = 500;
 const EVENT_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 4_096];

@@ -2,14 +2,14 @@ import { DEFAULT_KEYS } from '../../events/channel-policies.ts';
 import type { EventId } from '../../events/event.ts';
 import type { Appended, HistoryPolicy } from '../event-log.ts';
 import { eventId, nextId } from '../id-parts.ts';
-import { CLEARED, ENDED, OPEN, channelState, hasRows } from './channel-facts.ts';
+import { CLEARED, ENDED, OPEN, channelState, hasRows, setTail } from './channel-facts.ts';
 import type { ChannelFacts, ChannelStatus } from './channel-facts.ts';
-import { setTail } from './channel-table.ts';
 import type { ChannelTable } from './channel-table.ts';
 import type { EventTable } from './event-table.ts';
 import type { IdempotencyTable } from './idempotency-table.ts';
 import type { LogClock } from './log-clock.ts';
 import { MAX_ORDINAL } from './schema.ts';
+import { storedBytes } from './stored-usage.ts';
 import type { AppendOutcome, AppendRequest, ClearOutcome, ClearRequest, Refusal } from './storage.ts';
 
 /** How many keys a channel drops at most in an append, besides one for each event, after its number of keys was lowered. */
@@ -20,6 +20,10 @@ const SURPLUS_SHARE = 1 / 8;
 /** How many events an append drops at most, and how many bytes, besides twice what it adds. */
 const MAX_DROPPED = 256;
 const MAX_DROPPED_BYTES = 1024 * 1024;
+/** About what a new channel takes besides its name and events, what an event takes besides its record, and an idempotency key. */
+const CHANNEL_BYTES = 512;
+const EVENT_BYTES = 40;
+const POSITION_BYTES = 112;
 
 /** Keeps the newest event of each key. */
 interface LatestEvents {
@@ -35,11 +39,11 @@ interface LatestEvents {
 interface ChannelAppendsOptions {
   readonly channels: ChannelTable;
   readonly events: EventTable;
-  readonly idempotency: IdempotencyTable;
+  readonly idempotency: Pick<IdempotencyTable, 'recall' | 'set'>;
   readonly latest: LatestEvents;
   readonly clock: LogClock;
-  /** Whether an append of that many bytes of records can never fit. */
-  readonly isTooLarge: (bytes: number) => boolean;
+  /** Makes room for that many bytes, and may forget channels for it. Returns false when there is none. */
+  readonly makeRoom: (bytes: number) => boolean;
 }
 
 /** Appends to channels and clears them, in a transaction of the caller. */
@@ -69,13 +73,18 @@ export class ChannelAppends {
     const results: Appended[] = [];
     const known = request.positions === undefined ? 0 : this.#recall(request, results, now);
     if (known === undefined) return { kind: 'refused', reason: 'idempotency-key-reused' };
+    // First, because it may forget this channel.
+    const fits = this.#options.makeRoom(neededBytes(request));
     const found = channels.find(channel);
     const prev = found?.tail ?? eventId(channels.unknownTail(channel));
     const ends = end && results[count - 1] === undefined;
     if (known === count && !ends)
       return { kind: 'appended', results, prev, tail: prev, ended: false, keysDropped: 0 };
-    const refusal = this.#refusal(request, found, prev);
-    if (refusal !== undefined) return refusal;
+    if (!fits) return { kind: 'refused', reason: 'log-full' };
+    if (found?.status === ENDED) return { kind: 'refused', reason: 'channel-ended' };
+    const { ifLast } = request;
+    if (ifLast !== undefined && ifLast !== prev)
+      return { kind: 'refused', reason: 'tail-mismatch', tail: prev };
 
     const facts = found ?? channels.create(channel);
     // No channel gets there in less than a week. Its subscribers get a gap.
@@ -98,6 +107,7 @@ export class ChannelAppends {
   /** @param now of the log's clock */
   clear({ channel, policy, record }: ClearRequest, now: number): ClearOutcome {
     const { channels } = this.#options;
+    this.#options.makeRoom(CHANNEL_BYTES + record.length);
     const facts = channels.find(channel);
     if (facts === undefined || channelState(facts).status === 'empty')
       return { kind: 'cleared', event: undefined };
@@ -120,19 +130,6 @@ export class ChannelAppends {
       known++;
     }
     return known;
-  }
-
-  #refusal(
-    { records, ifLast }: AppendRequest,
-    facts: ChannelFacts | undefined,
-    tail: EventId,
-  ): Refusal | undefined {
-    let bytes = 0;
-    for (const record of records) bytes += record.length;
-    if (this.#options.isTooLarge(bytes)) return { kind: 'refused', reason: 'log-full' };
-    if (facts?.status === ENDED) return { kind: 'refused', reason: 'channel-ended' };
-    if (ifLast !== undefined && ifLast !== tail) return { kind: 'refused', reason: 'tail-mismatch', tail };
-    return undefined;
   }
 
   /** Appends the events without a result. Returns how many keys the channel has lost. */
@@ -207,6 +204,16 @@ export class ChannelAppends {
     facts.first = end;
     facts.floor = Math.max(facts.floor, end);
   }
+}
+
+/** About how many bytes of the database the append takes at the most. */
+function neededBytes({ records, keys, positions }: AppendRequest): number {
+  let bytes = CHANNEL_BYTES + (positions === undefined ? 0 : positions.length * POSITION_BYTES);
+  for (let index = 0; index < records.length; index++) {
+    const event = EVENT_BYTES + storedBytes(records[index]?.length ?? 0);
+    bytes += keys?.[index] === undefined ? event : 3 * EVENT_BYTES + 2 * event;
+  }
+  return bytes;
 }
 
 /** Returns whether the policy has changed. */

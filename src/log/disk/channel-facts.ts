@@ -1,6 +1,8 @@
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
 import type { ChannelState } from '../event-log.ts';
+import { eventId } from '../id-parts.ts';
+import type { IdParts } from '../id-parts.ts';
 
 /** What the tail is: an event after which more may come, the end of the channel, or the event `sluice:cleared`. */
 export const OPEN = 0;
@@ -35,6 +37,8 @@ export interface ChannelFacts {
   ttl: number;
   /** When the oldest event was appended, or earlier, in ms of the log's clock. Counts only while the channel has rows. */
   oldestAt: number;
+  /** Whether the stored row says that the channel has no events. */
+  isIdle: boolean;
 }
 
 /** Whether rows of `events` belong to the channel. */
@@ -44,4 +48,10 @@ export function hasRows({ first, next }: ChannelFacts): boolean {
 
 export function channelState({ tail, status }: ChannelFacts): ChannelState {
   return { tail, status: status === ENDED ? 'ended' : status === CLEARED ? 'empty' : 'open' };
+}
+
+export function setTail(facts: ChannelFacts, { ms, seq }: IdParts): void {
+  facts.tailMs = ms;
+  facts.tailSeq = seq;
+  facts.tail = eventId({ ms, seq });
 }

@@ -6,7 +6,7 @@ import type { HistoryPolicy, LogPage } from '../event-log.ts';
 import { eventId, idParts, isAfter } from '../id-parts.ts';
 import { ENDED } from './channel-facts.ts';
 import type { ChannelFacts } from './channel-facts.ts';
-import { MS, PREV_MS, PREV_SEQ, RECORD, SEQ, isIntact } from './event-table.ts';
+import { MS, ORDINAL, PREV_MS, PREV_SEQ, RECORD, SEQ, isIntact } from './event-table.ts';
 import type { EventHead, EventRow, EventTable } from './event-table.ts';
 
 /** How many events of a channel are measured. Their average stands for the others. */
@@ -19,7 +19,7 @@ interface ChannelHistoryOptions {
   /** Returns the ms of the log's clock. */
   readonly now: () => number;
   /** Called when an event is damaged. */
-  readonly onDamage: (facts: ChannelFacts) => void;
+  readonly onDamage: (facts: ChannelFacts, ordinal: number) => void;
 }
 
 /**
@@ -29,7 +29,7 @@ interface ChannelHistoryOptions {
 export class ChannelHistory {
   readonly #events: EventTable;
   readonly #now: () => number;
-  readonly #onDamage: (facts: ChannelFacts) => void;
+  readonly #onDamage: (facts: ChannelFacts, ordinal: number) => void;
 
   constructor({ events, now, onDamage }: ChannelHistoryOptions) {
     this.#events = events;
@@ -113,7 +113,7 @@ export class ChannelHistory {
     let last: EventRow | undefined;
     for (const row of this.#events.rows(facts.number, from, facts.next)) {
       if (!isIntact(facts.number, row)) {
-        this.#onDamage(facts);
+        this.#onDamage(facts, row[ORDINAL]);
         continue;
       }
       if (last !== undefined && (row[PREV_MS] !== last[MS] || row[PREV_SEQ] !== last[SEQ])) break;

@@ -3,16 +3,20 @@ import type { StatementSync } from 'node:sqlite';
 import type { ChannelName } from '../../events/channel-name.ts';
 import { eventId, isAfter, nextId } from '../id-parts.ts';
 import type { IdParts } from '../id-parts.ts';
-import { OPEN, hasRows } from './channel-facts.ts';
+import { OPEN, hasRows, setTail } from './channel-facts.ts';
 import type { ChannelFacts, ChannelStatus } from './channel-facts.ts';
+import { ChannelNumbers } from './channel-numbers.ts';
+import { ChannelDamage } from './damage.ts';
 import type { Database, Row } from './database.ts';
 import type { EventTable } from './event-table.ts';
 import type { ForgottenTails } from './forgotten-tails.ts';
 import type { LogClock } from './log-clock.ts';
-import { MAX_CHANNEL_NUMBER, ORDINAL_BITS } from './schema.ts';
+import type { StoredUsage } from './stored-usage.ts';
 
 /** The memory of a channel in the cache, about, in bytes. */
 const CACHED_BYTES = 600;
+/** The bytes of a channel's row and its entries in two indexes, besides its name, which is in the row and in one index. */
+const ROW_BYTES = 96;
 /** `size` of a channel whose row must be written before anything else depends on it. No policy has it. */
 const UNSAVED = -1;
 
@@ -21,10 +25,11 @@ interface ChannelTableOptions {
   readonly events: EventTable;
   readonly forgotten: ForgottenTails;
   readonly clock: LogClock;
+  readonly usage: StoredUsage;
   /** The memory for the cache. */
   readonly cacheBytes: number;
-  /** Called when the row of a channel, or its newest event, is damaged. */
-  readonly onDamage: (name: ChannelName, what: 'channel' | 'event') => void;
+  /** Called when the newest event of a channel is damaged. */
+  readonly onDamage: (name: ChannelName) => void;
 }
 
 type ChannelRow = [
@@ -40,6 +45,11 @@ type ChannelRow = [
   checksum: number,
 ];
 
+/** Columns of a row. */
+const STATUS = 4;
+const IDLE_SINCE = 8;
+const CHECKSUM = 9;
+
 /**
  * The channels, with a cache of their facts. The cache has two generations: when the younger one is full, the older one is dropped.
  */
@@ -50,12 +60,13 @@ export class ChannelTable {
   readonly #selectName: StatementSync;
   readonly #save: StatementSync;
   readonly #delete: StatementSync;
+  readonly #idle: StatementSync;
   readonly #addGarbage: StatementSync;
   #young = new Map<ChannelName, ChannelFacts>();
   #old = new Map<ChannelName, ChannelFacts>();
   /** The tail of each followed channel for as long as the channel is unknown. */
   readonly #followed = new Map<ChannelName, IdParts>();
-  #lastNumber: number;
+  readonly #numbers: ChannelNumbers;
   #breakpointMs: number;
 
   constructor(options: ChannelTableOptions) {
@@ -68,12 +79,18 @@ export class ChannelTable {
     this.#selectName = database.prepare('SELECT name FROM channels WHERE number = ?');
     this.#save = database.prepare('INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#delete = database.prepare('DELETE FROM channels WHERE number = ?');
+    this.#idle = database.prepare(
+      'SELECT name, number FROM channels WHERE idle_since <= ? ORDER BY idle_since LIMIT ?',
+    );
     this.#addGarbage = database.prepare('INSERT OR IGNORE INTO garbage VALUES (?)');
-    this.#lastNumber = this.#largestNumber();
+    this.#numbers = new ChannelNumbers(database);
     this.#breakpointMs = database.meta('breakpoint') ?? 0;
   }
 
-  /** Returns undefined for an unknown channel. */
+  /**
+   * Returns undefined for an unknown channel.
+   * @throws ChannelDamage
+   */
   find(name: ChannelName): ChannelFacts | undefined {
     const young = this.#young.get(name);
     if (young !== undefined) return young;
@@ -84,8 +101,8 @@ export class ChannelTable {
 
   /** Returns the channel with that number; undefined when there is none. */
   byNumber(number: number): ChannelFacts | undefined {
-    const row = this.#selectName.get(number) as unknown as Row | undefined;
-    const facts = row && this.find(row[0] as ChannelName);
+    const name = this.nameOf(number);
+    const facts = name === undefined ? undefined : this.find(name);
     return facts?.number === number ? facts : undefined;
   }
 
@@ -98,7 +115,7 @@ export class ChannelTable {
   /** Adds an unknown channel. The caller sets its policy and calls {@link save}. */
   create(name: ChannelName): ChannelFacts {
     const tail = this.unknownTail(name);
-    const facts = this.#facts(name, this.#freeNumber(), tail);
+    const facts = this.#facts(name, this.#numbers.next(), tail);
     this.#keep(facts);
     return facts;
   }
@@ -106,7 +123,8 @@ export class ChannelTable {
   /** Writes the row of the channel. To be called when anything but the list of its events has changed, or that list became empty. */
   save(facts: ChannelFacts, now: number): void {
     const { number, name, tailMs, tailSeq, floor, status, size, ttl } = facts;
-    const idleSince = hasRows(facts) ? null : now;
+    this.#setIdle(facts, !hasRows(facts));
+    const idleSince = facts.isIdle ? now : null;
     const oldestAt = hasRows(facts) ? facts.oldestAt : null;
     const values = [tailMs, tailSeq, floor, status, size, ttl, oldestAt, idleSince];
     this.#save.run(number, name, ...values, checksumOf(name, [number, ...values]));
@@ -114,29 +132,61 @@ export class ChannelTable {
 
   /** Gives the channel a new number, so that it has no events and no state. The caller calls {@link save}. */
   renumber(facts: ChannelFacts): void {
-    this.#addGarbage.run(facts.number);
-    this.#delete.run(facts.number);
-    facts.number = this.#freeNumber();
+    this.discard(facts.number);
+    this.#setIdle(facts, false);
+    facts.number = this.#numbers.next();
     facts.first = 0;
     facts.floor = 0;
     facts.next = 0;
   }
 
   /** Forgets a channel without events. Its tail becomes a forgotten tail. */
-  forget({ name, number, tailMs, tailSeq }: ChannelFacts): void {
+  forget(facts: ChannelFacts): void {
+    const { name, number, tailMs, tailSeq } = facts;
     const tail = { ms: tailMs, seq: tailSeq };
-    this.#addGarbage.run(number);
-    this.#delete.run(number);
+    this.discard(number);
+    this.#setIdle(facts, false);
     this.#options.forgotten.raise(name, tail);
     if (this.#followed.has(name)) this.#followed.set(name, tail);
     this.#young.delete(name);
     this.#old.delete(name);
   }
 
+  /**
+   * Lets a channel begin anew whose rows cannot be read. Its tail is one that no subscriber can have.
+   * @throws RangeError when the index of names leads to another channel
+   */
+  replace(name: ChannelName, now: number): void {
+    const row = this.#select.get(name) as unknown as ChannelRow | undefined;
+    const facts = this.#facts(name, this.#numbers.next(), this.#freshTail());
+    if (row !== undefined) {
+      const [number] = row;
+      if (this.nameOf(number) !== name) throw new RangeError(`The name ${name} leads to another channel.`);
+      this.discard(number);
+      if (isIntact(name, row)) {
+        facts.status = row[STATUS];
+        facts.isIdle = row[IDLE_SINCE] !== null;
+      }
+    }
+    this.#setIdle(facts, false);
+    this.save(facts, now);
+    this.#keep(facts);
+  }
+
+  /** The name of each channel without events since `idleSince`, the oldest first. */
+  idle(idleSince: number, limit: number): readonly { readonly name: ChannelName; readonly number: number }[] {
+    const rows = this.#idle.all(idleSince, limit) as unknown as readonly [ChannelName, number][];
+    return rows.map(([name, number]) => ({ name, number }));
+  }
+
   /** Says whether a channel has subscribers here. A followed channel keeps its tail, also when it is unknown. */
   follow(name: ChannelName, followed: boolean): void {
     if (!followed) this.#followed.delete(name);
     else if (!this.#followed.has(name)) this.#followed.set(name, this.unknownTail(name));
+  }
+
+  get followed(): Iterable<ChannelName> {
+    return this.#followed.keys();
   }
 
   isFollowed(name: ChannelName): boolean {
@@ -148,7 +198,8 @@ export class ChannelTable {
     this.#young.clear();
     this.#old.clear();
     this.#options.forgotten.reload();
-    this.#lastNumber = this.#largestNumber();
+    this.#options.usage.reload();
+    this.#numbers.reload();
     this.#breakpointMs = this.#options.database.meta('breakpoint') ?? 0;
   }
 
@@ -157,6 +208,27 @@ export class ChannelTable {
     this.#options.database.setMeta('breakpoint', ms);
     this.dropCache();
     for (const [name, tail] of this.#followed) this.#followed.set(name, this.#unproven(tail));
+  }
+
+  /** Returns undefined when no channel has that number. */
+  nameOf(number: number): ChannelName | undefined {
+    const row = this.#selectName.get(number) as unknown as Row | undefined;
+    return row?.[0] as ChannelName | undefined;
+  }
+
+  /** Drops the row with this number. What else belongs to the number becomes garbage. */
+  discard(number: number): void {
+    this.#addGarbage.run(number);
+    this.#delete.run(number);
+  }
+
+  /** Counts the bytes of channels without events. */
+  #setIdle(facts: ChannelFacts, isIdle: boolean): void {
+    if (facts.isIdle === isIdle) return;
+    const bytes = ROW_BYTES + 2 * facts.name.length;
+    this.#options.usage.add('idle', isIdle ? bytes : -bytes);
+    // oxlint-disable-next-line no-param-reassign
+    facts.isIdle = isIdle;
   }
 
   #keep(facts: ChannelFacts): void {
@@ -169,15 +241,15 @@ export class ChannelTable {
   #load(name: ChannelName): ChannelFacts | undefined {
     const row = this.#select.get(name) as unknown as ChannelRow | undefined;
     if (row === undefined) return undefined;
-    const [number, tailMs, tailSeq, floor, status, size, ttl, oldestAt, , checksum] = row;
-    if (checksum !== checksumOf(name, row.slice(0, -1) as (number | null)[]))
-      return this.#replaceDamaged(name);
+    const [number, tailMs, tailSeq, floor, status, size, ttl, oldestAt, idleSince] = row;
+    if (!isIntact(name, row)) throw new ChannelDamage(name, 'The checksum of the channel is wrong.');
     const { events } = this.#options;
     const last = events.last(number);
     const facts = this.#facts(name, number, { ms: tailMs, seq: tailSeq });
     facts.status = status;
     facts.size = size;
     facts.ttl = ttl;
+    facts.isIdle = idleSince !== null;
     facts.floor = floor;
     facts.next = floor;
     if (last !== undefined && last.head.ordinal >= floor) {
@@ -186,7 +258,7 @@ export class ChannelTable {
         setTail(facts, last.head);
         facts.at = last.head.at;
       } else {
-        this.#options.onDamage(name, 'event');
+        this.#options.onDamage(name);
         setTail(facts, this.#freshTail());
       }
     }
@@ -196,12 +268,6 @@ export class ChannelTable {
     facts.floor = Math.max(floor, facts.first);
     setTail(facts, this.#unproven({ ms: facts.tailMs, seq: facts.tailSeq }));
     return facts;
-  }
-
-  /** Stands in for a channel whose row is damaged. The number in the row may be that of another channel. */
-  #replaceDamaged(name: ChannelName): ChannelFacts {
-    this.#options.onDamage(name, 'channel');
-    return this.#facts(name, this.#freeNumber(), this.#freshTail());
   }
 
   #facts(name: ChannelName, number: number, { ms, seq }: IdParts): ChannelFacts {
@@ -222,31 +288,14 @@ export class ChannelTable {
     const breakpoint = { ms: this.#breakpointMs, seq: 0 };
     return isAfter(breakpoint, tail) ? breakpoint : tail;
   }
-
-  #largestNumber(): number {
-    const { database } = this.#options;
-    const queries = [
-      'SELECT max(number) FROM channels',
-      'SELECT max(channel) FROM garbage',
-      `SELECT max(place) >> ${ORDINAL_BITS} FROM events`,
-      'SELECT max(channel) FROM latest',
-    ];
-    return Math.max(0, ...queries.map((sql) => database.number(database.prepare(sql)) ?? 0));
-  }
-
-  #freeNumber(): number {
-    if (this.#lastNumber < MAX_CHANNEL_NUMBER) return ++this.#lastNumber;
-    throw new Error('All numbers of channels are used.');
-  }
 }
 
-const NEW = { status: OPEN, size: UNSAVED, ttl: 0, oldestAt: 0 } as const;
-
-export function setTail(facts: ChannelFacts, { ms, seq }: IdParts): void {
-  facts.tailMs = ms;
-  facts.tailSeq = seq;
-  facts.tail = eventId({ ms, seq });
+/** Whether the row is as it was written. */
+function isIntact(name: ChannelName, row: ChannelRow): boolean {
+  return row[CHECKSUM] === checksumOf(name, row.slice(0, CHECKSUM) as (number | null)[]);
 }
+
+const NEW = { status: OPEN, size: UNSAVED, ttl: 0, oldestAt: 0, isIdle: false } as const;
 
 function checksumOf(name: ChannelName, numbers: readonly (number | null)[]): number {
   return crc32(`${name} ${numbers.join(' ')}`);

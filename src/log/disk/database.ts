@@ -101,10 +101,11 @@ function prepareFile(sqlite: DatabaseSync, path: string, cacheBytes: number): vo
     return Number((statement.get() as unknown as Row)[0]);
   };
   try {
-    sqlite.exec('PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL');
     const application = pragma('application_id');
     const isNew = application === 0 && pragma('user_version') === 0 && pragma('schema_version') === 0;
     if (!isNew && application !== APPLICATION_ID) throw foreignFile(path);
+    // In a database that has tables this would write a page, and hide from the witness that frames are missing.
+    if (isNew) sqlite.exec('PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL');
   } catch (error) {
     if (sqliteCode(error) === SQLITE_NOTADB) throw foreignFile(path);
     throw error;
@@ -132,5 +133,6 @@ function prepareFile(sqlite: DatabaseSync, path: string, cacheBytes: number): vo
 function foreignFile(path: string): LogStartError {
   return new LogStartError(
     `${path} is not a log of Sluice. Move the file away, or set SLUICE_DATA_DIR to another folder.`,
+    { isForeign: true },
   );
 }

@@ -163,9 +163,13 @@ export class DiskEventLog implements EventLog {
   /** @throws BrokerError `log-unavailable` when the disk does not answer. What was acknowledged is on disk all the same */
   async close(): Promise<void> {
     if (await this.#client.close()) return;
-    throw new BrokerError('log-unavailable', 'The disk of the log does not answer, so the log was not closed.', {
-      trouble: 'timeout',
-    });
+    throw new BrokerError(
+      'log-unavailable',
+      'The disk of the log does not answer, so the log was not closed.',
+      {
+        trouble: 'timeout',
+      },
+    );
   }
 
   /**

@@ -50,5 +50,7 @@ export function failureError(failure: DiskFailure, words: FailureWords): BrokerE
 }
 
 function sentenceOf(trouble: LogTrouble, detail: string): string {
-  return trouble === 'timeout' ? 'The disk of the log did not answer in time.' : `The log on disk: ${detail}.`;
+  return trouble === 'timeout'
+    ? 'The disk of the log did not answer in time.'
+    : `The log on disk: ${detail}.`;
 }

@@ -45,6 +45,7 @@ export class EventTable {
   readonly #last: StatementSync;
   readonly #rows: StatementSync;
   readonly #lengths: StatementSync;
+  readonly #ages: StatementSync;
   readonly #drop: StatementSync;
 
   constructor(database: Database) {
@@ -60,6 +61,9 @@ export class EventTable {
     );
     this.#lengths = database.prepare(
       `SELECT length(record) FROM events WHERE ${RANGE} ORDER BY place LIMIT ?4`,
+    );
+    this.#ages = database.prepare(
+      `SELECT place & ${MAX_ORDINAL}, at, length(record) FROM events WHERE ${RANGE} ORDER BY place LIMIT ?4`,
     );
     this.#drop = database.prepare(`DELETE FROM events WHERE ${RANGE}`);
   }
@@ -99,6 +103,16 @@ export class EventTable {
   /** Returns the sizes of the records of at most `limit` events, oldest first. Reads no large records. */
   lengths(channel: number, from: number, end: number, limit: number): number[] {
     return (this.#lengths.all(channel, from, end, limit) as unknown as Row[]).map((row) => Number(row[0]));
+  }
+
+  /** Returns ordinal, time and record size of at most `limit` events, oldest first. Reads no large records. */
+  ages(
+    channel: number,
+    from: number,
+    end: number,
+    limit: number,
+  ): readonly (readonly [ordinal: number, at: number, length: number])[] {
+    return this.#ages.all(channel, from, end, limit) as unknown as [number, number, number][];
   }
 
   /** Drops the events of `from` to `end` (exclusive). Returns how many there were. */

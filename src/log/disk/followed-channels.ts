@@ -79,9 +79,12 @@ export class FollowedChannels {
         failed: (error) => {
           if (isGone()) return;
           follower.listener.onTrouble?.(error instanceof Error ? error : failureError(error, READ_WORDS));
-          setTimeout(() => {
-            if (!isGone() && follower.state !== 'following') this.#begin(channel, follower);
-          }, RETRY_MS * (0.5 + Math.random())).unref();
+          setTimeout(
+            () => {
+              if (!isGone() && follower.state !== 'following') this.#begin(channel, follower);
+            },
+            RETRY_MS * (0.5 + Math.random()),
+          ).unref();
         },
       },
       { kind: 'follow', channel },

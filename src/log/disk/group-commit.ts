@@ -111,6 +111,7 @@ export class GroupCommit {
 
   /** Does the waiting writes, syncs, and closes the storage. */
   close(done: (error: Error | undefined) => void): void {
+    if (this.#closed) return done(undefined);
     this.#closing = done;
     this.#schedule();
   }

@@ -15,10 +15,22 @@ export class IdempotencyTable {
   readonly #ttl: number;
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #newest: StatementSync;
+  readonly #expire: StatementSync;
+  readonly #database: Database;
 
   /** @param ttl how long a key is remembered, in ms */
   constructor(database: Database, ttl: number) {
     this.#ttl = ttl;
+    this.#database = database;
+    this.#oldest = database.prepare('SELECT min(id) FROM idempotency');
+    this.#newest = database.prepare('SELECT max(id) FROM idempotency');
+    // The oldest have the smallest ids. Only those are looked at, so that this never takes long.
+    this.#expire = database.prepare(
+      `DELETE FROM idempotency WHERE id IN
+        (SELECT id FROM (SELECT id, at FROM idempotency ORDER BY id LIMIT ?2) WHERE at <= ?1)`,
+    );
     this.#select = database.prepare('SELECT digest, ms, seq, at, checksum FROM idempotency WHERE key = ?');
     this.#insert = database.prepare(
       'INSERT OR REPLACE INTO idempotency (key, digest, ms, seq, at, checksum) VALUES (?, ?, ?, ?, ?, ?)',
@@ -32,6 +44,22 @@ export class IdempotencyTable {
     const [known, ms, seq, at, checksum] = row;
     if (at <= now - this.#ttl || checksum !== checksumOf(name, known, ms, seq, at)) return undefined;
     return known === digest ? { ms, seq } : 'reused';
+  }
+
+  /** About how many keys there are. */
+  get span(): number {
+    const oldest = this.#database.number(this.#oldest);
+    return oldest === undefined ? 0 : (this.#database.number(this.#newest) ?? oldest) - oldest + 1;
+  }
+
+  /** Drops at most `most` keys that are no longer remembered. Returns how many. */
+  expire(now: number, most: number): number {
+    return Number(this.#expire.run(now - this.#ttl, most).changes);
+  }
+
+  /** Drops the oldest keys. Returns how many. */
+  dropOldest(most: number): number {
+    return Number(this.#expire.run(Number.MAX_SAFE_INTEGER, most).changes);
   }
 
   set({ name, digest }: KeyedPosition, ms: number, seq: number, now: number): void {

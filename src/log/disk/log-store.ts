@@ -1,97 +1,86 @@
-import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { StatementSync } from 'node:sqlite';
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
-import type { ChannelState, HistoryPolicy, LogPage } from '../event-log.ts';
-import { eventId } from '../id-parts.ts';
+import type {
+  ChannelAbout,
+  ChannelListPage,
+  ChannelListRequest,
+  ChannelState,
+  HistoryPolicy,
+  LatestCursor,
+  LatestLimits,
+  LatestPage,
+  LogPage,
+} from '../event-log.ts';
+import { eventId, idParts } from '../id-parts.ts';
 import type { KeyedPosition } from '../keyed-positions.ts';
-import { ChannelAppends } from './channel-appends.ts';
-import { channelState, hasRows } from './channel-facts.ts';
-import { ChannelHistory } from './channel-history.ts';
-import { ChannelTable } from './channel-table.ts';
-import { Database } from './database.ts';
-import { EventTable } from './event-table.ts';
+import { channelState } from './channel-facts.ts';
+import { DamageReport, guardChannel, guardTable } from './damage.ts';
+import { DamageRepair } from './damage-repair.ts';
 import { FolderLock } from './folder-lock.ts';
-import { ForgottenTails } from './forgotten-tails.ts';
-import { IdempotencyTable } from './idempotency-table.ts';
-import { LogClock } from './log-clock.ts';
-import { DATABASE_FILE, PAGE_SIZE } from './schema.ts';
-import type { StorageOptions, WriteOutcome, WriteRequest } from './storage.ts';
-import { WalWitness } from './wal-witness.ts';
+import { PAGE_SIZE } from './schema.ts';
+import type {
+  Storage,
+  StorageFigures,
+  StorageOptions,
+  StoredRevocation,
+  WriteOutcome,
+  WriteRequest,
+} from './storage.ts';
+import type { StoreTables } from './store-tables.ts';
+import { WITNESS_FILE, WalWitness } from './wal-witness.ts';
 import type { WitnessedEvent } from './wal-witness.ts';
 
-/** The share of the memory for pages of the database, and the share for facts of channels. */
-const CACHE_SHARE = 1 / 8;
 /** How many pages the write-ahead log gets before a checkpoint, at the most. */
 const MAX_WAL_PAGES = 4_000;
 /** The same as a share of the disk space. */
 const WAL_SHARE = 1 / 16;
 
-/** The database of the embedded log on disk: see {@link Storage}. */
-export class LogStore {
+/** The database of the embedded log on disk. */
+export class LogStore implements Storage {
   readonly #lock: FolderLock;
   readonly #witness: WalWitness;
-  readonly #database: Database;
-  readonly #clock: LogClock;
-  readonly #channels: ChannelTable;
-  readonly #events: EventTable;
-  readonly #idempotency: IdempotencyTable;
-  readonly #history: ChannelHistory;
-  readonly #appends: ChannelAppends;
-  readonly #countFrames: StatementSync;
-  readonly #moveFrames: StatementSync;
+  readonly #report: DamageReport;
+  readonly #repair: DamageRepair;
   readonly #walPages: number;
-  readonly walFile: number;
   #commits = 0;
-  /** The frames of the write-ahead log, and how many of them are in the database. */
-  #frames = 0;
-  #moved = 0;
+  #eventsEvicted = 0;
+  #keysEvicted = 0;
 
   /**
    * Opens the log in a folder, or makes one.
    * @throws LogStartError, or an error of node:sqlite or of the file system
    */
   constructor(options: StorageOptions) {
-    const { folder, dataBytes, memoryBytes } = options;
+    const { folder, dataBytes, onNotice } = options;
     this.#lock = new FolderLock(folder);
-    const path = join(folder, DATABASE_FILE);
+    const isKnown = existsSync(join(folder, WITNESS_FILE));
     this.#witness = new WalWitness(folder);
-    const database = new Database(path, memoryBytes * CACHE_SHARE);
-    this.#database = database;
-    this.#countFrames = database.prepare('PRAGMA wal_checkpoint(NOOP)');
-    this.#moveFrames = database.prepare('PRAGMA wal_checkpoint(PASSIVE)');
-    this.#clock = new LogClock(database, options);
-    this.#events = new EventTable(database);
-    this.#channels = new ChannelTable({
-      database,
-      events: this.#events,
-      forgotten: new ForgottenTails(database),
-      clock: this.#clock,
-      cacheBytes: memoryBytes * CACHE_SHARE,
-      onDamage: () => undefined,
-    });
-    this.#idempotency = new IdempotencyTable(database, options.idempotencyTtl);
-    this.#history = new ChannelHistory({
-      events: this.#events,
-      now: () => this.#clock.now(),
-      onDamage: () => undefined,
-    });
-    this.#appends = new ChannelAppends({
-      channels: this.#channels,
-      events: this.#events,
-      idempotency: this.#idempotency,
-      latest: { set: () => undefined, delete: () => undefined, trim: () => 0 },
-      clock: this.#clock,
-      isTooLarge: () => false,
-    });
+    this.#report = new DamageReport(onNotice);
+    const onEvicted = (dropped: { readonly events?: number; readonly keys?: number }): void => {
+      if (this.#eventsEvicted + this.#keysEvicted === 0)
+        onNotice({
+          kind: 'evicting',
+          detail:
+            'The log has all the space that it may have, and drops its oldest events. Raise SLUICE_DATA_BYTES to keep more.',
+        });
+      this.#eventsEvicted += dropped.events ?? 0;
+      this.#keysEvicted += dropped.keys ?? 0;
+    };
     this.#walPages = Math.min(MAX_WAL_PAGES, (dataBytes * WAL_SHARE) / PAGE_SIZE);
-    this.#measureWal();
-    this.#reportLoss(options);
-    // Makes the file of the write-ahead log.
-    database.transaction(() => database.setMeta('opened', this.#clock.now()));
-    this.walFile = openSync(`${path}-wal`, 'r+');
-    this.#measureWal();
+    try {
+      this.#repair = new DamageRepair({ ...options, report: this.#report, onEvicted }, isKnown);
+      this.#reportLoss(options);
+    } catch (error) {
+      this.#witness.close();
+      this.#lock.release();
+      throw error;
+    }
+  }
+
+  get walFile(): number {
+    return this.#repair.open.walFile;
   }
 
   get commits(): number {
@@ -99,123 +88,170 @@ export class LogStore {
   }
 
   commit(requests: readonly WriteRequest[]): readonly WriteOutcome[] {
-    const outcomes = this.#write(() => {
-      const now = this.#clock.now();
-      this.#clock.store(now);
-      return requests.map((request) => this.#do(request, now));
+    return this.#write(() => {
+      const { clock, maintenance } = this.#tables;
+      const now = clock.now();
+      clock.store(now);
+      maintenance.begin();
+      const outcomes = requests.map((request) => this.#do(request, now));
+      maintenance.end();
+      return outcomes;
     });
-    return outcomes;
   }
 
   synced(commits: number): void {
-    if (commits === this.#commits) this.#witness.write(this.walFile, this.#frames, this.#newestEvent());
+    if (commits !== this.#commits) return;
+    const { walFile, frames, newestEvent } = this.#repair.open;
+    this.#witness.write(walFile, frames, newestEvent);
   }
 
   read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): LogPage {
-    const facts = this.#channels.find(channel);
-    if (facts !== undefined) return this.#history.page(facts, after, limit, policy);
-    const tail = eventId(this.#channels.unknownTail(channel));
-    return { events: [], tail, ended: false, complete: after === tail, room: 0 };
+    return this.#read(channel, ({ channels, history }) => {
+      const facts = channels.find(channel);
+      if (facts !== undefined) return history.page(facts, after, limit, policy);
+      const tail = eventId(channels.unknownTail(channel));
+      return { events: [], tail, ended: false, complete: after === tail, room: 0 };
+    });
   }
 
   state(channel: ChannelName): ChannelState {
-    const facts = this.#channels.find(channel);
-    if (facts !== undefined) return channelState(facts);
-    return { tail: eventId(this.#channels.unknownTail(channel)), status: 'empty' };
+    return this.#read(channel, ({ channels }) => {
+      const facts = channels.find(channel);
+      if (facts !== undefined) return channelState(facts);
+      return { tail: eventId(channels.unknownTail(channel)), status: 'empty' };
+    });
   }
 
   rewind(channel: ChannelName, count: number, policy: HistoryPolicy): EventId {
-    const facts = this.#channels.find(channel);
-    if (facts !== undefined) return this.#history.rewind(facts, count, policy);
-    return eventId(this.#channels.unknownTail(channel));
+    return this.#read(channel, ({ channels, history }) => {
+      const facts = channels.find(channel);
+      if (facts !== undefined) return history.rewind(facts, count, policy);
+      return eventId(channels.unknownTail(channel));
+    });
+  }
+
+  readLatest(channel: ChannelName, after: LatestCursor | undefined, limits: LatestLimits): LatestPage {
+    return this.#read(channel, ({ channels, latest }) => {
+      const facts = channels.find(channel);
+      const tail = facts?.tail ?? eventId(channels.unknownTail(channel));
+      const upTo = after?.upTo ?? tail;
+      if (facts === undefined) return { events: [], tail, ended: false, next: undefined };
+      const { events, place } = guardTable('latest', () =>
+        latest.page(facts.number, after, idParts(upTo), limits),
+      );
+      const next = place === undefined ? undefined : { upTo, place };
+      return { events, tail, ended: channelState(facts).status === 'ended', next };
+    });
   }
 
   checkKeys(positions: readonly KeyedPosition[]): boolean {
-    const now = this.#clock.now();
-    return positions.every((position) => this.#idempotency.recall(position, now) !== 'reused');
+    return this.#repair.attempt(() => {
+      const { clock, idempotency } = this.#tables;
+      const now = clock.now();
+      return guardTable('idempotency', () =>
+        positions.every((position) => idempotency.recall(position, now) !== 'reused'),
+      );
+    });
+  }
+
+  about(channel: ChannelName, policy: HistoryPolicy): ChannelAbout {
+    return this.#read(channel, ({ catalog }) => catalog.about(channel, policy));
+  }
+
+  countAfter(channel: ChannelName, positions: readonly EventId[], policy: HistoryPolicy): readonly number[] {
+    return this.#read(channel, ({ catalog }) => catalog.countAfter(channel, positions, policy));
+  }
+
+  list(request: ChannelListRequest): ChannelListPage {
+    return this.#repair.attempt(() => this.#tables.catalog.list(request));
+  }
+
+  revocations(after: string, limit: number): readonly StoredRevocation[] {
+    return this.#repair.attempt(() => this.#tables.revocations.page(after, limit));
   }
 
   follow(channel: ChannelName, followed: boolean): void {
-    this.#channels.follow(channel, followed);
+    this.#read(channel, ({ channels }) => channels.follow(channel, followed));
+  }
+
+  maintain(): boolean {
+    return this.#write(() => this.#tables.maintenance.slice());
   }
 
   get needsCheckpoint(): boolean {
-    return this.#frames - this.#moved > this.#walPages;
+    return this.#repair.open.framesToMove > this.#walPages;
   }
 
-  /** A reader in another process, such as a copy that is being made, can keep frames in the write-ahead log. */
   checkpoint(): void {
-    this.#moveFrames.get();
-    this.#measureWal();
-    if (this.#moved < this.#frames) fdatasyncSync(this.walFile);
+    this.#repair.open.checkpoint();
     this.synced(this.#commits);
+  }
+
+  figures(): StorageFigures {
+    const { space } = this.#tables;
+    return {
+      fileBytes: space.fileBytes,
+      walBytes: this.#repair.open.walBytes,
+      usedBytes: space.usedBytes,
+      eventsEvicted: this.#eventsEvicted,
+      keysEvicted: this.#keysEvicted,
+      eventsDamaged: this.#report.events,
+    };
   }
 
   close(): void {
     try {
-      this.#moveFrames.get();
+      this.#repair.open.checkpoint();
       this.#witness.withdraw();
-      closeSync(this.walFile);
-      this.#database.close();
+      this.#repair.close();
     } finally {
       this.#witness.close();
       this.#lock.release();
     }
   }
 
+  get #tables(): StoreTables {
+    return this.#repair.open.tables;
+  }
+
+  #read<T>(channel: ChannelName, work: (tables: StoreTables) => T): T {
+    return this.#repair.attempt(() => guardChannel(channel, () => work(this.#tables)));
+  }
+
   /** Does the work in a transaction of its own. When it fails, nothing has changed. */
   #write<T>(work: () => T): T {
-    try {
-      const result = this.#database.transaction(work);
-      this.#commits++;
-      this.#measureWal();
-      return result;
-    } catch (error) {
-      this.#channels.dropCache();
-      this.#appends.forgetNewest();
-      throw error;
-    }
+    const result = this.#repair.attempt(() => this.#repair.open.write(work));
+    this.#commits++;
+    return result;
   }
 
   #do(request: WriteRequest, now: number): WriteOutcome {
+    const { appends, revocations } = this.#tables;
     switch (request.kind) {
       case 'append':
-        return this.#appends.append(request, now);
+        return guardChannel(request.channel, () => appends.append(request, now));
       case 'clear':
-        return this.#appends.clear(request, now);
+        return guardChannel(request.channel, () => appends.clear(request, now));
       case 'revoke':
+        revocations.keep(request.revocations);
         return { kind: 'revoked' };
     }
   }
 
-  #measureWal(): void {
-    const [, frames, moved] = this.#countFrames.get() as unknown as [number, number, number];
-    this.#frames = frames;
-    this.#moved = moved;
-  }
-
-  #newestEvent(): WitnessedEvent | undefined {
-    const facts = this.#appends.newest;
-    if (facts === undefined || !hasRows(facts)) return undefined;
-    return { channel: facts.number, ordinal: facts.next - 1, ms: facts.tailMs };
-  }
-
   /** Says so when the end of the log is missing. Then nothing that subscribers have can be proven. */
   #reportLoss({ onNotice }: StorageOptions): void {
+    const { open, isNew } = this.#repair;
+    if (isNew) return;
+    const { events, channels, clock } = open.tables;
     const hasEvent = ({ channel, ordinal }: WitnessedEvent): boolean =>
-      this.#events.first(channel, ordinal, ordinal + 1) !== undefined;
-    if (!this.#witness.misses(this.#frames, hasEvent)) return;
-    const now = Math.max(this.#clock.wall(), this.#clock.now(), (this.#witness.event?.ms ?? 0) + 1);
-    this.#database.transaction(() => this.#channels.breakAt(now));
+      events.first(channel, ordinal, ordinal + 1) !== undefined;
+    if (!this.#witness.misses(open.foundFrames, hasEvent)) return;
+    const now = Math.max(clock.wall(), clock.now(), (this.#witness.event?.ms ?? 0) + 1);
+    open.write(() => channels.breakAt(now));
     onNotice({
       kind: 'lost',
       detail:
         'The end of the log on disk is damaged, and the newest events are lost. Every subscriber is told that events may be missing. Check the disk.',
     });
   }
-}
-
-/** The bytes of a file. */
-export function fileBytes(file: number): number {
-  return fstatSync(file).size;
 }

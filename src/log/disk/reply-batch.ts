@@ -166,7 +166,12 @@ function packEvents(events: readonly StoredEvent[]): PackedEvents {
   const own = Buffer.allocUnsafeSlow(end - start);
   let at = 0;
   for (const { record } of events) at += record.copy(own, at);
-  return { ids, prev: first.prev, ends: ends.map((each) => each - start), records: own.buffer as ArrayBuffer };
+  return {
+    ids,
+    prev: first.prev,
+    ends: ends.map((each) => each - start),
+    records: own.buffer as ArrayBuffer,
+  };
 }
 
 function unpackEvents({ ids, prev, ends, records }: PackedEvents): StoredEvent[] {

@@ -19,6 +19,23 @@ export const MAX_CHANNEL_NUMBER = 2 ** 27 - 1;
 /** There are no larger ordinals. */
 export const MAX_ORDINAL = 2 ** ORDINAL_BITS - 1;
 
+/** The tables that can begin anew alone. */
+const TABLES = {
+  idempotency: `CREATE TABLE idempotency (
+  id INTEGER PRIMARY KEY,
+  key BLOB NOT NULL UNIQUE,
+  digest TEXT, ms INTEGER, seq INTEGER, at INTEGER, checksum INTEGER
+);
+`,
+  latest: `CREATE TABLE latest (
+  id INTEGER PRIMARY KEY,
+  channel INTEGER, key TEXT, ms INTEGER, seq INTEGER, checksum INTEGER,
+  record BLOB,
+  UNIQUE (channel, key)
+);
+`,
+};
+
 /**
  * - `meta`: single numbers: the log's clock, the breakpoint
  * - `channels`: see {@link ChannelFacts}. `tail_ms` and `tail_seq` count only when no row of `events` has an ordinal from `floor` on;
@@ -46,18 +63,14 @@ CREATE TABLE events (
   record BLOB
 );
 CREATE TABLE garbage (channel INTEGER PRIMARY KEY);
-CREATE TABLE idempotency (
-  id INTEGER PRIMARY KEY,
-  key BLOB NOT NULL UNIQUE,
-  digest TEXT, ms INTEGER, seq INTEGER, at INTEGER, checksum INTEGER
-);
-CREATE TABLE latest (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  channel INTEGER, key TEXT, ms INTEGER, seq INTEGER, checksum INTEGER,
-  record BLOB,
-  UNIQUE (channel, key)
-);
-CREATE INDEX latest_by_channel ON latest (channel);
+${TABLES.idempotency}${TABLES.latest}CREATE INDEX latest_by_channel ON latest (channel);
 CREATE TABLE forgotten (part INTEGER PRIMARY KEY, ms INTEGER, seq INTEGER);
 CREATE TABLE revocations (key TEXT PRIMARY KEY, until INTEGER) WITHOUT ROWID;
+CREATE INDEX revocations_by_age ON revocations (until);
 `;
+
+/** Renames a damaged table, which may not even let itself be dropped, and makes a new one. */
+export function newTable(table: keyof typeof TABLES, now: number): string {
+  const index = table === 'latest' ? `CREATE INDEX latest_by_channel_${now} ON latest (channel);` : '';
+  return `ALTER TABLE ${table} RENAME TO ${table}_damaged_${now}; ${TABLES[table]} ${index}`;
+}

@@ -249,7 +249,13 @@ function post(worker: Worker | undefined, message: ToThread, transfer: readonly 
   worker?.postMessage(message, transfer);
 }
 
-function startError({ message, isExpected }: { readonly message: string; readonly isExpected: boolean }): Error {
+function startError({
+  message,
+  isExpected,
+}: {
+  readonly message: string;
+  readonly isExpected: boolean;
+}): Error {
   return isExpected ? new LogStartError(message) : new Error(message);
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DATABASE_FILE } from './schema.ts';
 
-const WITNESS_FILE = 'sluice.witness';
+export const WITNESS_FILE = 'sluice.witness';
 /** The salts of the write-ahead log (8 bytes), its frames, the channel and the ordinal of an event, its time, and a checksum. */
 const WITNESS_BYTES = 36;
 /** https://sqlite.org/fileformat2.html#walformat */
@@ -30,7 +30,8 @@ export interface WitnessedEvent {
  * and SQLite syncs the new salts before it overwrites anything.
  */
 export class WalWitness {
-  readonly #file: number;
+  readonly #path: string;
+  #file: number | undefined;
   readonly #buffer = Buffer.alloc(WITNESS_BYTES);
   readonly #header = Buffer.alloc(WAL_HEADER_BYTES);
   readonly #claim: Buffer | undefined;
@@ -39,11 +40,12 @@ export class WalWitness {
 
   /** To be called before SQLite opens the database. */
   constructor(folder: string) {
-    this.#found = readHeader(join(folder, `${DATABASE_FILE}-wal`));
-    this.#file = openFile(join(folder, WITNESS_FILE));
-    const claim = Buffer.alloc(WITNESS_BYTES);
-    const isWhole = readSync(this.#file, claim, 0, WITNESS_BYTES, 0) === WITNESS_BYTES;
-    if (isWhole && checksumOf(claim) === claim.readUInt32LE(WITNESS_BYTES - 4)) this.#claim = claim;
+    const header = readStart(join(folder, `${DATABASE_FILE}-wal`), WAL_HEADER_BYTES);
+    if (header !== undefined && isValidHeader(header)) this.#found = header;
+    this.#path = join(folder, WITNESS_FILE);
+    const claim = readStart(this.#path, WITNESS_BYTES);
+    if (claim !== undefined && checksumOf(claim) === claim.readUInt32LE(WITNESS_BYTES - 4))
+      this.#claim = claim;
   }
 
   /**
@@ -90,17 +92,20 @@ export class WalWitness {
   /** Withdraws the claim. To be called before the write-ahead log is removed. */
   withdraw(): void {
     this.#buffer.fill(0);
-    this.#write();
-    fdatasyncSync(this.#file);
+    fdatasyncSync(this.#write());
   }
 
   close(): void {
-    closeSync(this.#file);
+    if (this.#file !== undefined) closeSync(this.#file);
   }
 
-  #write(): void {
+  /** Writes the file. Returns its descriptor. */
+  #write(): number {
     this.#buffer.writeUInt32LE(checksumOf(this.#buffer), WITNESS_BYTES - 4);
-    writeSync(this.#file, this.#buffer, 0, WITNESS_BYTES, 0);
+    // Not before: a folder whose log cannot be opened stays as it is.
+    const file = (this.#file ??= openFile(this.#path));
+    writeSync(file, this.#buffer, 0, WITNESS_BYTES, 0);
+    return file;
   }
 }
 
@@ -117,7 +122,8 @@ function openFile(path: string): number {
   }
 }
 
-function readHeader(path: string): Buffer | undefined {
+/** Returns the first bytes of a file; undefined when the file is missing or shorter. */
+function readStart(path: string, length: number): Buffer | undefined {
   let file: number;
   try {
     file = openSync(path, 'r');
@@ -125,13 +131,12 @@ function readHeader(path: string): Buffer | undefined {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return undefined;
   }
-  const header = Buffer.alloc(WAL_HEADER_BYTES);
   try {
-    if (readSync(file, header, 0, WAL_HEADER_BYTES, 0) < WAL_HEADER_BYTES) return undefined;
+    const start = Buffer.alloc(length);
+    return readSync(file, start, 0, length, 0) === length ? start : undefined;
   } finally {
     closeSync(file);
   }
-  return isValidHeader(header) ? header : undefined;
 }
 
 /** Whether the checksum of the head is right, as SQLite decides it. */

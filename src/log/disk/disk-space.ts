@@ -1,0 +1,62 @@
+import type { StatementSync } from 'node:sqlite';
+import type { Database } from './database.ts';
+
+const MIB = 1024 * 1024;
+const PAGE_BYTES = 4_096;
+/** The share of the disk for the write-ahead log, and its bounds in bytes. */
+const WAL_SHARE = 1 / 4;
+const MIN_WAL_BYTES = 4 * MIB;
+const MAX_WAL_BYTES = 64 * MIB;
+/** Free pages are given back when they take more than this, in bytes, and more than this share of the file. */
+const MAX_FREE_BYTES = 4 * MIB;
+const MAX_FREE_SHARE = 1 / 8;
+/** Pages that one step gives back. */
+const STEP_PAGES = 64;
+
+/** The most that the write-ahead log may take of `dataBytes`. */
+export function walShare(dataBytes: number): number {
+  return Math.min(MAX_WAL_BYTES, Math.max(MIN_WAL_BYTES, dataBytes * WAL_SHARE));
+}
+
+/** Counts the pages of the database, and gives free ones back to the file system. */
+export class DiskSpace {
+  /** The most that the database file may take, in bytes. */
+  readonly limit: number;
+  readonly #database: Database;
+  readonly #pages: StatementSync;
+  readonly #free: StatementSync;
+
+  constructor(database: Database, dataBytes: number) {
+    this.limit = dataBytes - walShare(dataBytes);
+    this.#database = database;
+    this.#pages = database.prepare('PRAGMA page_count');
+    this.#free = database.prepare('PRAGMA freelist_count');
+    // The file of the write-ahead log is cut to this length when the log begins anew.
+    database.exec(`PRAGMA journal_size_limit = ${walShare(dataBytes)}`);
+  }
+
+  /** The bytes of the database file. */
+  get fileBytes(): number {
+    return (this.#database.number(this.#pages) ?? 0) * PAGE_BYTES;
+  }
+
+  /** The bytes of pages that hold nothing. */
+  get freeBytes(): number {
+    return (this.#database.number(this.#free) ?? 0) * PAGE_BYTES;
+  }
+
+  get usedBytes(): number {
+    return this.fileBytes - this.freeBytes;
+  }
+
+  /** Gives some free pages back when there are many, or when the file is too large. Returns whether it did. */
+  giveBack(): boolean {
+    const free = this.freeBytes;
+    if (free === 0) return false;
+    const file = this.fileBytes;
+    const isMuch = free > MAX_FREE_BYTES && free > file * MAX_FREE_SHARE;
+    if (!isMuch && file <= this.limit) return false;
+    this.#database.exec(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
+    return this.freeBytes < free;
+  }
+}

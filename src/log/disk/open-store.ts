@@ -1,0 +1,97 @@
+import { closeSync, fdatasyncSync, fstatSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StatementSync } from 'node:sqlite';
+import { hasRows } from './channel-facts.ts';
+import { DATABASE_FILE } from './schema.ts';
+import { StoreTables } from './store-tables.ts';
+import type { StoreTablesOptions } from './store-tables.ts';
+import type { WitnessedEvent } from './wal-witness.ts';
+
+/** An open database with its write-ahead log. */
+export class OpenStore {
+  readonly tables: StoreTables;
+  /** The descriptor of the write-ahead log. */
+  readonly walFile: number;
+  /** The frames of the write-ahead log when the database was opened. */
+  readonly foundFrames: number;
+  readonly #countFrames: StatementSync;
+  readonly #moveFrames: StatementSync;
+  #frames = 0;
+  #moved = 0;
+
+  /** @throws LogStartError, or an error of node:sqlite or of the file system */
+  constructor(options: StoreTablesOptions) {
+    const path = join(options.folder, DATABASE_FILE);
+    this.tables = new StoreTables(path, options);
+    const { database, clock } = this.tables;
+    try {
+      this.#countFrames = database.prepare('PRAGMA wal_checkpoint(NOOP)');
+      this.#moveFrames = database.prepare('PRAGMA wal_checkpoint(PASSIVE)');
+      this.#measure();
+      this.foundFrames = this.#frames;
+      // Makes the file of the write-ahead log.
+      database.transaction(() => database.setMeta('opened', clock.now()));
+      this.walFile = openSync(`${path}-wal`, 'r+');
+      this.#measure();
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** The frames of the write-ahead log. */
+  get frames(): number {
+    return this.#frames;
+  }
+
+  /** How many of the frames are not in the database file yet. */
+  get framesToMove(): number {
+    return this.#frames - this.#moved;
+  }
+
+  get walBytes(): number {
+    return fstatSync(this.walFile).size;
+  }
+
+  /** The newest event; undefined when none was appended since the start. */
+  get newestEvent(): WitnessedEvent | undefined {
+    const facts = this.tables.appends.newest;
+    if (facts === undefined || !hasRows(facts)) return undefined;
+    return { channel: facts.number, ordinal: facts.next - 1, ms: facts.tailMs };
+  }
+
+  /** Does the work in a transaction of its own. When it fails, nothing has changed. */
+  write<T>(work: () => T): T {
+    const { database } = this.tables;
+    try {
+      const result = database.transaction(work);
+      this.#measure();
+      return result;
+    } catch (error) {
+      this.tables.dropCache();
+      throw error;
+    }
+  }
+
+  /** A reader in another process, such as a copy that is being made, can keep frames in the write-ahead log. */
+  checkpoint(): void {
+    this.#moveFrames.get();
+    this.#measure();
+    if (this.framesToMove > 0) fdatasyncSync(this.walFile);
+  }
+
+  close(): void {
+    this.closeWal();
+    this.tables.database.close();
+  }
+
+  closeWal(): void {
+    closeSync(this.walFile);
+  }
+
+  #measure(): void {
+    const [, frames, moved] = this.#countFrames.get() as unknown as [number, number, number];
+    this.#frames = frames;
+    this.#moved = moved;
+  }
+}

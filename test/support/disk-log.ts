@@ -1,0 +1,49 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DiskEventLog } from '../../src/log/disk/disk-event-log.ts';
+import type { DiskEventLogOptions } from '../../src/log/disk/disk-event-log.ts';
+import type { ThreadData } from '../../src/log/disk/storage-thread.ts';
+
+/** Folders that are removed when the tests of this process end. */
+const folders: string[] = [];
+process.on('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A new folder for a log on disk. */
+export function logFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-log-'));
+  folders.push(folder);
+  return folder;
+}
+
+export type DiskLogOptions = Partial<Omit<DiskEventLogOptions, 'thread'>> & {
+  readonly storage?: Partial<ThreadData['storage']>;
+  readonly pace?: ThreadData['pace'];
+};
+
+/** Opens a log on disk, in a new folder unless `storage` names one. */
+export function openDiskLog({
+  storage,
+  pace = 'always',
+  ...options
+}: DiskLogOptions = {}): Promise<DiskEventLog> {
+  const { folder = logFolder(), ...others } = storage ?? {};
+  return DiskEventLog.open({
+    onNotice: () => undefined,
+    onHealth: () => undefined,
+    ...options,
+    thread: {
+      storage: {
+        folder,
+        dataBytes: 64 * 1024 * 1024,
+        memoryBytes: 16 * 1024 * 1024,
+        idempotencyTtl: 60_000,
+        revocationTtl: 60_000,
+        ...others,
+      },
+      pace,
+    },
+  });
+}

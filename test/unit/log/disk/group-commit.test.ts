@@ -1,0 +1,341 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { parseChannelName } from '../../../../src/events/channel-name.ts';
+import type { ChannelName } from '../../../../src/events/channel-name.ts';
+import { compareEventIds } from '../../../../src/events/event.ts';
+import type { EventId } from '../../../../src/events/event.ts';
+import type { DiskFailure } from '../../../../src/log/disk/disk-failure.ts';
+import { GroupCommit } from '../../../../src/log/disk/group-commit.ts';
+import type { Replies } from '../../../../src/log/disk/group-commit.ts';
+import type { AppendOutcome, WriteRequest } from '../../../../src/log/disk/storage.ts';
+import type { ChannelState } from '../../../../src/log/event-log.ts';
+import { FakeStorage } from '../../../support/fake-storage.ts';
+import { seededRandom } from '../../../support/seeded-random.ts';
+
+const [a, b, c] = ['a', 'b', 'c'].map(parseChannelName) as [ChannelName, ChannelName, ChannelName];
+const RECORD = new Uint8Array(3);
+const FULL = Object.assign(new Error('database or disk is full'), { errcode: 13 });
+const EIO = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+
+function appendTo(channel: ChannelName, events = 1): WriteRequest {
+  return {
+    kind: 'append',
+    channel,
+    records: Array.from({ length: events }, () => RECORD),
+    keys: undefined,
+    deletes: undefined,
+    policy: { size: 10, ttl: 1_000 },
+    positions: undefined,
+    ifLast: undefined,
+    end: false,
+  };
+}
+
+/** Notes the replies in their order. Checks that nothing is told that a power cut could take back. */
+class Recorder implements Replies {
+  readonly outcomes = new Map<number, AppendOutcome>();
+  readonly failures = new Map<number, DiskFailure>();
+  readonly states = new Map<number, EventId>();
+  readonly healths: (string | undefined)[] = [];
+  readonly commits: number[] = [];
+  /** Also the failed expectations of {@link answer}. */
+  readonly refusals: unknown[] = [];
+  /** The last id that was told of each channel. */
+  readonly told = new Map<ChannelName, EventId>();
+  readonly channels = new Map<number, ChannelName>();
+  readonly #storage: FakeStorage;
+  readonly #isStrict: boolean;
+  syncs = 0;
+
+  constructor(storage: FakeStorage, isStrict: boolean) {
+    this.#storage = storage;
+    this.#isStrict = isStrict;
+  }
+
+  outcome(ticket: number, outcome: AppendOutcome): void {
+    this.outcomes.set(ticket, outcome);
+    const channel = this.channels.get(ticket) as ChannelName;
+    // Announced in log order: each begins where the one before has ended.
+    if (this.told.has(channel)) expect(outcome.prev).toBe(this.told.get(channel));
+    this.told.set(channel, outcome.tail);
+    this.#expectDurable(channel, outcome.tail);
+  }
+  failure(ticket: number, failure: DiskFailure): void {
+    this.failures.set(ticket, failure);
+  }
+  answer(ticket: number, _kind: unknown, answer: unknown): void {
+    const { tail } = answer as ChannelState;
+    this.states.set(ticket, tail);
+    const channel = this.channels.get(ticket) as ChannelName;
+    this.#expectDurable(channel, tail);
+    // What is announced after a state comes after it, and what was announced before is in it.
+    const told = this.told.get(channel);
+    if (this.#isStrict && told !== undefined) expect(tail).toBe(told);
+    this.told.set(channel, tail);
+  }
+  refused(_ticket: number, error: unknown): void {
+    this.refusals.push(error);
+  }
+  health(failure: DiskFailure | undefined): void {
+    this.healths.push(failure?.detail);
+  }
+  committed(events: number): void {
+    this.commits.push(events);
+  }
+  synced(): void {
+    this.syncs++;
+  }
+  flush(): void {}
+
+  #expectDurable(channel: ChannelName, tail: EventId): void {
+    if (!this.#isStrict) return;
+    expect(compareEventIds(tail, this.#storage.durableTail(channel))).toBeLessThanOrEqual(0);
+  }
+}
+
+let storage: FakeStorage;
+let replies: Recorder;
+let group: GroupCommit;
+let syncs: ((error: Error | null) => void)[];
+let tickets: number;
+
+function open(pace: 'always' | '1s' = 'always'): void {
+  storage = new FakeStorage();
+  replies = new Recorder(storage, pace === 'always');
+  syncs = [];
+  tickets = 0;
+  const sync = (done: (error: Error | null) => void): void => {
+    storage.beginSync();
+    syncs.push(done);
+  };
+  group = new GroupCommit({ storage, pace, sync, replies });
+}
+
+function write(channel: ChannelName, events = 1): number {
+  replies.channels.set(++tickets, channel);
+  group.write(tickets, appendTo(channel, events));
+  return tickets;
+}
+
+function read(channel: ChannelName, kind: 'state' | 'follow' | 'unfollow' = 'state'): number {
+  replies.channels.set(++tickets, channel);
+  group.read(tickets, { kind, channel });
+  return tickets;
+}
+
+function endSync(error: Error | null = null): void {
+  storage.endSync(error === null);
+  syncs.shift()?.(error);
+}
+
+function close(): Promise<Error | undefined> {
+  return new Promise((resolve) => group.close(resolve));
+}
+
+beforeEach(() => open());
+afterEach(async () => {
+  storage.failure = undefined;
+  const closed = close();
+  while (!storage.isClosed) {
+    endSync();
+    await nextTurn();
+  }
+  await closed;
+  expect(replies.refusals).toEqual([]);
+});
+
+describe('a write', () => {
+  test('is told when it is on disk', () => {
+    const ticket = write(a);
+    group.turn();
+    expect([storage.commits, syncs.length, replies.outcomes.size]).toEqual([1, 1, 0]);
+    endSync();
+    expect(replies.outcomes.get(ticket)?.tail).toBe('1-1');
+  });
+
+  test('shares a commit and a sync with all that arrived during the sync before', () => {
+    write(a);
+    group.turn();
+    for (let i = 0; i < 100; i++) {
+      write(i % 2 === 0 ? a : b, 2);
+      group.turn();
+    }
+    expect(syncs).toHaveLength(1);
+    endSync();
+    expect(replies.outcomes.size).toBe(1);
+    expect(storage.sizes).toEqual([1, 100]);
+    endSync();
+    expect(replies.outcomes.size).toBe(101);
+    expect([replies.syncs, replies.commits]).toEqual([2, [1, 200]]);
+  });
+
+  test('of many events at once is done in several commits', async () => {
+    for (let i = 0; i < 100; i++) write(a, 256);
+    group.turn();
+    while (replies.outcomes.size < 100) {
+      endSync();
+      await nextTurn();
+    }
+    expect(storage.sizes).toEqual([16, 16, 16, 16, 16, 16, 4]);
+  });
+
+  test('that the database refuses changes nothing, and the next one is done', () => {
+    storage.failure = FULL;
+    const refused = write(a);
+    group.turn();
+    expect(replies.failures.get(refused)).toMatchObject({ code: 'log-full', mayBeDone: false });
+    storage.failure = undefined;
+    const next = write(a);
+    group.turn();
+    endSync();
+    expect(replies.outcomes.get(next)?.tail).toBe('1-1');
+    expect(replies.healths).toEqual([FULL.message, undefined]);
+  });
+
+  test('waits for a checkpoint when the write-ahead log is long, and never during a sync', () => {
+    write(a);
+    group.turn();
+    storage.needsCheckpoint = true;
+    write(a);
+    group.turn();
+    expect(storage.checkpoints).toBe(0);
+    endSync();
+    expect([storage.checkpoints, storage.commits]).toEqual([1, 2]);
+  });
+});
+
+describe('a question', () => {
+  test('about a channel that is being synced waits for the sync, and others do not', () => {
+    write(a);
+    group.turn();
+    const [ofA, ofB] = [read(a), read(b)];
+    group.turn();
+    expect([replies.states.has(ofA), replies.states.has(ofB)]).toEqual([false, true]);
+    write(a);
+    group.turn();
+    endSync();
+    // It is answered before the next commit touches the channel.
+    expect(replies.states.get(ofA)).toBe('1-1');
+  });
+
+  test('to follow and to follow no longer keep their order', () => {
+    write(a);
+    group.turn();
+    read(a, 'follow');
+    read(a, 'unfollow');
+    group.turn();
+    endSync();
+    expect(storage.isFollowed(a)).toBe(false);
+  });
+});
+
+describe('when the disk cannot sync', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  test('publishers are told so at once, and the events are told when a checkpoint has saved them', async () => {
+    const [first, second] = [write(a), write(b)];
+    group.turn();
+    const waiting = write(a);
+    storage.failure = EIO;
+    endSync(EIO);
+    expect(replies.failures.get(first)).toMatchObject({ code: 'log-unavailable', mayBeDone: true });
+    expect(replies.failures.get(waiting)).toMatchObject({ code: 'log-unavailable', mayBeDone: false });
+    const question = read(a);
+    const refused = write(c);
+    group.turn();
+    expect(replies.failures.get(refused)).toMatchObject({ mayBeDone: false });
+    vi.advanceTimersByTime(2_000);
+    expect([replies.outcomes.size, replies.states.size, syncs.length]).toEqual([0, 0, 0]);
+    storage.failure = undefined;
+    vi.advanceTimersByTime(1_000);
+    expect(replies.outcomes.get(second)?.tail).toBe('1-1');
+    await nextTurn();
+    expect(replies.states.get(question)).toBe('1-1');
+    expect(replies.healths).toEqual([EIO.message, undefined]);
+    const next = write(a);
+    group.turn();
+    endSync();
+    expect(replies.outcomes.get(next)?.tail).toBe('1-2');
+  });
+});
+
+describe('with a sync every second', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    open('1s');
+  });
+  afterEach(() => void vi.useRealTimers());
+
+  test('a write is told at once, and synced within a second', () => {
+    for (let i = 0; i < 10; i++) {
+      write(a);
+      group.turn();
+    }
+    expect(replies.outcomes.size).toBe(10);
+    expect(syncs).toEqual([]);
+    vi.advanceTimersByTime(1_000);
+    expect(syncs).toHaveLength(1);
+    write(a);
+    group.turn();
+    endSync();
+    vi.advanceTimersByTime(1_000);
+    endSync();
+    expect(storage.isDurable).toBe(true);
+    vi.advanceTimersByTime(5_000);
+    expect(syncs).toEqual([]);
+  });
+});
+
+test('closing does the writes that wait, and refuses later ones', async () => {
+  const [first] = [write(a)];
+  group.turn();
+  const second = write(a);
+  const closed = close();
+  const late = write(a);
+  endSync();
+  await nextTurn();
+  endSync();
+  expect(await closed).toBeUndefined();
+  expect([...replies.outcomes.keys()]).toEqual([first, second]);
+  expect(replies.failures.get(late)).toMatchObject({ mayBeDone: false });
+});
+
+test.each(Array.from({ length: 40 }, (_, i) => i + 1))(
+  'nobody sees what is not on disk, and everything is told in order: seed %d',
+  async (seed) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const random = seededRandom(seed);
+    const below = (limit: number): number => Math.floor(random() * limit);
+    const channels = [a, b, c];
+    const writes: number[] = [];
+    const reads: number[] = [];
+    for (let step = 0; step < 400; step++) {
+      const channel = channels[below(channels.length)] as ChannelName;
+      const kind = below(10);
+      if (kind < 4) writes.push(write(channel, 1 + below(3)));
+      else if (kind < 7) reads.push(read(channel));
+      else if (kind === 7) endSync(below(12) === 0 ? EIO : null);
+      else if (kind === 8) storage.needsCheckpoint = true;
+      else storage.failure = below(6) === 0 ? FULL : undefined;
+      if (below(3) > 0) group.turn();
+      if (below(10) === 0) vi.advanceTimersByTime(600);
+      if (below(5) === 0) await nextTurn();
+    }
+    storage.failure = undefined;
+    vi.advanceTimersByTime(600);
+    for (let i = 0; i < 20; i++) {
+      endSync();
+      group.turn();
+      await nextTurn();
+    }
+    vi.useRealTimers();
+    // Each request has had one reply; a write that may have been done has had its outcome as well.
+    expect(reads.filter((ticket) => !replies.states.has(ticket))).toEqual([]);
+    for (const ticket of writes) {
+      const failure = replies.failures.get(ticket);
+      expect(replies.outcomes.has(ticket)).toBe(failure === undefined || failure.mayBeDone);
+    }
+    expect(storage.isDurable).toBe(true);
+  },
+);
