@@ -21,17 +21,21 @@ export class DamageRepair {
   #former: OpenStore | undefined;
 
   /**
-   * @param isKnown whether the folder has had a database: then a file that is not a database is a damaged one
+   * @param found whether the folder has had a log: then a file that is not a database is a damaged one; and the time of an event of
+   *   that log
    * @throws LogStartError, or an error of node:sqlite or of the file system
    */
-  constructor(options: StoreTablesOptions, isKnown: boolean) {
+  constructor(
+    options: StoreTablesOptions,
+    found: { readonly isKnown: boolean; readonly newestMs: number | undefined },
+  ) {
     this.#options = options;
     try {
       this.#open = new OpenStore(options);
     } catch (error) {
       const isDamaged = isDamage(error) || sqliteCode(error) === SQLITE_ERROR;
-      if (!isDamaged && !(isKnown && error instanceof LogStartError && error.isForeign)) throw error;
-      this.#open = this.#beginAnew(Date.now());
+      if (!isDamaged && !(found.isKnown && error instanceof LogStartError && error.isForeign)) throw error;
+      this.#open = this.#beginAnew(found.newestMs ?? 0);
     }
   }
 
@@ -115,8 +119,8 @@ export class DamageRepair {
   #setAside(): void {
     const former = this.#open;
     const { tables } = former;
-    const { clock, channels } = tables;
-    const now = Math.max(clock.wall(), clock.now());
+    const { clock, channels, appends } = tables;
+    const now = Math.max(clock.wall(), clock.now(), appends.newest?.tailMs ?? 0);
     const revocations = readableRevocations(tables.revocations);
     try {
       tables.database.close();
@@ -131,11 +135,12 @@ export class DamageRepair {
     this.#open.write(() => fresh.revocations.keep(revocations));
   }
 
-  #beginAnew(now: number): OpenStore {
-    const file = setAside(this.#options.folder, now);
+  /** @param after the new log begins after this time (epoch ms) */
+  #beginAnew(after: number): OpenStore {
+    const file = setAside(this.#options.folder);
     const open = new OpenStore(this.#options);
     const { channels, clock } = open.tables;
-    open.write(() => channels.breakAt(Math.max(now, clock.wall(), clock.now())));
+    open.write(() => channels.breakAt(1 + Math.max(after, clock.wall(), clock.now())));
     this.#isNew = true;
     this.#options.report.database(file);
     return open;

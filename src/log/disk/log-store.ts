@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
 import type {
@@ -29,7 +27,7 @@ import type {
   WriteRequest,
 } from './storage.ts';
 import type { StoreTables } from './store-tables.ts';
-import { WITNESS_FILE, WalWitness } from './wal-witness.ts';
+import { WalWitness } from './wal-witness.ts';
 import type { WitnessedEvent } from './wal-witness.ts';
 
 /** How many pages the write-ahead log gets before a checkpoint, at the most. */
@@ -55,7 +53,6 @@ export class LogStore implements Storage {
   constructor(options: StorageOptions) {
     const { folder, dataBytes, onNotice } = options;
     this.#lock = new FolderLock(folder);
-    const isKnown = existsSync(join(folder, WITNESS_FILE));
     this.#witness = new WalWitness(folder);
     this.#report = new DamageReport(onNotice);
     const onEvicted = (dropped: { readonly events?: number; readonly keys?: number }): void => {
@@ -70,7 +67,9 @@ export class LogStore implements Storage {
     };
     this.#walPages = Math.min(MAX_WAL_PAGES, (dataBytes * WAL_SHARE) / PAGE_SIZE);
     try {
-      this.#repair = new DamageRepair({ ...options, report: this.#report, onEvicted }, isKnown);
+      const newestMs = this.#witness.event?.ms;
+      const isKnown = this.#witness.hasClaim;
+      this.#repair = new DamageRepair({ ...options, report: this.#report, onEvicted }, { isKnown, newestMs });
       this.#reportLoss(options);
     } catch (error) {
       this.#witness.close();

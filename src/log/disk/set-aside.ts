@@ -12,9 +12,9 @@ const DAMAGED = `${DATABASE_FILE}.damaged-`;
  * Renames the files of a damaged database, which is closed, so that a new one can begin. Removes the files of an earlier damaged one.
  * @returns the new name
  */
-export function setAside(folder: string, now: number): string {
+export function setAside(folder: string): string {
   for (const file of readdirSync(folder)) if (file.startsWith(DAMAGED)) rmSync(join(folder, file));
-  const name = `${DAMAGED}${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`;
+  const name = `${DAMAGED}${new Date().toISOString().replaceAll(/[:.]/g, '-')}`;
   renameSync(join(folder, DATABASE_FILE), join(folder, name));
   // SQLite finds the write-ahead log of a file by its name.
   try {

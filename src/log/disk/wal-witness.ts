@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DATABASE_FILE } from './schema.ts';
 
-export const WITNESS_FILE = 'sluice.witness';
+const WITNESS_FILE = 'sluice.witness';
 /** The salts of the write-ahead log (8 bytes), its frames, the channel and the ordinal of an event, its time, and a checksum. */
 const WITNESS_BYTES = 36;
 /** https://sqlite.org/fileformat2.html#walformat */
@@ -64,6 +64,11 @@ export class WalWitness {
     }
     const isSame = found.subarray(SALTS, SALTS_END).equals(claim.subarray(0, 8));
     return isSame && frames < claim.readUInt32LE(8);
+  }
+
+  /** Whether a log has been in the folder before. */
+  get hasClaim(): boolean {
+    return this.#claim !== undefined;
   }
 
   /** The newest event at the last sync; undefined when no event was appended before it. */
