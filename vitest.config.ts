@@ -32,6 +32,7 @@ function project(name: string, { order, workers, provision }: Wishes): TestProje
 }
 
 const redis = 'test/support/provision-redis.ts';
+const compiler = 'test/support/provision-compiler.ts';
 const curl = 'test/support/provision-curl.ts';
 const prometheus = 'test/support/provision-prometheus.ts';
 const chromium = 'test/support/provision-chromium.ts';
@@ -48,7 +49,7 @@ export default defineConfig({
       project('integration', { order: 1, workers: 4, provision: [redis, curl] }),
       project('operations', { order: 1, workers: 4, provision: prometheus }),
       // Alone, one file at a time: these measure how soon a fault is noticed and healed.
-      project('faults', { order: 2, workers: 1, provision: redis }),
+      project('faults', { order: 2, workers: 1, provision: [redis, compiler] }),
       // Counts, and not times; but a busy machine makes the waiting long.
       project('guard', { order: 3, workers: 1, provision: redis }),
       project('browser', { order: 4, workers: 4, provision: [redis, chromium] }),

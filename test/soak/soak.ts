@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { dataFolder } from '../support/broker.ts';
+import { Disk } from '../support/disk.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { Stage } from '../support/stage.ts';
@@ -15,6 +17,9 @@ import type { Verdict } from '../support/promise-checker.ts';
  * Checks the promise for as long as you like: publishers and readers on three replicas, with one fault after the other,
  * chosen by the seed. Ends with a table. The exit code is 1 when the promise was broken.
  *
+ * With --disk there is one broker, with its log on disk. It is killed and restarted, and the disk is slow, hangs, is full, fails,
+ * and loses what was not synced.
+ *
  * With --repeat, publishers send again what was not acknowledged, with the same idempotency keys, and some uploads are cut.
  * Then Redis is never flushed, because it would lose the keys.
  *
@@ -25,6 +30,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string', default: '1' },
     repeat: { type: 'boolean', default: false },
+    disk: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
@@ -36,6 +42,7 @@ process.env['TEST_REDIS'] ??= 'local';
 const REPLICAS = 3;
 const ROVERS = 5;
 const RATE = 100;
+const ENV = { SLUICE_DRAIN_WINDOW: '1s', SLUICE_HISTORY_SIZE: '5000' };
 
 /** The verdicts of several casts together. */
 function sumOf(verdicts: readonly Verdict[]): Verdict {
@@ -52,13 +59,21 @@ function say(text: string): void {
   process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 }
 
-const redis = await startRedis({ appendonly: true });
-const relays = await Promise.all(Array.from({ length: REPLICAS }, () => startTcpRelay(redis.port)));
-const stage = await Stage.on(redis, {
-  replicas: 0,
-  env: { SLUICE_DRAIN_WINDOW: '1s', SLUICE_HISTORY_SIZE: '5000' },
-});
-for (const relay of relays) await stage.addReplica({ REDIS_URL: relay.url.replace('http:', 'redis:') });
+async function onRedis(): Promise<Pick<Scene, 'stage' | 'relays' | 'disk'>> {
+  const redis = await startRedis({ appendonly: true });
+  const relays = await Promise.all(Array.from({ length: REPLICAS }, () => startTcpRelay(redis.port)));
+  const opened = await Stage.on(redis, { replicas: 0, env: ENV });
+  for (const relay of relays) await opened.addReplica({ REDIS_URL: relay.url.replace('http:', 'redis:') });
+  return { stage: opened, relays, disk: undefined };
+}
+
+async function onDisk(): Promise<Pick<Scene, 'stage' | 'relays' | 'disk'>> {
+  const folder = await dataFolder();
+  const under = await Disk.under(folder.path);
+  return { stage: await Stage.onDisk(folder, { ...ENV, ...under.shim.env }), relays: [], disk: under };
+}
+
+const { stage, relays, disk } = values.disk ? await onDisk() : await onRedis();
 const rovers = await stage.addReaders(ROVERS);
 for (let i = 0; i < 2; i++) stage.publisher({ rate: RATE, retries });
 const cast = new ApplicationCast(stage, { random, retries, pause: 400 });
@@ -67,16 +82,16 @@ const answers = new AnswerRounds(stage, { random, retries });
 answers.start();
 const states = new StateCast(stage, { random, pause: 20 });
 states.start();
-const scene: Scene = { stage, relays, rovers, cast, random };
+const scene: Scene = { stage, relays, disk, rovers, cast, random };
 
 const struck = new Map<string, number>();
 const end = Date.now() + minutes * 60_000;
 say(
-  `${minutes} minutes, seed ${seed}, ${REPLICAS} replicas, ${stage.readers.length} readers, 2 publishers of ${RATE} events a second`,
+  `${minutes} minutes, seed ${seed}, ${stage.brokers.length} replicas, ${disk === undefined ? 'Redis' : 'disk'}, ${stage.readers.length} readers, 2 publishers of ${RATE} events a second`,
 );
 while (Date.now() < end) {
   await delay(1_000 + random() * 5_000);
-  const fault = chooseFault(random, retries ? ['Redis flushed'] : []);
+  const fault = chooseFault(random, disk === undefined ? 'redis' : 'disk', retries ? ['Redis flushed'] : []);
   struck.set(fault.name, (struck.get(fault.name) ?? 0) + 1);
   say(fault.name);
   await fault.strike(scene);
@@ -95,6 +110,7 @@ for (const { failures } of [...stage.publishers, cast.batches, cast.uploads]) {
 }
 await cast.close();
 await stage.close();
+await disk?.shim.remove();
 await Promise.all(relays.map((relay) => relay.close()));
 
 const missing = verdict.breaches.filter((breach) => breach.includes('is missing')).length;

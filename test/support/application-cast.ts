@@ -1,5 +1,6 @@
 import { BatchPublisher } from './batch-publisher.ts';
 import { ChangingReader } from './changing-reader.ts';
+import { LogReader } from './log-reader.ts';
 import { ManyChannelsReader } from './many-channels-reader.ts';
 import { NumberedPublisher } from './numbered-publisher.ts';
 import { checkPromise } from './promise-checker.ts';
@@ -10,9 +11,16 @@ import type { Stage } from './stage.ts';
 import { UploadPublisher } from './upload-publisher.ts';
 import type { Upload } from './upload-publisher.ts';
 
+/** Events a second of each publisher of single events. */
+const RATE = 50;
+
 export interface CastOptions {
   readonly channels?: readonly string[];
   readonly readers?: number;
+  /** Publishers of single events on each channel; a quarter of them uses no idempotency keys and repeats nothing. */
+  readonly singles?: number;
+  /** Whether no event may ever be lost or deleted: then the log has to have all of them, and no reader of one channel gets a gap. */
+  readonly lossless?: boolean;
   /** As in NumberedPublisher. */
   readonly retries?: boolean;
   /** In ms, between two bodies of a publisher. */
@@ -32,12 +40,23 @@ export class ApplicationCast {
   readonly #stage: Stage;
   readonly #single: ReadonlyMap<string, readonly ResumingReader[]>;
   readonly #last: ReadonlyMap<string, NumberedPublisher>;
+  readonly #singles: ReadonlyMap<string, readonly NumberedPublisher[]>;
+  readonly #lossless: boolean;
 
   constructor(
     stage: Stage,
-    { channels = ['app.a', 'app.b', 'app.c'], readers = 3, retries = true, pause = 20, random }: CastOptions,
+    {
+      channels = ['app.a', 'app.b', 'app.c'],
+      readers = 3,
+      singles = 0,
+      lossless = false,
+      retries = true,
+      pause = 20,
+      random,
+    }: CastOptions,
   ) {
     this.#stage = stage;
+    this.#lossless = lossless;
     this.channels = channels;
     const { urls } = stage;
     const { key } = stage.broker(0);
@@ -68,6 +87,16 @@ export class ApplicationCast {
         new NumberedPublisher({ urls, key, channel, name: 'last', rate: 1 }),
       ]),
     );
+    this.#singles = new Map(
+      channels.map((channel) => [
+        channel,
+        Array.from({ length: singles }, (_, i) => {
+          const once = i % 4 === 3;
+          const options = { urls, key, channel, name: `single-${i}`, rate: RATE };
+          return new NumberedPublisher({ ...options, keyed: !once, retries: retries && !once });
+        }),
+      ]),
+    );
     const shared = { urls, key, channels, retries, random };
     this.batches = new BatchPublisher({ ...shared, name: 'batch', size: 50, pause });
     this.uploads = new UploadPublisher({ ...shared, name: 'upload', size: 200, pause });
@@ -76,8 +105,7 @@ export class ApplicationCast {
   /** Resolves when every reader is ready. Then begins to publish. */
   async begin(): Promise<void> {
     await Promise.all(this.channels.flatMap((channel) => this.#readersOf(channel).map(({ ready }) => ready)));
-    this.batches.start();
-    this.uploads.start();
+    for (const publisher of [this.batches, this.uploads, ...this.#allSingles()]) publisher.start();
   }
 
   /** Deletes a channel on one of the replicas. Returns the status of the answer; undefined when there was none. */
@@ -98,7 +126,7 @@ export class ApplicationCast {
 
   /** Stops publishing, waits until every reader has a last event of each channel, and checks the promise. */
   async finish(): Promise<Verdict> {
-    await Promise.all([this.batches.stop(), this.uploads.stop()]);
+    await this.#stop();
     const verdicts: Verdict[] = [];
     for (const channel of this.channels) {
       const last = this.#last.get(channel) as NumberedPublisher;
@@ -106,10 +134,16 @@ export class ApplicationCast {
       const readers = this.#readersOf(channel);
       await Promise.all(readers.map((reader) => reader.reached(id)));
       const records = [this.batches, this.uploads].map((publisher) => publisher.records.get(channel));
-      const published = [...records.filter((record) => record !== undefined), last];
+      const singles = this.#singles.get(channel) ?? [];
+      const published = [...records.filter((record) => record !== undefined), ...singles, last];
+      const gaps = this.#lossless ? (this.#single.get(channel) ?? []).filter(hasGap) : [];
+      if (this.#lossless) readers.push(await LogReader.read(this.#stage.urls[0] as string, channel));
       verdicts.push(checkPromise(published, readers));
       const uploads = this.uploads.uploads.filter((upload) => upload.channel === channel);
-      const breaches = readers.flatMap((reader) => checkUploads(reader, uploads));
+      const breaches = [
+        ...readers.flatMap((reader) => checkUploads(reader, uploads)),
+        ...gaps.map(({ name }) => `${name} got a gap`),
+      ];
       verdicts.push({ acknowledged: 0, delivered: 0, reconnects: 0, gaps: 0, breaches });
     }
     const strange = this.many.flatMap((reader) => reader.strange);
@@ -127,14 +161,28 @@ export class ApplicationCast {
   async close(): Promise<void> {
     for (const reader of this.many) reader.close();
     for (const reader of [...this.#single.values()].flat()) reader.close();
-    await Promise.all([this.batches.stop(), this.uploads.stop()]);
+    await this.#stop();
     await Promise.all([...this.#last.values()].map((publisher) => publisher.stop()));
+  }
+
+  /** The publishers of single events, on all channels. */
+  #allSingles(): NumberedPublisher[] {
+    return [...this.#singles.values()].flat();
+  }
+
+  async #stop(): Promise<void> {
+    const publishers = [this.batches, this.uploads, ...this.#allSingles()];
+    await Promise.all(publishers.map((publisher) => publisher.stop()));
   }
 
   #readersOf(channel: string): ResumingReader[] {
     const many = this.many.flatMap((reader) => reader.channels.get(channel) ?? []);
     return [...many, ...(this.#single.get(channel) ?? [])];
   }
+}
+
+function hasGap({ seen }: ResumingReader): boolean {
+  return seen.some(({ kind }) => kind === 'gap');
 }
 
 /** Of an upload whose first and last line a reader saw without a gap in between, it saw every line, in order. */

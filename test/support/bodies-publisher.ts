@@ -65,6 +65,27 @@ export abstract class BodiesPublisher {
     return this.records.get(channel) as ChannelRecord;
   }
 
+  /** Sends an array of events with `POST /publish`. Returns the channel and the id of each. */
+  protected async post(
+    url: string,
+    events: readonly object[],
+    idempotencyKey: string,
+  ): Promise<readonly { readonly channel: string; readonly id: string }[]> {
+    const answer = await fetch(`${url}/publish`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${this.options.key}`,
+        'content-type': 'application/json',
+        'idempotency-key': idempotencyKey,
+      },
+      body: JSON.stringify(events),
+      signal: AbortSignal.timeout(10_000),
+    }).catch(() => this.failed('unanswered'));
+    const text = await answer.text().catch(() => this.failed('unanswered'));
+    if (answer.status !== 200) this.failed(String(answer.status));
+    return (JSON.parse(text) as { events: { channel: string; id: string }[] }).events;
+  }
+
   protected failed(why: string): never {
     this.failures.set(why, (this.failures.get(why) ?? 0) + 1);
     // An answer such as 400 would come again for ever.

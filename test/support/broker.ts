@@ -56,8 +56,14 @@ const DEFAULTS: Environment = {
   SLUICE_FAILED_AUTH_LIMIT: 'off',
 };
 
+/** A folder for SLUICE_DATA_DIR. */
+export interface DataFolder {
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
 /** A new folder for SLUICE_DATA_DIR, which several brokers can use one after the other. Remove it in `afterAll`. */
-export async function dataFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+export async function dataFolder(): Promise<DataFolder> {
   const path = await mkdtemp(join(tmpdir(), 'sluice-data-'));
   const callOff = afterExit('rm -rf "$1"', path);
   return {

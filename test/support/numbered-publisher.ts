@@ -17,6 +17,8 @@ export interface PublisherOptions {
    * which Redis loses data, because Redis loses the key too.
    */
   readonly retries?: boolean;
+  /** Whether publishes have an idempotency key, by default. Without one, nothing should be repeated. */
+  readonly keyed?: boolean;
 }
 
 export interface Acknowledged {
@@ -105,7 +107,7 @@ export class NumberedPublisher {
   }
 
   #post(url: string, text: string): Promise<{ status: number; body: string }> {
-    const { channel, key, padding = 0 } = this.#options;
+    const { channel, key, padding = 0, keyed = true } = this.#options;
     return new Promise((resolve, reject) => {
       const outgoing = request(
         `${url}/publish/${channel}`,
@@ -113,7 +115,7 @@ export class NumberedPublisher {
           method: 'POST',
           agent: this.#agent,
           timeout: 5_000,
-          headers: { authorization: `Bearer ${key}`, 'idempotency-key': text },
+          headers: { authorization: `Bearer ${key}`, ...(keyed && { 'idempotency-key': text }) },
         },
         (response) => {
           let body = '';

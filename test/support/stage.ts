@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startBroker } from './broker.ts';
-import type { Broker } from './broker.ts';
+import type { Broker, DataFolder } from './broker.ts';
+import { LogReader } from './log-reader.ts';
 import { NumberedPublisher } from './numbered-publisher.ts';
 import type { PublisherOptions } from './numbered-publisher.ts';
 import { checkPromise } from './promise-checker.ts';
@@ -26,12 +27,12 @@ async function startReadyBroker(env: Readonly<Record<string, string>>): Promise<
   return broker;
 }
 
-interface Stoppable {
-  readonly url: string;
+/** What keeps the events. The stage stops it. */
+interface Store {
   stop(): Promise<void>;
 }
 
-/** A Redis, replicas on it, and publishers and readers that run while a test makes faults. */
+/** A Redis or a folder, replicas on it, and publishers and readers that run while a test makes faults. */
 export class Stage {
   readonly brokers: Broker[];
   readonly publishers: NumberedPublisher[] = [];
@@ -40,10 +41,10 @@ export class Stage {
   /** Settings of single replicas. */
   readonly #own = new Map<number, Readonly<Record<string, string>>>();
 
-  readonly #redis: Stoppable;
+  readonly #store: Store;
 
-  private constructor(redis: Stoppable, brokers: Broker[], env: Readonly<Record<string, string>>) {
-    this.#redis = redis;
+  private constructor(store: Store, brokers: Broker[], env: Readonly<Record<string, string>>) {
+    this.#store = store;
     this.brokers = brokers;
     this.#env = env;
   }
@@ -57,16 +58,28 @@ export class Stage {
   }
 
   /** Uses one or more Redis servers that are already started; the stage stops them. */
-  static async on(redis: Stoppable, { replicas = 2, env = {} }: StageOptions = {}): Promise<Stage> {
+  static async on(
+    redis: Store & { readonly url: string },
+    { replicas = 2, env = {} }: StageOptions = {},
+  ): Promise<Stage> {
+    return await Stage.#start(redis, replicas, { REDIS_URL: redis.url, ...env });
+  }
+
+  /** Starts one broker with its log in this folder. The stage removes the folder. */
+  static async onDisk(folder: DataFolder, env: Readonly<Record<string, string>> = {}): Promise<Stage> {
+    return await Stage.#start({ stop: () => folder.remove() }, 1, { SLUICE_DATA_DIR: folder.path, ...env });
+  }
+
+  static async #start(store: Store, replicas: number, env: Readonly<Record<string, string>>): Promise<Stage> {
     // Enough history for the longest fault, so only the fault itself can cause a gap.
-    const all = { REDIS_URL: redis.url, SLUICE_RETRY: '500ms', SLUICE_HISTORY_SIZE: '20000', ...env };
+    const all = { SLUICE_RETRY: '500ms', SLUICE_HISTORY_SIZE: '20000', ...env };
     const brokers = await Promise.all(Array.from({ length: replicas }, () => startReadyBroker(all)));
-    return new Stage(redis, brokers, all);
+    return new Stage(store, brokers, all);
   }
 
   /** The Redis that {@link open} started. */
   get redis(): RedisServer {
-    return this.#redis as RedisServer;
+    return this.#store as RedisServer;
   }
 
   get urls(): string[] {
@@ -115,8 +128,23 @@ export class Stage {
 
   /** Starts an ended replica again at its old address. */
   async revive(index: number): Promise<void> {
-    const port = String(this.broker(index).port);
-    this.brokers[index] = await startBroker({ ...this.#env, ...this.#own.get(index), PORT: port });
+    this.brokers[index] = await startBroker(this.#envOf(index));
+  }
+
+  /** As {@link revive}, but the process is killed after so many ms, most likely while it starts. */
+  async reviveInVain(index: number, ms: number): Promise<void> {
+    try {
+      const broker = await startBroker(this.#envOf(index), (pid) => {
+        setTimeout(() => process.kill(pid, 'SIGKILL'), ms);
+      });
+      await broker.exit;
+    } catch {
+      // It was killed before it listened.
+    }
+  }
+
+  #envOf(index: number): Readonly<Record<string, string>> {
+    return { ...this.#env, ...this.#own.get(index), PORT: String(this.broker(index).port) };
   }
 
   /** Stops publishing, waits until every reader has a last event, and checks the promise. */
@@ -129,10 +157,15 @@ export class Stage {
     return checkPromise(this.publishers, this.readers);
   }
 
+  /** Checks the promise for what the log has of a channel, where nothing may be lost. */
+  async checkLog(channel = 'news'): Promise<Verdict> {
+    return checkPromise(this.publishers, [await LogReader.read(this.broker(0).url, channel)]);
+  }
+
   async close(): Promise<void> {
     for (const reader of this.readers) reader.close();
     await Promise.all(this.publishers.map((publisher) => publisher.stop()));
     await Promise.all(this.brokers.map((broker) => broker.kill()));
-    await this.#redis.stop();
+    await this.#store.stop();
   }
 }

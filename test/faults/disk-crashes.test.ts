@@ -1,0 +1,49 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { crashRounds } from '../support/crash-rounds.ts';
+import { Disk } from '../support/disk.ts';
+
+/** A longer run by hand: ROUNDS=200 SEED=7 npm test -- test/faults/disk-crashes.test.ts */
+const rounds = (few: number): number => Number(process.env['ROUNDS'] ?? few);
+const seed = Number(process.env['SEED'] ?? 1);
+vi.setConfig({ testTimeout: 60_000 + 5_000 * rounds(0) });
+
+describe('kill -9 at random moments, under 32 publishers and 8 readers', () => {
+  test.each([
+    { sync: 'always', few: 3 },
+    { sync: '1s', few: 1 },
+  ])(
+    'loses, repeats and reorders nothing that was acknowledged (SLUICE_SYNC=$sync)',
+    async ({ sync, few }) => {
+      const verdict = await crashRounds({ rounds: rounds(few), seed, env: { SLUICE_SYNC: sync } });
+      report(verdict);
+      expect(verdict.breaches).toEqual([]);
+    },
+  );
+});
+
+describe('power cuts at random moments, which lose what was not synced', () => {
+  let disk: Disk;
+  afterEach(() => disk.shim.remove());
+
+  test('lose, repeat and reorder nothing that was acknowledged', async () => {
+    const verdict = await crashRounds({
+      rounds: rounds(3),
+      seed,
+      prepare: async (folder) => {
+        disk = await Disk.under(folder);
+        return disk.shim.env;
+      },
+      whileDown: async (random) => {
+        // Sometimes only the process is killed. The next power cut may then lose what that process has not synced.
+        if (random() < 0.7) await disk.losePower(random);
+      },
+    });
+    report(verdict);
+    expect(verdict.breaches).toEqual([]);
+  });
+});
+
+/** Prints the numbers of a long run. */
+function report({ breaches, ...numbers }: Awaited<ReturnType<typeof crashRounds>>): void {
+  if (process.env['ROUNDS'] !== undefined) console.log({ ...numbers, breaches: breaches.length });
+}

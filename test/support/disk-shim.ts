@@ -1,0 +1,183 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { access, mkdtemp, readFile, realpath, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterExit } from './after-exit.ts';
+
+const SOURCE = join(import.meta.dirname, 'disk-shim.c');
+const CONTROL_BYTES = 64;
+/** The 32-bit numbers of `struct control`, in order. */
+const FIELDS = ['syncDelayMs', 'writeError', 'syncError', 'hang', 'syncs', 'failed', 'hanging'] as const;
+const { EIO, ENOSPC } = constants.errno;
+
+/** What the shim has recorded: one operation on a file of the folder. */
+export type DiskOperation =
+  | { readonly kind: 'open'; readonly inode: bigint; readonly name: string; readonly created: boolean }
+  | { readonly kind: 'write'; readonly inode: bigint; readonly offset: number; readonly data: Buffer }
+  | { readonly kind: 'truncate'; readonly inode: bigint; readonly size: number }
+  | {
+      readonly kind: 'sync-begin' | 'sync-end' | 'sync-failed';
+      readonly inode: bigint;
+      readonly sync: bigint;
+    }
+  | { readonly kind: 'unlink'; readonly name: string }
+  | { readonly kind: 'rename'; readonly name: string; readonly to: string };
+
+/**
+ * Stands between a broker and the files of its folder (`disk-shim.c`): records what is written and synced, and makes the disk
+ * slow, full or broken, at once and without a restart. Linux only.
+ */
+export class DiskShim {
+  /** For the broker's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly #home: string;
+  readonly #control: number;
+  readonly #callOff: () => void;
+
+  private constructor(home: string, library: string, folder: string) {
+    this.#home = home;
+    this.#control = openSync(join(home, 'control'), 'r+');
+    this.#callOff = afterExit('rm -rf "$1"', home);
+    this.env = {
+      LD_PRELOAD: library,
+      DISK_SHIM_FOLDER: folder,
+      DISK_SHIM_CONTROL: join(home, 'control'),
+      DISK_SHIM_TRACE: join(home, 'trace'),
+    };
+  }
+
+  /** @param records whether the operations are recorded; they are kept in a file until {@link takeTrace} */
+  static async over(folder: string, { records = false } = {}): Promise<DiskShim> {
+    const home = await mkdtemp(join(tmpdir(), 'sluice-disk-shim-'));
+    await writeFile(join(home, 'control'), Buffer.alloc(CONTROL_BYTES));
+    if (records) await writeFile(join(home, 'trace'), '');
+    const shim = new DiskShim(home, await build(), await realpath(folder));
+    if (records) return shim;
+    const { DISK_SHIM_TRACE: _none, ...env } = shim.env;
+    return Object.assign(shim, { env });
+  }
+
+  /** Makes every sync take longer by this time, in ms; 0 for the disk's own time. */
+  delaySyncs(ms: number): void {
+    this.#set('syncDelayMs', ms);
+  }
+
+  /** Makes every write fail as on a full disk. */
+  fill(): void {
+    this.#set('writeError', ENOSPC);
+  }
+
+  /** Makes every write fail as on a broken disk. */
+  breakWrites(): void {
+    this.#set('writeError', EIO);
+  }
+
+  /** Makes every sync fail as on a broken disk. */
+  breakSyncs(): void {
+    this.#set('syncError', EIO);
+  }
+
+  /** Lets no sync end. */
+  hang(): void {
+    this.#set('hang', 1);
+  }
+
+  /** The disk is well again, and syncs that hang go on. */
+  heal(): void {
+    for (const field of ['syncDelayMs', 'writeError', 'syncError', 'hang'] as const) this.#set(field, 0);
+  }
+
+  /** How many syncs have succeeded. */
+  get syncs(): number {
+    return this.#get('syncs');
+  }
+
+  /** Resolves when `count` more writes or syncs have failed. */
+  async failed(count = 1): Promise<void> {
+    const goal = this.#get('failed') + count;
+    while (this.#get('failed') < goal) await delay(2);
+  }
+
+  /** Resolves when a sync hangs. */
+  async hanging(): Promise<void> {
+    while (this.#get('hanging') === 0) await delay(2);
+  }
+
+  /** Returns what was recorded since the last time, in order, and forgets it. The process has to have ended. */
+  async takeTrace(): Promise<DiskOperation[]> {
+    const file = join(this.#home, 'trace');
+    const bytes = await readFile(file);
+    await truncate(file, 0);
+    return [...readTrace(bytes)];
+  }
+
+  async remove(): Promise<void> {
+    closeSync(this.#control);
+    this.#callOff();
+    await rm(this.#home, { recursive: true, force: true });
+  }
+
+  #set(field: (typeof FIELDS)[number], value: number): void {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32LE(value);
+    writeSync(this.#control, bytes, 0, 4, FIELDS.indexOf(field) * 4);
+  }
+
+  #get(field: (typeof FIELDS)[number]): number {
+    const bytes = Buffer.alloc(4);
+    readSync(this.#control, bytes, 0, 4, FIELDS.indexOf(field) * 4);
+    return bytes.readInt32LE();
+  }
+}
+
+/** Compiles the library once for each version of its source. */
+async function build(): Promise<string> {
+  const digest = createHash('sha256')
+    .update(await readFile(SOURCE))
+    .digest('hex');
+  const library = join(tmpdir(), `sluice-disk-shim-${digest.slice(0, 16)}.so`);
+  try {
+    await access(library);
+    return library;
+  } catch {
+    // It has to be built.
+  }
+  const unfinished = `${library}.${process.pid}`;
+  const options = ['-shared', '-fPIC', '-O2', '-U_FORTIFY_SOURCE', '-o', unfinished];
+  await promisify(execFile)('cc', [...options, SOURCE, '-ldl', '-lpthread']);
+  await rename(unfinished, library);
+  return library;
+}
+
+const HEAD_BYTES = 32;
+const KINDS = [
+  '',
+  ...(['open', 'write', 'truncate', 'sync-begin', 'sync-end', 'unlink', 'rename', 'sync-failed'] as const),
+] as const;
+
+/** Reads the records of `struct head`. The last one may be incomplete, because the process was killed. */
+function* readTrace(bytes: Buffer): Generator<DiskOperation> {
+  let at = 0;
+  while (at + HEAD_BYTES <= bytes.length) {
+    const kind = KINDS[bytes.readUInt32LE(at)];
+    const end = at + HEAD_BYTES + bytes.readUInt32LE(at + 4);
+    const inode = bytes.readBigUInt64LE(at + 8);
+    const value = bytes.readBigUInt64LE(at + 16);
+    if (end > bytes.length) return;
+    const data = bytes.subarray(at + HEAD_BYTES, end);
+    at = end;
+    const [name = '', to = ''] = kind === 'write' ? [] : data.toString().split('\0');
+    if (kind === 'open') yield { kind, inode, name, created: value === 1n };
+    else if (kind === 'write') yield { kind, inode, offset: Number(value), data };
+    else if (kind === 'truncate') yield { kind, inode, size: Number(value) };
+    else if (kind === 'sync-begin' || kind === 'sync-end' || kind === 'sync-failed')
+      yield { kind, inode, sync: value };
+    else if (kind === 'unlink') yield { kind, name };
+    else if (kind === 'rename') yield { kind, name, to };
+    else throw new Error(`the trace has a record of an unknown kind at ${at}`);
+  }
+}
