@@ -146,13 +146,15 @@ export class ChannelHistory {
         this.#onDamage(facts, row[ORDINAL]);
         continue;
       }
-      if (last !== undefined && (row[PREV_MS] !== last[MS] || row[PREV_SEQ] !== last[SEQ])) break;
-      if (last !== undefined && bytes + row[RECORD].length > PAGE_BYTES) break;
+      if (last !== undefined && (row[PREV_MS] !== last[MS] || row[PREV_SEQ] !== last[SEQ]))
+        return { rows, bytes };
+      if (last !== undefined && bytes + row[RECORD].length > PAGE_BYTES) return { rows, bytes };
       rows.push(row);
       bytes += row[RECORD].length;
       last = row;
-      if (rows.length >= limit) break;
+      if (rows.length >= limit) return { rows, bytes };
     }
+    if (expected < facts.next) this.#onDamage(facts, expected);
     return { rows, bytes };
   }
 }
