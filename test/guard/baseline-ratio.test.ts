@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { cpuOf } from '../support/process-usage.ts';
+import { publishLoad } from './publish-load.ts';
 
 /**
  * The only guard that measures time: the broker's CPU time against a fixed baseline server under the same load. The two
@@ -38,29 +39,9 @@ afterAll(async () => {
   await broker.kill();
 });
 
-async function open(port: number): Promise<Socket> {
+async function subscribe(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
-  return socket;
-}
-
-/** Publishes one event after the other on one connection; each waits for the answer to the one before. */
-async function publish(port: number, count: number): Promise<void> {
-  const socket = await open(port);
-  const body = JSON.stringify({ channel: 'news', data: 'x'.repeat(100) });
-  const request =
-    `POST /publish HTTP/1.1\r\nHost: broker.test\r\nAuthorization: Bearer ${broker.key}\r\n` +
-    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-  for (let i = 0; i < count; i++) {
-    socket.write(request);
-    const [answer] = (await once(socket, 'data')) as [Buffer];
-    expect(answer.toString('latin1', 0, 12)).toBe('HTTP/1.1 200');
-  }
-  socket.destroy();
-}
-
-async function subscribe(port: number): Promise<Socket> {
-  const socket = await open(port);
   socket.write('GET /events/news HTTP/1.1\r\nHost: broker.test\r\n\r\n');
   await once(socket, 'data');
   socket.resume();
@@ -70,7 +51,7 @@ async function subscribe(port: number): Promise<Socket> {
 /** Returns the CPU ticks that the process uses for one round of the load. */
 async function round(pid: number, port: number): Promise<number> {
   const before = await cpuOf(pid);
-  await Promise.all(Array.from({ length: PUBLISHERS }, () => publish(port, PUBLISHES)));
+  await publishLoad({ port, key: broker.key }, PUBLISHERS, PUBLISHES);
   return (await cpuOf(pid)) - before;
 }
 

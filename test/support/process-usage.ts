@@ -2,7 +2,16 @@ import { readFile } from 'node:fs/promises';
 
 /** User and system time of a process since its start, in ticks of the kernel's clock. Linux only. */
 export async function cpuOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  return await ticksIn(`/proc/${pid}/stat`);
+}
+
+/** The same of the process' main thread. */
+export async function mainThreadCpuOf(pid: number): Promise<number> {
+  return await ticksIn(`/proc/${pid}/task/${pid}/stat`);
+}
+
+async function ticksIn(file: string): Promise<number> {
+  const stat = await readFile(file, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return Number(fields[11]) + Number(fields[12]);
 }

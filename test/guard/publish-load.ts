@@ -1,0 +1,29 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect } from 'vitest';
+
+/** A server with the route `/publish`. */
+export interface PublishTarget {
+  readonly port: number;
+  readonly key: string;
+}
+
+/** Publishes events on so many connections at once. Each event waits for the answer to the one before on its connection. */
+export async function publishLoad(target: PublishTarget, connections: number, each: number): Promise<void> {
+  await Promise.all(Array.from({ length: connections }, () => publishOneByOne(target, each)));
+}
+
+async function publishOneByOne({ port, key }: PublishTarget, count: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  const body = JSON.stringify({ channel: 'news', data: 'x'.repeat(100) });
+  const request =
+    `POST /publish HTTP/1.1\r\nHost: broker.test\r\nAuthorization: Bearer ${key}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  for (let i = 0; i < count; i++) {
+    socket.write(request);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString('latin1', 0, 12)).toBe('HTTP/1.1 200');
+  }
+  socket.destroy();
+}
