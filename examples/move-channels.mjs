@@ -198,6 +198,7 @@ async function append(channel, events, tail) {
     const answer = JSON.parse(text);
     return answer.id ?? answer.events.at(-1).id;
   }
+  if (status === 401) throw new Error(`${target.url} refuses SLUICE_TO_KEY: ${text}`);
   const ended = status === 409;
   if (!ended && status !== 412) throw new ChannelError(`is refused by ${target.url}: ${text}`);
   // The tail is another one. Events that an earlier run has published, and could not note, are left out. Each request is

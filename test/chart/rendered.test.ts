@@ -35,6 +35,8 @@ const variables = (manifests: readonly Manifest[]): Record<string, string | unde
   return Object.fromEntries(env.map(({ name, value }) => [name, value]));
 };
 
+const ON_DISK = { persistence: { enabled: true } };
+
 // The set-up has already printed that helm is missing.
 describe.runIf(helm !== undefined)('the chart, rendered', () => {
   test.each(Object.entries(MATRIX))('with %s is accepted by Kubernetes', async (name, values) => {
@@ -253,11 +255,22 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       { redis: { enabled: true }, autoscaling: { enabled: true, minReplicas: 11 } },
       'is above autoscaling.maxReplicas',
     ],
-    ['replicas of a log on disk', { replicaCount: 2, persistence: { enabled: true } }, 'replicaCount'],
+    [
+      'replicas of a log on disk',
+      { replicaCount: 2, ...ON_DISK },
+      'persistence.enabled allows only one replica',
+    ],
+    ['a scaled log on disk', { autoscaling: { enabled: true }, ...ON_DISK }, 'allows only one replica'],
+    ['a log on disk beside a Redis', { redis: { enabled: true }, ...ON_DISK }, 'are both set'],
     [
       'a log on disk beside a Redis of my Secret',
-      { persistence: { enabled: true }, secrets: { existingSecret: 'mine', keys: ['REDIS_URL'] } },
+      { secrets: { existingSecret: 'mine', keys: ['REDIS_URL'] }, ...ON_DISK },
       'persistence.enabled and Redis are both set',
+    ],
+    [
+      'two folders for the log',
+      { settings: { SLUICE_DATA_DIR: '/log' }, ...ON_DISK },
+      'SLUICE_DATA_DIR is set twice',
     ],
     ['an unknown setting', { settings: { SLUICE_HISTROY_SIZE: 5 } }, 'SLUICE_HISTROY_SIZE'],
   ])('refuses %s, and says why', async (_what, values, why) => {

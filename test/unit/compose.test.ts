@@ -6,15 +6,19 @@ import { loadConfig } from '../../src/config/config.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 
-interface Compose {
-  readonly services: Readonly<
-    Record<string, { readonly environment?: Readonly<Record<string, string | number | null>> }>
-  >;
+interface Service {
+  readonly environment?: Readonly<Record<string, string | number | null>>;
+  readonly networks?: { readonly default: { readonly aliases: readonly string[] } };
+  readonly [field: string]: unknown;
+}
+
+function servicesOf(file: string): Readonly<Record<string, Service>> {
+  return (parse(read(file), { merge: true }) as { services: Readonly<Record<string, Service>> }).services;
 }
 
 /** A replica's environment in one of compose's files. */
 function serviceEnvironment(file: string): Readonly<Record<string, string | number | null>> {
-  const { services } = parse(read(file), { merge: true }) as Compose;
+  const services = servicesOf(file);
   return (services['sluice-1'] ?? services['sluice'])?.environment ?? {};
 }
 
@@ -61,6 +65,15 @@ test('docker-compose.disk.yml has the same settings, except those of the log', (
     dataBytes: 10 * 1024 ** 3,
     sync: 'always',
   });
+});
+
+test('docker-compose.disk.yml has the same edge, which finds the replica by its names', () => {
+  const { depends_on: _, ...edge } = servicesOf('docker-compose.yml')['edge'] ?? {};
+  const services = servicesOf('docker-compose.disk.yml');
+  expect(services['edge']).toMatchObject(edge);
+  const [, upstreams = ''] = /reverse_proxy (.*) \{/.exec(read('deploy/Caddyfile')) ?? [];
+  const names = upstreams.split(' ').map((upstream) => upstream.replace(':3000', ''));
+  expect(services['sluice']?.networks?.default.aliases).toEqual(names);
 });
 
 test('settings in .env reach the broker', () => {

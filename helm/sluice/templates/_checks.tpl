@@ -5,6 +5,9 @@
 {{- fail "persistence.enabled and Redis are both set. Keep only one: it keeps the events. Remove REDIS_URL from settings and secrets, or set persistence.enabled=false." -}}
 {{- end -}}
 {{- $wanted := ternary (int .Values.autoscaling.maxReplicas) (int .Values.replicaCount) .Values.autoscaling.enabled -}}
+{{- if and .Values.persistence.enabled (or .Values.autoscaling.enabled (gt $wanted 1)) -}}
+{{- fail "persistence.enabled allows only one replica, because a log on disk belongs to one process. Set replicaCount=1 and autoscaling.enabled=false. Or use Redis instead of persistence." -}}
+{{- end -}}
 {{- if and (gt $wanted 1) (not $redis) -}}
 {{- fail (printf "%s needs Redis. Without Redis each replica has its own log, and a subscriber gets only events that were published at the same replica. Set settings.REDIS_URL, put REDIS_URL into secrets, or set redis.enabled=true for testing. Or keep replicaCount=1 without autoscaling; persistence.enabled=true then keeps the events on disk." (ternary "autoscaling.enabled" (printf "replicaCount=%d" $wanted) .Values.autoscaling.enabled)) -}}
 {{- end -}}
@@ -16,6 +19,7 @@
 {{- end -}}
 {{- $named := include "sluice.secretNames" . | fromYamlArray -}}
 {{- if .Values.redis.enabled }}{{ $named = append $named "REDIS_URL" }}{{ end -}}
+{{- if .Values.persistence.enabled }}{{ $named = append $named "SLUICE_DATA_DIR" }}{{ end -}}
 {{- if .Values.tls.existingSecret }}{{ $named = concat $named (list "SLUICE_TLS_CERT" "SLUICE_TLS_KEY") }}{{ end -}}
 {{- if .Values.redisTls.existingSecret }}{{ $named = append $named "SLUICE_REDIS_TLS_CA" }}{{ end -}}
 {{- if .Values.redisTls.clientCertificate }}{{ $named = concat $named (list "SLUICE_REDIS_TLS_CERT" "SLUICE_REDIS_TLS_KEY") }}{{ end -}}
@@ -26,7 +30,7 @@
 {{- range concat $named (keys .Values.settings) -}}
 {{- $name := trimSuffix "_FILE" . -}}
 {{- if hasKey $seen $name -}}
-{{- fail (printf "%s is set twice. Set it in only one of these: settings (with or without _FILE), secrets, redis.enabled (REDIS_URL), tls, redisTls." $name) -}}
+{{- fail (printf "%s is set twice. Set it in only one of these: settings (with or without _FILE), secrets, redis.enabled (REDIS_URL), persistence.enabled (SLUICE_DATA_DIR), tls, redisTls." $name) -}}
 {{- end -}}
 {{- $_ := set $seen $name true -}}
 {{- end -}}
