@@ -28,10 +28,13 @@ LABEL org.opencontainers.image.title="Sluice" \
       org.opencontainers.image.base.name="${NODE_IMAGE}"
 ENV NODE_ENV=production
 WORKDIR /app
-# All files belong to root. The broker writes no files, so the root filesystem can be read-only.
+# All files belong to root. The broker writes files only to SLUICE_DATA_DIR, so the root filesystem can be read-only.
 COPY --from=modules /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY src src
+# For a volume with the log: SLUICE_DATA_DIR=/data. A new volume takes over this owner. There is no VOLUME, because every
+# container without a log on disk would get an empty one.
+RUN install -d -o 1000 -g 1000 /data
 # The image's unprivileged user, by number, so that an orchestrator can see that it is not root.
 USER 1000:1000
 EXPOSE 3000

@@ -29,6 +29,13 @@ export const FIGURES = {
   p50: { title: 'p50', unit: 'ms', about: 'from the moment an event was due to its arrival' },
   p99: { title: 'p99', unit: 'ms', about: 'the same, of one in a hundred' },
   max: { title: 'max', unit: 'ms', about: 'the same, of the last' },
+  ackP50: { title: 'answered p50', unit: 'ms', about: 'from the moment an event was due to the answer' },
+  ackP99: { title: 'answered p99', unit: 'ms', about: 'the same, of one in a hundred' },
+  syncP50: {
+    title: 'sync p50',
+    unit: 'ms',
+    about: 'a write of 4 KiB and an fdatasync in the folder of the log, before the run',
+  },
   kibPerConnection: { title: 'KiB/connection', unit: '', about: 'resident memory that connecting has added' },
   cpuPerConnect: { title: 'CPU/connect', unit: 'µs', about: 'CPU of the brokers for each connection opened' },
   cpuAtRest: {

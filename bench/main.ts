@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterExit } from '../test/support/after-exit.ts';
 import { findProgram } from '../test/support/find-program.ts';
@@ -9,10 +9,12 @@ import { medianFigures } from './figures.ts';
 import type { Figures } from './figures.ts';
 import { Crew } from './load/crew.ts';
 import { openFileLimit } from './measure/open-file-limit.ts';
+import { isInMemory, syncLatency } from './measure/sync-latency.ts';
 import { USAGE, UsageError, readOptions } from './options.ts';
 import type { Options } from './options.ts';
 import { isBreach, outcomeTable } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
+import { usesRedis } from './peers/peer.ts';
 import type { LogKind, Peer } from './peers/peer.ts';
 import { runScenario } from './run-scenario.ts';
 import { missingFor } from './scenario.ts';
@@ -46,7 +48,7 @@ function entriesOf({ peers, logs }: Options): Entry[] {
     }
     for (const log of logs) {
       if (!peer.logs.includes(log)) continue;
-      if (log !== 'memory' && redisMissing !== undefined)
+      if (usesRedis(log) && redisMissing !== undefined)
         say(`${peer.name} with ${log} is left out: ${redisMissing}`);
       else entries.push({ peer, log });
     }
@@ -69,8 +71,12 @@ function cut(scenario: Scenario, log: LogKind, loaders: number): Scenario {
 }
 
 /** Makes one run, on servers that are started for it and stopped after it. */
-async function runOnce({ peer, log }: Entry, scenario: Scenario, loaders: number): Promise<Figures> {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+async function runOnce(
+  { peer, log }: Entry,
+  scenario: Scenario,
+  { data, loaders }: Options,
+): Promise<Figures> {
+  const folder = await mkdtemp(join(data, 'sluice-bench-'));
   const callOff = afterExit('rm -rf "$1"', folder);
   const undo: (() => Promise<void> | void)[] = [];
   const tooLong = Promise.withResolvers<never>();
@@ -80,14 +86,17 @@ async function runOnce({ peer, log }: Entry, scenario: Scenario, loaders: number
     RUN_LIMIT_MS,
   );
   try {
-    const redis = log === 'memory' ? undefined : await startLocalRedis();
+    const redis = usesRedis(log) ? await startLocalRedis() : undefined;
     undo.push(async () => await redis?.stop());
+    // Before the system starts, so that the two do not share the disk.
+    const sync = log === 'disk' ? await syncLatency(folder) : undefined;
     const running = await peer.start({ log, redisPort: redis?.port, folder });
     undo.push(() => running.stop());
     const crew = new Crew(loaders);
     undo.push(() => crew.stop());
     const stage = { peer: running, crew, redis, say: (line: string) => say(`  ${line}`) };
-    return await Promise.race([runScenario(scenario, stage), tooLong.promise]);
+    const figures = await Promise.race([runScenario(scenario, stage), tooLong.promise]);
+    return sync === undefined ? figures : { ...figures, syncP50: sync.percentile(0.5) / 1_000 };
   } finally {
     for (const step of undo.toReversed()) await step();
     await rm(folder, { recursive: true, force: true });
@@ -109,7 +118,7 @@ async function runInTurns(
       const name = `${entry.peer.name} (${entry.log})`;
       say(`${scenario.name}, ${name}, run ${run} of ${options.runs}`);
       try {
-        runs[index]?.push(await runOnce(entry, scenarios[index] ?? scenario, options.loaders));
+        runs[index]?.push(await runOnce(entry, scenarios[index] ?? scenario, options));
       } catch (error) {
         say(`  failed: ${(error as Error).message}`);
         runs[index]?.push({ errors: 1 });
@@ -133,6 +142,8 @@ async function main(options: Options): Promise<void> {
   // Checks this before the runs, which take minutes.
   for (const file of [options.json, options.chart])
     if (file !== undefined) await mkdir(dirname(file), { recursive: true });
+  if (options.logs.includes('disk') && (await isInMemory(options.data)))
+    say(`${options.data} is in memory, so a sync costs nothing there: give --data DIR for figures of a disk`);
   const entries = entriesOf(options);
   const outcomes: Outcome[] = [];
   for (const scenario of options.scenarios) {

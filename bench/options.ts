@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { betterSsePeer } from './peers/better-sse-peer.ts';
@@ -18,6 +18,8 @@ export interface Options {
   readonly runs: number;
   /** How many processes of subscribers run. */
   readonly loaders: number;
+  /** The folder in which logs on disk are kept during a run. */
+  readonly data: string;
   readonly json: string | undefined;
   readonly chart: string | undefined;
 }
@@ -35,6 +37,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --runs N             runs of each, in turns; the table has the medians; 1 by default
   --scale F            so many times the connections (and, below 1, the events); 1 by default
   --loaders N          processes of subscribers; one less than there are cores, at most 4, by default
+  --data DIR           where logs on disk are kept during a run; the system's folder for temporary files by default
   --project DIR        another checkout of Sluice to run beside this one; may be given more than once
   --mercure PATH       the program of the Mercure hub
   --centrifugo PATH    the program of Centrifugo
@@ -76,6 +79,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     logs: listed('log', values.log, LOG_KINDS),
     runs: Math.round(positive('runs', values.runs)),
     loaders: Math.round(positive('loaders', values.loaders)),
+    data: resolve(values.data),
     json: values.json,
     chart: values.chart,
   };
@@ -96,6 +100,7 @@ function parse(args: readonly string[]) {
         mercure: { type: 'string' },
         centrifugo: { type: 'string' },
         'better-sse': { type: 'string' },
+        data: { type: 'string', default: tmpdir() },
         json: { type: 'string' },
         chart: { type: 'string' },
         help: { type: 'boolean', short: 'h' },

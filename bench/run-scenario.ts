@@ -3,6 +3,7 @@ import type { RedisServer } from '../test/support/redis-server.ts';
 import type { Figures } from './figures.ts';
 import type { Crew, CrowdPlan, CrowdReport } from './load/crew.ts';
 import type { PublishPlan, PublishReport } from './load/publisher-process.ts';
+import { LatencyHistogram } from './measure/latency-histogram.ts';
 import { monotonicMicros } from './measure/monotonic-micros.ts';
 import { processUsage } from './measure/process-usage.ts';
 import { redisUsage } from './measure/redis-usage.ts';
@@ -64,6 +65,7 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
 
   const seconds = (crowd.lastAt - published.beganAt) / 1e6;
   const { acknowledged } = published;
+  const answered = new LatencyHistogram(published.latency.counts, published.latency.max);
   const overRedis = redis !== undefined && {
     redisCpuPerPublish: (redisEnd.cpu - redisBegin.cpu) / acknowledged,
     redisBytesPerPublish: (redisEnd.sent - redisBegin.sent) / acknowledged,
@@ -75,6 +77,8 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
     ...overRedis,
     deliveriesPerSecond: crowd.delivered / seconds,
     publishesPerSecond: acknowledged / ((published.endedAt - published.beganAt) / 1e6),
+    ackP50: answered.percentile(0.5) / 1_000,
+    ackP99: answered.percentile(0.99) / 1_000,
     p50: crowd.latency.percentile(0.5) / 1_000,
     p99: crowd.latency.percentile(0.99) / 1_000,
     max: crowd.latency.max / 1_000,

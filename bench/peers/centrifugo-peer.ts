@@ -3,7 +3,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/free-port.ts';
 import { headerLines } from '../load/wire.ts';
-import { LOG_KINDS } from './peer.ts';
 import type { Ground, Peer } from './peer.ts';
 import { ServerProcess } from './server-process.ts';
 
@@ -18,7 +17,7 @@ const CONNECT = encodeURIComponent('{"subs":{"@":{}}}').replace('%40', '{channel
 export function centrifugoPeer(binary: string | undefined): Peer {
   return {
     name: 'centrifugo',
-    logs: LOG_KINDS,
+    logs: ['memory', 'redis', 'redis2'],
     resumes: false,
     batches: false,
     manyChannels: false,

@@ -10,13 +10,13 @@ import { ServerProcess } from './server-process.ts';
 const SECRET = 'a-secret-of-more-than-32-bytes-for-the-benchmark';
 
 /**
- * The Mercure hub with its default transport (Bolt), and with as much history as Sluice keeps by default. The configuration
- * follows https://mercure.rocks/docs/hub/config. `binary` is the unpacked program.
+ * The Mercure hub (0.2x) with its default transport, Bolt, which writes to disk. It keeps as much history as Sluice does by
+ * default. The configuration follows https://mercure.rocks/docs/hub/config. `binary` is the unpacked program.
  */
 export function mercurePeer(binary: string | undefined): Peer {
   return {
     name: 'mercure',
-    logs: ['memory'],
+    logs: ['disk'],
     resumes: true,
     batches: false,
     manyChannels: false,

@@ -1,15 +1,19 @@
 import type { Wire } from '../load/wire.ts';
 
-/** Where events are kept: in the single process, or in Redis with one or two brokers. */
-export const LOG_KINDS = ['memory', 'redis', 'redis2'] as const;
+/** Where events are kept: in the memory of the single process, on its disk, or in Redis with one or two brokers. */
+export const LOG_KINDS = ['memory', 'disk', 'redis', 'redis2'] as const;
 export type LogKind = (typeof LOG_KINDS)[number];
+
+export function usesRedis(log: LogKind): boolean {
+  return log === 'redis' || log === 'redis2';
+}
 
 /** Options for the start of a peer. */
 export interface Ground {
   readonly log: LogKind;
-  /** The port of this run's Redis. Undefined for `memory`. */
+  /** The port of this run's Redis. Undefined for logs that use none. */
   readonly redisPort: number | undefined;
-  /** An empty folder, removed after the run. */
+  /** An empty folder, removed after the run. A log on disk is kept in it. */
   readonly folder: string;
 }
 

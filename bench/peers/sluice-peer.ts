@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/free-port.ts';
 import { headerLines } from '../load/wire.ts';
@@ -33,6 +34,8 @@ export function sluicePeer(name: string, project: string): Peer {
     missing: () => (existsSync(main) ? undefined : `${main} is not there: give the folder of a checkout`),
     start: async ({ log, redisPort, folder }: Ground): Promise<RunningPeer> => {
       const replicas = log === 'redis2' ? 2 : 1;
+      const dataFolder = log === 'disk' ? join(folder, 'data') : undefined;
+      if (dataFolder !== undefined) await mkdir(dataFolder);
       const servers: ServerProcess[] = [];
       for (let i = 0; i < replicas; i++) {
         const port = await freePort();
@@ -41,7 +44,7 @@ export function sluicePeer(name: string, project: string): Peer {
             command: existsSync(node) ? realpathSync(node) : process.execPath,
             args: [main],
             cwd: folder,
-            env: environment(port, redisPort),
+            env: environment(port, redisPort, dataFolder),
             port,
           }),
         );
@@ -59,7 +62,11 @@ export function sluicePeer(name: string, project: string): Peer {
 }
 
 /** Leaves out the settings in the environment of the person who runs the benchmark. */
-function environment(port: number, redisPort: number | undefined): NodeJS.ProcessEnv {
+function environment(
+  port: number,
+  redisPort: number | undefined,
+  dataFolder: string | undefined,
+): NodeJS.ProcessEnv {
   const others = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('SLUICE_') && !name.startsWith('REDIS_'),
   );
@@ -70,6 +77,7 @@ function environment(port: number, redisPort: number | undefined): NodeJS.Proces
     PORT: String(port),
     LOG_LEVEL: 'warn',
     SLUICE_PUBLISH_KEYS: KEY,
+    ...(dataFolder !== undefined && { SLUICE_DATA_DIR: dataFolder }),
     ...(redisPort !== undefined && { REDIS_URL: `redis://127.0.0.1:${redisPort}` }),
   };
 }

@@ -9,6 +9,17 @@ export const MATRIX: Readonly<Record<string, Readonly<Record<string, unknown>>>>
       persistence: { enabled: true, storageClass: 'fast', size: '2Gi' },
     },
   },
+  'a log on disk': {
+    persistence: { enabled: true, size: '100Gi', storageClass: 'fast', accessModes: ['ReadWriteOncePod'] },
+    podDisruptionBudget: { enabled: true },
+  },
+  'a log on a disk of mine, with tls': {
+    persistence: { enabled: true, existingClaim: 'mine' },
+    settings: { SLUICE_DATA_BYTES: '4GiB', SLUICE_SYNC: '1s' },
+    tls: { existingSecret: 'tls' },
+    extraVolumes: [{ name: 'more', emptyDir: {} }],
+    extraVolumeMounts: [{ name: 'more', mountPath: '/more' }],
+  },
   'redis by url': { replicaCount: 3, settings: { REDIS_URL: 'redis://redis:6379' } },
   'redis by reference': {
     replicaCount: 3,

@@ -95,7 +95,9 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
     });
     const env = variables(await render({ settings: Object.fromEntries(settings) as object }));
     for (const [name, { example }] of plain) expect(env[name], name).toBe(example);
-    expect(() => loadConfig(env)).not.toThrow();
+    // The broker takes only one of these two.
+    for (const name of ['REDIS_URL', 'SLUICE_DATA_DIR'])
+      expect(() => loadConfig({ ...env, [name]: undefined })).not.toThrow();
   });
 
   test('large numbers stay numbers', async () => {
@@ -126,6 +128,38 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       replicas: 1,
       strategy: { type: 'Recreate' },
     });
+  });
+
+  test('a log on disk has one pod, a claim that outlives the release, and three quarters of it', async () => {
+    const manifests = await render(MATRIX['a log on disk'] ?? {});
+    expect(manifests.filter(({ kind }) => /Autoscaler|Budget/.test(kind))).toEqual([]);
+    const deployment = named(manifests, 'Deployment');
+    expect(deployment.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
+    expect(pod(deployment)).toMatchObject({
+      securityContext: { fsGroup: 1000 },
+      containers: [{ volumeMounts: [{ name: 'data', mountPath: '/data' }] }],
+      volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'try-sluice' } }],
+    });
+    expect(named(manifests, 'PersistentVolumeClaim')).toMatchObject({
+      metadata: { name: 'try-sluice', annotations: { 'helm.sh/resource-policy': 'keep' } },
+      spec: {
+        accessModes: ['ReadWriteOncePod'],
+        storageClassName: 'fast',
+        resources: { requests: { storage: '100Gi' } },
+      },
+    });
+    expect(loadConfig(variables(manifests))).toMatchObject({ dataDir: '/data', dataBytes: 75 * 1024 ** 3 });
+  });
+
+  test("with the user's claim the chart makes none", async () => {
+    const manifests = await render(MATRIX['a log on a disk of mine, with tls'] ?? {});
+    expect(manifests.filter(({ kind }) => kind === 'PersistentVolumeClaim')).toEqual([]);
+    expect(pod(named(manifests, 'Deployment'))['volumes']).toMatchObject([
+      { persistentVolumeClaim: { claimName: 'mine' } },
+      { name: 'tls' },
+      { name: 'more' },
+    ]);
+    expect(variables(manifests)).toMatchObject({ SLUICE_DATA_BYTES: '4GiB', SLUICE_SYNC: '1s' });
   });
 
   test('the autoscaler sets the number of replicas, and removes replicas slowly', async () => {
@@ -218,6 +252,12 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       'more at least than at most',
       { redis: { enabled: true }, autoscaling: { enabled: true, minReplicas: 11 } },
       'is above autoscaling.maxReplicas',
+    ],
+    ['replicas of a log on disk', { replicaCount: 2, persistence: { enabled: true } }, 'replicaCount'],
+    [
+      'a log on disk beside a Redis of my Secret',
+      { persistence: { enabled: true }, secrets: { existingSecret: 'mine', keys: ['REDIS_URL'] } },
+      'persistence.enabled and Redis are both set',
     ],
     ['an unknown setting', { settings: { SLUICE_HISTROY_SIZE: 5 } }, 'SLUICE_HISTROY_SIZE'],
   ])('refuses %s, and says why', async (_what, values, why) => {

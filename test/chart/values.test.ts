@@ -17,9 +17,12 @@ const accepts = new Ajv({ allowUnionTypes: true, strictTypes: false, strictTuple
 /** The values as helm merges them: the given settings over the defaults, one level deep. */
 const withSettings = (settings: object): object => ({ ...values, settings });
 
+const onDisk = { ...values, persistence: { enabled: true } };
+
 describe('values.schema.json', () => {
   test('accepts values.yaml', () => {
     expect(accepts(values), JSON.stringify(accepts.errors)).toBe(true);
+    expect(accepts(onDisk), JSON.stringify(accepts.errors)).toBe(true);
   });
 
   test('knows every setting of the broker, and the file variants of secrets', () => {
@@ -71,6 +74,11 @@ describe('values.schema.json', () => {
     ['a value that is not one', { ...values, replicas: 3 }],
     ['replicas that are text', { ...values, replicaCount: '3' }],
     ['a setting past the settings', { ...values, extraEnv: [{ name: 'SLUICE_RETRY', value: '1s' }] }],
+    ['replicas of a log on disk', { ...onDisk, replicaCount: 2 }],
+    ['a log on disk that is scaled', { ...onDisk, autoscaling: { enabled: true } }],
+    ['a log on disk beside a Redis', { ...onDisk, redis: { enabled: true } }],
+    ['a log on disk beside a REDIS_URL', { ...onDisk, settings: { REDIS_URL: 'redis://redis' } }],
+    ['a size that the log cannot know', { ...values, persistence: { enabled: true, size: '10' } }],
     ['a malformed digest', { ...values, image: { digest: 'latest' } }],
     ['a controller that is not known', { ...values, ingress: { controller: 'caddy' } }],
   ])('refuses %s', (_what, wrong) => {

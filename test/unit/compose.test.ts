@@ -12,10 +12,15 @@ interface Compose {
   >;
 }
 
+/** A replica's environment in one of compose's files. */
+function serviceEnvironment(file: string): Readonly<Record<string, string | number | null>> {
+  const { services } = parse(read(file), { merge: true }) as Compose;
+  return (services['sluice-1'] ?? services['sluice'])?.environment ?? {};
+}
+
 /** Builds a replica's environment from compose's file and from .env. */
-function environmentOf(dotEnv: NodeJS.Dict<string>): NodeJS.ProcessEnv {
-  const { services } = parse(read('docker-compose.yml'), { merge: true }) as Compose;
-  const given = Object.entries(services['sluice-1']?.environment ?? {});
+function environmentOf(dotEnv: NodeJS.Dict<string>, file = 'docker-compose.yml'): NodeJS.ProcessEnv {
+  const given = Object.entries(serviceEnvironment(file));
   expect(given.length).toBeGreaterThan(10);
   return Object.fromEntries(
     given
@@ -41,6 +46,21 @@ test.each([
   const config = loadConfig(environmentOf(dotEnv));
   expect(config).toMatchObject({ publishKeys: ['demo-key'], publicChannels: ['*'], jwtSecrets: [] });
   expect(config.warnings).toEqual([expect.stringContaining(DEMO_KEY)]);
+});
+
+test('docker-compose.disk.yml has the same settings, except those of the log', () => {
+  const { REDIS_URL: _, ...others } = serviceEnvironment('docker-compose.yml');
+  const { SLUICE_DATA_DIR, SLUICE_DATA_BYTES, SLUICE_SYNC, ...same } =
+    serviceEnvironment('docker-compose.disk.yml');
+  expect(same).toEqual(others);
+  expect(SLUICE_DATA_DIR).toBe('/data');
+  expect([SLUICE_DATA_BYTES, SLUICE_SYNC]).not.toContain(undefined);
+  expect(loadConfig(environmentOf(parseEnv(read('.env.example')), 'docker-compose.disk.yml'))).toMatchObject({
+    redisUrl: undefined,
+    dataDir: '/data',
+    dataBytes: 10 * 1024 ** 3,
+    sync: 'always',
+  });
 });
 
 test('settings in .env reach the broker', () => {

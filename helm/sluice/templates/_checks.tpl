@@ -1,9 +1,12 @@
 {{/* Checks that the schema cannot express: values that are valid by themselves but not together. */}}
 {{- define "sluice.checks" -}}
 {{- $redis := include "sluice.hasRedis" . -}}
+{{- if and .Values.persistence.enabled $redis -}}
+{{- fail "persistence.enabled and Redis are both set. Keep only one: it keeps the events. Remove REDIS_URL from settings and secrets, or set persistence.enabled=false." -}}
+{{- end -}}
 {{- $wanted := ternary (int .Values.autoscaling.maxReplicas) (int .Values.replicaCount) .Values.autoscaling.enabled -}}
 {{- if and (gt $wanted 1) (not $redis) -}}
-{{- fail (printf "%s needs Redis. Without Redis each replica has its own log, and a subscriber gets only events that were published at the same replica. Set settings.REDIS_URL, put REDIS_URL into secrets, or set redis.enabled=true for testing. Or keep replicaCount=1 without autoscaling." (ternary "autoscaling.enabled" (printf "replicaCount=%d" $wanted) .Values.autoscaling.enabled)) -}}
+{{- fail (printf "%s needs Redis. Without Redis each replica has its own log, and a subscriber gets only events that were published at the same replica. Set settings.REDIS_URL, put REDIS_URL into secrets, or set redis.enabled=true for testing. Or keep replicaCount=1 without autoscaling; persistence.enabled=true then keeps the events on disk." (ternary "autoscaling.enabled" (printf "replicaCount=%d" $wanted) .Values.autoscaling.enabled)) -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas." -}}

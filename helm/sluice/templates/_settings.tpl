@@ -1,6 +1,18 @@
 {{/* The settings as YAML, with the chart's defaults. */}}
 {{- define "sluice.settings" -}}
-{{- toYaml (merge (dict) .Values.settings (dict "PORT" "3000" "SLUICE_ADMIN_PORT" "9090")) -}}
+{{- $defaults := dict "PORT" "3000" "SLUICE_ADMIN_PORT" "9090" -}}
+{{- if .Values.persistence.enabled -}}
+{{- $defaults = merge $defaults (dict "SLUICE_DATA_DIR" "/data" "SLUICE_DATA_BYTES" (include "sluice.dataBytes" .)) -}}
+{{- end -}}
+{{- toYaml (merge (dict) .Values.settings $defaults) -}}
+{{- end -}}
+
+{{/* Three quarters of the volume: the rest is for the file system, and for a damaged log that is set aside. */}}
+{{- define "sluice.dataBytes" -}}
+{{- $unit := regexFind "[A-Za-z]+$" .Values.persistence.size -}}
+{{- $number := trimSuffix $unit .Values.persistence.size | int64 -}}
+{{- $bytes := get (dict "M" 1000000 "G" 1000000000 "T" 1000000000000 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) $unit -}}
+{{- div (mul $number $bytes 3) 4 -}}
 {{- end -}}
 
 {{/* The text of a setting. Without this, large YAML numbers would become 1e+07. */}}

@@ -45,7 +45,7 @@ export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
     "try again after `Retry-After`: the broker has not been able to fetch `SLUICE_JWKS_URL` yet, or it does not know the token's `kid` and may not fetch the set again yet",
   'log-unavailable': 'try again after `Retry-After`, with the same `Idempotency-Key`',
   'log-full':
-    "make room: the log's memory is full; the broker has not published, revoked or disconnected anything",
+    "make room: the log's memory or disk is full; the broker has not published, revoked or disconnected anything",
   'revocations-full':
     'wait until some revocations have expired, revoke by channel instead of by `sub`, or disconnect without `revoke`; the broker has done nothing',
   draining: 'try again after `Retry-After`: this replica is shutting down, and another one answers',

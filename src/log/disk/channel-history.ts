@@ -11,8 +11,17 @@ import type { EventHead, EventRow, EventTable } from './event-table.ts';
 
 /** How many events of a channel are measured. Their average stands for the others. */
 const MAX_MEASURED = 300;
+/** How many ends of pages are remembered. */
+const MAX_ENDS = 1_000;
 /** Bytes of a row besides its record. */
 const ROW_BYTES = 40;
+
+interface FoundRows {
+  readonly rows: readonly EventRow[];
+  /** The size of all records together. */
+  readonly bytes: number;
+}
+const NONE: FoundRows = { rows: [], bytes: 0 };
 
 interface ChannelHistoryOptions {
   readonly events: EventTable;
@@ -29,6 +38,8 @@ interface ChannelHistoryOptions {
 export class ChannelHistory {
   readonly #events: EventTable;
   readonly #now: () => number;
+  /** Where pages ended, by the id of the last event. */
+  readonly #ends = new Map<EventId, { readonly number: number; readonly next: number }>();
   readonly #onDamage: (facts: ChannelFacts, ordinal: number) => void;
 
   constructor({ events, now, onDamage }: ChannelHistoryOptions) {
@@ -42,8 +53,17 @@ export class ChannelHistory {
     const { tail, next } = facts;
     const ended = facts.status === ENDED;
     if (after === tail) return { events: [], tail, ended, complete: true, room: policy.size };
-    const from = this.#seek(facts, after, this.#start(facts, policy));
-    const events = from < next ? this.#copy(facts, from, limit) : [];
+    const start = this.#start(facts, policy);
+    const known = this.#ends.get(after);
+    let from = known?.number === facts.number ? Math.max(known.next, start) : this.#seek(facts, after, start);
+    let found = from < next ? this.#rows(facts, from, limit) : NONE;
+    // A damaged row can lead the search to a place that is too early. Searches again behind that place.
+    for (let [row] = found.rows; row !== undefined && !isRowAfter(row, after); [row] = found.rows) {
+      from = this.#seek(facts, after, row[ORDINAL] + 1);
+      found = from < next ? this.#rows(facts, from, limit) : NONE;
+    }
+    const events = eventsOf(found);
+    this.#rememberEnd(facts.number, found.rows[events.length - 1]);
     const complete = events[0]?.prev === after;
     return { events, tail, ended, complete, room: Math.max(0, policy.size - (next - from)) };
   }
@@ -73,6 +93,13 @@ export class ChannelHistory {
     const sizes = this.#events.lengths(facts.number, start, facts.next, MAX_MEASURED);
     const bytes = sizes.reduce((sum, size) => sum + size + ROW_BYTES, 0);
     return { first: eventId(head), length, bytes: Math.round((bytes / Math.max(1, sizes.length)) * length) };
+  }
+
+  /** The next page of the same reader needs no search then. */
+  #rememberEnd(number: number, row: EventRow | undefined): void {
+    if (row === undefined) return;
+    if (this.#ends.size >= MAX_ENDS) this.#ends.clear();
+    this.#ends.set(eventId({ ms: row[MS], seq: row[SEQ] }), { number, next: row[ORDINAL] + 1 });
   }
 
   /** Returns the ordinal of the first event that the policy keeps. */
@@ -106,12 +133,15 @@ export class ChannelHistory {
     return low;
   }
 
-  /** Copies events that follow each other into one buffer, from the first intact one on. */
-  #copy(facts: ChannelFacts, from: number, limit: number): StoredEvent[] {
+  /** Returns rows that follow each other, from the first intact one on. */
+  #rows(facts: ChannelFacts, from: number, limit: number): FoundRows {
     const rows: EventRow[] = [];
     let bytes = 0;
     let last: EventRow | undefined;
+    let expected = from;
     for (const row of this.#events.rows(facts.number, from, facts.next)) {
+      if (row[ORDINAL] !== expected) this.#onDamage(facts, expected);
+      expected = row[ORDINAL] + 1;
       if (!isIntact(facts.number, row)) {
         this.#onDamage(facts, row[ORDINAL]);
         continue;
@@ -123,11 +153,17 @@ export class ChannelHistory {
       last = row;
       if (rows.length >= limit) break;
     }
-    return eventsOf(rows, bytes);
+    return { rows, bytes };
   }
 }
 
-function eventsOf(rows: readonly EventRow[], bytes: number): StoredEvent[] {
+function isRowAfter(row: EventRow, after: EventId): boolean {
+  return isAfter({ ms: row[MS], seq: row[SEQ] }, idParts(after));
+}
+
+/** Copies the records into one buffer. */
+function eventsOf({ rows, bytes }: FoundRows): StoredEvent[] {
+  if (rows.length === 0) return [];
   const buffer = Buffer.allocUnsafeSlow(bytes);
   const events: StoredEvent[] = [];
   let start = 0;

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { StatementSync } from 'node:sqlite';
 import type { ChannelName } from '../../events/channel-name.ts';
-import { eventId, isAfter, nextId } from '../id-parts.ts';
+import { eventId, isAfter } from '../id-parts.ts';
 import type { IdParts } from '../id-parts.ts';
 import { OPEN, hasRows, setTail } from './channel-facts.ts';
 import type { ChannelFacts, ChannelStatus } from './channel-facts.ts';
@@ -11,6 +11,7 @@ import type { Database, Row } from './database.ts';
 import type { EventTable } from './event-table.ts';
 import type { ForgottenTails } from './forgotten-tails.ts';
 import type { LogClock } from './log-clock.ts';
+import { integers } from './schema.ts';
 import type { StoredUsage } from './stored-usage.ts';
 
 /** The memory of a channel in the cache, about, in bytes. */
@@ -45,6 +46,7 @@ type ChannelRow = [
   checksum: number,
 ];
 
+const COLUMNS = 'number tail_ms tail_seq floor status size ttl oldest_at idle_since checksum'.split(' ');
 /** Columns of a row. */
 const STATUS = 4;
 const IDLE_SINCE = 8;
@@ -73,9 +75,7 @@ export class ChannelTable {
     this.#options = options;
     this.#capacity = Math.max(500, Math.floor(options.cacheBytes / CACHED_BYTES / 2));
     const { database } = options;
-    this.#select = database.prepare(
-      'SELECT number, tail_ms, tail_seq, floor, status, size, ttl, oldest_at, idle_since, checksum FROM channels WHERE name = ?',
-    );
+    this.#select = database.prepare(`SELECT ${integers(...COLUMNS)} FROM channels WHERE name = ?`);
     this.#selectName = database.prepare('SELECT name FROM channels WHERE number = ?');
     this.#save = database.prepare('INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#delete = database.prepare('DELETE FROM channels WHERE number = ?');
@@ -158,7 +158,7 @@ export class ChannelTable {
    */
   replace(name: ChannelName, now: number): void {
     const row = this.#select.get(name) as unknown as ChannelRow | undefined;
-    const facts = this.#facts(name, this.#numbers.next(), this.#freshTail());
+    const facts = this.#facts(name, this.#numbers.next(), this.#freshTail(0));
     if (row !== undefined) {
       const [number] = row;
       if (this.nameOf(number) !== name) throw new RangeError(`The name ${name} leads to another channel.`);
@@ -259,7 +259,8 @@ export class ChannelTable {
         facts.at = last.head.at;
       } else {
         this.#options.onDamage(name);
-        setTail(facts, this.#freshTail());
+        const older = events.last(number, last.head.ordinal);
+        setTail(facts, this.#freshTail(older?.intact === true ? older.head.ms : 0));
       }
     }
     const first = events.first(number, 0);
@@ -270,18 +271,15 @@ export class ChannelTable {
     return facts;
   }
 
-  #facts(name: ChannelName, number: number, { ms, seq }: IdParts): ChannelFacts {
-    const tail = eventId({ ms, seq });
-    const [tailMs, tailSeq] = [ms, seq];
-    return { name, number, tailMs, tailSeq, tail, at: 0, first: 0, floor: 0, next: 0, ...NEW };
+  #facts(name: ChannelName, number: number, id: IdParts): ChannelFacts {
+    const tail = { tailMs: id.ms, tailSeq: id.seq, tail: eventId(id) };
+    return { name, number, ...tail, at: 0, first: 0, floor: 0, next: 0, ...NEW };
   }
 
-  /** A tail that no subscriber can have, so each gets a gap. */
-  #freshTail(): IdParts {
-    return nextId(
-      { ms: this.#breakpointMs, seq: 0 },
-      Math.max(this.#options.clock.wall(), this.#options.clock.now()),
-    );
+  /** A tail that no subscriber can have, so each gets a gap. Earlier events may have been in this millisecond. */
+  #freshTail(older: number): IdParts {
+    const { clock } = this.#options;
+    return { ms: Math.max(clock.wall(), clock.now(), older, this.#breakpointMs) + 1, seq: 0 };
   }
 
   #unproven(tail: IdParts): IdParts {
@@ -292,7 +290,7 @@ export class ChannelTable {
 
 /** Whether the row is as it was written. */
 function isIntact(name: ChannelName, row: ChannelRow): boolean {
-  return row[CHECKSUM] === checksumOf(name, row.slice(0, CHECKSUM) as (number | null)[]);
+  return row[CHECKSUM] === checksumOf(name, row.slice(0, CHECKSUM));
 }
 
 const NEW = { status: OPEN, size: UNSAVED, ttl: 0, oldestAt: 0, isIdle: false } as const;

@@ -109,7 +109,7 @@ export class DamageRepair {
         if (table === 'latest') tables.usage.empty('latest');
         tables.usage.save();
       });
-      tables.latest.forgetCounts();
+      tables.latest.dropCache();
       report.table(table);
     } else if (!(error instanceof GarbageDamage)) {
       this.#open.write(reindex);

@@ -54,8 +54,9 @@ export function guardTable<T>(table: RenewableTable, work: () => T): T {
   }
 }
 
-/** Whether the error says that the database has damaged pages. */
+/** Whether the error says that the database has damaged pages. Node.js cannot read a number that is too large; none was written. */
 export function isDamage(error: unknown): boolean {
+  if ((error as { readonly code?: unknown }).code === 'ERR_OUT_OF_RANGE') return true;
   const code = sqliteCode(error);
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }

@@ -69,6 +69,24 @@ export class Database {
     }
   }
 
+  /**
+   * Iterates over the rows of a query.
+   * @param parameters bound by position
+   */
+  *rows<T extends Row>(statement: StatementSync, ...parameters: SQLInputValue[]): Generator<T> {
+    try {
+      yield* statement.iterate(...parameters) as unknown as Iterable<T>;
+    } catch (error) {
+      // After an error, node:sqlite leaves the statement as it is, and its next use throws the same error again.
+      try {
+        statement.get(...parameters);
+      } catch {
+        // It is that error.
+      }
+      throw error;
+    }
+  }
+
   /** Runs a query that gives one number. */
   number(statement: StatementSync, ...parameters: SQLInputValue[]): number | undefined {
     const row = statement.get(...parameters) as unknown as Row | undefined;

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { StatementSync } from 'node:sqlite';
 import type { Database, Row } from './database.ts';
-import { MAX_ORDINAL, ORDINAL_BITS } from './schema.ts';
+import { MAX_ORDINAL, ORDINAL_BITS, integers } from './schema.ts';
 
 /** An event without its record. */
 export interface EventHead {
@@ -35,11 +35,12 @@ export type EventRow = [
 ];
 
 const place = (channel: string, ordinal: string): string => `((${channel} << ${ORDINAL_BITS}) | ${ordinal})`;
-const HEAD = `place & ${MAX_ORDINAL}, ms, seq, prev_ms, prev_seq, at`;
+const HEAD = `place & ${MAX_ORDINAL}, ${integers('ms', 'seq', 'prev_ms', 'prev_seq', 'at')}`;
 const RANGE = `place >= ${place('?1', '?2')} AND place < ${place('?1', '?3')}`;
 
 /** The events of all channels. A channel is named by its number, an event by its ordinal in the channel. */
 export class EventTable {
+  readonly #database: Database;
   readonly #insert: StatementSync;
   readonly #first: StatementSync;
   readonly #last: StatementSync;
@@ -49,21 +50,22 @@ export class EventTable {
   readonly #drop: StatementSync;
 
   constructor(database: Database) {
+    this.#database = database;
     this.#insert = database.prepare(
       `INSERT INTO events VALUES (${place('?1', '?2')}, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
     );
     this.#first = database.prepare(`SELECT ${HEAD} FROM events WHERE ${RANGE} ORDER BY place LIMIT 1`);
     this.#last = database.prepare(
-      `SELECT ${HEAD}, checksum, record FROM events WHERE place >= ${place('?1', '0')} AND place <= ${place('?1', String(MAX_ORDINAL))} ORDER BY place DESC LIMIT 1`,
+      `SELECT ${HEAD}, ${integers('checksum')}, record FROM events WHERE place >= ${place('?1', '0')} AND place < ${place('?1', '?2')} ORDER BY place DESC LIMIT 1`,
     );
     this.#rows = database.prepare(
-      `SELECT ${HEAD}, checksum, record FROM events WHERE ${RANGE} ORDER BY place`,
+      `SELECT ${HEAD}, ${integers('checksum')}, record FROM events WHERE ${RANGE} ORDER BY place`,
     );
     this.#lengths = database.prepare(
       `SELECT length(record) FROM events WHERE ${RANGE} ORDER BY place LIMIT ?4`,
     );
     this.#ages = database.prepare(
-      `SELECT place & ${MAX_ORDINAL}, at, length(record) FROM events WHERE ${RANGE} ORDER BY place LIMIT ?4`,
+      `SELECT place & ${MAX_ORDINAL}, ${integers('at')}, length(record) FROM events WHERE ${RANGE} ORDER BY place LIMIT ?4`,
     );
     this.#drop = database.prepare(`DELETE FROM events WHERE ${RANGE}`);
   }
@@ -89,15 +91,18 @@ export class EventTable {
     return row && headOf(row);
   }
 
-  /** Returns the newest event, and whether its checksum is right. */
-  last(channel: number): { readonly head: EventHead; readonly intact: boolean } | undefined {
-    const row = this.#last.get(channel) as EventRow | undefined;
+  /** Returns the newest event before an ordinal, and whether its checksum is right. */
+  last(
+    channel: number,
+    before: number = MAX_ORDINAL,
+  ): { readonly head: EventHead; readonly intact: boolean } | undefined {
+    const row = this.#last.get(channel, before) as EventRow | undefined;
     return row && { head: headOf(row), intact: isIntact(channel, row) };
   }
 
   /** Iterates over the events of `from` to `end` (exclusive), oldest first. {@link isIntact} checks each. */
   rows(channel: number, from: number, end: number): Iterable<EventRow> {
-    return this.#rows.iterate(channel, from, end) as unknown as Iterable<EventRow>;
+    return this.#database.rows<EventRow>(this.#rows, channel, from, end);
   }
 
   /** Returns the sizes of the records of at most `limit` events, oldest first. Reads no large records. */

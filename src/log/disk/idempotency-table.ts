@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import type { IdParts } from '../id-parts.ts';
 import type { KeyedPosition } from '../keyed-positions.ts';
 import type { Database } from './database.ts';
+import { integers } from './schema.ts';
 
 /** Bytes of the digest of a name: enough that no two names ever have the same, and shorter than most names. */
 const KEY_BYTES = 16;
@@ -31,7 +32,9 @@ export class IdempotencyTable {
       `DELETE FROM idempotency WHERE id IN
         (SELECT id FROM (SELECT id, at FROM idempotency ORDER BY id LIMIT ?2) WHERE at <= ?1)`,
     );
-    this.#select = database.prepare('SELECT digest, ms, seq, at, checksum FROM idempotency WHERE key = ?');
+    this.#select = database.prepare(
+      `SELECT digest, ${integers('ms', 'seq', 'at', 'checksum')} FROM idempotency WHERE key = ?`,
+    );
     this.#insert = database.prepare(
       'INSERT OR REPLACE INTO idempotency (key, digest, ms, seq, at, checksum) VALUES (?, ?, ?, ?, ?, ?)',
     );

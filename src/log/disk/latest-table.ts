@@ -7,6 +7,7 @@ import type { LatestCursor, LatestLimits } from '../event-log.ts';
 import { storedBytes } from './stored-usage.ts';
 import type { StoredUsage } from './stored-usage.ts';
 import type { Database } from './database.ts';
+import { integers } from './schema.ts';
 
 /** The bytes of a row besides its key and record, with its entries in both indexes. The key is in the row and in one index. */
 const ROW_BYTES = 72;
@@ -51,7 +52,10 @@ export class LatestTable {
   readonly #count: StatementSync;
   readonly #sizes: StatementSync;
   readonly #rows: StatementSync;
+  readonly #newest: StatementSync;
   readonly #counts = new Map<number, number>();
+  /** Undefined when it is not known. */
+  #lastId: number | undefined;
 
   constructor(database: Database, usage: StoredUsage, options: LatestTableOptions) {
     this.#database = database;
@@ -60,7 +64,7 @@ export class LatestTable {
     const prepare = (sql: string): StatementSync => database.prepare(sql);
     const dropped = 'RETURNING channel, length(key), length(record)';
     this.#insert = prepare(
-      'INSERT INTO latest (channel, key, ms, seq, checksum, record) VALUES (?, ?, ?, ?, ?, ?)',
+      'INSERT INTO latest (id, channel, key, ms, seq, checksum, record) VALUES (?, ?, ?, ?, ?, ?, ?)',
     );
     this.#remove = prepare(`DELETE FROM latest WHERE channel = ? AND key = ? ${dropped}`);
     this.#removeOldest = prepare(
@@ -71,12 +75,13 @@ export class LatestTable {
       `DELETE FROM latest WHERE id IN (SELECT id FROM latest ORDER BY id LIMIT ?) ${dropped}`,
     );
     this.#count = prepare('SELECT count(*) FROM latest WHERE channel = ?');
+    this.#newest = prepare('SELECT max(id) FROM latest');
     this.#sizes = prepare(
       `SELECT length(key), length(record) FROM latest
         WHERE channel = ? ORDER BY id LIMIT ${MAX_MEASURED}`,
     );
     this.#rows = prepare(
-      `SELECT id, ms, seq, checksum, key, record FROM latest
+      `SELECT id, ${integers('ms', 'seq', 'checksum')}, key, record FROM latest
         WHERE channel = ? AND id > ? ORDER BY id LIMIT ?`,
     );
   }
@@ -109,7 +114,9 @@ export class LatestTable {
       this.#options.onEvicted(1);
       return;
     }
-    this.#insert.run(channel, key, ms, seq, checksumOf(channel, key, ms, seq, record), record);
+    this.#lastId ??= this.#database.number(this.#newest) ?? 0;
+    const id = ++this.#lastId;
+    this.#insert.run(id, channel, key, ms, seq, checksumOf(id, channel, key, ms, seq, record), record);
     this.#usage.add('latest', cost);
     const count = this.#counts.get(channel);
     if (count !== undefined) this.#counts.set(channel, count + 1);
@@ -151,7 +158,8 @@ export class LatestTable {
   }
 
   /** To be called after a transaction was rolled back. */
-  forgetCounts(): void {
+  dropCache(): void {
+    this.#lastId = undefined;
     this.#counts.clear();
   }
 
@@ -168,19 +176,21 @@ export class LatestTable {
     let bytes = 0;
     let more = false;
     let from = after === undefined ? 0 : Number(after.place);
-    const found = this.#rows.iterate(channel, from, limit + 1) as unknown as Iterable<Row>;
+    const found = this.#database.rows<Row>(this.#rows, channel, from, limit + 1);
     for (const row of found) {
       const [id, ms, seq, checksum, key, record] = row;
+      const isIntact =
+        record instanceof Uint8Array && checksum === checksumOf(id, channel, key, ms, seq, record);
+      if (!isIntact) {
+        this.#options.onDamaged(channel, id);
+        continue;
+      }
       if (ms > upTo.ms || (ms === upTo.ms && seq > upTo.seq)) break;
       more = rows.length >= limit || (rows.length > 0 && bytes + record.length > maxBytes);
       if (more) break;
       from = id;
-      if (checksum === checksumOf(channel, key, ms, seq, record)) {
-        rows.push(row);
-        bytes += record.length;
-      } else {
-        this.#options.onDamaged(channel, id);
-      }
+      rows.push(row);
+      bytes += record.length;
     }
     return { events: eventsOf(rows, bytes), place: more ? String(from) : undefined };
   }
@@ -219,6 +229,13 @@ function costOf(keyBytes: number, recordBytes: number): number {
   return ROW_BYTES + 2 * keyBytes + storedBytes(recordBytes);
 }
 
-function checksumOf(channel: number, key: string, ms: number, seq: number, record: Uint8Array): number {
-  return crc32(record, crc32(`${channel} ${key} ${ms} ${seq}`));
+function checksumOf(
+  id: number,
+  channel: number,
+  key: string,
+  ms: number,
+  seq: number,
+  record: Uint8Array,
+): number {
+  return crc32(record, crc32(`${id} ${channel} ${key} ${ms} ${seq}`));
 }

@@ -246,8 +246,9 @@ export class LogStore implements Storage {
     const hasEvent = ({ channel, ordinal }: WitnessedEvent): boolean =>
       events.first(channel, ordinal, ordinal + 1) !== undefined;
     if (!this.#witness.misses(open.foundFrames, hasEvent)) return;
-    const now = Math.max(clock.wall(), clock.now(), (this.#witness.event?.ms ?? 0) + 1);
-    open.write(() => channels.breakAt(now));
+    const newest = Math.max(clock.wall(), clock.now(), this.#witness.event?.ms ?? 0);
+    // Lost events may have been in this millisecond.
+    open.write(() => channels.breakAt(newest + 1));
     onNotice({
       kind: 'lost',
       detail:

@@ -121,12 +121,12 @@ export class Maintenance {
   /** One slice of the work. To be called in a transaction. Returns whether there is more to do now. */
   slice(): boolean {
     const end = performance.now() + SLICE_MS;
-    try {
-      for (const step of this.#steps) while (step()) if (performance.now() > end) return true;
+    const hasMore = this.#steps.some((step) => {
+      while (step()) if (performance.now() > end) return true;
       return false;
-    } finally {
-      this.#options.usage.save();
-    }
+    });
+    this.#options.usage.save();
+    return hasMore;
   }
 
   /** To be called after a transaction was rolled back. */

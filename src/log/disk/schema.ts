@@ -37,6 +37,14 @@ const TABLES = {
 };
 
 /**
+ * Selects columns with integers. node:sqlite refuses to read a row that has an integer above 2^53, which only damaged bytes can make.
+ * The mask makes such a number readable, and the row's checksum tells that it is wrong.
+ */
+export function integers(...columns: readonly string[]): string {
+  return columns.map((column) => `${column} & ${Number.MAX_SAFE_INTEGER}`).join(', ');
+}
+
+/**
  * - `meta`: single numbers: the log's clock, the breakpoint
  * - `channels`: see {@link ChannelFacts}. `tail_ms` and `tail_seq` count only when no row of `events` has an ordinal from `floor` on;
  *   then `floor` is the ordinal of the next event. `oldest_at` is the time of the oldest event, or earlier, and null without

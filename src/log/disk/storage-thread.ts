@@ -8,7 +8,7 @@ import type { ReplyMessage } from './reply-batch.ts';
 import { takeRequests } from './request-batch.ts';
 import type { RequestMessage } from './request-batch.ts';
 
-import type { Storage, StorageNotice, StorageOptions } from './storage.ts';
+import type { StorageNotice, StorageOptions } from './storage.ts';
 
 /** What the thread gets at its start. */
 export interface ThreadData {
@@ -43,7 +43,7 @@ function main(): void {
     return;
   }
   const commits = new GroupCommit({
-    storage: storage as unknown as Storage,
+    storage,
     pace,
     sync: (done) => fdatasync(storage.walFile, done),
     replies: new ReplyBatch(post),

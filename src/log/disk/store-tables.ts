@@ -110,7 +110,7 @@ export class StoreTables {
   dropCache(): void {
     this.channels.dropCache();
     this.appends.forgetNewest();
-    this.latest.forgetCounts();
+    this.latest.dropCache();
     this.maintenance.reset();
   }
 }

@@ -64,6 +64,8 @@ class Recorder implements Replies {
     this.failures.set(ticket, failure);
   }
   answer(ticket: number, _kind: unknown, answer: unknown): void {
+    // Nobody needs the answer of `unfollow`.
+    if (answer === undefined) return;
     const { tail } = answer as ChannelState;
     this.states.set(ticket, tail);
     const channel = this.channels.get(ticket) as ChannelName;

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../../../src/events/channel-name.ts';
 import { ORIGIN, compareEventIds } from '../../../../src/events/event.ts';
@@ -132,5 +134,22 @@ describe('a log on disk that is closed and opened again', () => {
     files.now += TAIL_TTL_MS + 10_000;
     files.work();
     expect(files.store.state(a)).toEqual({ tail, status: 'empty' });
+  });
+
+  test('uses numbers of channels again when the largest number was used', () => {
+    files.append('a', texts(3));
+    files.store.close();
+    const database = new DatabaseSync(join(files.folder, 'sluice.db'));
+    database.exec(`INSERT INTO garbage VALUES (${2 ** 27 - 1})`);
+    database.close();
+    files.open();
+    for (let i = 0; i < 20; i++) files.append(`new-${i}`, [`x${i}`]);
+    files.clear('a');
+    files.append('a', ['after']);
+    files.work();
+    restart();
+    for (let i = 0; i < 20; i++) expect(files.data(`new-${i}`)).toEqual([`x${i}`]);
+    expect(files.data('a').at(-1)).toBe('after');
+    expect(files.content('a').gaps).toBe(1);
   });
 });
