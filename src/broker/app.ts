@@ -35,6 +35,8 @@ export interface App {
   renewCertificate(config: Config): void;
   /** Closes everything at once. Cuts open streams. */
   close(): Promise<void>;
+  /** Whether the log is on disk, and the disk fails or does not answer. */
+  readonly diskFails: boolean;
 }
 
 /** How many lines the logger's output has dropped. */
@@ -128,6 +130,9 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
     },
     renewCertificate: (renewed) => servers.renewCertificate(renewed),
     close,
+    get diskFails() {
+      return logWatch.diskFails;
+    },
   };
 }
 

@@ -82,6 +82,11 @@ export class LogWatch implements LogNotices {
   readonly onNotice = ({ kind, channel, detail }: StorageNotice): void =>
     this.#logger.warn({ kind, channel, detail }, `disk: ${NOTICES[kind]}`);
 
+  /** Whether the log is on disk, and the disk fails or does not answer. */
+  get diskFails(): boolean {
+    return this.#place === 'disk' && !this.#up;
+  }
+
   /** Whether this replica is ready while the log is in this state. */
   isTolerable({ up }: LogHealth): boolean {
     return up || (this.#everUp && performance.now() - this.#downSince < READINESS_GRACE_MS);

@@ -33,7 +33,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) {
       logger.warn({ signal }, 'stopping at once');
-      process.exit(1);
+      exitAtOnce(app.diskFails);
     }
     stopping = true;
     logger.info({ signal, drainWindow: config.drainWindow }, 'draining');
@@ -44,7 +44,7 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
       },
       (error: unknown) => {
         logger.fatal({ err: error }, 'the drain failed');
-        process.exit(1);
+        exitAtOnce(app.diskFails);
       },
     );
   };
@@ -65,6 +65,15 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
   const log = logKind(config);
   const { replica, version } = app;
   logger.info({ version, url, adminUrl, replica, log, node: process.version }, 'sluice is listening');
+}
+
+/**
+ * @param diskFails whether a thread of Node may hang in a call to the disk. Node waits for its threads when it exits, so the process
+ *   then kills itself as its last act
+ */
+function exitAtOnce(diskFails: boolean): never {
+  if (diskFails) process.once('exit', () => process.kill(process.pid, 'SIGKILL'));
+  process.exit(1);
 }
 
 /** Writes warnings of Node and of packages to the log. Node would write them to stderr, and block on a slow reader. */

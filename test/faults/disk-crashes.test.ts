@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { dataFolder } from '../support/broker.ts';
 import { crashRounds } from '../support/crash-rounds.ts';
 import { Disk } from '../support/disk.ts';
+import { LogReader } from '../support/log-reader.ts';
+import { Stage } from '../support/stage.ts';
 
 /** A longer run by hand: ROUNDS=200 SEED=7 npm test -- test/faults/disk-crashes.test.ts */
 const rounds = (few: number): number => Number(process.env['ROUNDS'] ?? few);
@@ -41,6 +44,43 @@ describe('power cuts at random moments, which lose what was not synced', () => {
     report(verdict);
     expect(verdict.breaches).toEqual([]);
   });
+});
+
+test('what readers have got is not lost either, when its sync had failed or was still under way', async () => {
+  const folder = await dataFolder();
+  const disk = await Disk.under(folder.path);
+  const stage = await Stage.onDisk(folder, disk.shim.env);
+  const inLog = async (): Promise<unknown[]> => (await LogReader.read(stage.broker(0).url, 'news')).seen;
+  const publishing = (text: string): Promise<unknown> =>
+    stage
+      .broker(0)
+      .publish('news', text)
+      .catch(() => undefined);
+  try {
+    for (let i = 0; i < 50; i++) await stage.broker(0).publish('news', `acknowledged-${i}`);
+    const acknowledged = await inLog();
+    disk.shim.breakSyncs();
+    await publishing(`its-sync-failed ${'x'.repeat(20_000)}`);
+    disk.shim.heal();
+    await expect.poll(inLog).toHaveLength(acknowledged.length + 1);
+    disk.shim.hang();
+    const unanswered = publishing('its-sync-hangs');
+    await disk.shim.hanging();
+    await stage.broker(0).kill();
+    await unanswered;
+    disk.shim.heal();
+    await stage.revive(0);
+    const seen = await inLog();
+    expect(seen).toHaveLength(acknowledged.length + 2);
+    await stage.broker(0).kill();
+    // Nothing reaches the disk without a sync.
+    await disk.losePower(() => 0, 0);
+    await stage.revive(0);
+    expect(await inLog()).toEqual(seen);
+  } finally {
+    await stage.close();
+    await disk.shim.remove();
+  }
 });
 
 /** Prints the numbers of a long run. */

@@ -221,7 +221,7 @@ export class GroupCommit {
     const { by } = this.#failing ?? {};
     if (by === undefined || this.#closed) return;
     try {
-      if (by === 'sync') this.#storage.checkpoint();
+      if (by === 'sync') this.#storage.checkpoint(true);
       else this.#storage.commit([]);
     } catch (error) {
       this.#fail(by, diskFailure(error));

@@ -35,9 +35,12 @@ export class LogClock {
     return Math.floor(this.#steady() + this.#ahead);
   }
 
-  /** Stores the time now and then. To be called in each transaction that writes times. */
-  store(now: number): void {
-    if (now - this.#stored < STORE_EVERY_MS) return;
+  /**
+   * Stores the time now and then. To be called in each transaction that writes times.
+   * @param always whether it is stored in any case
+   */
+  store(now: number, always = false): void {
+    if (!always && now - this.#stored < STORE_EVERY_MS) return;
     this.#database.setMeta('clock', now);
     this.#stored = now;
   }

@@ -90,7 +90,8 @@ export class LogStore implements Storage {
     return this.#write(() => {
       const { clock, maintenance } = this.#tables;
       const now = clock.now();
-      clock.store(now);
+      // A commit without requests asks whether the disk takes writes.
+      clock.store(now, requests.length === 0);
       maintenance.begin();
       const outcomes = requests.map((request) => this.#do(request, now));
       maintenance.end();
@@ -181,8 +182,8 @@ export class LogStore implements Storage {
     return this.#repair.open.framesToMove > this.#walPages;
   }
 
-  checkpoint(): void {
-    this.#repair.open.checkpoint();
+  checkpoint(renew = false): void {
+    this.#repair.open.checkpoint(renew);
     this.synced(this.#commits);
   }
 

@@ -33,6 +33,8 @@ export class OpenStore {
       database.transaction(() => database.setMeta('opened', clock.now()));
       this.walFile = openSync(`${path}-wal`, 'r+');
       this.#measure();
+      // A process that was killed may have left commits without a sync. From here on they are read, so they have to last.
+      fdatasyncSync(this.walFile);
     } catch (error) {
       database.close();
       throw error;
@@ -73,11 +75,27 @@ export class OpenStore {
     }
   }
 
-  /** A reader in another process, such as a copy that is being made, can keep frames in the write-ahead log. */
-  checkpoint(): void {
+  /**
+   * A reader in another process, such as a copy that is being made, can keep frames in the write-ahead log.
+   * @param renew whether the write-ahead log has to begin anew, because a sync of it has failed
+   */
+  checkpoint(renew = false): void {
     this.#moveFrames.get();
     this.#measure();
-    if (this.framesToMove > 0) fdatasyncSync(this.walFile);
+    if (renew) this.#renewWal();
+    else if (this.framesToMove > 0) fdatasyncSync(this.walFile);
+  }
+
+  /**
+   * After a failed sync the write-ahead log may have holes on the disk. After a power cut SQLite would take the frames before the first
+   * hole for newer than the database, so none of them may stay: the next commit begins with a new head, and SQLite syncs it first.
+   */
+  #renewWal(): void {
+    if (this.framesToMove > 0)
+      throw new Error('another program reads the database, so the write-ahead log cannot begin anew');
+    const { database, clock } = this.tables;
+    this.write(() => database.setMeta('renewed', clock.now()));
+    fdatasyncSync(this.walFile);
   }
 
   close(): void {

@@ -139,8 +139,11 @@ export interface Storage {
   maintain(): boolean;
   /** Whether the write-ahead log is long enough for a {@link checkpoint}. */
   readonly needsCheckpoint: boolean;
-  /** Moves the write-ahead log into the database, and syncs both. Afterwards every commit is durable. */
-  checkpoint(): void;
+  /**
+   * Moves the write-ahead log into the database, and syncs both. Afterwards every commit is durable.
+   * @param renew whether the write-ahead log has to begin anew: after a failed sync, a later one may succeed without its bytes
+   */
+  checkpoint(renew?: boolean): void;
   figures(): StorageFigures;
   /** Moves the write-ahead log into the database, syncs, and closes. */
   close(): void;
