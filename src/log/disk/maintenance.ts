@@ -181,8 +181,8 @@ export class Maintenance {
       end = ordinal + 1;
       if (bytes > STEP_BYTES) break;
     }
-    if (end > 0) events.drop(channel, 0, end);
-    return bytes;
+    // In a damaged tree, rows may be found and not dropped.
+    return end > 0 && events.drop(channel, 0, end) > 0 ? bytes : 0;
   }
 
   /** Drops idempotency keys that are too old or too many. Returns whether there were any. */
