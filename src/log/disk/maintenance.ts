@@ -1,5 +1,4 @@
 import type { StatementSync } from 'node:sqlite';
-import type { ChannelName } from '../../events/channel-name.ts';
 import { TAIL_TTL_MS } from '../event-log.ts';
 import type { ChannelTable } from './channel-table.ts';
 import { GarbageDamage, isDamage } from './damage.ts';
@@ -212,8 +211,7 @@ export class Maintenance {
     for (const { name, number } of idle) {
       const facts = channels.byNumber(number);
       if (facts === undefined) channels.discard(number);
-      else if (channels.isFollowed(name as ChannelName) && idleSince < Infinity)
-        channels.save(facts, clock.now());
+      else if (channels.isFollowed(name) && idleSince < Infinity) channels.save(facts, clock.now());
       else channels.forget(facts);
       forgotten++;
     }
