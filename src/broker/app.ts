@@ -130,7 +130,7 @@ async function closeAll(
 ): Promise<void> {
   for (const part of before) part.close();
   await servers.close();
-  await Promise.all(after.map((part) => part?.close()));
+  await Promise.all(after.map(async (part) => part?.close()));
 }
 
 /** @param metrics is called when there is something to count, because the metrics need the log to be made */
