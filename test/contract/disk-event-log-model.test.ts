@@ -8,8 +8,7 @@ let folder: string;
 let keysDropped = 0;
 
 async function open(): Promise<undefined> {
-  const onKeysDropped = (keys: number): void => void (keysDropped += keys);
-  log = await openDiskLog({ storage: { folder }, onKeysDropped });
+  log = await openDiskLog({ storage: { folder }, onKeysDropped: (keys) => (keysDropped += keys) });
 }
 
 beforeEach(async () => {

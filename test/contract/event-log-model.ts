@@ -34,7 +34,7 @@ export interface ModelledLog {
   readonly disturb: (channel: ChannelName, tail: EventId, step: number) => Promise<Published | undefined>;
 }
 
-export interface Published {
+interface Published {
   readonly id: EventId;
   readonly record: string;
 }

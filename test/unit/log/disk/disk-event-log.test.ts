@@ -2,46 +2,26 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseChannelName } from '../../../../src/events/channel-name.ts';
 import { encodeRecord } from '../../../../src/events/record.ts';
 import type { DiskEventLog } from '../../../../src/log/disk/disk-event-log.ts';
-import type { ChannelState, LogHealth, LogListener } from '../../../../src/log/event-log.ts';
-import { POLICY, appendOne } from '../../../support/append-one.ts';
+import type { LogHealth } from '../../../../src/log/event-log.ts';
+import { appendOne } from '../../../support/append-one.ts';
 import { OBSTINATE, logFolder, obstruct, openDiskLog } from '../../../support/disk-log.ts';
+import { Listener } from '../../../support/listener.ts';
 
 const news = parseChannelName('news');
 const MIB = 1024 * 1024;
 
-/** Notes all calls. */
-class Noting implements LogListener {
-  readonly calls: string[] = [];
-
-  onFollowing({ tail }: ChannelState): void {
-    this.calls.push(`following ${tail}`);
-  }
-  onEvents(events: readonly { readonly id: string; readonly record: Buffer }[]): void {
-    for (const { id, record } of events) this.calls.push(`${id} ${record.toString()}`);
-  }
-  onEnded(): void {
-    this.calls.push('ended');
-  }
-  onInterrupted(): void {
-    this.calls.push('interrupted');
-  }
-  onResumed({ tail }: ChannelState): void {
-    this.calls.push(`resumed ${tail}`);
-  }
-}
-
 let folder: string;
 let log: DiskEventLog;
 let healths: LogHealth[];
-let listener: Noting;
+let listener: Listener;
 beforeEach(async () => {
   folder = logFolder();
   healths = [];
-  listener = new Noting();
+  listener = new Listener();
   const onHealth = (health: LogHealth): void => void healths.push(health);
   log = await openDiskLog({ storage: { folder }, program: OBSTINATE, onHealth });
   log.follow(news, listener);
-  await expect.poll(() => listener.calls).toEqual(['following 0-0']);
+  await listener.following();
 });
 afterEach(() => log.close().catch(() => undefined));
 
@@ -62,10 +42,13 @@ test('while the disk hangs, publishers are told within a second; later the event
   // Other channels can be read.
   expect(await log.state(parseChannelName('other'))).toMatchObject({ status: 'empty' });
   mend();
-  await expect.poll(() => listener.calls[1]).toContain(encodeRecord({ data: 'one' }));
+  await listener.until(() => listener.events.length === 1);
   await expect.poll(() => healths.map(({ up }) => up)).toEqual([false, true]);
   const { id } = await appendOne(log, news, 'three');
-  expect(listener.calls.slice(2)).toEqual([`${id} ${encodeRecord({ data: 'three' })}`]);
+  expect(listener.events.map(({ record }) => record.toString())).toEqual(
+    ['one', 'three'].map((data) => encodeRecord({ data })),
+  );
+  expect(listener.ids[1]).toBe(id);
 });
 
 test('when a sync fails, the event is announced after it was saved in another way', async () => {
@@ -76,7 +59,7 @@ test('when a sync fails, the event is announced after it was saved in another wa
     message: expect.stringContaining('may have been published') as string,
   });
   mend();
-  await expect.poll(() => listener.calls[1]).toContain(encodeRecord({ data: 'one' }));
+  await listener.until(() => listener.events.length === 1);
   expect(healths.map(({ up }) => up)).toEqual([false, true]);
 });
 
@@ -88,14 +71,9 @@ test('when the thread ends, another one takes its place and listeners learn the 
     trouble: 'disk',
   });
   mend();
-  await expect.poll(() => listener.calls.length).toBe(4);
+  await listener.until(() => listener.resumedAt.length === 1);
   const { tail } = await log.state(news);
-  expect(listener.calls).toEqual([
-    'following 0-0',
-    `${id} ${encodeRecord({ data: 'one' })}`,
-    'interrupted',
-    `resumed ${tail}`,
-  ]);
+  expect([listener.ids, listener.interruptions, listener.resumedAt]).toEqual([[id], 1, [tail]]);
   expect((await appendOne(log, news, 'three')).replayed).toBe(false);
 });
 
@@ -105,7 +83,7 @@ test('what waits for the disk is bounded', async () => {
   const all = Array.from({ length: 70 }, (_, i) =>
     appendOne(log, news, large).then(
       () => `${i} done`,
-      (error: Error) => error.message,
+      (error: unknown) => (error as Error).message,
     ),
   );
   expect(await Promise.race(all)).toMatch(/more events wait .* Nothing was published/);
@@ -122,13 +100,12 @@ test('closing ends although the disk hangs', async () => {
 });
 
 test('thousands of channels are followed at once', async () => {
-  const listeners = Array.from({ length: 5_000 }, () => new Noting());
+  const listeners = Array.from({ length: 5_000 }, () => new Listener());
   const stops = listeners.map((one, i) => log.follow(parseChannelName(`c-${i}`), one));
-  await expect.poll(() => listeners.every(({ calls }) => calls.length === 1)).toBe(true);
+  await Promise.all(listeners.map((one) => one.following()));
   const last = parseChannelName('c-4999');
-  await log.append(last, [{ data: 'x' }], { policy: POLICY });
-  expect(listeners.at(-1)?.calls).toHaveLength(2);
+  const { id } = await appendOne(log, last, 'x');
   for (const stop of stops) stop();
-  await log.append(last, [{ data: 'y' }], { policy: POLICY });
-  expect(listeners.at(-1)?.calls).toHaveLength(2);
+  await appendOne(log, last, 'y');
+  expect(listeners.at(-1)?.ids).toEqual([id]);
 });
