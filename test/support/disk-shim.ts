@@ -15,7 +15,12 @@ const FIELDS = ['syncDelayMs', 'writeError', 'syncError', 'hang', 'syncs', 'fail
 const { EIO, ENOSPC } = constants.errno;
 
 /** What the shim has recorded: one operation on a file of the folder. */
-export type DiskOperation =
+export type DiskOperation = FileOperation & {
+  /** When the operation had ended, as `process.hrtime` counts. */
+  readonly time: bigint;
+};
+
+type FileOperation =
   | { readonly kind: 'open'; readonly inode: bigint; readonly name: string; readonly created: boolean }
   | { readonly kind: 'write'; readonly inode: bigint; readonly offset: number; readonly data: Buffer }
   | { readonly kind: 'truncate'; readonly inode: bigint; readonly size: number }
@@ -163,21 +168,36 @@ const KINDS = [
 function* readTrace(bytes: Buffer): Generator<DiskOperation> {
   let at = 0;
   while (at + HEAD_BYTES <= bytes.length) {
-    const kind = KINDS[bytes.readUInt32LE(at)];
-    const end = at + HEAD_BYTES + bytes.readUInt32LE(at + 4);
-    const inode = bytes.readBigUInt64LE(at + 8);
-    const value = bytes.readBigUInt64LE(at + 16);
-    if (end > bytes.length) return;
-    const data = bytes.subarray(at + HEAD_BYTES, end);
-    at = end;
-    const [name = '', to = ''] = kind === 'write' ? [] : data.toString().split('\0');
-    if (kind === 'open') yield { kind, inode, name, created: value === 1n };
-    else if (kind === 'write') yield { kind, inode, offset: Number(value), data };
-    else if (kind === 'truncate') yield { kind, inode, size: Number(value) };
-    else if (kind === 'sync-begin' || kind === 'sync-end' || kind === 'sync-failed')
-      yield { kind, inode, sync: value };
-    else if (kind === 'unlink') yield { kind, name };
-    else if (kind === 'rename') yield { kind, name, to };
-    else throw new Error(`the trace has a record of an unknown kind at ${at}`);
+    const head = bytes.subarray(at, at + HEAD_BYTES);
+    const data = bytes.subarray(at + HEAD_BYTES, at + HEAD_BYTES + head.readUInt32LE(4));
+    at += HEAD_BYTES + head.readUInt32LE(4);
+    if (at > bytes.length) return;
+    yield { ...readOperation(head, data), time: head.readBigUInt64LE(24) };
+  }
+}
+
+function readOperation(head: Buffer, data: Buffer): FileOperation {
+  const kind = KINDS[head.readUInt32LE(0)] ?? '';
+  const inode = head.readBigUInt64LE(8);
+  const value = head.readBigUInt64LE(16);
+  switch (kind) {
+    case 'open':
+      return { kind, inode, name: data.toString(), created: value === 1n };
+    case 'write':
+      return { kind, inode, offset: Number(value), data };
+    case 'truncate':
+      return { kind, inode, size: Number(value) };
+    case 'sync-begin':
+    case 'sync-end':
+    case 'sync-failed':
+      return { kind, inode, sync: value };
+    case 'unlink':
+      return { kind, name: data.toString() };
+    case 'rename': {
+      const [name = '', to = ''] = data.toString().split('\0');
+      return { kind, name, to };
+    }
+    case '':
+      throw new Error(`the trace has an operation of the unknown kind ${head.readUInt32LE(0)}`);
   }
 }

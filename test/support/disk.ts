@@ -6,7 +6,7 @@ import type { DiskOperation } from './disk-shim.ts';
 /** The size of the units in which a disk loses what was not synced, in bytes. */
 const SECTOR_BYTES = 512;
 /** The chances of a sector to reach the disk without a sync. One of them holds for a whole power cut. */
-const CHANCES = [0, 0.02, 0.5, 0.98, 1] as const;
+const CHANCES: readonly number[] = [0, 0.02, 0.5, 0.98, 1];
 
 /** The files of a folder, by name. */
 type Files = ReadonlyMap<string, Buffer>;
@@ -33,15 +33,33 @@ export class Disk {
    * synced since the last power cut may be lost, also when it was an earlier process that has written it.
    * @param chance of a sector to be on the disk without a sync
    */
-  async losePower(
-    random: () => number,
-    chance = CHANCES[Math.floor(random() * CHANCES.length)] as number,
-  ): Promise<void> {
+  async losePower(random: () => number, chance = oneOf(CHANCES, random)): Promise<void> {
     this.#before = filesAfterPowerCut(this.#before, await this.shim.takeTrace(), { random, chance });
-    await rm(this.#folder, { recursive: true, force: true });
-    await mkdir(this.#folder);
-    await Promise.all([...this.#before].map(([name, bytes]) => writeFile(join(this.#folder, name), bytes)));
+    await writeFiles(this.#folder, this.#before);
   }
+}
+
+/**
+ * Gives a folder the files that may be on the disk when the power is cut after these operations, on files that did not exist
+ * before.
+ */
+export async function cutPower(
+  folder: string,
+  trace: readonly DiskOperation[],
+  random: () => number,
+): Promise<void> {
+  await writeFiles(folder, filesAfterPowerCut(new Map(), trace, { random, chance: oneOf(CHANCES, random) }));
+}
+
+/** Makes a folder hold these files, and no others. */
+async function writeFiles(folder: string, files: Files): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder);
+  await Promise.all([...files].map(([name, bytes]) => writeFile(join(folder, name), bytes)));
+}
+
+function oneOf<T>(all: readonly T[], random: () => number): T {
+  return all[Math.floor(random() * all.length)] as T;
 }
 
 /** Decides what reaches the disk without a sync. */

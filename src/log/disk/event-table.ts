@@ -20,8 +20,8 @@ export const MS = 1;
 export const SEQ = 2;
 export const PREV_MS = 3;
 export const PREV_SEQ = 4;
-export const AT = 5;
-export const CHECKSUM = 6;
+const AT = 5;
+const CHECKSUM = 6;
 export const RECORD = 7;
 export type EventRow = [
   ordinal: number,
