@@ -6,6 +6,7 @@ import type { HistoryPolicy, LogPage } from '../event-log.ts';
 import { eventId, idParts, isAfter } from '../id-parts.ts';
 import { ENDED } from './channel-facts.ts';
 import type { ChannelFacts } from './channel-facts.ts';
+import { ChannelDamage } from './damage.ts';
 import { MS, ORDINAL, PREV_MS, PREV_SEQ, RECORD, SEQ, isIntact } from './event-table.ts';
 import type { EventHead, EventRow, EventTable } from './event-table.ts';
 
@@ -154,7 +155,8 @@ export class ChannelHistory {
       last = row;
       if (rows.length >= limit) return { rows, bytes };
     }
-    if (expected < facts.next) this.#onDamage(facts, expected);
+    // A wrong key in the tree hides the newest rows, and would hide new ones too.
+    if (expected < facts.next) throw new ChannelDamage(facts.name, 'The newest events are not found.');
     return { rows, bytes };
   }
 }

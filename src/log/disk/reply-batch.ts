@@ -153,7 +153,7 @@ function packEvents(events: readonly StoredEvent[]): PackedEvents {
   if (first === undefined) return { ids: [], prev: ORIGIN, ends, records: new ArrayBuffer(0) };
   const { buffer } = first.record;
   let end = first.record.byteOffset;
-  let isPacked = end === 0 && buffer instanceof ArrayBuffer;
+  let isPacked = end === 0;
   for (const [i, { record }] of events.entries()) {
     isPacked &&= record.buffer === buffer && record.byteOffset === end;
     end += record.length;
@@ -170,7 +170,7 @@ function packEvents(events: readonly StoredEvent[]): PackedEvents {
     ids,
     prev: first.prev,
     ends: ends.map((each) => each - start),
-    records: own.buffer as ArrayBuffer,
+    records: own.buffer,
   };
 }
 
