@@ -12,6 +12,7 @@ import { Disconnector } from '../replicas/disconnector.ts';
 import { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { openBackbone } from './backbone.ts';
+import type { LogCounts } from './backbone.ts';
 import { openCredentials } from './credentials.ts';
 import { openDelivery } from './delivery.ts';
 import { openInspection } from './inspection.ts';
@@ -50,11 +51,8 @@ interface LogOutputState {
 export async function createApp(config: Config, logger: Logger, logOutput: LogOutputState): Promise<App> {
   const replica = `${hostname()}-${randomBytes(4).toString('hex')}`;
   const logWatch = new LogWatch(logger, logKind(config));
-  const backbone = await openBackbone(config, replica, logWatch, {
-    keysDropped: (keys) => metrics.keysDropped(keys),
-    committed: (events) => metrics.log.committed(events),
-    synced: (seconds) => metrics.log.synced(seconds),
-  });
+  const counts = logCounts(() => metrics);
+  const backbone = await openBackbone(config, replica, logWatch, counts);
   const { log, control, counter } = backbone;
   const tracing = await startTracing(config, logger);
 
@@ -107,15 +105,8 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   const access = { credentials, revocations, refusals, inspection };
   const servers = await openServers(config, logger, { ...delivery, ...access, metrics, readiness, version });
 
-  const close = async (): Promise<void> => {
-    credentials.close();
-    disconnector.close();
-    activity.close();
-    hub.close();
-    connections.close();
-    await servers.close();
-    await Promise.all([log.close(), tracing?.close()]);
-  };
+  const before = [credentials, disconnector, activity, hub, connections];
+  const close = (): Promise<void> => closeAll(before, servers, [log, tracing]);
 
   return {
     replica,
@@ -133,6 +124,26 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
     get diskFails() {
       return logWatch.diskFails;
     },
+  };
+}
+
+/** Closes the parts that end streams, then the servers, and then what the other parts need. */
+async function closeAll(
+  before: readonly { close(): void }[],
+  servers: { close(): Promise<void> },
+  after: readonly ({ close(): Promise<void> } | undefined)[],
+): Promise<void> {
+  for (const part of before) part.close();
+  await servers.close();
+  await Promise.all(after.map(async (part) => part?.close()));
+}
+
+/** @param metrics is called when there is something to count, because the metrics need the log to be made */
+function logCounts(metrics: () => Metrics): LogCounts {
+  return {
+    keysDropped: (keys) => metrics().keysDropped(keys),
+    committed: (events) => metrics().log.committed(events),
+    synced: (seconds) => metrics().log.synced(seconds),
   };
 }
 

@@ -5,7 +5,7 @@ import type { ControlBus, Json } from '../replicas/control-bus.ts';
 const STATUS = 'status';
 
 /** Where the events are: in the memory of the process, in a folder, or in Redis. */
-export type LogKind = 'embedded' | 'disk' | 'redis';
+type LogKind = 'embedded' | 'disk' | 'redis';
 
 export interface BrokerStatusOptions {
   readonly control: Pick<ControlBus, 'replica' | 'answer' | 'ask'>;

@@ -58,7 +58,7 @@ export class LogMetrics {
       buckets: EVENT_BUCKETS,
       registers,
     });
-    new Gauge({
+    const bytes = new Gauge({
       name: 'sluice_log_bytes',
       help: 'Bytes of the log on disk: of its file, of the write-ahead log, and of the used part of the file.',
       labelNames: ['part'],
@@ -70,6 +70,7 @@ export class LogMetrics {
         this.set({ part: 'used' }, usedBytes);
       },
     });
+    for (const part of ['file', 'wal', 'used']) bytes.set({ part }, 0);
     const counted = (name: string, help: string, value: (now: LogFigures) => number): Counter =>
       new Counter({
         name,

@@ -14,6 +14,8 @@ import { refusalOf, wordsOf } from './redis-trouble.ts';
 import type { Refusal } from './redis-trouble.ts';
 import { ServerDeployment } from './server-deployment.ts';
 
+export type { FailureWords } from '../log/failure-words.ts';
+
 export interface RedisClientOptions {
   /** The value of REDIS_URL: one server, Sentinels, or a cluster. */
   readonly url: string;

@@ -21,8 +21,7 @@ import { MAX_REVOCATIONS, revocationKey, revocationOf, revocationsFull } from '.
 import type { Revocation } from './revocation.ts';
 import { encodeQuestion, encodeReply, parseQuestion, parseReply } from './control-message.ts';
 import type { ControlQuestion, ControlReply } from './control-message.ts';
-import type { FailureWords } from '../log/failure-words.ts';
-import type { RedisClient } from '../redis/redis-client.ts';
+import type { FailureWords, RedisClient } from '../redis/redis-client.ts';
 import type { Refusal } from '../redis/redis-trouble.ts';
 
 export interface RedisControlBusOptions extends ControlBusOptions {

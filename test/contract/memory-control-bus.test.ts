@@ -52,3 +52,37 @@ test('100,000 revocations are listed in pages', async () => {
   expect(Math.max(...sizes)).toBeLessThanOrEqual(5_000);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(100_000);
 });
+
+describe('a control bus with a store', () => {
+  test('answers when the revocation is stored, and not before', async () => {
+    const stored = Promise.withResolvers<void>();
+    const keep = vi.fn(() => stored.promise);
+    const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000, store: { kept: [], keep } });
+    const onCommand = vi.fn(async () => 3);
+    bus.listen({ onCommand, onJoined: () => undefined });
+    const revocation = revocationOf('7');
+    const outcome = bus.request(command(revocation));
+    expect(keep.mock.calls).toEqual([[[revocation]]]);
+    expect(onCommand).not.toHaveBeenCalled();
+    stored.resolve();
+    expect((await outcome).answers).toEqual([{ replica: 'one', answer: 3 }]);
+    expect(await keptBy(bus)).toEqual([revocation]);
+  });
+
+  test('does nothing when the revocation cannot be stored', async () => {
+    const store = { kept: [], keep: () => Promise.reject(new Error('the disk is full')) };
+    const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000, store });
+    const onCommand = vi.fn(async () => 3);
+    bus.listen({ onCommand, onJoined: () => undefined });
+    await expect(bus.request(command(revocationOf('7')))).rejects.toThrow('the disk is full');
+    expect(onCommand).not.toHaveBeenCalled();
+    expect(await keptBy(bus)).toEqual([]);
+  });
+
+  test('begins with the revocations that were kept and are still in force', async () => {
+    const kept = [revocationOf('7'), revocationOf('8', Date.now() - 61_000)];
+    const store = { kept, keep: async () => undefined };
+    const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000, store });
+    expect(await keptBy(bus)).toEqual(kept.slice(0, 1));
+  });
+});

@@ -32,11 +32,8 @@ async function send(broker: Broker, path: string, body: object, headers = {}): P
   return { status: response.status, body: answer, replayed: response.headers.get('idempotent-replayed') };
 }
 
-async function read(broker: Broker, path: string): Promise<Record<string, unknown>> {
-  const response = await fetch(`${broker.url}${path}`, {
-    headers: { authorization: `Bearer ${broker.key}` },
-  });
-  return (await response.json()) as Record<string, unknown>;
+async function read(broker: Broker, path: string, headers = {}): Promise<Record<string, unknown>> {
+  return (await (await fetch(`${broker.url}${path}`, { headers })).json()) as Record<string, unknown>;
 }
 
 test('after kill -9, everything is there and the stream goes on without a gap', async () => {
@@ -83,7 +80,9 @@ test('after kill -9, everything is there and the stream goes on without a gap', 
   expect(reader.seen.filter(({ kind }) => kind === 'gap')).toEqual([]);
   expect(reader.seen.flatMap((seen) => (seen.kind === 'event' ? [seen.id] : []))).toEqual(ids);
 
-  expect(await read(second, '/status')).toMatchObject({ log: { kind: 'disk', up: true, trouble: null } });
+  expect(await read(second, '/status', { authorization: `Bearer ${second.key}` })).toMatchObject({
+    log: { kind: 'disk', up: true, trouble: null },
+  });
   const metrics = await readMetrics(second.url);
   expect(metrics.get('sluice_log_commit_events_sum')).toBeGreaterThan(0);
   expect(metrics.get('sluice_log_sync_duration_seconds_count')).toBeGreaterThan(0);
@@ -92,15 +91,15 @@ test('after kill -9, everything is there and the stream goes on without a gap', 
   expect(await second.stop()).toEqual({ code: 0, signal: null });
 });
 
-describe('a start that cannot work says why in one line', () => {
-  const failing = async (path: string): Promise<string> => {
-    const error: unknown = await startBroker({ SLUICE_DATA_DIR: path }).catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(Error);
-    const [, ...lines] = (error as Error).message.split('\n');
-    expect(lines).toHaveLength(1);
-    return lines[0] ?? '';
-  };
+/** Starts a broker that cannot start. Returns the only line that it writes. */
+async function failing(path: string): Promise<string> {
+  const error: unknown = await startBroker({ SLUICE_DATA_DIR: path }).catch((reason: unknown) => reason);
+  const [, ...lines] = (error as Error).message.split('\n');
+  if (lines.length !== 1) throw new Error(`not one line: ${lines.join('\n')}`);
+  return lines[0] ?? '';
+}
 
+describe('a start that cannot work says why in one line', () => {
   test('for a folder that is missing', async () => {
     const path = join(folder.path, 'missing');
     expect(await failing(path)).toContain(path);

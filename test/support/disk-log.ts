@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DiskEventLog } from '../../src/log/disk/disk-event-log.ts';
@@ -46,4 +46,14 @@ export function openDiskLog({
       pace,
     },
   });
+}
+
+/** The thread in obstinate-thread.ts. */
+export const OBSTINATE = new URL('obstinate-thread.ts', import.meta.url);
+
+/** Makes the syncs of an {@link OBSTINATE} thread hang, fail, or end the thread. Returns the function that mends them. */
+export function obstruct(folder: string, how: 'hang' | 'fail' | 'die'): () => void {
+  const file = join(folder, how);
+  writeFileSync(file, '');
+  return () => rmSync(file, { force: true });
 }

@@ -112,7 +112,8 @@ export class StoreFolder {
   /** Does the work behind the scenes until there is none, with checkpoints. Returns the number of slices. */
   work(): number {
     let slices = 1;
-    for (; this.store.maintain(); slices++) if (this.store.needsCheckpoint) this.store.checkpoint();
+    for (; this.store.maintain() && slices < 10_000; slices++)
+      if (this.store.needsCheckpoint) this.store.checkpoint();
     this.store.checkpoint();
     return slices;
   }

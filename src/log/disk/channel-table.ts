@@ -227,7 +227,6 @@ export class ChannelTable {
     if (facts.isIdle === isIdle) return;
     const bytes = ROW_BYTES + 2 * facts.name.length;
     this.#options.usage.add('idle', isIdle ? bytes : -bytes);
-    // oxlint-disable-next-line no-param-reassign
     facts.isIdle = isIdle;
   }
 

@@ -5,6 +5,7 @@ import { APPLICATION_ID, FORMAT, SCHEMA } from './schema.ts';
 
 /** The primary result codes of SQLite that decide what happens next (https://sqlite.org/rescode.html). */
 export const SQLITE_CORRUPT = 11;
+export const SQLITE_CONSTRAINT = 19;
 export const SQLITE_NOTADB = 26;
 
 /** Statements that return rows. */

@@ -63,7 +63,7 @@ export class DiskEventLog implements EventLog {
   private constructor(client: StorageClient, followed: FollowedChannels, options: DiskEventLogOptions) {
     this.#client = client;
     this.#followed = followed;
-    this.#onKeysDropped = options.onKeysDropped ?? (() => undefined);
+    this.#onKeysDropped = options.onKeysDropped ?? ignore;
     this.catalog = {
       about: (channel, policy) => client.ask({ kind: 'about', channel, policy }, readError),
       countAfter: (channel, positions, policy) =>
@@ -74,8 +74,7 @@ export class DiskEventLog implements EventLog {
 
   /** @throws LogStartError when the folder cannot be used */
   static async open(options: DiskEventLogOptions): Promise<DiskEventLog> {
-    const nothing = (): undefined => undefined;
-    const { onCommitted = nothing, onSynced = nothing } = options;
+    const { onCommitted = ignore, onSynced = ignore } = options;
     const followed: FollowedChannels = new FollowedChannels(() => client);
     const client = await StorageClient.open({
       ...options,
@@ -87,18 +86,14 @@ export class DiskEventLog implements EventLog {
     return new DiskEventLog(client, followed, options);
   }
 
-  append(
+  async append(
     channel: ChannelName,
     events: readonly NewEvent[],
     options: AppendOptions,
   ): Promise<readonly Appended[]> {
+    refuseTooMany(events);
+    if (events.length === 0 && options.end !== true) return [];
     const { promise, resolve, reject } = Promise.withResolvers<readonly Appended[]>();
-    try {
-      refuseTooMany(events);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-    if (events.length === 0 && options.end !== true) return Promise.resolve([]);
     const positions = keyedPositions(channel, events, options);
     const waiting = this.#waiting(APPEND_WORDS, reject, (outcome) => {
       this.#announce(channel, events, outcome as AppendOutcome);
@@ -117,8 +112,7 @@ export class DiskEventLog implements EventLog {
   async checkKeys(channel: ChannelName, events: readonly NewEvent[], options: AppendOptions): Promise<void> {
     const positions = keyedPositions(channel, events, options);
     if (positions === undefined) return;
-    const errorOf = (failure: DiskFailure): BrokerError => failureError(failure, CHECK_WORDS);
-    if (!(await this.#client.ask({ kind: 'keys', channel, positions }, errorOf))) throw keyReused();
+    if (!(await this.#client.ask({ kind: 'keys', channel, positions }, checkError))) throw keyReused();
   }
 
   state(channel: ChannelName): Promise<ChannelState> {
@@ -242,6 +236,12 @@ function ownRecord(event: NewEvent): Buffer {
   const record = Buffer.allocUnsafeSlow(recordLength(event));
   writeRecord(event, record, 0);
   return record;
+}
+
+function ignore(): undefined {}
+
+function checkError(failure: DiskFailure): BrokerError {
+  return failureError(failure, CHECK_WORDS);
 }
 
 function readError(failure: DiskFailure): BrokerError {

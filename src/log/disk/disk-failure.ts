@@ -20,7 +20,7 @@ const MAX_WORDS = 200;
 
 /** Describes an error of node:sqlite or node:fs. */
 export function diskFailure(error: unknown, mayBeDone = false): DiskFailure {
-  const { errcode, code, message = String(error) } = error as NodeJS.ErrnoException & { errcode?: number };
+  const { errcode, code, message } = error as NodeJS.ErrnoException & { errcode?: number };
   const isFull = (errcode !== undefined && (errcode & PRIMARY) === SQLITE_FULL) || code === 'ENOSPC';
   const detail = (message.split(/[\r\n]/, 1)[0] ?? '').slice(0, MAX_WORDS);
   return { code: isFull ? 'log-full' : 'log-unavailable', trouble: 'disk', detail, mayBeDone };

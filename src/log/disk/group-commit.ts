@@ -4,7 +4,7 @@ import type { Storage, WriteOutcome, WriteRequest } from './storage.ts';
 import { WaitingReads } from './waiting-reads.ts';
 import type { ReadReplies } from './waiting-reads.ts';
 import type { ReadRequest } from './storage-requests.ts';
-import { WaitingWrites } from './waiting-writes.ts';
+import { WaitingWrites, countEvents } from './waiting-writes.ts';
 import type { NumberedWrite } from './waiting-writes.ts';
 
 /** Receives what the requests have come to. A ticket is the number of a request. */
@@ -67,7 +67,7 @@ export class GroupCommit {
   /** What writes fail for. After a failed sync, nothing is written until a checkpoint has made everything durable. */
   #failing: { readonly by: 'commit' | 'sync'; readonly failure: DiskFailure } | undefined;
   #probe: NodeJS.Timeout | undefined;
-  #scheduled: NodeJS.Immediate | undefined;
+  #isScheduled = false;
   #wroteAt = 0;
   /** The commits before the last checkpoint. */
   #checkpointed: number;
@@ -117,8 +117,10 @@ export class GroupCommit {
   }
 
   #schedule(): void {
-    this.#scheduled ??= setImmediate(() => {
-      this.#scheduled = undefined;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
       this.turn();
     });
   }
@@ -142,7 +144,7 @@ export class GroupCommit {
       return;
     }
     this.#recovered('commit');
-    this.#replies.committed(eventsOf(writes));
+    this.#replies.committed(countEvents(writes));
     const group = { writes, outcomes };
     if (this.#options.pace === '1s') {
       this.#tellOutcomes(group);
@@ -291,11 +293,4 @@ export class GroupCommit {
       done(error as Error);
     }
   }
-}
-
-function eventsOf(writes: readonly NumberedWrite[]): number {
-  let events = 0;
-  for (const { request } of writes)
-    events += request.kind === 'append' ? Math.max(request.records.length, 1) : 1;
-  return events;
 }

@@ -1,5 +1,4 @@
 import type { StatementSync } from 'node:sqlite';
-import type { ChannelName } from '../../events/channel-name.ts';
 import { TAIL_TTL_MS } from '../event-log.ts';
 import type { ChannelTable } from './channel-table.ts';
 import { GarbageDamage, isDamage } from './damage.ts';
@@ -181,8 +180,8 @@ export class Maintenance {
       end = ordinal + 1;
       if (bytes > STEP_BYTES) break;
     }
-    if (end > 0) events.drop(channel, 0, end);
-    return bytes;
+    // In a damaged tree, rows may be found and not dropped.
+    return end > 0 && events.drop(channel, 0, end) > 0 ? bytes : 0;
   }
 
   /** Drops idempotency keys that are too old or too many. Returns whether there were any. */
@@ -212,8 +211,7 @@ export class Maintenance {
     for (const { name, number } of idle) {
       const facts = channels.byNumber(number);
       if (facts === undefined) channels.discard(number);
-      else if (channels.isFollowed(name as ChannelName) && idleSince < Infinity)
-        channels.save(facts, clock.now());
+      else if (channels.isFollowed(name) && idleSince < Infinity) channels.save(facts, clock.now());
       else channels.forget(facts);
       forgotten++;
     }

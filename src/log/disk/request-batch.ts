@@ -109,7 +109,7 @@ export class RequestBatch {
     this.#fields = [];
     this.#events = [];
     this.#bytes = 0;
-    return { fields, records: records as Uint8Array<ArrayBuffer> };
+    return { fields, records };
   }
 
   /** Returns the length of the record of a single event, and otherwise a list of lengths. */

@@ -32,8 +32,6 @@ export type FromThread =
 /** The entry of the storage thread: opens the database, and does what the main thread asks for. */
 function main(): void {
   const { storage: options, pace } = workerData as ThreadData;
-  const post = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void =>
-    parentPort?.postMessage(message, [...transfer]);
   let storage: LogStore;
   try {
     storage = new LogStore({ ...options, onNotice: (notice) => post({ notice }) });
@@ -60,6 +58,10 @@ function main(): void {
     }
   });
   post('open');
+}
+
+function post(message: FromThread, transfer: readonly ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, [...transfer]);
 }
 
 main();

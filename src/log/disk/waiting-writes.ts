@@ -48,3 +48,11 @@ export class WaitingWrites {
     return taken;
   }
 }
+
+/** How many events the writes have. One without events counts as one. */
+export function countEvents(writes: readonly NumberedWrite[]): number {
+  let events = 0;
+  for (const { request } of writes)
+    events += request.kind === 'append' ? Math.max(request.records.length, 1) : 1;
+  return events;
+}

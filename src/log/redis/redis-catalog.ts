@@ -1,8 +1,7 @@
 import { parseChannelName } from '../../events/channel-name.ts';
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
-import type { FailureWords } from '../failure-words.ts';
-import type { RedisClient } from '../../redis/redis-client.ts';
+import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
 import { badListCursor } from '../event-log.ts';
 import type {
   ChannelAbout,

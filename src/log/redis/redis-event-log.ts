@@ -19,8 +19,7 @@ import type {
 import type { EventId, NewEvent } from '../../events/event.ts';
 import { clearedEvent, encodeRecord } from '../../events/record.ts';
 import { APPEND_WORDS, CHECK_WORDS, CLEAR_WORDS, READ_WORDS } from '../failure-words.ts';
-import type { FailureWords } from '../failure-words.ts';
-import type { RedisClient } from '../../redis/redis-client.ts';
+import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
 import { RedisCatalog } from './redis-catalog.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from '../../redis/redis-keys.ts';

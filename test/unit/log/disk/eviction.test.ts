@@ -64,14 +64,14 @@ describe('a full disk share', () => {
         Array.from({ length: 256 }, () => 'x'.repeat(300)),
       ),
     ]);
-    flood(60, (commit) => [log.request(`large-${commit % 3}`, [LARGE])]);
+    flood(40, (commit) => [log.request(`large-${commit % 3}`, [LARGE])]);
     expect(largest).toBeLessThan(DATA_BYTES);
-    expect(log.content('large-2').events.length).toBeGreaterThan(1);
+    expect(log.content('large-0').events.length).toBeGreaterThan(1);
     expect(log.content('small-0').events).toEqual([]);
   });
 
   test('keeps up with events with keys, whose states have a share of their own', () => {
-    flood(400, (commit) => [
+    flood(200, (commit) => [
       log.request(
         `keyed-${commit % 50}`,
         Array.from({ length: 64 }, (_, i) => ({ key: `key-${commit}-${i}`, data: 'x'.repeat(500) })),
@@ -85,7 +85,7 @@ describe('a full disk share', () => {
   });
 
   test('keeps up with idempotency keys, and with many channels', () => {
-    flood(150, (commit) =>
+    flood(100, (commit) =>
       Array.from({ length: 256 }, (_, i) =>
         log.request(`tiny-${commit}-${i}`, ['x'], {
           positions: [{ name: `tiny-${commit}-${i} key`, digest: '0123456789abcdef' }],
@@ -93,7 +93,7 @@ describe('a full disk share', () => {
       ),
     );
     expect(largest).toBeLessThan(DATA_BYTES);
-    expect(log.content('tiny-149-255').events).toHaveLength(1);
+    expect(log.content('tiny-99-255').events).toHaveLength(1);
     // Nobody knows any longer what the first channels had.
     const { tail } = log.store.state(parseChannelName('tiny-0-0'));
     expect(

@@ -9,7 +9,7 @@ import { KEEP, StoreFolder } from '../../../support/store-folder.ts';
 
 const CHANNELS = Array.from({ length: 20 }, (_, i) => `channel-${i}`);
 const SEED = Number(process.env['FLIP_SEED'] ?? 1);
-const ROUNDS = Number(process.env['FLIPS'] ?? 60);
+const ROUNDS = Number(process.env['FLIPS'] ?? 30);
 
 /** A wrong byte at any place of a closed database. */
 describe('a database with a wrong byte', () => {

@@ -2,13 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseChannelName } from '../../../../src/events/channel-name.ts';
 import type { ChannelName } from '../../../../src/events/channel-name.ts';
-import { compareEventIds } from '../../../../src/events/event.ts';
-import type { EventId } from '../../../../src/events/event.ts';
-import type { DiskFailure } from '../../../../src/log/disk/disk-failure.ts';
 import { GroupCommit } from '../../../../src/log/disk/group-commit.ts';
-import type { Replies } from '../../../../src/log/disk/group-commit.ts';
-import type { AppendOutcome, WriteRequest } from '../../../../src/log/disk/storage.ts';
-import type { ChannelState } from '../../../../src/log/event-log.ts';
+import type { WriteRequest } from '../../../../src/log/disk/storage.ts';
+import { CommitRecorder } from '../../../support/commit-recorder.ts';
 import { FakeStorage } from '../../../support/fake-storage.ts';
 import { seededRandom } from '../../../support/seeded-random.ts';
 
@@ -31,79 +27,15 @@ function appendTo(channel: ChannelName, events = 1): WriteRequest {
   };
 }
 
-/** Notes the replies in their order. Checks that nothing is told that a power cut could take back. */
-class Recorder implements Replies {
-  readonly outcomes = new Map<number, AppendOutcome>();
-  readonly failures = new Map<number, DiskFailure>();
-  readonly states = new Map<number, EventId>();
-  readonly healths: (string | undefined)[] = [];
-  readonly commits: number[] = [];
-  /** Also the failed expectations of {@link answer}. */
-  readonly refusals: unknown[] = [];
-  /** The last id that was told of each channel. */
-  readonly told = new Map<ChannelName, EventId>();
-  readonly channels = new Map<number, ChannelName>();
-  readonly #storage: FakeStorage;
-  readonly #isStrict: boolean;
-  syncs = 0;
-
-  constructor(storage: FakeStorage, isStrict: boolean) {
-    this.#storage = storage;
-    this.#isStrict = isStrict;
-  }
-
-  outcome(ticket: number, outcome: AppendOutcome): void {
-    this.outcomes.set(ticket, outcome);
-    const channel = this.channels.get(ticket) as ChannelName;
-    // Announced in log order: each begins where the one before has ended.
-    if (this.told.has(channel)) expect(outcome.prev).toBe(this.told.get(channel));
-    this.told.set(channel, outcome.tail);
-    this.#expectDurable(channel, outcome.tail);
-  }
-  failure(ticket: number, failure: DiskFailure): void {
-    this.failures.set(ticket, failure);
-  }
-  answer(ticket: number, _kind: unknown, answer: unknown): void {
-    // Nobody needs the answer of `unfollow`.
-    if (answer === undefined) return;
-    const { tail } = answer as ChannelState;
-    this.states.set(ticket, tail);
-    const channel = this.channels.get(ticket) as ChannelName;
-    this.#expectDurable(channel, tail);
-    // What is announced after a state comes after it, and what was announced before is in it.
-    const told = this.told.get(channel);
-    if (this.#isStrict && told !== undefined) expect(tail).toBe(told);
-    this.told.set(channel, tail);
-  }
-  refused(_ticket: number, error: unknown): void {
-    this.refusals.push(error);
-  }
-  health(failure: DiskFailure | undefined): void {
-    this.healths.push(failure?.detail);
-  }
-  committed(events: number): void {
-    this.commits.push(events);
-  }
-  synced(): void {
-    this.syncs++;
-  }
-  flush(): void {}
-
-  #expectDurable(channel: ChannelName, tail: EventId): void {
-    if (!this.#isStrict) return;
-    expect(compareEventIds(tail, this.#storage.durableTail(channel))).toBeLessThanOrEqual(0);
-  }
-}
-
 let storage: FakeStorage;
-let replies: Recorder;
+let replies: CommitRecorder;
 let group: GroupCommit;
 let syncs: ((error: Error | null) => void)[];
 let tickets: number;
 
 function open(pace: 'always' | '1s' = 'always'): void {
   storage = new FakeStorage();
-  replies = new Recorder(storage, pace === 'always');
+  replies = new CommitRecorder(storage, pace === 'always');
   syncs = [];
   tickets = 0;
   const sync = (done: (error: Error | null) => void): void => {
@@ -143,7 +75,7 @@ afterEach(async () => {
     await nextTurn();
   }
   await closed;
-  expect(replies.refusals).toEqual([]);
+  if (replies.faults.length > 0) throw new Error(replies.faults.join('\n'));
 });
 
 describe('a write', () => {

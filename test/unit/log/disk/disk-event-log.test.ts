@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseChannelName } from '../../../../src/events/channel-name.ts';
+import { encodeRecord } from '../../../../src/events/record.ts';
+import type { DiskEventLog } from '../../../../src/log/disk/disk-event-log.ts';
+import type { LogHealth } from '../../../../src/log/event-log.ts';
+import { appendOne } from '../../../support/append-one.ts';
+import { OBSTINATE, logFolder, obstruct, openDiskLog } from '../../../support/disk-log.ts';
+import { Listener } from '../../../support/listener.ts';
+
+const news = parseChannelName('news');
+const MIB = 1024 * 1024;
+
+let folder: string;
+let log: DiskEventLog;
+let healths: LogHealth[];
+let listener: Listener;
+beforeEach(async () => {
+  folder = logFolder();
+  healths = [];
+  listener = new Listener();
+  const onHealth = (health: LogHealth): void => void healths.push(health);
+  log = await openDiskLog({ storage: { folder }, program: OBSTINATE, onHealth });
+  log.follow(news, listener);
+  await listener.following();
+});
+afterEach(() => log.close().catch(() => undefined));
+
+test('while the disk hangs, publishers are told within a second; later the events are announced', async () => {
+  const mend = obstruct(folder, 'hang');
+  const startedAt = performance.now();
+  await expect(appendOne(log, news, 'one')).rejects.toMatchObject({
+    code: 'log-unavailable',
+    trouble: 'timeout',
+    message: expect.stringContaining('may have been published') as string,
+  });
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+  expect(await log.health()).toMatchObject({ up: false, reason: 'timeout' });
+  await expect(appendOne(log, news, 'two')).rejects.toMatchObject({
+    trouble: 'timeout',
+    message: expect.stringContaining('Nothing was published') as string,
+  });
+  // Other channels can be read.
+  expect(await log.state(parseChannelName('other'))).toMatchObject({ status: 'empty' });
+  mend();
+  await listener.until(() => listener.events.length === 1);
+  await expect.poll(() => healths.map(({ up }) => up)).toEqual([false, true]);
+  const { id } = await appendOne(log, news, 'three');
+  expect(listener.events.map(({ record }) => record.toString())).toEqual(
+    ['one', 'three'].map((data) => encodeRecord({ data })),
+  );
+  expect(listener.ids[1]).toBe(id);
+});
+
+test('when a sync fails, the event is announced after it was saved in another way', async () => {
+  const mend = obstruct(folder, 'fail');
+  await expect(appendOne(log, news, 'one')).rejects.toMatchObject({
+    code: 'log-unavailable',
+    trouble: 'disk',
+    message: expect.stringContaining('may have been published') as string,
+  });
+  mend();
+  await listener.until(() => listener.events.length === 1);
+  expect(healths.map(({ up }) => up)).toEqual([false, true]);
+});
+
+test('when the thread ends, another one takes its place and listeners learn the tail', async () => {
+  const { id } = await appendOne(log, news, 'one');
+  const mend = obstruct(folder, 'die');
+  await expect(appendOne(log, news, 'two')).rejects.toMatchObject({
+    code: 'log-unavailable',
+    trouble: 'disk',
+  });
+  mend();
+  await listener.until(() => listener.resumedAt.length === 1);
+  const { tail } = await log.state(news);
+  expect([listener.ids, listener.interruptions, listener.resumedAt]).toEqual([[id], 1, [tail]]);
+  expect((await appendOne(log, news, 'three')).replayed).toBe(false);
+});
+
+test('what waits for the disk is bounded', async () => {
+  const mend = obstruct(folder, 'hang');
+  const large = 'x'.repeat(MIB);
+  const all = Array.from({ length: 70 }, (_, i) =>
+    appendOne(log, news, large).then(
+      () => `${i} done`,
+      (error: unknown) => (error as Error).message,
+    ),
+  );
+  expect(await Promise.race(all)).toMatch(/more events wait .* Nothing was published/);
+  mend();
+  await Promise.all(all);
+  await expect.poll(async () => (await log.health()).up).toBe(true);
+});
+
+test('closing ends although the disk hangs', async () => {
+  obstruct(folder, 'hang');
+  const appending = expect(appendOne(log, news, 'one')).rejects.toThrow('may have been published');
+  await expect(log.close()).rejects.toMatchObject({ code: 'log-unavailable' });
+  await appending;
+});
+
+test('thousands of channels are followed at once', async () => {
+  const listeners = Array.from({ length: 5_000 }, () => new Listener());
+  const stops = listeners.map((one, i) => log.follow(parseChannelName(`c-${i}`), one));
+  await Promise.all(listeners.map((one) => one.following()));
+  const last = parseChannelName('c-4999');
+  const { id } = await appendOne(log, last, 'x');
+  for (const stop of stops) stop();
+  await appendOne(log, last, 'y');
+  expect(listeners.at(-1)?.ids).toEqual([id]);
+});
