@@ -1,4 +1,4 @@
-import { diskAway, diskFailure } from './disk-failure.ts';
+import { diskAway, diskFailure, isSyncFailure } from './disk-failure.ts';
 import type { DiskFailure } from './disk-failure.ts';
 import type { Storage, WriteOutcome, WriteRequest } from './storage.ts';
 import { WaitingReads } from './waiting-reads.ts';
@@ -88,8 +88,8 @@ export class GroupCommit {
   }
 
   write(ticket: number, request: WriteRequest): void {
-    if (this.#closing !== undefined)
-      this.#replies.failure(ticket, diskAway('the broker is shutting down', false));
+    const isClosing = this.#closing !== undefined;
+    if (isClosing) this.#replies.failure(ticket, diskAway('the broker is shutting down', false));
     else if (this.#failing?.by === 'sync') this.#replies.failure(ticket, this.#failing.failure);
     else this.#writes.add(ticket, request);
   }
@@ -131,7 +131,7 @@ export class GroupCommit {
 
   #commit(): void {
     if (this.#writes.size === 0 || !this.#mayCommit()) return;
-    if (this.#storage.needsCheckpoint) this.#checkpoint();
+    if (this.#storage.needsCheckpoint && !this.#checkpoint()) return;
     const writes = this.#writes.take();
     this.#wroteAt = performance.now();
     let outcomes: readonly WriteOutcome[];
@@ -140,8 +140,7 @@ export class GroupCommit {
     } catch (error) {
       const failure = diskFailure(error);
       for (const { ticket } of writes) this.#replies.failure(ticket, failure);
-      this.#fail('commit', failure);
-      return;
+      return this.#fail('commit', failure);
     }
     this.#recovered('commit');
     this.#replies.committed(countEvents(writes));
@@ -234,16 +233,21 @@ export class GroupCommit {
     this.turn();
   }
 
-  #checkpoint(): void {
+  /** Returns false when writes fail now. */
+  #checkpoint(): boolean {
     const now = performance.now();
-    if (now < this.#checkpointAfter || this.#syncing) return;
+    if (now < this.#checkpointAfter || this.#syncing) return true;
     try {
       this.#storage.checkpoint();
       this.#checkpointed = this.#storage.commits;
-    } catch {
-      // The commits are in the write-ahead log, which goes on growing. When the disk is full, a commit says so.
+      // Another program that reads the database keeps frames in the write-ahead log.
+      if (this.#storage.needsCheckpoint) this.#checkpointAfter = now + PROBE_MS;
+    } catch (error) {
       this.#checkpointAfter = now + PROBE_MS;
+      // Otherwise the commits are in the write-ahead log, which goes on growing. When the disk is full, a commit says so.
+      if (isSyncFailure(error)) this.#syncFailed(error as Error);
     }
+    return this.#failing?.by !== 'sync';
   }
 
   #lookAfter(): void {
@@ -278,8 +282,8 @@ export class GroupCommit {
   }
 
   #isDone(): boolean {
-    if (this.#failing?.by === 'sync') return true;
-    return this.#writes.size === 0 && this.#group === undefined && !this.#syncing;
+    const isIdle = this.#writes.size === 0 && this.#group === undefined && !this.#syncing;
+    return isIdle || this.#failing?.by === 'sync';
   }
 
   #finish(done: (error: Error | undefined) => void): void {

@@ -102,7 +102,11 @@ export class LogStore implements Storage {
   synced(commits: number): void {
     if (commits !== this.#commits) return;
     const { walFile, frames, newestEvent } = this.#repair.open;
-    this.#witness.write(walFile, frames, newestEvent);
+    try {
+      this.#witness.write(walFile, frames, newestEvent);
+    } catch {
+      // An older witness says less than it could, and nothing wrong.
+    }
   }
 
   read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): LogPage {
