@@ -68,7 +68,7 @@ export class LogStore implements Storage {
     this.#walPages = Math.min(MAX_WAL_PAGES, (dataBytes * WAL_SHARE) / PAGE_SIZE);
     try {
       const newestMs = this.#witness.event?.ms;
-      const isKnown = this.#witness.hasClaim;
+      const isKnown = this.#witness.hasFile;
       this.#repair = new DamageRepair({ ...options, report: this.#report, onEvicted }, { isKnown, newestMs });
       this.#reportLoss(options);
     } catch (error) {
