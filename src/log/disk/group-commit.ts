@@ -56,7 +56,7 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #storage: Storage;
   readonly #replies: Replies;
-  readonly #writes = new WaitingWrites();
+  readonly #writes: WaitingWrites;
   readonly #reads: WaitingReads;
   readonly #tick: NodeJS.Timeout;
   /** With `always`: the commit that is not synced yet. */
@@ -82,6 +82,7 @@ export class GroupCommit {
     this.#options = options;
     this.#storage = options.storage;
     this.#replies = options.replies;
+    this.#writes = new WaitingWrites(options.storage.commitBytes);
     this.#reads = new WaitingReads(options.storage, options.replies);
     this.#checkpointed = options.storage.commits;
     this.#tick = setInterval(() => this.#lookAfter(), TICK_MS);
@@ -252,9 +253,9 @@ export class GroupCommit {
 
   #lookAfter(): void {
     this.#maintenanceDue = true;
-    const { commits } = this.#storage;
     const isIdle = performance.now() - this.#wroteAt > IDLE_MS && this.#group === undefined;
-    if (isIdle && this.#failing === undefined && commits !== this.#checkpointed) this.#checkpoint();
+    if (isIdle && this.#failing === undefined && this.#storage.commits !== this.#checkpointed)
+      this.#checkpoint();
     this.turn();
   }
 
@@ -282,8 +283,7 @@ export class GroupCommit {
   }
 
   #isDone(): boolean {
-    const isIdle = this.#writes.size === 0 && this.#group === undefined && !this.#syncing;
-    return isIdle || this.#failing?.by === 'sync';
+    return this.#failing?.by === 'sync' || (this.#mayCommit() && this.#writes.size === 0 && !this.#syncing);
   }
 
   #finish(done: (error: Error | undefined) => void): void {
