@@ -194,6 +194,7 @@ export class StorageClient implements ReplyTaker {
       if (this.#worker === worker) this.#lost();
     });
     await promise;
+    if (this.#closed !== undefined) return post(worker, 'close', []);
     this.#trouble = undefined;
     this.#worker = worker;
   }
@@ -214,6 +215,7 @@ export class StorageClient implements ReplyTaker {
     this.#restart = setTimeout(() => {
       this.#start().then(
         () => {
+          if (this.#closed !== undefined) return;
           this.#restartMs = FIRST_RESTART_MS;
           this.#options.onHealth(this.health);
           this.#options.onReopened();
