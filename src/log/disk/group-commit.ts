@@ -291,6 +291,7 @@ export class GroupCommit {
     clearInterval(this.#tick);
     clearTimeout(this.#probe);
     try {
+      if (this.#failing?.by === 'sync') this.#storage.checkpoint(true);
       this.#storage.close();
       done(undefined);
     } catch (error) {

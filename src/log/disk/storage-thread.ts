@@ -36,8 +36,7 @@ function main(): void {
   try {
     storage = new LogStore({ ...options, onNotice: (notice) => post({ notice }) });
   } catch (error) {
-    const { message } = error as Error;
-    post({ unopened: { message, isExpected: error instanceof LogStartError } });
+    post({ unopened: startFailure(error, options.folder) });
     return;
   }
   const commits = new GroupCommit({
@@ -62,6 +61,18 @@ function main(): void {
 
 function post(message: FromThread, transfer: readonly ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, [...transfer]);
+}
+
+/** Describes why the log was not opened. An error of the disk is expected; its message gets what to do. */
+function startFailure(
+  error: unknown,
+  folder: string,
+): { readonly message: string; readonly isExpected: boolean } {
+  const { message, code, syscall } = error as NodeJS.ErrnoException;
+  if (code !== 'ERR_SQLITE_ERROR' && syscall === undefined)
+    return { message, isExpected: error instanceof LogStartError };
+  const advice = 'Check the disk, and make room if it is full.';
+  return { message: `The log in ${folder} cannot be opened (${message}). ${advice}`, isExpected: true };
 }
 
 main();
