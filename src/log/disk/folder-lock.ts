@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -17,8 +17,10 @@ export class FolderLock {
   /** @throws LogStartError when the folder cannot be used */
   constructor(folder: string) {
     refuseUnusable(folder);
+    const file = join(folder, LOCK_FILE);
     try {
-      this.#sqlite = new DatabaseSync(join(folder, LOCK_FILE));
+      makePrivate(file);
+      this.#sqlite = new DatabaseSync(file);
     } catch (error) {
       throw unwritable(folder, error);
     }
@@ -37,6 +39,18 @@ export class FolderLock {
 
   release(): void {
     this.#sqlite.close();
+  }
+}
+
+/**
+ * Makes a file that only its owner can read, unless there is one. SQLite gives its other files the same rights.
+ * An existing file is not opened: closing it would drop the locks that SQLite holds on it.
+ */
+export function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

@@ -102,7 +102,11 @@ export class LogStore implements Storage {
   synced(commits: number): void {
     if (commits !== this.#commits) return;
     const { walFile, frames, newestEvent } = this.#repair.open;
-    this.#witness.write(walFile, frames, newestEvent);
+    try {
+      this.#witness.write(walFile, frames, newestEvent);
+    } catch {
+      // The commits are on disk. The witness stays older than they are, which it may be.
+    }
   }
 
   read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): LogPage {
@@ -185,6 +189,13 @@ export class LogStore implements Storage {
   checkpoint(renew = false): void {
     this.#repair.open.checkpoint(renew);
     this.synced(this.#commits);
+  }
+
+  isInPlace(): boolean {
+    const { open } = this.#repair;
+    if (open.isInPlace) return true;
+    open.checkpoint();
+    return false;
   }
 
   figures(): StorageFigures {

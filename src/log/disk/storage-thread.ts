@@ -36,8 +36,7 @@ function main(): void {
   try {
     storage = new LogStore({ ...options, onNotice: (notice) => post({ notice }) });
   } catch (error) {
-    const { message } = error as Error;
-    post({ unopened: { message, isExpected: error instanceof LogStartError } });
+    post({ unopened: whyUnopened(error, options.folder) });
     return;
   }
   const commits = new GroupCommit({
@@ -58,6 +57,17 @@ function main(): void {
     }
   });
   post('open');
+}
+
+/** Errors of the disk are for the person who runs the broker. Any other error is a fault of the program. */
+function whyUnopened(error: unknown, folder: string): { message: string; isExpected: boolean } {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof LogStartError || code === undefined)
+    return { message, isExpected: error instanceof LogStartError };
+  return {
+    message: `The log in ${folder} cannot be opened (${message}). Make sure that the disk works and has room, or set SLUICE_DATA_DIR to another folder.`,
+    isExpected: true,
+  };
 }
 
 function post(message: FromThread, transfer: readonly ArrayBuffer[] = []): void {

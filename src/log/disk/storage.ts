@@ -144,6 +144,11 @@ export interface Storage {
    * @param renew whether the write-ahead log has to begin anew: after a failed sync, a later one may succeed without its bytes
    */
   checkpoint(renew?: boolean): void;
+  /**
+   * Whether the files are still where they were opened. Otherwise what is written gets lost, and the storage has to be opened again.
+   * Moves the write-ahead log into the database first, which may still be there.
+   */
+  isInPlace(): boolean;
   figures(): StorageFigures;
   /** Moves the write-ahead log into the database, syncs, and closes. */
   close(): void;

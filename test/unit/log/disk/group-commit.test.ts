@@ -219,6 +219,24 @@ describe('with a sync every second', () => {
     vi.advanceTimersByTime(5_000);
     expect(syncs).toEqual([]);
   });
+
+  test('while a sync hangs, writes wait after a second: no more than that can get lost', () => {
+    write(a);
+    group.turn();
+    vi.advanceTimersByTime(1_000);
+    const [early] = [write(a)];
+    group.turn();
+    vi.advanceTimersByTime(1_000);
+    const late = write(a);
+    group.turn();
+    expect([replies.outcomes.has(early), replies.outcomes.has(late)]).toEqual([true, false]);
+    endSync();
+    // What was written meanwhile is synced at once.
+    expect(syncs).toHaveLength(1);
+    expect(replies.outcomes.has(late)).toBe(true);
+    endSync();
+    expect(storage.durableTail(a)).toBe('1-2');
+  });
 });
 
 test('closing does the writes that wait, and refuses later ones', async () => {
