@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { dataFolder, startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -29,11 +30,17 @@ interface Known {
 }
 
 async function publishSome(broker: Broker, name: string, known: Known[]): Promise<void> {
-  for (let i = 0; i < EVENTS; i++) {
+  for (let i = 0, done = 0; done < EVENTS; i++) {
     const channel = CHANNELS[i % CHANNELS.length] as string;
     const text = `${name}-${i} ${'x'.repeat(1_000 * (i % 8))}`;
-    const id = await broker.publish(channel, text);
+    const id = await broker.publish(channel, text).catch(() => undefined);
+    if (id === undefined) {
+      // A sync has failed.
+      await delay(50);
+      continue;
+    }
     known.push({ channel, id, text, at: process.hrtime.bigint() });
+    done++;
   }
 }
 
@@ -49,7 +56,7 @@ async function noteEvents(stream: SseStream, channel: string, known: Known[]): P
   }
 }
 
-/** Runs a broker from its first start to its orderly end. Returns what its disk has done, and what was known when. */
+/** Runs a broker from its first start to its orderly end, with two failed syncs. Returns what its disk has done, and what was known when. */
 async function runBroker(): Promise<{ trace: readonly DiskOperation[]; known: readonly Known[] }> {
   const folder = await dataFolder();
   const disk = await Disk.under(folder.path);
@@ -64,7 +71,14 @@ async function runBroker(): Promise<{ trace: readonly DiskOperation[]; known: re
       const [stream] = await openLiveStreams(`${broker.url}/events/${channel}`, 1);
       return noteEvents(stream as SseStream, channel, known);
     });
-    await Promise.all(Array.from({ length: PUBLISHERS }, (_, i) => publishSome(broker, `p${i}`, known)));
+    const publishing = Array.from({ length: PUBLISHERS }, (_, i) => publishSome(broker, `p${i}`, known));
+    for (const share of [1 / 3, 2 / 3]) {
+      while (known.length < PUBLISHERS * EVENTS * share) await delay(1);
+      disk.shim.breakSyncs();
+      await disk.shim.failed();
+      disk.shim.heal();
+    }
+    await Promise.all(publishing);
     await broker.stop();
     await Promise.all(reading);
     return { trace: await disk.shim.takeTrace(), known };

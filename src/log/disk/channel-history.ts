@@ -19,8 +19,8 @@ const ROW_BYTES = 40;
 
 interface FoundRows {
   readonly rows: readonly EventRow[];
-  /** The size of all records together. */
-  readonly bytes: number;
+  /** The size of all records together; undefined when the records already fill one buffer. */
+  readonly bytes: number | undefined;
 }
 const NONE: FoundRows = { rows: [], bytes: 0 };
 
@@ -136,6 +136,9 @@ export class ChannelHistory {
 
   /** Returns rows that follow each other, from the first intact one on. */
   #rows(facts: ChannelFacts, from: number, limit: number): FoundRows {
+    const end = Math.min(facts.next, from + limit);
+    const intact = this.#events.page(facts.number, from, end, PAGE_BYTES);
+    if (intact !== undefined) return { rows: intact, bytes: undefined };
     const rows: EventRow[] = [];
     let bytes = 0;
     let last: EventRow | undefined;
@@ -165,20 +168,19 @@ function isRowAfter(row: EventRow, after: EventId): boolean {
   return isAfter({ ms: row[MS], seq: row[SEQ] }, idParts(after));
 }
 
-/** Copies the records into one buffer. */
+/** Copies the records into one buffer, when they are not in one. */
 function eventsOf({ rows, bytes }: FoundRows): StoredEvent[] {
   if (rows.length === 0) return [];
-  const buffer = Buffer.allocUnsafeSlow(bytes);
+  const buffer = bytes === undefined ? undefined : Buffer.allocUnsafeSlow(bytes);
   const events: StoredEvent[] = [];
   let start = 0;
   let id: EventId | undefined;
   for (const row of rows) {
     const prev = id ?? eventId({ ms: row[PREV_MS], seq: row[PREV_SEQ] });
     id = eventId({ ms: row[MS], seq: row[SEQ] });
-    const end = start + row[RECORD].length;
-    buffer.set(row[RECORD], start);
-    const record = buffer.subarray(start, end);
-    start = end;
+    const record = buffer?.subarray(start, start + row[RECORD].length) ?? (row[RECORD] as Buffer);
+    buffer?.set(row[RECORD], start);
+    start += record.length;
     if (!isKnownVersion(record)) {
       if (events.length === 0) throw unknownVersion(record);
       break;

@@ -1,5 +1,5 @@
 import type { ChannelName } from '../../events/channel-name.ts';
-import { SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './database.ts';
+import { SQLITE_CONSTRAINT, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './database.ts';
 import type { StorageNotice } from './storage.ts';
 
 /** The most channels, and the most events, that are remembered as reported. */
@@ -54,11 +54,14 @@ export function guardTable<T>(table: RenewableTable, work: () => T): T {
   }
 }
 
-/** Whether the error says that the database has damaged pages. Node.js cannot read a number that is too large; none was written. */
+/**
+ * Whether the error says that the database has damaged pages. Node.js cannot read a number that is too large; none was written. A
+ * constraint is only broken where an index does not fit its table.
+ */
 export function isDamage(error: unknown): boolean {
   if ((error as { readonly code?: unknown }).code === 'ERR_OUT_OF_RANGE') return true;
   const code = sqliteCode(error);
-  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_CONSTRAINT;
 }
 
 /**

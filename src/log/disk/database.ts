@@ -5,7 +5,11 @@ import { APPLICATION_ID, FORMAT, SCHEMA } from './schema.ts';
 
 /** The primary result codes of SQLite that decide what happens next (https://sqlite.org/rescode.html). */
 export const SQLITE_CORRUPT = 11;
+export const SQLITE_CONSTRAINT = 19;
 export const SQLITE_NOTADB = 26;
+
+/** The major and the minor version. */
+const OLDEST_SQLITE = [3, 51] as const;
 
 /** A row as an array: it costs less than an object. */
 export type Row = readonly SQLInputValue[];
@@ -28,6 +32,7 @@ export class Database {
    * @throws LogStartError when the file is not a log of Sluice, or one of a newer format; an error of node:sqlite
    */
   constructor(path: string, cacheBytes: number) {
+    refuseOldSqlite();
     this.#sqlite = new DatabaseSync(path, { enableForeignKeyConstraints: false });
     try {
       prepareFile(this.#sqlite, path, cacheBytes);
@@ -145,6 +150,16 @@ function prepareFile(sqlite: DatabaseSync, path: string, cacheBytes: number): vo
     sqlite.exec(
       `BEGIN; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT;`,
     );
+}
+
+/** An older SQLite takes the unknown mode NOOP of a checkpoint for PASSIVE, so that each commit would be a checkpoint. */
+function refuseOldSqlite(): void {
+  const { sqlite = '0' } = process.versions;
+  const [major = 0, minor = 0] = sqlite.split('.').map(Number);
+  if (major > OLDEST_SQLITE[0] || (major === OLDEST_SQLITE[0] && minor >= OLDEST_SQLITE[1])) return;
+  throw new LogStartError(
+    `This Node has SQLite ${sqlite}, and the log on disk needs ${OLDEST_SQLITE.join('.')} or newer. Start the broker with "npm start", which uses the pinned Node, or install Node 26.`,
+  );
 }
 
 function foreignFile(path: string): LogStartError {

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import type { StatementSync } from 'node:sqlite';
 import type { Database, Row } from './database.ts';
@@ -34,6 +35,21 @@ export type EventRow = [
   record: Uint8Array,
 ];
 
+/** A row with the size of its record in place of the record. */
+type MeasuredRow = [
+  ordinal: number,
+  ms: number,
+  seq: number,
+  prevMs: number,
+  prevSeq: number,
+  at: number,
+  checksum: number,
+  length: number,
+];
+const LENGTH = RECORD;
+/** How many rows of a page are measured first. They say how many more the page can have. */
+const FIRST_MEASURED = 16;
+
 const place = (channel: string, ordinal: string): string => `((${channel} << ${ORDINAL_BITS}) | ${ordinal})`;
 const HEAD = `place & ${MAX_ORDINAL}, ${integers('ms', 'seq', 'prev_ms', 'prev_seq', 'at')}`;
 const RANGE = `place >= ${place('?1', '?2')} AND place < ${place('?1', '?3')}`;
@@ -45,6 +61,8 @@ export class EventTable {
   readonly #first: StatementSync;
   readonly #last: StatementSync;
   readonly #rows: StatementSync;
+  readonly #measured: StatementSync;
+  readonly #joined: StatementSync;
   readonly #lengths: StatementSync;
   readonly #ages: StatementSync;
   readonly #drop: StatementSync;
@@ -60,6 +78,13 @@ export class EventTable {
     );
     this.#rows = database.prepare(
       `SELECT ${HEAD}, ${integers('checksum')}, record FROM events WHERE ${RANGE} ORDER BY place`,
+    );
+    this.#measured = database.prepare(
+      `SELECT ${HEAD}, ${integers('checksum')}, length(record) FROM events WHERE ${RANGE} ORDER BY place`,
+    );
+    // A cast of a blob to a text and back changes no byte.
+    this.#joined = database.prepare(
+      `SELECT CAST(group_concat(CAST(record AS TEXT), '') AS BLOB) FROM events WHERE ${RANGE}`,
     );
     this.#lengths = database.prepare(
       `SELECT length(record) FROM events WHERE ${RANGE} ORDER BY place LIMIT ?4`,
@@ -105,6 +130,38 @@ export class EventTable {
     return this.#database.rows<EventRow>(this.#rows, channel, from, end);
   }
 
+  /**
+   * Returns the events of `from` to `end` (exclusive), up to `maxBytes` of records, but at least one. Their records fill one buffer.
+   * Returns undefined when a row is missing, is not intact, or does not follow the row before: {@link rows} tells which.
+   * Node makes an object for each value of a row, so one value for all records halves the cost of a page.
+   */
+  page(channel: number, from: number, end: number, maxBytes: number): EventRow[] | undefined {
+    const rows: MeasuredRow[] = [];
+    let bytes = 0;
+    let isFull = false;
+    let wanted = FIRST_MEASURED;
+    while (!isFull && from + rows.length < end) {
+      const next = from + rows.length;
+      const more = this.#measured.all(
+        channel,
+        next,
+        Math.min(end, next + wanted),
+      ) as unknown as MeasuredRow[];
+      if (more.length === 0) return undefined;
+      for (const row of more) {
+        if (!follows(row, rows.at(-1), from + rows.length)) return undefined;
+        isFull = rows.length > 0 && bytes + row[LENGTH] > maxBytes;
+        if (isFull) break;
+        rows.push(row);
+        bytes += row[LENGTH];
+      }
+      // As many as fit when they are as large as those so far.
+      wanted = Math.ceil(((maxBytes - bytes) * rows.length) / bytes) + 1;
+    }
+    const [joined] = this.#joined.get(channel, from, from + rows.length) as unknown as [Uint8Array | null];
+    return joined?.length === bytes ? intactRows(channel, rows, joined) : undefined;
+  }
+
   /** Returns the sizes of the records of at most `limit` events, oldest first. Reads no large records. */
   lengths(channel: number, from: number, end: number, limit: number): number[] {
     return (this.#lengths.all(channel, from, end, limit) as unknown as Row[]).map((row) => Number(row[0]));
@@ -124,6 +181,31 @@ export class EventTable {
   drop(channel: number, from: number, end: number): number {
     return Number(this.#drop.run(channel, from, end).changes);
   }
+}
+
+/** Whether the row has this ordinal, and follows the row before it. */
+function follows(row: MeasuredRow, before: MeasuredRow | undefined, ordinal: number): boolean {
+  if (row[ORDINAL] !== ordinal || typeof row[LENGTH] !== 'number') return false;
+  return before === undefined || (row[PREV_MS] === before[MS] && row[PREV_SEQ] === before[SEQ]);
+}
+
+/** Gives each row its record. Returns undefined when a row is not as it was written. */
+function intactRows(
+  channel: number,
+  rows: readonly MeasuredRow[],
+  records: Uint8Array,
+): EventRow[] | undefined {
+  let start = records.byteOffset;
+  const found: EventRow[] = [];
+  for (const measured of rows) {
+    const row = measured as unknown as EventRow;
+    const length = measured[LENGTH];
+    row[RECORD] = Buffer.from(records.buffer, start, length);
+    if (!isIntact(channel, row)) return undefined;
+    found.push(row);
+    start += length;
+  }
+  return found;
 }
 
 /** Whether the row is as it was written, at this place. */

@@ -186,8 +186,8 @@ export class LogStore implements Storage {
     return this.#repair.open.framesToMove > this.#walPages;
   }
 
-  checkpoint(renew = false): void {
-    this.#repair.open.checkpoint(renew);
+  checkpoint(rewrite = false): void {
+    this.#repair.open.checkpoint(rewrite);
     this.synced(this.#commits);
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StatementSync } from 'node:sqlite';
 import { hasRows } from './channel-facts.ts';
@@ -7,6 +7,9 @@ import { DATABASE_FILE } from './schema.ts';
 import { StoreTables } from './store-tables.ts';
 import type { StoreTablesOptions } from './store-tables.ts';
 import type { WitnessedEvent } from './wal-witness.ts';
+
+/** How many bytes of the write-ahead log are written again at a time. */
+const REWRITE_BYTES = 1024 * 1024;
 
 /** An open database with its write-ahead log. */
 export class OpenStore {
@@ -91,24 +94,27 @@ export class OpenStore {
 
   /**
    * A reader in another process, such as a copy that is being made, can keep frames in the write-ahead log.
-   * @param renew whether the write-ahead log has to begin anew, because a sync of it has failed
+   * @param rewrite whether the write-ahead log has to be written again first, because a sync of it has failed
    */
-  checkpoint(renew = false): void {
+  checkpoint(rewrite = false): void {
+    if (rewrite) this.#rewriteWal();
     this.#moveFrames.get();
     this.#measure();
-    if (renew) this.#renewWal();
-    else if (this.framesToMove > 0) fdatasyncSync(this.walFile);
+    if (this.framesToMove > 0) fdatasyncSync(this.walFile);
   }
 
   /**
-   * After a failed sync the write-ahead log may have holes on the disk. After a power cut SQLite would take the frames before the first
-   * hole for newer than the database, so none of them may stay: the next commit begins with a new head, and SQLite syncs it first.
+   * Writes the same bytes to the same places. After a failed sync the system takes them for written, and they may be missing on the
+   * disk. The database must not get newer than that: after a power cut, SQLite would put older frames over newer pages.
    */
-  #renewWal(): void {
-    if (this.framesToMove > 0)
-      throw new Error('another program reads the database, so the write-ahead log cannot begin anew');
-    const { database, clock } = this.tables;
-    this.write(() => database.setMeta('renewed', clock.now()));
+  #rewriteWal(): void {
+    const chunk = Buffer.allocUnsafe(REWRITE_BYTES);
+    for (let at = 0; ;) {
+      const count = readSync(this.walFile, chunk, 0, REWRITE_BYTES, at);
+      if (count === 0) break;
+      for (let done = 0; done < count;) done += writeSync(this.walFile, chunk, done, count - done, at + done);
+      at += count;
+    }
     fdatasyncSync(this.walFile);
   }
 

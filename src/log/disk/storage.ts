@@ -141,9 +141,10 @@ export interface Storage {
   readonly needsCheckpoint: boolean;
   /**
    * Moves the write-ahead log into the database, and syncs both. Afterwards every commit is durable.
-   * @param renew whether the write-ahead log has to begin anew: after a failed sync, a later one may succeed without its bytes
+   * @param rewrite whether the write-ahead log has to be written again: after a failed sync, a later one may succeed without its
+   *   bytes
    */
-  checkpoint(renew?: boolean): void;
+  checkpoint(rewrite?: boolean): void;
   /**
    * Whether the files are still where they were opened. Otherwise what is written gets lost, and the storage has to be opened again.
    * Moves the write-ahead log into the database first, which may still be there.
