@@ -61,11 +61,16 @@ export class OpenStore {
     return this.#frames - this.#moved;
   }
 
-  /** Whether the files still have their names: somebody may have removed or replaced them. */
+  /** Whether the files still have their names: somebody may have removed or replaced them. True when that cannot be found out. */
   get isInPlace(): boolean {
-    return (
-      inodeOf(this.#path) === this.#inode && inodeOf(`${this.#path}-wal`) === fstatSync(this.walFile).ino
-    );
+    try {
+      return (
+        inodeOf(this.#path) === this.#inode && inodeOf(`${this.#path}-wal`) === fstatSync(this.walFile).ino
+      );
+    } catch {
+      // The folder may have got other rights. The open files can be used all the same.
+      return true;
+    }
   }
 
   get walBytes(): number {

@@ -96,6 +96,16 @@ test('what waits for the disk is bounded', async () => {
   await expect.poll(async () => (await log.health()).up).toBe(true);
 });
 
+test('a revocation that the disk keeps after the answer is told late', async () => {
+  const mend = obstruct(folder, 'hang');
+  const { promise: late, resolve: onLate } = Promise.withResolvers<void>();
+  const revocation = { key: 'one', until: Date.now() };
+  await expect(log.revoke([revocation], onLate)).rejects.toThrow('may have been stored');
+  mend();
+  await late;
+  for await (const page of log.revocations()) expect(page).toEqual([revocation]);
+});
+
 test('closing ends although the disk hangs', async () => {
   obstruct(folder, 'hang');
   const appending = expect(appendOne(log, news, 'one')).rejects.toThrow('may have been published');
