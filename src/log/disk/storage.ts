@@ -179,8 +179,9 @@ export interface StorageNotice {
    * - `damaged`: an event, a channel or the database cannot be read; `detail` says which and what happens now
    * - `lost`: what was acknowledged is missing at the end of the log
    * - `evicting`: the disk share is full, and the oldest events are dropped
+   * - `small`: the disk has less room than the disk share
    */
-  readonly kind: 'damaged' | 'lost' | 'evicting';
+  readonly kind: 'damaged' | 'lost' | 'evicting' | 'small';
   readonly channel?: string;
   readonly detail: string;
 }

@@ -107,3 +107,11 @@ test('a witness that cannot be written stops nothing', () => {
   files.append('a', ['y']);
   expect(files.data('a')).toEqual(['x', 'y']);
 });
+
+test('a disk that is smaller than the disk share is reported', () => {
+  expect(files.notices).toEqual([]);
+  files.store.close();
+  const large = new StoreFolder({ folder: files.folder, dataBytes: 2 ** 52 });
+  expect(large.notices.map(({ kind }) => kind)).toEqual(['small']);
+  large.store.close();
+});
