@@ -58,11 +58,19 @@ test('what readers have got is not lost either, when its sync had failed or was 
       .catch(() => undefined);
   try {
     for (let i = 0; i < 50; i++) await stage.broker(0).publish('news', `acknowledged-${i}`);
-    const acknowledged = await inLog();
+    const before = await inLog();
     disk.shim.breakSyncs();
     await publishing(`its-sync-failed ${'x'.repeat(20_000)}`);
     disk.shim.heal();
-    await expect.poll(inLog).toHaveLength(acknowledged.length + 1);
+    await expect.poll(inLog).toHaveLength(before.length + 1);
+    await stage.broker(0).publish('news', 'acknowledged-between');
+    disk.shim.breakSyncs();
+    await publishing(`its-sync-failed-too ${'x'.repeat(20_000)}`);
+    await stage.broker(0).kill();
+    disk.shim.heal();
+    await stage.revive(0);
+    expect(await inLog()).toHaveLength(before.length + 3);
+    await stage.broker(0).publish('news', 'acknowledged-later');
     disk.shim.hang();
     const unanswered = publishing('its-sync-hangs');
     await disk.shim.hanging();
@@ -71,7 +79,7 @@ test('what readers have got is not lost either, when its sync had failed or was 
     disk.shim.heal();
     await stage.revive(0);
     const seen = await inLog();
-    expect(seen).toHaveLength(acknowledged.length + 2);
+    expect(seen).toHaveLength(before.length + 5);
     await stage.broker(0).kill();
     // Nothing reaches the disk without a sync.
     await disk.losePower(() => 0, 0);

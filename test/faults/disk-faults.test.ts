@@ -115,12 +115,15 @@ describe('a disk', () => {
     await expectUnharmed(stage);
   });
 
-  test('hangs while the broker is asked to stop: the broker ends, and everything acknowledged is in its files', async () => {
+  test('hangs while the broker is asked to stop, and then fails: the broker ends, does not start, and has lost nothing', async () => {
     shim.hang();
     const unanswered = publish(stage.broker(0), 'unanswered').catch(() => undefined);
     await shim.hanging();
     await stage.broker(0).stop();
     await unanswered;
+    shim.heal();
+    shim.breakSyncs();
+    await expect(stage.revive(0)).rejects.toThrow(/The log in .* cannot be opened \(.*i\/o error.*/i);
     shim.heal();
     await stage.revive(0);
     expect((await stage.checkLog()).breaches).toEqual([]);

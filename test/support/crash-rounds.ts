@@ -19,8 +19,10 @@ export interface CrashRounds {
 
 /** Rounds after which the cast is checked and replaced, so that a long run needs no more memory than a short one. */
 const ROUNDS_OF_A_CAST = 20;
+/** Keeps all events of a cast, with as many checkpoints as that allows. */
+const SETTINGS = { SLUICE_HISTORY_SIZE: '1000000', SLUICE_DATA_BYTES: String(128 * 1024 * 1024) };
 /** In ms: the longest time from the moment that every batch publisher has published again to the crash. */
-const LONGEST_LIFE_MS = 500;
+const LONGEST_LIFE_MS = 300;
 
 /**
  * Kills a broker with its log on disk again and again, at random moments, and now and then stops it in good order, while 32
@@ -37,8 +39,10 @@ export async function crashRounds({
   const random = seededRandom(seed);
   const folder = await dataFolder();
   const own = await prepare(folder.path);
-  const stage = await Stage.onDisk(folder, { SLUICE_HISTORY_SIZE: '1000000', ...env, ...own });
+  const stage = await Stage.onDisk(folder, { ...SETTINGS, ...env, ...own });
   const verdicts: Verdict[] = [];
+  /** Lines of brokers that report damage or a loss, where there is none. */
+  const falseAlarms = new Set<string>();
   try {
     for (let left = rounds; left > 0; left -= ROUNDS_OF_A_CAST) {
       const cast = new Cast(stage, `cast-${left}`, random);
@@ -46,6 +50,8 @@ export async function crashRounds({
       for (let round = 0; round < Math.min(left, ROUNDS_OF_A_CAST); round++) {
         await cast.published();
         await delay(random() * LONGEST_LIFE_MS);
+        for (const line of stage.broker(0).log())
+          if (/"kind":"(?:damaged|lost)"/.test(line)) falseAlarms.add(line);
         await stage.broker(0).stop(random() < 0.85 ? 'SIGKILL' : 'SIGTERM');
         await whileDown(random);
         if (random() < 0.2) {
@@ -66,7 +72,7 @@ export async function crashRounds({
     delivered: sum(({ delivered }) => delivered),
     reconnects: sum(({ reconnects }) => reconnects),
     gaps: sum(({ gaps }) => gaps),
-    breaches: verdicts.flatMap(({ breaches }) => breaches),
+    breaches: [...verdicts.flatMap(({ breaches }) => breaches), ...falseAlarms],
   };
 }
 

@@ -1,7 +1,8 @@
-import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync, truncateSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { isDamage } from './damage.ts';
 import { LogStartError } from './log-start-error.ts';
 
 const LOCK_FILE = 'sluice.lock';
@@ -20,14 +21,8 @@ export class FolderLock {
     const file = join(folder, LOCK_FILE);
     try {
       makePrivate(file);
-      this.#sqlite = new DatabaseSync(file);
+      this.#sqlite = lock(file);
     } catch (error) {
-      throw unwritable(folder, error);
-    }
-    try {
-      this.#sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    } catch (error) {
-      this.#sqlite.close();
       const isTaken = error instanceof Error && /locked|busy/.test(error.message);
       if (!isTaken) throw unwritable(folder, error);
       throw new LogStartError(
@@ -51,6 +46,28 @@ export function makePrivate(file: string): void {
     closeSync(openSync(file, 'wx', 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+function lock(path: string): DatabaseSync {
+  try {
+    return openLocked(path);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    // The file is empty but for damaged bytes. No other process has the lock: that comes before the bytes are read.
+    truncateSync(path);
+    return openLocked(path);
+  }
+}
+
+function openLocked(path: string): DatabaseSync {
+  const sqlite = new DatabaseSync(path);
+  try {
+    sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    return sqlite;
+  } catch (error) {
+    sqlite.close();
+    throw error;
   }
 }
 

@@ -43,8 +43,9 @@ export class OpenStore {
       database.transaction(() => database.setMeta('opened', clock.now()));
       this.walFile = openSync(`${path}-wal`, 'r+');
       this.#measure();
-      // A process that was killed may have left commits without a sync. From here on they are read, so they have to last.
-      fdatasyncSync(this.walFile);
+      // A process that was killed may have left commits without a sync, or with one that failed. From here on they are read, so they
+      // have to last.
+      this.#rewriteWal();
     } catch (error) {
       database.close();
       throw error;

@@ -36,7 +36,7 @@ function main(): void {
   try {
     storage = new LogStore({ ...options, onNotice: (notice) => post({ notice }) });
   } catch (error) {
-    post({ unopened: whyUnopened(error, options.folder) });
+    post({ unopened: startFailure(error, options.folder) });
     return;
   }
   const commits = new GroupCommit({
@@ -59,19 +59,20 @@ function main(): void {
   post('open');
 }
 
-/** Errors of the disk are for the person who runs the broker. Any other error is a fault of the program. */
-function whyUnopened(error: unknown, folder: string): { message: string; isExpected: boolean } {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof LogStartError || code === undefined)
-    return { message, isExpected: error instanceof LogStartError };
-  return {
-    message: `The log in ${folder} cannot be opened (${message}). Make sure that the disk works and has room, or set SLUICE_DATA_DIR to another folder.`,
-    isExpected: true,
-  };
-}
-
 function post(message: FromThread, transfer: readonly ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, [...transfer]);
+}
+
+/** Describes why the log was not opened. An error of the disk is expected; its message gets what to do. */
+function startFailure(
+  error: unknown,
+  folder: string,
+): { readonly message: string; readonly isExpected: boolean } {
+  const { message, code, syscall } = error as NodeJS.ErrnoException;
+  if (code !== 'ERR_SQLITE_ERROR' && syscall === undefined)
+    return { message, isExpected: error instanceof LogStartError };
+  const advice = 'Check the disk, and make room if it is full.';
+  return { message: `The log in ${folder} cannot be opened (${message}). ${advice}`, isExpected: true };
 }
 
 main();

@@ -192,6 +192,27 @@ describe('when the disk cannot sync', () => {
     endSync();
     expect(replies.outcomes.get(next)?.tail).toBe('1-2');
   });
+
+  test('the sync of a checkpoint counts too: nothing is written until another one has succeeded', async () => {
+    write(a);
+    group.turn();
+    endSync();
+    storage.needsCheckpoint = true;
+    storage.failure = EIO;
+    const refused = write(a);
+    group.turn();
+    expect(replies.failures.get(refused)).toMatchObject({ code: 'log-unavailable', mayBeDone: false });
+    storage.failure = undefined;
+    const early = write(a);
+    group.turn();
+    expect(replies.failures.get(early)).toMatchObject({ mayBeDone: false });
+    vi.advanceTimersByTime(500);
+    expect(storage.checkpoints).toBe(1);
+    const next = write(a);
+    group.turn();
+    endSync();
+    expect(replies.outcomes.get(next)?.tail).toBe('1-2');
+  });
 });
 
 describe('with a sync every second', () => {
@@ -206,36 +227,22 @@ describe('with a sync every second', () => {
       write(a);
       group.turn();
     }
-    expect(replies.outcomes.size).toBe(10);
-    expect(syncs).toEqual([]);
+    expect([replies.outcomes.size, syncs.length]).toEqual([10, 0]);
     vi.advanceTimersByTime(1_000);
-    expect(syncs).toHaveLength(1);
+    // While the sync hangs, writes wait after a second: no more than that can get lost.
     write(a);
-    group.turn();
-    endSync();
-    vi.advanceTimersByTime(1_000);
-    endSync();
-    expect(storage.isDurable).toBe(true);
-    vi.advanceTimersByTime(5_000);
-    expect(syncs).toEqual([]);
-  });
-
-  test('while a sync hangs, writes wait after a second: no more than that can get lost', () => {
-    write(a);
-    group.turn();
-    vi.advanceTimersByTime(1_000);
-    const [early] = [write(a)];
     group.turn();
     vi.advanceTimersByTime(1_000);
     const late = write(a);
     group.turn();
-    expect([replies.outcomes.has(early), replies.outcomes.has(late)]).toEqual([true, false]);
+    expect(replies.outcomes.size).toBe(11);
     endSync();
-    // What was written meanwhile is synced at once.
-    expect(syncs).toHaveLength(1);
-    expect(replies.outcomes.has(late)).toBe(true);
+    expect([syncs.length, replies.outcomes.has(late)]).toEqual([1, true]);
     endSync();
-    expect(storage.durableTail(a)).toBe('1-2');
+    vi.advanceTimersByTime(1_000);
+    endSync();
+    vi.advanceTimersByTime(5_000);
+    expect([storage.isDurable, syncs.length]).toEqual([true, 0]);
   });
 });
 
