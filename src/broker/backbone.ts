@@ -93,8 +93,11 @@ async function onDisk(
     kept.push(...page.map(({ key, until }) => revocationOf(key, until)));
   const store: RevocationStore = {
     kept,
-    keep: (revocations) =>
-      log.revoke(revocations.map((one) => ({ key: revocationKey(one), until: one.until }))),
+    keep: (revocations, onLate) =>
+      log.revoke(
+        revocations.map((one) => ({ key: revocationKey(one), until: one.until })),
+        onLate,
+      ),
   };
   notices.onHealth(HEALTHY);
   const control = new MemoryControlBus({ ...controlOptions(config, replica), store });

@@ -12,10 +12,15 @@ const READINESS_GRACE_MS = 15_000;
 /** Between two log lines about the same kind of refusal while the log is up, in ms. */
 const NOTICE_INTERVAL_MS = 60_000;
 
+/** How many changes of the log's health get a log line at once; then one in an interval (ms). */
+const MAX_CHANGES = 10;
+const CHANGES_INTERVAL_MS = 10_000;
+
 /** What each kind of notice of the log on disk means. */
 const NOTICES: Readonly<Record<StorageNotice['kind'], string>> = {
   damaged: 'a part of the log is damaged; subscribers that miss events get a gap',
   lost: 'acknowledged events are missing at the end of the log; subscribers get a gap',
+  small: 'the disk has less room than SLUICE_DATA_BYTES; once the disk is full, publishes get 503',
   evicting: 'the space of SLUICE_DATA_BYTES is used up; the oldest events are removed before their time',
 };
 
@@ -29,6 +34,7 @@ export class LogWatch implements LogNotices {
   readonly #place: string;
   readonly #refusals: RareNotice<LogTrouble, string>;
   readonly #unreadable: RareNotice<LogTrouble, ChannelName>;
+  readonly #changes: HealthChanges;
   #up = false;
   #everUp = false;
   #downSince = performance.now();
@@ -36,6 +42,7 @@ export class LogWatch implements LogNotices {
   constructor(logger: Logger, place: 'embedded' | 'disk' | 'redis') {
     this.#logger = logger;
     this.#place = place;
+    this.#changes = new HealthChanges((health, unlogged) => this.#report(health, unlogged));
     this.#refusals = new RareNotice(
       (reason, times, words) =>
         logger.warn({ reason, detail: words, times }, 'redis: refuses a command; other commands succeed'),
@@ -51,19 +58,26 @@ export class LogWatch implements LogNotices {
     );
   }
 
-  readonly onHealth = ({ up, reason, detail, slotsDown }: LogHealth): void => {
-    const place = this.#place;
-    if (up && reason === '') this.#logger.info(`${place}: up`);
-    else if (up)
-      this.#logger.warn(
-        { reason, slotsDown, detail },
-        'redis: partly down; publishes to channels in these slots get 503',
-      );
-    else this.#logger.warn({ reason, detail }, `${place}: down; streams stay open, publishes get 503`);
+  readonly onHealth = (health: LogHealth): void => {
+    const { up } = health;
+    this.#changes.note(health);
     if (this.#up && !up) this.#downSince = performance.now();
     this.#up = up;
     this.#everUp ||= up;
   };
+
+  /** @param unlogged how many changes since the last line have no line */
+  #report({ up, reason, detail, slotsDown }: LogHealth, unlogged: number | undefined): void {
+    const place = this.#place;
+    if (up && reason === '') this.#logger.info({ unlogged }, `${place}: up`);
+    else if (up)
+      this.#logger.warn(
+        { reason, slotsDown, detail, unlogged },
+        'redis: partly down; publishes to channels in these slots get 503',
+      );
+    else
+      this.#logger.warn({ reason, detail, unlogged }, `${place}: down; streams stay open, publishes get 503`);
+  }
 
   readonly onLogRefused = (reason: LogTrouble, words: string): void => this.#refusals.note(reason, words);
 
@@ -90,5 +104,46 @@ export class LogWatch implements LogNotices {
   /** Whether this replica is ready while the log is in this state. */
   isTolerable({ up }: LogHealth): boolean {
     return up || (this.#everUp && performance.now() - this.#downSince < READINESS_GRACE_MS);
+  }
+}
+
+/**
+ * Reports the health of the log when it changes. A log that goes up and down all the time gets a few lines at once and then one line
+ * in an interval. The last state is always reported.
+ */
+class HealthChanges {
+  readonly #report: (health: LogHealth, unlogged: number | undefined) => void;
+  #last: LogHealth | undefined;
+  #lines = 0;
+  #unlogged = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(report: (health: LogHealth, unlogged: number | undefined) => void) {
+    this.#report = report;
+  }
+
+  note(health: LogHealth): void {
+    const before = this.#last;
+    this.#last = health;
+    if (JSON.stringify(before) === JSON.stringify(health)) return;
+    this.#timer ??= setInterval(() => this.#pass(), CHANGES_INTERVAL_MS).unref();
+    if (this.#lines < MAX_CHANGES) this.#write(health);
+    else this.#unlogged++;
+  }
+
+  /** The interval has passed. */
+  #pass(): void {
+    this.#lines = Math.max(0, this.#lines - 1);
+    if (this.#unlogged > 0 && this.#last !== undefined) this.#write(this.#last);
+    if (this.#lines > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #write(health: LogHealth): void {
+    const unlogged = this.#unlogged;
+    this.#unlogged = 0;
+    this.#lines++;
+    this.#report(health, unlogged > 0 ? unlogged : undefined);
   }
 }

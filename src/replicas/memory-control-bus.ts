@@ -24,8 +24,12 @@ export interface MemoryControlBusOptions extends ControlBusOptions {
 export interface RevocationStore {
   /** The revocations that were kept before the start. */
   readonly kept: readonly Revocation[];
-  /** Resolves when the revocations are safe. @throws BrokerError `log-unavailable`, `log-full` */
-  keep(revocations: readonly Revocation[]): Promise<void>;
+  /**
+   * Resolves when the revocations are safe.
+   * @param onLate called when they are safe after all, although the promise was rejected
+   * @throws BrokerError `log-unavailable`, `log-full`
+   */
+  keep(revocations: readonly Revocation[], onLate: () => void): Promise<void>;
 }
 
 /** The control bus of a single process. It asks only this process. */
@@ -69,10 +73,15 @@ export class MemoryControlBus implements ControlBus {
   }
 
   async request(command: ControlCommand): Promise<Answers<number>> {
-    if (command.revocation !== undefined) {
-      this.#makeRoom([command.revocation]);
-      await this.#store?.keep([command.revocation]);
-      this.#kept.addNew(command.revocation);
+    const { revocation } = command;
+    if (revocation !== undefined) {
+      this.#makeRoom([revocation]);
+      // What would be in force after a restart is in force at once.
+      await this.#store?.keep([revocation], () => {
+        this.#kept.addNew(revocation);
+        void this.#outcomeOf(async () => this.#listener?.onCommand(command));
+      });
+      this.#kept.addNew(revocation);
     }
     // Waits for as long as it takes: nobody else could be missing, and the count of many thousand streams stays exact.
     return this.#outcomeOf(async () => this.#listener?.onCommand(command));
@@ -92,7 +101,7 @@ export class MemoryControlBus implements ControlBus {
 
   async restore(revocations: readonly Revocation[]): Promise<void> {
     this.#makeRoom(revocations);
-    await this.#store?.keep(revocations);
+    await this.#store?.keep(revocations, () => undefined);
     for (const revocation of revocations) this.#kept.add(revocation);
   }
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { MemoryControlBus } from '../../src/replicas/memory-control-bus.ts';
+import type { Revocation } from '../../src/replicas/revocation.ts';
 import { command, controlBusContract, keptBy, revocationOf } from './control-bus-contract.ts';
 
 describe('the control bus of one process', () => {
@@ -56,16 +57,33 @@ test('100,000 revocations are listed in pages', async () => {
 describe('a control bus with a store', () => {
   test('answers when the revocation is stored, and not before', async () => {
     const stored = Promise.withResolvers<void>();
-    const keep = vi.fn(() => stored.promise);
+    const keep = vi.fn((_kept: readonly Revocation[]) => stored.promise);
     const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000, store: { kept: [], keep } });
     const onCommand = vi.fn(async () => 3);
     bus.listen({ onCommand, onJoined: () => undefined });
     const revocation = revocationOf('7');
     const outcome = bus.request(command(revocation));
-    expect(keep.mock.calls).toEqual([[[revocation]]]);
+    expect(keep.mock.calls.map(([kept]) => kept)).toEqual([[revocation]]);
     expect(onCommand).not.toHaveBeenCalled();
     stored.resolve();
     expect((await outcome).answers).toEqual([{ replica: 'one', answer: 3 }]);
+    expect(await keptBy(bus)).toEqual([revocation]);
+  });
+
+  test('puts a revocation in force that is stored after all', async () => {
+    const late = Promise.withResolvers<() => void>();
+    const keep = (_kept: readonly Revocation[], onLate: () => void): Promise<void> => {
+      late.resolve(onLate);
+      return Promise.reject(new Error('the disk hangs'));
+    };
+    const bus = new MemoryControlBus({ replica: 'one', revocationTtl: 60_000, store: { kept: [], keep } });
+    const onCommand = vi.fn(async () => 3);
+    bus.listen({ onCommand, onJoined: () => undefined });
+    const revocation = revocationOf('7');
+    await expect(bus.request(command(revocation))).rejects.toThrow('the disk hangs');
+    expect(onCommand).not.toHaveBeenCalled();
+    (await late.promise)();
+    expect(onCommand).toHaveBeenCalledExactlyOnceWith(command(revocation));
     expect(await keptBy(bus)).toEqual([revocation]);
   });
 

@@ -2,7 +2,7 @@ import type { ChannelName } from '../../src/events/channel-name.ts';
 import { compareEventIds } from '../../src/events/event.ts';
 import type { EventId } from '../../src/events/event.ts';
 import type { DiskFailure } from '../../src/log/disk/disk-failure.ts';
-import type { Replies } from '../../src/log/disk/group-commit.ts';
+import type { Replies } from '../../src/log/disk/reply-batch.ts';
 import type { AppendOutcome } from '../../src/log/disk/storage.ts';
 import type { ChannelState } from '../../src/log/event-log.ts';
 import type { FakeStorage } from './fake-storage.ts';

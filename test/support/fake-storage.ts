@@ -86,6 +86,10 @@ export class FakeStorage implements Storage {
     return false;
   }
 
+  isInPlace(): boolean {
+    return true;
+  }
+
   close(): void {
     this.isClosed = true;
   }

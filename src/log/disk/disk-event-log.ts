@@ -176,16 +176,20 @@ export class DiskEventLog implements EventLog {
 
   /**
    * Keeps revocations beyond a restart. Resolves when they are on disk.
+   * @param onLate called when they are on disk after all, although the promise was rejected
    * @throws BrokerError `log-unavailable`, `log-full`
    */
-  revoke(revocations: readonly StoredRevocation[]): Promise<void> {
+  revoke(revocations: readonly StoredRevocation[], onLate: () => void = ignore): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let isLate = false;
+    const fail = (error: Error): void => {
+      isLate = true;
+      reject(error);
+    };
+    const done = (): void => (isLate ? onLate() : resolve());
     const bytes = revocations.reduce((sum, { key }) => sum + key.length, 0);
-    this.#client.write(
-      this.#waiting(REVOKE_WORDS, reject, () => resolve()),
-      revocations.length,
-      bytes,
-      (batch, ticket) => batch.revoke(ticket, revocations),
+    this.#client.write(this.#waiting(REVOKE_WORDS, fail, done), revocations.length, bytes, (batch, ticket) =>
+      batch.revoke(ticket, revocations),
     );
     return promise;
   }

@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync, truncateSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync, truncateSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -18,8 +18,10 @@ export class FolderLock {
   /** @throws LogStartError when the folder cannot be used */
   constructor(folder: string) {
     refuseUnusable(folder);
+    const file = join(folder, LOCK_FILE);
     try {
-      this.#sqlite = lock(join(folder, LOCK_FILE));
+      makePrivate(file);
+      this.#sqlite = lock(file);
     } catch (error) {
       const isTaken = error instanceof Error && /locked|busy/.test(error.message);
       if (!isTaken) throw unwritable(folder, error);
@@ -32,6 +34,18 @@ export class FolderLock {
 
   release(): void {
     this.#sqlite.close();
+  }
+}
+
+/**
+ * Makes a file that only its owner can read, unless there is one. SQLite gives its other files the same rights.
+ * An existing file is not opened: closing it would drop the locks that SQLite holds on it.
+ */
+export function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

@@ -11,6 +11,8 @@ interface Follower {
   state: 'starting' | 'following' | 'interrupted';
 }
 
+/** How many states are asked for in one turn of the event loop. */
+const RESUMED_AT_ONCE = 500;
 /** After a failed question for the state of a channel, in ms. Varies by half. */
 const RETRY_MS = 500;
 
@@ -21,6 +23,8 @@ const RETRY_MS = 500;
 export class FollowedChannels {
   readonly #client: () => StorageClient;
   readonly #channels = new Map<ChannelName, Set<Follower>>();
+  /** Goes through the channels after the storage thread has begun anew. */
+  #resumption: Generator<void, void> | undefined;
 
   constructor(client: () => StorageClient) {
     this.#client = client;
@@ -63,10 +67,26 @@ export class FollowedChannels {
       }
   }
 
-  /** Asks for the states of all channels. */
+  /** Asks for the states of all channels, some in each turn of the event loop. */
   resume(): void {
-    for (const [channel, followers] of this.#channels)
-      for (const follower of followers) this.#begin(channel, follower);
+    this.#resumption?.return();
+    this.#resumption = this.#beginAll();
+    this.#resumption.next();
+  }
+
+  *#beginAll(): Generator<void, void> {
+    // Whoever comes from here on begins by itself.
+    const all = [...this.#channels].flatMap(([channel, followers]) =>
+      [...followers].map((follower) => ({ channel, follower })),
+    );
+    for (const [index, { channel, follower }] of all.entries()) {
+      if (index % RESUMED_AT_ONCE === RESUMED_AT_ONCE - 1) {
+        const resumption = this.#resumption;
+        setImmediate(() => void resumption?.next());
+        yield;
+      }
+      if (this.#channels.get(channel)?.has(follower) === true) this.#begin(channel, follower);
+    }
   }
 
   #begin(channel: ChannelName, follower: Follower): void {

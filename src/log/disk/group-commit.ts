@@ -2,25 +2,10 @@ import { diskAway, diskFailure, isSyncFailure } from './disk-failure.ts';
 import type { DiskFailure } from './disk-failure.ts';
 import type { Storage, WriteOutcome, WriteRequest } from './storage.ts';
 import { WaitingReads } from './waiting-reads.ts';
-import type { ReadReplies } from './waiting-reads.ts';
+import type { Replies } from './reply-batch.ts';
 import type { ReadRequest } from './storage-requests.ts';
 import { WaitingWrites, countEvents } from './waiting-writes.ts';
 import type { NumberedWrite } from './waiting-writes.ts';
-
-/** Receives what the requests have come to. A ticket is the number of a request. */
-export interface Replies extends ReadReplies {
-  outcome(ticket: number, outcome: WriteOutcome): void;
-  /** The outcome of a request that may have been done can still come. */
-  failure(ticket: number, failure: DiskFailure): void;
-  /** Called when writes begin to fail, when the reason changes, and with undefined when they succeed again. */
-  health(failure: DiskFailure | undefined): void;
-  /** Called after each commit, with the number of its events. A request without events counts as one. */
-  committed(events: number): void;
-  /** Called after each sync, with the seconds that it took. */
-  synced(seconds: number): void;
-  /** Sends all replies since the last call. */
-  flush(): void;
-}
 
 export interface GroupCommitOptions {
   readonly storage: Storage;
@@ -45,6 +30,7 @@ const PROBE_MS = 500;
 const TICK_MS = 1_000;
 /** The write-ahead log is moved into the database after this time without a write, in ms. */
 const IDLE_MS = 5_000;
+const FILES_GONE = 'files of the log were removed or replaced while the broker was using them';
 /** While there are writes, this many times as long goes to them as to the work behind the scenes. */
 const WRITES_SHARE = 3;
 
@@ -61,9 +47,11 @@ export class GroupCommit {
   readonly #tick: NodeJS.Timeout;
   /** With `always`: the commit that is not synced yet. */
   #group: Group | undefined;
-  /** With `1s`: whether a sync is due or under way. */
+  /** With `1s`: whether a sync is due. */
   #dirty = false;
   #syncing = false;
+  /** With `1s`: whether a commit waits for a sync longer than it may, because the one before has not ended. */
+  #overdue = false;
   /** What writes fail for. After a failed sync, nothing is written until a checkpoint has made everything durable. */
   #failing: { readonly by: 'commit' | 'sync'; readonly failure: DiskFailure } | undefined;
   #probe: NodeJS.Timeout | undefined;
@@ -127,7 +115,7 @@ export class GroupCommit {
   }
 
   #mayCommit(): boolean {
-    return this.#group === undefined && this.#failing?.by !== 'sync';
+    return this.#group === undefined && !this.#overdue && this.#failing?.by !== 'sync';
   }
 
   #commit(): void {
@@ -163,8 +151,11 @@ export class GroupCommit {
     this.#options.sync((error) => {
       this.#syncing = false;
       this.#replies.synced((performance.now() - startedAt) / 1_000);
+      const isOverdue = this.#overdue;
+      this.#overdue = false;
       if (error === null) this.#durable(commits);
       else this.#syncFailed(error);
+      if (isOverdue && error === null) this.#sync();
       this.turn();
     });
   }
@@ -176,8 +167,9 @@ export class GroupCommit {
     setTimeout(() => {
       this.#dirty = false;
       // A commit from now on needs another sync.
-      if (!this.#closed && this.#failing?.by !== 'sync' && !this.#syncing) this.#sync();
-      else if (this.#syncing) this.#syncSoon();
+      if (this.#closed || this.#failing?.by === 'sync') return;
+      if (this.#syncing) this.#overdue = true;
+      else this.#sync();
     }, SYNC_DELAY_MS);
   }
 
@@ -253,6 +245,8 @@ export class GroupCommit {
 
   #lookAfter(): void {
     this.#maintenanceDue = true;
+    // Ends the thread. Another thread then opens the storage again, if there is one.
+    if (!this.#closed && !this.#storage.isInPlace()) throw new Error(FILES_GONE);
     const isIdle = performance.now() - this.#wroteAt > IDLE_MS && this.#group === undefined;
     if (isIdle && this.#failing === undefined && this.#storage.commits !== this.#checkpointed)
       this.#checkpoint();

@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
 import type {
@@ -78,6 +79,7 @@ export class LogStore implements Storage {
       const isKnown = this.#witness.hasFile;
       this.#repair = new DamageRepair({ ...options, report: this.#report, onEvicted }, { isKnown, newestMs });
       this.#reportLoss(options);
+      this.#reportSmallDisk(options);
     } catch (error) {
       this.#witness.close();
       this.#lock.release();
@@ -198,6 +200,13 @@ export class LogStore implements Storage {
     this.synced(this.#commits);
   }
 
+  isInPlace(): boolean {
+    const { open } = this.#repair;
+    if (open.isInPlace) return true;
+    open.checkpoint();
+    return false;
+  }
+
   figures(): StorageFigures {
     const { space } = this.#tables;
     return {
@@ -247,6 +256,17 @@ export class LogStore implements Storage {
         revocations.keep(request.revocations);
         return { kind: 'revoked' };
     }
+  }
+
+  /** Says so when the disk is full before the log has all the space that it may have: then the oldest events are not dropped. */
+  #reportSmallDisk({ folder, dataBytes, onNotice }: StorageOptions): void {
+    const { blocks, bavail, bsize } = statfsSync(folder);
+    const { fileBytes, walBytes } = this.figures();
+    const room = bavail * bsize + fileBytes + walBytes;
+    // Some file systems say nothing about their size.
+    if (blocks === 0 || room >= dataBytes) return;
+    const detail = `SLUICE_DATA_BYTES is ${dataBytes}, and the disk has room for ${room} bytes. Set SLUICE_DATA_BYTES to less than that, so that the oldest events are removed in time.`;
+    onNotice({ kind: 'small', detail });
   }
 
   /** Says so when the end of the log is missing. Then nothing that subscribers have can be proven. */

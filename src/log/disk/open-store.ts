@@ -1,7 +1,8 @@
-import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StatementSync } from 'node:sqlite';
 import { hasRows } from './channel-facts.ts';
+import { makePrivate } from './folder-lock.ts';
 import { DATABASE_FILE } from './schema.ts';
 import { StoreTables } from './store-tables.ts';
 import type { StoreTablesOptions } from './store-tables.ts';
@@ -17,6 +18,9 @@ export class OpenStore {
   readonly walFile: number;
   /** The frames of the write-ahead log when the database was opened. */
   readonly foundFrames: number;
+  readonly #path: string;
+  /** The number of the database file in its file system. */
+  readonly #inode: number | undefined;
   readonly #countFrames: StatementSync;
   readonly #moveFrames: StatementSync;
   #frames = 0;
@@ -25,6 +29,9 @@ export class OpenStore {
   /** @throws LogStartError, or an error of node:sqlite or of the file system */
   constructor(options: StoreTablesOptions) {
     const path = join(options.folder, DATABASE_FILE);
+    this.#path = path;
+    makePrivate(path);
+    this.#inode = inodeOf(path);
     this.tables = new StoreTables(path, options);
     const { database, clock } = this.tables;
     try {
@@ -53,6 +60,18 @@ export class OpenStore {
   /** How many of the frames are not in the database file yet. */
   get framesToMove(): number {
     return this.#frames - this.#moved;
+  }
+
+  /** Whether the files still have their names: somebody may have removed or replaced them. True when that cannot be found out. */
+  get isInPlace(): boolean {
+    try {
+      return (
+        inodeOf(this.#path) === this.#inode && inodeOf(`${this.#path}-wal`) === fstatSync(this.walFile).ino
+      );
+    } catch {
+      // The folder may have got other rights. The open files can be used all the same.
+      return true;
+    }
   }
 
   get walBytes(): number {
@@ -119,4 +138,9 @@ export class OpenStore {
     this.#frames = frames;
     this.#moved = moved;
   }
+}
+
+/** The number of the file in its file system; undefined when there is no such file. */
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
 }

@@ -5,9 +5,9 @@ import type { EventId, StoredEvent } from '../../events/event.ts';
 import type { Appended, LatestPage, LogPage } from '../event-log.ts';
 import { diskFailure } from './disk-failure.ts';
 import type { DiskFailure } from './disk-failure.ts';
-import type { Replies } from './group-commit.ts';
 import type { ReadAnswers, ReadRequest } from './storage-requests.ts';
 import type { WriteOutcome } from './storage.ts';
+import type { ReadReplies } from './waiting-reads.ts';
 
 /** The replies that the storage thread posts together. */
 export interface ReplyMessage {
@@ -40,6 +40,21 @@ interface PackedEvents {
   readonly prev: EventId;
   readonly ends: Uint32Array;
   readonly records: ArrayBuffer;
+}
+
+/** Receives what the requests have come to. A ticket is the number of a request. */
+export interface Replies extends ReadReplies {
+  outcome(ticket: number, outcome: WriteOutcome): void;
+  /** The outcome of a request that may have been done can still come. */
+  failure(ticket: number, failure: DiskFailure): void;
+  /** Called when writes begin to fail, when the reason changes, and with undefined when they succeed again. */
+  health(failure: DiskFailure | undefined): void;
+  /** Called after each commit, with the number of its events. A request without events counts as one. */
+  committed(events: number): void;
+  /** Called after each sync, with the seconds that it took. */
+  synced(seconds: number): void;
+  /** Sends all replies since the last call. */
+  flush(): void;
 }
 
 /** Collects replies of the storage thread and posts them together. */

@@ -49,9 +49,13 @@ export class StorageClient implements ReplyTaker {
   readonly #batch = new RequestBatch();
   /** The thread that takes requests. */
   #worker: Worker | undefined;
+  /** The thread that opens the storage. */
+  #starting: Worker | undefined;
   #isFlushing = false;
   /** Why there is no thread now, for a person. */
   #whyLost = 'the storage thread is starting';
+  /** Why the last attempt to start another thread has failed. Names the folder, so clients do not get it. */
+  #unopened: string | undefined;
   /** Why writes fail, as the thread says. */
   #trouble: DiskFailure | undefined;
   #restartMs = FIRST_RESTART_MS;
@@ -68,11 +72,12 @@ export class StorageClient implements ReplyTaker {
   static async open(options: StorageClientOptions): Promise<StorageClient> {
     const client = new StorageClient(options);
     await client.#start();
+    client.#whyLost = 'the storage thread has ended, and another one begins';
     return client;
   }
 
   get health(): LogHealth {
-    if (this.#worker === undefined) return down(diskAway(this.#whyLost, true));
+    if (this.#worker === undefined) return down(diskAway(this.#unopened ?? this.#whyLost, true));
     if (this.#sent.suspect) return down(noAnswer(true));
     return this.#trouble === undefined ? HEALTHY : down(this.#trouble);
   }
@@ -177,6 +182,7 @@ export class StorageClient implements ReplyTaker {
       workerData: this.#options.thread,
       name: 'storage',
     });
+    this.#starting = worker;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     worker.on('message', (message: FromThread) => {
       if (message === 'open') resolve();
@@ -192,9 +198,11 @@ export class StorageClient implements ReplyTaker {
     worker.once('exit', () => {
       reject(new Error('the storage thread has ended'));
       if (this.#worker === worker) this.#lost();
+      else this.#onClosed?.();
     });
-    await promise;
-    if (this.#closed !== undefined) return post(worker, 'close', []);
+    await promise.finally(() => {
+      if (this.#closed === undefined) this.#starting = undefined;
+    });
     this.#trouble = undefined;
     this.#worker = worker;
   }
@@ -216,12 +224,16 @@ export class StorageClient implements ReplyTaker {
       this.#start().then(
         () => {
           if (this.#closed !== undefined) return;
+          this.#unopened = undefined;
           this.#restartMs = FIRST_RESTART_MS;
           this.#options.onHealth(this.health);
           this.#options.onReopened();
         },
-        () => {
-          if (this.#closed === undefined) this.#startAgain();
+        (error: unknown) => {
+          if (this.#closed !== undefined) return;
+          this.#unopened = (error as Error).message;
+          this.#options.onHealth(this.health);
+          this.#startAgain();
         },
       );
     }, this.#restartMs);
@@ -230,7 +242,7 @@ export class StorageClient implements ReplyTaker {
 
   async #close(): Promise<boolean> {
     clearTimeout(this.#restart);
-    const worker = this.#worker;
+    const worker = this.#worker ?? this.#starting;
     if (worker === undefined) return true;
     this.#flush();
     const { promise, resolve } = Promise.withResolvers<boolean>();

@@ -147,6 +147,11 @@ export interface Storage {
    *   bytes
    */
   checkpoint(rewrite?: boolean): void;
+  /**
+   * Whether the files are still where they were opened. Otherwise what is written gets lost, and the storage has to be opened again.
+   * Moves the write-ahead log into the database first, which may still be there.
+   */
+  isInPlace(): boolean;
   figures(): StorageFigures;
   /** Moves the write-ahead log into the database, syncs, and closes. */
   close(): void;
@@ -176,8 +181,9 @@ export interface StorageNotice {
    * - `damaged`: an event, a channel or the database cannot be read; `detail` says which and what happens now
    * - `lost`: what was acknowledged is missing at the end of the log
    * - `evicting`: the disk share is full, and the oldest events are dropped
+   * - `small`: the disk has less room than the disk share
    */
-  readonly kind: 'damaged' | 'lost' | 'evicting';
+  readonly kind: 'damaged' | 'lost' | 'evicting' | 'small';
   readonly channel?: string;
   readonly detail: string;
 }

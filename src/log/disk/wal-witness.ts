@@ -121,7 +121,7 @@ function openFile(path: string): number {
     return openSync(path, 'r+');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return openSync(path, 'w+');
+    return openSync(path, 'w+', 0o600);
   }
 }
 

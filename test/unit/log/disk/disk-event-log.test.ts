@@ -1,11 +1,15 @@
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseChannelName } from '../../../../src/events/channel-name.ts';
+import { ORIGIN } from '../../../../src/events/event.ts';
 import { encodeRecord } from '../../../../src/events/record.ts';
 import type { DiskEventLog } from '../../../../src/log/disk/disk-event-log.ts';
 import type { LogHealth } from '../../../../src/log/event-log.ts';
 import { appendOne } from '../../../support/append-one.ts';
 import { OBSTINATE, logFolder, obstruct, openDiskLog } from '../../../support/disk-log.ts';
 import { Listener } from '../../../support/listener.ts';
+import { KEEP } from '../../../support/store-folder.ts';
 
 const news = parseChannelName('news');
 const MIB = 1024 * 1024;
@@ -92,6 +96,16 @@ test('what waits for the disk is bounded', async () => {
   await expect.poll(async () => (await log.health()).up).toBe(true);
 });
 
+test('a revocation that the disk keeps after the answer is told late', async () => {
+  const mend = obstruct(folder, 'hang');
+  const { promise: late, resolve: onLate } = Promise.withResolvers<void>();
+  const revocation = { key: 'one', until: Date.now() };
+  await expect(log.revoke([revocation], onLate)).rejects.toThrow('may have been stored');
+  mend();
+  await late;
+  for await (const page of log.revocations()) expect(page).toEqual([revocation]);
+});
+
 test('closing ends although the disk hangs', async () => {
   obstruct(folder, 'hang');
   const appending = expect(appendOne(log, news, 'one')).rejects.toThrow('may have been published');
@@ -108,4 +122,26 @@ test('thousands of channels are followed at once', async () => {
   for (const stop of stops) stop();
   await appendOne(log, last, 'y');
   expect(listeners.at(-1)?.ids).toEqual([id]);
+});
+
+test('when somebody removes the write-ahead log, it is made anew, and nothing is lost', async () => {
+  const { id } = await appendOne(log, news, 'one');
+  rmSync(join(folder, 'sluice.db-wal'));
+  await listener.until(() => listener.resumedAt.length === 1);
+  const next = await appendOne(log, news, 'two');
+  await log.close();
+  log = await openDiskLog({ storage: { folder } });
+  const { events } = await log.read(news, ORIGIN, 10, KEEP);
+  expect(events.map((event) => event.id)).toEqual([id, next.id]);
+});
+
+test('when somebody removes the folder, publishers are told, until there is a folder again', async () => {
+  renameSync(folder, `${folder}-moved`);
+  await expect
+    .poll(async () => (await log.health()).detail, { timeout: 3_000 })
+    .toContain('cannot be opened');
+  await expect(appendOne(log, news, 'one')).rejects.toMatchObject({ code: 'log-unavailable' });
+  renameSync(`${folder}-moved`, folder);
+  await listener.until(() => listener.resumedAt.length === 1);
+  expect((await appendOne(log, news, 'two')).replayed).toBe(false);
 });

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -104,4 +104,29 @@ test('a log of a newer version is refused, and its own version can open it', () 
   files.open();
   expect(files.data('a')).toEqual(['x']);
   files.store.close();
+});
+
+test('only the owner can read the files', () => {
+  const rights = ['sluice.db', 'sluice.db-wal', 'sluice.lock', 'sluice.witness'].map(
+    (file) => statSync(join(files.folder, file)).mode & 0o777,
+  );
+  expect(rights).toEqual([0o600, 0o600, 0o600, 0o600]);
+});
+
+test('a witness that cannot be written stops nothing', () => {
+  files.store.close();
+  const witness = join(files.folder, 'sluice.witness');
+  rmSync(witness);
+  symlinkSync('/dev/full', witness);
+  files.open();
+  files.append('a', ['y']);
+  expect(files.data('a')).toEqual(['x', 'y']);
+});
+
+test('a disk that is smaller than the disk share is reported', () => {
+  expect(files.notices).toEqual([]);
+  files.store.close();
+  const large = new StoreFolder({ folder: files.folder, dataBytes: 2 ** 52 });
+  expect(large.notices.map(({ kind }) => kind)).toEqual(['small']);
+  large.store.close();
 });
