@@ -7,6 +7,7 @@ import type { Storage, WriteOutcome, WriteRequest } from '../../src/log/disk/sto
 /** A storage in memory, which knows what would be on disk now, and fails when it is told to. */
 export class FakeStorage implements Storage {
   readonly walFile = -1;
+  readonly commitBytes = 8 * 1024 * 1024;
   commits = 0;
   needsCheckpoint = false;
   /** The error of the next commits and checkpoints. */

@@ -2,6 +2,8 @@ import type { ChannelName } from '../../events/channel-name.ts';
 import { SQLITE_CONSTRAINT, SQLITE_CORRUPT, SQLITE_NOTADB, sqliteCode } from './database.ts';
 import type { StorageNotice } from './storage.ts';
 
+/** The file ends within a page. */
+const SQLITE_IOERR_SHORT_READ = 522;
 /** The most channels, and the most events, that are remembered as reported. */
 const MAX_CHANNELS = 1_000;
 const MAX_EVENTS = 100_000;
@@ -61,6 +63,7 @@ export function guardTable<T>(table: RenewableTable, work: () => T): T {
 export function isDamage(error: unknown): boolean {
   if ((error as { readonly code?: unknown }).code === 'ERR_OUT_OF_RANGE') return true;
   const code = sqliteCode(error);
+  if ((error as { readonly errcode?: unknown }).errcode === SQLITE_IOERR_SHORT_READ) return true;
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_CONSTRAINT;
 }
 

@@ -10,6 +10,8 @@ export const SQLITE_NOTADB = 26;
 
 /** The major and the minor version. */
 const OLDEST_SQLITE = [3, 51] as const;
+/** Statements that return rows. */
+const READS_ROWS = /^\s*(SELECT|PRAGMA)|RETURNING/;
 
 /** A row as an array: it costs less than an object. */
 export type Row = readonly SQLInputValue[];
@@ -40,9 +42,9 @@ export class Database {
       this.#sqlite.close();
       throw error;
     }
-    this.#begin = this.#sqlite.prepare('BEGIN IMMEDIATE');
-    this.#commit = this.#sqlite.prepare('COMMIT');
-    this.#rollback = this.#sqlite.prepare('ROLLBACK');
+    this.#begin = this.prepare('BEGIN IMMEDIATE');
+    this.#commit = this.prepare('COMMIT');
+    this.#rollback = this.prepare('ROLLBACK');
     this.#getMeta = this.prepare('SELECT value FROM meta WHERE name = ?');
     this.#setMeta = this.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)');
   }
@@ -51,6 +53,8 @@ export class Database {
   prepare(sql: string): StatementSync {
     const statement = this.#sqlite.prepare(sql);
     statement.setReturnArrays(true);
+    // `run` returns the last rowid of the connection, and throws when it is above 2^53, as places of events are. Rows are read as numbers.
+    if (!READS_ROWS.test(sql)) statement.setReadBigInts(true);
     return statement;
   }
 

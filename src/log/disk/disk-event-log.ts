@@ -41,6 +41,8 @@ export interface DiskEventLogOptions extends Pick<
   readonly onSynced?: (seconds: number) => void;
 }
 
+/** How many positions are counted at a time. In a long history, each is a search of some 20 rows. */
+const POSITIONS = 32;
 /** How many revocations are read at a time. */
 const REVOCATIONS_PAGE = 5_000;
 
@@ -66,8 +68,14 @@ export class DiskEventLog implements EventLog {
     this.#onKeysDropped = options.onKeysDropped ?? ignore;
     this.catalog = {
       about: (channel, policy) => client.ask({ kind: 'about', channel, policy }, readError),
-      countAfter: (channel, positions, policy) =>
-        client.ask({ kind: 'count', channel, positions, policy }, readError),
+      countAfter: async (channel, positions, policy) => {
+        const counts: number[] = [];
+        for (let at = 0; at < positions.length; at += POSITIONS) {
+          const some = positions.slice(at, at + POSITIONS);
+          counts.push(...(await client.ask({ kind: 'count', channel, positions: some, policy }, readError)));
+        }
+        return counts;
+      },
       list: (request) => client.ask({ kind: 'list', request }, readError),
     };
   }

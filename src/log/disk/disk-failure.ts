@@ -14,6 +14,9 @@ export interface DiskFailure {
 
 /** SQLITE_FULL (https://www.sqlite.org/rescode.html#full): the disk or the database has no room. */
 const SQLITE_FULL = 13;
+/** A sync has failed: of the write-ahead log, of the database, or of the folder. */
+const SQLITE_IOERR_FSYNC = 1_034;
+const SQLITE_IOERR_DIR_FSYNC = 1_290;
 /** The lowest byte of an extended result code is the primary one. */
 const PRIMARY = 0xff;
 const MAX_WORDS = 200;
@@ -24,6 +27,14 @@ export function diskFailure(error: unknown, mayBeDone = false): DiskFailure {
   const isFull = (errcode !== undefined && (errcode & PRIMARY) === SQLITE_FULL) || code === 'ENOSPC';
   const detail = (message.split(/[\r\n]/, 1)[0] ?? '').slice(0, MAX_WORDS);
   return { code: isFull ? 'log-full' : 'log-unavailable', trouble: 'disk', detail, mayBeDone };
+}
+
+/** Whether a checkpoint has failed to sync, so that what was written before may be missing on the disk. */
+export function isSyncFailure(error: unknown): boolean {
+  const { errcode, code } = error as NodeJS.ErrnoException & { errcode?: number };
+  // The error of another system call than SQLite's is one of fdatasync.
+  if (errcode === undefined) return code !== undefined;
+  return errcode === SQLITE_IOERR_FSYNC || errcode === SQLITE_IOERR_DIR_FSYNC;
 }
 
 /** The failure of a request that the disk has not answered in time. */

@@ -14,7 +14,7 @@ const MAX_FREE_SHARE = 1 / 8;
 const STEP_PAGES = 64;
 
 /** The most that the write-ahead log may take of `dataBytes`. */
-function walShare(dataBytes: number): number {
+export function walShare(dataBytes: number): number {
   return Math.min(MAX_WAL_BYTES, Math.max(MIN_WAL_BYTES, dataBytes * WAL_SHARE));
 }
 

@@ -1,7 +1,8 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, statSync, truncateSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { isDamage } from './damage.ts';
 import { LogStartError } from './log-start-error.ts';
 
 const LOCK_FILE = 'sluice.lock';
@@ -18,14 +19,8 @@ export class FolderLock {
   constructor(folder: string) {
     refuseUnusable(folder);
     try {
-      this.#sqlite = new DatabaseSync(join(folder, LOCK_FILE));
+      this.#sqlite = lock(join(folder, LOCK_FILE));
     } catch (error) {
-      throw unwritable(folder, error);
-    }
-    try {
-      this.#sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-    } catch (error) {
-      this.#sqlite.close();
       const isTaken = error instanceof Error && /locked|busy/.test(error.message);
       if (!isTaken) throw unwritable(folder, error);
       throw new LogStartError(
@@ -37,6 +32,28 @@ export class FolderLock {
 
   release(): void {
     this.#sqlite.close();
+  }
+}
+
+function lock(path: string): DatabaseSync {
+  try {
+    return openLocked(path);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    // The file is empty but for damaged bytes. No other process has the lock: that comes before the bytes are read.
+    truncateSync(path);
+    return openLocked(path);
+  }
+}
+
+function openLocked(path: string): DatabaseSync {
+  const sqlite = new DatabaseSync(path);
+  try {
+    sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    return sqlite;
+  } catch (error) {
+    sqlite.close();
+    throw error;
   }
 }
 

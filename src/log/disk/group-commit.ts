@@ -1,4 +1,4 @@
-import { diskAway, diskFailure } from './disk-failure.ts';
+import { diskAway, diskFailure, isSyncFailure } from './disk-failure.ts';
 import type { DiskFailure } from './disk-failure.ts';
 import type { Storage, WriteOutcome, WriteRequest } from './storage.ts';
 import { WaitingReads } from './waiting-reads.ts';
@@ -56,7 +56,7 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #storage: Storage;
   readonly #replies: Replies;
-  readonly #writes = new WaitingWrites();
+  readonly #writes: WaitingWrites;
   readonly #reads: WaitingReads;
   readonly #tick: NodeJS.Timeout;
   /** With `always`: the commit that is not synced yet. */
@@ -82,14 +82,15 @@ export class GroupCommit {
     this.#options = options;
     this.#storage = options.storage;
     this.#replies = options.replies;
+    this.#writes = new WaitingWrites(options.storage.commitBytes);
     this.#reads = new WaitingReads(options.storage, options.replies);
     this.#checkpointed = options.storage.commits;
     this.#tick = setInterval(() => this.#lookAfter(), TICK_MS);
   }
 
   write(ticket: number, request: WriteRequest): void {
-    if (this.#closing !== undefined)
-      this.#replies.failure(ticket, diskAway('the broker is shutting down', false));
+    const isClosing = this.#closing !== undefined;
+    if (isClosing) this.#replies.failure(ticket, diskAway('the broker is shutting down', false));
     else if (this.#failing?.by === 'sync') this.#replies.failure(ticket, this.#failing.failure);
     else this.#writes.add(ticket, request);
   }
@@ -131,7 +132,7 @@ export class GroupCommit {
 
   #commit(): void {
     if (this.#writes.size === 0 || !this.#mayCommit()) return;
-    if (this.#storage.needsCheckpoint) this.#checkpoint();
+    if (this.#storage.needsCheckpoint && !this.#checkpoint()) return;
     const writes = this.#writes.take();
     this.#wroteAt = performance.now();
     let outcomes: readonly WriteOutcome[];
@@ -140,8 +141,7 @@ export class GroupCommit {
     } catch (error) {
       const failure = diskFailure(error);
       for (const { ticket } of writes) this.#replies.failure(ticket, failure);
-      this.#fail('commit', failure);
-      return;
+      return this.#fail('commit', failure);
     }
     this.#recovered('commit');
     this.#replies.committed(countEvents(writes));
@@ -234,23 +234,28 @@ export class GroupCommit {
     this.turn();
   }
 
-  #checkpoint(): void {
+  /** Returns false when writes fail now. */
+  #checkpoint(): boolean {
     const now = performance.now();
-    if (now < this.#checkpointAfter || this.#syncing) return;
+    if (now < this.#checkpointAfter || this.#syncing) return true;
     try {
       this.#storage.checkpoint();
       this.#checkpointed = this.#storage.commits;
-    } catch {
-      // The commits are in the write-ahead log, which goes on growing. When the disk is full, a commit says so.
+      // Another program that reads the database keeps frames in the write-ahead log.
+      if (this.#storage.needsCheckpoint) this.#checkpointAfter = now + PROBE_MS;
+    } catch (error) {
       this.#checkpointAfter = now + PROBE_MS;
+      // Otherwise the commits are in the write-ahead log, which goes on growing. When the disk is full, a commit says so.
+      if (isSyncFailure(error)) this.#syncFailed(error as Error);
     }
+    return this.#failing?.by !== 'sync';
   }
 
   #lookAfter(): void {
     this.#maintenanceDue = true;
-    const { commits } = this.#storage;
     const isIdle = performance.now() - this.#wroteAt > IDLE_MS && this.#group === undefined;
-    if (isIdle && this.#failing === undefined && commits !== this.#checkpointed) this.#checkpoint();
+    if (isIdle && this.#failing === undefined && this.#storage.commits !== this.#checkpointed)
+      this.#checkpoint();
     this.turn();
   }
 
@@ -278,8 +283,7 @@ export class GroupCommit {
   }
 
   #isDone(): boolean {
-    if (this.#failing?.by === 'sync') return true;
-    return this.#writes.size === 0 && this.#group === undefined && !this.#syncing;
+    return this.#failing?.by === 'sync' || (this.#mayCommit() && this.#writes.size === 0 && !this.#syncing);
   }
 
   #finish(done: (error: Error | undefined) => void): void {

@@ -176,18 +176,24 @@ export class LatestTable {
     let bytes = 0;
     let more = false;
     let from = after === undefined ? 0 : Number(after.place);
-    const found = this.#database.rows<Row>(this.#rows, channel, from, limit + 1);
+    let left = limit + 1;
+    const found = this.#database.rows<Row>(this.#rows, channel, from, left);
     for (const row of found) {
+      left--;
       const [id, ms, seq, checksum, key, record] = row;
       const isIntact =
         record instanceof Uint8Array && checksum === checksumOf(id, channel, key, ms, seq, record);
       if (!isIntact) {
         this.#options.onDamaged(channel, id);
+        from = id;
+        more = left === 0;
         continue;
       }
       if (ms > upTo.ms || (ms === upTo.ms && seq > upTo.seq)) break;
       more = rows.length >= limit || (rows.length > 0 && bytes + record.length > maxBytes);
       if (more) break;
+      // A damaged row took a place among the rows that were asked for.
+      more = left === 0;
       from = id;
       rows.push(row);
       bytes += record.length;

@@ -15,6 +15,7 @@ import { eventId, idParts } from '../id-parts.ts';
 import type { KeyedPosition } from '../keyed-positions.ts';
 import { channelState } from './channel-facts.ts';
 import { DamageReport, guardChannel, guardTable } from './damage.ts';
+import { walShare } from './disk-space.ts';
 import { DamageRepair } from './damage-repair.ts';
 import { FolderLock } from './folder-lock.ts';
 import { PAGE_SIZE } from './schema.ts';
@@ -35,6 +36,10 @@ const MAX_WAL_PAGES = 4_000;
 /** The same as a share of the disk space. */
 const WAL_SHARE = 1 / 16;
 
+/** The most bytes of records in one commit, and the same as a share of the write-ahead log. */
+const MAX_COMMIT_BYTES = 8 * 1024 * 1024;
+const COMMIT_SHARE = 1 / 2;
+
 /** The database of the embedded log on disk. */
 export class LogStore implements Storage {
   readonly #lock: FolderLock;
@@ -42,6 +47,7 @@ export class LogStore implements Storage {
   readonly #report: DamageReport;
   readonly #repair: DamageRepair;
   readonly #walPages: number;
+  readonly commitBytes: number;
   #commits = 0;
   #eventsEvicted = 0;
   #keysEvicted = 0;
@@ -65,10 +71,11 @@ export class LogStore implements Storage {
       this.#eventsEvicted += dropped.events ?? 0;
       this.#keysEvicted += dropped.keys ?? 0;
     };
+    this.commitBytes = Math.min(MAX_COMMIT_BYTES, walShare(dataBytes) * COMMIT_SHARE);
     this.#walPages = Math.min(MAX_WAL_PAGES, (dataBytes * WAL_SHARE) / PAGE_SIZE);
     try {
       const newestMs = this.#witness.event?.ms;
-      const isKnown = this.#witness.hasClaim;
+      const isKnown = this.#witness.hasFile;
       this.#repair = new DamageRepair({ ...options, report: this.#report, onEvicted }, { isKnown, newestMs });
       this.#reportLoss(options);
     } catch (error) {
@@ -102,7 +109,11 @@ export class LogStore implements Storage {
   synced(commits: number): void {
     if (commits !== this.#commits) return;
     const { walFile, frames, newestEvent } = this.#repair.open;
-    this.#witness.write(walFile, frames, newestEvent);
+    try {
+      this.#witness.write(walFile, frames, newestEvent);
+    } catch {
+      // An older witness says less than it could, and nothing wrong.
+    }
   }
 
   read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): LogPage {

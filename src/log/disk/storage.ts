@@ -111,6 +111,8 @@ export interface Storage {
   readonly walFile: number;
   /** To be called after an `fdatasync` that succeeded, with the number of commits that it covered. */
   synced(commits: number): void;
+  /** The most bytes of records that one commit may have, unless a single append has more. */
+  readonly commitBytes: number;
   /** The number of commits so far. */
   readonly commits: number;
 

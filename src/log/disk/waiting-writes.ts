@@ -6,13 +6,18 @@ export interface NumberedWrite {
   readonly request: WriteRequest;
 }
 
-/** The largest number of events and bytes in one commit. A single append may be larger. */
+/** The largest number of events in one commit. */
 const COMMIT_EVENTS = 4_096;
-const COMMIT_BYTES = 8 * 1024 * 1024;
 
 /** The writes that wait for the next commit, in their order. */
 export class WaitingWrites {
+  readonly #commitBytes: number;
   #waiting: NumberedWrite[] = [];
+
+  /** @param commitBytes the most bytes of records in one commit. A single append may have more */
+  constructor(commitBytes: number) {
+    this.#commitBytes = commitBytes;
+  }
 
   get size(): number {
     return this.#waiting.length;
@@ -33,7 +38,7 @@ export class WaitingWrites {
         events += request.records.length - 1;
         for (const { length } of request.records) bytes += length;
       }
-      if (count > 0 && (events > COMMIT_EVENTS || bytes > COMMIT_BYTES)) break;
+      if (count > 0 && (events > COMMIT_EVENTS || bytes > this.#commitBytes)) break;
       count++;
     }
     if (count === this.#waiting.length) return this.takeAll();

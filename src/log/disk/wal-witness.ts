@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DATABASE_FILE } from './schema.ts';
@@ -30,6 +30,8 @@ export interface WitnessedEvent {
  * and SQLite syncs the new salts before it overwrites anything.
  */
 export class WalWitness {
+  /** Whether a log has been in the folder before, also when the file is damaged. */
+  readonly hasFile: boolean;
   readonly #path: string;
   #file: number | undefined;
   readonly #buffer = Buffer.alloc(WITNESS_BYTES);
@@ -43,6 +45,7 @@ export class WalWitness {
     const header = readStart(join(folder, `${DATABASE_FILE}-wal`), WAL_HEADER_BYTES);
     if (header !== undefined && isValidHeader(header)) this.#found = header;
     this.#path = join(folder, WITNESS_FILE);
+    this.hasFile = existsSync(this.#path);
     const claim = readStart(this.#path, WITNESS_BYTES);
     if (claim !== undefined && checksumOf(claim) === claim.readUInt32LE(WITNESS_BYTES - 4))
       this.#claim = claim;
@@ -64,11 +67,6 @@ export class WalWitness {
     }
     const isSame = found.subarray(SALTS, SALTS_END).equals(claim.subarray(0, 8));
     return isSame && frames < claim.readUInt32LE(8);
-  }
-
-  /** Whether a log has been in the folder before. */
-  get hasClaim(): boolean {
-    return this.#claim !== undefined;
   }
 
   /** The newest event at the last sync; undefined when no event was appended before it. */

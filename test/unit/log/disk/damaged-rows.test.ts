@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parseChannelName } from '../../../../src/events/channel-name.ts';
 import { ORIGIN, compareEventIds } from '../../../../src/events/event.ts';
+import type { LatestCursor } from '../../../../src/log/event-log.ts';
 import { KEEP, StoreFolder } from '../../../support/store-folder.ts';
 
 const a = parseChannelName('a');
@@ -61,6 +62,22 @@ test.each([
   expect(compareEventIds(tail, next.tail)).toBeLessThanOrEqual(0);
   expect(files.data('a')).toEqual(['1', '2', '3', '4', '6']);
   expect(files.content('a').gaps).toBe(1);
+});
+
+test.each([1, 2, 3, 10])('a key with damaged bytes hides no other key, in pages of %d', (limit) => {
+  files.append(
+    'a',
+    Array.from({ length: 8 }, (_, i) => ({ data: `${i}`, key: `k${i}` })),
+  );
+  damage("UPDATE latest SET record = record || 'x' WHERE id IN (1, 3, 4, 8)");
+  const found: string[] = [];
+  let next: LatestCursor | undefined;
+  do {
+    const page = files.store.readLatest(a, next, { limit, maxBytes: 1_000 });
+    found.push(...page.events.map(({ record }) => record.toString().slice(-1)));
+    ({ next } = page);
+  } while (next !== undefined);
+  expect(found).toEqual(['1', '4', '5', '6']);
 });
 
 test('an idempotency key with damaged bytes is forgotten', () => {

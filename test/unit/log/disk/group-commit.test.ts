@@ -192,6 +192,27 @@ describe('when the disk cannot sync', () => {
     endSync();
     expect(replies.outcomes.get(next)?.tail).toBe('1-2');
   });
+
+  test('the sync of a checkpoint counts too: nothing is written until another one has succeeded', async () => {
+    write(a);
+    group.turn();
+    endSync();
+    storage.needsCheckpoint = true;
+    storage.failure = EIO;
+    const refused = write(a);
+    group.turn();
+    expect(replies.failures.get(refused)).toMatchObject({ code: 'log-unavailable', mayBeDone: false });
+    storage.failure = undefined;
+    const early = write(a);
+    group.turn();
+    expect(replies.failures.get(early)).toMatchObject({ mayBeDone: false });
+    vi.advanceTimersByTime(500);
+    expect(storage.checkpoints).toBe(1);
+    const next = write(a);
+    group.turn();
+    endSync();
+    expect(replies.outcomes.get(next)?.tail).toBe('1-2');
+  });
 });
 
 describe('with a sync every second', () => {

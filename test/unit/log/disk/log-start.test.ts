@@ -45,6 +45,21 @@ test('a second log in the same folder is refused, and the first goes on', () => 
   files.store.close();
 });
 
+test('damaged bytes in the file of the lock, or in the witness and the database, keep no log from starting', () => {
+  files.store.close();
+  writeFileSync(join(files.folder, 'sluice.lock'), 'x'.repeat(5_000));
+  files.open();
+  expect(refusal(files.folder)).toContain('Another process of Sluice uses the folder');
+  expect(files.data('a')).toEqual(['x']);
+  files.store.close();
+  writeFileSync(join(files.folder, 'sluice.witness'), 'x');
+  writeFileSync(join(files.folder, 'sluice.db'), 'x'.repeat(5_000));
+  files.open();
+  expect(files.notices).toMatchObject([{ kind: 'damaged' }]);
+  files.append('a', ['y']);
+  files.store.close();
+});
+
 test('a folder that is missing, a file, and a folder that cannot be written are refused', () => {
   files.store.close();
   expect(refusal(join(files.folder, 'missing'))).toContain('mkdir -p');

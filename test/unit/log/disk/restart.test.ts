@@ -27,6 +27,23 @@ describe('a log on disk that is closed and opened again', () => {
     files.remove();
   });
 
+  test.each([131_070, 2 ** 27 - 4])('works with channel numbers above %d', (number) => {
+    files.append('a', ['first']);
+    files.store.close();
+    const database = new DatabaseSync(join(files.folder, 'sluice.db'));
+    database.exec(`INSERT INTO garbage VALUES (${number})`);
+    database.close();
+    files.open();
+    const channels = ['b', 'c', 'd', 'e', 'f'];
+    for (const channel of channels) files.append(channel, [...texts(2), { data: 't2', key: 'k' }]);
+    files.clear('b');
+    files.work();
+    restart();
+    for (const channel of channels.slice(1)) expect(files.data(channel)).toEqual(texts(3));
+    expect(files.data('a')).toEqual(['first']);
+    expect(files.notices).toEqual([]);
+  });
+
   test('has all events in their order, and the chain goes on', () => {
     files.append('a', texts(300));
     const tail = lastId('a', ['last']);
