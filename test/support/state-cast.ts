@@ -167,8 +167,10 @@ export class StateCast {
   async finish(): Promise<Verdict> {
     this.#stopped = true;
     await this.#running;
-    while (!(await this.#publish({ key: LAST, data: { key: LAST, value: -1 } }))) await delay(50);
-    await Promise.all(this.#readers.map((reader) => reader.reached(-1)));
+    // An earlier cast may have left its last value in the channel.
+    const value = -Math.ceil(this.#random() * Number.MAX_SAFE_INTEGER);
+    while (!(await this.#publish({ key: LAST, data: { key: LAST, value } }))) await delay(50);
+    await Promise.all(this.#readers.map((reader) => reader.reached(value)));
     await this.close();
     const expected = viewOf(await readState(this.#stage.urls[0] as string)).values;
     const differing = this.#readers.filter(({ view }) => !isSame(view.values, expected));
