@@ -8,7 +8,7 @@ import { Stage } from '../support/stage.ts';
 /** A longer run by hand: ROUNDS=200 SEED=7 npm test -- test/faults/disk-crashes.test.ts */
 const rounds = (few: number): number => Number(process.env['ROUNDS'] ?? few);
 const seed = Number(process.env['SEED'] ?? 1);
-vi.setConfig({ testTimeout: 60_000 + 5_000 * rounds(0) });
+vi.setConfig({ testTimeout: 60_000 + 20_000 * rounds(0) });
 
 describe('kill -9 at random moments, under 32 publishers and 8 readers', () => {
   test.each([

@@ -212,7 +212,7 @@ export class GroupCommit {
 
   /** Finds out whether the disk takes writes again. */
   #tryAgain(): void {
-    const { by } = this.#failing ?? {};
+    const by = this.#failing?.by;
     if (by === undefined || this.#closed) return;
     try {
       if (by === 'sync') this.#storage.checkpoint(true);
@@ -255,9 +255,9 @@ export class GroupCommit {
 
   /** One slice of the work behind the scenes, when it is due. */
   #maintain(): void {
-    if (!this.#maintenanceDue || this.#failing !== undefined || this.#closing !== undefined) return;
     const startedAt = performance.now();
-    if (startedAt < this.#maintainAfter) return;
+    if (!this.#maintenanceDue || startedAt < this.#maintainAfter) return;
+    if (this.#failing !== undefined || this.#closing !== undefined) return;
     try {
       this.#maintenanceDue = this.#storage.maintain();
     } catch {
@@ -265,9 +265,8 @@ export class GroupCommit {
       this.#maintenanceDue = false;
     }
     if (!this.#maintenanceDue) return;
-    const now = performance.now();
-    const pause = this.#group === undefined ? 0 : (now - startedAt) * WRITES_SHARE;
-    this.#maintainAfter = now + pause;
+    const pause = this.#group === undefined ? 0 : (performance.now() - startedAt) * WRITES_SHARE;
+    this.#maintainAfter = performance.now() + pause;
     setTimeout(() => this.turn(), pause);
   }
 
