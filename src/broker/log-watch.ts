@@ -20,7 +20,7 @@ const CHANGES_INTERVAL_MS = 10_000;
 const NOTICES: Readonly<Record<StorageNotice['kind'], string>> = {
   damaged: 'a part of the log is damaged; subscribers that miss events get a gap',
   lost: 'acknowledged events are missing at the end of the log; subscribers get a gap',
-  small: 'the disk has less room than SLUICE_DATA_BYTES; once the disk is full, publishes get 503',
+  small: 'the disk has less room than SLUICE_DATA_BYTES; the log takes less',
   evicting: 'the space of SLUICE_DATA_BYTES is used up; the oldest events are removed before their time',
 };
 

@@ -1,5 +1,8 @@
+import { statSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { StatementSync } from 'node:sqlite';
 import type { Database } from './database.ts';
+import { DATABASE_FILE } from './schema.ts';
 
 const MIB = 1024 * 1024;
 const PAGE_BYTES = 4_096;
@@ -12,6 +15,34 @@ const MAX_FREE_BYTES = 4 * MIB;
 const MAX_FREE_SHARE = 1 / 8;
 /** Pages that one step gives back. */
 const STEP_PAGES = 64;
+
+/** What the log leaves free of a disk that has less room than its share. */
+const LEFT_FREE_SHARE = 1 / 16;
+/** The smallest share that works, in bytes. */
+const MIN_SHARE_BYTES = 16 * MIB;
+
+/**
+ * Returns the bytes that the log may take: `dataBytes`, or less on a disk that has less room. On a full disk the log could not drop
+ * its oldest events, because that takes room, too. `room` is undefined when the disk has enough.
+ */
+export function diskShare(
+  folder: string,
+  dataBytes: number,
+): { readonly bytes: number; readonly room: number | undefined } {
+  const { blocks, bavail, bsize } = statfsSync(folder);
+  const files = ['', '-wal'].map((suffix) => sizeOf(join(folder, `${DATABASE_FILE}${suffix}`)));
+  const taken = files.reduce((sum, size) => sum + size);
+  const room = bavail * bsize + taken;
+  // Some file systems say nothing about their size.
+  if (blocks === 0 || room >= dataBytes) return { bytes: dataBytes, room: undefined };
+  // Not less than now: what fills the disk may go away again.
+  const bytes = Math.max(Math.floor(room * (1 - LEFT_FREE_SHARE)), taken, MIN_SHARE_BYTES);
+  return { bytes: Math.min(bytes, dataBytes), room };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
 
 /** The most that the write-ahead log may take of `dataBytes`. */
 export function walShare(dataBytes: number): number {

@@ -1,4 +1,3 @@
-import { statfsSync } from 'node:fs';
 import type { ChannelName } from '../../events/channel-name.ts';
 import type { EventId } from '../../events/event.ts';
 import type {
@@ -16,7 +15,7 @@ import { eventId, idParts } from '../id-parts.ts';
 import type { KeyedPosition } from '../keyed-positions.ts';
 import { channelState } from './channel-facts.ts';
 import { DamageReport, guardChannel, guardTable } from './damage.ts';
-import { walShare } from './disk-space.ts';
+import { diskShare, walShare } from './disk-space.ts';
 import { DamageRepair } from './damage-repair.ts';
 import { FolderLock } from './folder-lock.ts';
 import { PAGE_SIZE } from './schema.ts';
@@ -58,10 +57,11 @@ export class LogStore implements Storage {
    * @throws LogStartError, or an error of node:sqlite or of the file system
    */
   constructor(options: StorageOptions) {
-    const { folder, dataBytes, onNotice } = options;
+    const { folder, onNotice } = options;
     this.#lock = new FolderLock(folder);
     this.#witness = new WalWitness(folder);
     this.#report = new DamageReport(onNotice);
+    const { bytes: dataBytes, room } = diskShare(folder, options.dataBytes);
     const onEvicted = (dropped: { readonly events?: number; readonly keys?: number }): void => {
       if (this.#eventsEvicted + this.#keysEvicted === 0)
         onNotice({
@@ -77,9 +77,16 @@ export class LogStore implements Storage {
     try {
       const newestMs = this.#witness.event?.ms;
       const isKnown = this.#witness.hasFile;
-      this.#repair = new DamageRepair({ ...options, report: this.#report, onEvicted }, { isKnown, newestMs });
+      this.#repair = new DamageRepair(
+        { ...options, dataBytes, report: this.#report, onEvicted },
+        { isKnown, newestMs },
+      );
       this.#reportLoss(options);
-      this.#reportSmallDisk(options);
+      if (room !== undefined)
+        onNotice({
+          kind: 'small',
+          detail: `SLUICE_DATA_BYTES is ${options.dataBytes}, and the disk has room for ${room} bytes. The log takes at most ${dataBytes} bytes until the next start.`,
+        });
     } catch (error) {
       this.#witness.close();
       this.#lock.release();
@@ -256,17 +263,6 @@ export class LogStore implements Storage {
         revocations.keep(request.revocations);
         return { kind: 'revoked' };
     }
-  }
-
-  /** Says so when the disk is full before the log has all the space that it may have: then the oldest events are not dropped. */
-  #reportSmallDisk({ folder, dataBytes, onNotice }: StorageOptions): void {
-    const { blocks, bavail, bsize } = statfsSync(folder);
-    const { fileBytes, walBytes } = this.figures();
-    const room = bavail * bsize + fileBytes + walBytes;
-    // Some file systems say nothing about their size.
-    if (blocks === 0 || room >= dataBytes) return;
-    const detail = `SLUICE_DATA_BYTES is ${dataBytes}, and the disk has room for ${room} bytes. Set SLUICE_DATA_BYTES to less than that, so that the oldest events are removed in time.`;
-    onNotice({ kind: 'small', detail });
   }
 
   /** Says so when the end of the log is missing. Then nothing that subscribers have can be proven. */

@@ -123,7 +123,7 @@ test('a witness that cannot be written stops nothing', () => {
   expect(files.data('a')).toEqual(['x', 'y']);
 });
 
-test('a disk that is smaller than the disk share is reported', () => {
+test('a disk that is smaller than the disk share is reported, and the log takes less', () => {
   expect(files.notices).toEqual([]);
   files.store.close();
   const large = new StoreFolder({ folder: files.folder, dataBytes: 2 ** 52 });
