@@ -142,10 +142,10 @@ function withoutIds(events: readonly Entry[]): object[] {
 async function move(from: Broker, to: Broker, progress: string): Promise<{ code: number; problems: string }> {
   const env = {
     PATH: process.env['PATH'],
-    SLUICE_FROM: from.url,
-    SLUICE_FROM_KEY: from.key,
-    SLUICE_TO: to.url,
-    SLUICE_TO_KEY: to.key,
+    MOVE_FROM: from.url,
+    MOVE_FROM_KEY: from.key,
+    MOVE_TO: to.url,
+    MOVE_TO_KEY: to.key,
   };
   return await new Promise((resolve) => {
     execFile(process.execPath, [SCRIPT, pathOf(2, progress)], { env }, (error, _, stderr) =>
