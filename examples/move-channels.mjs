@@ -1,7 +1,7 @@
 // Moves all channels from one broker to another over HTTP, such as from a log on disk to Redis, or back:
 //
-//   SLUICE_FROM=http://localhost:3000 SLUICE_FROM_KEY=<a publish key> \
-//   SLUICE_TO=http://localhost:3001 SLUICE_TO_KEY=<a publish key> \
+//   MOVE_FROM=http://localhost:3000 MOVE_FROM_KEY=<a publish key> \
+//   MOVE_TO=http://localhost:3001 MOVE_TO_KEY=<a publish key> \
 //   node examples/move-channels.mjs move.progress
 //
 // It moves events in their order, with their types and keys, then the state and the end of each channel. The file notes
@@ -9,7 +9,7 @@
 // Ids change, because each broker gives its own. docs/operations.md says what else changes.
 //
 // Where channels are not public, the script asks for a token with the publish key. Where the broker makes no tokens, set
-// SLUICE_FROM_TOKEN and SLUICE_TO_TOKEN to tokens that may subscribe to every channel.
+// MOVE_FROM_TOKEN and MOVE_TO_TOKEN to tokens that may subscribe to every channel.
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, createReadStream, existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -71,7 +71,7 @@ function connect(name) {
   return { url, key, send, postJson, read };
 }
 
-const [source, target] = [connect('SLUICE_FROM'), connect('SLUICE_TO')];
+const [source, target] = [connect('MOVE_FROM'), connect('MOVE_TO')];
 const totals = { channels: 0, events: 0, failed: 0 };
 
 /** How far each channel is: its last moved event at the source and at the target, and whether its end was moved. */
@@ -198,7 +198,7 @@ async function append(channel, events, tail) {
     const answer = JSON.parse(text);
     return answer.id ?? answer.events.at(-1).id;
   }
-  if (status === 401) throw new Error(`${target.url} refuses SLUICE_TO_KEY: ${text}`);
+  if (status === 401) throw new Error(`${target.url} refuses MOVE_TO_KEY: ${text}`);
   const ended = status === 409;
   if (!ended && status !== 412) throw new ChannelError(`is refused by ${target.url}: ${text}`);
   // The tail is another one. Events that an earlier run has published, and could not note, are left out. Each request is
@@ -284,9 +284,7 @@ async function work(names, busy) {
 }
 
 if (![source.url, source.key, target.url, target.key, file].every(Boolean)) {
-  console.error(
-    'usage: SLUICE_FROM=<url> SLUICE_FROM_KEY=<publish key> SLUICE_TO=<url> SLUICE_TO_KEY=<publish key>',
-  );
+  console.error('usage: MOVE_FROM=<url> MOVE_FROM_KEY=<publish key> MOVE_TO=<url> MOVE_TO_KEY=<publish key>');
   console.error('         node move-channels.mjs <file for the progress>');
   process.exit(2);
 }

@@ -73,7 +73,7 @@ export class ChannelInspector {
     const { channels: names, next = null } = await this.#options.catalog.list(request);
     const channels: ChannelSummary[] = [];
     for (let at = 0; at < names.length; at += DESCRIBED_AT_ONCE) {
-      // The embedded log answers at once, and does not leave the turn by itself.
+      // The log in memory answers at once, and does not leave the turn by itself.
       await new Promise<void>((resolve) => setImmediate(resolve));
       const some = names.slice(at, at + DESCRIBED_AT_ONCE);
       const described = await Promise.all(some.map((name) => this.#summary(name)));

@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 
 /** What the log on disk says of itself. The counts are since the start. */
 interface LogFigures {
-  /** The bytes of the database file, with its free pages, and of its write-ahead log. */
+  /** The bytes of the database file, as if the write-ahead log had been moved into it, and of the write-ahead log. */
   readonly fileBytes: number;
   readonly walBytes: number;
   /** The bytes of pages that hold something. */

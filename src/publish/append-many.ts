@@ -29,7 +29,7 @@ export interface ManyOptions {
   readonly append: (page: Page) => Promise<readonly Appended[]>;
   /** Checks the idempotency key of a page; undefined for a request without a key. */
   readonly check: ((page: Page) => Promise<void>) | undefined;
-  /** Does a piece of work in a turn of the event loop that has time. The embedded log appends at once, and never waits. */
+  /** Does a piece of work in a turn of the event loop that has time. The log in memory appends at once, and never waits. */
   readonly inTurn: <T>(work: () => T) => Promise<T>;
   /** Whether to skip channels that have ended. Otherwise they are an error. */
   readonly skipEnded: boolean;

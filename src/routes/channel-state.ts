@@ -28,7 +28,7 @@ export async function channelStateRoute(
   { hub, loop, subscribers, room }: ChannelStateOptions,
 ): Promise<void> {
   const reads = new SharedReads(async (channel) => {
-    // In a turn of its own, because the embedded log reads a large state for some ms.
+    // In a turn of its own, because the log in memory reads a large state for some ms.
     const { events, tail, ended, next } = await loop.inTurn(() => hub.readState(channel));
     if (next !== undefined)
       throw new BrokerError(

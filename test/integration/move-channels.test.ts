@@ -110,9 +110,15 @@ interface Entry {
 /** Every channel without ids, and without what a deletion leaves behind. */
 async function contents(broker: Broker): Promise<Record<string, object>> {
   const authorization = `Bearer ${await token(broker)}`;
-  const response = await request(broker, '/channels?limit=1000');
-  const { channels } = (await response.json()) as { channels: { readonly channel: string }[] };
-  const entries = channels.map(async ({ channel }) => {
+  const names = new Set<string>();
+  // Redis lists as many channels in a page as it finds in 50 ms.
+  for (let after: string | null = ''; after !== null;) {
+    const response = await request(broker, `/channels?limit=1000${after && `&after=${after}`}`);
+    const page = (await response.json()) as { channels: { channel: string }[]; next: string | null };
+    for (const { channel } of page.channels) names.add(channel);
+    after = page.next;
+  }
+  const entries = [...names].map(async (channel) => {
     const read = async <T>(path: string): Promise<T> => {
       const answer = await fetch(`${broker.url}/channels/${channel}/${path}`, { headers: { authorization } });
       return (await answer.json()) as T;
@@ -142,10 +148,10 @@ function withoutIds(events: readonly Entry[]): object[] {
 async function move(from: Broker, to: Broker, progress: string): Promise<{ code: number; problems: string }> {
   const env = {
     PATH: process.env['PATH'],
-    SLUICE_FROM: from.url,
-    SLUICE_FROM_KEY: from.key,
-    SLUICE_TO: to.url,
-    SLUICE_TO_KEY: to.key,
+    MOVE_FROM: from.url,
+    MOVE_FROM_KEY: from.key,
+    MOVE_TO: to.url,
+    MOVE_TO_KEY: to.key,
   };
   return await new Promise((resolve) => {
     execFile(process.execPath, [SCRIPT, pathOf(2, progress)], { env }, (error, _, stderr) =>

@@ -109,7 +109,7 @@ export class StoreFolder {
     this.commit([{ kind: 'clear', channel: name, policy: KEEP, record }]);
   }
 
-  /** Does the work behind the scenes until there is none, with checkpoints. Returns the number of slices. */
+  /** Does the background work until there is none, with checkpoints. Returns the number of slices. */
   work(): number {
     let slices = 1;
     for (; this.store.maintain() && slices < 10_000; slices++)

@@ -5,11 +5,12 @@ import { eventId, nextId } from '../id-parts.ts';
 import { CLEARED, ENDED, OPEN, channelState, hasRows, setTail } from './channel-facts.ts';
 import type { ChannelFacts, ChannelStatus } from './channel-facts.ts';
 import type { ChannelTable } from './channel-table.ts';
+import { DROP_BYTES, DROP_ROWS } from './event-table.ts';
 import type { EventTable } from './event-table.ts';
 import type { IdempotencyTable } from './idempotency-table.ts';
 import type { LogClock } from './log-clock.ts';
 import { MAX_ORDINAL } from './schema.ts';
-import { storedBytes } from './stored-usage.ts';
+import { EVENT_BYTES, IDEMPOTENCY_BYTES, storedBytes } from './stored-usage.ts';
 import type { AppendOutcome, AppendRequest, ClearOutcome, ClearRequest, Refusal } from './storage.ts';
 
 /** How many keys a channel drops at most in an append, besides one for each event, after its number of keys was lowered. */
@@ -17,13 +18,8 @@ const MAX_DROPPED_KEYS = 64;
 /** How many events too many a channel may have on the disk: this number, or this share of its size. They go together. */
 const MAX_SURPLUS = 64;
 const SURPLUS_SHARE = 1 / 8;
-/** How many events an append drops at most, and how many bytes, besides twice what it adds. */
-const MAX_DROPPED = 256;
-const MAX_DROPPED_BYTES = 1024 * 1024;
-/** About what a new channel takes besides its name and events, what an event takes besides its record, and an idempotency key. */
-const CHANNEL_BYTES = 512;
-const EVENT_BYTES = 40;
-const POSITION_BYTES = 112;
+/** More than a new channel takes besides its events. */
+const NEW_CHANNEL_BYTES = 512;
 
 /** Keeps the newest event of each key. */
 interface LatestEvents {
@@ -107,7 +103,7 @@ export class ChannelAppends {
   /** @param now of the log's clock */
   clear({ channel, policy, record }: ClearRequest, now: number): ClearOutcome {
     const { channels } = this.#options;
-    this.#options.makeRoom(CHANNEL_BYTES + record.length);
+    this.#options.makeRoom(NEW_CHANNEL_BYTES + record.length);
     const facts = channels.find(channel);
     if (facts === undefined || channelState(facts).status === 'empty')
       return { kind: 'cleared', event: undefined };
@@ -191,11 +187,12 @@ export class ChannelAppends {
     const surplus = Math.max(facts.floor, next - size) - first;
     if (surplus <= 0 || (surplus < MAX_SURPLUS && surplus < size * SURPLUS_SHARE)) return;
     const { events } = this.#options;
-    const most = Math.min(surplus, MAX_DROPPED + 2);
+    // Two more than an append adds at most, so that the surplus becomes smaller.
+    const most = Math.min(surplus, DROP_ROWS + 2);
     let bytes = 0;
     let count = 0;
     for (const length of events.lengths(facts.number, first, first + most, most)) {
-      if (count > 0 && bytes + length > MAX_DROPPED_BYTES) break;
+      if (count > 0 && bytes + length > DROP_BYTES) break;
       bytes += length;
       count++;
     }
@@ -208,7 +205,7 @@ export class ChannelAppends {
 
 /** About how many bytes of the database the append takes at the most. */
 function neededBytes({ records, keys, positions }: AppendRequest): number {
-  let bytes = CHANNEL_BYTES + (positions === undefined ? 0 : positions.length * POSITION_BYTES);
+  let bytes = NEW_CHANNEL_BYTES + (positions === undefined ? 0 : positions.length * IDEMPOTENCY_BYTES);
   for (let index = 0; index < records.length; index++) {
     const event = EVENT_BYTES + storedBytes(records[index]?.length ?? 0);
     bytes += keys?.[index] === undefined ? event : 3 * EVENT_BYTES + 2 * event;

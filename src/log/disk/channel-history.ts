@@ -9,13 +9,10 @@ import type { ChannelFacts } from './channel-facts.ts';
 import { ChannelDamage } from './damage.ts';
 import { MS, ORDINAL, PREV_MS, PREV_SEQ, RECORD, SEQ, isIntact } from './event-table.ts';
 import type { EventHead, EventRow, EventTable } from './event-table.ts';
+import { EVENT_BYTES, MEASURED_ROWS } from './stored-usage.ts';
 
-/** How many events of a channel are measured. Their average stands for the others. */
-const MAX_MEASURED = 300;
 /** How many ends of pages are remembered. */
 const MAX_ENDS = 1_000;
-/** Bytes of a row besides its record. */
-const ROW_BYTES = 40;
 
 interface FoundRows {
   readonly rows: readonly EventRow[];
@@ -91,8 +88,8 @@ export class ChannelHistory {
     const head = start < facts.next ? this.#events.first(facts.number, start, facts.next) : undefined;
     if (head === undefined) return { first: null, length: 0, bytes: 0 };
     const length = facts.next - start;
-    const sizes = this.#events.lengths(facts.number, start, facts.next, MAX_MEASURED);
-    const bytes = sizes.reduce((sum, size) => sum + size + ROW_BYTES, 0);
+    const sizes = this.#events.lengths(facts.number, start, facts.next, MEASURED_ROWS);
+    const bytes = sizes.reduce((sum, size) => sum + size + EVENT_BYTES, 0);
     return { first: eventId(head), length, bytes: Math.round((bytes / Math.max(1, sizes.length)) * length) };
   }
 

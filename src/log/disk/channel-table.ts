@@ -12,12 +12,11 @@ import type { EventTable } from './event-table.ts';
 import type { ForgottenTails } from './forgotten-tails.ts';
 import type { LogClock } from './log-clock.ts';
 import { integers } from './schema.ts';
+import { CHANNEL_BYTES } from './stored-usage.ts';
 import type { StoredUsage } from './stored-usage.ts';
 
 /** The memory of a channel in the cache, about, in bytes. */
 const CACHED_BYTES = 600;
-/** The bytes of a channel's row and its entries in two indexes, besides its name, which is in the row and in one index. */
-const ROW_BYTES = 96;
 /** `size` of a channel whose row must be written before anything else depends on it. No policy has it. */
 const UNSAVED = -1;
 
@@ -225,7 +224,7 @@ export class ChannelTable {
   /** Counts the bytes of channels without events. */
   #setIdle(facts: ChannelFacts, isIdle: boolean): void {
     if (facts.isIdle === isIdle) return;
-    const bytes = ROW_BYTES + 2 * facts.name.length;
+    const bytes = CHANNEL_BYTES + 2 * facts.name.length;
     this.#options.usage.add('idle', isIdle ? bytes : -bytes);
     facts.isIdle = isIdle;
   }

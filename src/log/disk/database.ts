@@ -17,7 +17,7 @@ const READS_ROWS = /^\s*(SELECT|PRAGMA)|RETURNING/;
 export type Row = readonly SQLInputValue[];
 
 /**
- * The connection to the database. A commit is in the operating system's hands when {@link transaction} returns, and not synced:
+ * The connection to the database. When {@link transaction} returns, the operating system has the commit, but has not synced it:
  * `synchronous=NORMAL` syncs only at a checkpoint.
  */
 export class Database {

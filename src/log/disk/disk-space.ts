@@ -2,10 +2,9 @@ import { statSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StatementSync } from 'node:sqlite';
 import type { Database } from './database.ts';
-import { DATABASE_FILE } from './schema.ts';
+import { DATABASE_FILE, PAGE_SIZE } from './schema.ts';
 
 const MIB = 1024 * 1024;
-const PAGE_BYTES = 4_096;
 /** The share of the disk for the write-ahead log, and its bounds in bytes. */
 const WAL_SHARE = 1 / 4;
 const MIN_WAL_BYTES = 4 * MIB;
@@ -66,14 +65,14 @@ export class DiskSpace {
     database.exec(`PRAGMA journal_size_limit = ${walShare(dataBytes)}`);
   }
 
-  /** The bytes of the database file. */
+  /** The bytes of the database file, as if the write-ahead log had been moved into it. */
   get fileBytes(): number {
-    return (this.#database.number(this.#pages) ?? 0) * PAGE_BYTES;
+    return (this.#database.number(this.#pages) ?? 0) * PAGE_SIZE;
   }
 
   /** The bytes of pages that hold nothing. */
   get freeBytes(): number {
-    return (this.#database.number(this.#free) ?? 0) * PAGE_BYTES;
+    return (this.#database.number(this.#free) ?? 0) * PAGE_SIZE;
   }
 
   get usedBytes(): number {

@@ -24,7 +24,7 @@ export const PREV_SEQ = 4;
 const AT = 5;
 const CHECKSUM = 6;
 export const RECORD = 7;
-export type EventRow = [
+type HeadColumns = [
   ordinal: number,
   ms: number,
   seq: number,
@@ -32,21 +32,15 @@ export type EventRow = [
   prevSeq: number,
   at: number,
   checksum: number,
-  record: Uint8Array,
 ];
+export type EventRow = [...head: HeadColumns, record: Uint8Array];
 
 /** A row with the size of its record in place of the record. */
-type MeasuredRow = [
-  ordinal: number,
-  ms: number,
-  seq: number,
-  prevMs: number,
-  prevSeq: number,
-  at: number,
-  checksum: number,
-  length: number,
-];
+type MeasuredRow = [...head: HeadColumns, length: number];
 const LENGTH = RECORD;
+/** The most that one step drops, so that it is short: so many rows, or so many bytes of records. */
+export const DROP_ROWS = 256;
+export const DROP_BYTES = 1024 * 1024;
 /** How many rows of a page are measured first. They say how many more the page can have. */
 const FIRST_MEASURED = 16;
 

@@ -9,7 +9,7 @@ import type { NumberedWrite } from './waiting-writes.ts';
 
 export interface GroupCommitOptions {
   readonly storage: Storage;
-  /** `always`: an outcome is told when it is on disk. `1s`: it is told after the commit, and a sync follows within a second. */
+  /** `always`: an outcome is sent when it is on disk. `1s`: it is sent after the commit, and a sync follows within a second. */
   readonly pace: 'always' | '1s';
   /** Makes every commit so far durable, without waiting, and calls back. */
   readonly sync: (done: (error: Error | null) => void) => void;
@@ -26,12 +26,12 @@ interface Group {
 const SYNC_DELAY_MS = 1_000;
 /** Between two attempts to write after a failure, in ms. */
 const PROBE_MS = 500;
-/** Between two looks for work behind the scenes, in ms. */
+/** How often the background work begins, in ms. */
 const TICK_MS = 1_000;
 /** The write-ahead log is moved into the database after this time without a write, in ms. */
 const IDLE_MS = 5_000;
 const FILES_GONE = 'files of the log were removed or replaced while the broker was using them';
-/** While there are writes, this many times as long goes to them as to the work behind the scenes. */
+/** While there are writes, they get this many times as much time as the background work. */
 const WRITES_SHARE = 3;
 
 /**
@@ -52,7 +52,7 @@ export class GroupCommit {
   #syncing = false;
   /** With `1s`: whether a commit waits for a sync longer than it may, because the one before has not ended. */
   #overdue = false;
-  /** What writes fail for. After a failed sync, nothing is written until a checkpoint has made everything durable. */
+  /** Why writes fail. After a failed sync, nothing is written until a checkpoint has made everything durable. */
   #failing: { readonly by: 'commit' | 'sync'; readonly failure: DiskFailure } | undefined;
   #probe: NodeJS.Timeout | undefined;
   #isScheduled = false;
@@ -73,7 +73,7 @@ export class GroupCommit {
     this.#writes = new WaitingWrites(options.storage.commitBytes);
     this.#reads = new WaitingReads(options.storage, options.replies);
     this.#checkpointed = options.storage.commits;
-    this.#tick = setInterval(() => this.#lookAfter(), TICK_MS);
+    this.#tick = setInterval(() => this.#beginBackgroundWork(), TICK_MS);
   }
 
   write(ticket: number, request: WriteRequest): void {
@@ -135,7 +135,7 @@ export class GroupCommit {
     this.#replies.committed(countEvents(writes));
     const group = { writes, outcomes };
     if (this.#options.pace === '1s') {
-      this.#tellOutcomes(group);
+      this.#sendOutcomes(group);
       this.#syncSoon();
     } else {
       this.#group = group;
@@ -177,15 +177,12 @@ export class GroupCommit {
     this.#storage.synced(commits);
     const group = this.#group;
     this.#group = undefined;
-    if (group !== undefined) this.#tellOutcomes(group);
+    if (group !== undefined) this.#sendOutcomes(group);
     this.#reads.release();
     this.#replies.flush();
   }
 
-  /**
-   * The kernel may have dropped the pages that it could not write, and would say that a second sync succeeded. A checkpoint writes
-   * everything once more.
-   */
+  /** The kernel may have dropped the pages that it could not write. A second sync would succeed without them. See {@link #tryAgain}. */
   #syncFailed(error: Error): void {
     const failure = diskFailure(error, true);
     for (const { ticket } of this.#group?.writes ?? []) this.#replies.failure(ticket, failure);
@@ -210,7 +207,7 @@ export class GroupCommit {
     this.#replies.health(undefined);
   }
 
-  /** Finds out whether the disk takes writes again. */
+  /** Finds out whether the disk takes writes again. After a failed sync, a checkpoint writes everything once more. */
   #tryAgain(): void {
     const by = this.#failing?.by;
     if (by === undefined || this.#closed) return;
@@ -243,7 +240,7 @@ export class GroupCommit {
     return this.#failing?.by !== 'sync';
   }
 
-  #lookAfter(): void {
+  #beginBackgroundWork(): void {
     this.#maintenanceDue = true;
     // Ends the thread. Another thread then opens the storage again, if there is one.
     if (!this.#closed && !this.#storage.isInPlace()) throw new Error(FILES_GONE);
@@ -253,7 +250,7 @@ export class GroupCommit {
     this.turn();
   }
 
-  /** One slice of the work behind the scenes, when it is due. */
+  /** One slice of the background work, when it is due. */
   #maintain(): void {
     const startedAt = performance.now();
     if (!this.#maintenanceDue || startedAt < this.#maintainAfter) return;
@@ -270,7 +267,7 @@ export class GroupCommit {
     setTimeout(() => this.turn(), pause);
   }
 
-  #tellOutcomes({ writes, outcomes }: Group): void {
+  #sendOutcomes({ writes, outcomes }: Group): void {
     for (const [index, { ticket }] of writes.entries())
       this.#replies.outcome(ticket, outcomes[index] as WriteOutcome);
   }

@@ -27,7 +27,7 @@ export class IdempotencyTable {
     this.#database = database;
     this.#oldest = database.prepare('SELECT min(id) FROM idempotency');
     this.#newest = database.prepare('SELECT max(id) FROM idempotency');
-    // The oldest have the smallest ids. Only those are looked at, so that this never takes long.
+    // The oldest rows have the smallest ids. Only those rows are read, so that this is always fast.
     this.#expire = database.prepare(
       `DELETE FROM idempotency WHERE id IN
         (SELECT id FROM (SELECT id, at FROM idempotency ORDER BY id LIMIT ?2) WHERE at <= ?1)`,

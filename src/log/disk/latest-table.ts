@@ -4,15 +4,13 @@ import { crc32 } from 'node:zlib';
 import { ORIGIN } from '../../events/event.ts';
 import type { EventId, StoredEvent } from '../../events/event.ts';
 import type { LatestCursor, LatestLimits } from '../event-log.ts';
-import { storedBytes } from './stored-usage.ts';
+import { MEASURED_ROWS, storedBytes } from './stored-usage.ts';
 import type { StoredUsage } from './stored-usage.ts';
 import type { Database } from './database.ts';
 import { integers } from './schema.ts';
 
 /** The bytes of a row besides its key and record, with its entries in both indexes. The key is in the row and in one index. */
 const ROW_BYTES = 72;
-/** How many keys of a channel are measured. Their average stands for the others. */
-const MAX_MEASURED = 300;
 /** How many channels' numbers of keys are kept in memory. */
 const MAX_COUNTS = 10_000;
 /** How many keys of other channels one new key drops at most, when the keys take more than their share. */
@@ -78,7 +76,7 @@ export class LatestTable {
     this.#newest = prepare('SELECT max(id) FROM latest');
     this.#sizes = prepare(
       `SELECT length(key), length(record) FROM latest
-        WHERE channel = ? ORDER BY id LIMIT ${MAX_MEASURED}`,
+        WHERE channel = ? ORDER BY id LIMIT ${MEASURED_ROWS}`,
     );
     this.#rows = prepare(
       `SELECT id, ${integers('ms', 'seq', 'checksum')}, key, record FROM latest

@@ -4,27 +4,22 @@ import type { ChannelTable } from './channel-table.ts';
 import { GarbageDamage, isDamage } from './damage.ts';
 import type { Database } from './database.ts';
 import type { DiskSpace } from './disk-space.ts';
-import { EVENT_BYTES } from './retention.ts';
 import type { Retention } from './retention.ts';
+import { DROP_BYTES, DROP_ROWS } from './event-table.ts';
 import type { EventTable } from './event-table.ts';
 import type { IdempotencyTable } from './idempotency-table.ts';
 import type { LatestTable } from './latest-table.ts';
 import type { LogClock } from './log-clock.ts';
 import type { RevocationTable } from './revocation-table.ts';
 import { MAX_ORDINAL } from './schema.ts';
-import { storedBytes } from './stored-usage.ts';
+import { EVENT_BYTES, IDEMPOTENCY_BYTES, storedBytes } from './stored-usage.ts';
 import type { StoredUsage } from './stored-usage.ts';
 
 /** How long a slice of the work takes, in ms. */
 const SLICE_MS = 5;
-/** The most rows of one kind that one step drops, and the most bytes of records. */
-const STEP_ROWS = 256;
-const STEP_BYTES = 1024 * 1024;
 /** The shares of the disk of channels without events, and of idempotency keys. */
 const IDLE_SHARE = 1 / 8;
 const KEYS_SHARE = 1 / 8;
-/** The bytes of an idempotency key with its entry in the index. */
-const KEY_BYTES = 112;
 /** When the disk share is full, this much of it is made free at once, so that not every append has to. The share, and the bytes. */
 const FREE_SHARE = 1 / 64;
 const MAX_FREE_BYTES = 8 * 1024 * 1024;
@@ -70,12 +65,12 @@ export class Maintenance {
     this.#removeGarbage = database.prepare('DELETE FROM garbage WHERE channel = ?');
     this.#steps = [
       () => this.#dropGarbage() > 0,
-      () => this.#measure() < this.#spare && this.#dropOldest(STEP_BYTES) > 0,
+      () => this.#measure() < this.#spare && this.#dropOldest(DROP_BYTES) > 0,
       () => retention.expire(),
       () => this.#dropKeys(),
       () => this.#forgetIdle(),
-      () => latest.isOverShare && latest.dropOldest(STEP_ROWS) > 0,
-      () => options.revocations.expire(STEP_ROWS) > 0,
+      () => latest.isOverShare && latest.dropOldest(DROP_ROWS) > 0,
+      () => options.revocations.expire(DROP_ROWS) > 0,
       () => space.giveBack(),
     ];
   }
@@ -149,8 +144,8 @@ export class Maintenance {
     return (
       retention.evict(enough) ||
       this.#forget(Infinity) * EVENT_BYTES ||
-      latest.dropOldest(STEP_ROWS) * EVENT_BYTES ||
-      idempotency.dropOldest(STEP_ROWS) * KEY_BYTES
+      latest.dropOldest(DROP_ROWS) * EVENT_BYTES ||
+      idempotency.dropOldest(DROP_ROWS) * IDEMPOTENCY_BYTES
     );
   }
 
@@ -162,7 +157,7 @@ export class Maintenance {
       channel = database.number(this.#nextGarbage, channel);
     if (channel === undefined) return 0;
     try {
-      const dropped = this.#dropRows(events, channel) || latest.dropOf(channel, STEP_ROWS) * EVENT_BYTES;
+      const dropped = this.#dropRows(events, channel) || latest.dropOf(channel, DROP_ROWS) * EVENT_BYTES;
       if (dropped === 0) this.#removeGarbage.run(channel);
       return dropped + 1;
     } catch (error) {
@@ -175,10 +170,10 @@ export class Maintenance {
   #dropRows(events: EventTable, channel: number): number {
     let bytes = 0;
     let end = 0;
-    for (const [ordinal, , length] of events.ages(channel, 0, MAX_ORDINAL, STEP_ROWS)) {
+    for (const [ordinal, , length] of events.ages(channel, 0, MAX_ORDINAL, DROP_ROWS)) {
       bytes += storedBytes(length) + EVENT_BYTES;
       end = ordinal + 1;
-      if (bytes > STEP_BYTES) break;
+      if (bytes > DROP_BYTES) break;
     }
     // In a damaged tree, rows may be found and not dropped.
     return end > 0 && events.drop(channel, 0, end) > 0 ? bytes : 0;
@@ -187,13 +182,15 @@ export class Maintenance {
   /** Drops idempotency keys that are too old or too many. Returns whether there were any. */
   #dropKeys(): boolean {
     return (
-      this.#options.idempotency.expire(this.#options.clock.now(), STEP_ROWS) > 0 || this.#dropKeysOverShare()
+      this.#options.idempotency.expire(this.#options.clock.now(), DROP_ROWS) > 0 || this.#dropKeysOverShare()
     );
   }
 
   #dropKeysOverShare(): boolean {
     const { idempotency, dataBytes } = this.#options;
-    return idempotency.span * KEY_BYTES > dataBytes * KEYS_SHARE && idempotency.dropOldest(STEP_ROWS) > 0;
+    return (
+      idempotency.span * IDEMPOTENCY_BYTES > dataBytes * KEYS_SHARE && idempotency.dropOldest(DROP_ROWS) > 0
+    );
   }
 
   /** Forgets channels that have been idle for too long, or of which there are too many. Returns whether there were any. */
@@ -207,7 +204,7 @@ export class Maintenance {
   #forget(idleSince: number): number {
     const { channels, usage, clock } = this.#options;
     let forgotten = 0;
-    const idle = channels.idle(idleSince, STEP_ROWS);
+    const idle = channels.idle(idleSince, DROP_ROWS);
     for (const { name, number } of idle) {
       const facts = channels.byNumber(number);
       if (facts === undefined) channels.discard(number);

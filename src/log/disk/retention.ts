@@ -3,15 +3,11 @@ import type { ChannelFacts } from './channel-facts.ts';
 import type { ChannelTable } from './channel-table.ts';
 import { guardChannel } from './damage.ts';
 import type { Database } from './database.ts';
+import { DROP_BYTES, DROP_ROWS } from './event-table.ts';
 import type { EventTable } from './event-table.ts';
 import type { LogClock } from './log-clock.ts';
-import { storedBytes } from './stored-usage.ts';
+import { EVENT_BYTES, storedBytes } from './stored-usage.ts';
 
-/** The most that one run drops: so many events, or so many bytes of records. */
-const RUN_EVENTS = 256;
-const RUN_BYTES = 1024 * 1024;
-/** The bytes of an event's row besides its record. */
-export const EVENT_BYTES = 40;
 /** How many channels one eviction finds at a time. */
 const CANDIDATES = 32;
 /**
@@ -102,12 +98,12 @@ export class Retention {
     const { events, channels, clock, onEvicted } = this.#options;
     const now = clock.now();
     const kept = Math.max(facts.floor, facts.next - facts.size);
-    const rows = events.ages(facts.number, facts.first, facts.next, RUN_EVENTS);
+    const rows = events.ages(facts.number, facts.first, facts.next, DROP_ROWS);
     let bytes = 0;
     let evicted = 0;
-    let end = rows.length < RUN_EVENTS ? facts.next : (rows.at(-1)?.[0] ?? 0) + 1;
+    let end = rows.length < DROP_ROWS ? facts.next : (rows.at(-1)?.[0] ?? 0) + 1;
     for (const [ordinal, at, length] of rows) {
-      if (at > until || bytes >= RUN_BYTES) {
+      if (at > until || bytes >= DROP_BYTES) {
         end = ordinal;
         break;
       }

@@ -35,7 +35,7 @@ interface SentRead {
 const WRITE_DEADLINE_MS = 700;
 /** How long a question waits for its answer, in ms. */
 const READ_DEADLINE_MS = 5_000;
-/** Between two looks for requests that are too old, in ms. */
+/** How often requests that are too old are searched for, in ms. */
 const SWEEP_MS = 100;
 /** What may wait for the thread. A single append may be larger. */
 const MAX_EVENTS = 65_536;

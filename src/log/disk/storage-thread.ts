@@ -7,7 +7,6 @@ import { ReplyBatch } from './reply-batch.ts';
 import type { ReplyMessage } from './reply-batch.ts';
 import { takeRequests } from './request-batch.ts';
 import type { RequestMessage } from './request-batch.ts';
-
 import type { StorageNotice, StorageOptions } from './storage.ts';
 
 /** What the thread gets at its start. */

@@ -86,7 +86,7 @@ export interface Refusal {
 
 /** For metrics. Counters count since the start of the process. */
 export interface StorageFigures {
-  /** The bytes of the database file, with its free pages, and of its write-ahead log. */
+  /** The bytes of the database file, as if the write-ahead log had been moved into it, and of the write-ahead log. */
   readonly fileBytes: number;
   readonly walBytes: number;
   /** The bytes of pages that hold something. */
@@ -101,7 +101,7 @@ export interface StorageFigures {
 
 /**
  * The database of the embedded log on disk. All methods are synchronous and may wait for the disk, so only the storage thread
- * calls them. A write is in the operating system's hands when `commit` returns, and on disk after the next {@link Storage.sync}.
+ * calls them. When `commit` returns, the operating system has the write. The next `fdatasync` of {@link Storage.walFile} puts it on disk.
  * A method throws an error of node:sqlite when the disk or the database fails; a failed `commit` has changed nothing.
  */
 export interface Storage {
@@ -135,7 +135,7 @@ export interface Storage {
   follow(channel: ChannelName, followed: boolean): void;
 
   /**
-   * One slice of the work behind the scenes, of some 5 ms: drops what is too old, cleared or beyond the limit of the disk, and
+   * One slice of the background work, of some 5 ms: drops what is too old, cleared or beyond the limit of the disk, and
    * gives space back. A commit of its own. Returns whether there is more to do now.
    */
   maintain(): boolean;

@@ -9,11 +9,10 @@ import type { ChannelHistory } from './channel-history.ts';
 import type { ChannelTable } from './channel-table.ts';
 import type { Database } from './database.ts';
 import type { LatestTable } from './latest-table.ts';
+import { CHANNEL_BYTES } from './stored-usage.ts';
 
 /** The most channels in a page. A page of this size takes some 10 ms. */
 const MAX_PAGE = 5_000;
-/** The bytes of a channel's row and its entries in the indexes, besides its name. */
-const CHANNEL_BYTES = 96;
 /** `~` and the last name of the page before. */
 const CURSOR = /^~([A-Za-z0-9._:~-]{1,200})$/;
 

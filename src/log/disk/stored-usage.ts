@@ -1,12 +1,20 @@
 import type { Database } from './database.ts';
+import { PAGE_SIZE } from './schema.ts';
 
 /** Parts of the database with a share of the space. The events have what is left. */
 export type UsagePart = 'latest' | 'idle';
 
 const PARTS: readonly UsagePart[] = ['latest', 'idle'];
-/** The usable bytes of an overflow page, and the bytes of a page. */
+/** The bytes of an event's row besides its record. */
+export const EVENT_BYTES = 40;
+/** The bytes of an idempotency key's row, with its entry in the index. */
+export const IDEMPOTENCY_BYTES = 112;
+/** The bytes of a channel's row and its entries in two indexes, besides its name, which is in the row and in one index. */
+export const CHANNEL_BYTES = 96;
+/** How many rows of a channel are measured. Their average stands for the others. */
+export const MEASURED_ROWS = 300;
+/** The usable bytes of an overflow page. */
 const OVERFLOW_BYTES = 4_092;
-const PAGE_SIZE = 4_096;
 /** A row with more bytes than this has overflow pages. */
 const MAX_LOCAL_BYTES = 4_000;
 

@@ -65,8 +65,8 @@ describe('a database with a wrong byte', () => {
       const isWhole = events.length === all.length && tail === newest;
       if (isWhole) whole++;
       else {
-        // Whoever has the newest event is told. Without its oldest events a channel looks as if they had been dropped, and without
-        // its entry in the index of names as if it had been forgotten.
+        // A reader with the newest event gets a gap. A channel without its oldest events is the same as one that has dropped them.
+        // A channel without its entry in the index of names is the same as a forgotten one.
         const atNewest = log.store.read(parseChannelName(channel), newest, 10, KEEP);
         expect(gaps > 0 || !atNewest.complete).toBe(true);
         const lacksOldest = gaps === 1 && tail === newest && events.at(-1)?.id === newest;

@@ -79,7 +79,7 @@ afterEach(async () => {
 });
 
 describe('a write', () => {
-  test('is told when it is on disk', () => {
+  test('gets its outcome when it is on disk', () => {
     const ticket = write(a);
     group.turn();
     expect([storage.commits, syncs.length, replies.outcomes.size]).toEqual([1, 1, 0]);
@@ -167,7 +167,7 @@ describe('when the disk cannot sync', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
   afterEach(() => void vi.useRealTimers());
 
-  test('publishers are told so at once, and the events are told when a checkpoint has saved them', async () => {
+  test('writes fail at once, and their outcomes come when a checkpoint has saved them', async () => {
     const [first, second] = [write(a), write(b)];
     group.turn();
     const waiting = write(a);
@@ -222,7 +222,7 @@ describe('with a sync every second', () => {
   });
   afterEach(() => void vi.useRealTimers());
 
-  test('a write is told at once, and synced within a second', () => {
+  test('a write gets its outcome at once, and is synced within a second', () => {
     for (let i = 0; i < 10; i++) {
       write(a);
       group.turn();
@@ -261,7 +261,7 @@ test('closing does the writes that wait, and refuses later ones', async () => {
 });
 
 test.each(Array.from({ length: 40 }, (_, i) => i + 1))(
-  'nobody sees what is not on disk, and everything is told in order: seed %d',
+  'nobody sees what is not on disk, and outcomes come in order: seed %d',
   async (seed) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const random = seededRandom(seed);
