@@ -107,7 +107,7 @@ export class Maintenance {
    * idempotency keys as it has events, so as many are dropped when there are too many.
    */
   end(): void {
-    for (let step = 0; step < 2 && this.#forgetIdle(); step++);
+    for (let step = 0; step < 2 && this.#isIdleOverShare && this.#forgetIdle(); step++);
     for (let step = 0; step < 18 && this.#dropKeysOverShare(); step++);
     this.#options.usage.save();
   }
@@ -195,9 +195,12 @@ export class Maintenance {
 
   /** Forgets channels that have been idle for too long, or of which there are too many. Returns whether there were any. */
   #forgetIdle(): boolean {
-    const { usage, dataBytes, clock } = this.#options;
-    const isOverShare = usage.bytes('idle') > dataBytes * IDLE_SHARE;
-    return this.#forget(isOverShare ? Infinity : clock.now() - TAIL_TTL_MS) > 0;
+    return this.#forget(this.#isIdleOverShare ? Infinity : this.#options.clock.now() - TAIL_TTL_MS) > 0;
+  }
+
+  get #isIdleOverShare(): boolean {
+    const { usage, dataBytes } = this.#options;
+    return usage.bytes('idle') > dataBytes * IDLE_SHARE;
   }
 
   /** Forgets channels that are idle since then. A followed channel stays for as long again. Returns how many were forgotten. */
