@@ -84,7 +84,7 @@ async function runBroker(): Promise<{ trace: readonly DiskOperation[]; known: re
     disk.shim.heal();
     await broker.stop();
     await Promise.all(reading);
-    return { trace: await disk.shim.takeTrace(), known };
+    return { trace: [...disk.shim.takeTrace()], known };
   } finally {
     await disk.shim.remove();
     await folder.remove();

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { access, mkdtemp, readFile, realpath, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, readSync, truncateSync, writeSync } from 'node:fs';
+import { access, mkdtemp, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -112,12 +112,16 @@ export class DiskShim {
     while (this.#get('hanging') === 0) await delay(2);
   }
 
-  /** Returns what was recorded since the last time, in order, and forgets it. The process has to have ended. */
-  async takeTrace(): Promise<DiskOperation[]> {
-    const file = join(this.#home, 'trace');
-    const bytes = await readFile(file);
-    await truncate(file, 0);
-    return [...readTrace(bytes)];
+  /** Gives what was recorded since the last time, in order, and then forgets it. The process has to have ended. */
+  *takeTrace(): Generator<DiskOperation> {
+    const path = join(this.#home, 'trace');
+    const file = openSync(path, 'r');
+    try {
+      yield* readTrace(file);
+    } finally {
+      closeSync(file);
+    }
+    truncateSync(path, 0);
   }
 
   async remove(): Promise<void> {
@@ -164,14 +168,16 @@ const KINDS = [
   ...(['open', 'write', 'truncate', 'sync-begin', 'sync-end', 'unlink', 'rename', 'sync-failed'] as const),
 ] as const;
 
-/** Reads the records of `struct head`. The last one may be incomplete, because the process was killed. */
-function* readTrace(bytes: Buffer): Generator<DiskOperation> {
+/** Reads the records of `struct head`, one at a time: a trace can have gigabytes. The last one may be incomplete, because the process was killed. */
+function* readTrace(file: number): Generator<DiskOperation> {
   let at = 0;
-  while (at + HEAD_BYTES <= bytes.length) {
-    const head = bytes.subarray(at, at + HEAD_BYTES);
-    const data = bytes.subarray(at + HEAD_BYTES, at + HEAD_BYTES + head.readUInt32LE(4));
-    at += HEAD_BYTES + head.readUInt32LE(4);
-    if (at > bytes.length) return;
+  for (;;) {
+    const head = Buffer.alloc(HEAD_BYTES);
+    if (readSync(file, head, 0, HEAD_BYTES, at) < HEAD_BYTES) return;
+    const data = Buffer.allocUnsafeSlow(head.readUInt32LE(4));
+    at += HEAD_BYTES;
+    if (data.length > 0 && readSync(file, data, 0, data.length, at) < data.length) return;
+    at += data.length;
     yield { ...readOperation(head, data), time: head.readBigUInt64LE(24) };
   }
 }

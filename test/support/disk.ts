@@ -34,7 +34,7 @@ export class Disk {
    * @param chance of a sector to be on the disk without a sync
    */
   async losePower(random: () => number, chance = oneOf(CHANCES, random)): Promise<void> {
-    this.#before = filesAfterPowerCut(this.#before, await this.shim.takeTrace(), { random, chance });
+    this.#before = filesAfterPowerCut(this.#before, this.shim.takeTrace(), { random, chance });
     await writeFiles(this.#folder, this.#before);
   }
 }
@@ -76,7 +76,7 @@ interface Luck {
  * @param before the files when the process started
  * @param trace what the process has done since then
  */
-function filesAfterPowerCut(before: Files, trace: readonly DiskOperation[], luck: Luck): Files {
+function filesAfterPowerCut(before: Files, trace: Iterable<DiskOperation>, luck: Luck): Files {
   const folder = replay(before, trace, luck);
   const reached = luck.chance === 0 ? 0 : Math.floor(luck.random() * (folder.pending.length + 1));
   for (const change of folder.pending.slice(0, reached)) apply(folder.names, change);
@@ -96,7 +96,7 @@ interface Folder {
   readonly pending: readonly FolderChange[];
 }
 
-function replay(before: Files, trace: readonly DiskOperation[], luck: Luck): Folder {
+function replay(before: Files, trace: Iterable<DiskOperation>, luck: Luck): Folder {
   const names = new Map([...before].map(([name, bytes]) => [name, new DiskFile(luck, bytes)]));
   const seen = new Map(names);
   const files = new Map<bigint, DiskFile>();
