@@ -109,6 +109,8 @@ export async function startBroker(
     return await exit;
   };
   const key = merged['SLUICE_PUBLISH_KEYS']?.split(',')[0] || generatedKey(output.lines);
+  const logsRedis =
+    merged['REDIS_URL'] !== undefined && ['debug', 'info'].includes(merged['LOG_LEVEL'] ?? 'info');
   return {
     url,
     port: Number(new URL(url).port),
@@ -117,7 +119,11 @@ export async function startBroker(
     pid: child.pid ?? 0,
     replica,
     exit,
-    publish: (channel, data, event) => publish(url, key, { channel, data, event }),
+    async publish(channel, data, event) {
+      // A broker listens before it has a connection to Redis.
+      if (logsRedis) await output.find('"redis: up"');
+      return publish(url, key, { channel, data, event });
+    },
     stop: (signal = 'SIGTERM') => end(signal),
     kill: () => end('SIGKILL'),
     log: () => [...output.lines],
