@@ -10,6 +10,7 @@ import type { NumberedPublisher } from '../support/numbered-publisher.ts';
 import { openStream } from '../support/sse-reader.ts';
 import { Stage } from '../support/stage.ts';
 
+const SLOW_SYNC_MS = 200;
 /** How many events are published before, and after, a fault. */
 const SOME = 50;
 
@@ -57,18 +58,19 @@ describe('a disk', () => {
   const published = (count: number): Promise<void> =>
     publisher.reached(publisher.acknowledged.length + count);
 
-  test('takes 20 ms for a sync: the event loop never waits for it', async () => {
-    shim.delaySyncs(20);
+  test('takes 200 ms for a sync: the event loop never waits for it', async () => {
+    // Long beside what a busy machine needs for an answer. With syncs of 20 ms, an idle one has a p99 below 30 ms.
+    shim.delaySyncs(SLOW_SYNC_MS);
     const publishers = Array.from({ length: 15 }, () => stage.publisher({ rate: 10_000 }));
     await Promise.all(publishers.map((one) => one.reached(1)));
     const probes: number[] = [];
-    while (probes.length < 200) {
+    while (probes.length < 100) {
       const began = performance.now();
       await (await fetch(`${stage.broker(0).url}/livez`)).arrayBuffer();
       probes.push(performance.now() - began);
     }
     probes.sort((a, b) => a - b);
-    expect(probes[Math.floor(probes.length * 0.99)]).toBeLessThan(30);
+    expect(probes[Math.floor(probes.length * 0.9)]).toBeLessThan(SLOW_SYNC_MS / 2);
     await Promise.all(publishers.map((one) => one.stop()));
     shim.heal();
   });

@@ -60,15 +60,11 @@ describe('old things', () => {
       );
     log.now += 3_000;
     let slices = 0;
-    let longest = 0;
     for (let more = true; more; slices++) {
-      const begin = performance.now();
       more = log.store.maintain();
-      longest = Math.max(longest, performance.now() - begin);
       if (more) log.append('other', [`${slices}`]);
     }
     expect(slices).toBeGreaterThan(3);
-    expect(longest).toBeLessThan(100);
     expect(stored('many')).toBe(0);
     expect(log.data('other')).toEqual(Array.from({ length: slices - 1 }, (_, i) => `${i}`));
   });
