@@ -24,7 +24,7 @@ export interface ResumingReader {
   reached(id: string): Promise<void>;
   /** Resolves at the first `sluice:ready`. */
   readonly ready: Promise<void>;
-  /** Resolves at `sluice:end`. */
+  /** Resolves at `sluice:end`, or at a 204: a reader that is cut before the end comes back with the end's position. */
   readonly ended: Promise<void>;
   close(): void;
 }
@@ -64,6 +64,11 @@ export abstract class Recorder {
     for (const check of this.#waiting) check();
   }
 
+  /** The reader came back with this id, and the answer was a 204. */
+  protected recordNoContent(id: string): void {
+    if (!this.seen.some(({ kind }) => kind === 'end')) this.record('sluice:end', id, '');
+  }
+
   #until(condition: (one: Seen) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = (): void => {
@@ -82,12 +87,16 @@ export class EventSourceReader extends Recorder implements ResumingReader {
   readonly name: string;
   connections = 0;
   readonly #source: EventSource;
+  #lastEventId = '';
 
   constructor(name: string, url: string) {
     super();
     this.name = name;
     this.#source = new EventSource(url);
     this.#source.addEventListener('open', () => this.connections++);
+    this.#source.addEventListener('error', ({ code }) => {
+      if (code === 204) this.recordNoContent(this.#lastEventId);
+    });
     for (const type of [
       'message',
       'sluice:gap',
@@ -96,9 +105,10 @@ export class EventSourceReader extends Recorder implements ResumingReader {
       'sluice:cleared',
       'sluice:end',
     ]) {
-      this.#source.addEventListener(type, (event) =>
-        this.record(event.type, event.lastEventId, event.data as string),
-      );
+      this.#source.addEventListener(type, (event) => {
+        this.#lastEventId = event.lastEventId;
+        this.record(event.type, event.lastEventId, event.data as string);
+      });
     }
   }
 
@@ -155,7 +165,10 @@ export class RovingReader extends Recorder implements ResumingReader {
         );
         if (this.#stream.status === 200) this.connections++;
         // The channel has ended: an EventSource stops here, too.
-        if (this.#stream.status === 204) return;
+        if (this.#stream.status === 204) {
+          this.recordNoContent(lastEventId ?? '');
+          return;
+        }
         for (;;) {
           const { event = 'message', id, data } = await this.#stream.next();
           if (this.#closed) return;
