@@ -7,7 +7,7 @@ import { eventId, idParts, isAfter } from '../id-parts.ts';
 import { ENDED } from './channel-facts.ts';
 import type { ChannelFacts } from './channel-facts.ts';
 import { ChannelDamage } from './damage.ts';
-import { MS, ORDINAL, PREV_MS, PREV_SEQ, RECORD, SEQ, isIntact } from './event-table.ts';
+import { MS, ORDINAL, PREV_MS, PREV_SEQ, RECORD, SEQ, follows, isIntact } from './event-table.ts';
 import type { EventHead, EventRow, EventTable } from './event-table.ts';
 import { EVENT_BYTES, MEASURED_ROWS } from './stored-usage.ts';
 
@@ -147,8 +147,7 @@ export class ChannelHistory {
         this.#onDamage(facts, row[ORDINAL]);
         continue;
       }
-      if (last !== undefined && (row[PREV_MS] !== last[MS] || row[PREV_SEQ] !== last[SEQ]))
-        return { rows, bytes };
+      if (!follows(row, last)) return { rows, bytes };
       if (last !== undefined && bytes + row[RECORD].length > PAGE_BYTES) return { rows, bytes };
       rows.push(row);
       bytes += row[RECORD].length;

@@ -34,6 +34,7 @@ type HeadColumns = [
   checksum: number,
 ];
 export type EventRow = [...head: HeadColumns, record: Uint8Array];
+type RowHead = readonly [...head: HeadColumns, rest: unknown];
 
 /** A row with the size of its record in place of the record. */
 type MeasuredRow = [...head: HeadColumns, length: number];
@@ -143,7 +144,8 @@ export class EventTable {
       ) as unknown as MeasuredRow[];
       if (more.length === 0) return undefined;
       for (const row of more) {
-        if (!follows(row, rows.at(-1), from + rows.length)) return undefined;
+        if (row[ORDINAL] !== from + rows.length || typeof row[LENGTH] !== 'number') return undefined;
+        if (!follows(row, rows.at(-1))) return undefined;
         isFull = rows.length > 0 && bytes + row[LENGTH] > maxBytes;
         if (isFull) break;
         rows.push(row);
@@ -177,9 +179,8 @@ export class EventTable {
   }
 }
 
-/** Whether the row has this ordinal, and follows the row before it. */
-function follows(row: MeasuredRow, before: MeasuredRow | undefined, ordinal: number): boolean {
-  if (row[ORDINAL] !== ordinal || typeof row[LENGTH] !== 'number') return false;
+/** Whether the row names the row before it as its predecessor. True when there is no row before it. */
+export function follows(row: RowHead, before: RowHead | undefined): boolean {
   return before === undefined || (row[PREV_MS] === before[MS] && row[PREV_SEQ] === before[SEQ]);
 }
 
