@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { afterExit } from './after-exit.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
@@ -54,6 +55,8 @@ const DEFAULTS: Environment = {
   SLUICE_PUBLISH_KEYS: 'the-key-of-the-tests',
   SLUICE_DRAIN_WINDOW: '0s',
   SLUICE_FAILED_AUTH_LIMIT: 'off',
+  // Node keeps the compiled modules there: a start takes three fifths of the time.
+  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/sluice-tests', import.meta.url)),
 };
 
 /** A folder for SLUICE_DATA_DIR. */
@@ -120,8 +123,8 @@ export async function startBroker(
     replica,
     exit,
     async publish(channel, data, event) {
-      // A broker listens before it has a connection to Redis.
-      if (logsRedis) await output.find('"redis: up"');
+      // A broker listens before it has a connection to Redis. It says which came first, `redis: up` or `redis: down`.
+      if (logsRedis) await output.find('"redis: ');
       return publish(url, key, { channel, data, event });
     },
     stop: (signal = 'SIGTERM') => end(signal),
