@@ -46,8 +46,9 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: BELOW_BROKER,
     packages: ['fastify', 'pino'],
   },
-  cli: { rooms: ['observe', 'config', 'broker'], packages: ['pino'] },
-  '.': { rooms: ['config', 'cli'] },
+  cli: { rooms: ['auth', 'observe', 'config', 'broker'], packages: ['pino', 'commander', 'jose'] },
+  'cli/commands': { rooms: ['auth', 'config', 'cli'], packages: ['commander', 'jose'] },
+  '.': { rooms: ['config', 'cli', 'cli/commands'] },
 };
 
 const files = new Map(
