@@ -1,7 +1,7 @@
 import { ReadableStream } from 'node:stream/web';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SluicePublishError } from './publisher-error.ts';
-import { checkChannel } from './publisher-event.ts';
+import { checkChannel, checkIdempotencyKey } from './publisher-event.ts';
 import { errorOf, problemOf } from './publisher-requests.ts';
 import type { PublishAnswer, PublishRequests } from './publisher-requests.ts';
 
@@ -53,6 +53,7 @@ export async function upload(
 ): Promise<Uploaded> {
   checkChannel(channel);
   const { each = 'line', event, key, close = false, idempotencyKey } = options;
+  checkIdempotencyKey(idempotencyKey);
   const query = new URLSearchParams({ each });
   if (event !== undefined) query.set('event', event);
   if (key !== undefined) query.set('key', key);

@@ -13,6 +13,8 @@ import type { PageServer } from '../support/page-server.ts';
 // The publisher of the client package, with servers that fail.
 
 let broker: Broker;
+/** Takes 20 events a second. */
+let limited: Broker;
 /** Stands between the publisher and the broker, and fails as the test says. */
 let proxy: PageServer;
 type Failure = (response: ServerResponse, forward: () => Promise<Buffer>) => unknown;
@@ -20,12 +22,15 @@ type Failure = (response: ServerResponse, forward: () => Promise<Buffer>) => unk
 let failures: Failure[] = [];
 
 beforeAll(async () => {
-  broker = await startBroker({ SLUICE_HISTORY_SIZE: '20000' });
+  [broker, limited] = await Promise.all([
+    startBroker({ SLUICE_HISTORY_SIZE: '20000' }),
+    startBroker({ SLUICE_PUBLISH_RATE_PER_KEY: '20/s' }),
+  ]);
   proxy = await startPageServer((request, response) => void handle(request, response));
 });
 afterAll(async () => {
   await proxy.close();
-  await broker.kill();
+  await Promise.all([broker.kill(), limited.kill()]);
 });
 
 async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -49,8 +54,8 @@ function open(options: Partial<PublisherOptions> = {}): Publisher {
   return createPublisher({ url: proxy.origin, key: broker.key, ...options });
 }
 
-async function numbersIn(channel: string): Promise<readonly number[]> {
-  const { seen } = await LogReader.read(broker.url, channel);
+async function numbersIn(channel: string, url = broker.url): Promise<readonly number[]> {
+  const { seen } = await LogReader.read(url, channel);
   return seen.flatMap((one) => (one.kind === 'event' ? [Number(one.text)] : []));
 }
 
@@ -73,6 +78,8 @@ const problem = (status: number, code: string, headers: Record<string, string> =
   const document = { type: `urn:sluice:problem:${code}`, title: 'x', status, detail: 'a detail of the test' };
   return (response) => response.writeHead(status, headers).end(JSON.stringify(document));
 };
+
+const acknowledged: Failure = (response) => response.end('{"events":[{"channel":"renewed","id":"1-0"}]}');
 
 test.each<[string, Failure]>([
   ['500 in HTML', (response) => response.writeHead(500).end('<h1>Oops</h1>')],
@@ -139,12 +146,10 @@ test('a publish that takes too long says whether it may be in the log', async ()
   await Promise.all([arrived, expect(sent).rejects.toMatchObject({ code: 'timeout', mayBePublished: true })]);
   release();
   await using unconnected = open({ url: `http://127.0.0.1:${await freePort()}`, timeoutMs: 200 });
-  const [first, second] = [unconnected.publish('too-long', 2), unconnected.publish('too-long', 3)];
-  for (const one of [first, second])
-    await expect(one).rejects.toMatchObject({
-      code: 'timeout',
-      mayBePublished: false,
-    });
+  const unsent = { code: 'timeout', mayBePublished: false };
+  await Promise.all(
+    [2, 3].map((i) => expect(unconnected.publish('too-long', i)).rejects.toMatchObject(unsent)),
+  );
 });
 
 test('refuses more than the queue holds, and says when there is room', async () => {
@@ -181,4 +186,25 @@ test('a publish can be withdrawn', async () => {
   release();
   await Promise.all([first, third]);
   expect(await numbersIn('withdrawn')).toEqual([1, 3]);
+});
+
+test('a body that is too large for a rate goes in parts', async () => {
+  await using publisher = createPublisher(limited);
+  const numbers = Array.from({ length: 30 }, (_, i) => i);
+  await Promise.all(numbers.map((i) => publisher.publish('rate', i)));
+  expect(await numbersIn('rate', limited.url)).toEqual(numbers);
+});
+
+test('a token is renewed before it expires', async () => {
+  failures = [acknowledged, acknowledged];
+  const reasons: string[] = [];
+  const payload = Buffer.from('{"iat":1,"exp":1.000001}').toString('base64url');
+  const getToken = (reason: string): string => {
+    reasons.push(reason);
+    return `head.${payload}.signature`;
+  };
+  await using publisher = createPublisher({ url: proxy.origin, getToken });
+  await publisher.publish('renewed', 1);
+  await publisher.publish('renewed', 2);
+  expect(reasons).toEqual(['start', 'expiring']);
 });

@@ -129,6 +129,7 @@ test.each([
   [{ url: 'events.example.com', key: 'k' }],
   [{ url: 'http://user:secret@127.0.0.1', key: 'k' }],
   [{ url: 'http://127.0.0.1' }],
+  [{ url: 'http://127.0.0.1', key: 'a\nb' }],
   [{ url: 'http://127.0.0.1', key: 'k', getToken: () => 'k' }],
   [{ url: 'http://127.0.0.1', key: 'k', maxBatchEvents: 10_001 }],
   [{ url: 'http://127.0.0.1', key: 'k', timeoutMs: 0 }],

@@ -126,6 +126,7 @@ describe.each(LOGS)('with %s', (log) => {
     await using publisher = open();
     const reused = publisher.publish('own-key', 'another', { idempotencyKey: 'outbox-7' });
     await expect(reused).rejects.toMatchObject({ code: 'idempotency-key-reused', status: 422 });
+    await expect(publisher.publish('own-key', 1, { idempotencyKey: 'ä' })).rejects.toThrow(TypeError);
     expect(await textsOf('own-key')).toEqual(['once']);
   });
 

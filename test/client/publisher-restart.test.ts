@@ -4,26 +4,14 @@ import { dataFolder, startBroker } from '../support/broker.ts';
 import { freePort } from '../support/free-port.ts';
 import { LogReader } from '../support/log-reader.ts';
 
-// The publisher of the client package keeps the order of many events, whatever happens to the broker.
+// The publisher of the client package, while a broker with a log on disk is killed.
 
 async function numbersIn(channel: string, url: string): Promise<readonly number[]> {
   const { seen } = await LogReader.read(url, channel);
   return seen.flatMap((one) => (one.kind === 'event' ? [Number(one.text)] : []));
 }
 
-test('a body that is too large for a rate goes in parts', async () => {
-  const limited = await startBroker({ SLUICE_PUBLISH_RATE_PER_KEY: '20/s' });
-  try {
-    await using publisher = createPublisher(limited);
-    const numbers = Array.from({ length: 30 }, (_, i) => i);
-    await Promise.all(numbers.map((i) => publisher.publish('rate', i)));
-    expect(await numbersIn('rate', limited.url)).toEqual(numbers);
-  } finally {
-    await limited.kill();
-  }
-});
-
-test('20,000 events are published once and in order while the broker is killed again and again', async () => {
+test('20,000 events are published once and in order while the broker is killed and started again', async () => {
   const folder = await dataFolder();
   const env = {
     PORT: String(await freePort()),
@@ -42,7 +30,7 @@ test('20,000 events are published once and in order while the broker is killed a
   };
   for (let i = 0; i < 20_000; i++) {
     await publisher.ready();
-    if (i === 5_000 || i === 13_000) restarting = restarting.then(restart);
+    if (i === 9_000) restarting = restart();
     const channel = channels[i % 3] as string;
     expected.get(channel)?.push(i);
     published.push(publisher.publish(channel, i));
