@@ -27,13 +27,13 @@ export interface ChannelSubscription {
   seen: string | undefined;
   /** Begins live, while the link still brings events of the past for another subscription. */
   skips: boolean;
-  take(id: string, event: string, data: string): void;
+  event(id: string, event: string, data: string): void;
   /** Returns whether this subscription misses events. Another one may have a gap that this one has not. */
   gap(after: string | null, before: string | null): boolean;
   /** Everything before the position has come. */
-  goTo(position: string): void;
+  ready(position: string): void;
   /** Closes the subscription, because its channel has ended or the broker refuses it. */
-  finish(error?: SluiceError): void;
+  end(error?: SluiceError): void;
 }
 
 /** Says whether an id of a channel is newer than another. The numbers have no leading zeros. */
@@ -46,19 +46,13 @@ function sortable(id: string): string {
 }
 
 /** Calls a callback of the application. Reports what the callback throws, and goes on. */
-export function guard<T extends unknown[]>(
-  callback: ((...values: T) => void) | undefined,
-  ...values: T
-): void {
+export function guard<T>(callback: ((value: T) => void) | undefined, value: T): void {
   try {
-    callback?.(...values);
+    callback?.(value);
   } catch (error) {
-    const { reportError: report } = globalThis as { reportError?: (error: unknown) => void };
-    if (report) report(error);
-    else
-      queueMicrotask(() => {
-        throw error;
-      });
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }
 
@@ -119,7 +113,7 @@ export function openSubscription(
     link: undefined,
     seen: undefined,
     skips: false,
-    take(id, event, data) {
+    event(id, event, data) {
       if (self.skips || isPast(id)) return;
       takesAny = false;
       self.seen = id;
@@ -145,16 +139,16 @@ export function openSubscription(
       }
       return true;
     },
-    goTo(next) {
+    ready(next) {
       if (!isPast(next)) self.seen = next;
       self.skips = takesAny = false;
       if (queue.length === 0) position = self.seen;
     },
-    finish(error) {
+    end(error) {
       failure = error;
       close();
       if (error) guard(options.onError, error);
-      else guard(options.onEnd);
+      else guard(options.onEnd, undefined);
     },
   };
   return self;

@@ -9,7 +9,7 @@ import type { ConnectOptions, SluiceClient, Status, SubscribeOptions } from './t
 
 const CHANNEL = /^(?!\.\.?$)[\w.:~-]{1,200}$/;
 /** One wrong id would be a gap in all channels. */
-const ID = /^(0|[1-9]\d{0,18})-(0|[1-9]\d{0,18})$/;
+const ID = /^\d{1,19}-\d{1,19}$/;
 
 interface PositionStorage {
   getItem(name: string): string | null;
@@ -51,9 +51,11 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
       for (const one of of(channel)) if (one.link === link) run(one);
     };
     const link = openConnection(
-      { ...options, url: whole, tokens },
+      whole,
+      options,
+      tokens,
       {
-        event: (channel, id, type, data) => each(channel, (one) => one.take(id, type, data)),
+        event: (channel, id, type, data) => each(channel, (one) => one.event(id, type, data)),
         gap: (channel, _id, after, before) =>
           each(channel, (one) => {
             if (!one.gap(after, before) || !one.options.state) return;
@@ -63,23 +65,22 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
           }),
         ready: (channel, position) =>
           each(channel, (one) => {
-            one.goTo(position);
+            one.ready(position);
             if (start) {
               detach(one);
               attach(one, main);
             } else guard(one.options.onReady, position);
           }),
-        end: (channel) => each(channel, (one) => one.finish()),
+        end: (channel) => each(channel, (one) => one.end()),
         refused(channel, error) {
           for (const name of channel ? [channel] : subscriptions.keys())
-            each(name, (one) => one.finish(new SluiceError(error)));
+            each(name, (one) => one.end(new SluiceError(error)));
         },
         closing: (reason) => guard(options.onClosing, reason),
         status(next) {
-          if (!start) {
-            linkStatus = next === 'closed' ? 'connecting' : next;
-            reportStatus();
-          } else if (next === 'closed') link.close();
+          if (start) return;
+          linkStatus = next === 'closed' ? 'connecting' : next;
+          reportStatus();
         },
       },
       start,
@@ -175,7 +176,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
       });
       const position = (!state && kept[channel]) || (after === 'earliest' ? undefined : after);
       delete kept[channel];
-      if (position) one.goTo(position);
+      if (position) one.ready(position);
       subscriptions.set(channel, new Set([...of(channel), one]));
       begin(one);
       reportStatus();

@@ -2,14 +2,7 @@ import type { Link, LinkListener } from './link.ts';
 import { onPageEvents } from './page-events.ts';
 import { parseEvents } from './sse-parser.ts';
 import type { Tokens } from './tokens.ts';
-import type { ConnectOptions, Status } from './types.ts';
-
-/** What all connections of a client share. */
-export interface Access extends Pick<ConnectOptions, 'fetch' | 'withCredentials'> {
-  /** The address of the streams. */
-  readonly url: URL;
-  readonly tokens: Tokens;
-}
+import type { ConnectOptions } from './types.ts';
 
 /** Channels that change within this time are changed together, in ms. */
 const COALESCE_MS = 20;
@@ -21,8 +14,6 @@ const FIRST_BYTE_MS = 8_000;
 const SILENCE_MS = 10_000;
 /** As long as a poll waits, and some time for its answer, in ms. */
 const POLL_SILENCE_MS = 30_000;
-/** When a stream falls silent earlier than this, no heartbeat got through, in ms. */
-const SHORT_LIFE_MS = 25_000;
 /** How long to poll before the next try with a stream, in ms. */
 const POLLING_MS = 300_000;
 const FIRST_BACK_OFF_MS = 500;
@@ -32,10 +23,13 @@ const MAX_WAIT_MS = 600_000;
 
 /**
  * Opens one stream for any number of channels, which comes back where it was.
+ * @param url the address of streams
  * @param start parameters that say where channels begin. Then all channels have to be followed in one turn
  */
 export function openConnection(
-  { url, tokens, withCredentials, fetch: send = fetch }: Access,
+  url: URL,
+  { fetch: send = fetch, withCredentials }: ConnectOptions,
+  tokens: Tokens,
   listener: LinkListener,
   start?: Readonly<Record<string, string>>,
 ): Link {
@@ -43,8 +37,6 @@ export function openConnection(
   const positions = new Map<string, string | undefined>();
   /** The channels of the open stream, without those that were moved or left since. */
   const streamed = new Set<string>();
-  /** The channels that the broker did not refuse. */
-  const accepted = new Set<string>();
   /** The newest id of the stream. Empty when it does not match the positions. */
   let cursor = '';
   let stream: AbortController | undefined;
@@ -54,46 +46,39 @@ export function openConnection(
   let watch: ReturnType<typeof setTimeout> | undefined;
   let lastByte = 0;
   /** Whether channels changed since the stream was opened. */
-  let changed = false;
-  let ready = false;
-  let paused = false;
-  let status: Status = 'closed';
+  let changed: boolean | undefined;
+  let ready: boolean | undefined;
+  let paused: boolean | undefined;
   let retry = FIRST_BACK_OFF_MS;
   let attempt = 0;
-  let shortLives = 0;
+  let silences = 0;
   /** Polls until then, in ms since 1970. */
   let pollUntil = 0;
-  let polling = false;
+  let polling: boolean | undefined;
   /** The data of `sluice:closing`; `retry` is in ms. */
   let closing: { readonly reason?: string; readonly retry?: number } = {};
 
-  const setStatus = (next: Status): void => {
-    if (next !== status) listener.status((status = next));
-  };
   const openAfter = (ms: number): void => {
     clearTimeout(timer);
-    timer = setTimeout(() => void open(), ms);
+    timer = setTimeout(() => void open(), Math.min(ms, MAX_WAIT_MS));
   };
-  const renewed = (): void => openAfter(0);
   /** Lets go of the stream. */
   const drop = (): void => {
     clearTimeout(timer);
     clearTimeout(watch);
     stream?.abort();
     stream = timer = undefined;
-    tokens.streams.delete(renewed);
+    tokens.renewed = undefined;
     streamed.clear();
     changed = false;
-    if (positions.size === 0) {
-      accepted.clear();
-      setStatus('closed');
-    }
+    if (positions.size > 0) return;
+    listener.status('closed');
+    // A start is brought once.
+    if (start) stopPageEvents();
   };
   const openSoon = (): void => {
     paused = false;
     attempt = 0;
-    if (positions.size === 0) return;
-    if (status === 'closed') setStatus('connecting');
     openAfter(0);
   };
   const change = (channel: string): void => {
@@ -102,22 +87,22 @@ export function openConnection(
     if (changed || paused) return;
     changed = true;
     if (stream) openAfter(ready ? COALESCE_MS : CHANGE_PATIENCE_MS);
-    else if (!timer) openSoon();
+    else if (!timer) openAfter(0);
   };
   /** Opens again after a failure: after so many ms, or after a random time that grows. */
   const reopen = (ms?: number): void => {
     drop();
     if (positions.size === 0) return;
-    if (ms !== 0) setStatus('connecting');
+    if (ms !== 0) listener.status('connecting');
     const longest = Math.max(retry, Math.min(LAST_BACK_OFF_MS, retry * 2 ** attempt));
     if (ms === undefined) attempt++;
-    openAfter(Math.min(ms ?? Math.random() * longest, MAX_WAIT_MS));
+    openAfter(ms ?? Math.random() * longest);
   };
   const open = async (): Promise<void> => {
     drop();
     if (positions.size === 0) return;
     const own = (stream = new AbortController());
-    tokens.streams.add(renewed);
+    tokens.renewed = openSoon;
     ready = false;
     closing = {};
     let wait;
@@ -159,9 +144,8 @@ export function openConnection(
       clearTimeout(watch);
       watch = setTimeout(
         () => {
-          shortLives = lastByte - opened < SHORT_LIFE_MS ? shortLives + 1 : 1;
           // Something on the way holds answers back until they are complete. A poll without an answer proves it wrong.
-          if (!begun || shortLives > 1) pollUntil = polling && !begun ? 0 : Date.now() + POLLING_MS;
+          if (!begun || silences++) pollUntil = polling && !begun ? 0 : Date.now() + POLLING_MS;
           reopen();
         },
         polling ? POLL_SILENCE_MS : ms,
@@ -172,7 +156,7 @@ export function openConnection(
       signal: own.signal,
       cache: 'no-store',
       credentials: withCredentials ? 'include' : 'same-origin',
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      headers: token ? { authorization: `Bearer ${token}` } : {},
     });
     if (response.status === 204) {
       for (const channel of streamed) end(channel);
@@ -180,8 +164,7 @@ export function openConnection(
     }
     if (response.status !== 200) return await refuse(response, token);
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) throw new Error('no stream');
-    for (const channel of streamed) accepted.add(channel);
-    const feed = parseEvents(receive, (ms) => (retry = Math.min(ms, MAX_WAIT_MS)));
+    const feed = parseEvents(receive, (ms) => (retry = ms));
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     for (;;) {
       const { done, value } = await reader.read();
@@ -199,17 +182,16 @@ export function openConnection(
     const code = response.status;
     // Asks for another token at once, and the next time later.
     if (code === 401 && tokens.refuse(token)) return attempt++ ? undefined : 0;
-    if (code > 499 || [408, 425, 429].includes(code))
-      return Number(response.headers.get('retry-after')) * (1 + Math.random()) * 1000 || undefined;
+    if (code > 499 || [408, 425, 429].includes(code)) return undefined;
     const [, detail = `HTTP status ${code}`] = /"detail":"([^"]*)/.exec(await response.text()) ?? [];
     const error = {
-      code: code === 401 ? 'unauthorized' : code === 403 ? 'forbidden' : 'refused',
+      code: ({ 401: 'unauthorized', 403: 'forbidden' } as const)[code] ?? 'refused',
       status: code,
       message: detail,
     } as const;
     // The broker names one channel, or it is a channel that was added, or all.
     const [, named = ''] = / (\S+)\.$/.exec(detail) ?? [];
-    const added = [...streamed].filter((channel) => !accepted.has(channel));
+    const added = [...streamed].filter((channel) => !positions.get(channel));
     const channels = streamed.has(named) ? [named] : added;
     if (channels.length === 0) positions.clear();
     for (const channel of channels.length > 0 ? channels : [undefined]) {
@@ -239,7 +221,7 @@ export function openConnection(
     } else if (kind === 'ready') {
       ready = true;
       attempt = 0;
-      setStatus(polling ? 'polling' : 'live');
+      listener.status(polling ? 'polling' : 'live');
       const { channels } = JSON.parse(data) as { channels: Record<string, string> };
       for (const one of streamed)
         if (channels[one]) {
@@ -262,13 +244,13 @@ export function openConnection(
     if (event === 'pagehide' || event === 'freeze') {
       drop();
       paused = true;
-      if (positions.size > 0) setStatus('connecting');
-    } else if (event === 'pageshow' || event === 'resume') {
-      if (paused) openSoon();
-    } else if (event === 'online' && !paused) {
+    } else if (
+      event !== 'hidden' &&
+      (paused || event === 'online' || !stream || Date.now() - lastByte > SILENCE_MS)
+    ) {
       pollUntil = 0;
       openSoon();
-    } else if (event === 'visible' && !paused && (!stream || Date.now() - lastByte > SILENCE_MS)) openSoon();
+    }
   });
 
   return {
@@ -278,7 +260,6 @@ export function openConnection(
     },
     unfollow(channel) {
       forget(channel);
-      accepted.delete(channel);
       if (positions.size === 0) drop();
       // The cursor of a stream with a start knows what has not begun, and a list of positions does not.
       else if (!start) change(channel);

@@ -7,8 +7,8 @@ const MAX_TIMER_MS = 2_000_000_000;
 
 /** The subscriber's token: gets it, renews it before it expires, and replaces it when the broker refused it. */
 export interface Tokens {
-  /** The open streams. Each is called when there is a new token. */
-  readonly streams: Set<() => void>;
+  /** Called when there is a new token. Without it nobody needs one now. */
+  renewed: (() => void) | undefined;
   /** Returns undefined when there is no `getToken`. Rejects when it fails: ask again later. */
   get(): Promise<string | undefined>;
   /** The broker refused the token, or it has expired. Returns whether there may be another one. */
@@ -17,7 +17,6 @@ export interface Tokens {
 }
 
 export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
-  const streams = new Set<() => void>();
   let current: string | undefined;
   let refused: string | undefined;
   let asking: Promise<string> | undefined;
@@ -51,14 +50,14 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
   const renew = async (ms: number): Promise<void> => {
     const old = current;
     try {
-      if (streams.size === 0) current = undefined;
-      else if ((await ask('expiring')) !== old) for (const renewed of streams) renewed();
+      if (!self.renewed) current = undefined;
+      else if ((await ask('expiring')) !== old) self.renewed();
     } catch {
       renewAfter(ms / 16);
     }
   };
-  return {
-    streams,
+  const self: Tokens = {
+    renewed: undefined,
     get: async () => (getToken ? (current ?? (await ask(refused ? 'refused' : 'start'))) : undefined),
     refuse(token) {
       if (token === current) current = undefined;
@@ -67,6 +66,7 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
     },
     close: () => clearTimeout(timer),
   };
+  return self;
 }
 
 /** Returns the lifetime of a token in ms. It counts from now, so the local clock may be wrong. NaN when nobody knows. */
