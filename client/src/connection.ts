@@ -27,7 +27,7 @@ const MAX_WAIT_MS = 600_000;
  * @param start parameters that say where channels begin. Then all channels have to be followed in one turn
  */
 export function openConnection(
-  url: URL,
+  url: string,
   { fetch: send = fetch, withCredentials }: ConnectOptions,
   tokens: Tokens,
   listener: LinkListener,
@@ -114,18 +114,17 @@ export function openConnection(
     if (stream === own) reopen(closing.retry ?? wait);
   };
 
-  const address = (): URL => {
-    const whole = new URL(url);
-    const query = whole.searchParams;
-    const set = (name: string, value: string): void => query.set(name, value);
-    set('heartbeat', '5s');
-    if (polling) set('wait', '20s');
-    for (const name in start) set(name, start[name] as string);
-    for (const channel of positions.keys()) query.append('channel', channel);
+  const address = (): string => {
     const places = [...positions].filter(([, position]) => position).map((place) => place.join('@'));
     const newest = cursor || places.join(',');
-    if (newest) set('last_event_id', newest);
-    return whole;
+    const query = new URLSearchParams({
+      heartbeat: '5s',
+      ...(polling && { wait: '20s' }),
+      ...start,
+      ...(newest && { last_event_id: newest }),
+    });
+    for (const channel of positions.keys()) query.append('channel', channel);
+    return `${url}?${query}`;
   };
 
   /** Reads a stream until it ends. Returns how long to wait until the next one, in ms, where that is known. */
@@ -183,19 +182,17 @@ export function openConnection(
     // Asks for another token at once, and the next time later.
     if (code === 401 && tokens.refuse(token)) return attempt++ ? undefined : 0;
     if (code > 499 || [408, 425, 429].includes(code)) return undefined;
-    const [, detail = `HTTP status ${code}`] = /"detail":"([^"]*)/.exec(await response.text()) ?? [];
+    const problem = (await response.json().catch(() => ({}))) as { detail?: string; channel?: string };
     const error = {
       code: ({ 401: 'unauthorized', 403: 'forbidden' } as const)[code] ?? 'refused',
       status: code,
-      message: detail,
+      message: problem.detail ?? `HTTP status ${code}`,
     } as const;
     // The broker names one channel, or it is a channel that was added, or all.
-    const [, named = ''] = / (\S+)\.$/.exec(detail) ?? [];
     const added = [...streamed].filter((channel) => !positions.get(channel));
-    const channels = streamed.has(named) ? [named] : added;
-    if (channels.length === 0) positions.clear();
-    for (const channel of channels.length > 0 ? channels : [undefined]) {
-      if (channel) forget(channel);
+    const channels = problem.channel ? [problem.channel] : added.length > 0 ? added : [...streamed];
+    for (const channel of channels) {
+      forget(channel);
       listener.refused(channel, error);
     }
     return 0;
