@@ -22,9 +22,9 @@ export interface LinkListener {
   end(channel: string, position: string): void;
   closing(reason: string): void;
   status(status: 'connecting' | 'live' | 'polling' | 'closed'): void;
-  /** The broker refuses a channel, or with undefined the whole connection. */
+  /** The broker refuses a channel. The link has left it. */
   refused(
-    channel: string | undefined,
+    channel: string,
     error: { code: 'unauthorized' | 'forbidden' | 'refused'; status: number; message: string },
   ): void;
 }
