@@ -148,8 +148,6 @@ complete -o default -F _sluice sluice
 }
 
 function zshScript(entries: readonly CommandEntry[]): string {
-  const described = (name: string, description: string): string =>
-    quote(`${name.replaceAll(':', '\\:')}:${description}`);
   const words = entries.map(({ path, commands, options, argument }) => {
     const names = [
       ...commands.map(({ name, description }) => described(name, description)),
@@ -221,6 +219,11 @@ end
 complete -c sluice -f
 ${lines.join('\n')}
 `;
+}
+
+/** A word and its meaning, for `_describe` of zsh. */
+function described(name: string, description: string): string {
+  return quote(`${name.replaceAll(':', '\\:')}:${description}`);
 }
 
 /** For bash and zsh. */

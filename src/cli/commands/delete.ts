@@ -55,7 +55,7 @@ async function deleteChannels(
     }
   } catch (error) {
     if (channels.length > 1)
-      await stderr.line(`${counted(deleted, 'channel')} of ${channels.length} were deleted before this.`);
+      await stderr.line(`Deleted before this: ${deleted} of ${counted(channels.length, 'channel')}.`);
     throw error;
   }
   if (absent.length > 0) throw new CliError(`There is nothing to delete in ${absent.join(', ')}.`);

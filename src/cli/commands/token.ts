@@ -56,7 +56,7 @@ function mintCommand(context: CliContext): Command {
   const command = new Command('mint')
     .summary('make a token')
     .description(
-      'Makes a token and prints it. With a secret, from --secret-file or SLUICE_JWT_SECRET, it needs no broker. Without one the broker makes the token, for a publish key.',
+      'Makes a token and prints it. With a secret, from --secret-file or SLUICE_JWT_SECRET, it needs no broker. Without one, or with --url or a key as an option, the broker makes the token, for a publish key.',
     )
     .option('--subscribe <pattern>', 'a channel, a prefix with * at its end, or *; may be repeated', repeated)
     .option('--publish <pattern>', 'the same for publishing; may be repeated', repeated)
@@ -109,7 +109,10 @@ async function mint(options: MintOptions, context: CliContext): Promise<void> {
   };
   if (!request.admin && request.subscribe.length + request.publish.length === 0)
     throw new CliError('The token would grant nothing. Add --subscribe, --publish or --admin.', 2);
-  const secrets = await secretsOf(options, env);
+  // A URL or a key on the command line says that the broker is meant, whatever the environment has.
+  const local =
+    options.secretFile !== undefined || (options.url ?? options.key ?? options.keyFile) === undefined;
+  const secrets = local ? await secretsOf(options, env) : undefined;
   const answer =
     secrets === undefined
       ? await mintAtBroker(request, options, context)
