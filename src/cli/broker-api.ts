@@ -73,14 +73,15 @@ export class BrokerApi {
       const response = await this.#send(request, credential, signal);
       const text = await bodyOf(response);
       const status = response.statusCode ?? 0;
+      const header = (name: string): string | undefined => response.headers[name]?.toString();
       const json = parse(response, text);
       if (status >= 200 && status < 300) {
-        if (json === undefined && text !== '') throw strangeAnswer(this.access.url, response);
+        if (json === undefined && text !== '') throw strangeAnswer(this.access.url, { status, header });
         return { status, headers: response.headers, body: json };
       }
       throw json === undefined
-        ? strangeAnswer(this.access.url, response)
-        : refusal({ response, problem: json, credential, as });
+        ? strangeAnswer(this.access.url, { status, header })
+        : refusal({ status, header, problem: json, credential, as });
     } catch (error) {
       if (error instanceof CliError) throw error;
       if (signal.aborted) throw signal.reason as Error;
@@ -125,18 +126,22 @@ export class BrokerApi {
       let answered = false;
       outgoing.once('response', (response: IncomingMessage) => {
         answered = true;
+        // A broker that refuses an upload answers before it has read all of it. Nothing more is sent then.
+        if (body !== undefined && !(body instanceof Uint8Array)) body.unpipe(outgoing).destroy();
+        response.once('close', () => {
+          if (!outgoing.writableFinished) outgoing.destroy();
+        });
         resolve(response);
       });
       outgoing.on('error', (error) => {
-        // A broker that refuses an upload answers before it has read all of it. Then only the sending fails.
+        // After the answer only the sending has failed.
         if (!answered) reject(error);
       });
       if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
       else {
         body.on('error', (error) => outgoing.destroy(error));
+        outgoing.once('close', () => body.destroy());
         body.pipe(outgoing);
-        // The answer came before the end of the upload: nothing more is read from its source.
-        outgoing.once('close', () => body.unpipe(outgoing));
       }
     });
   }

@@ -7,8 +7,10 @@ import { deleteCommand } from './delete.ts';
 import { disconnectCommand } from './disconnect.ts';
 import { healthcheckCommand } from './healthcheck.ts';
 import { historyCommand } from './history.ts';
+import { publishCommand } from './publish.ts';
 import { serveCommand } from './serve.ts';
 import { statusCommand } from './status.ts';
+import { subscribeCommand } from './subscribe.ts';
 import { tokenCommand } from './token.ts';
 import { topCommand } from './top.ts';
 import { whoCommand } from './who.ts';
@@ -16,7 +18,7 @@ import { whoCommand } from './who.ts';
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly CommandGroup[] = [
   { heading: 'The broker:', commands: [serveCommand, healthcheckCommand] },
-  { heading: 'Events:', commands: [historyCommand] },
+  { heading: 'Events:', commands: [publishCommand, subscribeCommand, historyCommand] },
   {
     heading: 'Looking in:',
     commands: [statusCommand, channelsCommand, channelCommand, topCommand, whoCommand],
