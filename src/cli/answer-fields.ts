@@ -29,5 +29,7 @@ export function numberIn(fields: Fields, name: string): number {
 }
 
 function notABroker(): CliError {
-  return new CliError('The answer is not what a broker of this version sends. Check the address (--url, SLUICE_URL).');
+  return new CliError(
+    'The answer is not what a broker of this version sends. Check the address (--url, SLUICE_URL).',
+  );
 }

@@ -44,7 +44,10 @@ function entriesOf(command: Command, path: string): CommandEntry[] {
   const argument = command.registeredArguments[0];
   const entry: CommandEntry = {
     path,
-    commands: commands.map((one) => ({ name: one.name(), description: oneLine(help.subcommandDescription(one)) })),
+    commands: commands.map((one) => ({
+      name: one.name(),
+      description: oneLine(help.subcommandDescription(one)),
+    })),
     options: help.visibleOptions(command).map((option) => ({
       names: [option.short, option.long].filter((name) => name !== undefined),
       description: oneLine(option.description),
@@ -93,7 +96,12 @@ function choicesOf(value: Value | undefined): readonly string[] {
 }
 
 /** The branches of a `case`, in bash and in zsh. */
-function branches(entries: readonly CommandEntry[], text: string, file: string, choice: (words: string) => string): string {
+function branches(
+  entries: readonly CommandEntry[],
+  text: string,
+  file: string,
+  choice: (words: string) => string,
+): string {
   const lines: string[] = [];
   const add = (patterns: readonly string[], action: string): void => {
     if (patterns.length > 0) lines.push(`    ${patterns.map(quote).join('|')}) ${action}; return ;;`);
@@ -140,14 +148,14 @@ complete -o default -F _sluice sluice
 }
 
 function zshScript(entries: readonly CommandEntry[]): string {
-  const described = (name: string, description: string): string =>
-    quote(`${name.replaceAll(':', '\\:')}:${description}`);
   const words = entries.map(({ path, commands, options, argument }) => {
     const names = [
       ...commands.map(({ name, description }) => described(name, description)),
       ...choicesOf(argument).map((choice) => quote(choice)),
     ];
-    const flags = options.flatMap((option) => option.names.map((name) => described(name, option.description)));
+    const flags = options.flatMap((option) =>
+      option.names.map((name) => described(name, option.description)),
+    );
     return `    (${quote(path)}) names=(${names.join(' ')}); options=(${flags.join(' ')}) ;;`;
   });
   return `#compdef sluice
@@ -182,7 +190,9 @@ function fishScript(entries: readonly CommandEntry[]): string {
     return [
       ...names.map(({ name, description }) => `${here} -a ${name} -d ${fishQuote(description)}`),
       ...options.map(({ names: flags, value, description }) => {
-        const switches = flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
+        const switches = flags.map((flag) =>
+          flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`,
+        );
         const values = choicesOf(value);
         const takes =
           value === undefined
@@ -209,6 +219,11 @@ end
 complete -c sluice -f
 ${lines.join('\n')}
 `;
+}
+
+/** A word and its meaning, for `_describe` of zsh. */
+function described(name: string, description: string): string {
+  return quote(`${name.replaceAll(':', '\\:')}:${description}`);
 }
 
 /** For bash and zsh. */

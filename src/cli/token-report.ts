@@ -41,15 +41,16 @@ export async function reportToken(token: string, checks: TokenChecks, now: numbe
   const parts = token.split('.');
   const header = partOf(parts[0]);
   const claims = partOf(parts[1]);
-  if (parts.length !== 3 || header === undefined || claims === undefined)
-    return unreadable(token);
+  if (parts.length !== 3 || header === undefined || claims === undefined) return unreadable(token);
   const problems: string[] = [];
   const unsigned = header['alg'] === undefined || header['alg'] === 'none' || parts[2] === '';
   if (unsigned) problems.push('The token is not signed (alg none).');
   else collect(problems, () => readTokenHeader(token));
   const signature = unsigned ? 'not checked' : await checkSignature(token, checks.key);
   if (signature === 'wrong')
-    problems.push(`The signature does not match the key, or the algorithm is not ${checks.key?.algorithms[0]}.`);
+    problems.push(
+      `The signature does not match the key, or the algorithm is not ${checks.key?.algorithms[0]}.`,
+    );
   const grants = collect(problems, () => readGrants(claims));
   if (claims['sub'] !== undefined && typeof claims['sub'] !== 'string')
     problems.push('The token has a sub that is not a text.');
@@ -87,7 +88,9 @@ function unreadable(token: string): TokenReport {
 function partOf(text: string | undefined): Claims | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(text ?? '', 'base64url').toString('utf8'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Claims) : undefined;
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Claims)
+      : undefined;
   } catch {
     return undefined;
   }
@@ -120,10 +123,12 @@ function timeProblems(claims: Claims, now: number): string[] {
   const { exp, nbf, iat } = { exp: claims['exp'], nbf: claims['nbf'], iat: claims['iat'] };
   if (exp === undefined) problems.push('The token has no exp: the broker takes only tokens that expire.');
   for (const [name, value] of Object.entries({ exp, nbf, iat }))
-    if (value !== undefined && !isDate(value)) problems.push(`The token has an ${name} that is not a valid date.`);
+    if (value !== undefined && !isDate(value))
+      problems.push(`The token has an ${name} that is not a valid date.`);
   if (isDate(exp) && exp * 1_000 <= now) problems.push('The token has expired.');
   if (isDate(nbf) && nbf * 1_000 > now) problems.push('The token is not valid yet (nbf).');
-  if (isDate(iat) && iat * 1_000 > now) problems.push("The token has an iat in the future: is the signer's clock ahead?");
+  if (isDate(iat) && iat * 1_000 > now)
+    problems.push("The token has an iat in the future: is the signer's clock ahead?");
   return problems;
 }
 

@@ -71,16 +71,24 @@ async function bench(url: string | undefined, options: BenchOptions, context: Cl
   await api.request({ method: 'POST', path: '/publish', json: warmUp, as: 'publisher' });
   try {
     const plan = {
-      ...{ url: broker.url, channel, subscribers, publishers, seconds, rate, size },
+      subscribers,
+      publishers,
+      seconds,
+      rate,
+      size,
+      url: broker.url,
+      channel,
       // The request above needs one.
       publishAs: broker.publisher?.secret ?? '',
       subscribeAs: broker.subscriber?.secret ?? (await tokenFor(channel, api)),
     };
-    const result = await new BenchRun(plan, signal).run(async (phase) => {
-      if (stderr.isTerminal) await stderr.line(stderr.style('dim', `${phase} …`));
+    const result = await new BenchRun(plan, signal).run((phase) => {
+      if (stderr.isTerminal) void stderr.line(stderr.style('dim', `${phase} …`));
     });
     if (signal.aborted) {
-      await stderr.line(`${counted(result.published, 'event')} published, ${counted(result.deliveries, 'delivery', 'deliveries')}.`);
+      await stderr.line(
+        `${counted(result.published, 'event')} published, ${number(result.deliveries)} delivered to subscribers.`,
+      );
       throw signal.reason as Error;
     }
     await report(result, { ...plan, json }, context);
@@ -122,11 +130,11 @@ interface Reported {
 
 async function report(result: BenchResult, plan: Reported, { stdout, stderr }: CliContext): Promise<void> {
   const { url, subscribers, publishers, seconds, rate, size, json } = plan;
-  const { published, publishesPerSecond, deliveries, deliveriesPerSecond, latencyMs, stoppedBy, busy } = result;
+  const { published, publishesPerSecond, deliveries, deliveriesPerSecond, latencyMs, stoppedBy, busy } =
+    result;
   const { missing, twice, outOfOrder, gaps, endedStreams } = result;
   if (json) await stdout.json({ url, subscribers, publishers, seconds, rate: rate ?? null, size, ...result });
   else {
-    const number = (value: number): string => value.toLocaleString('en-US');
     const faulty = missing + twice + outOfOrder + gaps > 0;
     const faults = `${number(missing)} missing, ${number(twice)} twice, ${number(outOfOrder)} out of order, ${counted(gaps, 'gap')}`;
     const latency =
@@ -134,12 +142,19 @@ async function report(result: BenchResult, plan: Reported, { stdout, stderr }: C
         ? 'nothing arrived'
         : `p50 ${milliseconds(latencyMs.p50)}, p99 ${milliseconds(latencyMs.p99)}, max ${milliseconds(latencyMs.max)}`;
     const lines: readonly (readonly [name: string, value: string])[] = [
-      ['publishes', `${number(publishesPerSecond)}/s (${number(published)} by ${counted(publishers, 'publisher')})`],
-      ['deliveries', `${number(deliveriesPerSecond)}/s (${number(deliveries)} to ${counted(subscribers, 'subscriber')})`],
+      [
+        'publishes',
+        `${number(publishesPerSecond)}/s (${number(published)} by ${counted(publishers, 'publisher')})`,
+      ],
+      [
+        'deliveries',
+        `${number(deliveriesPerSecond)}/s (${number(deliveries)} to ${counted(subscribers, 'subscriber')})`,
+      ],
       ['latency', latency],
       ['faults', stdout.style(faulty ? 'red' : 'green', faults)],
     ];
-    for (const [name, value] of lines) await stdout.line(`${stdout.style('bold', name.padEnd(10))}  ${value}`);
+    for (const [name, value] of lines)
+      await stdout.line(`${stdout.style('bold', name.padEnd(10))}  ${value}`);
   }
   if (endedStreams > 0) await stderr.line(`${counted(endedStreams, 'stream')} ended before the bench did.`);
   if (busy > BUSY)
@@ -149,6 +164,10 @@ async function report(result: BenchResult, plan: Reported, { stdout, stderr }: C
   if (stoppedBy !== null) throw new CliError(`Publishing stopped: ${stderr.foreign(stoppedBy)}.`);
   if (missing + twice + outOfOrder > 0)
     throw new CliError('Not every subscriber got every event once and in order.');
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
 }
 
 function milliseconds(ms: number): string {

@@ -13,7 +13,12 @@ import { table } from '../table.ts';
 /** The broker gives no more channels in an answer. */
 const PAGE = 1_000;
 const MAX_CHANNELS = 1_000_000_000;
-const COLUMNS = [{ title: 'channel' }, { title: 'events', alignRight: true }, { title: 'last event' }, { title: 'ended' }];
+const COLUMNS = [
+  { title: 'channel' },
+  { title: 'events', alignRight: true },
+  { title: 'last event' },
+  { title: 'ended' },
+];
 
 interface ChannelsOptions extends AccessOptions {
   readonly limit?: number;
@@ -24,7 +29,9 @@ interface ChannelsOptions extends AccessOptions {
 export function channelsCommand(context: CliContext): Command {
   const command = new Command('channels')
     .summary('list the channels')
-    .description('Lists all channels that the broker knows, in no order. On a terminal the titles come again every 1,000 channels.')
+    .description(
+      'Lists all channels that the broker knows, in no order. On a terminal the titles come again every 1,000 channels.',
+    )
     .argument('[prefix]', 'only channels whose names begin with this')
     .option('--limit <n>', 'stop after this many channels', wholeNumber(1, MAX_CHANNELS))
     .option('--json', 'one JSON object a line')
@@ -32,7 +39,10 @@ export function channelsCommand(context: CliContext): Command {
   withAccessOptions(command, 'publisher');
   return examples(command, context, [
     ['all channels whose names begin with orders.', 'sluice channels orders.'],
-    ['the names of the channels that have ended, for jq', `sluice channels --json | jq -r 'select(.ended).channel'`],
+    [
+      'the names of the channels that have ended, for jq',
+      `sluice channels --json | jq -r 'select(.ended).channel'`,
+    ],
   ]);
 }
 

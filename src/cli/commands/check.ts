@@ -14,7 +14,9 @@ interface CheckOptions {
 export function checkCommand(context: CliContext): Command {
   const command = new Command('check')
     .summary('check the settings')
-    .description('Checks the settings in the environment as "sluice serve" does, and shows those in force, without secrets. It starts nothing.')
+    .description(
+      'Checks the settings in the environment as "sluice serve" does, and shows those in force, without secrets. It starts nothing.',
+    )
     .option('--json', 'print one JSON object')
     .action((options: CheckOptions) => checkSettings(options, context));
   return examples(command, context, [
@@ -23,7 +25,10 @@ export function checkCommand(context: CliContext): Command {
   ]);
 }
 
-async function checkSettings({ json = false }: CheckOptions, { env, stdout, stderr }: CliContext): Promise<void> {
+async function checkSettings(
+  { json = false }: CheckOptions,
+  { env, stdout, stderr }: CliContext,
+): Promise<void> {
   // Loaded only for this command: it takes longer than all the rest.
   const { ConfigError, loadConfig, logKind } = await import('../../config/config.ts');
   let config: Config;
@@ -40,7 +45,8 @@ async function checkSettings({ json = false }: CheckOptions, { env, stdout, stde
   if (json) return stdout.json({ valid: true, log: logKind(config), settings: shown, warnings });
   for (const warning of warnings)
     await stderr.line(`${stderr.style('yellow', 'warning:')} ${stderr.foreign(warning)}`);
-  const isSet = (name: string): boolean => [name, `${name}_FILE`].some((one) => (env[one] ?? '').trim() !== '');
+  const isSet = (name: string): boolean =>
+    [name, `${name}_FILE`].some((one) => (env[one] ?? '').trim() !== '');
   const rows = Object.entries(shown).map(([name, value]) => [name, value, isSet(name) ? 'set' : 'default']);
   for (const line of table(stdout, [{ title: 'setting' }, { title: 'value' }, { title: 'from' }], rows))
     await stdout.line(line);

@@ -20,7 +20,9 @@ interface DeleteOptions extends AccessOptions {
 export function deleteCommand(context: CliContext): Command {
   const command = new Command('delete')
     .summary('delete the events of channels')
-    .description('Deletes all events of channels, their state and their end. Subscribers stay, and get sluice:cleared.')
+    .description(
+      'Deletes all events of channels, their state and their end. Subscribers stay, and get sluice:cleared.',
+    )
     .argument('<channels...>', 'names of the channels')
     .option('-y, --yes', 'do not ask (needed when the input is not a terminal)')
     .option('--json', 'one JSON object a line')
@@ -53,7 +55,7 @@ async function deleteChannels(
     }
   } catch (error) {
     if (channels.length > 1)
-      await stderr.line(`${counted(deleted, 'channel')} of ${channels.length} were deleted before this.`);
+      await stderr.line(`Deleted before this: ${deleted} of ${counted(channels.length, 'channel')}.`);
     throw error;
   }
   if (absent.length > 0) throw new CliError(`There is nothing to delete in ${absent.join(', ')}.`);
@@ -72,7 +74,7 @@ async function deleteChannel(api: BrokerApi, path: string): Promise<boolean> {
 
 /** @throws CliError when the user does not agree, or cannot be asked */
 async function confirm(channels: readonly string[], { stdin, stderr, signal }: CliContext): Promise<void> {
-  if (stdin.isTTY !== true || !stderr.isTerminal)
+  if (!stdin.isTTY || !stderr.isTerminal)
     throw new CliError('Deleting needs --yes when nobody can be asked on a terminal.', 2);
   const what =
     channels.length === 1 ? `"${printable(channels[0] ?? '')}"` : counted(channels.length, 'channel');

@@ -29,7 +29,10 @@ export function disconnectCommand(context: CliContext): Command {
     .action((options: DisconnectOptions) => disconnect(options, context));
   withAccessOptions(command, 'publisher');
   return examples(command, context, [
-    ['a user who has logged out: end the streams, and refuse the tokens', 'sluice disconnect --sub user-7 --revoke'],
+    [
+      'a user who has logged out: end the streams, and refuse the tokens',
+      'sluice disconnect --sub user-7 --revoke',
+    ],
     ['everybody on a channel', 'sluice disconnect --channel orders.42'],
   ]);
 }
@@ -42,14 +45,23 @@ async function disconnect(
   if (channel === undefined && sub === undefined)
     throw new CliError('Say whose streams to end: --channel, --sub, or both.', 2);
   const api = new BrokerApi(brokerAccess(access, context), signal);
-  const request = { method: 'POST', path: '/disconnect', json: { channel, sub, revoke }, as: 'publisher' } as const;
+  const request = {
+    method: 'POST',
+    path: '/disconnect',
+    json: { channel, sub, revoke },
+    as: 'publisher',
+  } as const;
   const answer = fieldsOf(await api.json(request));
   if (json) await stdout.json(answer);
   else {
     const streams = counted(numberIn(answer, 'disconnected'), 'stream');
     const replicas = counted(objectsIn(answer, 'replicas').length, 'replica');
-    await stdout.line(`${streams} on ${replicas} ended${revoke === true ? ', and the tokens are revoked' : ''}`);
+    await stdout.line(
+      `${streams} on ${replicas} ended${revoke === true ? ', and the tokens are revoked' : ''}`,
+    );
   }
   if (answer['complete'] === false)
-    await stderr.line('Not every replica has answered. It may still have ended its streams; it is safe to repeat this.');
+    await stderr.line(
+      'Not every replica has answered. It may still have ended its streams; it is safe to repeat this.',
+    );
 }

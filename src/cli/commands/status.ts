@@ -51,7 +51,9 @@ async function showStatus(
   const trouble = textIn(log, 'trouble');
   const state = log['up'] === true ? stdout.style('green', 'up') : stdout.style('red', 'down');
   const detail = trouble === '' ? '' : `: ${stdout.foreign(trouble)}`;
-  await stdout.line(`${stdout.style('bold', 'log')}  ${stdout.foreign(LOGS[kind] ?? kind)}, ${state}${detail}`);
+  await stdout.line(
+    `${stdout.style('bold', 'log')}  ${stdout.foreign(LOGS[kind] ?? kind)}, ${state}${detail}`,
+  );
   await stdout.line();
   const rows = objectsIn(status, 'replicas').map((replica) => [
     textIn(replica, 'replica'),
@@ -64,7 +66,8 @@ async function showStatus(
     const fields = fieldsOf(status['settings']);
     await stdout.line();
     const names = Object.keys(fields).map((name) => [name, textIn(fields, name)]);
-    for (const line of table(stdout, [{ title: 'setting' }, { title: 'value' }], names)) await stdout.line(line);
+    for (const line of table(stdout, [{ title: 'setting' }, { title: 'value' }], names))
+      await stdout.line(line);
   }
   if (status['complete'] === false)
     await stderr.line('Not every replica has answered: the list has only those that did.');

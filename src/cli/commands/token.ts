@@ -56,7 +56,7 @@ function mintCommand(context: CliContext): Command {
   const command = new Command('mint')
     .summary('make a token')
     .description(
-      'Makes a token and prints it. With a secret, from --secret-file or SLUICE_JWT_SECRET, it needs no broker. Without one the broker makes the token, for a publish key.',
+      'Makes a token and prints it. With a secret, from --secret-file or SLUICE_JWT_SECRET, it needs no broker. Without one, or with --url or a key as an option, the broker makes the token, for a publish key.',
     )
     .option('--subscribe <pattern>', 'a channel, a prefix with * at its end, or *; may be repeated', repeated)
     .option('--publish <pattern>', 'the same for publishing; may be repeated', repeated)
@@ -109,9 +109,14 @@ async function mint(options: MintOptions, context: CliContext): Promise<void> {
   };
   if (!request.admin && request.subscribe.length + request.publish.length === 0)
     throw new CliError('The token would grant nothing. Add --subscribe, --publish or --admin.', 2);
-  const secrets = await secretsOf(options, env);
+  // A URL or a key on the command line says that the broker is meant, whatever the environment has.
+  const local =
+    options.secretFile !== undefined || (options.url ?? options.key ?? options.keyFile) === undefined;
+  const secrets = local ? await secretsOf(options, env) : undefined;
   const answer =
-    secrets === undefined ? await mintAtBroker(request, options, context) : await mintHere(request, secrets, options, env);
+    secrets === undefined
+      ? await mintAtBroker(request, options, context)
+      : await mintHere(request, secrets, options, env);
   await (options.json === true ? stdout.json(answer) : stdout.line(textIn(answer, 'token')));
 }
 
@@ -159,26 +164,29 @@ function partiesOf(
 }
 
 /** The secrets of `--secret-file`, else of the setting. Undefined without either. */
-async function secretsOf({ secretFile }: KeyOptions, env: NodeJS.ProcessEnv): Promise<readonly string[] | undefined> {
+async function secretsOf(
+  { secretFile }: KeyOptions,
+  env: NodeJS.ProcessEnv,
+): Promise<readonly string[] | undefined> {
   const text = await keyText('SLUICE_JWT_SECRET', '--secret-file', secretFile, env);
   if (text === undefined) return undefined;
   const { jwtSecrets } = await import('../../config/key-values.ts');
   const { data, error } = jwtSecrets.safeParse(text);
-  if (data === undefined) throw new CliError(`The secret is not one: expected ${error?.issues[0]?.message}.`, 2);
+  if (data === undefined)
+    throw new CliError(`The secret is not one: expected ${error?.issues[0]?.message}.`, 2);
   return data;
 }
 
-async function publicKeyOf(file: string | undefined, env: NodeJS.ProcessEnv): Promise<TokenKeyOrNone> {
+async function publicKeyOf(file: string | undefined, env: NodeJS.ProcessEnv): Promise<TokenKey | undefined> {
   const text = await keyText('SLUICE_JWT_PUBLIC_KEY', '--public-key-file', file, env);
   if (text === undefined) return undefined;
   const { publicKeyPem } = await import('../../config/key-values.ts');
   const { data, error } = publicKeyPem.safeParse(text);
-  if (data === undefined) throw new CliError(`The public key is not one: expected ${error?.issues[0]?.message}.`, 2);
+  if (data === undefined)
+    throw new CliError(`The public key is not one: expected ${error?.issues[0]?.message}.`, 2);
   const { pemKey } = await import('../../auth/token-keys.ts');
   return pemKey(data);
 }
-
-type TokenKeyOrNone = TokenKey | undefined;
 
 async function keyText(
   setting: string,
@@ -228,17 +236,17 @@ async function tokenOf(argument: string | undefined, { env, stdin, signal }: Cli
     text += chunk;
     if (text.length > MAX_INPUT) break;
   }
-  if (text.trim() === '') throw new CliError('Give the token as an argument, in SLUICE_TOKEN, or as the input.', 2);
+  if (text.trim() === '')
+    throw new CliError('Give the token as an argument, in SLUICE_TOKEN, or as the input.', 2);
   return text.trim();
 }
 
 async function printReport(report: TokenReport, now: number, { stdout, stderr }: CliContext): Promise<void> {
   const { header, claims, grants, expiresAt, problems, warnings, signature } = report;
   const title = (text: string): string => stdout.style('bold', text);
-  const json = (value: unknown): string => printable(JSON.stringify(value));
   if (Object.keys(claims).length > 0) {
-    await stdout.line(`${title('header')}     ${json(header)}`);
-    await stdout.line(`${title('claims')}     ${json(claims)}`);
+    await stdout.line(`${title('header')}     ${printable(JSON.stringify(header))}`);
+    await stdout.line(`${title('claims')}     ${printable(JSON.stringify(claims))}`);
     await stdout.line(`${title('signature')}  ${signature}`);
   }
   if (grants !== undefined) {

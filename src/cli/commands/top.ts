@@ -52,8 +52,12 @@ interface BusyChannel extends Partial<Record<Order, number>> {
 export function topCommand(context: CliContext): Command {
   const command = new Command('top')
     .summary('show the busiest channels')
-    .description('Shows the busiest channels of the last minute. On a terminal it draws the list again every 2 s, until Ctrl-C.')
-    .addOption(new Option('--sort <count>', 'the busiest by this count').choices(ORDERS).default('deliveries'))
+    .description(
+      'Shows the busiest channels of the last minute. On a terminal it draws the list again every 2 s, until Ctrl-C.',
+    )
+    .addOption(
+      new Option('--sort <count>', 'the busiest by this count').choices(ORDERS).default('deliveries'),
+    )
     .option('--limit <n>', 'how many channels', wholeNumber(1, MAX_CHANNELS), 20)
     .option('--once', 'print the list once, also on a terminal')
     .option('--json', 'print the answer of the broker as JSON, once')
@@ -91,9 +95,12 @@ interface Watched {
   readonly url: string;
 }
 
-async function watch({ first, read, sort, limit, url }: Watched, stdout: CliOutput, signal: AbortSignal): Promise<never> {
+async function watch(
+  { first, read, sort, limit, url }: Watched,
+  stdout: CliOutput,
+  signal: AbortSignal,
+): Promise<never> {
   // Also after a second Ctrl-C, which ends the process without unwinding.
-  const restore = (): void => void writeSync(1, LEAVE);
   process.once('exit', restore);
   try {
     await stdout.write(ENTER);
@@ -102,9 +109,12 @@ async function watch({ first, read, sort, limit, url }: Watched, stdout: CliOutp
     for (;;) {
       const { channels, complete } = busiest(answer, sort);
       const note = trouble || (complete ? '' : 'not every replica has answered');
-      const rows = stdout.rows - LINES_ABOVE - 1;
+      const rows = (stdout.rows ?? Infinity) - LINES_ABOVE - 1;
       const shown = linesOf(stdout, channels.slice(0, limit)).slice(0, Math.max(1, rows));
-      const title = truncate(`${readableTime(Date.now()).slice(11)}  ${url}  ${note}`, stdout.columns ?? Infinity);
+      const title = truncate(
+        `${readableTime(Date.now()).slice(11)}  ${url}  ${note}`,
+        stdout.columns ?? Infinity,
+      );
       const lines = [stdout.style(trouble === '' ? 'dim' : 'red', title), '', ...shown];
       await stdout.write(`${HOME}${lines.map((line) => `${line}${CLEAR_LINE}\n`).join('')}${CLEAR_BELOW}`);
       await delay(INTERVAL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -127,7 +137,10 @@ function isFinal(error: CliError): boolean {
   return error instanceof RefusedError && (error.status === 401 || error.status === 403);
 }
 
-function busiest(answer: unknown, sort: Order): { readonly channels: readonly BusyChannel[]; readonly complete: boolean } {
+function busiest(
+  answer: unknown,
+  sort: Order,
+): { readonly channels: readonly BusyChannel[]; readonly complete: boolean } {
   const fields = fieldsOf(answer);
   const channels = new Map<string, { channel: string } & Partial<Record<Order, number>>>();
   for (const order of ORDERS)
@@ -146,10 +159,16 @@ function busiest(answer: unknown, sort: Order): { readonly channels: readonly Bu
 }
 
 function linesOf(stdout: CliOutput, channels: readonly BusyChannel[]): string[] {
-  const count = (value: number | undefined): string => value?.toLocaleString('en-US') ?? '';
   return table(
     stdout,
     COLUMNS,
-    channels.map(({ channel, ...counts }) => [channel, ...ORDERS.map((order) => count(counts[order]))]),
+    channels.map(({ channel, ...counts }) => [
+      channel,
+      ...ORDERS.map((order) => counts[order]?.toLocaleString('en-US') ?? ''),
+    ]),
   );
+}
+
+function restore(): void {
+  writeSync(1, LEAVE);
 }
