@@ -125,18 +125,22 @@ export class BrokerApi {
       let answered = false;
       outgoing.once('response', (response: IncomingMessage) => {
         answered = true;
+        // A broker that refuses an upload answers before it has read all of it. Nothing more is sent then.
+        if (body !== undefined && !(body instanceof Uint8Array)) body.unpipe(outgoing).destroy();
+        response.once('close', () => {
+          if (!outgoing.writableFinished) outgoing.destroy();
+        });
         resolve(response);
       });
       outgoing.on('error', (error) => {
-        // A broker that refuses an upload answers before it has read all of it. Then only the sending fails.
+        // After the answer only the sending has failed.
         if (!answered) reject(error);
       });
       if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
       else {
         body.on('error', (error) => outgoing.destroy(error));
+        outgoing.once('close', () => body.destroy());
         body.pipe(outgoing);
-        // The answer came before the end of the upload: nothing more is read from its source.
-        outgoing.once('close', () => body.unpipe(outgoing));
       }
     });
   }

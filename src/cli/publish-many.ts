@@ -1,0 +1,183 @@
+import { apiPath } from './broker-api.ts';
+import type { BrokerApi } from './broker-api.ts';
+import { RefusedError } from './broker-errors.ts';
+import { CliError, Interruption } from './cli-error.ts';
+import type { CliContext } from './context.ts';
+import { ndjsonBodies } from './ndjson-bodies.ts';
+import type { NdjsonBody } from './ndjson-bodies.ts';
+import { counted } from './readable-values.ts';
+import { graceSignal, openInput, untilInterrupted, uploadBody, withProgress } from './upload.ts';
+import type { Each } from './upload.ts';
+
+/** The broker reads no more of an upload while its log lags. */
+const UPLOAD_SILENCE_MS = 120_000;
+
+interface UploadOptions {
+  readonly channel: string;
+  readonly each: Each;
+  readonly file?: string;
+  readonly event?: string;
+  readonly stateKey?: string;
+  readonly ifLast?: string;
+  readonly idempotencyKey?: string;
+  readonly close?: boolean;
+  readonly json: boolean;
+}
+
+interface UploadAnswer {
+  readonly channel: string;
+  readonly published: number;
+  readonly first: string | null;
+  readonly last: string | null;
+}
+
+/** Publishes each line, or each event, of the input in one request, as it arrives. */
+export async function publishUpload(
+  context: CliContext,
+  api: BrokerApi,
+  options: UploadOptions,
+): Promise<void> {
+  const { stderr, stdout, stdin, signal } = context;
+  const { channel, each, file, event, stateKey, ifLast, idempotencyKey } = options;
+  if (file === undefined && stdin.isTTY)
+    await stderr.line(stderr.style('dim', 'Each line is an event. Ctrl-D ends the input.'));
+  const key = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
+  const condition = ifLast === undefined ? {} : { 'if-match': ifLast };
+  let answer: UploadAnswer;
+  let replayed = false;
+  try {
+    const { body, headers } = await api.request({
+      method: 'POST',
+      as: 'publisher',
+      path: apiPath('publish', channel),
+      query: { each, event, key: stateKey },
+      headers: { 'content-type': 'application/octet-stream', ...key, ...condition },
+      body: uploadBody(context, withProgress(context, openInput(context, file)), each),
+      signal: graceSignal(signal),
+      silenceMs: UPLOAD_SILENCE_MS,
+    });
+    answer = body as UploadAnswer;
+    replayed = headers['idempotent-replayed'] === 'true';
+  } catch (error) {
+    if (error instanceof Interruption)
+      await stderr.line('Interrupted, and the broker did not say what it has published.');
+    throw withCount(error, 0);
+  }
+  // Only a complete upload ends its channel.
+  if (options.close === true && !signal.aborted)
+    await endChannel(api, channel, answer.published === 0 ? condition : {}, replayed);
+  if (options.json) await stdout.json(answer);
+  else if (answer.last !== null) await stdout.line(answer.last);
+  await reportCount(context, answer.published, answer.last);
+}
+
+async function endChannel(
+  api: BrokerApi,
+  channel: string,
+  headers: Readonly<Record<string, string>>,
+  replayed: boolean,
+): Promise<void> {
+  try {
+    await api.request({
+      method: 'POST',
+      as: 'publisher',
+      path: apiPath('publish', channel),
+      query: { close: 'true' },
+      headers,
+    });
+  } catch (error) {
+    // The first attempt with this idempotency key has ended the channel.
+    if (replayed && error instanceof RefusedError && error.code === 'channel-ended') return;
+    throw error;
+  }
+}
+
+interface NdjsonOptions {
+  readonly file: string | undefined;
+  readonly idempotencyKey: string | undefined;
+  readonly json: boolean;
+}
+
+interface NdjsonAnswer {
+  readonly events: readonly { readonly channel: string; readonly id: string }[];
+}
+
+/** Publishes the events of NDJSON, in bodies of many events. With `json` it prints the channel and the id of each event. */
+export async function publishNdjson(
+  context: CliContext,
+  api: BrokerApi,
+  { file, json, idempotencyKey }: NdjsonOptions,
+): Promise<void> {
+  const { signal, stdout } = context;
+  const grace = graceSignal(signal);
+  // An incomplete line is dropped at Ctrl-C, because no body is sent after it.
+  const input = untilInterrupted(withProgress(context, openInput(context, file)), signal);
+  let published = 0;
+  let last: string | null = null;
+  let number = 0;
+  for await (const body of ndjsonBodies(input, { eager: idempotencyKey === undefined })) {
+    if (signal.aborted) break;
+    number++;
+    const key = idempotencyKey === undefined ? {} : { 'idempotency-key': `${idempotencyKey}.${number}` };
+    const answer = await publishBody(api, { body, key, grace, published });
+    published += body.events;
+    last = answer.events.at(-1)?.id ?? last;
+    if (json) for (const one of answer.events) await stdout.json(one);
+  }
+  if (!json && last !== null && !signal.aborted) await stdout.line(last);
+  await reportCount(context, published, last);
+}
+
+interface BodyRequest {
+  readonly body: NdjsonBody;
+  readonly key: Readonly<Record<string, string>>;
+  readonly grace: AbortSignal;
+  /** Events of the bodies before. */
+  readonly published: number;
+}
+
+async function publishBody(
+  api: BrokerApi,
+  { body, key, grace, published }: BodyRequest,
+): Promise<NdjsonAnswer> {
+  try {
+    return await api.json<NdjsonAnswer>({
+      method: 'POST',
+      as: 'publisher',
+      path: apiPath('publish'),
+      headers: { 'content-type': 'application/x-ndjson', ...key },
+      body: body.bytes,
+      signal: grace,
+    });
+  } catch (error) {
+    const { firstLine } = body;
+    if (error instanceof RefusedError && error.status < 500 && firstLine > 1) {
+      const message = `In the lines from ${firstLine} on, counted from there: ${error.message}`;
+      throw withCount(new RefusedError(message, error.status, error.problem), published);
+    }
+    throw withCount(error, published);
+  }
+}
+
+/** Adds to an error how many events are published all the same. */
+function withCount(error: unknown, before: number): unknown {
+  if (!(error instanceof CliError) || error instanceof Interruption) return error;
+  const own = error instanceof RefusedError ? error.problem['published'] : undefined;
+  if (typeof own !== 'number' && before === 0) return error;
+  const published = before + (typeof own === 'number' ? own : 0);
+  const verb = published === 1 ? 'is' : 'are';
+  return new CliError(
+    `${error.message} ${counted(published, 'event')} before ${verb} published.`,
+    error.exitCode,
+  );
+}
+
+async function reportCount(
+  { stderr, signal }: CliContext,
+  published: number,
+  last: string | null,
+): Promise<void> {
+  const interrupted = signal.aborted ? 'Interrupted: ' : '';
+  const end = last === null ? '' : `, the last ${last}`;
+  await stderr.line(`${interrupted}${counted(published, 'event')} published${end}`);
+}
