@@ -73,14 +73,15 @@ export class BrokerApi {
       const response = await this.#send(request, credential, signal);
       const text = await bodyOf(response);
       const status = response.statusCode ?? 0;
+      const header = (name: string): string | undefined => response.headers[name]?.toString();
       const json = parse(response, text);
       if (status >= 200 && status < 300) {
-        if (json === undefined && text !== '') throw strangeAnswer(this.access.url, response);
+        if (json === undefined && text !== '') throw strangeAnswer(this.access.url, { status, header });
         return { status, headers: response.headers, body: json };
       }
       throw json === undefined
-        ? strangeAnswer(this.access.url, response)
-        : refusal({ response, problem: json, credential, as });
+        ? strangeAnswer(this.access.url, { status, header })
+        : refusal({ status, header, problem: json, credential, as });
     } catch (error) {
       if (error instanceof CliError) throw error;
       if (signal.aborted) throw signal.reason as Error;

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { Credential } from './broker-access.ts';
 import { CliError } from './cli-error.ts';
 import { printable } from './terminal-text.ts';
@@ -19,25 +18,30 @@ export class RefusedError extends CliError {
   }
 }
 
-interface Refusal {
-  readonly response: IncomingMessage;
+/** What an answer says before its body. */
+export interface AnswerHead {
+  readonly status: number;
+  /** The value of a header, by its name in lower case. */
+  readonly header: (name: string) => string | undefined;
+}
+
+interface Refusal extends AnswerHead {
   readonly problem: unknown;
   readonly credential: Credential | undefined;
   readonly as: 'publisher' | 'subscriber';
 }
 
 /** What a problem document says, and what to do about the credential. */
-export function refusal({ response, problem, credential, as }: Refusal): RefusedError {
+export function refusal({ status, header, problem, credential, as }: Refusal): RefusedError {
   const document = (typeof problem === 'object' && problem !== null ? problem : {}) as Record<
     string,
     unknown
   >;
-  const { statusCode: status = 0, headers } = response;
   const { detail, title } = document;
   const text = [detail, title].find((one) => typeof one === 'string');
   const sentences = [text === undefined ? `The broker answered ${status}.` : printable(text)];
   if (status === 401 || status === 403) sentences.push(credentialAdvice(credential, as));
-  const wait = headers['retry-after'];
+  const wait = header('retry-after');
   if (wait !== undefined && /^\d+$/.test(wait)) sentences.push(`Try again in ${wait} s.`);
   return new RefusedError(sentences.join(' '), status, document);
 }
@@ -50,12 +54,13 @@ function credentialAdvice(credential: Credential | undefined, as: 'publisher' | 
 }
 
 /** An answer that no broker gives. */
-export function strangeAnswer(url: string, { statusCode: status = 0, headers }: IncomingMessage): CliError {
-  if (status >= 300 && status < 400 && headers.location !== undefined)
+export function strangeAnswer(url: string, { status, header }: AnswerHead): CliError {
+  const location = header('location');
+  if (status >= 300 && status < 400 && location !== undefined)
     return new CliError(
-      `${url} redirects to ${printable(headers.location)}. Redirects are not followed, because credentials would go along: give the broker's own address (--url, SLUICE_URL).`,
+      `${url} redirects to ${printable(location)}. Redirects are not followed, because credentials would go along: give the broker's own address (--url, SLUICE_URL).`,
     );
-  const type = printable(headers['content-type'] ?? 'no content type');
+  const type = printable(header('content-type') ?? 'no content type');
   return new CliError(
     `${url} answered ${status} with ${type}, which is not a broker's answer. Check the address (--url, SLUICE_URL), and what stands between.`,
   );
