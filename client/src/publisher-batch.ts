@@ -51,12 +51,12 @@ export class Batch {
     const events = this.#events;
     const { channel, published = 0, faults } = problem;
     if (published > 0) this.uncertain = true;
-    if (events.length === 1) return this.#refuse(events, problem);
     if (faults.size > 0) {
       for (const [i, detail] of faults) this.#refuse(events.slice(i, i + 1), { ...problem, detail });
       // Halves, and not the rest at once: an answer may name only the first of many faults.
       return this.#pieces(events.filter((_, i) => !faults.has(i)));
     }
+    if (events.length === 1) return this.#refuse(events, problem);
     if (problem.status === 413) return this.#pieces(events);
     const channels = [...new Set(events.map((event) => event.channel))];
     if (channels.length > 1) {

@@ -17,8 +17,9 @@ export class PublisherCredential {
   #reason: TokenReason = 'start';
   #asking: Promise<string> | undefined;
 
+  /** @throws TypeError for a key that a header cannot hold */
   constructor(source: string | GetToken) {
-    if (typeof source === 'string') this.#current = source;
+    if (typeof source === 'string') this.#current = checked(source);
     else this.#getToken = source;
   }
 
@@ -51,13 +52,19 @@ export class PublisherCredential {
       ]);
       if (typeof token !== 'string')
         throw new TypeError(`getToken gave no string within ${TOKEN_TIMEOUT_MS / 1_000} s.`);
-      this.#current = token;
+      this.#current = checked(token);
       this.#renewAt = performance.now() + RENEWAL_SHARE * lifetimeOf(token);
       return token;
     } finally {
       limit.abort();
     }
   }
+}
+
+/** Does not quote the credential, which is a secret. */
+function checked(credential: string): string {
+  if (/^[\x21-\x7e]+$/.test(credential)) return credential;
+  throw new TypeError('A key or token is visible ASCII characters, without blanks and line breaks.');
 }
 
 /** The lifetime of a JWT in ms; Infinity when the token does not say it. Needs no clock: the local one may be wrong. */

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from './publisher-batch.ts';
 import { SluicePublishError } from './publisher-error.ts';
 import { errorOf, problemOf } from './publisher-requests.ts';
@@ -6,9 +5,9 @@ import type { PublishAnswer, PublishProblem, PublishRequests } from './publisher
 
 /** The first wait is at most this long; each further one may be twice as long. */
 const FIRST_WAIT_MS = 200;
-const MAX_WAIT_MS = 10_000;
+const MAX_WAIT_MS = 5_000;
 
-/** Errors of connections that were never there: nothing can have been published. */
+/** Errors of connections that could not be opened: nothing can have been published. */
 const NOT_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
 
 /** What an attempt came to. */
@@ -20,6 +19,8 @@ type Attempted =
       readonly kind: 'failed';
       readonly failure: unknown;
       readonly retryAfterMs: number;
+      /** Whether there was no connection. */
+      readonly isUnconnected?: boolean;
       readonly quota?: number | undefined;
     };
 
@@ -33,6 +34,8 @@ export interface DeliveryOptions {
 export class PublisherDelivery {
   readonly #requests: PublishRequests;
   readonly #requestTimeoutMs: number;
+  /** Ends the waits for a connection. */
+  readonly #waits = new Set<() => void>();
 
   constructor({ requests, requestTimeoutMs }: DeliveryOptions) {
     this.#requests = requests;
@@ -64,17 +67,34 @@ export class PublisherDelivery {
       if (attempted.kind === 'refused') return batch.split(attempted.problem);
       if (attempted.kind === 'published') {
         for (const [i, event] of batch.events.entries()) event.acknowledge(attempted.ids[i] as string);
+        for (const end of this.#waits) end();
         return [];
       }
       batch.failure = attempted.failure;
       const longest = Math.min(FIRST_WAIT_MS * 2 ** attempt, MAX_WAIT_MS);
-      // A rejection means that no caller waits any more.
-      await delay(attempted.retryAfterMs + Math.random() * longest, undefined, { signal }).catch(
-        () => undefined,
-      );
+      await this.#wait(attempted.retryAfterMs + Math.random() * longest, attempted, signal);
       if (signal.aborted) return [];
       if (attempted.quota !== undefined) return batch.slowDown(attempted.quota);
     }
+  }
+
+  /** Waits before the next attempt. A wait for a connection ends when another request gets through. */
+  #wait(
+    ms: number,
+    { isUnconnected }: { readonly isUnconnected?: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        this.#waits.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      signal.addEventListener('abort', end, { once: true });
+      if (isUnconnected === true) this.#waits.add(end);
+    });
   }
 
   async #attempt(batch: Batch, body: Buffer, renew: (answer: PublishAnswer) => boolean): Promise<Attempted> {
@@ -97,8 +117,9 @@ export class PublisherDelivery {
       });
       return attemptedBy(answer, batch, before, renew);
     } catch (failure) {
-      if (isNotConnected(failure)) batch.uncertain = before;
-      return { kind: 'failed', failure, retryAfterMs: 0 };
+      const isUnconnected = isNotConnected(failure);
+      if (isUnconnected) batch.uncertain = before;
+      return { kind: 'failed', failure, retryAfterMs: 0, isUnconnected };
     } finally {
       clearTimeout(limit);
       signal.removeEventListener('abort', abort);

@@ -36,9 +36,10 @@ export interface EventLine {
   readonly idempotencyKey: string | undefined;
 }
 
-/** @throws TypeError for data that JSON cannot express, SluicePublishError `invalid-channel` */
+/** @throws TypeError for data that JSON cannot express and for a wrong idempotency key, SluicePublishError `invalid-channel` */
 export function eventLine(channel: string, data: unknown, options: PublishOptions): EventLine {
   checkChannel(channel);
+  checkIdempotencyKey(options.idempotencyKey);
   const { event, key, ifLast, close = false, delete: deletes, idempotencyKey } = options;
   if (data === undefined && !close && deletes !== true)
     throw new TypeError('The data are undefined. Only `close` and `delete` go without data.');
@@ -61,6 +62,12 @@ export function checkChannel(channel: string): void {
   throw new SluicePublishError('invalid-channel', {
     detail: 'A channel name is 1 to 200 characters of A-Z a-z 0-9 . _ : ~ - (but not "." and "..").',
   });
+}
+
+/** A header takes no other characters, so the request would fail before it is sent. @throws TypeError */
+export function checkIdempotencyKey(key: string | undefined): void {
+  if (key === undefined || /^[\x21-\x7e]{1,200}$/.test(key)) return;
+  throw new TypeError('idempotencyKey is 1 to 200 visible ASCII characters.');
 }
 
 function jsonOf(data: unknown): string {

@@ -94,7 +94,7 @@ export class PublisherPipeline {
 
   #refuse({ bytes }: EventLine): void {
     const { maxBatchBytes } = this.#limits;
-    if (bytes >= maxBatchBytes) {
+    if (bytes > maxBatchBytes) {
       const detail = `The event takes ${bytes} bytes, and maxBatchBytes is ${maxBatchBytes}.`;
       throw new SluicePublishError('body-too-large', { detail });
     }

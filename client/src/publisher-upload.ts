@@ -1,6 +1,7 @@
 import { ReadableStream } from 'node:stream/web';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SluicePublishError } from './publisher-error.ts';
-import { checkChannel } from './publisher-event.ts';
+import { checkChannel, checkIdempotencyKey } from './publisher-event.ts';
 import { errorOf, problemOf } from './publisher-requests.ts';
 import type { PublishAnswer, PublishRequests } from './publisher-requests.ts';
 
@@ -22,6 +23,9 @@ export interface UploadOptions {
   /** Breaks the upload off. Its complete events are published, and the channel does not end. */
   readonly signal?: AbortSignal;
 }
+
+/** After so many bytes the upload lets the event loop turn. */
+const TURN_BYTES = 64 * 1024;
 
 /** Text or bytes of UTF-8. */
 export type UploadSource = AsyncIterable<string | Uint8Array>;
@@ -49,6 +53,7 @@ export async function upload(
 ): Promise<Uploaded> {
   checkChannel(channel);
   const { each = 'line', event, key, close = false, idempotencyKey } = options;
+  checkIdempotencyKey(idempotencyKey);
   const query = new URLSearchParams({ each });
   if (event !== undefined) query.set('event', event);
   if (key !== undefined) query.set('key', key);
@@ -106,16 +111,20 @@ class SourceReader {
   async *bytes(): AsyncGenerator<Uint8Array> {
     // A pair of surrogates may be in two chunks.
     let half = '';
+    let sinceTurn = 0;
     try {
       for await (const chunk of this.#source) {
         if (this.#stopped) return;
-        if (typeof chunk !== 'string') {
-          if (chunk.length > 0) yield chunk;
-          continue;
-        }
-        const text = half + chunk;
-        half = /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : '';
-        if (text.length > half.length) yield Buffer.from(half === '' ? text : text.slice(0, -1));
+        const text = typeof chunk === 'string' ? half + chunk : '';
+        if (typeof chunk === 'string') half = /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : '';
+        const bytes =
+          typeof chunk === 'string' ? Buffer.from(text.slice(0, text.length - half.length)) : chunk;
+        if (bytes.length > 0) yield bytes;
+        sinceTurn += bytes.length;
+        if (sinceTurn < TURN_BYTES) continue;
+        // A source in memory never waits. Without a turn the early answer of a refusal would not be read.
+        await nextTurn();
+        sinceTurn = 0;
       }
     } catch (error) {
       this.failure = { error };
