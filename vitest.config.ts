@@ -56,6 +56,8 @@ export default defineConfig({
       // Counts, and not times; but a busy machine makes the waiting long.
       project('guard', { order: 3, workers: 1, provision: redis }),
       project('browser', { order: 4, workers: 4, provision: [redis, chromium] }),
+      // Packs the packages and installs them.
+      project('package', { order: 4 }),
       // Real proxies, with the configurations of deploy/.
       project('edges', { order: 4, workers: 4, provision: [redis, chromium, edges] }),
     ],

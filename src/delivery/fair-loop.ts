@@ -31,7 +31,8 @@ export class FairLoop {
     return new Promise((resolve) => {
       this.add({
         run: () => {
-          resolve(Promise.try(work));
+          // `Promise.try` is not in Node 22.
+          resolve(new Promise<T>((settle) => settle(work())));
           return false;
         },
       });

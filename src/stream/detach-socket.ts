@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
-/** The parts of Node's HTTP server's state for a connection that have to be released (node:_http_server, Node 24 to 26). */
+/** The parts of Node's HTTP server's state for a connection that have to be released (node:_http_server, Node 22 to 26). */
 interface HttpParser {
   onIncoming: () => number;
   _consumed?: boolean;
@@ -58,8 +58,12 @@ export function detachSocket(socket: Socket, response: ServerResponse): boolean 
   for (const name of ['on', 'addListener', 'prependListener', 'setEncoding'] as const) {
     if (Object.hasOwn(http, name)) http[name] = Socket.prototype[name];
   }
-  // Later, because the parser may be running: this function can be called while the request is parsed.
-  setImmediate(() => parser.close());
+  // Later, because the parser may be running: this function can be called while the request is parsed. The end of that
+  // request puts the parser on the server's list again. In Node 22 a parser that is closed but listed crashes the process.
+  setImmediate(() => {
+    parser.remove();
+    parser.close();
+  });
 
   socket.resume();
   // A pipelined request may have made the server stop the handle, which `resume` does not know. Without this read the broker

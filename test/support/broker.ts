@@ -79,17 +79,18 @@ export async function dataFolder(): Promise<DataFolder> {
 }
 
 /**
- * Starts `src/main.ts` and resolves once it listens. Rejects with all output when the process ends before. The process
+ * Starts `src/main.ts`, or another program, and resolves once it listens. Rejects with all output when the process ends before. The process
  * gets the defaults above and `env`, and no other variables; `env` wins. Stop the broker in `afterAll`. `onSpawned`
  * gets the process while it starts.
  */
 export async function startBroker(
   env: Environment = {},
   onSpawned: (pid: number) => void = () => undefined,
+  program: readonly string[] = [MAIN],
 ): Promise<Broker> {
   const merged = { ...DEFAULTS, ...env };
   const folder = await mkdtemp(join(tmpdir(), 'sluice-broker-'));
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, program, {
     cwd: folder,
     env: merged,
     stdio: ['ignore', 'pipe', 'pipe'],

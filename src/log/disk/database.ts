@@ -162,7 +162,7 @@ function refuseOldSqlite(): void {
   const [major = 0, minor = 0] = sqlite.split('.').map(Number);
   if (major > OLDEST_SQLITE[0] || (major === OLDEST_SQLITE[0] && minor >= OLDEST_SQLITE[1])) return;
   throw new LogStartError(
-    `This Node has SQLite ${sqlite}, and the log on disk needs ${OLDEST_SQLITE.join('.')} or newer. Start the broker with "npm start", which uses the pinned Node, or install Node 26.`,
+    `This Node has SQLite ${sqlite}, and the log on disk needs ${OLDEST_SQLITE.join('.')} or newer. Node has it from 22.22.2 and from 24.14 on. In a checkout, "npm start" uses the pinned Node.`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { BrokerError } from '../../events/errors.ts';
 import { HEALTHY } from '../event-log.ts';
@@ -36,7 +37,8 @@ const CLOSE_DEADLINE_MS = 3_000;
 const FIRST_RESTART_MS = 100;
 const LAST_RESTART_MS = 5_000;
 
-const PROGRAM = new URL('storage-thread.ts', import.meta.url);
+/** Ends like this file: in `.ts`, and in `.js` in the package. */
+const PROGRAM = new URL(`storage-thread${extname(import.meta.url)}`, import.meta.url);
 const CLOSING = 'the broker is shutting down';
 
 /**
@@ -181,6 +183,8 @@ export class StorageClient implements ReplyTaker {
     const worker = new Worker(this.#options.program ?? PROGRAM, {
       workerData: this.#options.thread,
       name: 'storage',
+      // Node 22 calls node:sqlite experimental.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
     });
     this.#starting = worker;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
