@@ -42,8 +42,7 @@ export function centrifugoPeer(binary: string | undefined): Peer {
         );
       }
       return {
-        ports: servers.map(({ port }) => port),
-        pids: servers.map(({ pid }) => pid),
+        servers,
         wire: {
           subscribe: { path: `/connection/uni_sse?cf_connect=${CONNECT}`, headers: '' },
           publish: {
@@ -52,9 +51,6 @@ export function centrifugoPeer(binary: string | undefined): Peer {
             body: '{"channel":"{channel}","data":"{data}"}',
           },
           ready: 'data: {"connect"',
-        },
-        stop: async () => {
-          await Promise.all(servers.map((server) => server.stop()));
         },
       };
     },
@@ -66,7 +62,11 @@ function configuration(port: number, { redisPort }: Ground): object {
     http_server: { address: '127.0.0.1', port: String(port) },
     http_api: { key: KEY },
     log: { level: 'error' },
-    client: { allow_anonymous_connect_without_token: true, allowed_origins: ['*'] },
+    client: {
+      allow_anonymous_connect_without_token: true,
+      allowed_origins: ['*'],
+      recovery_max_publication_limit: 1000,
+    },
     uni_sse: { enabled: true },
     channel: {
       without_namespace: {
@@ -74,6 +74,8 @@ function configuration(port: number, { redisPort }: Ground): object {
         history_ttl: '1h',
         allow_subscribe_for_client: true,
         allow_subscribe_for_anonymous: true,
+        // For clients that ask for it.
+        allow_recovery: true,
       },
     },
     ...(redisPort !== undefined && {

@@ -10,12 +10,12 @@ import { ServerProcess } from './server-process.ts';
 const SECRET = 'a-secret-of-more-than-32-bytes-for-the-benchmark';
 
 /**
- * The Mercure hub (0.2x) with its default transport, Bolt, which writes to disk. It keeps as much history as Sluice does by
+ * The Mercure hub (0.2x, and 1.0 in its compatibility mode) with its default transport, Bolt, which writes to disk. It keeps as much history as Sluice does by
  * default. The configuration follows https://mercure.rocks/docs/hub/config. `binary` is the unpacked program.
  */
-export function mercurePeer(binary: string | undefined): Peer {
+export function mercurePeer(binary: string | undefined, version: '0' | '1' = '0'): Peer {
   return {
-    name: 'mercure',
+    name: version === '0' ? 'mercure' : 'mercure-1',
     logs: ['disk'],
     resumes: true,
     batches: false,
@@ -27,7 +27,7 @@ export function mercurePeer(binary: string | undefined): Peer {
     start: async ({ folder }) => {
       const port = await freePort();
       const file = join(folder, 'Caddyfile');
-      await writeFile(file, configuration(port, folder));
+      await writeFile(file, configuration(port, folder, version));
       const hub = await ServerProcess.start({
         command: binary ?? 'mercure',
         args: ['run', '--config', file, '--adapter', 'caddyfile'],
@@ -37,8 +37,7 @@ export function mercurePeer(binary: string | undefined): Peer {
       });
       const bearer = token({ mercure: { publish: ['*'] } });
       return {
-        ports: [port],
-        pids: [hub.pid],
+        servers: [hub],
         wire: {
           subscribe: { path: '/.well-known/mercure?topic={channel}', headers: '' },
           publish: {
@@ -51,17 +50,17 @@ export function mercurePeer(binary: string | undefined): Peer {
           },
           resume: 'Last-Event-ID',
         },
-        stop: () => hub.stop(),
       };
     },
   };
 }
 
-function configuration(port: number, folder: string): string {
+function configuration(port: number, folder: string, version: '0' | '1'): string {
   return `{
 	admin off
 	auto_https off
 	persist_config off
+	grace_period 10s
 	log {
 		level ERROR
 	}
@@ -70,10 +69,11 @@ http://127.0.0.1:${port} {
 	mercure {
 		publisher_jwt ${SECRET}
 		subscriber_jwt ${SECRET}
-		anonymous
+		anonymous${version === '1' ? '\n\t\tprotocol_version_compatibility 8' : ''}
 		transport bolt {
 			path ${join(folder, 'mercure.db')}
 			size 1000
+			cleanup_frequency 0.3
 		}
 		write_timeout 0s
 	}
