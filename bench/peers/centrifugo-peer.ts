@@ -57,7 +57,7 @@ export function centrifugoPeer(binary: string | undefined): Peer {
   };
 }
 
-function configuration(port: number, { redisPort }: Ground): object {
+function configuration(port: number, { redisPort, resumable = false }: Ground): object {
   return {
     http_server: { address: '127.0.0.1', port: String(port) },
     http_api: { key: KEY },
@@ -74,8 +74,7 @@ function configuration(port: number, { redisPort }: Ground): object {
         history_ttl: '1h',
         allow_subscribe_for_client: true,
         allow_subscribe_for_anonymous: true,
-        // For clients that ask for it.
-        allow_recovery: true,
+        force_recovery: resumable,
       },
     },
     ...(redisPort !== undefined && {

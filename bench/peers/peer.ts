@@ -16,6 +16,8 @@ export interface Ground {
   readonly redisPort: number | undefined;
   /** An empty folder, removed after the run. A log on disk is kept in it. */
   readonly folder: string;
+  /** Whether subscribers are to resume, also where that costs the system speed. Off by default. */
+  readonly resumable?: boolean;
 }
 
 /** One system under load. */

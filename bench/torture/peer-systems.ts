@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterExit } from '../../test/support/after-exit.ts';
 import { findProgram } from '../../test/support/find-program.ts';
 import { startLocalRedis } from '../../test/support/local-redis.ts';
@@ -11,10 +12,14 @@ import { usesRedis } from '../peers/peer.ts';
 import type { LogKind, Peer } from '../peers/peer.ts';
 import type { ServerProcess } from '../peers/server-process.ts';
 import { sluicePeer } from '../peers/sluice-peer.ts';
+import { fill } from './system.ts';
 import type { Page, System, SystemNode, SystemSource, SystemWire } from './system.ts';
 
 /** How long a node may take to end after SIGTERM, in ms. Then it is killed, as service managers do. */
 const TERMINATE_LIMIT_MS = 20_000;
+/** How long a node that listens may take until it opens streams, in ms. */
+const READY_LIMIT_MS = 15_000;
+const READY_POLL_MS = 50;
 
 interface PeerSystem {
   readonly name: string;
@@ -87,11 +92,13 @@ function sourceOf({ name, peer, log, settings, promise, traits, keyHeader }: Pee
         callOff();
       };
       try {
-        const { servers, wire } = await peer.start({ log, redisPort: redis?.port, folder });
+        const { servers, wire } = await peer.start({ log, redisPort: redis?.port, folder, resumable: true });
         const [first, ...others] = servers.map((server, index) =>
           nodeOf(server, `node ${index + 1}`, wire.subscribe.path, wire.publish.path),
         );
         if (first === undefined) throw new Error(`${name} has no nodes.`);
+        for (const { subscribeUrl } of [first, ...others])
+          await servesStreams(fill(subscribeUrl, { channel: 'torture-ready' }));
         return {
           name,
           nodes: [first, ...others],
@@ -122,14 +129,30 @@ function sourceOf({ name, peer, log, settings, promise, traits, keyHeader }: Pee
 
 function nodeOf(server: ServerProcess, name: string, subscribePath: string, publishPath: string): SystemNode {
   const origin = `http://127.0.0.1:${server.port}`;
+  const subscribeUrl = `${origin}${subscribePath}`;
   return {
     name,
-    subscribeUrl: `${origin}${subscribePath}`,
+    subscribeUrl,
     publishUrl: `${origin}${publishPath}`,
     kill: () => server.stop(),
     terminate: () => server.terminate(TERMINATE_LIMIT_MS),
-    start: () => server.restart(),
+    start: async () => {
+      await server.restart();
+      await servesStreams(fill(subscribeUrl, { channel: 'torture-ready' }));
+    },
   };
+}
+
+/** Waits until the node opens streams, as the health check of a load balancer does. */
+async function servesStreams(url: string): Promise<void> {
+  const limit = AbortSignal.timeout(READY_LIMIT_MS);
+  for (;;) {
+    const connection = new AbortController();
+    const { status } = await fetch(url, { signal: AbortSignal.any([limit, connection.signal]) });
+    connection.abort();
+    if (status === 200) return;
+    await delay(READY_POLL_MS, undefined, { signal: limit });
+  }
 }
 
 function headersOf(lines: string): Record<string, string> {
@@ -144,12 +167,18 @@ function headersOf(lines: string): Record<string, string> {
   );
 }
 
+interface CentrifugoSubscribed {
+  readonly epoch?: string;
+  readonly offset?: number;
+  readonly publications?: readonly { readonly offset?: number }[];
+  readonly was_recovering?: boolean;
+  readonly recovered?: boolean;
+}
+
 /** The part of Centrifugo's messages that recovery needs (https://centrifugal.dev/docs/transports/uni_sse). */
 interface CentrifugoMessage {
   readonly connect?: {
-    readonly subs?: Readonly<
-      Record<string, { epoch?: string; offset?: number; was_recovering?: boolean; recovered?: boolean }>
-    >;
+    readonly subs?: Readonly<Record<string, CentrifugoSubscribed>>;
   };
   readonly pub?: { readonly offset?: number };
 }
@@ -167,16 +196,16 @@ class CentrifugoPage implements Page {
     const { connect, pub } = JSON.parse(data) as CentrifugoMessage;
     const subscribed = connect?.subs?.[this.#channel];
     if (subscribed !== undefined)
-      this.#position = { epoch: subscribed.epoch ?? '', offset: subscribed.offset ?? 0 };
+      this.#position = {
+        epoch: subscribed.epoch ?? '',
+        offset: subscribed.publications?.at(-1)?.offset ?? subscribed.offset ?? 0,
+      };
     if (pub?.offset !== undefined && this.#position !== undefined) this.#position.offset = pub.offset;
     return subscribed?.was_recovering === true && subscribed.recovered !== true;
   }
 
   path(): string {
-    const wish = {
-      recoverable: true,
-      ...(this.#position !== undefined && { recover: true, ...this.#position }),
-    };
+    const wish = this.#position === undefined ? {} : { recover: true, ...this.#position };
     const connect = encodeURIComponent(JSON.stringify({ subs: { [this.#channel]: wish } }));
     return `/connection/uni_sse?cf_connect=${connect}`;
   }

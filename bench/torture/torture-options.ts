@@ -53,7 +53,7 @@ ${TORTURE_SCENARIOS.map(({ name, about }) => `                          ${name.p
   --seconds N           how long the faults of a scenario last; 15 by default
   --readers N           8 by default
   --rate N              events per second; 50 by default
-  --patience N          how many seconds to wait for the last events; 10 by default
+  --patience N          how many seconds to wait for the last events; 20 by default
   --retry N             how many seconds a reader waits before it reconnects, as long as the server does not say it by
                         retry; 3 by default, as in Chromium
   --stubborn            readers come back after an answer other than 200, too
@@ -125,7 +125,7 @@ function parse(args: readonly string[]) {
         seconds: { type: 'string', default: '15' },
         readers: { type: 'string', default: '8' },
         rate: { type: 'string', default: '50' },
-        patience: { type: 'string', default: '10' },
+        patience: { type: 'string', default: '20' },
         retry: { type: 'string', default: '3' },
         stubborn: { type: 'boolean' },
         json: { type: 'string' },

@@ -32,7 +32,10 @@ export interface ReaderVerdict {
   readonly gapsTold: number;
   readonly connections: number;
   readonly gaveUp: string | undefined;
-  /** For each fault, the ms from its end until the reader was up to date; null when it never was. */
+  /**
+   * For each fault, the ms from its end until the reader had the next event of each publisher and all events before it,
+   * or was told what is missing; null when that never happened.
+   */
   readonly heals: readonly (number | null)[];
 }
 
@@ -70,8 +73,8 @@ interface PublisherVerdict {
   readonly twiceSentAgain: number;
   readonly outOfOrder: number;
   /**
-   * When each event that was acknowledged before `at` had arrived or was told to be missing: Infinity when one did not
-   * arrive in silence.
+   * When the first event that was acknowledged after `at`, and all events before it, had arrived or were told to be
+   * missing. Infinity when one is missing in silence.
    */
   resolvedAt(at: number): number;
 }
@@ -122,10 +125,10 @@ function judgePublisher(
     twiceSentAgain,
     outOfOrder,
     resolvedAt: (at) => {
-      const last = sent.findLastIndex(
-        ({ acknowledgedAt }) => acknowledgedAt !== undefined && acknowledgedAt <= at,
+      const next = sent.findIndex(
+        ({ acknowledgedAt }) => acknowledgedAt !== undefined && acknowledgedAt > at,
       );
-      return resolved[last] ?? 0;
+      return resolved.at(next) ?? 0;
     },
   };
 }
