@@ -91,7 +91,9 @@ async function runOnce(
     // Before the system starts, so that the two do not share the disk.
     const sync = log === 'disk' ? await syncLatency(folder) : undefined;
     const running = await peer.start({ log, redisPort: redis?.port, folder });
-    undo.push(() => running.stop());
+    undo.push(async () => {
+      await Promise.all(running.servers.map((server) => server.stop()));
+    });
     const crew = new Crew(loaders);
     undo.push(() => crew.stop());
     const stage = { peer: running, crew, redis, say: (line: string) => say(`  ${line}`) };

@@ -32,13 +32,17 @@ export async function runScenario(scenario: Scenario, stage: Stage): Promise<Fig
   return scenario.storm ? await runStorm(scenario, stage) : await runLive(scenario, stage);
 }
 
+function pidsOf({ servers }: RunningPeer): readonly number[] {
+  return servers.map(({ pid }) => pid);
+}
+
 /** Connects, rests if the scenario says so, publishes, and waits for the last delivery. */
 async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): Promise<Figures> {
   const plans = plansOf(scenario, peer);
-  const before = await processUsage(peer.pids);
+  const before = await processUsage(pidsOf(peer));
   await crew.connect(scenario.connections, plans.connect);
   await delay(PAUSE_MS);
-  const connected = await processUsage(peer.pids);
+  const connected = await processUsage(pidsOf(peer));
   const { open } = await crew.report();
 
   let rest: Figures = {};
@@ -46,7 +50,7 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
   if (scenario.rest > 0) {
     const since = monotonicMicros();
     await delay(scenario.rest * 1_000);
-    begin = await processUsage(peer.pids);
+    begin = await processUsage(pidsOf(peer));
     const share = (begin.cpu - connected.cpu) / (monotonicMicros() - since);
     rest = { cpuAtRest: share * 100, restPerConnection: (share * 1e6) / open };
   }
@@ -58,7 +62,7 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
   const wanted = Math.round(perSubscriber * open);
   await crew.settle(({ distinct }) => distinct >= wanted);
   const loader = await busy();
-  const end = await processUsage(peer.pids);
+  const end = await processUsage(pidsOf(peer));
   const redisEnd = await redisUsage(redis);
   const crowd = await crew.report();
   await crew.disconnect();
@@ -102,12 +106,12 @@ async function runStorm(scenario: Scenario, { peer, crew, redis, say }: Stage): 
   await delay(PAUSE_MS);
 
   const redisBegin = await redisUsage(redis);
-  const begin = await processUsage(peer.pids);
+  const begin = await processUsage(pidsOf(peer));
   const busy = await loadOf(crew);
   await crew.connect(scenario.connections, { ...plans.connect, window: Infinity, positions: ids });
   await crew.settle(({ complete }) => complete >= scenario.connections);
   const loader = await busy();
-  const end = await processUsage(peer.pids);
+  const end = await processUsage(pidsOf(peer));
   const redisEnd = await redisUsage(redis);
   const crowd = await crew.report();
   await crew.disconnect();
@@ -138,9 +142,10 @@ async function loadOf(crew: Crew): Promise<() => Promise<number>> {
 
 function plansOf(
   scenario: Scenario,
-  { ports, wire }: RunningPeer,
+  { servers, wire }: RunningPeer,
 ): { readonly connect: CrowdPlan; readonly publish: PublishPlan } {
   const { channels, publishers, events, rate, sets, perRequest = 1 } = scenario;
+  const ports = servers.map(({ port }) => port);
   const common = { ports, wire, channels, sets, publishers, size: EVENT_SIZE, origin: monotonicMicros() };
   return {
     connect: { ...common, window: WINDOW, keepIds: false, positions: [], patience: LIMIT_MS },

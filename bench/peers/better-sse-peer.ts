@@ -41,13 +41,11 @@ export function betterSsePeer(folder: string | undefined): Peer {
         port,
       });
       return {
-        ports: [port],
-        pids: [server.pid],
+        servers: [server],
         wire: {
           subscribe: { path: '/{channel}', headers: '' },
           publish: { path: '/{channel}', headers: '', body: '{data}' },
         },
-        stop: () => server.stop(),
       };
     },
   };

@@ -42,8 +42,7 @@ export function centrifugoPeer(binary: string | undefined): Peer {
         );
       }
       return {
-        ports: servers.map(({ port }) => port),
-        pids: servers.map(({ pid }) => pid),
+        servers,
         wire: {
           subscribe: { path: `/connection/uni_sse?cf_connect=${CONNECT}`, headers: '' },
           publish: {
@@ -53,20 +52,21 @@ export function centrifugoPeer(binary: string | undefined): Peer {
           },
           ready: 'data: {"connect"',
         },
-        stop: async () => {
-          await Promise.all(servers.map((server) => server.stop()));
-        },
       };
     },
   };
 }
 
-function configuration(port: number, { redisPort }: Ground): object {
+function configuration(port: number, { redisPort, resumable = false }: Ground): object {
   return {
     http_server: { address: '127.0.0.1', port: String(port) },
     http_api: { key: KEY },
     log: { level: 'error' },
-    client: { allow_anonymous_connect_without_token: true, allowed_origins: ['*'] },
+    client: {
+      allow_anonymous_connect_without_token: true,
+      allowed_origins: ['*'],
+      recovery_max_publication_limit: 1000,
+    },
     uni_sse: { enabled: true },
     channel: {
       without_namespace: {
@@ -74,6 +74,7 @@ function configuration(port: number, { redisPort }: Ground): object {
         history_ttl: '1h',
         allow_subscribe_for_client: true,
         allow_subscribe_for_anonymous: true,
+        force_recovery: resumable,
       },
     },
     ...(redisPort !== undefined && {

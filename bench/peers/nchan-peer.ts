@@ -16,7 +16,7 @@ const MODULES = [
 /** nginx with the nchan module (https://nchan.io): one worker, and as much history as Sluice keeps by default. */
 export const nchanPeer: Peer = {
   name: 'nchan',
-  logs: ['memory', 'redis'],
+  logs: ['memory', 'redis', 'redis2'],
   resumes: true,
   batches: false,
   manyChannels: false,
@@ -24,26 +24,30 @@ export const nchanPeer: Peer = {
     findProgram('nginx') !== undefined && nchanModule() !== undefined
       ? undefined
       : 'needs nginx and its nchan module (Debian, Ubuntu: apt-get install nginx libnginx-mod-nchan)',
-  start: async ({ redisPort, folder }) => {
-    const port = await freePort();
-    const file = join(folder, 'nginx.conf');
-    await mkdir(join(folder, 'temp'));
-    await writeFile(file, configuration(port, redisPort, folder));
-    const nginx = await ServerProcess.start({
-      command: findProgram('nginx') ?? 'nginx',
-      args: ['-e', join(folder, 'error.log'), '-c', file],
-      cwd: folder,
-      port,
-    });
+  start: async ({ log, redisPort, folder }) => {
+    const servers: ServerProcess[] = [];
+    for (let i = 0; i < (log === 'redis2' ? 2 : 1); i++) {
+      const port = await freePort();
+      const own = join(folder, `nginx-${i}`);
+      const file = join(own, 'nginx.conf');
+      await mkdir(join(own, 'temp'), { recursive: true });
+      await writeFile(file, configuration(port, redisPort, own));
+      servers.push(
+        await ServerProcess.start({
+          command: findProgram('nginx') ?? 'nginx',
+          args: ['-e', join(own, 'error.log'), '-c', file],
+          cwd: own,
+          port,
+        }),
+      );
+    }
     return {
-      ports: [port],
-      pids: [nginx.pid],
+      servers,
       wire: {
         subscribe: { path: '/sub?id={channel}', headers: '' },
         publish: { path: '/pub?id={channel}', headers: '', body: '{data}' },
         resume: 'Last-Event-ID',
       },
-      stop: () => nginx.stop(),
     };
   },
 };

@@ -1,4 +1,5 @@
 import type { Wire } from '../load/wire.ts';
+import type { ServerProcess } from './server-process.ts';
 
 /** Where events are kept: in the memory of the single process, on its disk, or in Redis with one or two brokers. */
 export const LOG_KINDS = ['memory', 'disk', 'redis', 'redis2'] as const;
@@ -15,15 +16,15 @@ export interface Ground {
   readonly redisPort: number | undefined;
   /** An empty folder, removed after the run. A log on disk is kept in it. */
   readonly folder: string;
+  /** Whether subscribers are to resume, also where that costs the system speed. Off by default. */
+  readonly resumable?: boolean;
 }
 
 /** One system under load. */
 export interface RunningPeer {
-  readonly ports: readonly number[];
-  /** The process ids, without Redis. */
-  readonly pids: readonly number[];
+  /** The nodes, without Redis. The caller stops them. */
+  readonly servers: readonly ServerProcess[];
   readonly wire: Wire;
-  stop(): Promise<void>;
 }
 
 /** How to start one system and which requests it takes. */

@@ -50,12 +50,8 @@ export function sluicePeer(name: string, project: string): Peer {
         );
       }
       return {
-        ports: servers.map(({ port }) => port),
-        pids: servers.map(({ pid }) => pid),
+        servers,
         wire: WIRE,
-        stop: async () => {
-          await Promise.all(servers.map((server) => server.stop()));
-        },
       };
     },
   };

@@ -25,8 +25,17 @@ export interface TcpRelay {
   close(): Promise<void>;
 }
 
-/** Relays to `port` of 127.0.0.1; close it in `afterAll`. */
-export async function startTcpRelay(port: number): Promise<TcpRelay> {
+/** The server of a new connection. */
+interface RelayTarget {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Relays to a port of 127.0.0.1, or to the server that `target` returns for each new connection. Close it in
+ * `afterAll`.
+ */
+export async function startTcpRelay(target: number | (() => RelayTarget)): Promise<TcpRelay> {
   const open = new Set<Socket>();
   let broken = false;
   let dumb = false;
@@ -46,7 +55,10 @@ export async function startTcpRelay(port: number): Promise<TcpRelay> {
       return;
     }
     accepted++;
-    const outer = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const outer = connect({
+      ...(typeof target === 'number' ? { port: target, host: '127.0.0.1' } : target()),
+      allowHalfOpen: true,
+    });
     keep(outer);
     for (const [from, to] of [
       [inner, outer],
