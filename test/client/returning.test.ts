@@ -42,8 +42,8 @@ function hurry(): void {
   vi.stubGlobal('setTimeout', (run: () => void, ms = 0, ...rest: []) => unhurried(run, ms / HASTE, ...rest));
 }
 
-async function publishSome(channel: string, from: number): Promise<void> {
-  for (let n = from; n < from + 10; n++) await broker.publish(channel, String(n));
+async function publishSome(channel: string, from: number, to = broker): Promise<void> {
+  for (let n = from; n < from + 10; n++) await to.publish(channel, String(n));
 }
 
 function numbers(count: number): string[] {
@@ -108,13 +108,10 @@ test('a broker that is killed and started again', async () => {
   const first = await startBroker({ ...ENV, SLUICE_DATA_DIR: folder.path });
   const reader = follow(first.url, 'killed');
   await reader.ready();
-  const publish = async (to: Broker, from: number): Promise<void> => {
-    for (let n = from; n < from + 10; n++) await to.publish('killed', String(n));
-  };
-  await publish(first, 0);
+  await publishSome('killed', 0, first);
   await first.kill();
   const second = await startBroker({ ...ENV, SLUICE_DATA_DIR: folder.path, PORT: String(first.port) });
-  await publish(second, 10);
+  await publishSome('killed', 10, second);
   await reader.heard('19');
   expect(reader.texts).toEqual(numbers(20));
   expect(reader.gaps).toEqual([]);
