@@ -5,6 +5,7 @@ import type { ConnectOptions, SluiceClient, Status } from '../../client/src/inde
 import { dataFolder, startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { ClientReader } from '../support/client-reader.ts';
+import { hurryTimers } from '../support/hurry-timers.ts';
 import { startScriptedServer } from '../support/scripted-server.ts';
 import { startTcpRelay } from '../support/tcp-relay.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
@@ -37,11 +38,6 @@ function follow(url: string, channel: string, options: ConnectOptions = {}): Cli
   return reader;
 }
 
-function hurry(): void {
-  const unhurried = setTimeout;
-  vi.stubGlobal('setTimeout', (run: () => void, ms = 0, ...rest: []) => unhurried(run, ms / HASTE, ...rest));
-}
-
 async function publishSome(channel: string, from: number, to = broker): Promise<void> {
   for (let n = from; n < from + 10; n++) await to.publish(channel, String(n));
 }
@@ -63,7 +59,7 @@ test('a connection that is cut: every event comes once', async () => {
 });
 
 test('a network that drops everything without a sign is noticed by its silence', async () => {
-  hurry();
+  hurryTimers(HASTE);
   const statuses: Status[] = [];
   const reader = follow(relay.url, 'mute', { onStatus: (status) => statuses.push(status) });
   await reader.ready();
@@ -77,7 +73,7 @@ test('a network that drops everything without a sign is noticed by its silence',
 });
 
 test('a proxy that holds answers back until they are complete: the client polls at the same cursor', async () => {
-  hurry();
+  hurryTimers(HASTE);
   const proxy = await startScriptedServer((request, response) => void holdBack(request, response));
   const reader = follow(proxy.url, 'held');
   await vi.waitFor(() => expect(proxy.requests.at(-1)).toContain('wait=20s'), { timeout: 10_000 });

@@ -4,6 +4,7 @@ import type { ConnectOptions, SluiceClient, TokenReason } from '../../client/src
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { ClientReader } from '../support/client-reader.ts';
+import { hurryTimers } from '../support/hurry-timers.ts';
 import { inSeconds, signToken } from '../support/sign-token.ts';
 
 const SECRET = 'a secret of the tests that is long enough for HS256';
@@ -30,12 +31,6 @@ function token(seconds = 60, claims: object = {}): string {
   const now = Date.now() / 1000;
   const times = { iat: now, exp: now + seconds };
   return signToken({ jti, sluice: { subscribe: ['mine.*'] }, ...times, ...claims }, SECRET);
-}
-
-/** The client's timers run 20 times faster. */
-function hurry(): void {
-  const unhurried = setTimeout;
-  vi.stubGlobal('setTimeout', (run: () => void, ms = 0, ...rest: []) => unhurried(run, ms / 20, ...rest));
 }
 
 function follow(channel: string, getToken?: ConnectOptions['getToken']): ClientReader {
@@ -97,7 +92,7 @@ describe('a token', () => {
   });
 
   test('that cannot be had is asked for again', async () => {
-    hurry();
+    hurryTimers(20);
     const reasons: TokenReason[] = [];
     const answers = [
       () => {
@@ -118,7 +113,7 @@ describe('a token', () => {
   });
 
   test('that was refused and comes again is asked for again', async () => {
-    hurry();
+    hurryTimers(20);
     const old = token(-10);
     let asked = 0;
     const reader = follow('mine.old', () => (++asked > 4 ? token() : old));
