@@ -71,7 +71,10 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
             } else guard(one.options.onReady, position);
           }),
         end: (channel) => each(channel, (one) => one.end()),
-        refused: (channel, error) => each(channel, (one) => one.end(new SluiceError(error))),
+        refused(channel, error) {
+          for (const name of channel ? [channel] : subscriptions.keys())
+            each(name, (one) => one.end(new SluiceError(error)));
+        },
         closing: (reason) => guard(options.onClosing, reason),
         status(next) {
           if (start) return;

@@ -22,9 +22,9 @@ export interface LinkListener {
   end(channel: string, position: string): void;
   closing(reason: string): void;
   status(status: 'connecting' | 'live' | 'polling' | 'closed'): void;
-  /** The broker refuses a channel. The link has left it. */
+  /** The broker refuses a channel, or with undefined all of them. The link has left them. */
   refused(
-    channel: string,
+    channel: string | undefined,
     error: { code: 'unauthorized' | 'forbidden' | 'refused'; status: number; message: string },
   ): void;
 }

@@ -9,7 +9,7 @@ import { startTcpRelay } from '../support/tcp-relay.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
 
 const CHANNELS = ['a', 'b', 'c', 'd'];
-const STEPS = 250;
+const STEPS = 150;
 
 /** A subscription, and the events that it has to get from its beginning to its end. */
 interface Followed {

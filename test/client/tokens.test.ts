@@ -4,6 +4,7 @@ import type { ConnectOptions, SluiceClient, TokenReason } from '../../client/src
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { ClientReader } from '../support/client-reader.ts';
+import { hurryTimers } from '../support/hurry-timers.ts';
 import { inSeconds, signToken } from '../support/sign-token.ts';
 
 const SECRET = 'a secret of the tests that is long enough for HS256';
@@ -27,7 +28,8 @@ afterAll(() => broker.stop());
 
 function token(seconds = 60, claims: object = {}): string {
   const jti = String(Math.random());
-  const times = { iat: inSeconds(0), exp: inSeconds(seconds) };
+  const now = Date.now() / 1000;
+  const times = { iat: now, exp: now + seconds };
   return signToken({ jti, sluice: { subscribe: ['mine.*'] }, ...times, ...claims }, SECRET);
 }
 
@@ -57,7 +59,7 @@ describe('a token', () => {
     const reasons: TokenReason[] = [];
     const reader = follow('mine.renewed', (reason) => {
       reasons.push(reason);
-      return token(2);
+      return token(1);
     });
     const texts = await publishUntil('mine.renewed', reader, () => reasons.length > 2);
     expect(reader.texts).toEqual(texts);
@@ -68,8 +70,8 @@ describe('a token', () => {
     const reasons: TokenReason[] = [];
     const reader = follow('mine.unnoticed', (reason) => {
       reasons.push(reason);
-      // The broker knows better than the claim `iat` that this token is valid for two seconds only.
-      return reasons.length > 1 ? token() : token(2, { iat: inSeconds(-600) });
+      // The broker knows better than the claim `iat` that this token is valid for a second only.
+      return reasons.length > 1 ? token() : token(1, { iat: inSeconds(-600) });
     });
     const texts = await publishUntil('mine.unnoticed', reader, () => reasons.length > 1);
     expect(reader.texts).toEqual(texts);
@@ -82,16 +84,15 @@ describe('a token', () => {
     const reasons: TokenReason[] = [];
     const reader = follow('mine.clock', (reason) => {
       reasons.push(reason);
-      const iat = Math.floor(now() / 1000);
-      return token(0, { iat, exp: iat + 2 });
+      const iat = now() / 1000;
+      return token(0, { iat, exp: iat + 1 });
     });
     await reader.until(() => reader.positions.length > 1);
     expect(reasons.slice(0, 2)).toEqual(['start', 'expiring']);
   });
 
   test('that cannot be had is asked for again', async () => {
-    const unhurried = setTimeout;
-    vi.stubGlobal('setTimeout', (run: () => void, ms = 0) => unhurried(run, ms / 20));
+    hurryTimers(20);
     const reasons: TokenReason[] = [];
     const answers = [
       () => {
@@ -111,7 +112,8 @@ describe('a token', () => {
     expect(reasons).toEqual(['start', 'start', 'start', 'start', 'refused', 'refused']);
   });
 
-  test('that was refused and comes again is not sent in a circle', async () => {
+  test('that was refused and comes again is asked for again', async () => {
+    hurryTimers(20);
     const old = token(-10);
     let asked = 0;
     const reader = follow('mine.old', () => (++asked > 4 ? token() : old));
@@ -128,6 +130,12 @@ describe('a token', () => {
     expect(other.errors[0]).toMatchObject({ code: 'forbidden', status: 403 });
     await mine.ready();
     expect(mine.errors).toEqual([]);
+  });
+
+  test('that is missing ends an iterator with an error', async () => {
+    client = connect(broker.url);
+    const next = client.subscribe('mine.one')[Symbol.asyncIterator]().next();
+    await expect(next).rejects.toMatchObject({ name: 'SluiceError', code: 'unauthorized' });
   });
 
   test('that is missing is an error; a public channel needs none', async () => {
