@@ -44,6 +44,7 @@ export default defineConfig({
     projects: [
       // Unit tests compute while the others wait.
       project('unit', { order: 1, workers: 4 }),
+      project('cli', { order: 1, workers: 4 }),
       project('chart', { order: 1, workers: 4, provision: helm }),
       project('contract', { order: 1, workers: 4, provision: redis }),
       project('integration', { order: 1, workers: 4, provision: [redis, curl] }),

@@ -18,7 +18,7 @@ export interface CliContext {
   readonly signal: AbortSignal;
 }
 
-type OutputStream = NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
+type OutputStream = NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns' | 'rows'>>;
 
 /** One of the process's outputs. */
 export class CliOutput {
@@ -36,6 +36,11 @@ export class CliOutput {
   /** Characters in a line; undefined when the output is not a terminal. */
   get columns(): number | undefined {
     return this.isTerminal ? this.#stream().columns || 80 : undefined;
+  }
+
+  /** Lines of the terminal; undefined when the output is not a terminal. */
+  get rows(): number | undefined {
+    return this.isTerminal ? this.#stream().rows || 24 : undefined;
   }
 
   /** Colours a text when the output is a terminal (NO_COLOR and FORCE_COLOR are respected). */

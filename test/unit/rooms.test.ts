@@ -48,7 +48,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   cli: { rooms: ['auth', 'observe', 'config', 'broker'], packages: ['pino', 'commander', 'jose'] },
   'cli/commands': {
-    rooms: ['auth', 'config', 'cli'],
+    rooms: ['events', 'auth', 'config', 'cli'],
     packages: ['commander', 'jose', '../client/src/index.ts'],
   },
   '.': { rooms: ['config', 'cli', 'cli/commands'] },
