@@ -23,5 +23,8 @@ export interface LinkListener {
   closing(reason: string): void;
   status(status: 'connecting' | 'live' | 'polling' | 'closed'): void;
   /** The broker refuses a channel, or with undefined the whole connection. */
-  refused(channel: string | undefined, error: { code: 'unauthorized' | 'forbidden' | 'refused'; status: number; message: string }): void;
+  refused(
+    channel: string | undefined,
+    error: { code: 'unauthorized' | 'forbidden' | 'refused'; status: number; message: string },
+  ): void;
 }

@@ -8,7 +8,7 @@
  * - `expired`: the token that opened it has expired
  * - `disconnected`: a backend asked for it, or revoked the token that opened it
  * - `gap`: events may be missing, and a plain stream cannot say so
- * - `answered`: a long poll got its answer
+ * - `answered`: a long poll got its answer, or a stream with `?wait` its news or its deadline
  */
 export type CloseReason = 'client' | 'stalled' | 'ended' | 'gap' | 'answered' | EndReason;
 

@@ -24,8 +24,8 @@ const Page = z.object({
   ended: z.boolean().meta({ description: 'Whether the channel has ended, and `next` is its end.' }),
 });
 
-/** Parameters of a stream that a page does not have. `channel` is there already. */
-const OF_STREAMS = new Set(['channel', 'state', 'heartbeat', 'only', 'plain']);
+/** Parameters of a stream that a page does not have, or describes itself. */
+const OF_STREAMS = new Set(['channel', 'state', 'heartbeat', 'wait', 'only', 'plain']);
 
 /** `GET` and `HEAD` of `/channels/:channel/events` */
 export const READ_EVENTS: Operation = {

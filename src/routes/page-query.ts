@@ -28,7 +28,7 @@ export function readPageQuery(headers: IncomingHttpHeaders, query: Query, channe
     throw new BrokerError('invalid-query', `Read the state at /channels/${channel}/state.`);
   const cursor = after === undefined || after === '' ? headers['last-event-id'] : after;
   const [start = { from: 'tail' }] = startPositions(cursor, rest, [channel]) as HistoryStart[];
-  return { start, limit: readLimit(limit), wait: readWait(wait) };
+  return { start, limit: readLimit(limit), wait: readWait(wait) ?? 0 };
 }
 
 function readLimit(text: Query[string]): number {
@@ -40,8 +40,12 @@ function readLimit(text: Query[string]): number {
   );
 }
 
-function readWait(text: Query[string]): number {
-  if (text === undefined) return 0;
+/**
+ * Returns ms; undefined without `wait`.
+ * @throws BrokerError `invalid-query`
+ */
+export function readWait(text: Query[string]): number | undefined {
+  if (text === undefined) return undefined;
   const ms = typeof text === 'string' && WAIT.test(text) ? parseDuration(text) : undefined;
   if (ms !== undefined) return ms;
   throw new BrokerError(

@@ -2,11 +2,17 @@ import type { FastifyRequest } from 'fastify';
 import { parseChannelName } from '../events/channel-name.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { Start } from '../events/cursor.ts';
+import { parseDuration } from '../events/duration.ts';
 import { BrokerError } from '../events/errors.ts';
 import { clientAddress } from '../http/client-address.ts';
 import { wantsOnlyActive } from './finished-stream.ts';
+import { readWait } from './page-query.ts';
 import { startPositions } from './start-position.ts';
 import type { Query } from './start-position.ts';
+
+/** A time from `1s` to `60s`. */
+export const HEARTBEAT =
+  /^(?:[1-9](?:\.\d+)?s|[1-5]\d(?:\.\d+)?s|60s|[1-9]\d{3}(?:\.\d+)?ms|[1-5]\d{4}(?:\.\d+)?ms|60000ms|1m)$/;
 
 export interface SubscribeRoute {
   Params: { channel?: string };
@@ -22,6 +28,10 @@ export interface StreamRequest {
   readonly starts: readonly Start[];
   readonly address: string;
   readonly heartbeatEvents: boolean;
+  /** How long the stream may be silent, in ms; undefined for SLUICE_HEARTBEAT. */
+  readonly heartbeatMs: number | undefined;
+  /** How long the stream waits for news before it ends, in ms; undefined for a stream that does not end by itself. */
+  readonly wait: number | undefined;
   /** The client wants no stream of a channel that is empty or has ended. */
   readonly onlyActive: boolean;
   /** The client wants no events of the broker. */
@@ -39,7 +49,8 @@ export function readStreamRequest(
     channels,
     starts: startPositions(headers['last-event-id'], query, channels),
     address: clientAddress(request),
-    heartbeatEvents: wantsHeartbeatEvents(query),
+    ...readHeartbeat(query),
+    wait: readWait(query['wait']),
     onlyActive: wantsOnlyActive(query, isSingle),
     plain: wantsPlain(query, isSingle),
   };
@@ -68,12 +79,14 @@ export function channelsOf({ channel }: Query, most: number): readonly ChannelNa
 }
 
 /** @throws BrokerError `invalid-query` */
-function wantsHeartbeatEvents({ heartbeat }: Query): boolean {
-  if (heartbeat === undefined) return false;
-  if (heartbeat === 'event') return true;
+function readHeartbeat({ heartbeat }: Query): Pick<StreamRequest, 'heartbeatEvents' | 'heartbeatMs'> {
+  if (heartbeat === undefined) return { heartbeatEvents: false, heartbeatMs: undefined };
+  if (heartbeat === 'event') return { heartbeatEvents: true, heartbeatMs: undefined };
+  if (typeof heartbeat === 'string' && HEARTBEAT.test(heartbeat))
+    return { heartbeatEvents: false, heartbeatMs: parseDuration(heartbeat) };
   throw new BrokerError(
     'invalid-query',
-    'heartbeat= may only be event. Without it, heartbeats are comments.',
+    'heartbeat= may be event, or a time from 1s to 60s, such as heartbeat=5s. It has one value.',
   );
 }
 
@@ -82,15 +95,20 @@ function wantsHeartbeatEvents({ heartbeat }: Query): boolean {
  * @param isSingle whether the stream has a single channel
  * @throws BrokerError `invalid-query`
  */
-function wantsPlain({ plain, heartbeat }: Query, isSingle: boolean): boolean {
+function wantsPlain({ plain, heartbeat, wait }: Query, isSingle: boolean): boolean {
   if (plain === undefined) return false;
   if (plain !== '') throw new BrokerError('invalid-query', 'plain takes no value: /events/<channel>?plain.');
   if (!isSingle)
     throw new BrokerError('invalid-query', 'plain is for a single channel: /events/<channel>?plain.');
-  if (heartbeat !== undefined)
+  if (heartbeat === 'event')
     throw new BrokerError(
       'invalid-query',
-      'A plain stream has no heartbeat events. Remove plain or heartbeat=.',
+      'A plain stream has no heartbeat events. Remove plain or heartbeat=event.',
+    );
+  if (wait !== undefined)
+    throw new BrokerError(
+      'invalid-query',
+      'A plain stream ends only with its channel, so it cannot wait. Remove plain or wait=.',
     );
   return true;
 }

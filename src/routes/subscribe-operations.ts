@@ -1,6 +1,8 @@
 import type { BrokerErrorCode } from '../events/errors.ts';
+import { WAIT } from './page-query.ts';
 import { COUNT, EPOCH_MS, RFC_3339 } from './start-position.ts';
 import { UNREADABLE_CURSOR } from './plain-stream.ts';
+import { HEARTBEAT } from './stream-request.ts';
 import { CHANNEL_PARAMETER } from '../http/api/channel-schemas.ts';
 import { textOf } from '../http/api/json-schema.ts';
 import { TAGS } from '../http/api/operation.ts';
@@ -55,8 +57,15 @@ const PARAMETERS: readonly Parameter[] = [
     name: 'heartbeat',
     in: 'query',
     description:
-      'With `event`, heartbeats are `sluice:heartbeat` events, which a page can see, instead of comments. Any other value is a 400.',
-    schema: { type: 'string', const: 'event' },
+      'With `event`, heartbeats are `sluice:heartbeat` events, which a page can see, instead of comments. With a time from `1s` to `60s`, heartbeats are comments that come after this much silence, give or take a second, if that is sooner than `SLUICE_HEARTBEAT`. Any other value is a 400.',
+    schema: { anyOf: [{ type: 'string', const: 'event' }, textOf(HEARTBEAT)] },
+  },
+  {
+    name: 'wait',
+    in: 'query',
+    description:
+      'A stream that ends by itself, for networks that hold an answer back until it is complete: `0s` to `60s`. The stream ends after `sluice:ready`, as soon as there is an event, a gap or the end of a channel, or when the time has passed. Come back at once with the last id. Any other value is a 400, and so is `plain` beside it.',
+    schema: textOf(WAIT),
   },
 ];
 
@@ -72,7 +81,7 @@ const PLAIN_PARAMETER: Parameter = {
   name: 'plain',
   in: 'query',
   description:
-    "Without a value: the stream has the publishers' events and comments, and no `sluice:` events, for clients that take every event for data. Where a gap would be said, the answer is a 410, or the stream is cut without its last chunk. Refusals that pass are a 429 or 503 instead of `sluice:closing`. A value, or `heartbeat` beside it, is a 400.",
+    "Without a value: the stream has the publishers' events and comments, and no `sluice:` events, for clients that take every event for data. Where a gap would be said, the answer is a 410, or the stream is cut without its last chunk. Refusals that pass are a 429 or 503 instead of `sluice:closing`. A value is a 400, and so is `heartbeat=event` or `wait` beside it.",
   schema: { type: 'string', const: '' },
 };
 
@@ -124,10 +133,11 @@ export const SUBSCRIBE: Operation = {
       '- `sluice:gap`, if events may be missing',
       '- the kept events after the cursor, oldest first (none without a cursor); or, with `state`, the newest event of each key',
       '- `sluice:ready`, when all kept events have been sent',
-      '- events as they are published, each with its `id`; and a heartbeat after `SLUICE_HEARTBEAT` (15 s) without other data. The heartbeat is a comment, or an event with `heartbeat=event`',
+      '- events as they are published, each with its `id`; and a heartbeat after `SLUICE_HEARTBEAT` (15 s) without other data. The heartbeat is a comment, or an event with `heartbeat=event`. `heartbeat=5s` asks for one after 5 s',
       '- `sluice:end`, when the channel has ended and all its events have been sent. The stream then ends. A request with the id of the end is a 204, at which an `EventSource` stops',
     ].join('\n'),
     'Before the broker ends a stream that may come back, it sends `sluice:closing` with the reason and the reconnection time. If it cannot serve a client now, for a reason that will pass, it answers with 200 and only `sluice:closing`. On any other status a browser gives up for good.',
+    'With `wait` the stream ends by itself, with its last chunk and without `sluice:closing`, for networks that hold an answer back until it is complete.',
     '`last` and `since` cannot be used together. If the request has a cursor, both are ignored.',
     'The public channels (`SLUICE_PUBLIC_CHANNELS`, `SLUICE_CHANNELS`) need no credential. Other channels need a token that grants them.',
   ].join('\n\n'),
@@ -171,6 +181,13 @@ export const SUBSCRIBE: Operation = {
         '',
         ...STREAM.split('\n').slice(2),
       ].join('\n'),
+    },
+    {
+      name: 'wait',
+      summary: 'Take what there is, in an answer that ends',
+      parameters: { channel: 'news', last: '1', wait: '0s', heartbeat: '5s' },
+      status: 200,
+      answer: STREAM,
     },
     {
       name: 'unauthorized',

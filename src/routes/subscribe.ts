@@ -13,6 +13,7 @@ import { ChannelSet, ChannelSets } from '../stream/channel-set.ts';
 import { encodeClosing, encodeRetry } from '../stream/broker-events.ts';
 import { STREAM_HEADERS } from '../stream/stream-head.ts';
 import { PlainConnection } from '../stream/plain-connection.ts';
+import { PollConnection } from '../stream/poll-connection.ts';
 import { SseConnection } from '../stream/sse-connection.ts';
 import type { StreamChannels } from '../stream/sse-connection.ts';
 import type { Operation } from '../http/api/operation.ts';
@@ -55,14 +56,15 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
   const connectionOf = (
     wire: Wire,
     channels: StreamChannels,
-    { heartbeatEvents, plain, starts: [start] }: StreamRequest,
+    { heartbeatEvents, heartbeatMs, plain, wait, starts: [start] }: StreamRequest,
     access: TokenAccess | undefined,
   ): SseConnection => {
     const expiry = connections.expiry(access?.expiresAt ?? Infinity);
-    const own = { expiry, channels, holder: access, heartbeatEvents };
-    return plain
-      ? new PlainConnection(wire, connections, own, start?.from === 'id')
-      : new SseConnection(wire, connections, own);
+    const own = { expiry, channels, holder: access, heartbeatEvents, heartbeatMs };
+    if (plain) return new PlainConnection(wire, connections, own, start?.from === 'id');
+    return wait === undefined
+      ? new SseConnection(wire, connections, own)
+      : new PollConnection(wire, connections, own, wait);
   };
 
   const beginOne: Begin = (wire, requested, access, holder) => {

@@ -8,14 +8,18 @@ import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { GapNotice, Sink } from '../delivery/sink.ts';
 import type { Subscription } from '../delivery/subscription.ts';
-import { encodeEnd, encodeGap, encodeReady, encodeWaiting } from './broker-events.ts';
+import { encodeEnd, encodeGap, encodeWaiting } from './broker-events.ts';
 import type { ChannelSet, Positions } from './channel-set.ts';
-import type { SseConnection, StreamSource } from './sse-connection.ts';
+import type { SseConnection } from './sse-connection.ts';
+import type { StreamSource } from './stream-context.ts';
 
 export interface ChannelSetStreamOptions {
   readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe'>;
   readonly loop: FairLoop;
-  readonly connection: Pick<SseConnection, 'writable' | 'write' | 'writeShared' | 'finish'>;
+  readonly connection: Pick<
+    SseConnection,
+    'writable' | 'write' | 'writeShared' | 'writeNotice' | 'writeReady' | 'finish'
+  >;
   readonly set: ChannelSet;
   /** One for each channel of the set. */
   readonly starts: readonly Start[];
@@ -144,7 +148,7 @@ export class ChannelSetStream implements StreamSource, FairTask {
   waiting(reason: LogTrouble): void {
     if (this.#writtenTrouble === reason) return;
     this.#writtenTrouble = reason;
-    this.#options.connection.write(encodeWaiting(reason));
+    this.#options.connection.writeNotice(encodeWaiting(reason));
   }
 
   ready(index: number, position: EventId): void {
@@ -156,6 +160,8 @@ export class ChannelSetStream implements StreamSource, FairTask {
   ended(index: number, position: EventId, wasReady: boolean): void {
     const { connection, set, hub } = this.#options;
     const name = set.names[index] as ChannelName;
+    // A reader that comes back with a cursor at the end of the channel has no news of it, each time that it comes back.
+    const isNews = wasReady || this.#positions.places[index] !== position;
     this.#positions = set.move(this.#positions, index, position);
     const text = encodeEnd(name, set.cursor(this.#positions, index) ?? position);
     this.#left--;
@@ -163,7 +169,8 @@ export class ChannelSetStream implements StreamSource, FairTask {
       connection.finish(text);
       return;
     }
-    connection.write(text);
+    if (isNews) connection.write(text);
+    else connection.writeNotice(text);
     hub.unsubscribe(name, this.#subscriptions[index] as Subscription);
     if (!wasReady) this.#countReady(position);
   }
@@ -198,7 +205,7 @@ export class ChannelSetStream implements StreamSource, FairTask {
     if (this.#waitedFor > 0) return;
     const { places } = this.#positions;
     const channels = Object.fromEntries(set.names.map((name, at) => [name, places[at] as EventId]));
-    connection.write(encodeReady(channels, set.cursor(this.#positions) ?? position));
+    connection.writeReady(channels, set.cursor(this.#positions) ?? position);
   }
 
   /** Subscribes to the next channels until `until`. Returns true when there are more. */

@@ -1,9 +1,9 @@
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
-import type { Holder, StreamChannels, StreamSource } from './sse-connection.ts';
+import type { StreamChannels } from './sse-connection.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { EndReason } from '../events/close-reason.ts';
-import type { Expiry, Pulse, StreamContext } from './stream-context.ts';
+import type { Expiry, Holder, Pulse, StreamContext, StreamSource } from './stream-context.ts';
 
 /** A stream or a long poll. */
 export interface OpenConnection {
@@ -14,6 +14,8 @@ export interface OpenConnection {
   readonly holder: Holder | undefined;
   readonly source: Pick<StreamSource, 'cursor' | 'positionIn'>;
   readonly lastWriteAt: number;
+  /** After how many ms without a byte the connection gets a heartbeat, if that is sooner than the setting says. */
+  readonly heartbeatMs?: number | undefined;
   /** Bytes that wait in this process for their reader to take them. */
   readonly bufferedBytes: number;
   /** Called once, when nothing more can be written. */
@@ -38,7 +40,7 @@ export interface StreamHolder {
 
 export interface ConnectionsOptions {
   readonly loop: FairLoop;
-  /** A stream gets a heartbeat after this many ms without a byte. */
+  /** A stream gets a heartbeat after this many ms without a byte, or earlier if its reader asked for that. */
   readonly heartbeat: number;
   /** A stream is closed when its socket takes none of the waiting bytes for this many ms. */
   readonly stallTimeout: number;
@@ -233,7 +235,8 @@ export class Connections implements StreamContext {
     const { now } = this.pulse;
     if (connection.closeIfStalled(stallTimeout)) return;
     if (now >= connection.expiry.at) connection.end(connection.expiry.reason, this.jitteredRetry());
-    else if (now - connection.lastWriteAt >= heartbeat) connection.heartbeat();
+    else if (now - connection.lastWriteAt >= Math.min(heartbeat, connection.heartbeatMs ?? heartbeat))
+      connection.heartbeat();
   }
 }
 

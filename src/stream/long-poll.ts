@@ -6,13 +6,12 @@ import type { Sink } from '../delivery/sink.ts';
 import type { OpenConnection } from './connections.ts';
 import { EventPage } from './event-page.ts';
 import type { PageEnd } from './event-page.ts';
-import { NO_SOURCE } from './sse-connection.ts';
-import type { Holder, StreamSource } from './sse-connection.ts';
 import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
-import type { Expiry, Pulse, StreamContext } from './stream-context.ts';
+import { NO_SOURCE } from './stream-context.ts';
+import type { Expiry, Holder, Pulse, StreamContext, StreamSource } from './stream-context.ts';
 
 /** How long a poll may take to find out that it has to wait, in ms, even if its own time is shorter. */
-const LEAST_MS = 1_000;
+export const LEAST_MS = 1_000;
 
 /** Takes the answer of a poll. */
 export interface PollReply {

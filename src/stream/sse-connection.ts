@@ -18,28 +18,9 @@ import {
 import type { ChannelSet } from './channel-set.ts';
 import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
 import type { SharedBytes } from './shared-bytes.ts';
-import type { Expiry, Pulse, StreamContext } from './stream-context.ts';
+import { NO_SOURCE } from './stream-context.ts';
+import type { Expiry, Holder, Pulse, StreamContext, StreamSource } from './stream-context.ts';
 import type { Outlet, Wire } from './wire.ts';
-
-/** The subscription that writes to the stream. */
-export interface StreamSource {
-  /** The id from which the reader would resume; undefined when there is none. */
-  readonly cursor: string | undefined;
-  /** The position in one of several channels. A source of a single channel has no such method: its cursor is the position. */
-  positionIn?(channel: ChannelName): string | undefined;
-  /** The wire can take bytes again. */
-  resume(): void;
-}
-
-export const NO_SOURCE: StreamSource = { cursor: undefined, resume: () => undefined };
-
-/** The parts of the token that opened a stream. They decide whether the stream is ended. */
-export interface Holder {
-  /** Undefined for a token without `sub`. */
-  readonly subject: string | undefined;
-  /** Epoch ms. */
-  readonly issuedAt: number;
-}
 
 /**
  * Bytes that are written to a socket in one turn, so that readers of large events do not hold up readers of small ones.
@@ -58,6 +39,8 @@ export interface SseConnectionOptions {
   readonly holder: Holder | undefined;
   /** Heartbeats are events that a page can see, and not comments. */
   readonly heartbeatEvents: boolean;
+  /** The reader wants a heartbeat after this many ms of silence. Undefined for SLUICE_HEARTBEAT, which is the most. */
+  readonly heartbeatMs?: number | undefined;
 }
 
 /**
@@ -69,6 +52,7 @@ export class SseConnection implements Sink, FairTask {
   readonly expiry: Expiry;
   readonly channels: StreamChannels;
   readonly holder: Holder | undefined;
+  readonly heartbeatMs: number | undefined;
   lastWriteAt: number;
   source: StreamSource = NO_SOURCE;
   /** Called once, when nothing more can be written. */
@@ -101,6 +85,7 @@ export class SseConnection implements Sink, FairTask {
     this.#loop = loop;
     this.channels = options.channels;
     this.holder = options.holder;
+    this.heartbeatMs = options.heartbeatMs;
     this.#heartbeatEvents = options.heartbeatEvents;
     this.openedAt = pulse.now;
     this.lastWriteAt = pulse.now;
@@ -109,10 +94,10 @@ export class SseConnection implements Sink, FairTask {
       () => {
         if (!this.#full || this.#closed) return;
         this.#full = false;
-        if (this.#rest === undefined) this.source.resume();
+        if (this.#rest === undefined) this.resumed();
         else this.#enqueue();
       },
-      () => this.#gone('client'),
+      () => this.gone('client'),
     );
   }
 
@@ -149,6 +134,16 @@ export class SseConnection implements Sink, FairTask {
     }
   }
 
+  /** Writes a comment, or an event of the broker that brings no news of a channel. */
+  writeNotice(text: string): void {
+    if (this.#begin()) this.#hand(this.#chunked ? asChunk(text) : text);
+  }
+
+  /** @param channels the position in each channel */
+  writeReady(channels: Readonly<Record<ChannelName, string>>, position: string): void {
+    this.writeNotice(encodeReady(channels, position));
+  }
+
   /** Whether a condition holds for the stream's channel, or for one of its channels. */
   hasChannel(matches: (channel: ChannelName) => boolean): boolean {
     return typeof this.channels === 'string' ? matches(this.channels) : this.channels.names.some(matches);
@@ -161,7 +156,7 @@ export class SseConnection implements Sink, FairTask {
     const rest = this.#rest;
     this.#rest = undefined;
     if (rest !== undefined) this.#handFirst(rest);
-    if (this.writable) this.source.resume();
+    if (this.writable) this.resumed();
     return false;
   }
 
@@ -170,11 +165,11 @@ export class SseConnection implements Sink, FairTask {
   }
 
   waiting(reason: LogTrouble): void {
-    this.write(encodeWaiting(reason));
+    this.writeNotice(encodeWaiting(reason));
   }
 
   ready(channel: ChannelName, position: EventId): void {
-    this.write(encodeReady({ [channel]: position }, position));
+    this.writeReady({ [channel]: position }, position);
   }
 
   ended(channel: ChannelName, position: EventId): void {
@@ -183,7 +178,7 @@ export class SseConnection implements Sink, FairTask {
 
   heartbeat(): void {
     if (!this.writable) return;
-    this.write(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);
+    this.writeNotice(this.#heartbeatEvents ? encodeHeartbeat(Date.now(), this.source.cursor) : HEARTBEAT);
   }
 
   /** Ends the stream after the last whole event, says why, and asks the reader to come back after `retry` ms. */
@@ -191,9 +186,9 @@ export class SseConnection implements Sink, FairTask {
     this.#endWith(encodeClosing(reason, retry, this.source.cursor), reason);
   }
 
-  /** Ends the stream with `last`, if that is not empty, because nothing more will come. */
-  finish(last: string): void {
-    this.#endWith(last, 'ended');
+  /** Ends the stream with `last`, if that is not empty. By default, because nothing more will come. */
+  finish(last: string, reason: CloseReason = 'ended'): void {
+    this.#endWith(last, reason);
   }
 
   /** Closes the connection at once; bytes that wait are lost. */
@@ -215,7 +210,7 @@ export class SseConnection implements Sink, FairTask {
       return false;
     }
     if (this.#pulse.now - this.#progressAt < timeout) return false;
-    this.#gone('stalled');
+    this.gone('stalled');
     this.#wire.reset();
     return true;
   }
@@ -281,17 +276,22 @@ export class SseConnection implements Sink, FairTask {
     if (!this.#begin()) return;
     const chunk = text === '' ? '' : asChunk(text);
     this.#hand(this.#chunked ? `${chunk}${LAST_CHUNK}` : text);
-    this.#gone(reason);
+    this.gone(reason);
     this.#wire.end();
+  }
+
+  /** The wire can take bytes again. */
+  protected resumed(): void {
+    this.source.resume();
   }
 
   /** Ends the stream without its last chunk, so that the reader comes back. */
   protected breakOff(reason: CloseReason): void {
-    this.#gone(reason);
+    this.gone(reason);
     this.#wire.breakOff();
   }
 
-  #gone(reason: CloseReason): void {
+  protected gone(reason: CloseReason): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#rest = undefined;

@@ -1,4 +1,5 @@
 import type { EndReason } from '../events/close-reason.ts';
+import type { ChannelName } from '../events/channel-name.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
 
 /** The time in ms at the last sweep over all streams. Reading it needs no system call. */
@@ -17,4 +18,24 @@ export interface Expiry {
   /** In ms on the clock of the pulse; Infinity for never. */
   readonly at: number;
   readonly reason: EndReason;
+}
+
+/** The subscription that writes to the stream. */
+export interface StreamSource {
+  /** The id from which the reader would resume; undefined when there is none. */
+  readonly cursor: string | undefined;
+  /** The position in one of several channels. A source of a single channel has no such method: its cursor is the position. */
+  positionIn?(channel: ChannelName): string | undefined;
+  /** The wire can take bytes again. */
+  resume(): void;
+}
+
+export const NO_SOURCE: StreamSource = { cursor: undefined, resume: () => undefined };
+
+/** The parts of the token that opened a stream. They decide whether the stream is ended. */
+export interface Holder {
+  /** Undefined for a token without `sub`. */
+  readonly subject: string | undefined;
+  /** Epoch ms. */
+  readonly issuedAt: number;
 }

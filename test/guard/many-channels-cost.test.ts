@@ -52,7 +52,14 @@ async function costOf(different: boolean): Promise<Cost> {
     if (bytes !== last) encodings++;
     last = bytes;
   };
-  const connection = { writable: true, write: count, writeShared: count, finish: count };
+  const connection = {
+    writable: true,
+    write: count,
+    writeShared: count,
+    writeNotice: count,
+    writeReady: count,
+    finish: count,
+  };
   const streams: ChannelSetStream[] = [];
   const open = (from: number, to: number): void => {
     for (let i = from; i < to; i++) {

@@ -3,7 +3,7 @@ import { Recorder } from './resuming-reader.ts';
 import type { ResumingReader } from './resuming-reader.ts';
 import { openStream } from './sse-reader.ts';
 
-const WAYS = ['stream', 'plain', 'page', 'poll'] as const;
+const WAYS = ['stream', 'plain', 'waiting', 'page', 'poll'] as const;
 
 /** A page of `GET /channels/:channel/events`. */
 export interface JsonPage {
@@ -19,10 +19,12 @@ export interface JsonPage {
   readonly ended: boolean;
 }
 
+const QUERIES = { stream: '', plain: '?plain', waiting: '?wait=2s' } as const;
+
 const UNKNOWN_GAP = JSON.stringify({ after: null, before: null });
 
 /**
- * Reads one channel in changing ways: as a stream, as a plain stream, as JSON, and with long polls. Changes after a random
+ * Reads one channel in changing ways: as a stream, as a plain stream, as streams that end by themselves, as JSON, and with long polls. Changes after a random
  * number of events, each time at the next address, and goes on from where it was.
  */
 export class ChangingReader extends Recorder implements ResumingReader {
@@ -85,7 +87,7 @@ export class ChangingReader extends Recorder implements ResumingReader {
     if (this.#position === undefined || way === 'page') await this.#page(url, `limit=${count}`);
     else if (way === 'poll')
       await this.#page(url, `limit=${count}&wait=${1 + Math.floor(this.#random() * 5)}s`);
-    else await this.#stream(url, way === 'plain', count);
+    else await this.#stream(url, way, count);
   }
 
   async #page(url: string, query: string): Promise<void> {
@@ -105,10 +107,10 @@ export class ChangingReader extends Recorder implements ResumingReader {
     if (ended) this.#end(next);
   }
 
-  async #stream(url: string, plain: boolean, count: number): Promise<void> {
-    const query = plain ? '?plain' : '';
+  async #stream(url: string, way: keyof typeof QUERIES, count: number): Promise<void> {
+    const plain = way === 'plain';
     const headers = { 'last-event-id': this.#position as string };
-    const stream = await openStream(`${url}/events/${this.#channel}${query}`, { headers });
+    const stream = await openStream(`${url}/events/${this.#channel}${QUERIES[way]}`, { headers });
     this.#leave = () => stream.close();
     if (stream.status === 204) this.#end(this.#position as string);
     // The next read begins with the gap that a plain stream cannot tell.

@@ -6,6 +6,7 @@ import { parseCursor, withState } from '../../src/events/cursor.ts';
 import type { EventId } from '../../src/events/event.ts';
 import { ChannelSetStream } from '../../src/stream/channel-set-stream.ts';
 import type { ChannelSet, ChannelSets } from '../../src/stream/channel-set.ts';
+import { encodeReady } from '../../src/stream/broker-events.ts';
 import type { SharedBytes } from '../../src/stream/shared-bytes.ts';
 import type { HubFixture } from './hub-fixture.ts';
 import type { StateView } from './state-view.ts';
@@ -85,6 +86,14 @@ export class SetReader {
     if (!this.writable) throw new Error('written to while not writable');
     this.buffers.add(plain);
     this.#take(plain.toString());
+  }
+
+  writeNotice(text: string): void {
+    this.#take(text);
+  }
+
+  writeReady(...ready: Parameters<typeof encodeReady>): void {
+    this.#take(encodeReady(...ready));
   }
 
   finish(last: string): void {

@@ -35,7 +35,42 @@ test('with ?heartbeat=event the heartbeat is an event with the time and the posi
   stream.close();
 });
 
-test.each(['comment', '', '1', 'event&heartbeat=event'])('?heartbeat=%s is an error', async (value) => {
+test('a stream that asks for earlier heartbeats gets comments, and no stream gets them later than the setting', async () => {
+  // The stall timeout makes the broker sweep often.
+  const calm = await startBroker({ SLUICE_HEARTBEAT: '1h', SLUICE_STALL_TIMEOUT: '1s' });
+  const paths = [
+    `${calm.url}/events/quiet?heartbeat=1s`,
+    `${calm.url}/events/quiet?plain&heartbeat=1000ms`,
+    `${calm.url}/events?channel=quiet&channel=calm&heartbeat=1.1s`,
+    `${broker.url}/events/quiet?heartbeat=60s`,
+  ];
+  try {
+    const streams = await Promise.all(paths.map((path) => openStream(path)));
+    // The first comment comes with the head.
+    await Promise.all(streams.map((stream) => stream.when(({ comments }) => comments.length > 1)));
+    for (const stream of streams) {
+      expect(stream.text.replace(/^[^]*event: sluice:ready\n.*\n\n|^retry: \d+\n:\n/, '')).toMatch(
+        /^(?::\n)+$/,
+      );
+      stream.close();
+    }
+  } finally {
+    await calm.kill();
+  }
+});
+
+test.each([
+  'comment',
+  '',
+  '1',
+  'event&heartbeat=event',
+  'event,5s',
+  '999ms',
+  '0s',
+  '60.1s',
+  '2m',
+  '5s&heartbeat=5s',
+])('?heartbeat=%s is an error', async (value) => {
   const answer = await exchange(broker.port, { path: `/events/alive?heartbeat=${value}` });
   expect(readProblem(answer, 400).code).toBe('invalid-query');
 });

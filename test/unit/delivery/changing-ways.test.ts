@@ -1,4 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createParser } from 'eventsource-parser';
+import type { EventSourceMessage } from 'eventsource-parser';
 import { expect, test } from 'vitest';
 import { FairLoop } from '../../../src/delivery/fair-loop.ts';
 import { HistoryReader } from '../../../src/delivery/history-reader.ts';
@@ -9,14 +11,17 @@ import type { EventId } from '../../../src/events/event.ts';
 import { EventPage } from '../../../src/stream/event-page.ts';
 import type { PageEnd } from '../../../src/stream/event-page.ts';
 import { LongPoll } from '../../../src/stream/long-poll.ts';
+import { PollConnection } from '../../../src/stream/poll-connection.ts';
 import type { JsonPage } from '../../support/changing-reader.ts';
 import type { HubFixture } from '../../support/hub-fixture.ts';
 import { hubFixtures } from '../../support/hub-fixtures.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
+import { recordingWire } from '../../support/recording-wire.ts';
 
 const EVENTS = 300;
 const NEWS = parseChannelName('news');
 const fixture = hubFixtures();
+const POLL = { expiry: { at: Infinity, reason: 'aged' }, holder: undefined } as const;
 
 /** Reads one step from a position, and returns the ids of the events and the next position. */
 type Way = (
@@ -48,9 +53,8 @@ const longPoll: Way = async ({ hub }, start, limit) => {
     reply,
     { pulse: { now: 0 }, loop: new FairLoop() },
     {
-      expiry: { at: Infinity, reason: 'aged' },
+      ...POLL,
       channel: NEWS,
-      holder: undefined,
       limit,
       wait: 5,
       isEnd: () => false,
@@ -72,6 +76,32 @@ const stream: Way = async (on, start, limit) => {
   return { ids: sink.ids, next: (sink.position ?? start.id) as EventId };
 };
 
+/** Reads a stream that ends by itself, and takes its last id. */
+const waitingStream: Way = async ({ hub }, start) => {
+  const wire = recordingWire();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const context = { pulse: { now: 0 }, loop: new FairLoop() };
+  const own = { ...POLL, channels: NEWS, heartbeatEvents: false };
+  const poll = new PollConnection(wire, context, own, 5);
+  const subscription = hub.subscribe(NEWS, start, poll);
+  poll.source = subscription;
+  poll.onClose = (reason) => {
+    hub.unsubscribe(NEWS, subscription);
+    resolve(reason);
+  };
+  expect(await promise).toBe('answered');
+  const ids: string[] = [];
+  let next = start.id;
+  const onEvent = ({ id, event }: EventSourceMessage): void => {
+    expect(event ?? 'sluice:ready').toBe('sluice:ready');
+    next = id as EventId;
+    if (event === undefined) ids.push(next);
+  };
+  createParser({ onEvent }).feed(wire.written.map(String).join(''));
+  expect(wire.done).toEqual(['end']);
+  return { ids, next };
+};
+
 /** Asks as a plain stream does before its head, and reads nothing. */
 const askFirst: Way = async ({ hub }, start) => {
   const first = await hub.firstOf(NEWS, start);
@@ -79,7 +109,7 @@ const askFirst: Way = async ({ hub }, start) => {
   return { ids: [], next: start.id };
 };
 
-const WAYS = [readPage, longPoll, stream, askFirst];
+const WAYS = [readPage, longPoll, stream, waitingStream, askFirst];
 
 test.each([1, 2, 3, 4, 5, 6, 7, 8])(
   'a reader that changes between stream, page and poll gets every event once, seed %i',

@@ -30,6 +30,8 @@ test('streams with many channels that come at once subscribe in slices, and each
     writable: true,
     write: () => undefined,
     writeShared: () => undefined,
+    writeNotice: () => undefined,
+    writeReady: () => undefined,
     finish: () => undefined,
   };
   const streams = Array.from(

@@ -7,7 +7,7 @@ import type { EventId, NewEvent } from '../../../src/events/event.ts';
 import { encodeRecord } from '../../../src/events/record.ts';
 import { EVENT_FRAMES } from '../../../src/stream/event-frames.ts';
 import { PlainConnection } from '../../../src/stream/plain-connection.ts';
-import type { Wire } from '../../../src/stream/wire.ts';
+import { recordingWire } from '../../support/recording-wire.ts';
 
 const NEWS = parseChannelName('news');
 const DELETED = { type: 'sluice:deleted', data: '{}' };
@@ -24,25 +24,8 @@ function runOf(...events: readonly NewEvent[]): EventRun {
 
 /** A plain stream on a wire that records what is done with it. */
 function open(hasCursor = false): { stream: PlainConnection; written: (Buffer | string)[]; done: string[] } {
-  const written: (Buffer | string)[] = [];
-  const done: string[] = [];
-  const note = (what: string) => () => void done.push(what);
-  const wire: Wire = {
-    chunked: false,
-    outlet: {
-      writableLength: 0,
-      write: (bytes) => written.push(bytes) > 0,
-      cork: () => undefined,
-      uncork: () => undefined,
-    },
-    listen: () => undefined,
-    release: () => undefined,
-    unsentBytes: () => 0,
-    end: note('end'),
-    breakOff: note('breakOff'),
-    reset: note('reset'),
-    cut: note('cut'),
-  };
+  const wire = recordingWire();
+  const { written, done } = wire;
   const own = {
     expiry: { at: Infinity, reason: 'aged' },
     channels: NEWS,
