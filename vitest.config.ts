@@ -47,6 +47,8 @@ export default defineConfig({
       project('chart', { order: 1, workers: 4, provision: helm }),
       project('contract', { order: 1, workers: 4, provision: redis }),
       project('integration', { order: 1, workers: 4, provision: [redis, curl] }),
+      // The client, with real brokers and with servers that fail.
+      project('client', { order: 1, workers: 4, provision: redis }),
       project('operations', { order: 1, workers: 4, provision: prometheus }),
       // Alone, one file at a time: these measure how soon a fault is noticed and healed.
       project('faults', { order: 2, workers: 1, provision: [redis, compiler] }),

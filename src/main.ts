@@ -1,53 +1,49 @@
 import { writeSync } from 'node:fs';
-import { healthcheck } from './cli/healthcheck.ts';
-import { ConfigError, loadConfig, packageVersion } from './config/config.ts';
-
-const USAGE = `usage: node src/main.ts [command]
-
-  serve         run the broker (the default); settings come from the environment
-  healthcheck   exit with 0 when the broker on this machine answers, for container health checks
-  version       print the version (also --version, -v)
-  help          print this help (also --help, -h)
-`;
+import { packageVersion } from './config/package-version.ts';
 
 /** By default SIGHUP and SIGUSR2 end the process, and SIGUSR1 opens Node's debugger. */
 const IGNORED_DURING_START = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 
-async function main(command: string | undefined): Promise<void> {
-  switch (command) {
-    case undefined:
-    case 'serve': {
-      // Until `serve` gives these signals actions, they do nothing.
-      for (const signal of IGNORED_DURING_START) process.on(signal, () => undefined);
-      // Loaded only for this command: a health check runs every few seconds and does not need the broker's modules.
-      const { serve } = await import('./cli/serve.ts');
-      await serve(process.env);
-      return;
-    }
-    case 'healthcheck': {
-      const { host, port, adminPort, tlsCert } = loadConfig(process.env);
-      const tls = adminPort === undefined && tlsCert !== undefined;
-      const fault = await healthcheck({ host, port: adminPort ?? port, tls });
-      if (fault !== undefined) {
-        print('stderr', `sluice: ${fault}\n`);
-        process.exitCode = 1;
-      }
-      return;
-    }
-    case 'version':
-    case '--version':
-    case '-v':
-      print('stdout', `sluice ${packageVersion()} (Node ${process.version})\n`);
-      return;
-    case 'help':
-    case '--help':
-    case '-h':
-      print('stdout', USAGE);
-      return;
-    default:
-      print('stderr', `There is no command "${command}".\n\n${USAGE}`);
-      process.exitCode = 2;
-  }
+/** Each command loads only the modules that it needs. */
+async function main(args: readonly string[]): Promise<void> {
+  const [command, ...rest] = args;
+  const alone = rest.length === 0;
+  if (command === undefined || (command === 'serve' && alone)) return await runBroker();
+  if (command === 'healthcheck' && alone) return await checkHealth();
+  if (['version', '--version', '-v'].includes(command))
+    return print('stdout', `sluice ${packageVersion()} (Node ${process.version})\n`);
+  if (command === 'serve') ignoreSignals();
+  const [{ runProgram }, { processContext }, { COMMANDS }] = await Promise.all([
+    import('./cli/program.ts'),
+    import('./cli/context.ts'),
+    import('./cli/commands/commands.ts'),
+  ]);
+  process.exitCode = await runProgram(args, processContext(), COMMANDS);
+}
+
+async function runBroker(): Promise<void> {
+  ignoreSignals();
+  const { serve } = await import('./cli/serve.ts');
+  await serve(process.env);
+}
+
+/** Until `serve` gives these signals actions, they do nothing. */
+function ignoreSignals(): void {
+  for (const signal of IGNORED_DURING_START) process.on(signal, () => undefined);
+}
+
+/** A container engine calls this every few seconds. It loads neither the broker nor the command line. */
+async function checkHealth(): Promise<void> {
+  const [{ healthcheck }, { loadConfig }] = await Promise.all([
+    import('./cli/healthcheck.ts'),
+    import('./config/config.ts'),
+  ]);
+  const { host, port, adminPort, tlsCert } = loadConfig(process.env);
+  const tls = adminPort === undefined && tlsCert !== undefined;
+  const fault = await healthcheck({ host, port: adminPort ?? port, tls });
+  if (fault === undefined) return;
+  print('stderr', `sluice: ${fault}\n`);
+  process.exitCode = 1;
 }
 
 /** Writes a text for the person who runs the command. Ignores write errors, because there is nowhere to report them. */
@@ -60,12 +56,13 @@ function print(to: 'stdout' | 'stderr', text: string): void {
 }
 
 try {
-  await main(process.argv[2]);
+  await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof ConfigError) {
-    for (const problem of error.problems) print('stderr', `sluice: ${problem}\n`);
+  const { code, message, problems } = error as NodeJS.ErrnoException & { problems?: readonly string[] };
+  // A ConfigError has a line for each setting that is invalid.
+  if (problems !== undefined) {
+    for (const problem of problems) print('stderr', `sluice: ${problem}\n`);
   } else {
-    const { code, message } = error as NodeJS.ErrnoException;
     const expected = code === 'EADDRINUSE' || code === 'EACCES';
     print('stderr', `sluice: ${expected ? message : (error as Error).stack}\n`);
   }

@@ -1,54 +1,111 @@
 import { styleText } from 'node:util';
-import type { ReadStream, WriteStream } from 'node:tty';
+import type { WriteStream } from 'node:tty';
+import { Interruption } from './cli-error.ts';
+import { printable } from './terminal-text.ts';
 
 /** `util.styleText` knows more formats. These are the ones of the command line. */
-export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'magenta';
+type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan' | 'magenta';
 
 /** What a command gets from its process. */
 export interface CliContext {
   readonly env: NodeJS.ProcessEnv;
-  readonly stdin: NodeJS.ReadableStream & Partial<Pick<ReadStream, 'isTTY'>>;
+  readonly stdin: NodeJS.ReadStream;
   /** Data: what a script reads. */
   readonly stdout: CliOutput;
   /** Everything else: progress, notices and errors. */
   readonly stderr: CliOutput;
-  /** Aborted at the first Ctrl-C or SIGTERM. A second one ends the process at once. */
+  /** Aborted at the first Ctrl-C or SIGTERM, with an `Interruption` as the reason. A second one ends the process at once. */
   readonly signal: AbortSignal;
 }
 
+type OutputStream = NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
+
 /** One of the process's outputs. */
 export class CliOutput {
-  readonly #stream: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
+  readonly #stream: () => OutputStream;
 
-  constructor(stream: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>) {
+  /** @param stream called when the output is used: Node changes the mode of a pipe when it opens a stream for it */
+  constructor(stream: () => OutputStream) {
     this.#stream = stream;
   }
 
   get isTerminal(): boolean {
-    return this.#stream.isTTY === true;
+    return this.#stream().isTTY === true;
   }
 
   /** Characters in a line; undefined when the output is not a terminal. */
   get columns(): number | undefined {
-    return this.isTerminal ? this.#stream.columns : undefined;
+    return this.isTerminal ? this.#stream().columns || 80 : undefined;
   }
 
   /** Colours a text when the output is a terminal (NO_COLOR and FORCE_COLOR are respected). */
   style(style: Style | readonly Style[], text: string): string {
-    return styleText(style as Style[], text, { stream: this.#stream });
+    return styleText(style, text, { stream: this.#stream() });
+  }
+
+  /**
+   * Text from strangers, such as the data of an event: control characters are escaped when the output is a terminal.
+   * Other outputs get the text as it is.
+   */
+  foreign(text: string, options?: { readonly lines?: boolean }): string {
+    return this.isTerminal ? printable(text, options) : text;
   }
 
   /** Resolves when the stream wants more, so that a slow reader holds the command back. */
-  async write(text: string): Promise<void> {
-    if (this.#stream.write(text)) return;
-    await new Promise((resolve) => this.#stream.once('drain', resolve));
+  async write(text: string | Uint8Array): Promise<void> {
+    if (this.#stream().write(text)) return;
+    await new Promise((resolve) => this.#stream().once('drain', resolve));
   }
 
   line(text = ''): Promise<void> {
     return this.write(`${text}\n`);
   }
 
+  /** One JSON document in a line. */
   json(value: unknown): Promise<void> {
     return this.line(JSON.stringify(value));
   }
+}
+
+/** The context of this process. Call it once: it takes the signals. */
+export function processContext(): CliContext {
+  const interrupt = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.on(name, () => {
+      const interruption = new Interruption(name);
+      if (interrupt.signal.aborted) process.exit(interruption.exitCode);
+      interrupt.abort(interruption);
+    });
+  // There is nowhere to report an error of stderr.
+  const stderr = opened(
+    () => process.stderr,
+    () => undefined,
+  );
+  const stdout = opened(
+    () => process.stdout,
+    ({ code, message }) => {
+      // The reader has seen enough, as in `| head`.
+      if (code === 'EPIPE') process.exit(0);
+      stderr().write(`sluice: cannot write the output: ${message}\n`);
+      process.exit(1);
+    },
+  );
+  return {
+    env: process.env,
+    get stdin() {
+      return process.stdin;
+    },
+    stdout: new CliOutput(stdout),
+    stderr: new CliOutput(stderr),
+    signal: interrupt.signal,
+  };
+}
+
+/** Opens a stream once, when it is used, and handles its errors. */
+function opened(
+  open: () => NodeJS.WriteStream,
+  onError: (error: NodeJS.ErrnoException) => void,
+): () => NodeJS.WriteStream {
+  let stream: NodeJS.WriteStream | undefined;
+  return () => (stream ??= open().on('error', onError));
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import type { TraceProtocol } from '../observe/span-exporter.ts';
 import { emptyValueFaults, TOKEN_KEYS } from './empty-values.ts';
@@ -97,12 +96,6 @@ export function takesTokens({ jwtSecrets, jwtPublicKey, jwksUrl }: Config): bool
 export function logKind({ redisUrl, dataDir }: Config): 'embedded' | 'disk' | 'redis' {
   if (redisUrl !== undefined) return 'redis';
   return dataDir === undefined ? 'embedded' : 'disk';
-}
-
-/** Reads the broker's version from package.json. */
-export function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** What does not come from a single setting. */

@@ -5,6 +5,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   ...Object.keys(SETTINGS),
   ...[...FILE_SETTINGS].map((name) => `${name}_FILE`),
 ]);
+/** The variables of the commands that talk to a broker. A shell often has them when it starts a broker. */
+const OF_COMMANDS: ReadonlySet<string> = new Set(['SLUICE_URL', 'SLUICE_KEY', 'SLUICE_TOKEN']);
 /** Names without the prefix that other programs use too. One of these gives a warning and does not stop the start. */
 const COMMON = new Set(
   [
@@ -36,7 +38,7 @@ export function nameFaults(env: NodeJS.ProcessEnv): NameFaults {
   const problems: string[] = [];
   const warnings: string[] = [];
   for (const name of Object.keys(env)) {
-    if (KNOWN.has(name)) continue;
+    if (KNOWN.has(name) || OF_COMMANDS.has(name)) continue;
     const misspelled = misspelling(name, env);
     if (misspelled !== undefined) problems.push(misspelled);
     else if (lacksPrefix(name, env) && !isServiceLink(name, env)) {

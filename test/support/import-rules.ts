@@ -4,7 +4,7 @@ import { dirname, join, normalize } from 'node:path/posix';
 export interface Room {
   /** The rooms that this room may import. */
   readonly rooms: readonly string[];
-  /** The packages that this room may import, with their sub-paths. A `*` at the end stands for any text. */
+  /** The packages that this room may import, with their sub-paths, and files outside src/. A `*` at the end stands for any text. */
   readonly packages?: readonly string[];
   /** For a room without input and output: the only modules of Node that it may import. */
   readonly node?: readonly string[];
@@ -38,6 +38,7 @@ export function brokenImports(
     for (const name of importsOf(source)) {
       if (name.startsWith('.')) {
         const target = normalize(join(dirname(file), name));
+        if (target.startsWith('..') && packages.includes(target)) continue;
         const room = target.startsWith('..') ? undefined : roomOf(target, rooms);
         if (room === undefined || (room !== own && !below.includes(room)))
           broken.push(`${file} imports ${name} of ${room ?? 'no room'}`);

@@ -47,7 +47,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ['fastify', 'pino'],
   },
   cli: { rooms: ['auth', 'observe', 'config', 'broker'], packages: ['pino', 'commander', 'jose'] },
-  'cli/commands': { rooms: ['auth', 'config', 'cli'], packages: ['commander', 'jose'] },
+  'cli/commands': {
+    rooms: ['auth', 'config', 'cli'],
+    packages: ['commander', 'jose', '../client/src/index.ts'],
+  },
   '.': { rooms: ['config', 'cli', 'cli/commands'] },
 };
 

@@ -1,0 +1,157 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Batch } from './publisher-batch.ts';
+import { SluicePublishError } from './publisher-error.ts';
+import { errorOf, problemOf } from './publisher-requests.ts';
+import type { PublishAnswer, PublishProblem, PublishRequests } from './publisher-requests.ts';
+
+/** The first wait is at most this long; each further one may be twice as long. */
+const FIRST_WAIT_MS = 200;
+const MAX_WAIT_MS = 10_000;
+
+/** Errors of connections that were never there: nothing can have been published. */
+const NOT_CONNECTED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
+
+/** What an attempt came to. */
+type Attempted =
+  | { readonly kind: 'published'; readonly ids: readonly string[] }
+  | { readonly kind: 'refused'; readonly problem: PublishProblem }
+  /** It may go better later. `quota` is there when the body is too large for a rate, and must be cut. */
+  | {
+      readonly kind: 'failed';
+      readonly failure: unknown;
+      readonly retryAfterMs: number;
+      readonly quota?: number | undefined;
+    };
+
+export interface DeliveryOptions {
+  readonly requests: PublishRequests;
+  /** How long an attempt may take. */
+  readonly requestTimeoutMs: number;
+}
+
+/** Brings batches to the broker, each until its events are acknowledged or refused. */
+export class PublisherDelivery {
+  readonly #requests: PublishRequests;
+  readonly #requestTimeoutMs: number;
+
+  constructor({ requests, requestTimeoutMs }: DeliveryOptions) {
+    this.#requests = requests;
+    this.#requestTimeoutMs = requestTimeoutMs;
+  }
+
+  /** Resolves when every event of the batch is acknowledged or refused, or has no caller any more. */
+  async deliver(batch: Batch): Promise<void> {
+    const todo = [batch];
+    for (let next = todo.shift(); next !== undefined; next = todo.shift()) {
+      if (next.events.every(({ settled }) => settled)) continue;
+      todo.unshift(...(await this.#send(next)));
+    }
+  }
+
+  /** Sends the body until there is a final answer, or no caller waits any more. Returns the batches to send next. */
+  async #send(batch: Batch): Promise<readonly Batch[]> {
+    const { signal } = batch.flight;
+    const body = batch.body();
+    let renewed = false;
+    const renew = (answer: PublishAnswer): boolean => {
+      if (renewed || !this.#requests.refused(answer)) return false;
+      renewed = true;
+      return true;
+    };
+    for (let attempt = 0; ; attempt++) {
+      const attempted = await this.#attempt(batch, body, renew);
+      if (signal.aborted) return [];
+      if (attempted.kind === 'refused') return batch.split(attempted.problem);
+      if (attempted.kind === 'published') {
+        for (const [i, event] of batch.events.entries()) event.acknowledge(attempted.ids[i] as string);
+        return [];
+      }
+      batch.failure = attempted.failure;
+      const longest = Math.min(FIRST_WAIT_MS * 2 ** attempt, MAX_WAIT_MS);
+      // A rejection means that no caller waits any more.
+      await delay(attempted.retryAfterMs + Math.random() * longest, undefined, { signal }).catch(
+        () => undefined,
+      );
+      if (signal.aborted) return [];
+      if (attempted.quota !== undefined) return batch.slowDown(attempted.quota);
+    }
+  }
+
+  async #attempt(batch: Batch, body: Buffer, renew: (answer: PublishAnswer) => boolean): Promise<Attempted> {
+    const before = batch.uncertain;
+    const controller = new AbortController();
+    const { signal } = batch.flight;
+    const abort = (): void => controller.abort();
+    signal.addEventListener('abort', abort, { once: true });
+    const limit = setTimeout(() => {
+      controller.abort(new Error(`No answer came within ${this.#requestTimeoutMs} ms.`));
+    }, this.#requestTimeoutMs);
+    try {
+      batch.uncertain = true;
+      const answer = await this.#requests.post({
+        path: '/publish',
+        body,
+        contentType: batch.isAlone ? 'application/json' : 'application/x-ndjson',
+        idempotencyKey: batch.idempotencyKey,
+        signal: controller.signal,
+      });
+      return attemptedBy(answer, batch, before, renew);
+    } catch (failure) {
+      if (isNotConnected(failure)) batch.uncertain = before;
+      return { kind: 'failed', failure, retryAfterMs: 0 };
+    } finally {
+      clearTimeout(limit);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+}
+
+/** @param before whether the batch was uncertain before this attempt */
+function attemptedBy(
+  answer: PublishAnswer,
+  batch: Batch,
+  before: boolean,
+  renew: (answer: PublishAnswer) => boolean,
+): Attempted {
+  const { status, retryAfterMs, quota } = answer;
+  if (status === 200) {
+    const ids = idsOf(answer.json, batch.events.length);
+    if (ids !== undefined) return { kind: 'published', ids };
+  }
+  const problem = problemOf(answer);
+  const failed = { kind: 'failed', failure: errorOf(problem, true), retryAfterMs } as const;
+  if (status < 300 || status === 408 || status >= 500) return failed;
+  // Any other answer says that this attempt has published nothing, or how much.
+  batch.uncertain = before;
+  if (status === 401 && renew(answer)) return failed;
+  if (status !== 429) return { kind: 'refused', problem };
+  // A body with more events than a rate allows would never pass.
+  return batch.events.length > quota && !before ? { ...failed, quota } : failed;
+}
+
+/** The ids of an answer; undefined when it does not have one for each event. */
+function idsOf(json: unknown, count: number): readonly string[] | undefined {
+  const answer = json as { events?: unknown } | undefined | null;
+  const list: unknown = answer?.events ?? [answer];
+  if (!Array.isArray(list) || list.length !== count) return undefined;
+  const ids = list.map((one: { id?: unknown } | undefined | null) => one?.id);
+  return ids.every((id) => typeof id === 'string') ? ids : undefined;
+}
+
+function isNotConnected(failure: unknown): boolean {
+  const { cause } = failure as { cause?: { code?: unknown } };
+  return NOT_CONNECTED.has(String(cause?.code));
+}
+
+/** The error of an event that nobody has acknowledged in time. */
+export function timeoutError(batch: Batch | undefined, timeoutMs: number): SluicePublishError {
+  const { failure } = batch ?? {};
+  const last = failure instanceof SluicePublishError ? failure : undefined;
+  const why = failure instanceof Error ? ` The last failure: ${failure.message}` : '';
+  return new SluicePublishError('timeout', {
+    detail: `Not acknowledged within ${timeoutMs} ms.${why}`,
+    status: last?.status,
+    mayBePublished: batch?.uncertain === true,
+    cause: failure,
+  });
+}

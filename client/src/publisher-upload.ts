@@ -1,0 +1,126 @@
+import { ReadableStream } from 'node:stream/web';
+import { SluicePublishError } from './publisher-error.ts';
+import { checkChannel } from './publisher-event.ts';
+import { errorOf, problemOf } from './publisher-requests.ts';
+import type { PublishAnswer, PublishRequests } from './publisher-requests.ts';
+
+/** What an upload is. */
+export interface UploadOptions {
+  /**
+   * What becomes an event. `line` (the default): each line, as LF ends it, and not each chunk. `event`: each event of a stream
+   * of Server-Sent Events.
+   */
+  readonly each?: 'line' | 'event';
+  /** The type of every line. Only with `each: 'line'`. */
+  readonly event?: string;
+  /** The key of every event. */
+  readonly key?: string;
+  /** The channel ends with the upload. */
+  readonly close?: boolean;
+  /** Send the whole source again with the same key after a failure, and the broker publishes only what is missing. */
+  readonly idempotencyKey?: string;
+  /** Breaks the upload off. Its complete events are published, and the channel does not end. */
+  readonly signal?: AbortSignal;
+}
+
+/** Text or bytes of UTF-8. */
+export type UploadSource = AsyncIterable<string | Uint8Array>;
+
+/** The answer to an upload. */
+export interface Uploaded {
+  readonly channel: string;
+  /** The number of events. */
+  readonly published: number;
+  /** The ids of the first and the last event; null without events. */
+  readonly first: string | null;
+  readonly last: string | null;
+}
+
+/**
+ * Publishes a source while it is read, in one request. The source is read as fast as the broker takes it. It cannot be read
+ * twice, so nothing is repeated.
+ * @throws SluicePublishError, the error of the source, or the reason of the signal
+ */
+export async function upload(
+  requests: PublishRequests,
+  channel: string,
+  source: UploadSource,
+  options: UploadOptions,
+): Promise<Uploaded> {
+  checkChannel(channel);
+  const { each = 'line', event, key, close = false, idempotencyKey } = options;
+  const query = new URLSearchParams({ each });
+  if (event !== undefined) query.set('event', event);
+  if (key !== undefined) query.set('key', key);
+  if (close) query.set('close', 'true');
+  const signal = options.signal ?? new AbortController().signal;
+  const reader = new SourceReader(source);
+  let answer: PublishAnswer;
+  try {
+    answer = await requests.post({
+      path: `/publish/${channel}?${query.toString()}`,
+      body: ReadableStream.from(reader.bytes()),
+      contentType: each === 'line' ? 'text/plain; charset=utf-8' : 'text/event-stream',
+      idempotencyKey,
+      signal,
+    });
+  } catch (cause) {
+    if (reader.failure !== undefined) throw reader.failure.error;
+    if (signal.aborted) throw signal.reason;
+    throw new SluicePublishError('network', {
+      detail: `The upload was not answered: ${cause instanceof Error ? cause.message : String(cause)}`,
+      mayBePublished: true,
+      cause,
+    });
+  } finally {
+    reader.stop();
+  }
+  return uploadedBy(answer, requests);
+}
+
+function uploadedBy(answer: PublishAnswer, requests: PublishRequests): Uploaded {
+  const { published } = (answer.json ?? {}) as Partial<Uploaded>;
+  if (answer.status === 200 && typeof published === 'number') return answer.json as Uploaded;
+  // The next request then asks for another token.
+  if (answer.status === 401) requests.refused(answer);
+  const problem = problemOf(answer);
+  throw errorOf(problem, published === undefined ? answer.status >= 500 : published > 0);
+}
+
+/** Reads a source as bytes. */
+class SourceReader {
+  /** The error of the source. */
+  failure: { readonly error: unknown } | undefined;
+  readonly #source: UploadSource;
+  #stopped = false;
+
+  constructor(source: UploadSource) {
+    this.#source = source;
+  }
+
+  /** The broker wants no more. The source is closed at its next chunk. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async *bytes(): AsyncGenerator<Uint8Array> {
+    // A pair of surrogates may be in two chunks.
+    let half = '';
+    try {
+      for await (const chunk of this.#source) {
+        if (this.#stopped) return;
+        if (typeof chunk !== 'string') {
+          if (chunk.length > 0) yield chunk;
+          continue;
+        }
+        const text = half + chunk;
+        half = /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : '';
+        if (text.length > half.length) yield Buffer.from(half === '' ? text : text.slice(0, -1));
+      }
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
+    if (half !== '') yield Buffer.from(half);
+  }
+}
