@@ -135,7 +135,11 @@ class Client implements SluiceClient {
         this.#reportStatus();
       },
     };
-    const link: Link = new Connection(this.#access, listener, start);
+    const { share } = this.#options;
+    const link: Link =
+      start || !share
+        ? new Connection(this.#access, listener, start)
+        : shareConnection(this.#access, listener, share === true ? '' : share);
     return link;
   }
 
@@ -208,6 +212,20 @@ class Client implements SluiceClient {
       // The storage is full or forbidden: the next page begins live.
     }
   }
+}
+
+/** Loads what tabs share by only for a page that shares. Where that fails, the page has a connection of its own. */
+function shareConnection(access: Access, listener: LinkListener, group: string): Link {
+  const loaded: Promise<Link> = import('./shared-connection.ts').then(
+    ({ SharedConnection }) => new SharedConnection(access, listener, group),
+    () => new Connection(access, listener),
+  );
+  const run = (call: (link: Link) => void): void => void loaded.then(call);
+  return {
+    follow: (channel, after) => run((link) => link.follow(channel, after)),
+    unfollow: (channel) => run((link) => link.unfollow(channel)),
+    close: () => run((link) => link.close()),
+  };
 }
 
 interface PositionStorage {

@@ -9,7 +9,7 @@ import type { ConnectOptions, Status } from './types.ts';
 export interface Access extends Pick<ConnectOptions, 'fetch' | 'withCredentials'> {
   /** The address of the broker. */
   readonly url: URL;
-  readonly tokens: Tokens;
+  readonly tokens: Pick<Tokens, keyof Tokens>;
 }
 
 /** The data of `sluice:closing`. */
