@@ -1,7 +1,6 @@
-import { Connection } from './connection.ts';
-import type { Access } from './connection.ts';
-import type { LinkListener } from './link.ts';
-import { compareIds } from './subscription.ts';
+import { isNewer } from './channel-subscription.ts';
+import type { Link, LinkListener } from './link.ts';
+import type { Tokens } from './tokens.ts';
 
 /** What the leader tells the tabs about a channel. `from` is where the leader was before: a tab sees by it what it missed. */
 export type ChannelNews =
@@ -15,7 +14,7 @@ export type ChannelNews =
       before: string | null;
     }
   | { kind: 'ready' | 'end'; channel: string; from: string | undefined; id: string }
-  | { kind: 'refused'; channel: string; error: Refusal; crowded: boolean };
+  | { kind: 'refused'; channel: string; error: Refusal; isCrowded: boolean };
 
 export type News =
   | ChannelNews
@@ -25,7 +24,7 @@ export type News =
 /** What a tab asks of the leader: follow the channel from a position, follow it live (undefined), or drop it (false). */
 export type Wants = ReadonlyMap<string, string | undefined | false>;
 
-export type Refusal = Parameters<LinkListener['refused']>[1];
+type Refusal = Parameters<LinkListener['refused']>[1];
 
 /** The part of the browser's `LockManager` that is used. */
 export interface Locks {
@@ -36,8 +35,9 @@ export interface Locks {
   ): Promise<unknown>;
 }
 
-interface LeaderOptions {
-  readonly access: Access;
+export interface LeaderOptions {
+  readonly open: (tokens: Tokens, listener: LinkListener) => Link;
+  readonly tokens: Tokens;
   readonly locks: Locks;
   /** The lock that a tab holds for as long as it takes part. */
   readonly lockOf: (tab: string) => string;
@@ -49,8 +49,10 @@ interface LeaderOptions {
   readonly take: (news: News) => void;
   /** Sends news to one tab, or to all others. */
   readonly send: (news: readonly News[], tab?: string) => void;
-  /** This tab cannot lead: the broker refuses it (with the error), or `getToken` failed (without one). */
-  readonly failed: (error?: Refusal) => void;
+  /** The broker refuses the whole connection of this tab. */
+  readonly refused: (error: Refusal) => void;
+  /** Called when `getToken` has failed, and another tab may have a token. */
+  readonly handOver: () => void;
 }
 
 interface Followed {
@@ -65,7 +67,7 @@ const HAND_OVER_MS = 1_000;
 /** The tab that has the connection. It follows what any tab wants, from the lowest position of them. */
 export class Leader {
   readonly #options: LeaderOptions;
-  readonly #connection: Connection;
+  readonly #connection: Link;
   readonly #followed = new Map<string, Followed>();
   /** The other tabs. */
   readonly #others = new Set<string>();
@@ -79,28 +81,7 @@ export class Leader {
 
   constructor(options: LeaderOptions) {
     this.#options = options;
-    const { tokens } = options.access;
-    const get = async (): Promise<string | undefined> => {
-      try {
-        const token = await tokens.get();
-        clearTimeout(this.#handOver);
-        this.#handOver = undefined;
-        return token;
-      } catch (error) {
-        this.#handOver ??= setTimeout(() => {
-          this.#handOver = undefined;
-          if (this.#others.size > 0 && !this.#closing.signal.aborted) options.failed();
-        }, HAND_OVER_MS);
-        throw error;
-      }
-    };
-    const own = {
-      streams: tokens.streams,
-      get,
-      refuse: (token: string | undefined) => tokens.refuse(token),
-      close: () => undefined,
-    };
-    this.#connection = new Connection({ ...options.access, tokens: own }, this.#listen());
+    this.#connection = options.open(this.#watchTokens(options.tokens), this.#listen());
     if (options.collectMs > 0) this.#collecting = setTimeout(() => this.#begin(), options.collectMs);
   }
 
@@ -134,6 +115,31 @@ export class Leader {
     this.#connection.close();
   }
 
+  /** Hands over when `getToken` fails, and does not succeed soon after. */
+  #watchTokens(tokens: Tokens): Tokens {
+    const { handOver } = this.#options;
+    return {
+      ...tokens,
+      set renewed(renewed: (() => void) | undefined) {
+        tokens.renewed = renewed;
+      },
+      get: async () => {
+        try {
+          const token = await tokens.get();
+          clearTimeout(this.#handOver);
+          this.#handOver = undefined;
+          return token;
+        } catch (error) {
+          this.#handOver ??= setTimeout(() => {
+            this.#handOver = undefined;
+            if (this.#others.size > 0) handOver();
+          }, HAND_OVER_MS);
+          throw error;
+        }
+      },
+    };
+  }
+
   /** Returns whether the tab is at the end of the channel already. */
   #follow(tab: string, channel: string, position: string | undefined): boolean {
     let followed = this.#followed.get(channel);
@@ -144,9 +150,10 @@ export class Leader {
     }
     followed.tabs.add(tab);
     const { at, isReady } = followed;
-    const order = position === undefined ? 0 : at === undefined ? -1 : compareIds(position, at);
     // A tab that is ahead of the end may be from a log that is gone. The broker knows.
-    const moves = order < 0 || (order > 0 && isReady);
+    const moves =
+      position !== undefined &&
+      (at === undefined || isNewer(at, position) || (isReady && isNewer(position, at)));
     if (moves) Object.assign(followed, { at: position, isReady: false });
     if ((isNew || moves) && this.#collecting === undefined) this.#connection.follow(channel, position);
     return followed.isReady;
@@ -198,16 +205,17 @@ export class Leader {
       end: (channel, id) => report({ kind: 'end', channel, from: from(channel), id }),
       refused: (channel, error) => {
         if (channel === undefined) {
-          this.#options.failed(error);
+          this.#options.refused(error);
           return;
         }
         const followed = this.#followed.get(channel);
         this.#followed.delete(channel);
         if (followed)
-          this.#report({ kind: 'refused', channel, error, crowded: this.#others.size > 0 }, followed);
+          this.#report({ kind: 'refused', channel, error, isCrowded: this.#others.size > 0 }, followed);
       },
       closing: (reason) => this.#report({ kind: 'closing', reason }),
       status: (status) => {
+        if (status === this.#status) return;
         this.#status = status;
         if (status !== 'live' && status !== 'polling')
           for (const followed of this.#followed.values()) followed.isReady = false;

@@ -1,60 +1,41 @@
 /** The longest event that is kept in memory, in characters. */
 const MAX_EVENT_LENGTH = 16 * 1024 * 1024;
 
-/** An event of a stream. `id` is the newest id of the stream; `type` is empty for an event without one. */
-export interface ParsedEvent {
-  readonly id: string;
-  readonly type: string;
-  readonly data: string;
-}
-
-/** Reads Server-Sent Events from the bytes of a stream, as the HTML standard says. */
-export class SseParser {
-  /** The reconnection time that the stream asked for last, in ms. */
-  retry: number | undefined;
-  readonly #onEvent: (event: ParsedEvent) => void;
-  /** Drops a byte order mark at the start. */
-  readonly #decoder = new TextDecoder();
+/**
+ * Reads Server-Sent Events as the HTML standard says. Returns a function that takes the next bytes; it throws when an event
+ * is longer than 16 Mi characters.
+ * @param onEvent gets the newest id of the stream, and an empty type for an event without one
+ * @param onRetry gets reconnection times, in ms
+ */
+export function parseEvents(
+  onEvent: (id: string, type: string, data: string) => void,
+  onRetry: (ms: number) => void,
+): (bytes: Uint8Array) => void {
+  // Drops a byte order mark at the start.
+  const decoder = new TextDecoder();
+  let id = '';
+  let type = '';
+  let data = '';
   /** The line that has not arrived completely. */
-  #line = '';
-  #afterReturn = false;
-  #id = '';
-  #type = '';
-  #data = '';
-
-  constructor(onEvent: (event: ParsedEvent) => void) {
-    this.#onEvent = onEvent;
-  }
-
-  /** Takes the next bytes. Throws when an event is longer than 16 Mi characters. */
-  feed(bytes: Uint8Array): void {
-    let text = this.#decoder.decode(bytes, { stream: true });
-    if (text === '') return;
-    // A CR ended the line before, and the LF belongs to the CR.
-    if (this.#afterReturn && text.startsWith('\n')) text = text.slice(1);
-    this.#afterReturn = text.endsWith('\r');
-    const lines = text.split(/\r\n|\r|\n/);
-    const rest = lines.pop() ?? '';
+  let rest = '';
+  let afterReturn = false;
+  return (bytes) => {
+    const text = decoder.decode(bytes, { stream: true });
+    // A CR has ended the line before. An LF right behind it belongs to it.
+    const lines = (afterReturn && text[0] === '\n' ? text.slice(1) : text).split(/\r\n|\r|\n/);
+    if (text) afterReturn = text.endsWith('\r');
+    lines[0] = rest + lines[0];
+    rest = lines.pop() as string;
     for (const line of lines) {
-      this.#endLine(this.#line + line);
-      this.#line = '';
+      const [, field, value = ''] = /^([^:]*):? ?([^]*)/.exec(line) as RegExpExecArray;
+      if (!line) {
+        if (data) onEvent(id, type, data.slice(0, -1));
+        data = type = '';
+      } else if (field === 'data') data += `${value}\n`;
+      else if (field === 'event') type = value;
+      else if (field === 'id' && !value.includes('\0')) id = value;
+      else if (field === 'retry' && /^\d+$/.test(value)) onRetry(Number(value));
     }
-    this.#line += rest;
-    if (this.#line.length + this.#data.length > MAX_EVENT_LENGTH) throw new Error('The event is too long.');
-  }
-
-  #endLine(line: string): void {
-    if (line === '') {
-      if (this.#data !== '') this.#onEvent({ id: this.#id, type: this.#type, data: this.#data.slice(0, -1) });
-      this.#data = this.#type = '';
-      return;
-    }
-    const colon = line.indexOf(':');
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
-    if (field === 'data') this.#data += `${value}\n`;
-    else if (field === 'event') this.#type = value;
-    else if (field === 'id' && !value.includes('\0')) this.#id = value;
-    else if (field === 'retry' && /^\d+$/.test(value)) this.retry = Number(value);
-  }
+    if (rest.length + data.length > MAX_EVENT_LENGTH) throw new Error('too long');
+  };
 }
