@@ -36,6 +36,7 @@ const compiler = 'test/support/provision-compiler.ts';
 const curl = 'test/support/provision-curl.ts';
 const prometheus = 'test/support/provision-prometheus.ts';
 const chromium = 'test/support/provision-chromium.ts';
+const firefox = 'test/support/provision-firefox.ts';
 const edges = 'test/support/provision-edges.ts';
 const helm = 'test/support/provision-helm.ts';
 
@@ -55,7 +56,7 @@ export default defineConfig({
       project('faults', { order: 2, workers: 1, provision: [redis, compiler] }),
       // Counts, and not times; but a busy machine makes the waiting long.
       project('guard', { order: 3, workers: 1, provision: redis }),
-      project('browser', { order: 4, workers: 4, provision: [redis, chromium] }),
+      project('browser', { order: 4, workers: 4, provision: [redis, chromium, firefox] }),
       // Packs the packages and installs them.
       project('package', { order: 4 }),
       // Real proxies, with the configurations of deploy/.

@@ -21,6 +21,19 @@ interface Page {
   readonly sessionStorage?: PositionStorage;
 }
 
+/** Loads what tabs need for sharing only where they share. A page that cannot load it has a connection of its own. */
+const openLater: typeof openConnection = (...all) => {
+  const loaded = import('./shared-connection.ts').then(
+    ({ shareConnection }) => shareConnection(...all),
+    () => openConnection(...all),
+  );
+  return {
+    follow: (channel, after) => void loaded.then((link) => link.follow(channel, after)),
+    unfollow: (channel) => void loaded.then((link) => link.unfollow(channel)),
+    close: () => void loaded.then((link) => link.close()),
+  };
+};
+
 /**
  * Connects to a broker. Nothing is sent before the first subscription.
  * @param url the address of the broker, such as `https://events.example.com`; with a path when the broker has one
@@ -49,7 +62,9 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     const each = (channel: string, run: (one: ChannelSubscription) => void): void => {
       for (const one of of(channel)) if (one.link === link) run(one);
     };
-    const link = openConnection(
+    const { share } = options;
+    const open = share && !start ? openLater : openConnection;
+    const link = open(
       address,
       options,
       tokens,

@@ -1,0 +1,72 @@
+import { connect } from '../../client/src/index.ts';
+import type { ConnectOptions, SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
+
+/** What a test asks of a page. It has to survive JSON. */
+export interface Wish {
+  readonly url: string;
+  readonly channels: readonly string[];
+  readonly start?: Pick<SubscribeOptions, 'after' | 'last' | 'since' | 'state'>;
+  readonly options?: Pick<ConnectOptions, 'share' | 'persist'>;
+  /** Gets tokens from the application; an answer other than 200 is a failure of `getToken`. */
+  readonly tokens?: string;
+}
+
+/** What has happened in a page. */
+export interface Heard {
+  readonly data: Record<string, string[]>;
+  readonly ready: string[];
+  readonly ended: string[];
+  readonly gaps: number;
+  readonly errors: string[];
+  readonly statuses: string[];
+  readonly tokenReasons: string[];
+  /** The page came out of the back/forward cache. */
+  readonly restored: number;
+}
+
+interface Page {
+  heard: { -readonly [name in keyof Heard]: Heard[name] };
+  follow(wish: Wish): void;
+  client: SluiceClient | undefined;
+}
+
+const page = globalThis as unknown as Page;
+const heard: Page['heard'] = {
+  data: {},
+  ready: [],
+  ended: [],
+  gaps: 0,
+  errors: [],
+  statuses: [],
+  tokenReasons: [],
+  restored: 0,
+};
+page.heard = heard;
+addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
+
+/** Follows channels with the client of the page, and notes what it gets. */
+page.follow = ({ url, channels, start, options, tokens }) => {
+  page.client ??= connect(url, {
+    ...options,
+    onStatus: (status) => heard.statuses.push(status),
+    ...(tokens !== undefined && {
+      getToken: async (reason) => {
+        heard.tokenReasons.push(reason);
+        const response = await fetch(tokens);
+        if (!response.ok) throw new Error('no token');
+        return await response.text();
+      },
+    }),
+  });
+  for (const channel of channels) {
+    const list = (heard.data[channel] ??= []);
+    page.client.subscribe(channel, {
+      ...start,
+      onEvent: ({ data }) => list.push(data),
+      onReady: () => heard.ready.push(channel),
+      onEnd: () => heard.ended.push(channel),
+      onGap: () => heard.gaps++,
+      onError: ({ code }) => heard.errors.push(`${channel}: ${code}`),
+    });
+  }
+};
