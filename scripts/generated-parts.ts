@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { commandReference } from './command-reference.ts';
 import { settingsTable, shortSettingsTable } from './settings-table.ts';
 
 /** A generated part of a document. It stands between two comments with its name. */
@@ -12,6 +13,7 @@ interface GeneratedPart {
 export const generatedParts: readonly GeneratedPart[] = [
   { document: 'README.md', name: 'settings', make: shortSettingsTable },
   { document: 'docs/operations.md', name: 'settings', make: settingsTable },
+  { document: 'docs/cli.md', name: 'commands', make: commandReference },
   ...[
     'nginx.conf',
     'haproxy.cfg',

@@ -66,6 +66,9 @@ export function strangeAnswer(url: string, { status, header }: AnswerHead): CliE
   );
 }
 
+/** The names of Node's sockets, and of Node's `fetch`. */
+const CLOSED_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+const TIMEOUT_CODES = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT']);
 const TLS_CODES = /^(?:ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA)/;
 
 /** Why a request got no answer. */
@@ -77,11 +80,11 @@ export function connectionError(url: string, error: NodeJS.ErrnoException): CliE
     );
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return new CliError(`There is no host for ${url} (${code}). Check the address (--url, SLUICE_URL).`);
-  if (code === 'ETIMEDOUT')
+  if (TIMEOUT_CODES.has(code))
     return new CliError(
       `${url} does not answer (${message || code}). Check the address (--url, SLUICE_URL).`,
     );
-  if (code === 'ECONNRESET' || code === 'EPIPE')
+  if (CLOSED_CODES.has(code))
     return new CliError(`${url} closed the connection without an answer (${code}).`);
   if (code === 'EPROTO')
     return new CliError(`${url} does not speak TLS, it seems. Try http:// (--url, SLUICE_URL).`);

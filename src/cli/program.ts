@@ -7,7 +7,7 @@ import type { CliContext, CliOutput } from './context.ts';
 import { displayWidth, wrap } from './terminal-text.ts';
 
 /** Makes a command. The command is a plain `Command` of commander; the program gives it its outputs and its help. */
-export type CommandMaker = (context: CliContext) => Command;
+type CommandMaker = (context: CliContext) => Command;
 
 /** The commands under one heading of the help. */
 export interface CommandGroup {
@@ -36,7 +36,6 @@ export function createProgram(context: CliContext, groups: readonly CommandGroup
     .description(DESCRIPTION)
     .version(`sluice ${packageVersion()} (Node ${process.version})`, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
-    .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()
     .showHelpAfterError('Run "sluice help" for all commands.')
     .configureHelp(helpOn(stdout))
@@ -56,7 +55,11 @@ export function createProgram(context: CliContext, groups: readonly CommandGroup
       inherit(command, program);
       program.addCommand(command);
     }
-  program.addHelpText('after', () => variables(stdout));
+  // The help command comes last.
+  program
+    .commandsGroup(groups.at(-1)?.heading ?? '')
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText('after', () => variables(stdout));
   return examples(program, context, [
     ['start a broker, which prints its address', 'sluice serve'],
     ['listen, in a second terminal', 'sluice subscribe news'],

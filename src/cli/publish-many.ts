@@ -43,6 +43,7 @@ export async function publishUpload(
     await stderr.line(stderr.style('dim', 'Each line is an event. Ctrl-D ends the input.'));
   const key = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
   const condition = ifLast === undefined ? {} : { 'if-match': ifLast };
+  const input = openInput(context, file);
   let answer: UploadAnswer;
   let replayed = false;
   try {
@@ -52,7 +53,7 @@ export async function publishUpload(
       path: apiPath('publish', channel),
       query: { each, event, key: stateKey },
       headers: { 'content-type': 'application/octet-stream', ...key, ...condition },
-      body: uploadBody(context, withProgress(context, openInput(context, file)), each),
+      body: uploadBody(context, withProgress(context, input.bytes), each),
       signal: graceSignal(signal),
       silenceMs: UPLOAD_SILENCE_MS,
     });
@@ -62,6 +63,8 @@ export async function publishUpload(
     if (error instanceof Interruption)
       await stderr.line('Interrupted, and the broker did not say what it has published.');
     throw error;
+  } finally {
+    input.close();
   }
   // Only a complete upload ends its channel.
   if (options.close === true && !signal.aborted)
@@ -110,19 +113,24 @@ export async function publishNdjson(
 ): Promise<void> {
   const { signal, stdout } = context;
   const grace = graceSignal(signal);
+  const input = openInput(context, file);
   // An incomplete line is dropped at Ctrl-C, because no body is sent after it.
-  const input = untilInterrupted(withProgress(context, openInput(context, file)), signal);
+  const bytes = untilInterrupted(withProgress(context, input.bytes), signal);
   let published = 0;
   let last: string | null = null;
   let number = 0;
-  for await (const body of ndjsonBodies(input, { eager: idempotencyKey === undefined })) {
-    if (signal.aborted) break;
-    number++;
-    const key = idempotencyKey === undefined ? {} : { 'idempotency-key': `${idempotencyKey}.${number}` };
-    const answer = await publishBody(api, { body, key, grace, published });
-    published += body.events;
-    last = answer.events.at(-1)?.id ?? last;
-    if (json) for (const one of answer.events) await stdout.json(one);
+  try {
+    for await (const body of ndjsonBodies(bytes, { eager: idempotencyKey === undefined })) {
+      if (signal.aborted) break;
+      number++;
+      const key = idempotencyKey === undefined ? {} : { 'idempotency-key': `${idempotencyKey}.${number}` };
+      const answer = await publishBody(api, { body, key, grace, published });
+      published += body.events;
+      last = answer.events.at(-1)?.id ?? last;
+      if (json) for (const one of answer.events) await stdout.json(one);
+    }
+  } finally {
+    input.close();
   }
   if (!json && last !== null && !signal.aborted) await stdout.line(last);
   await reportCount(context, published, last);

@@ -16,10 +16,18 @@ const LF = 0x0a;
 /** How the body is divided into events. */
 export type Each = 'line' | 'event';
 
-/** Stdin, or a file. Reading fails with a CliError. */
-export function openInput(context: CliContext, file: string | undefined): AsyncIterable<Uint8Array> {
+/** An input of many events. */
+interface Input {
+  /** Reading fails with a CliError. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Ends a read that is under way, too. An open stdin would keep the process alive. */
+  close(): void;
+}
+
+/** Stdin, or a file. */
+export function openInput(context: CliContext, file: string | undefined): Input {
   const source = file === undefined ? context.stdin : createReadStream(file);
-  return readInput(source, file ?? 'stdin');
+  return { bytes: readInput(source, file ?? 'stdin'), close: () => source.destroy() };
 }
 
 async function* readInput(source: Readable, name: string): AsyncGenerator<Uint8Array> {
@@ -27,8 +35,6 @@ async function* readInput(source: Readable, name: string): AsyncGenerator<Uint8A
     for await (const chunk of source) yield chunk as Uint8Array;
   } catch (error) {
     throw new CliError(`Cannot read ${name}: ${(error as Error).message}.`);
-  } finally {
-    source.destroy();
   }
 }
 

@@ -1,15 +1,11 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
+import { startOnTerminal, startSluice } from '../support/started-program.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/sluice-tests', import.meta.url));
 const CTRL_C = '\u0003';
 
 let broker: Broker;
@@ -29,36 +25,6 @@ afterAll(async () => {
   await broker?.stop();
 });
 
-/** Starts a command in a process of its own. `until` resolves when its output has the text; `end` with all of it. */
-function start(command: string, args: readonly string[], env: Readonly<Record<string, string>>) {
-  const child = spawn(command, args, {
-    env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: CACHE, TERM: 'xterm', ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-      child.emit('said');
-    });
-  const exit = once(child, 'close') as Promise<[code: number | null]>;
-  return {
-    child,
-    async until(text: string): Promise<void> {
-      while (!output.includes(text)) await once(child, 'said');
-    },
-    async end(): Promise<{ readonly code: number | null; readonly output: string }> {
-      const [code] = await exit;
-      return { code, output };
-    },
-  };
-}
-
-/** A command on a terminal of its own, which `script` makes. */
-function startOnTerminal(line: string, env: Readonly<Record<string, string>>) {
-  return start('script', ['-qec', `'${process.execPath}' '${MAIN}' ${line}`, '/dev/null'], env);
-}
-
 describe('Ctrl-C', () => {
   test.each([
     'channels',
@@ -72,7 +38,7 @@ describe('Ctrl-C', () => {
     'bench',
   ])('ends "%s" with 130 while it waits for an answer', async (line) => {
     const connected = once(silent, 'connection');
-    const command = start(process.execPath, [MAIN, ...line.split(' ')], {
+    const command = startSluice(line.split(' '), {
       SLUICE_URL: silentUrl,
       SLUICE_KEY: 'k',
     });

@@ -25,6 +25,8 @@ interface SubscribeOptions extends AccessOptions {
 }
 
 const MAX_COUNT = 1_000_000_000;
+const NAMES_AND_IDS =
+  'A channel name has 1 to 200 characters of A-Z a-z 0-9 . _ : ~ -, and an id looks like 1763596800000-0.';
 const STARTS = ['after', 'last', 'since', 'state'];
 
 /** The options that say where to begin exclude each other. */
@@ -37,10 +39,10 @@ export function subscribeCommand(context: CliContext): Command {
   const command = new Command('subscribe')
     .summary('print the events of channels as they are published')
     .description(
-      'Prints the events of channels until the channels end, or until Ctrl-C. It comes back by itself after every loss of the connection, and misses and repeats nothing. Where events may be missing, it says so.',
+      'Prints the events of channels as they are published, until the channels end or until Ctrl-C. It comes back by itself after every loss of the connection, and misses and repeats nothing. Where events may be missing, it says so.',
     )
     .argument('<channel...>', 'names of the channels')
-    .optionsGroup('Where to begin (without these: with the next event):')
+    .optionsGroup('Where to begin:')
     .addOption(startOption('--last <n>', 'with the newest n events').argParser(wholeNumber(1, MAX_COUNT)))
     .addOption(
       startOption('--since <time>', 'with the events since a time: 2026-01-31T12:00:00Z, or ms since 1970'),
@@ -170,7 +172,7 @@ class SubscribeRun {
         },
       });
     } catch (error) {
-      throw new CliError((error as Error).message, 2);
+      throw new CliError(`${(error as Error).message}. ${NAMES_AND_IDS}`, 2);
     }
   }
 

@@ -1,0 +1,35 @@
+import { Writable } from 'node:stream';
+import type { Command } from 'commander';
+import { COMMANDS } from '../src/cli/commands/commands.ts';
+import { CliOutput } from '../src/cli/context.ts';
+import { createProgram } from '../src/cli/program.ts';
+
+/** A section for each command, with the help that the command prints. */
+export function commandReference(): string {
+  let text = '';
+  const output = new CliOutput(
+    () =>
+      new Writable({
+        write(chunk, _encoding, done) {
+          text += String(chunk);
+          done();
+        },
+      }),
+  );
+  const context = {
+    env: {},
+    stdin: process.stdin,
+    stdout: output,
+    stderr: output,
+    signal: new AbortController().signal,
+  };
+  const section = (command: Command, path: string): string[] => {
+    if (command.commands.length > 0)
+      return command.commands.flatMap((below) => section(below, `${path} ${below.name()}`));
+    text = '';
+    command.outputHelp();
+    return [`### ${path}\n\n\`\`\`\n${text.trimEnd()}\n\`\`\``];
+  };
+  const { commands } = createProgram(context, COMMANDS);
+  return commands.flatMap((command) => section(command, `sluice ${command.name()}`)).join('\n\n');
+}
