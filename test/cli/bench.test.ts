@@ -66,6 +66,8 @@ test('sluice bench counts what a faulty broker loses, sends twice and swaps', as
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       streams.push((data) => response.write(`data: ${data}\n\n`));
       response.write('event: sluice:ready\ndata: {}\n\n');
+      // Numbers that the bench has not sent.
+      response.write('data: 0 999999999999 1\n\ndata: 7 x\n\n');
       return;
     }
     request.setEncoding('utf8');
