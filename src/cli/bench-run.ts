@@ -2,7 +2,6 @@ import { Agent, request as requestOverTcp } from 'node:http';
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as requestOverTls } from 'node:https';
 import { performance } from 'node:perf_hooks';
-import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BenchSubscriber, BenchTally, benchData } from './bench-subscriber.ts';
 import { CliError } from './cli-error.ts';
@@ -14,8 +13,9 @@ const ANSWER_TIMEOUT_MS = 15_000;
 /** The last events count as missing when nothing has arrived for this time. */
 const QUIET_MS = 2_000;
 const POLL_MS = 20;
-/** Of a refusal, in characters. */
-const MAX_REFUSAL = 500;
+/** Of the detail of a refusal, in characters. */
+const MAX_DETAIL = 500;
+const MAX_REFUSAL_BYTES = 64 * 1_024;
 
 export interface BenchPlan {
   /** Without a slash at its end. */
@@ -235,11 +235,16 @@ function isTls(url: string): boolean {
 
 /** Reads what the broker says about a refusal. */
 async function refusalIn(response: IncomingMessage): Promise<string> {
-  const body = await text(response).catch(() => '');
+  let body = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response as AsyncIterable<string>) {
+    body += chunk;
+    if (body.length > MAX_REFUSAL_BYTES) break;
+  }
   const said = `the answer is ${response.statusCode}`;
   try {
     const { detail } = JSON.parse(body) as { detail?: unknown };
-    return typeof detail === 'string' ? `${said}: ${detail.slice(0, MAX_REFUSAL)}` : said;
+    return typeof detail === 'string' ? `${said}: ${detail.slice(0, MAX_DETAIL)}` : said;
   } catch {
     return said;
   }

@@ -3,6 +3,10 @@ import type { IncomingMessage } from 'node:http';
 
 /** In characters. Data of this length holds the three numbers, and more is padding. */
 export const LEAST_EVENT_SIZE = 40;
+/** A server that sends a longer line is no broker. */
+const MAX_LINE_BYTES = 1_024 ** 2;
+/** A larger jump does not come from this bench. */
+const MAX_HOLES = 1_000_000;
 const DATA = 'data: ';
 const TYPE = 'event: ';
 
@@ -40,7 +44,10 @@ export class BenchSubscriber {
     this.#sequences = Array.from({ length: publishers }, () => new Sequence());
     this.live = this.#becomesLive.promise;
     response.setEncoding('latin1');
-    response.on('data', (text: string) => this.#read(text));
+    response.on('data', (text: string) => {
+      this.#read(text);
+      if (this.#rest.length > MAX_LINE_BYTES) response.destroy();
+    });
     response.on('error', () => undefined);
     response.once('close', () => this.#ended());
   }
@@ -99,7 +106,9 @@ class Sequence {
   #next = 0;
   readonly #holes = new Set<number>();
 
-  note(number: number): 'next' | 'late' | 'twice' {
+  /** Returns undefined for a number that no publisher of this bench has sent. */
+  note(number: number): 'next' | 'late' | 'twice' | undefined {
+    if (!Number.isSafeInteger(number) || number - this.#next > MAX_HOLES) return undefined;
     if (number < this.#next) return this.#holes.delete(number) ? 'late' : 'twice';
     for (let hole = this.#next; hole < number; hole++) this.#holes.add(hole);
     this.#next = number + 1;
