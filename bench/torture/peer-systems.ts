@@ -157,7 +157,10 @@ async function servesStreams(url: string): Promise<void> {
     const timer = setTimeout(() => connection.abort(), SILENT_MS);
     let status = 0;
     try {
-      ({ status } = await fetch(url, { signal: connection.signal }));
+      ({ status } = await fetch(url, {
+        headers: { accept: 'text/event-stream' },
+        signal: connection.signal,
+      }));
     } catch {
       if (connection.signal.aborted) return;
       // Refused: the node is not there yet.

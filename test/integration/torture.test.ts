@@ -193,8 +193,6 @@ describe('the torture', () => {
 
   test.concurrent.each([
     [['--url', 'http://127.0.0.1:1/events', '--publish', 'http://127.0.0.1:1'], '--url needs {channel}'],
-    [['--system', 'sluice', '--readers', 'many'], '--readers needs a number from 1 to 500, not "many"'],
-    [['--system', 'sluice', '--scenario', 'fire'], '--scenario does not know "fire"'],
     [[], 'Give either --url and --publish, or --system.'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await torture(...args);
