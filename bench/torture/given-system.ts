@@ -11,7 +11,7 @@ const COMMAND_LIMIT_MS = 30_000;
 const POLL_MS = 50;
 
 /** Shell commands for one node. */
-export interface NodeCommands {
+interface NodeCommands {
   readonly kill: string | undefined;
   readonly start: string | undefined;
   readonly stop: string | undefined;
@@ -106,6 +106,7 @@ function shell(command: string): ChildProcess {
   const child = spawn('sh', ['-c', command], { stdio: 'ignore', detached: true });
   const callOff = afterExit('kill -9 "-$1"', String(child.pid));
   child.once('exit', callOff);
+  child.unref();
   return child;
 }
 

@@ -20,6 +20,8 @@ const TERMINATE_LIMIT_MS = 20_000;
 /** How long a node that listens may take until it opens streams, in ms. */
 const READY_LIMIT_MS = 15_000;
 const READY_POLL_MS = 50;
+/** How long to wait for the head of an answer, in ms. */
+const SILENT_MS = 500;
 
 interface PeerSystem {
   readonly name: string;
@@ -86,13 +88,17 @@ function sourceOf({ name, peer, log, settings, promise, traits, keyHeader }: Pee
       const folder = await mkdtemp(join(tmpdir(), 'sse-torture-'));
       const callOff = afterExit('rm -rf "$1"', folder);
       const redis = usesRedis(log) ? await startLocalRedis() : undefined;
-      const stopGround = async (): Promise<void> => {
+      let servers: readonly ServerProcess[] = [];
+      const stop = async (): Promise<void> => {
+        await Promise.all(servers.map((server) => server.stop()));
         await redis?.stop();
         await rm(folder, { recursive: true, force: true });
         callOff();
       };
       try {
-        const { servers, wire } = await peer.start({ log, redisPort: redis?.port, folder, resumable: true });
+        const running = await peer.start({ log, redisPort: redis?.port, folder, resumable: true });
+        ({ servers } = running);
+        const { wire } = running;
         const [first, ...others] = servers.map((server, index) =>
           nodeOf(server, `node ${index + 1}`, wire.subscribe.path, wire.publish.path),
         );
@@ -114,13 +120,10 @@ function sourceOf({ name, peer, log, settings, promise, traits, keyHeader }: Pee
             endEvents: [],
             ...traits,
           },
-          stop: async () => {
-            await Promise.all(servers.map((server) => server.stop()));
-            await stopGround();
-          },
+          stop,
         } satisfies System;
       } catch (error) {
-        await stopGround();
+        await stop();
         throw error;
       }
     },
@@ -143,15 +146,30 @@ function nodeOf(server: ServerProcess, name: string, subscribePath: string, publ
   };
 }
 
-/** Waits until the node opens streams, as the health check of a load balancer does. */
+/**
+ * Waits until the node opens streams, as the health check of a load balancer does. A node that keeps the head of its
+ * answer back until there is an event has opened the stream as well.
+ */
 async function servesStreams(url: string): Promise<void> {
-  const limit = AbortSignal.timeout(READY_LIMIT_MS);
+  const limit = performance.now() + READY_LIMIT_MS;
   for (;;) {
     const connection = new AbortController();
-    const { status } = await fetch(url, { signal: AbortSignal.any([limit, connection.signal]) });
+    const timer = setTimeout(() => connection.abort(), SILENT_MS);
+    let status = 0;
+    try {
+      ({ status } = await fetch(url, {
+        headers: { accept: 'text/event-stream' },
+        signal: connection.signal,
+      }));
+    } catch {
+      if (connection.signal.aborted) return;
+      // Refused: the node is not there yet.
+    }
+    clearTimeout(timer);
     connection.abort();
     if (status === 200) return;
-    await delay(READY_POLL_MS, undefined, { signal: limit });
+    if (performance.now() > limit) throw new Error(`${url} is answered with ${status}.`);
+    await delay(READY_POLL_MS);
   }
 }
 

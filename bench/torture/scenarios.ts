@@ -7,6 +7,8 @@ const CUT_EVERY_MS = 2_000;
 const HOLD_MS = 5_000;
 /** How long bytes pass between two holds, in ms. */
 const PASS_MS = 1_000;
+/** How long readers may need to reconnect before the next silence, in ms. */
+const RECONNECT_MS = 4_000;
 /** The longest time that a killed node stays away, in ms. */
 const AWAY_MS = 1_000;
 /** How many bytes a slow reader leaves unread. They have to be more than all buffers between server and reader hold. */
@@ -156,6 +158,8 @@ export const TORTURE_SCENARIOS: readonly TortureScenario[] = [
         stage.relay.cut();
         stage.relay.speakAgain();
         faultEnds(stage);
+        // Readers wait before they reconnect, and the next silence should not meet them then.
+        await wait(stage, Math.min(RECONNECT_MS, stage.durationMs / 3));
       }),
   },
 ];

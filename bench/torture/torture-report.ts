@@ -87,7 +87,7 @@ function figuresRow(outcome: TortureOutcome): string[] {
 function notesOf({ interrupted, notes, readers }: TortureOutcome, totals: Totals): string[] {
   const reasons = new Set(readers.flatMap(({ gaveUp }) => (gaveUp === undefined ? [] : [gaveUp])));
   return [
-    ...(interrupted === true ? ['interrupted'] : []),
+    ...(interrupted === true ? ['interrupted: what was under way counts as missing'] : []),
     ...(totals.neverHealed > 0 ? [`never up to date again: ${totals.neverHealed}`] : []),
     ...(totals.twiceSentAgain > 0
       ? [`of the events twice, ${totals.twiceSentAgain} were published again`]
