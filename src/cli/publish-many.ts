@@ -61,7 +61,7 @@ export async function publishUpload(
   } catch (error) {
     if (error instanceof Interruption)
       await stderr.line('Interrupted, and the broker did not say what it has published.');
-    throw withCount(error, 0);
+    throw error;
   }
   // Only a complete upload ends its channel.
   if (options.close === true && !signal.aborted)
@@ -159,17 +159,10 @@ async function publishBody(
   }
 }
 
-/** Adds to an error how many events are published all the same. */
+/** Adds to an error what the bodies before have published. The broker says it of the body itself. */
 function withCount(error: unknown, before: number): unknown {
-  if (!(error instanceof CliError) || error instanceof Interruption) return error;
-  const own = error instanceof RefusedError ? error.problem['published'] : undefined;
-  if (typeof own !== 'number' && before === 0) return error;
-  const published = before + (typeof own === 'number' ? own : 0);
-  const verb = published === 1 ? 'is' : 'are';
-  return new CliError(
-    `${error.message} ${counted(published, 'event')} before ${verb} published.`,
-    error.exitCode,
-  );
+  if (!(error instanceof CliError) || error instanceof Interruption || before === 0) return error;
+  return new CliError(`${error.message} Published before that: ${counted(before, 'event')}.`, error.exitCode);
 }
 
 async function reportCount(

@@ -28,7 +28,7 @@ const MAX_COUNT = 1_000_000_000;
 const STARTS = ['after', 'last', 'since', 'state'];
 
 /** The options that say where to begin exclude each other. */
-function start(flags: string, description: string): Option {
+function startOption(flags: string, description: string): Option {
   const option = new Option(flags, description);
   return option.conflicts(STARTS.filter((name) => name !== option.attributeName()));
 }
@@ -41,17 +41,17 @@ export function subscribeCommand(context: CliContext): Command {
     )
     .argument('<channel...>', 'names of the channels')
     .optionsGroup('Where to begin (without these: with the next event):')
-    .addOption(start('--last <n>', 'with the newest n events').argParser(wholeNumber(1, MAX_COUNT)))
+    .addOption(startOption('--last <n>', 'with the newest n events').argParser(wholeNumber(1, MAX_COUNT)))
     .addOption(
-      start('--since <time>', 'with the events since a time: 2026-01-31T12:00:00Z, or ms since 1970'),
+      startOption('--since <time>', 'with the events since a time: 2026-01-31T12:00:00Z, or ms since 1970'),
     )
     .addOption(
-      start(
+      startOption(
         '--after <id>',
         'with the event after this id. "earliest" is the first one; for several channels: a@1-0,b@2-0',
       ),
     )
-    .addOption(start('--state', 'with the state: the newest event of each key'))
+    .addOption(startOption('--state', 'with the state: the newest event of each key'))
     .optionsGroup('Output:')
     .addOption(new Option('--json', 'one JSON object in a line for each event').conflicts('raw'))
     .option('--raw', 'only the data of each event')
