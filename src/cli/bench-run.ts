@@ -57,6 +57,9 @@ export interface BenchResult {
 export class BenchRun {
   readonly #plan: BenchPlan;
   readonly #signal: AbortSignal;
+  /** Ends all requests and streams at the end of the bench. */
+  readonly #end = new AbortController();
+  readonly #requests: AbortSignal;
   readonly #tally = new BenchTally();
   readonly #agent: Agent;
   readonly #subscribers: BenchSubscriber[] = [];
@@ -68,6 +71,7 @@ export class BenchRun {
   constructor(plan: BenchPlan, signal: AbortSignal) {
     this.#plan = plan;
     this.#signal = signal;
+    this.#requests = AbortSignal.any([signal, this.#end.signal]);
     const options = { keepAlive: true, maxSockets: plan.publishers };
     this.#agent = isTls(plan.url) ? new TlsAgent(options) : new Agent(options);
     this.#published = Array.from({ length: plan.publishers }, () => 0);
@@ -89,7 +93,7 @@ export class BenchRun {
       const busy = performance.eventLoopUtilization({ idle, active, utilization: 0 }).utilization;
       return this.#result(publishMs, lastArrival - begin, busy);
     } finally {
-      for (const subscriber of this.#subscribers) subscriber.close();
+      this.#end.abort();
       this.#agent.destroy();
     }
   }
@@ -114,8 +118,9 @@ export class BenchRun {
     } catch (error) {
       if (this.#signal.aborted) return;
       const { code, message } = error as NodeJS.ErrnoException;
-      const advice = code === 'EMFILE' ? ' (raise the limit of open files: ulimit -n)' : '';
-      throw new CliError(`Subscriber ${number} could not be opened: ${message}${advice}.`);
+      const reason =
+        code === 'EMFILE' ? 'this process has too many open files; raise the limit (ulimit -n)' : message;
+      throw new CliError(`Subscriber ${number} could not be opened: ${reason}.`);
     }
   }
 
@@ -162,7 +167,7 @@ export class BenchRun {
       const outgoing: ClientRequest = send(`${this.#plan.url}${path}`, {
         ...options,
         headers,
-        signal: this.#signal,
+        signal: this.#requests,
       });
       const timer = setTimeout(
         () => outgoing.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)),

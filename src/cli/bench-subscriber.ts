@@ -29,7 +29,6 @@ export class BenchSubscriber {
   /** Resolves when the stream is live. Rejects when it ends before. */
   readonly live: Promise<void>;
   readonly #tally: BenchTally;
-  readonly #response: IncomingMessage;
   readonly #sequences: readonly Sequence[];
   readonly #becomesLive = Promise.withResolvers<void>();
   #rest = '';
@@ -37,7 +36,6 @@ export class BenchSubscriber {
   #closingReason: string | undefined;
 
   constructor(response: IncomingMessage, publishers: number, tally: BenchTally) {
-    this.#response = response;
     this.#tally = tally;
     this.#sequences = Array.from({ length: publishers }, () => new Sequence());
     this.live = this.#becomesLive.promise;
@@ -50,11 +48,6 @@ export class BenchSubscriber {
   /** How many of the events that the publishers know to be published are missing here. */
   missing(published: readonly number[]): number {
     return this.#sequences.reduce((sum, sequence, at) => sum + sequence.missing(published[at] ?? 0), 0);
-  }
-
-  close(): void {
-    this.#response.removeAllListeners('close');
-    this.#response.destroy();
   }
 
   #read(text: string): void {
