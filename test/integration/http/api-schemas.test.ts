@@ -126,23 +126,6 @@ function readingRequests(route: Route, instead: Readonly<Record<string, Value>>)
     }));
 }
 
-const STREAM: Words = {
-  requests: (route) => readingRequests(route, { 'path channel': channelValue() }),
-  alsoWrong: (sent) =>
-    isBoth(sent, 'query last', 'query since') ||
-    isBoth(sent, 'query last', 'query state') ||
-    isBoth(sent, 'query since', 'query state') ||
-    isBoth(sent, 'query plain', 'query heartbeat'),
-  meets: [410],
-};
-const MANY: Words = {
-  ...STREAM,
-  requests: (route) =>
-    readingRequests(route, {
-      'query channel': fc.array(channelValue(), { minLength: 1, maxLength: 3 }),
-    }),
-  meets: [],
-};
 /** No request waits for long. */
 const WAIT = fc.constantFrom(
   '0s',
@@ -158,6 +141,25 @@ const WAIT = fc.constantFrom(
   '-1s',
   '1 s',
 );
+const STREAM: Words = {
+  requests: (route) => readingRequests(route, { 'path channel': channelValue(), 'query wait': WAIT }),
+  alsoWrong: (sent) =>
+    isBoth(sent, 'query last', 'query since') ||
+    isBoth(sent, 'query last', 'query state') ||
+    isBoth(sent, 'query since', 'query state') ||
+    isBoth(sent, 'query plain', 'query wait') ||
+    (has(sent, 'query plain') && sent.values['query heartbeat'] === 'event'),
+  meets: [410],
+};
+const MANY: Words = {
+  ...STREAM,
+  requests: (route) =>
+    readingRequests(route, {
+      'query channel': fc.array(channelValue(), { minLength: 1, maxLength: 3 }),
+      'query wait': WAIT,
+    }),
+  meets: [],
+};
 const PAGE: Words = {
   requests: (route) => readingRequests(route, { 'path channel': channelValue(), 'query wait': WAIT }),
   alsoWrong: (sent) => isBoth(sent, 'query last', 'query since'),

@@ -2,6 +2,7 @@ import { connect } from 'node:http2';
 import type { ClientHttp2Session } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
 import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
 import type { BrokerOnLog } from '../../support/broker-on-log.ts';
 import { createAuthority } from '../../support/certificates.ts';
@@ -20,6 +21,8 @@ const identity = authority.issue();
 
 /** The types of the events of a stream of the broker, and the data of the others. */
 const said = ({ events }: SseStream): string[] => events.map(({ event, data }) => event ?? data);
+
+const total = (texts: ReadonlyMap<string, readonly string[]>): number => [...texts.values()].flat().length;
 
 /** Resolves when the stream has ended. It has to end on purpose, and not with `sluice:closing`. */
 async function answered(stream: SseStream): Promise<SseStream> {
@@ -100,7 +103,7 @@ describe.each(LOGS)('a stream with wait= on %s', (log) => {
 
     test('has a gap and what follows it, or the whole state', async () => {
       const channel = fresh('short');
-      const [first = ''] = [await on.broker.publish(channel, 'one')];
+      const first = await on.broker.publish(channel, 'one');
       for (const text of ['two', 'three', 'four']) await on.broker.publish(channel, text);
       const gap = await answered(await open(`/events/${channel}?wait=60s&last_event_id=${first}`));
       expect(said(gap)).toEqual(['sluice:gap', 'three', 'four', 'sluice:ready']);
@@ -152,8 +155,6 @@ describe.each(LOGS)('a stream with wait= on %s', (log) => {
         }
       })();
       let cursor = channels.map((name) => `${name}@0-0`).join(',');
-      const total = (texts: ReadonlyMap<string, readonly string[]>): number =>
-        [...texts.values()].flat().length;
       const done = publishing.then(() => total(published));
       let wanted = Infinity;
       void done.then((all) => (wanted = all));
@@ -177,71 +178,62 @@ describe.each(LOGS)('a stream with wait= on %s', (log) => {
 });
 
 describe('a stream with wait=', () => {
+  let broker: Broker;
+  beforeAll(async () => {
+    broker = await startBroker();
+  });
+  afterAll(() => broker.kill());
+
   test('of a thousand readers ends for all at the next event, and is counted as answered', async () => {
-    const broker = await startBroker();
-    try {
-      const streams = await openLiveStreams(`${broker.url}/events/news?wait=60s`, 1_000);
-      await broker.publish('news', 'one');
-      for (const stream of await Promise.all(streams.map(answered)))
-        expect(said(stream)).toEqual(['sluice:ready', 'one']);
-      const metrics = await readMetrics(broker.url);
-      expect([metrics.get(ANSWERED), metrics.get('sluice_connections')]).toEqual([1_000, 0]);
-    } finally {
-      await broker.kill();
-    }
+    const streams = await openLiveStreams(`${broker.url}/events/news?wait=60s`, 1_000);
+    await broker.publish('news', 'one');
+    for (const stream of await Promise.all(streams.map(answered)))
+      expect(said(stream)).toEqual(['sluice:ready', 'one']);
+    const metrics = await readMetrics(broker.url);
+    expect([metrics.get(ANSWERED), metrics.get('sluice_connections')]).toEqual([1_000, 0]);
   });
 
   test('of a slow reader ends after everything that it asked for', async () => {
-    const broker = await startBroker({ SLUICE_MEMORY_BYTES: '64MiB' });
-    try {
-      const text = 'x'.repeat(1_000_000);
-      for (let i = 0; i < 12; i++) await broker.publish('large', text);
-      const stream = await openStream(`${broker.url}/events/large?last_event_id=earliest&wait=0s`);
-      stream.pause();
-      await broker.publish('large', 'behind');
-      stream.resume();
-      await answered(stream);
-      expect(said(stream).slice(0, 12)).toEqual(Array.from({ length: 12 }, () => text));
-      expect(said(stream)).toContain('sluice:ready');
-    } finally {
-      await broker.kill();
-    }
-  });
-
-  test('ends without sluice:ready while the log is away', async () => {
-    const redis = await startRedis();
-    const broker = await startBroker({ REDIS_URL: redis.url });
-    try {
-      await broker.logged('redis: up');
-      const id = await broker.publish('news', 'one');
-      await redis.kill();
-      const paths = [`/events/news?wait=0s&last_event_id=${id}`, '/events?channel=news&channel=a&wait=1s'];
-      const streams = await Promise.all(paths.map((path) => openStream(`${broker.url}${path}`)));
-      for (const stream of await Promise.all(streams.map(answered))) expect(stream.events).toEqual([]);
-    } finally {
-      await broker.kill();
-      await redis.stop();
-    }
+    const text = 'x'.repeat(1_000_000);
+    for (let i = 0; i < 12; i++) await broker.publish('large', text);
+    const stream = await openStream(`${broker.url}/events/large?last_event_id=earliest&wait=0s`);
+    stream.pause();
+    await broker.publish('large', 'behind');
+    stream.resume();
+    await answered(stream);
+    expect(said(stream).slice(0, 12)).toEqual(Array.from({ length: 12 }, () => text));
+    expect(said(stream)).toContain('sluice:ready');
   });
 
   test('is refused with a clear answer when the time is wrong, and beside plain', async () => {
-    const broker = await startBroker();
-    try {
-      for (const wrong of ['wait=', 'wait=61s', 'wait=-1s', 'wait=1', 'wait=1s&wait=1s', 'wait=2m']) {
-        for (const path of [`/events/news?${wrong}`, `/events?channel=news&${wrong}`]) {
-          const { code, detail } = readProblem(await exchange(broker.port, { path }), 400);
-          expect([code, detail]).toEqual(['invalid-query', expect.stringContaining('wait= needs a time')]);
-        }
+    for (const wrong of ['wait=', 'wait=61s', 'wait=-1s', 'wait=1', 'wait=1s&wait=1s', 'wait=2m']) {
+      for (const path of [`/events/news?${wrong}`, `/events?channel=news&${wrong}`]) {
+        const { code, detail } = readProblem(await exchange(broker.port, { path }), 400);
+        expect([code, detail]).toEqual(['invalid-query', expect.stringContaining('wait= needs a time')]);
       }
-      const plain = await exchange(broker.port, { path: '/events/news?plain&wait=1s' });
-      expect(readProblem(plain, 400).detail).toContain('Remove plain or wait=.');
-      const active = await fetch(`${broker.url}/events/news?only=active&wait=60s`);
-      expect(active.status).toBe(204);
-      const head = await fetch(`${broker.url}/events/news?wait=60s`, { method: 'HEAD' });
-      expect([head.status, head.headers.get('cache-control')]).toEqual([200, 'no-store, no-transform']);
-      expect((await readMetrics(broker.url)).get('sluice_connections_opened_total')).toBe(0);
-    } finally {
-      await broker.kill();
     }
+    const plain = await exchange(broker.port, { path: '/events/news?plain&wait=1s' });
+    expect(readProblem(plain, 400).detail).toContain('Remove plain or wait=.');
+    const active = await fetch(`${broker.url}/events/empty?only=active&wait=60s`);
+    expect(active.status).toBe(204);
+    const head = await fetch(`${broker.url}/events/news?wait=60s`, { method: 'HEAD' });
+    expect([head.status, head.headers.get('cache-control')]).toEqual([200, 'no-store, no-transform']);
+    expect((await readMetrics(broker.url)).get('sluice_connections')).toBe(0);
   });
+});
+
+test('while the log is away a stream with wait= ends without sluice:ready at its deadline', async () => {
+  const redis = await startRedis();
+  const broker = await startBroker({ REDIS_URL: redis.url });
+  try {
+    await broker.logged('redis: up');
+    const id = await broker.publish('news', 'one');
+    await redis.kill();
+    const paths = [`/events/news?wait=0s&last_event_id=${id}`, '/events?channel=news&channel=a&wait=1s'];
+    const streams = await Promise.all(paths.map((path) => openStream(`${broker.url}${path}`)));
+    for (const stream of await Promise.all(streams.map(answered))) expect(stream.events).toEqual([]);
+  } finally {
+    await broker.kill();
+    await redis.stop();
+  }
 });
