@@ -27,6 +27,7 @@ let folder: string;
 let sluice: Packed;
 let client: Packed;
 
+// Packages that npm's cache does not have come from the registry, which can take long.
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-package-'));
   [sluice, client] = await Promise.all([pack(), pack('--workspace', '@sluice/client')]);
@@ -34,7 +35,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   const frugal = ['--prefer-offline', '--no-audit', '--no-fund', '--omit=optional', '--loglevel=error'];
   await run('npm', ['install', ...frugal, sluice.filename, client.filename], { cwd: folder });
-});
+}, 240_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
