@@ -73,13 +73,6 @@ export class TlsServer {
       // A backstop: the timeout for the first head includes the handshake and ends earlier.
       handshakeTimeout: headTimeout + 2 * checkInterval,
       settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderBytes },
-      // Options for HTTP/1.1. Node accepts them since version 26, but its types do not have them yet.
-      maxHeaderSize: maxHeaderBytes,
-      headersTimeout: headTimeout,
-      connectionsCheckingInterval: checkInterval,
-      requestTimeout,
-      keepAliveTimeout,
-      requireHostHeader: false,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 15_000,
@@ -88,6 +81,15 @@ export class TlsServer {
       if (request.httpVersionMajor === 2) bodies.watch(request, response);
       else first.stop(this.#of(request.socket));
       listener(request, response);
+    });
+    // For HTTP/1.1. Only from Node 26 on the server takes them as options.
+    Object.assign(server, {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: headTimeout,
+      connectionsCheckingInterval: checkInterval,
+      requestTimeout,
+      keepAliveTimeout,
+      requireHostHeader: false,
     });
     server.on('connection', (socket: Socket) => {
       const connection: Connection = { socket, secure: undefined, session: undefined, streams: 0 };

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 
 /** The parts of Node's HTTP server's state for a connection that have to be released (node:_http_server, Node 22 to 26). */
 interface HttpParser {
-  onIncoming: () => number;
+  onIncoming: (incoming: { upgrade: boolean | null }) => number;
   _consumed?: boolean;
   unconsume(): void;
   remove(): void;
@@ -47,7 +47,11 @@ export function detachSocket(socket: Socket, response: ServerResponse): boolean 
   }
   response.detachSocket(socket);
   // Requests that follow in the same packet are dropped: behind a stream they could never be answered.
-  parser.onIncoming = () => STOP_PARSING;
+  parser.onIncoming = (incoming) => {
+    // Otherwise Node 22 hands the socket over, or destroys it when nobody takes upgrades.
+    incoming.upgrade = false;
+    return STOP_PARSING;
+  };
   if (parser._consumed === true) parser.unconsume();
   parser._consumed = false;
   parser.remove();

@@ -34,8 +34,14 @@ const workflows = readdirSync(folder).map((file) => {
   return { file, text, workflow, jobs: Object.values(workflow.jobs) };
 });
 
-test('there are workflows for tests, the image, the chart and releases', () => {
-  expect(workflows.map(({ file }) => file)).toEqual(['chart.yml', 'image.yml', 'release.yml', 'test.yml']);
+test('there are workflows for tests, the package, the image, the chart and releases', () => {
+  expect(workflows.map(({ file }) => file)).toEqual([
+    'chart.yml',
+    'image.yml',
+    'package.yml',
+    'release.yml',
+    'test.yml',
+  ]);
 });
 
 test.for(workflows)('$file pins each action to a commit, with its version in a comment', ({ text }) => {
