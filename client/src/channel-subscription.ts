@@ -67,7 +67,7 @@ export function openSubscription(
   /** After a gap the next event may have any id: the log may have begun anew. */
   let takesAny = false;
   let position: string | undefined;
-  let wake = (): void => undefined;
+  let wake: (() => void) | undefined;
   let isClosed = false;
   let failure: SluiceError | undefined;
 
@@ -75,7 +75,7 @@ export function openSubscription(
     if (isClosed) return;
     isClosed = true;
     owner.closed();
-    wake();
+    wake?.();
   };
   const isPast = (id: string): boolean => !takesAny && self.seen !== undefined && !isNewer(id, self.seen);
 
@@ -125,7 +125,7 @@ export function openSubscription(
       }
       queue.push(taken);
       queueLength += data.length + EVENT_LENGTH;
-      wake();
+      wake?.();
       if (queueLength > MAX_QUEUE_LENGTH) owner.pause();
     },
     gap(after, before) {
@@ -135,7 +135,7 @@ export function openSubscription(
       if (options.onEvent) report();
       else {
         queue.push(report);
-        wake();
+        wake?.();
       }
       return true;
     },

@@ -41,8 +41,7 @@ const openLater: typeof openConnection = (...all) => {
 export function connect(url: string | URL, options: ConnectOptions = {}): SluiceClient {
   const page = globalThis as Page;
   const { getToken, persist } = options;
-  const whole = new URL(url, page.location?.href);
-  whole.pathname = whole.pathname.replace(/\/*$/, '/events');
+  const address = new URL(url, page.location?.href).href.replace(/\/*$/, '/events');
   const tokens = createTokens(getToken);
   const subscriptions = new Map<string, Set<ChannelSubscription>>();
   /** What brings the starts of the subscriptions of this turn, by their parameters. */
@@ -66,7 +65,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     const { share } = options;
     const open = share && !start ? openLater : openConnection;
     const link = open(
-      whole,
+      address,
       options,
       tokens,
       {
@@ -149,11 +148,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
         options: { state },
       } of all)
         if (handle.position && !state) kept[channel] = handle.position;
-    try {
-      if (persist) page.sessionStorage?.setItem(persist, JSON.stringify(kept));
-    } catch {
-      // The storage is full or forbidden: the next page begins live.
-    }
+    if (persist) page.sessionStorage?.setItem(persist, JSON.stringify(kept));
   };
 
   const main = openLink();
@@ -177,7 +172,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
       if (after && after !== 'earliest' && !ID.test(after)) throw new TypeError(`invalid id: ${after}`);
       const one: ChannelSubscription = openSubscription(channel, subscribeOptions, {
         pause() {
-          // A state comes whole, and is no longer than the broker allows.
+          // A state comes address, and is no longer than the broker allows.
           if (one.link === main || !state) detach(one);
         },
         resume: () => attach(one, main),
@@ -199,7 +194,6 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     },
     close() {
       if (isClosed) return;
-      save();
       isClosed = true;
       for (const all of subscriptions.values()) for (const { handle } of all) handle.close();
       stopPageEvents();

@@ -4,6 +4,13 @@ import { parseEvents } from './sse-parser.ts';
 import type { Tokens } from './tokens.ts';
 import type { ConnectOptions } from './types.ts';
 
+/** What a refusal says: RFC 9457. */
+interface Problem {
+  readonly detail?: string;
+  /** The channel that is refused, when the broker names it. */
+  readonly channel?: string;
+}
+
 /** Channels that change within this time are changed together, in ms. */
 const COALESCE_MS = 20;
 /** How long a change waits for a stream that is not ready, in ms. */
@@ -27,7 +34,7 @@ const MAX_WAIT_MS = 600_000;
  * @param start parameters that say where channels begin. Then all channels have to be followed in one turn
  */
 export function openConnection(
-  url: URL,
+  url: string,
   { fetch: send = fetch, withCredentials }: ConnectOptions,
   tokens: Tokens,
   listener: LinkListener,
@@ -55,6 +62,8 @@ export function openConnection(
   /** Polls until then, in ms since 1970. */
   let pollUntil = 0;
   let polling: boolean | undefined;
+  /** The first poll ends at once, and so shows that polls get through. */
+  let isFirstPoll = true;
   /** The data of `sluice:closing`; `retry` is in ms. */
   let closing: { readonly reason?: string; readonly retry?: number } = {};
 
@@ -68,7 +77,7 @@ export function openConnection(
     clearTimeout(watch);
     stream?.abort();
     stream = timer = undefined;
-    tokens.renewed = undefined;
+    if (!start) tokens.renewed = undefined;
     streamed.clear();
     changed = false;
     if (positions.size > 0) return;
@@ -93,7 +102,10 @@ export function openConnection(
   const reopen = (ms?: number): void => {
     drop();
     if (positions.size === 0) return;
-    if (ms !== 0) listener.status('connecting');
+    if (ms !== 0) {
+      listener.status('connecting');
+      isFirstPoll = true;
+    }
     const longest = Math.max(retry, Math.min(LAST_BACK_OFF_MS, retry * 2 ** attempt));
     if (ms === undefined) attempt++;
     openAfter(ms ?? Math.random() * longest);
@@ -102,7 +114,7 @@ export function openConnection(
     drop();
     if (positions.size === 0) return;
     const own = (stream = new AbortController());
-    tokens.renewed = openSoon;
+    if (!start) tokens.renewed = openSoon;
     ready = false;
     closing = {};
     let wait;
@@ -111,21 +123,20 @@ export function openConnection(
     } catch {
       // The network failed, or the answer was none of a broker. Comes back after a while.
     }
-    if (stream === own) reopen(closing.retry ?? wait);
+    if (stream === own) reopen(closing.retry || wait);
   };
 
-  const address = (): URL => {
-    const whole = new URL(url);
-    const query = whole.searchParams;
-    const set = (name: string, value: string): void => query.set(name, value);
-    set('heartbeat', '5s');
-    if (polling) set('wait', '20s');
-    for (const name in start) set(name, start[name] as string);
-    for (const channel of positions.keys()) query.append('channel', channel);
+  const address = (): string => {
     const places = [...positions].filter(([, position]) => position).map((place) => place.join('@'));
     const newest = cursor || places.join(',');
-    if (newest) set('last_event_id', newest);
-    return whole;
+    const query = new URLSearchParams({
+      heartbeat: '5s',
+      ...(polling && { wait: isFirstPoll ? '0s' : '20s' }),
+      ...start,
+      ...(newest && { last_event_id: newest }),
+    });
+    for (const channel of positions.keys()) query.append('channel', channel);
+    return `${url}?${query.toString()}`;
   };
 
   /** Reads a stream until it ends. Returns how long to wait until the next one, in ms, where that is known. */
@@ -162,7 +173,10 @@ export function openConnection(
       for (const channel of streamed) end(channel);
       return 0;
     }
-    if (response.status !== 200) return await refuse(response, token);
+    if (response.status !== 200) {
+      const problem = (await response.json().catch(() => ({}))) as Problem;
+      return stream === own ? refuse(response.status, problem, token) : undefined;
+    }
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) throw new Error('no stream');
     const feed = parseEvents(receive, (ms) => (retry = ms));
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -178,25 +192,19 @@ export function openConnection(
     return ready && (polling || start) ? 0 : undefined;
   };
 
-  const refuse = async (response: Response, token?: string): Promise<number | undefined> => {
-    const code = response.status;
+  /** Returns how long to wait, as {@link read}. */
+  const refuse = (status: number, { detail, channel }: Problem, token?: string): number | undefined => {
     // Asks for another token at once, and the next time later.
-    if (code === 401 && tokens.refuse(token)) return attempt++ ? undefined : 0;
-    if (code > 499 || [408, 425, 429].includes(code)) return undefined;
-    const [, detail = `HTTP status ${code}`] = /"detail":"([^"]*)/.exec(await response.text()) ?? [];
-    const error = {
-      code: ({ 401: 'unauthorized', 403: 'forbidden' } as const)[code] ?? 'refused',
-      status: code,
-      message: detail,
-    } as const;
+    if (status === 401 && tokens.refuse(token)) return attempt++ ? undefined : 0;
+    if (status > 499 || [408, 425, 429].includes(status)) return undefined;
+    const code = ({ 401: 'unauthorized', 403: 'forbidden' } as const)[status] ?? 'refused';
+    const error = { code, status, message: detail ?? `HTTP status ${status}` } as const;
     // The broker names one channel, or it is a channel that was added, or all.
-    const [, named = ''] = / (\S+)\.$/.exec(detail) ?? [];
-    const added = [...streamed].filter((channel) => !positions.get(channel));
-    const channels = streamed.has(named) ? [named] : added;
-    if (channels.length === 0) positions.clear();
-    for (const channel of channels.length > 0 ? channels : [undefined]) {
-      if (channel) forget(channel);
-      listener.refused(channel, error);
+    const added = [...streamed].filter((one) => !positions.get(one));
+    const all = added.length > 0 ? added : [...streamed];
+    for (const one of channel && streamed.has(channel) ? [channel] : all) {
+      forget(one);
+      listener.refused(one, error);
     }
     return 0;
   };
@@ -220,6 +228,7 @@ export function openConnection(
       listener.closing(closing.reason as string);
     } else if (kind === 'ready') {
       ready = true;
+      isFirstPoll = false;
       attempt = 0;
       listener.status(polling ? 'polling' : 'live');
       const { channels } = JSON.parse(data) as { channels: Record<string, string> };

@@ -22,7 +22,7 @@ export interface LinkListener {
   end(channel: string, position: string): void;
   closing(reason: string): void;
   status(status: 'connecting' | 'live' | 'polling' | 'closed'): void;
-  /** The broker refuses a channel, or with undefined the whole connection. */
+  /** The broker refuses a channel, or with undefined all of them. The link has left them. */
   refused(
     channel: string | undefined,
     error: { code: 'unauthorized' | 'forbidden' | 'refused'; status: number; message: string },

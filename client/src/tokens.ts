@@ -19,6 +19,7 @@ export interface Tokens {
 export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
   let current: string | undefined;
   let refused: string | undefined;
+  let why: TokenReason = 'start';
   let asking: Promise<string> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -58,10 +59,11 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
   };
   const self: Tokens = {
     renewed: undefined,
-    get: async () => (getToken ? (current ?? (await ask(refused ? 'refused' : 'start'))) : undefined),
+    get: async () => (getToken ? (current ?? (await ask(why))) : undefined),
     refuse(token) {
       if (token === current) current = undefined;
       refused = token;
+      why = 'refused';
       return getToken !== undefined;
     },
     close: () => clearTimeout(timer),

@@ -149,7 +149,9 @@ export class SubscriberAccess {
     for (const channel of channels) {
       if (revocations.refuses(token, channel)) return revokedToken(channels.length > 1 ? channel : undefined);
       if (matchesAny(token.subscribe, channel) || policies.isPublic(channel)) continue;
-      return new BrokerError('forbidden', `The token does not allow subscribing to ${channel}.`);
+      return new BrokerError('forbidden', `The token does not allow subscribing to ${channel}.`, {
+        members: { channel },
+      });
     }
     return undefined;
   }

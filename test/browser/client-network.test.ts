@@ -12,7 +12,7 @@ interface Scene extends AsyncDisposable {
   readonly context: BrowserContext;
   readonly relay: TcpRelay;
   readonly numbers: Numbers;
-  open(url?: string): Promise<Tab>;
+  open(wish?: Pick<Parameters<ClientStage['open']>[1], 'url' | 'options'>): Promise<Tab>;
 }
 
 /** Passes answers on when they are complete, as some proxies and virus scanners do. */
@@ -44,7 +44,7 @@ async function startBufferingProxy(port: number): Promise<AsyncDisposable & { re
 }
 
 // The tests wait for the client's patience most of the time, and wait together.
-describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
+describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
   let stage: ClientStage;
   let round = 0;
   beforeAll(async () => {
@@ -62,8 +62,8 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
       context,
       relay,
       numbers,
-      async open(url = relay.url) {
-        const tab = await stage.open(context, { url, channels: [numbers.channel] });
+      async open(wish) {
+        const tab = await stage.open(context, { url: relay.url, channels: [numbers.channel], ...wish });
         await tab.ready(numbers.channel);
         return tab;
       },
@@ -78,7 +78,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
     await using scene = await begin();
     const { relay, numbers } = scene;
     const tab = await scene.open();
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 2; i++) {
       const before = relay.accepted;
       await numbers.publish(2);
       relay.cut();
@@ -104,7 +104,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
     await using scene = await begin();
     const { numbers } = scene;
     await using proxy = await startBufferingProxy(stage.broker.port);
-    const tab = await scene.open(proxy.url);
+    const tab = await scene.open({ url: proxy.url });
     expect((await tab.heard()).statuses.at(-1)).toBe('polling');
     for (let i = 0; i < 3; i++) {
       await numbers.publish(2);
@@ -124,4 +124,25 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
     await tab.page.setOfflineMode(false);
     await tab.has(numbers.channel, numbers.published);
   });
+
+  // Firefox has several tabs of a site in one process.
+  test
+    .runIf(name === 'chrome')
+    .concurrent('that shares takes the connection when its tab hangs', async () => {
+      await using scene = await begin();
+      const { numbers } = scene;
+      const tabs = [
+        await scene.open({ options: { share: true } }),
+        await scene.open({ options: { share: true } }),
+      ] as const;
+      const [leader, other] = tabs;
+      // Longer than the patience of the other tab.
+      await leader.page.evaluate(
+        'void setTimeout(() => { for (const end = Date.now() + 13e3; Date.now() < end; ); })',
+      );
+      await numbers.publish(2);
+      await other.has(numbers.channel, numbers.published);
+      await numbers.publish(2);
+      for (const tab of tabs) await tab.has(numbers.channel, numbers.published);
+    });
 });

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Frame, Page } from 'puppeteer-core';
 import { rolldown } from 'rolldown';
@@ -173,8 +174,11 @@ export class Numbers {
   async publishDuring(happening: Promise<unknown>): Promise<void> {
     let isOver = false;
     const over = happening.finally(() => (isOver = true));
-    do await this.publish(1);
-    while (!isOver);
+    do {
+      await this.publish(1);
+      // Leaves the machine to what happens.
+      await delay(10);
+    } while (!isOver);
     await over;
   }
 }

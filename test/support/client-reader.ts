@@ -1,0 +1,54 @@
+import type { Gap, SluiceErrorLike, SluiceEvent, SubscribeOptions } from '../../client/src/index.ts';
+
+/** Records what a subscription of the client gets, and lets a test wait for it. */
+export class ClientReader {
+  readonly events: SluiceEvent[] = [];
+  readonly gaps: Gap[] = [];
+  readonly positions: string[] = [];
+  readonly errors: SluiceErrorLike[] = [];
+  ends = 0;
+  readonly #waiting = new Set<() => void>();
+
+  get texts(): string[] {
+    return this.events.map(({ data }) => data);
+  }
+
+  /** Pass these to `subscribe`. */
+  get options(): SubscribeOptions {
+    return {
+      onEvent: (event) => this.#wake(() => this.events.push(event)),
+      onGap: (gap) => this.#wake(() => this.gaps.push(gap)),
+      onReady: (position) => this.#wake(() => this.positions.push(position)),
+      onEnd: () => this.#wake(() => this.ends++),
+      onError: (error) => this.#wake(() => this.errors.push(error)),
+    };
+  }
+
+  /** Resolves once the condition holds; checks it after each call. */
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!condition()) return;
+        this.#waiting.delete(check);
+        resolve();
+      };
+      this.#waiting.add(check);
+      check();
+    });
+  }
+
+  /** Resolves once it is live, for the n-th time. */
+  ready(times = 1): Promise<void> {
+    return this.until(() => this.positions.length >= times);
+  }
+
+  /** Resolves once an event with this text has come. */
+  heard(text: string): Promise<void> {
+    return this.until(() => this.events.some(({ data }) => data === text));
+  }
+
+  #wake(record: () => void): void {
+    record();
+    for (const check of this.#waiting) check();
+  }
+}
