@@ -1,28 +1,6 @@
 import { connect } from '../../client/src/index.ts';
-import type { ConnectOptions, SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
-
-/** What a test asks of a page. It has to survive JSON. */
-export interface Wish {
-  readonly url: string;
-  readonly channels: readonly string[];
-  readonly start?: Pick<SubscribeOptions, 'after' | 'last' | 'since' | 'state'>;
-  readonly options?: Pick<ConnectOptions, 'share' | 'persist'>;
-  /** Gets tokens from the application; an answer other than 200 is a failure of `getToken`. */
-  readonly tokens?: string;
-}
-
-/** What has happened in a page. */
-export interface Heard {
-  readonly data: Record<string, string[]>;
-  readonly ready: string[];
-  readonly ended: string[];
-  readonly gaps: number;
-  readonly errors: string[];
-  readonly statuses: string[];
-  readonly tokenReasons: string[];
-  /** The page came out of the back/forward cache. */
-  readonly restored: number;
-}
+import type { SluiceClient } from '../../client/src/index.ts';
+import type { Heard, Wish } from '../support/client-pages.ts';
 
 interface Page {
   heard: { -readonly [name in keyof Heard]: Heard[name] };
