@@ -2,7 +2,6 @@ import { Agent, request as requestOverTcp } from 'node:http';
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as requestOverTls } from 'node:https';
 import { performance } from 'node:perf_hooks';
-import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BenchSubscriber, BenchTally, benchData } from './bench-subscriber.ts';
 import { CliError } from './cli-error.ts';
@@ -14,8 +13,9 @@ const ANSWER_TIMEOUT_MS = 15_000;
 /** The last events count as missing when nothing has arrived for this time. */
 const QUIET_MS = 2_000;
 const POLL_MS = 20;
-/** Of a refusal, in characters. */
-const MAX_REFUSAL = 500;
+/** Of the detail of a refusal, in characters. */
+const MAX_DETAIL = 500;
+const MAX_REFUSAL_BYTES = 64 * 1_024;
 
 export interface BenchPlan {
   /** Without a slash at its end. */
@@ -57,6 +57,9 @@ export interface BenchResult {
 export class BenchRun {
   readonly #plan: BenchPlan;
   readonly #signal: AbortSignal;
+  /** Ends all requests and streams at the end of the bench. */
+  readonly #end = new AbortController();
+  readonly #requests: AbortSignal;
   readonly #tally = new BenchTally();
   readonly #agent: Agent;
   readonly #subscribers: BenchSubscriber[] = [];
@@ -68,6 +71,7 @@ export class BenchRun {
   constructor(plan: BenchPlan, signal: AbortSignal) {
     this.#plan = plan;
     this.#signal = signal;
+    this.#requests = AbortSignal.any([signal, this.#end.signal]);
     const options = { keepAlive: true, maxSockets: plan.publishers };
     this.#agent = isTls(plan.url) ? new TlsAgent(options) : new Agent(options);
     this.#published = Array.from({ length: plan.publishers }, () => 0);
@@ -89,7 +93,7 @@ export class BenchRun {
       const busy = performance.eventLoopUtilization({ idle, active, utilization: 0 }).utilization;
       return this.#result(publishMs, lastArrival - begin, busy);
     } finally {
-      for (const subscriber of this.#subscribers) subscriber.close();
+      this.#end.abort();
       this.#agent.destroy();
     }
   }
@@ -114,8 +118,9 @@ export class BenchRun {
     } catch (error) {
       if (this.#signal.aborted) return;
       const { code, message } = error as NodeJS.ErrnoException;
-      const advice = code === 'EMFILE' ? ' (raise the limit of open files: ulimit -n)' : '';
-      throw new CliError(`Subscriber ${number} could not be opened: ${message}${advice}.`);
+      const reason =
+        code === 'EMFILE' ? 'this process has too many open files; raise the limit (ulimit -n)' : message;
+      throw new CliError(`Subscriber ${number} could not be opened: ${reason}.`);
     }
   }
 
@@ -162,7 +167,7 @@ export class BenchRun {
       const outgoing: ClientRequest = send(`${this.#plan.url}${path}`, {
         ...options,
         headers,
-        signal: this.#signal,
+        signal: this.#requests,
       });
       const timer = setTimeout(
         () => outgoing.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)),
@@ -230,11 +235,16 @@ function isTls(url: string): boolean {
 
 /** Reads what the broker says about a refusal. */
 async function refusalIn(response: IncomingMessage): Promise<string> {
-  const body = await text(response).catch(() => '');
+  let body = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response as AsyncIterable<string>) {
+    body += chunk;
+    if (body.length > MAX_REFUSAL_BYTES) break;
+  }
   const said = `the answer is ${response.statusCode}`;
   try {
     const { detail } = JSON.parse(body) as { detail?: unknown };
-    return typeof detail === 'string' ? `${said}: ${detail.slice(0, MAX_REFUSAL)}` : said;
+    return typeof detail === 'string' ? `${said}: ${detail.slice(0, MAX_DETAIL)}` : said;
   } catch {
     return said;
   }

@@ -3,6 +3,10 @@ import type { IncomingMessage } from 'node:http';
 
 /** In characters. Data of this length holds the three numbers, and more is padding. */
 export const LEAST_EVENT_SIZE = 40;
+/** A server that sends a longer line is no broker. */
+const MAX_LINE_BYTES = 1_024 ** 2;
+/** A larger jump does not come from this bench. */
+const MAX_HOLES = 1_000_000;
 const DATA = 'data: ';
 const TYPE = 'event: ';
 
@@ -29,7 +33,6 @@ export class BenchSubscriber {
   /** Resolves when the stream is live. Rejects when it ends before. */
   readonly live: Promise<void>;
   readonly #tally: BenchTally;
-  readonly #response: IncomingMessage;
   readonly #sequences: readonly Sequence[];
   readonly #becomesLive = Promise.withResolvers<void>();
   #rest = '';
@@ -37,12 +40,14 @@ export class BenchSubscriber {
   #closingReason: string | undefined;
 
   constructor(response: IncomingMessage, publishers: number, tally: BenchTally) {
-    this.#response = response;
     this.#tally = tally;
     this.#sequences = Array.from({ length: publishers }, () => new Sequence());
     this.live = this.#becomesLive.promise;
     response.setEncoding('latin1');
-    response.on('data', (text: string) => this.#read(text));
+    response.on('data', (text: string) => {
+      this.#read(text);
+      if (this.#rest.length > MAX_LINE_BYTES) response.destroy();
+    });
     response.on('error', () => undefined);
     response.once('close', () => this.#ended());
   }
@@ -50,11 +55,6 @@ export class BenchSubscriber {
   /** How many of the events that the publishers know to be published are missing here. */
   missing(published: readonly number[]): number {
     return this.#sequences.reduce((sum, sequence, at) => sum + sequence.missing(published[at] ?? 0), 0);
-  }
-
-  close(): void {
-    this.#response.removeAllListeners('close');
-    this.#response.destroy();
   }
 
   #read(text: string): void {
@@ -106,7 +106,9 @@ class Sequence {
   #next = 0;
   readonly #holes = new Set<number>();
 
-  note(number: number): 'next' | 'late' | 'twice' {
+  /** Returns undefined for a number that no publisher of this bench has sent. */
+  note(number: number): 'next' | 'late' | 'twice' | undefined {
+    if (!Number.isSafeInteger(number) || number - this.#next > MAX_HOLES) return undefined;
     if (number < this.#next) return this.#holes.delete(number) ? 'late' : 'twice';
     for (let hole = this.#next; hole < number; hole++) this.#holes.add(hole);
     this.#next = number + 1;

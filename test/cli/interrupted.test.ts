@@ -65,7 +65,9 @@ describe('Ctrl-C', () => {
     const { code, output } = await command.end();
     expect(code).toBe(130);
     expect(output).toContain('\u001b[?1049h');
-    expect(output.replace('^C', '')).toMatch(new RegExp(`${RegExp.escape('\u001b[?25h\u001b[?1049l')}$`));
+    expect(output.replace('^C', '')).toMatch(
+      new RegExp(`${RegExp.escape('\u001b[?7h\u001b[?25h\u001b[?1049l')}$`),
+    );
   });
 });
 

@@ -64,6 +64,7 @@ describe('sluice token mint, with a secret', () => {
     [[], 'would grant nothing'],
     [['--subscribe', 'a*b'], '--subscribe takes a channel name, a prefix followed by *, or *; not "a*b"'],
     [['--admin', '--ttl', '31d'], '--ttl'],
+    [['--admin', '--sub', ''], '--sub takes 1 to 200 characters'],
     [['--admin', '--secret-file', '/nowhere'], 'Cannot read the file of --secret-file'],
   ])('refuses wrong use: %j', async (args, message) => {
     const { code, stdout, stderr } = await runSluice(['token', 'mint', ...args]);

@@ -21,6 +21,8 @@ const MAX_TTL_MS = 30 * 24 * 3_600 * SECOND_MS;
 const DEFAULT_TTL_MS = 3_600 * SECOND_MS;
 /** From the input. A longer text is no token. */
 const MAX_INPUT = 64 * 1_024;
+/** In characters, as the broker counts them. */
+const MAX_SUB = 200;
 
 interface KeyOptions {
   readonly secretFile?: string;
@@ -107,6 +109,9 @@ async function mint(options: MintOptions, context: CliContext): Promise<void> {
     ttl: Math.floor((options.ttl ?? DEFAULT_TTL_MS) / SECOND_MS),
     subject: options.sub,
   };
+  const { sub } = options;
+  if (sub !== undefined && (sub === '' || sub.length > MAX_SUB || printable(sub) !== sub))
+    throw new CliError(`--sub takes 1 to ${MAX_SUB} characters, and no control characters.`, 2);
   if (!request.admin && request.subscribe.length + request.publish.length === 0)
     throw new CliError('The token would grant nothing. Add --subscribe, --publish or --admin.', 2);
   // A URL or a key on the command line says that the broker is meant, whatever the environment has.

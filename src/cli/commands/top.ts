@@ -19,9 +19,9 @@ const INTERVAL_MS = 2_000;
 const MAX_CHANNELS = 100;
 /** The title and an empty line. */
 const LINES_ABOVE = 2;
-/** The alternate screen of a terminal keeps what was on the screen before. */
-const ENTER = '\u001b[?1049h\u001b[?25l';
-const LEAVE = '\u001b[?25h\u001b[?1049l';
+/** The alternate screen keeps what was on the screen before. No cursor, and no line is wrapped. */
+const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l';
+const LEAVE = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 const HOME = '\u001b[H';
 const CLEAR_LINE = '\u001b[K';
 const CLEAR_BELOW = '\u001b[J';
@@ -43,7 +43,7 @@ interface TopOptions extends AccessOptions {
   readonly json?: boolean;
 }
 
-/** A channel with its counts. A channel that is not in a list of the answer has no count there. */
+/** A channel with its counts. A count is unknown when the channel is not in a list that is full. */
 interface BusyChannel extends Partial<Record<Order, number>> {
   readonly channel: string;
 }
@@ -150,6 +150,9 @@ function busiest(
       channel[order] = numberIn(entry, 'count');
       channels.set(name, channel);
     }
+  for (const order of ORDERS)
+    if (objectsIn(fields, order).length < MAX_CHANNELS)
+      for (const channel of channels.values()) channel[order] ??= 0;
   const orders = [sort, ...ORDERS];
   const sorted = [...channels.values()].toSorted((a, b) => {
     const first = orders.find((order) => (a[order] ?? 0) !== (b[order] ?? 0));
