@@ -86,13 +86,13 @@ export function connectionError(url: string, error: NodeJS.ErrnoException): CliE
     );
   if (CLOSED_CODES.has(code))
     return new CliError(`${url} closed the connection without an answer (${code}).`);
-  if (code === 'EPROTO')
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
     return new CliError(`${url} does not speak TLS, it seems. Try http:// (--url, SLUICE_URL).`);
   if (TLS_CODES.test(code))
     return new CliError(
       `The certificate of ${url} is not trusted (${code}). NODE_EXTRA_CA_CERTS names a file with your own authority.`,
     );
-  if (code.startsWith('HPE_'))
-    return new CliError(`${url} does not speak HTTP (${code}). Check the address (--url, SLUICE_URL).`);
+  if (code.startsWith('HPE_') || error.name === 'HTTPParserError')
+    return new CliError(`${url} does not speak HTTP. Check the address (--url, SLUICE_URL).`);
   return new CliError(`The request to ${url} failed: ${printable(message || code)}.`);
 }

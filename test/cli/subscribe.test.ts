@@ -177,6 +177,7 @@ describe('an address without a broker ends the command', () => {
         expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
         expect(stderr).toContain(message);
       }
+      expect((await run(broker.url.replace('http:', 'https:'))).stderr).toContain('does not speak TLS');
       const { code, stderr } = await run(`http://127.0.0.1:${await freePort()}`);
       expect(code).toBe(1);
       expect(stderr).toMatch(/^sluice: No broker listens at .*\n$/);
