@@ -1,10 +1,11 @@
 import { isNewer } from './channel-subscription.ts';
 import { openConnection } from './connection.ts';
-import type { Link } from './link.ts';
+import type { Link, LinkListener } from './link.ts';
 import { onPageEvents } from './page-events.ts';
 import { Leader } from './shared-connection-leader.ts';
 import type { ChannelNews, News } from './shared-connection-leader.ts';
 import { SharingTab } from './shared-connection-tab.ts';
+import type { Tokens } from './tokens.ts';
 
 /** Tabs with another version do not understand each other, so they do not share. */
 const VERSION = 1;
@@ -31,12 +32,9 @@ export function shareConnection(
  * it missed. Goes on with a connection of its own where the browser allows no sharing.
  */
 class SharedConnection implements Link {
-  readonly #open: (
-    tokens: Parameters<typeof openConnection>[2],
-    listener: Parameters<typeof openConnection>[3],
-  ) => Link;
-  readonly #tokens: Parameters<typeof openConnection>[2];
-  readonly #listener: Parameters<typeof openConnection>[3];
+  readonly #open: (tokens: Tokens, listener: LinkListener) => Link;
+  readonly #tokens: Tokens;
+  readonly #listener: LinkListener;
   readonly #name: string;
   readonly #stopPageEvents: () => void;
   readonly #places = new Map<string, Place>();
@@ -134,7 +132,8 @@ class SharedConnection implements Link {
       place.hasAsked = false;
       this.#ask(channel, place);
     }
-    this.#flush();
+    // Also without wants: the leader waits for word from all tabs.
+    if (this.#tab?.send(this.#wants)) this.#wants = new Map();
   }
 
   #ask(channel: string, place: Place): void {
@@ -150,8 +149,7 @@ class SharedConnection implements Link {
   }
 
   #flush(): void {
-    const wants = this.#wants;
-    if (wants.size > 0 && this.#tab?.send(wants)) this.#wants = new Map();
+    if (this.#wants.size > 0 && this.#tab?.send(this.#wants)) this.#wants = new Map();
   }
 
   #take(news: News): void {

@@ -50,7 +50,7 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('tabs of %s that sh
     const one = await scene.open({ ...SHARED, channels: [mine, common] });
     const other = await stage.open(scene.context, { ...SHARED, channels: [theirs] });
     await other.follow([common], { last: 3 });
-    await other.ready(common);
+    await other.ready(theirs, common);
     await numbers.publish(2);
     await one.has(common, ['6', '7']);
     await other.has(common, ['3', '4', '5', '6', '7']);

@@ -1,9 +1,10 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Frame, Page } from 'puppeteer-core';
 import { rolldown } from 'rolldown';
-import { expect, vi } from 'vitest';
+import { vi } from 'vitest';
 import type { ConnectOptions, SubscribeOptions } from '../../client/src/index.ts';
 import { startBroker } from './broker.ts';
 import type { Broker } from './broker.ts';
@@ -179,17 +180,18 @@ export class Tab {
 
   /** Waits until each channel is ready. */
   async ready(...channels: string[]): Promise<void> {
-    await eventually(async () =>
-      expect((await this.heard()).ready).toEqual(expect.arrayContaining(channels)),
-    );
+    await eventually(async () => {
+      const { ready } = await this.heard();
+      ok(channels.every((channel) => ready.includes(channel)));
+    });
   }
 
   /** Waits until the tab has events, and checks that it has each of them once and in order, and was told of no gap. */
   async has(channel: string, events: readonly string[]): Promise<void> {
     const last = events.at(-1) ?? '';
-    await eventually(async () => expect((await this.heard()).data[channel]?.at(-1)).toBe(last));
+    await eventually(async () => equal((await this.heard()).data[channel]?.at(-1), last));
     const { data, gaps } = await this.heard();
-    expect({ data: data[channel], gaps }).toEqual({ data: events, gaps: 0 });
+    deepEqual({ data: data[channel], gaps }, { data: events, gaps: 0 });
   }
 
   async close(): Promise<void> {
@@ -218,13 +220,9 @@ export class Numbers {
 
   /** Publishes while something happens, at least one event. */
   async publishDuring(happening: Promise<unknown>): Promise<void> {
-    let isOver = false;
-    const over = happening.finally(() => (isOver = true));
-    do {
-      await this.publish(1);
-      // Leaves the machine to what happens.
-      await delay(10);
-    } while (!isOver);
-    await over;
+    const over = happening.then(() => true);
+    // Leaves the machine to what happens.
+    do await this.publish(1);
+    while (!(await Promise.race([over, delay(10, false)])));
   }
 }
