@@ -60,7 +60,7 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
     for (const tab of [without, having]) await tab.has(numbers.channel, numbers.published);
     expect((await having.heard()).errors).toEqual(['forbidden: forbidden']);
     expect((await without.heard()).errors).toEqual([]);
-    expect(await scene.connections()).toBe(1);
+    await scene.hasConnections(1);
   });
 
   test('goes on after a reload where it was, if the browser keeps its position', async () => {

@@ -84,8 +84,8 @@ export interface Scene extends AsyncDisposable {
   readonly numbers: Numbers;
   /** Opens a tab, and waits until it is ready for the numbers. */
   open(wish?: Partial<TabWish>): Promise<Tab>;
-  /** How many streams have the numbers. */
-  connections(): Promise<number>;
+  /** Waits until so many streams have the numbers. A stream that is opened again is not there for a moment. */
+  hasConnections(count: number): Promise<void>;
 }
 
 /** A browser, a broker, and an application with the client; close it in `afterAll`. */
@@ -142,7 +142,7 @@ export class ClientStage {
         await tab.ready(channel);
         return tab;
       },
-      connections: () => this.subscribers(channel),
+      hasConnections: (count) => eventually(async () => equal(await this.subscribers(channel), count)),
       [Symbol.asyncDispose]: () => context.close(),
     };
   }
