@@ -62,6 +62,8 @@ export function openConnection(
   /** Polls until then, in ms since 1970. */
   let pollUntil = 0;
   let polling: boolean | undefined;
+  /** The first poll ends at once, and so shows that polls get through. */
+  let isFirstPoll = true;
   /** The data of `sluice:closing`; `retry` is in ms. */
   let closing: { readonly reason?: string; readonly retry?: number } = {};
 
@@ -100,7 +102,10 @@ export function openConnection(
   const reopen = (ms?: number): void => {
     drop();
     if (positions.size === 0) return;
-    if (ms !== 0) listener.status('connecting');
+    if (ms !== 0) {
+      listener.status('connecting');
+      isFirstPoll = true;
+    }
     const longest = Math.max(retry, Math.min(LAST_BACK_OFF_MS, retry * 2 ** attempt));
     if (ms === undefined) attempt++;
     openAfter(ms ?? Math.random() * longest);
@@ -126,7 +131,7 @@ export function openConnection(
     const newest = cursor || places.join(',');
     const query = new URLSearchParams({
       heartbeat: '5s',
-      ...(polling && { wait: '20s' }),
+      ...(polling && { wait: isFirstPoll ? '0s' : '20s' }),
       ...start,
       ...(newest && { last_event_id: newest }),
     });
@@ -223,6 +228,7 @@ export function openConnection(
       listener.closing(closing.reason as string);
     } else if (kind === 'ready') {
       ready = true;
+      isFirstPoll = false;
       attempt = 0;
       listener.status(polling ? 'polling' : 'live');
       const { channels } = JSON.parse(data) as { channels: Record<string, string> };

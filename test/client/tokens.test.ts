@@ -17,6 +17,8 @@ beforeAll(async () => {
     SLUICE_JWT_CLOCK_TOLERANCE: '0s',
     SLUICE_PUBLIC_CHANNELS: 'public.*',
     SLUICE_RETRY: '500ms',
+    // The tests publish as fast as they can.
+    SLUICE_HISTORY_SIZE: '100000',
   });
 });
 afterEach(() => {
@@ -59,7 +61,7 @@ describe('a token', () => {
     const reasons: TokenReason[] = [];
     const reader = follow('mine.renewed', (reason) => {
       reasons.push(reason);
-      return token(1);
+      return token(2);
     });
     const texts = await publishUntil('mine.renewed', reader, () => reasons.length > 2);
     expect(reader.texts).toEqual(texts);
@@ -85,7 +87,7 @@ describe('a token', () => {
     const reader = follow('mine.clock', (reason) => {
       reasons.push(reason);
       const iat = now() / 1000;
-      return token(0, { iat, exp: iat + 1 });
+      return token(0, { iat, exp: iat + 2 });
     });
     await reader.until(() => reader.positions.length > 1);
     expect(reasons.slice(0, 2)).toEqual(['start', 'expiring']);
