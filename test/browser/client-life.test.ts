@@ -63,7 +63,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
   });
 
   test('that has no token lets another tab have the connection, and a refusal reaches who asked', async () => {
-    const options = { share: true };
+    const options = { share: 'tests' };
     const without = await stage.open(context, { channels: [numbers.channel], options, tokens: '/no-token' });
     const other = { channels: ['forbidden', numbers.channel], options, tokens: '/token' };
     const having = await stage.open(context, other);
@@ -77,7 +77,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
 
   test('goes on after a reload where it was, if the browser keeps its position', async () => {
     const open = new Numbers(`open.${round}`, stage.broker);
-    const wish = { channels: [open.channel], options: { persist: 'place' } };
+    const wish = { channels: [open.channel], options: { keep: 'place' } };
     const tab = await stage.open(context, wish);
     const refused = await stage.open(context, { ...wish, refuse: 'storage' });
     for (const one of [tab, refused]) await one.ready(open.channel);
@@ -104,7 +104,7 @@ test('pages miss nothing when their replica is killed and another one takes over
   ]);
   const context = await stage.browser.createBrowserContext();
   const numbers = new Numbers('numbers', other);
-  const wish = { channels: ['numbers'], options: { share: true } };
+  const wish = { channels: ['numbers'], options: { share: 'tests' } };
   const tabs = [
     await stage.open(context, wish),
     await stage.open(context, wish),

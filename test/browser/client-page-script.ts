@@ -1,12 +1,17 @@
-import { connect } from '../../client/src/index.ts';
-import type { ConnectOptions, SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
+import { connect, keepPositions, shareTabs } from '../../client/src/index.ts';
+import type { SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
 
 /** What a test asks of a page. It has to survive JSON. */
 export interface Wish {
   readonly url: string;
   readonly channels: readonly string[];
   readonly start?: Pick<SubscribeOptions, 'after' | 'last' | 'since' | 'state'>;
-  readonly options?: Pick<ConnectOptions, 'share' | 'persist'>;
+  readonly options?: {
+    /** The group of tabs that share a connection. */
+    readonly share?: string;
+    /** The name under which the page keeps its positions. */
+    readonly keep?: string;
+  };
   /** Gets tokens from the application; an answer other than 200 is a failure of `getToken`. */
   readonly tokens?: string;
 }
@@ -45,9 +50,10 @@ page.heard = heard;
 addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
 
 /** Follows channels with the client of the page, and notes what it gets. */
-page.follow = ({ url, channels, start, options, tokens }) => {
+page.follow = ({ url, channels, start, options: { share, keep } = {}, tokens }) => {
   page.client ??= connect(url, {
-    ...options,
+    ...(share !== undefined && { share: shareTabs({ group: share }) }),
+    ...(keep !== undefined && { keep: keepPositions(keep) }),
     onStatus: (status) => heard.statuses.push(status),
     ...(tokens !== undefined && {
       getToken: async (reason) => {

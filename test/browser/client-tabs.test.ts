@@ -144,7 +144,7 @@ describe('tabs of chrome that share', () => {
   });
 
   test('40 frames in 4 tabs have one connection, also after half of them were closed', async () => {
-    const wish = { url: stage.broker.url, channels: [numbers.channel], options: { share: true } };
+    const wish = { url: stage.broker.url, channels: [numbers.channel], options: { share: 'tests' } };
     const frames = '<iframe src="/"></iframe>'.repeat(10);
     const openFrames = async (): Promise<Tab[]> => {
       const page = await context.newPage();
