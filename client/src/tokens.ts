@@ -26,25 +26,24 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
     why = reason;
   };
   const ask = async (): Promise<string> => {
-    try {
-      const token = await Promise.race([
-        getToken?.(why) as string,
-        new Promise<never>((_resolve, reject) => after(PATIENCE_MS, reject)),
-      ]);
-      const isStale = token === stale;
-      // The same token is tried again after a pause: it may be valid by then.
-      stale = undefined;
-      if (isStale) throw new Error('stale');
-      current = token;
-      clearTimeout(timer);
-      renewAfter(lifetime(token) * 0.8);
-      return token;
-    } catch (error) {
+    const token = await Promise.race([
+      getToken?.(why) as string,
+      new Promise<never>((_resolve, reject) => after(PATIENCE_MS, reject)),
+    ]);
+    const isStale = token === stale;
+    // The same token is tried again after a pause: it may be valid by then.
+    stale = undefined;
+    if (isStale) throw new Error('stale');
+    current = token;
+    clearTimeout(timer);
+    renewAfter(lifetime(token) * 0.8);
+    return token;
+  };
+  const get = (): Promise<string> =>
+    (answer ??= ask().catch((error: unknown) => {
       answer = undefined;
       throw error;
-    }
-  };
-  const get = (): Promise<string> => (answer ??= ask());
+    }));
   /** Asks for the next token so many ms from now. The stream goes on with this one until then. */
   const renewAfter = (ms: number): void => {
     if (ms > 0)
