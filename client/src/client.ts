@@ -1,17 +1,20 @@
 import { openConnection } from './connection.ts';
 import { EVENT_ID, NEVER, isNewer } from './event-id.ts';
-import type { Link, OpenLink, Refusal } from './link.ts';
+import type { Link, LinkListener, OpenLink } from './link.ts';
 import { createTokens } from './tokens.ts';
 import type { ConnectOptions, SluiceClient, Start, Status, SubscribeOptions, Subscription } from './types.ts';
+
+/** Needs no encoding in a URL and in a cursor. */
+const CHANNEL = /^(?!\.\.?$)[\w.:~-]{1,200}$/;
 
 /** The inside of a subscription. */
 interface Followed extends Subscription {
   position: string | undefined;
   /** What brings its events; undefined while it is paused. */
-  link: Link | undefined;
+  link?: Link | undefined;
   /** Only events that are newer are handed out: the others have come before. */
   floor: string;
-  isPaused: boolean;
+  isPaused?: boolean;
   readonly options: SubscribeOptions;
 }
 
@@ -32,7 +35,8 @@ export function guard<T extends unknown[]>(
 /** Returns the parameter that asks for a start, or an empty string for a live one. */
 function startParameter({ after, last, since, state }: Start): string {
   if (state) return 'state=';
-  if (after) return `last_event_id=${after}`;
+  // This name of the cursor yields to the one that a connection sends.
+  if (after) return `lastEventId=${after}`;
   if (last !== undefined) return `last=${last}`;
   return since === undefined ? '' : `since=${encodeURIComponent(since)}`;
 }
@@ -66,64 +70,60 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
 
   const openLink = (start: string): Link => {
     const open: OpenLink = (...all) => openConnection(address, options, ...all, start);
-    const link = (start || !share ? open : share.bind(undefined, `${address} ${withCredentials}`, open))(
-      tokens,
-      {
-        event: (channel, id, event, data) =>
-          each(link, channel, (one) => {
-            if (!isNewer(id, one.floor)) return;
-            one.floor = one.position = id;
-            guard(one.options.onEvent, { channel, id, event, data });
-          }),
-        gap: (channel, _id, after, before) =>
-          each(link, channel, (one) => {
-            // Another subscription may have a gap that this one has not.
-            if (after !== one.position && !isNewer(before ?? NEVER, one.floor)) return;
-            // The log may have begun anew: the next event may have any id.
-            one.floor = '';
-            guard(one.options.onGap, { channel, after, before });
-            if (!one.options.state) return;
-            detach(one);
-            one.position = undefined;
-            attach(one);
-          }),
-        ready: (channel, position) =>
-          each(link, channel, (one) => {
-            one.floor = one.position = position;
-            if (start) {
-              detach(one);
-              attach(one);
-            } else guard(one.options.onReady, position);
-          }),
-        end: (channel) =>
-          each(link, channel, (one) => {
-            one.close();
-            guard(one.options.onEnd);
-          }),
-        refused: (channel, { code, status: httpStatus, message }: Refusal) =>
-          each(link, channel, (one) => {
-            one.close();
-            const error = Object.assign(new Error(message), {
-              name: 'SluiceError' as const,
-              code,
-              status: httpStatus,
-            });
-            guard(one.options.onError, error);
-          }),
-        closing: (reason) => guard(options.onClosing, reason),
-        status(next) {
-          if (start) return;
-          linkStatus = next;
-          reportStatus();
-        },
+    const listener: LinkListener = {
+      event: (channel, id, event, data) =>
+        each(link, channel, (one) => {
+          if (!isNewer(id, one.floor)) return;
+          one.floor = one.position = id;
+          guard(one.options.onEvent, { channel, id, event, data });
+        }),
+      gap: (channel, _id, after, before) =>
+        each(link, channel, (one) => {
+          // Another subscription may have a gap that this one has not.
+          if (after !== one.position && !isNewer(before ?? NEVER, one.floor)) return;
+          // The log may have begun anew: the next event may have any id.
+          one.floor = '';
+          guard(one.options.onGap, { channel, after, before });
+          if (!one.options.state) return;
+          one.position = undefined;
+          attach(one);
+        }),
+      ready: (channel, position) =>
+        each(link, channel, (one) => {
+          one.floor = one.position = position;
+          if (start) attach(one);
+          else guard(one.options.onReady, position);
+        }),
+      end: (channel) =>
+        each(link, channel, (one) => {
+          one.close();
+          guard(one.options.onEnd);
+        }),
+      refused: (channel, refusal) =>
+        each(link, channel, (one) => {
+          one.close();
+          guard(one.options.onError, Object.assign(new Error(refusal.message), refusal));
+        }),
+      closing: (reason) => guard(options.onClosing, reason),
+      status(next) {
+        if (start) return;
+        linkStatus = next;
+        reportStatus();
       },
-    );
+    };
+    const link = start
+      ? // Nobody renews a token for a start, which is short.
+        open({ ...tokens }, listener)
+      : share
+        ? share(`${address} ${withCredentials}`, open, tokens, listener)
+        : open(tokens, listener);
     return link;
   };
 
-  /** Lets a link bring a subscription its start, if it has none yet, or else what follows. */
+  /** Lets another link bring a subscription its start, if it has none yet, or else what follows. */
   const attach = (one: Followed): void => {
-    if (one.link || one.isPaused || !subscriptions.has(one)) return;
+    detach(one);
+    if (one.isPaused || !subscriptions.has(one)) return;
     const { channel } = one;
     const start = one.position ? '' : startParameter(one.options);
     let link = links.get(start);
@@ -159,15 +159,14 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     subscribe(channel, subscribeOptions = {}) {
       const { after, state } = subscribeOptions;
       if (isClosed) throw new Error('closed');
+      if (!CHANNEL.test(channel)) throw new TypeError(`invalid channel: ${channel}`);
       // One wrong id would be a gap in all channels.
       if (after && after !== 'earliest' && !EVENT_ID.test(after)) throw new TypeError(`invalid id: ${after}`);
       const one: Followed = {
         channel,
         options: subscribeOptions,
         position: after === 'earliest' || state ? undefined : after,
-        link: undefined,
         floor: '',
-        isPaused: false,
         pause() {
           one.isPaused = true;
           // A state comes whole: it has no place in its middle to go on from.
@@ -175,7 +174,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
         },
         resume() {
           one.isPaused = false;
-          attach(one);
+          if (!one.link) attach(one);
         },
         close() {
           if (!subscriptions.delete(one)) return;

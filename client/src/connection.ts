@@ -78,7 +78,7 @@ export function openConnection(
     ready = false;
     lastByte = 0;
     streamed.clear();
-    if (!start) tokens.renewed = undefined;
+    tokens.renewed = undefined;
     if (positions.size > 0) return;
     listener.status('connecting');
     // A start is brought once.
@@ -108,7 +108,7 @@ export function openConnection(
     drop();
     if (positions.size === 0) return;
     const { signal } = (stream = new AbortController());
-    if (!start) tokens.renewed = openSoon;
+    tokens.renewed = openSoon;
     pause = undefined;
     try {
       await read(signal);
@@ -120,13 +120,10 @@ export function openConnection(
 
   const address = (): string => {
     const places = [...positions].filter(([, position]) => position).map((place) => place.join('@'));
-    const newest = cursor || places.join(',');
-    const query = new URLSearchParams(start);
-    query.set('heartbeat', '5s');
-    if (wait) query.set('wait', wait);
-    if (newest) query.set('last_event_id', newest);
-    for (const channel of positions.keys()) query.append('channel', channel);
-    return `${url}?${query.toString()}`;
+    const newest = encodeURIComponent(cursor || places.join(','));
+    // An empty cursor is the same as none, and a cursor wins over a start.
+    const query = `?${start}&heartbeat=5s${wait && `&wait=${wait}`}&last_event_id=${newest}`;
+    return `${url + query}&channel=${[...positions.keys()].join('&channel=')}`;
   };
 
   /** Reads a stream until it ends. */
@@ -158,7 +155,7 @@ export function openConnection(
     const response = await send(address(), {
       signal,
       cache: 'no-store',
-      credentials: withCredentials ? 'include' : 'same-origin',
+      ...(withCredentials && { credentials: 'include' }),
       headers: token ? { authorization: `Bearer ${token}` } : {},
     });
     if (response.status === 204) {
@@ -168,9 +165,7 @@ export function openConnection(
       const problem = (await response.json().catch(() => ({}))) as Problem;
       signal.throwIfAborted();
       refuse(response.status, problem);
-    } else {
-      if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
-        throw new Error('no stream');
+    } else if (response.headers.get('content-type')?.startsWith('text/event-stream')) {
       const feed = parseEvents(receive, (ms) => (retry = ms));
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       for (;;) {
@@ -191,7 +186,7 @@ export function openConnection(
       if (attempt++ === 0) pause = 0;
     } else if (status < 500 && ![408, 425, 429].includes(status)) {
       const code = ({ 401: 'unauthorized', 403: 'forbidden' } as const)[status] ?? 'refused';
-      const error = { code, status, message: detail ?? `HTTP status ${status}` } as const;
+      const error = { name: 'SluiceError', code, status, message: detail ?? `HTTP ${status}` } as const;
       // The broker names one channel, or it is a channel that was added, or all.
       const added = [...streamed].filter((one) => !positions.get(one));
       const all = added.length > 0 ? added : [...streamed];

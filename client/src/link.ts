@@ -15,6 +15,7 @@ export interface Link {
 
 /** Why the broker refuses something. It survives a structured clone. */
 export interface Refusal {
+  readonly name: 'SluiceError';
   readonly code: 'unauthorized' | 'forbidden' | 'refused';
   readonly status: number;
   readonly message: string;

@@ -54,7 +54,7 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
   };
   const self: Tokens = {
     renewed: undefined,
-    get: async () => (getToken ? await get() : undefined),
+    get: async () => getToken && (await get()),
     refuse(token) {
       if (token === current) forget('refused');
       return getToken !== undefined;
