@@ -1,203 +1,199 @@
-import { guard, isNewer, openSubscription } from './channel-subscription.ts';
-import type { ChannelSubscription } from './channel-subscription.ts';
 import { openConnection } from './connection.ts';
-import type { Link } from './link.ts';
-import { onPageEvents } from './page-events.ts';
-import { SluiceError } from './sluice-error.ts';
+import { EVENT_ID, NEVER, isNewer } from './event-id.ts';
+import type { Link, LinkListener, OpenLink } from './link.ts';
 import { createTokens } from './tokens.ts';
-import type { ConnectOptions, SluiceClient, Status, SubscribeOptions } from './types.ts';
+import type { ConnectOptions, SluiceClient, Start, Status, SubscribeOptions, Subscription } from './types.ts';
 
+/** Needs no encoding in a URL and in a cursor. */
 const CHANNEL = /^(?!\.\.?$)[\w.:~-]{1,200}$/;
-/** One wrong id would be a gap in all channels. */
-const ID = /^\d{1,19}-\d{1,19}$/;
 
-interface PositionStorage {
-  getItem(name: string): string | null;
-  setItem(name: string, value: string): void;
+/** The inside of a subscription. */
+interface Followed extends Subscription {
+  position: string | undefined;
+  /** What brings its events; undefined while it is paused. */
+  link?: Link | undefined;
+  /** Only events that are newer are handed out: the others have come before. */
+  floor: string;
+  isPaused?: boolean;
+  readonly options: SubscribeOptions;
 }
 
-interface Page {
-  readonly location?: { readonly href: string };
-  readonly sessionStorage?: PositionStorage;
+/** Calls a callback of the application. Reports what the callback throws, and goes on. */
+export function guard<T extends unknown[]>(
+  callback: ((...values: T) => void) | undefined,
+  ...values: T
+): void {
+  try {
+    callback?.(...values);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
-/** Loads what tabs need for sharing only where they share. A page that cannot load it has a connection of its own. */
-const openLater: typeof openConnection = (...all) => {
-  const loaded = import('./shared-connection.ts').then(
-    ({ shareConnection }) => shareConnection(...all),
-    () => openConnection(...all),
-  );
-  return {
-    follow: (channel, after) => void loaded.then((link) => link.follow(channel, after)),
-    unfollow: (channel) => void loaded.then((link) => link.unfollow(channel)),
-    close: () => void loaded.then((link) => link.close()),
-  };
-};
+/** Returns the parameter that asks for a start, or an empty string for a live one. */
+function startParameter({ after, last, since, state }: Start): string {
+  if (state) return 'state=';
+  // This name of the cursor yields to the one that a connection sends.
+  if (after) return `lastEventId=${after}`;
+  if (last !== undefined) return `last=${last}`;
+  return since === undefined ? '' : `since=${encodeURIComponent(since)}`;
+}
 
 /**
  * Connects to a broker. Nothing is sent before the first subscription.
  * @param url the address of the broker, such as `https://events.example.com`; with a path when the broker has one
  */
 export function connect(url: string | URL, options: ConnectOptions = {}): SluiceClient {
-  const page = globalThis as Page;
-  const { getToken, persist } = options;
-  const address = new URL(url, page.location?.href).href.replace(/\/*$/, '/events');
-  const tokens = createTokens(getToken);
-  const subscriptions = new Map<string, Set<ChannelSubscription>>();
-  /** What brings the starts of the subscriptions of this turn, by their parameters. */
-  const starters = new Map<string, Link>();
-  /** The positions that an earlier page left. */
-  let kept: Record<string, string> = {};
+  const { share, keep, withCredentials } = options;
+  const { location } = globalThis as { readonly location?: { readonly href: string } };
+  const address = new URL(url, location?.href).href.replace(/\/*$/, '/events');
+  const tokens = createTokens(options.getToken);
+  // A broker allows some hundred channels, so this set needs no index.
+  const subscriptions = new Set<Followed>();
+  /** The main link, which has no start, and those that bring the starts of the subscriptions of this turn. */
+  const links = new Map<string, Link>();
   let linkStatus: Status = 'connecting';
   let status: Status = 'closed';
   let isClosed = false;
 
-  const of = (channel: string): Iterable<ChannelSubscription> => subscriptions.get(channel) ?? [];
+  /** Runs something for each subscription that a link feeds: those of a channel, or with undefined all. */
+  const each = (link: Link, channel: string | undefined, run: (one: Followed) => void): void => {
+    for (const one of [...subscriptions])
+      if (one.link === link && (channel ?? one.channel) === one.channel) run(one);
+  };
   const reportStatus = (): void => {
-    const next = isClosed || subscriptions.size === 0 ? 'closed' : linkStatus;
+    const next = subscriptions.size > 0 ? linkStatus : 'closed';
     if (next !== status) guard(options.onStatus, (status = next));
   };
 
-  const openLink = (start?: Readonly<Record<string, string>>): Link => {
-    const each = (channel: string, run: (one: ChannelSubscription) => void): void => {
-      for (const one of of(channel)) if (one.link === link) run(one);
-    };
-    const { share } = options;
-    const open = share && !start ? openLater : openConnection;
-    const link = open(
-      address,
-      options,
-      tokens,
-      {
-        event: (channel, id, type, data) => each(channel, (one) => one.event(id, type, data)),
-        gap: (channel, _id, after, before) =>
-          each(channel, (one) => {
-            if (!one.gap(after, before) || !one.options.state) return;
-            detach(one);
-            one.seen = undefined;
-            begin(one);
-          }),
-        ready: (channel, position) =>
-          each(channel, (one) => {
-            one.ready(position);
-            if (start) {
-              detach(one);
-              attach(one, main);
-            } else guard(one.options.onReady, position);
-          }),
-        end: (channel) => each(channel, (one) => one.end()),
-        refused(channel, error) {
-          for (const name of channel ? [channel] : subscriptions.keys())
-            each(name, (one) => one.end(new SluiceError(error)));
-        },
-        closing: (reason) => guard(options.onClosing, reason),
-        status(next) {
-          if (start) return;
-          linkStatus = next === 'closed' ? 'connecting' : next;
-          reportStatus();
-        },
+  const openLink = (start: string): Link => {
+    const open: OpenLink = (...all) => openConnection(address, options, ...all, start);
+    const listener: LinkListener = {
+      event: (channel, id, event, data) =>
+        each(link, channel, (one) => {
+          if (!isNewer(id, one.floor)) return;
+          one.floor = one.position = id;
+          guard(one.options.onEvent, { channel, id, event, data });
+        }),
+      gap: (channel, _id, after, before) =>
+        each(link, channel, (one) => {
+          // Another subscription may have a gap that this one has not.
+          if (after !== one.position && !isNewer(before ?? NEVER, one.floor)) return;
+          // The log may have begun anew: the next event may have any id.
+          one.floor = '';
+          guard(one.options.onGap, { channel, after, before });
+          if (!one.options.state) return;
+          one.position = undefined;
+          attach(one);
+        }),
+      ready: (channel, position) =>
+        each(link, channel, (one) => {
+          one.floor = one.position = position;
+          if (start) attach(one);
+          else guard(one.options.onReady, position);
+        }),
+      end: (channel) =>
+        each(link, channel, (one) => {
+          one.close();
+          guard(one.options.onEnd);
+        }),
+      refused: (channel, refusal) =>
+        each(link, channel, (one) => {
+          one.close();
+          guard(one.options.onError, Object.assign(new Error(refusal.message), refusal));
+        }),
+      closing: (reason) => guard(options.onClosing, reason),
+      status(next) {
+        if (start) return;
+        linkStatus = next;
+        reportStatus();
       },
-      start,
-    );
+    };
+    const link = start
+      ? // Nobody renews a token for a start, which is short.
+        open({ ...tokens }, listener)
+      : share
+        ? share(`${address} ${withCredentials}`, open, tokens, listener)
+        : open(tokens, listener);
     return link;
   };
 
-  /** Brings a subscription its start, if it has none yet, and then what follows. */
-  const begin = (one: ChannelSubscription): void => {
-    const { after, last, since, state } = one.options;
-    const start = state
-      ? { state: '' }
-      : after
-        ? { last_event_id: after }
-        : last !== undefined
-          ? { last }
-          : since !== undefined && { since };
-    if (one.seen || !start) return attach(one, main);
-    const key = JSON.stringify(start);
-    let starter = starters.get(key);
-    if (!starter) {
-      starters.set(key, (starter = openLink({ ...start, wait: '0s' } as unknown as Record<string, string>)));
-      // Subscriptions of a later turn cannot join it: it has begun by then.
-      queueMicrotask(() => starters.delete(key));
+  /** Lets another link bring a subscription its start, if it has none yet, or else what follows. */
+  const attach = (one: Followed): void => {
+    detach(one);
+    if (one.isPaused || !subscriptions.has(one)) return;
+    const { channel } = one;
+    const start = one.position ? '' : startParameter(one.options);
+    let link = links.get(start);
+    if (!link) {
+      links.set(start, (link = openLink(start)));
+      // Subscriptions of a later turn cannot join a start: it has begun by then.
+      if (start) queueMicrotask(() => links.delete(start));
     }
-    attach(one, starter);
-  };
-
-  const attach = (one: ChannelSubscription, link: Link): void => {
-    const { channel } = one.handle;
     one.link = link;
+    // A subscription that begins live waits for `ready`: the link may bring events of the past for another one.
+    one.floor = one.position ?? (start ? '' : NEVER);
     // The link goes on at the lowest position: the other subscriptions have been further already.
-    let lowest: string | undefined;
-    const all = [...of(channel)].filter((other) => other.link === link);
-    for (const { seen } of all) if (seen && (!lowest || isNewer(lowest, seen))) lowest = seen;
-    for (const other of all) other.skips = lowest !== undefined && !other.seen;
+    let lowest = one.position;
+    each(link, channel, ({ position }) => {
+      if (position && (!lowest || isNewer(lowest, position))) lowest = position;
+    });
     link.follow(channel, lowest);
   };
 
-  const detach = (one: ChannelSubscription): void => {
-    const { link } = one;
-    const { channel } = one.handle;
+  const detach = (one: Followed): void => {
+    const { link, channel } = one;
+    if (!link) return;
     one.link = undefined;
-    if (link && ![...of(channel)].some((other) => other.link === link)) link.unfollow(channel);
+    let isLast = true;
+    each(link, channel, () => (isLast = false));
+    if (isLast) link.unfollow(channel);
   };
-
-  const save = (): void => {
-    for (const [channel, all] of subscriptions)
-      for (const {
-        handle,
-        options: { state },
-      } of all)
-        if (handle.position && !state) kept[channel] = handle.position;
-    if (persist) page.sessionStorage?.setItem(persist, JSON.stringify(kept));
-  };
-
-  const main = openLink();
-  try {
-    if (persist) kept = JSON.parse(page.sessionStorage?.getItem(persist) ?? '{}') as typeof kept;
-  } catch {
-    // As if there were none.
-  }
-  const stopPageEvents = onPageEvents((event) => {
-    if (['pagehide', 'freeze', 'hidden'].includes(event)) save();
-  });
 
   return {
     get status() {
       return status;
     },
-    subscribe(channel, subscribeOptions: SubscribeOptions = {}) {
+    subscribe(channel, subscribeOptions = {}) {
       const { after, state } = subscribeOptions;
       if (isClosed) throw new Error('closed');
       if (!CHANNEL.test(channel)) throw new TypeError(`invalid channel: ${channel}`);
-      if (after && after !== 'earliest' && !ID.test(after)) throw new TypeError(`invalid id: ${after}`);
-      const one: ChannelSubscription = openSubscription(channel, subscribeOptions, {
+      // One wrong id would be a gap in all channels.
+      if (after && after !== 'earliest' && !EVENT_ID.test(after)) throw new TypeError(`invalid id: ${after}`);
+      const one: Followed = {
+        channel,
+        options: subscribeOptions,
+        position: after === 'earliest' || state ? undefined : after,
+        floor: '',
         pause() {
-          // A state comes address, and is no longer than the broker allows.
-          if (one.link === main || !state) detach(one);
+          one.isPaused = true;
+          // A state comes whole: it has no place in its middle to go on from.
+          if (!state || one.link === links.get('')) detach(one);
         },
-        resume: () => attach(one, main),
-        closed() {
-          const all = subscriptions.get(channel);
+        resume() {
+          one.isPaused = false;
+          if (!one.link) attach(one);
+        },
+        close() {
+          if (!subscriptions.delete(one)) return;
+          keep?.end(one);
           detach(one);
-          all?.delete(one);
-          if (all?.size === 0) subscriptions.delete(channel);
           reportStatus();
+          guard(subscribeOptions.onClose);
         },
-      });
-      const position = (!state && kept[channel]) || (after === 'earliest' ? undefined : after);
-      delete kept[channel];
-      if (position) one.ready(position);
-      subscriptions.set(channel, new Set([...of(channel), one]));
-      begin(one);
+      };
+      one.position = keep?.begin(one, subscribeOptions) ?? one.position;
+      subscriptions.add(one);
+      attach(one);
       reportStatus();
-      return one.handle;
+      return one;
     },
     close() {
-      if (isClosed) return;
       isClosed = true;
-      for (const all of subscriptions.values()) for (const { handle } of all) handle.close();
-      stopPageEvents();
-      main.close();
+      for (const one of subscriptions) one.close();
+      links.get('')?.close();
       tokens.close();
     },
   };

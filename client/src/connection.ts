@@ -1,7 +1,6 @@
-import type { Link, LinkListener } from './link.ts';
+import type { Link, LinkListener, Tokens } from './link.ts';
 import { onPageEvents } from './page-events.ts';
 import { parseEvents } from './sse-parser.ts';
-import type { Tokens } from './tokens.ts';
 import type { ConnectOptions } from './types.ts';
 
 /** What a refusal says: RFC 9457. */
@@ -31,41 +30,40 @@ const MAX_WAIT_MS = 600_000;
 /**
  * Opens one stream for any number of channels, which comes back where it was.
  * @param url the address of streams
- * @param start parameters that say where channels begin. Then all channels have to be followed in one turn
+ * @param start the parameter that says where channels begin. Then all channels have to be followed in one turn
  */
 export function openConnection(
   url: string,
   { fetch: send = fetch, withCredentials }: ConnectOptions,
   tokens: Tokens,
   listener: LinkListener,
-  start?: Readonly<Record<string, string>>,
+  start: string,
 ): Link {
   /** The position in each channel that is followed; undefined where it is not known yet. */
   const positions = new Map<string, string | undefined>();
   /** The channels of the open stream, without those that were moved or left since. */
   const streamed = new Set<string>();
+  const life = new AbortController();
   /** The newest id of the stream. Empty when it does not match the positions. */
   let cursor = '';
   let stream: AbortController | undefined;
-  /** Opens the next stream. */
+  let token: string | undefined;
+  /** Opens the next stream. While a stream is ready, it is set only when channels changed. */
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** Notices silence. */
   let watch: ReturnType<typeof setTimeout> | undefined;
+  /** When the open stream brought its last byte, in ms since 1970. */
   let lastByte = 0;
-  /** Whether channels changed since the stream was opened. */
-  let changed: boolean | undefined;
-  let ready: boolean | undefined;
-  let paused: boolean | undefined;
+  let ready = false;
   let retry = FIRST_BACK_OFF_MS;
   let attempt = 0;
+  /** How long to wait until the next stream, in ms; undefined for a random time that grows. */
+  let pause: number | undefined;
   let silences = 0;
-  /** Polls until then, in ms since 1970. */
-  let pollUntil = 0;
-  let polling: boolean | undefined;
-  /** The first poll ends at once, and so shows that polls get through. */
-  let isFirstPoll = true;
-  /** The data of `sluice:closing`; `retry` is in ms. */
-  let closing: { readonly reason?: string; readonly retry?: number } = {};
+  /** How long a poll waits. The first poll ends at once, and so shows that polls get through. Empty for a stream. */
+  let wait = start && '0s';
+  /** In ms since 1970. */
+  let pollUntil = start ? Infinity : 0;
 
   const openAfter = (ms: number): void => {
     clearTimeout(timer);
@@ -77,136 +75,127 @@ export function openConnection(
     clearTimeout(watch);
     stream?.abort();
     stream = timer = undefined;
-    if (!start) tokens.renewed = undefined;
+    ready = false;
+    lastByte = 0;
     streamed.clear();
-    changed = false;
+    tokens.renewed = undefined;
     if (positions.size > 0) return;
-    listener.status('closed');
+    listener.status('connecting');
     // A start is brought once.
-    if (start) stopPageEvents();
+    if (start) life.abort();
   };
   const openSoon = (): void => {
-    paused = false;
     attempt = 0;
     openAfter(0);
   };
   const change = (channel: string): void => {
     streamed.delete(channel);
     cursor = '';
-    if (changed || paused) return;
-    changed = true;
-    if (stream) openAfter(ready ? COALESCE_MS : CHANGE_PATIENCE_MS);
-    else if (!timer) openAfter(0);
+    if (!timer) openAfter(!stream ? 0 : ready ? COALESCE_MS : CHANGE_PATIENCE_MS);
   };
-  /** Opens again after a failure: after so many ms, or after a random time that grows. */
-  const reopen = (ms?: number): void => {
+  /** Opens again after the pause. */
+  const reopen = (): void => {
     drop();
-    if (positions.size === 0) return;
-    if (ms !== 0) {
+    if (pause !== 0) {
       listener.status('connecting');
-      isFirstPoll = true;
+      wait &&= '0s';
     }
     const longest = Math.max(retry, Math.min(LAST_BACK_OFF_MS, retry * 2 ** attempt));
-    if (ms === undefined) attempt++;
-    openAfter(ms ?? Math.random() * longest);
+    if (pause === undefined) attempt++;
+    openAfter(pause ?? Math.random() * longest);
   };
   const open = async (): Promise<void> => {
     drop();
     if (positions.size === 0) return;
-    const own = (stream = new AbortController());
-    if (!start) tokens.renewed = openSoon;
-    ready = false;
-    closing = {};
-    let wait;
+    const { signal } = (stream = new AbortController());
+    tokens.renewed = openSoon;
+    pause = undefined;
     try {
-      wait = await read(own);
+      await read(signal);
     } catch {
       // The network failed, or the answer was none of a broker. Comes back after a while.
     }
-    if (stream === own) reopen(closing.retry || wait);
+    if (!signal.aborted) reopen();
   };
 
   const address = (): string => {
     const places = [...positions].filter(([, position]) => position).map((place) => place.join('@'));
-    const newest = cursor || places.join(',');
-    const query = new URLSearchParams({
-      heartbeat: '5s',
-      ...(polling && { wait: isFirstPoll ? '0s' : '20s' }),
-      ...start,
-      ...(newest && { last_event_id: newest }),
-    });
-    for (const channel of positions.keys()) query.append('channel', channel);
-    return `${url}?${query.toString()}`;
+    const newest = encodeURIComponent(cursor || places.join(','));
+    // An empty cursor is the same as none, and a cursor wins over a start.
+    const query = `?${start}&heartbeat=5s${wait && `&wait=${wait}`}&last_event_id=${newest}`;
+    return `${url + query}&channel=${[...positions.keys()].join('&channel=')}`;
   };
 
-  /** Reads a stream until it ends. Returns how long to wait until the next one, in ms, where that is known. */
-  const read = async (own: AbortController): Promise<number | undefined> => {
-    const token = await tokens.get();
-    if (stream !== own) return undefined;
+  /** Reads a stream until it ends. */
+  const read = async (signal: AbortSignal): Promise<void> => {
+    token = await tokens.get();
+    signal.throwIfAborted();
     // Takes the changes of the meantime along.
     clearTimeout(timer);
-    changed = false;
+    timer = undefined;
     for (const channel of positions.keys()) streamed.add(channel);
-    const opened = Date.now();
+    if (pollUntil < Date.now()) wait = '';
     let begun = false;
-    polling = pollUntil > opened;
     const arm = (ms: number): void => {
       lastByte = Date.now();
       clearTimeout(watch);
       watch = setTimeout(
         () => {
           // Something on the way holds answers back until they are complete. A poll without an answer proves it wrong.
-          if (!begun || silences++) pollUntil = polling && !begun ? 0 : Date.now() + POLLING_MS;
+          if (!begun || silences++) {
+            wait = wait && !begun ? '' : '0s';
+            pollUntil = Date.now() + POLLING_MS;
+          }
           reopen();
         },
-        polling ? POLL_SILENCE_MS : ms,
+        wait === '20s' ? POLL_SILENCE_MS : ms,
       );
     };
     arm(FIRST_BYTE_MS);
     const response = await send(address(), {
-      signal: own.signal,
+      signal,
       cache: 'no-store',
-      credentials: withCredentials ? 'include' : 'same-origin',
+      ...(withCredentials && { credentials: 'include' }),
       headers: token ? { authorization: `Bearer ${token}` } : {},
     });
     if (response.status === 204) {
+      pause = 0;
       for (const channel of streamed) end(channel);
-      return 0;
-    }
-    if (response.status !== 200) {
+    } else if (response.status !== 200) {
       const problem = (await response.json().catch(() => ({}))) as Problem;
-      return stream === own ? refuse(response.status, problem, token) : undefined;
+      signal.throwIfAborted();
+      refuse(response.status, problem);
+    } else if (response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      const feed = parseEvents(receive, (ms) => (retry = ms));
+      const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        signal.throwIfAborted();
+        if (done) break;
+        begun = true;
+        arm(SILENCE_MS);
+        feed(value);
+      }
+      if (ready && wait) pause ||= 0;
     }
-    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) throw new Error('no stream');
-    const feed = parseEvents(receive, (ms) => (retry = ms));
-    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (stream !== own) return undefined;
-      if (done) break;
-      begun = true;
-      arm(SILENCE_MS);
-      feed(value);
-    }
-    if (closing.reason === 'expired') tokens.refuse(token);
-    return ready && (polling || start) ? 0 : undefined;
   };
 
-  /** Returns how long to wait, as {@link read}. */
-  const refuse = (status: number, { detail, channel }: Problem, token?: string): number | undefined => {
-    // Asks for another token at once, and the next time later.
-    if (status === 401 && tokens.refuse(token)) return attempt++ ? undefined : 0;
-    if (status > 499 || [408, 425, 429].includes(status)) return undefined;
-    const code = ({ 401: 'unauthorized', 403: 'forbidden' } as const)[status] ?? 'refused';
-    const error = { code, status, message: detail ?? `HTTP status ${status}` } as const;
-    // The broker names one channel, or it is a channel that was added, or all.
-    const added = [...streamed].filter((one) => !positions.get(one));
-    const all = added.length > 0 ? added : [...streamed];
-    for (const one of channel && streamed.has(channel) ? [channel] : all) {
-      forget(one);
-      listener.refused(one, error);
+  const refuse = (status: number, { detail, channel = '' }: Problem): void => {
+    if (status === 401 && tokens.refuse(token)) {
+      // Asks for another token at once, and the next time later.
+      if (attempt++ === 0) pause = 0;
+    } else if (status < 500 && ![408, 425, 429].includes(status)) {
+      const code = ({ 401: 'unauthorized', 403: 'forbidden' } as const)[status] ?? 'refused';
+      const error = { name: 'SluiceError', code, status, message: detail ?? `HTTP ${status}` } as const;
+      // The broker names one channel, or it is a channel that was added, or all.
+      const added = [...streamed].filter((one) => !positions.get(one));
+      const all = added.length > 0 ? added : [...streamed];
+      pause = 0;
+      for (const one of streamed.has(channel) ? [channel] : all) {
+        forget(one);
+        listener.refused(one, error);
+      }
     }
-    return 0;
   };
 
   const forget = (channel: string): void => {
@@ -221,46 +210,42 @@ export function openConnection(
 
   const receive = (id: string, type: string, data: string): void => {
     const [channel = '', own = ''] = id.split(/[@,]/, 2);
-    const kind = type.startsWith('sluice:') ? type.slice(7) : '';
-    if (!changed) cursor = id || cursor;
-    if (kind === 'closing') {
-      closing = JSON.parse(data) as typeof closing;
-      listener.closing(closing.reason as string);
-    } else if (kind === 'ready') {
+    if (!timer) cursor = id || cursor;
+    if (type === 'sluice:closing') {
+      const { reason, retry: ms } = JSON.parse(data) as { reason: string; retry?: number };
+      pause = ms;
+      if (reason === 'expired') tokens.refuse(token);
+      listener.closing(reason);
+    } else if (type === 'sluice:ready') {
       ready = true;
-      isFirstPoll = false;
       attempt = 0;
-      listener.status(polling ? 'polling' : 'live');
+      wait &&= '20s';
+      listener.status(wait ? 'polling' : 'live');
       const { channels } = JSON.parse(data) as { channels: Record<string, string> };
       for (const one of streamed)
         if (channels[one]) {
           positions.set(one, channels[one]);
           listener.ready(one, channels[one]);
         }
-      if (changed) openAfter(COALESCE_MS);
+      if (timer) openAfter(COALESCE_MS);
     } else if (streamed.has(channel)) {
       positions.set(channel, own);
-      if (kind === 'end') end(channel);
-      else if (kind === 'gap') {
+      if (type === 'sluice:end') end(channel);
+      else if (type === 'sluice:gap') {
         const { after, before } = JSON.parse(data) as { after: string | null; before: string | null };
         listener.gap(channel, own, after, before);
-      } else if (!kind || kind === 'cleared' || kind === 'deleted')
+      } else if (!/^sluice:(?!cleared$|deleted$)/.test(type))
         listener.event(channel, own, type || 'message', data);
     }
   };
 
-  const stopPageEvents = onPageEvents((event) => {
-    if (event === 'pagehide' || event === 'freeze') {
-      drop();
-      paused = true;
-    } else if (
-      event !== 'hidden' &&
-      (paused || event === 'online' || !stream || Date.now() - lastByte > SILENCE_MS)
-    ) {
+  onPageEvents((event) => {
+    if (event === 'pagehide' || event === 'freeze') drop();
+    else if (event === 'online' || Date.now() - lastByte > SILENCE_MS) {
       pollUntil = 0;
       openSoon();
     }
-  });
+  }, life.signal);
 
   return {
     follow(channel, after) {
@@ -274,7 +259,7 @@ export function openConnection(
       else if (!start) change(channel);
     },
     close() {
-      stopPageEvents();
+      life.abort();
       positions.clear();
       drop();
     },

@@ -1,11 +1,16 @@
 export { connect } from './client.ts';
-export { SluiceError } from './sluice-error.ts';
+export { iterate } from './iterate.ts';
+export { keepPositions } from './keep-positions.ts';
+export { shareTabs } from './shared-connection.ts';
 export type {
   ConnectOptions,
+  EventIteration,
   Gap,
+  PositionStore,
+  Sharing,
   SluiceClient,
+  SluiceError,
   SluiceErrorCode,
-  SluiceErrorLike,
   SluiceEvent,
   Start,
   Status,

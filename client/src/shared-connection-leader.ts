@@ -1,6 +1,5 @@
-import { isNewer } from './channel-subscription.ts';
-import type { Link, LinkListener } from './link.ts';
-import type { Tokens } from './tokens.ts';
+import { isNewer } from './event-id.ts';
+import type { Link, LinkListener, OpenLink, Refusal, Tokens } from './link.ts';
 
 /** What the leader tells the tabs about a channel. `from` is where the leader was before: a tab sees by it what it missed. */
 export type ChannelNews =
@@ -24,8 +23,6 @@ export type News =
 /** What a tab asks of the leader: follow the channel from a position, follow it live (undefined), or drop it (false). */
 export type Wants = ReadonlyMap<string, string | undefined | false>;
 
-type Refusal = Parameters<LinkListener['refused']>[1];
-
 /** The part of the browser's `LockManager` that is used. */
 export interface Locks {
   request(
@@ -37,7 +34,7 @@ export interface Locks {
 }
 
 export interface LeaderOptions {
-  readonly open: (tokens: Tokens, listener: LinkListener) => Link;
+  readonly open: OpenLink;
   readonly tokens: Tokens;
   readonly locks: Locks;
   /** The lock that a tab holds for as long as it takes part. */

@@ -1,11 +1,9 @@
-import { isNewer } from './channel-subscription.ts';
-import { openConnection } from './connection.ts';
-import type { Link, LinkListener } from './link.ts';
+import { isNewer } from './event-id.ts';
+import type { Link, LinkListener, OpenLink, Sharing, Tokens } from './link.ts';
 import { onPageEvents } from './page-events.ts';
 import { Leader } from './shared-connection-leader.ts';
 import type { ChannelNews, News } from './shared-connection-leader.ts';
 import { SharingTab } from './shared-connection-tab.ts';
-import type { Tokens } from './tokens.ts';
 
 /** Tabs with another version do not understand each other, so they do not share. */
 const VERSION = 1;
@@ -19,11 +17,13 @@ interface Place {
   hasAsked: boolean;
 }
 
-/** Opens a connection that all tabs of the origin have together, with the arguments of {@link openConnection}. */
-export function shareConnection(
-  ...[url, options, tokens, listener]: Parameters<typeof openConnection>
-): Link {
-  return new SharedConnection(url, options, tokens, listener);
+/**
+ * Makes all tabs of an origin share one connection: `connect(url, { share: shareTabs() })`.
+ * @param options.group tabs share only within one group, such as the tabs of one user
+ */
+export function shareTabs({ group = '' }: { readonly group?: string } = {}): Sharing {
+  return (connection, ...all) =>
+    new SharedConnection(JSON.stringify(['sluice', VERSION, connection, group]), ...all);
 }
 
 /**
@@ -32,11 +32,12 @@ export function shareConnection(
  * it missed. Goes on with a connection of its own where the browser allows no sharing.
  */
 class SharedConnection implements Link {
-  readonly #open: (tokens: Tokens, listener: LinkListener) => Link;
+  readonly #open: OpenLink;
   readonly #tokens: Tokens;
   readonly #listener: LinkListener;
   readonly #name: string;
-  readonly #stopPageEvents: () => void;
+  /** Ends the listening to the events of the page. */
+  readonly #life = new AbortController();
   readonly #places = new Map<string, Place>();
   /** Asked of the leader at the end of the turn. */
   #wants = new Map<string, string | undefined | false>();
@@ -47,22 +48,21 @@ class SharedConnection implements Link {
   /** The connection of a tab that cannot share. */
   #alone: Link | undefined;
 
-  constructor(...[url, options, tokens, listener]: Parameters<typeof openConnection>) {
-    this.#open = (own, inner) => openConnection(url, options, own, inner);
+  constructor(name: string, open: OpenLink, tokens: Tokens, listener: LinkListener) {
+    this.#name = name;
+    this.#open = open;
     this.#tokens = tokens;
     this.#listener = listener;
-    const { share, withCredentials } = options;
-    this.#name = JSON.stringify(['sluice', VERSION, url, withCredentials ?? false, share]);
-    this.#stopPageEvents = onPageEvents((event) => {
+    onPageEvents((event) => {
       if (event === 'pagehide' || event === 'freeze') {
         this.#isPaused = true;
         this.#leave();
         listener.status('connecting');
-      } else if (this.#isPaused && event !== 'hidden') {
+      } else if (this.#isPaused) {
         this.#isPaused = false;
         if (this.#places.size > 0) this.#join();
-      } else if (event === 'visible') this.#tab?.ping();
-    });
+      } else if (event === 'visibilitychange') this.#tab?.ping();
+    }, this.#life.signal);
   }
 
   follow(channel: string, after: string | undefined): void {
@@ -84,7 +84,7 @@ class SharedConnection implements Link {
 
   close(): void {
     this.#isClosed = true;
-    this.#stopPageEvents();
+    this.#life.abort();
     this.#leave();
     this.#places.clear();
     this.#alone?.close();
@@ -121,7 +121,7 @@ class SharedConnection implements Link {
   /** Leaves, and goes on with a connection of this tab. */
   #goAlone(): void {
     this.#leave();
-    this.#stopPageEvents();
+    this.#life.abort();
     this.#alone = this.#open(this.#tokens, this.#listener);
     for (const [channel, { seen }] of this.#places) this.#alone.follow(channel, seen);
     this.#places.clear();

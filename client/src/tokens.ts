@@ -1,3 +1,4 @@
+import type { Tokens } from './link.ts';
 import type { ConnectOptions, TokenReason } from './types.ts';
 
 /** How long `getToken` may take, in ms. */
@@ -5,65 +6,57 @@ const PATIENCE_MS = 10_000;
 /** Timers of more than 2^31 ms fire at once. */
 const MAX_TIMER_MS = 2_000_000_000;
 
-/** The subscriber's token: gets it, renews it before it expires, and replaces it when the broker refused it. */
-export interface Tokens {
-  /** Called when there is a new token. Without it nobody needs one now. */
-  renewed: (() => void) | undefined;
-  /** Returns undefined when there is no `getToken`. Rejects when it fails: ask again later. */
-  get(): Promise<string | undefined>;
-  /** The broker refused the token, or it has expired. Returns whether there may be another one. */
-  refuse(token: string | undefined): boolean;
-  close(): void;
-}
-
 export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
+  /** The token, or the question for it: all streams wait for the same answer. */
+  let answer: Promise<string> | undefined;
   let current: string | undefined;
-  let refused: string | undefined;
+  /** A token that is no use when it comes again. */
+  let stale: string | undefined;
   let why: TokenReason = 'start';
-  let asking: Promise<string> | undefined;
+  /** Ends the patience with `getToken`, and then renews the token. */
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const answer = async (reason: TokenReason): Promise<string> => {
-    let patience: ReturnType<typeof setTimeout> | undefined;
-    try {
-      const token = await new Promise<string>((resolve, reject) => {
-        patience = setTimeout(reject, PATIENCE_MS);
-        Promise.resolve(getToken?.(reason) as string).then(resolve, reject);
-      });
-      const old = refused;
-      // The same token is tried again after a pause: it may be valid by then.
-      refused = undefined;
-      if (token === old) throw new Error('refused');
-      renewAfter(lifetime(token) * (token === current ? 0.05 : 0.8));
-      return (current = token);
-    } finally {
-      clearTimeout(patience);
-      asking = undefined;
-    }
-  };
-  // All streams wait for the same answer.
-  const ask = (reason: TokenReason): Promise<string> => (asking ??= answer(reason));
-  /** Asks for the next token so many ms from now, if the token has a known lifetime. */
-  const renewAfter = (ms: number): void => {
+  const after = (ms: number, run: () => void): void => {
     clearTimeout(timer);
-    if (ms > 0) timer = setTimeout(() => void renew(ms), Math.min(Math.max(ms, 1000), MAX_TIMER_MS));
+    timer = setTimeout(run, Math.min(ms, MAX_TIMER_MS));
   };
-  const renew = async (ms: number): Promise<void> => {
-    const old = current;
-    try {
-      if (!self.renewed) current = undefined;
-      else if ((await ask('expiring')) !== old) self.renewed();
-    } catch {
-      renewAfter(ms / 16);
-    }
+  const forget = (reason: TokenReason): void => {
+    answer = undefined;
+    stale = current;
+    why = reason;
+  };
+  const ask = async (): Promise<string> => {
+    const token = await Promise.race([
+      getToken?.(why) as string,
+      new Promise<never>((_resolve, reject) => after(PATIENCE_MS, reject)),
+    ]);
+    const isStale = token === stale;
+    // The same token is tried again after a pause: it may be valid by then.
+    stale = undefined;
+    if (isStale) throw new Error('stale');
+    current = token;
+    clearTimeout(timer);
+    renewAfter(lifetime(token) * 0.8);
+    return token;
+  };
+  const get = (): Promise<string> =>
+    (answer ??= ask().catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    }));
+  /** Asks for the next token so many ms from now. The stream goes on with this one until then. */
+  const renewAfter = (ms: number): void => {
+    if (ms > 0)
+      after(Math.max(ms, 1000), () => {
+        forget('expiring');
+        if (self.renewed) get().then(self.renewed, () => renewAfter(ms / 16));
+      });
   };
   const self: Tokens = {
     renewed: undefined,
-    get: async () => (getToken ? (current ?? (await ask(why))) : undefined),
+    get: async () => getToken && (await get()),
     refuse(token) {
-      if (token === current) current = undefined;
-      refused = token;
-      why = 'refused';
+      if (token === current) forget('refused');
       return getToken !== undefined;
     },
     close: () => clearTimeout(timer),

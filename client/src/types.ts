@@ -1,3 +1,7 @@
+import type { Sharing } from './link.ts';
+
+export type { Sharing };
+
 /** An event of a channel. */
 export interface SluiceEvent {
   readonly channel: string;
@@ -47,21 +51,47 @@ export interface SubscribeOptions extends Start {
   /** The channel has ended. The subscription is closed. */
   readonly onEnd?: () => void;
   /** The subscription will get nothing more, because the broker refuses it. It is closed. */
-  readonly onError?: (error: SluiceErrorLike) => void;
+  readonly onError?: (error: SluiceError) => void;
+  /** The subscription is closed, for whatever reason. */
+  readonly onClose?: () => void;
+  /** Returns the last event that the application has handled, when it handles events later than `onEvent` gets them. */
+  readonly handled?: () => string | undefined;
 }
 
-export interface SluiceErrorLike extends Error {
+/** Why a subscription cannot go on. `message` is what the broker said. */
+export interface SluiceError extends Error {
+  readonly name: 'SluiceError';
   readonly code: SluiceErrorCode;
-  /** The HTTP status. */
+  /** The HTTP status of the broker's answer. */
   readonly status: number;
 }
 
-/** The subscription of a channel. It is also an async iterable of its events (with a bounded queue). */
-export interface Subscription extends AsyncIterable<SluiceEvent> {
+/** The subscription of a channel. */
+export interface Subscription {
   readonly channel: string;
   /** The last event that was handed out; undefined before the first position is known. */
   readonly position: string | undefined;
+  /** Stops the events. A `state` that has begun still comes to its end. */
+  pause(): void;
+  /** Goes on after the last event that was handed out. */
+  resume(): void;
   close(): void;
+}
+
+/** The events of a channel, for a `for await` loop. */
+export interface EventIteration extends AsyncIterable<SluiceEvent> {
+  readonly channel: string;
+  /** The last event that the loop got; undefined before the first position is known. */
+  readonly position: string | undefined;
+  close(): void;
+}
+
+/** Keeps positions for the next page. Each client needs its own. */
+export interface PositionStore {
+  /** A subscription begins. Returns where an earlier page was in its channel. */
+  begin(subscription: Subscription, options: SubscribeOptions): string | undefined;
+  /** A subscription is closed. */
+  end(subscription: Subscription): void;
 }
 
 /** What the connection does now. */
@@ -83,10 +113,10 @@ export interface ConnectOptions {
   readonly getToken?: (reason: TokenReason) => string | Promise<string>;
   /** Send cookies to a broker of another origin. */
   readonly withCredentials?: boolean;
-  /** One connection for all tabs of the origin. A string separates groups, such as users: tabs share only within one. */
-  readonly share?: boolean | string;
-  /** Keep the positions in sessionStorage under this name, so that a reload goes on where the page was. */
-  readonly persist?: string;
+  /** One connection for all tabs of the origin: {@link shareTabs}. */
+  readonly share?: Sharing;
+  /** Keeps the positions, so that a reload goes on where the page was: {@link keepPositions}. */
+  readonly keep?: PositionStore;
   readonly onStatus?: (status: Status) => void;
   /** The broker is about to end the stream, and says why. The client comes back by itself. */
   readonly onClosing?: (reason: string) => void;

@@ -51,7 +51,7 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
   test('that has no token lets another tab have the connection, and a refusal reaches who asked', async () => {
     await using scene = await stage.begin('closed');
     const { context, numbers } = scene;
-    const options = { share: true };
+    const options = { share: 'tests' };
     const without = await stage.open(context, { channels: [numbers.channel], options, tokens: '/no-token' });
     const other = { channels: ['forbidden', numbers.channel], options, tokens: '/token' };
     const having = await stage.open(context, other);
@@ -66,7 +66,7 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
   test('goes on after a reload where it was, if the browser keeps its position', async () => {
     await using scene = await stage.begin('open');
     const { numbers: open } = scene;
-    const options = { persist: 'place' };
+    const options = { keep: 'place' };
     const tab = await scene.open({ options });
     const refused = await scene.open({ options, refuse: 'storage' });
     await open.publish(2);
@@ -92,7 +92,7 @@ test('pages miss nothing when their replica is killed and another one takes over
   ]);
   const context = await stage.browser.createBrowserContext();
   const numbers = new Numbers('numbers', other);
-  const wish = { channels: ['numbers'], options: { share: true } };
+  const wish = { channels: ['numbers'], options: { share: 'tests' } };
   const tabs = [
     await stage.open(context, wish),
     await stage.open(context, wish),

@@ -109,8 +109,8 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
       await using scene = await stage.begin();
       const { numbers } = scene;
       const tabs = [
-        await scene.open({ options: { share: true } }),
-        await scene.open({ options: { share: true } }),
+        await scene.open({ options: { share: 'tests' } }),
+        await scene.open({ options: { share: 'tests' } }),
       ] as const;
       const [leader, other] = tabs;
       // Longer than the patience of the other tab.

@@ -1,4 +1,4 @@
-import { connect } from '../../client/src/index.ts';
+import { connect, keepPositions, shareTabs } from '../../client/src/index.ts';
 import type { SluiceClient } from '../../client/src/index.ts';
 import type { Heard, Wish } from '../support/client-pages.ts';
 
@@ -23,9 +23,10 @@ page.heard = heard;
 addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
 
 /** Follows channels with the client of the page, and notes what it gets. */
-page.follow = ({ url, channels, start, options, tokens }) => {
+page.follow = ({ url, channels, start, options: { share, keep } = {}, tokens }) => {
   page.client ??= connect(url, {
-    ...options,
+    ...(share !== undefined && { share: shareTabs({ group: share }) }),
+    ...(keep !== undefined && { keep: keepPositions(keep) }),
     onStatus: (status) => heard.statuses.push(status),
     ...(tokens !== undefined && {
       getToken: async (reason) => {

@@ -137,7 +137,7 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('tabs of %s that sh
     async () => {
       await using scene = await stage.begin();
       const { numbers } = scene;
-      const wish = { url: stage.broker.url, channels: [numbers.channel], options: { share: true } };
+      const wish = { url: stage.broker.url, channels: [numbers.channel], options: { share: 'tests' } };
       const frames = '<iframe src="/"></iframe>'.repeat(10);
       const openFrames = async (): Promise<Tab[]> => {
         const page = await scene.context.newPage();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { connect, SluiceError } from '../../client/src/index.ts';
+import { connect, iterate } from '../../client/src/index.ts';
 import type { ConnectOptions, SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -99,14 +99,18 @@ describe('channels', () => {
     await Promise.all(readers.map((reader) => reader.ready()));
     const beyond = follow(client, 'limit.100');
     await beyond.until(() => beyond.errors.length > 0);
-    expect(beyond.errors[0]).toBeInstanceOf(SluiceError);
-    expect(beyond.errors[0]).toMatchObject({ code: 'refused', status: 400 });
+    expect(beyond.errors[0]).toBeInstanceOf(Error);
+    expect(beyond.errors[0]).toMatchObject({ name: 'SluiceError', code: 'refused', status: 400 });
     await broker.publish('limit.0', 'goes on');
     await readers[0]?.heard('goes on');
   });
 
   test.each(['', 'a/b', 'a b', '..', 'x'.repeat(201)])('with the name %j throw', (name) => {
     expect(() => open().subscribe(name)).toThrow(TypeError);
+  });
+
+  test('that begin at an id of no log throw', () => {
+    expect(() => open().subscribe('a', { after: '1-0,b@2-0' })).toThrow(TypeError);
   });
 
   test('that end say so, and close their subscription', async () => {
@@ -180,12 +184,12 @@ describe('a start', () => {
 describe('an iterator', () => {
   test('that is slow gets every event', async () => {
     const text = 'x'.repeat(100_000);
-    const subscription = open().subscribe('slow', { after: '0-0' });
+    const events = iterate(open(), 'slow', { after: '0-0' });
     const published = (async () => {
       for (let n = 0; n < 60; n++) await broker.publish('slow', `${n} ${text}`);
     })();
     const seen: string[] = [];
-    for await (const { data } of subscription) {
+    for await (const { data } of events) {
       if (seen.length === 0) await published;
       seen.push(data.split(' ')[0] ?? '');
       if (seen.length === 60) break;
@@ -197,7 +201,7 @@ describe('an iterator', () => {
     await broker.publish('short-story', 'once');
     await endChannel('short-story');
     const seen = [];
-    for await (const { data } of open().subscribe('short-story', { last: 5 })) seen.push(data);
+    for await (const { data } of iterate(open(), 'short-story', { last: 5 })) seen.push(data);
     expect(seen).toEqual(['once']);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { connect } from '../../client/src/index.ts';
+import { connect, keepPositions } from '../../client/src/index.ts';
 import type { SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -19,7 +19,7 @@ afterEach(() => {
 afterAll(() => broker.stop());
 
 function follow(url: string, channel: string, options: SubscribeOptions = {}): ClientReader {
-  const client = connect(url, { persist: 'positions' });
+  const client = connect(url, { keep: keepPositions('positions') });
   clients.push(client);
   const reader = new ClientReader();
   client.subscribe(channel, { ...reader.options, ...options });

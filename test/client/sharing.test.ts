@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connect } from '../../client/src/index.ts';
+import { connect, shareTabs } from '../../client/src/index.ts';
 import type { SluiceClient, Subscription } from '../../client/src/index.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -36,7 +36,7 @@ interface Tab {
 
 test('200 tabs at once have one connection, and each gets every event once', async () => {
   const tabs = Array.from({ length: 200 }, () => {
-    const client = connect(relay.url, { share: 'many' });
+    const client = connect(relay.url, { share: shareTabs({ group: 'many' }) });
     const reader = new ClientReader();
     client.subscribe('many', reader.options);
     return { client, reader };
@@ -69,7 +69,9 @@ test.each([1, 2, 3])(
       const channel = pick(channels);
       const from = Math.floor(random() * of(channel).length);
       const client =
-        tabs.length > 0 && random() < 0.3 ? pick(tabs).client : connect(relay.url, { share: `${seed}` });
+        tabs.length > 0 && random() < 0.3
+          ? pick(tabs).client
+          : connect(relay.url, { share: shareTabs({ group: `${seed}` }) });
       const reader = new ClientReader();
       const after = of(channel)[from]?.id ?? '';
       tabs.push({
@@ -118,7 +120,7 @@ test('each tab is told of a gap and of the end of its channel', async () => {
   const other = await startBroker({ SLUICE_PUBLIC_CHANNELS: '*', SLUICE_RETRY: '500ms' });
   const port = String(other.port);
   const tabs = [1, 2, 3].map(() => ({
-    client: connect(other.url, { share: true }),
+    client: connect(other.url, { share: shareTabs() }),
     reader: new ClientReader(),
   }));
   for (const { client, reader } of tabs) client.subscribe('told', reader.options);
@@ -143,7 +145,7 @@ test('each tab is told of a gap and of the end of its channel', async () => {
 
 test('tabs that together ask for more than the broker allows get it apart', async () => {
   const tabs = ['x', 'y'].map((letter) => {
-    const client = connect(relay.url, { share: 'crowd' });
+    const client = connect(relay.url, { share: shareTabs({ group: 'crowd' }) });
     return Array.from({ length: 60 }, (_, index) => {
       const reader = new ClientReader();
       client.subscribe(`${letter}${index}`, reader.options);

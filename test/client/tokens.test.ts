@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { connect } from '../../client/src/index.ts';
+import { connect, iterate } from '../../client/src/index.ts';
 import type { ConnectOptions, SluiceClient, TokenReason } from '../../client/src/index.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -136,7 +136,7 @@ describe('a token', () => {
 
   test('that is missing ends an iterator with an error', async () => {
     client = connect(broker.url);
-    const next = client.subscribe('mine.one')[Symbol.asyncIterator]().next();
+    const next = iterate(client, 'mine.one')[Symbol.asyncIterator]().next();
     await expect(next).rejects.toMatchObject({ name: 'SluiceError', code: 'unauthorized' });
   });
 

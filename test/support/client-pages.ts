@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Frame, Page } from 'puppeteer-core';
 import { rolldown } from 'rolldown';
 import { vi } from 'vitest';
-import type { ConnectOptions, SubscribeOptions } from '../../client/src/index.ts';
+import type { SubscribeOptions } from '../../client/src/index.ts';
 import { startBroker } from './broker.ts';
 import type { Broker } from './broker.ts';
 import { launchBrowser } from './launch-browser.ts';
@@ -18,7 +18,12 @@ export interface Wish {
   readonly url: string;
   readonly channels: readonly string[];
   readonly start?: Pick<SubscribeOptions, 'after' | 'last' | 'since' | 'state'>;
-  readonly options?: Pick<ConnectOptions, 'share' | 'persist'>;
+  readonly options?: {
+    /** The group of tabs that share a connection. */
+    readonly share?: string;
+    /** The name under which the page keeps its positions. */
+    readonly keep?: string;
+  };
   /** Gets tokens from the application; an answer other than 200 is a failure of `getToken`. */
   readonly tokens?: string;
 }

@@ -1,11 +1,11 @@
-import type { Gap, SluiceErrorLike, SluiceEvent, SubscribeOptions } from '../../client/src/index.ts';
+import type { Gap, SluiceError, SluiceEvent, SubscribeOptions } from '../../client/src/index.ts';
 
 /** Records what a subscription of the client gets, and lets a test wait for it. */
 export class ClientReader {
   readonly events: SluiceEvent[] = [];
   readonly gaps: Gap[] = [];
   readonly positions: string[] = [];
-  readonly errors: SluiceErrorLike[] = [];
+  readonly errors: SluiceError[] = [];
   ends = 0;
   readonly #waiting = new Set<() => void>();
 

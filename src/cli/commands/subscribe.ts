@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import { connect } from '../../../client/src/index.ts';
-import type { SluiceClient, Start, Status, Subscription } from '../../../client/src/index.ts';
+import { connect, iterate } from '../../../client/src/index.ts';
+import type { EventIteration, SluiceClient, Start, Status } from '../../../client/src/index.ts';
 import { brokerAccess, withAccessOptions } from '../broker-access.ts';
 import type { AccessOptions, BrokerAccess } from '../broker-access.ts';
 import { CliError } from '../cli-error.ts';
@@ -156,9 +156,9 @@ class SubscribeRun {
     else if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #open(client: SluiceClient, channel: string, start: Start): Subscription {
+  #open(client: SluiceClient, channel: string, start: Start): EventIteration {
     try {
-      return client.subscribe(channel, {
+      return iterate(client, channel, {
         ...start,
         onGap: ({ after, before }) => {
           void this.#inTurn(async () => {
@@ -176,9 +176,9 @@ class SubscribeRun {
     }
   }
 
-  async #take(subscription: Subscription): Promise<void> {
+  async #take(events: EventIteration): Promise<void> {
     try {
-      for await (const { channel, id, event, data } of subscription) {
+      for await (const { channel, id, event, data } of events) {
         if (this.#stopped) return;
         await this.#inTurn(async () => {
           if (this.#stopped) return;
@@ -187,7 +187,7 @@ class SubscribeRun {
           if (++this.#taken === this.#options.count) this.#stop(undefined);
         });
       }
-      if (!this.#stopped) await this.#notice(`${subscription.channel} has ended.`);
+      if (!this.#stopped) await this.#notice(`${events.channel} has ended.`);
     } catch (error) {
       // A SluiceError: the broker refuses the channel.
       this.#stop(new CliError((error as Error).message));

@@ -1,11 +1,14 @@
 // A page of an application: uses every type of the client. The test compiles this file where the packages are installed.
-import { connect, SluiceError } from '@sluice/client';
+import { connect, iterate, keepPositions, shareTabs } from '@sluice/client';
 import type {
   ConnectOptions,
+  EventIteration,
   Gap,
+  PositionStore,
+  Sharing,
   SluiceClient,
+  SluiceError,
   SluiceErrorCode,
-  SluiceErrorLike,
   SluiceEvent,
   Start,
   Status,
@@ -15,12 +18,14 @@ import type {
 } from '@sluice/client';
 
 const tokens: Record<TokenReason, string> = { start: 'first', expiring: 'next', refused: 'other' };
+const sharing: Sharing = shareTabs({ group: 'user-7' });
+const store: PositionStore = keepPositions('orders');
 const statuses: Status[] = [];
 const options: ConnectOptions = {
   getToken: (reason) => Promise.resolve(tokens[reason]),
   withCredentials: true,
-  share: 'user-7',
-  persist: 'orders',
+  share: sharing,
+  keep: store,
   onStatus: (status) => statuses.push(status),
   onClosing: (reason: string) => void reason,
   fetch: (input, init) => fetch(input, init),
@@ -34,19 +39,23 @@ const subscribing: SubscribeOptions = {
   onGap: (gap) => gaps.push(gap),
   onReady: (position: string) => void position,
   onEnd: () => undefined,
-  onError: (error: SluiceErrorLike) => codes.push(error.code),
+  onError: (error: SluiceError) => codes.push(error.code),
+  onClose: () => undefined,
 };
 
 export async function follow(url: string): Promise<string[]> {
   const client: SluiceClient = connect(new URL(url), options);
   const subscription: Subscription = client.subscribe('orders.42', subscribing);
-  const seen: string[] = [];
+  subscription.pause();
+  subscription.resume();
+  const events: EventIteration = iterate(client, 'orders.43', start);
+  const seen: string[] = [subscription.channel];
   try {
-    for await (const event of subscription) seen.push(event.data, subscription.position ?? 'none');
+    for await (const event of events) seen.push(event.data, events.position ?? 'none');
   } catch (error) {
-    if (!(error instanceof SluiceError)) throw error;
-    codes.push(error.code);
-    seen.push(String(error.status));
+    const { code, status } = error as SluiceError;
+    codes.push(code);
+    seen.push(String(status));
   }
   client.close();
   return seen;
