@@ -1,3 +1,4 @@
+import { fieldsOf, notABroker, objectsIn } from './answer-fields.ts';
 import { apiPath } from './broker-api.ts';
 import type { BrokerApi } from './broker-api.ts';
 import { RefusedError } from './broker-errors.ts';
@@ -57,7 +58,7 @@ export async function publishUpload(
       signal: graceSignal(signal),
       silenceMs: UPLOAD_SILENCE_MS,
     });
-    answer = body as UploadAnswer;
+    answer = uploadAnswer(body);
     replayed = headers['idempotent-replayed'] === 'true';
   } catch (error) {
     if (error instanceof Interruption)
@@ -72,6 +73,13 @@ export async function publishUpload(
   if (options.json) await stdout.json(answer);
   else if (answer.last !== null) await stdout.line(answer.last);
   await reportCount(context, answer.published, answer.last);
+}
+
+/** @throws CliError when the answer does not say what was published */
+function uploadAnswer(body: unknown): UploadAnswer {
+  const fields = fieldsOf(body);
+  if (typeof fields['published'] !== 'number') throw notABroker();
+  return fields as unknown as UploadAnswer;
 }
 
 async function endChannel(
@@ -101,8 +109,9 @@ interface NdjsonOptions {
   readonly json: boolean;
 }
 
-interface NdjsonAnswer {
-  readonly events: readonly { readonly channel: string; readonly id: string }[];
+interface PublishedEvent {
+  readonly channel: string;
+  readonly id: string;
 }
 
 /** Publishes the events of NDJSON, in bodies of many events. With `json` it prints the channel and the id of each event. */
@@ -113,6 +122,7 @@ export async function publishNdjson(
 ): Promise<void> {
   const { signal, stdout } = context;
   const grace = graceSignal(signal);
+  stdout.mayClose();
   const input = openInput(context, file);
   // An incomplete line is dropped at Ctrl-C, because no body is sent after it.
   const bytes = untilInterrupted(withProgress(context, input.bytes), signal);
@@ -126,8 +136,8 @@ export async function publishNdjson(
       const key = idempotencyKey === undefined ? {} : { 'idempotency-key': `${idempotencyKey}.${number}` };
       const answer = await publishBody(api, { body, key, grace, published });
       published += body.events;
-      last = answer.events.at(-1)?.id ?? last;
-      if (json) for (const one of answer.events) await stdout.json(one);
+      last = answer.at(-1)?.id ?? last;
+      if (json) for (const one of answer) await stdout.json(one);
     }
   } finally {
     input.close();
@@ -147,9 +157,9 @@ interface BodyRequest {
 async function publishBody(
   api: BrokerApi,
   { body, key, grace, published }: BodyRequest,
-): Promise<NdjsonAnswer> {
+): Promise<readonly PublishedEvent[]> {
   try {
-    return await api.json<NdjsonAnswer>({
+    const answer = await api.json({
       method: 'POST',
       as: 'publisher',
       path: apiPath('publish'),
@@ -157,6 +167,7 @@ async function publishBody(
       body: body.bytes,
       signal: grace,
     });
+    return objectsIn(fieldsOf(answer), 'events') as readonly unknown[] as readonly PublishedEvent[];
   } catch (error) {
     const { firstLine } = body;
     if (error instanceof RefusedError && error.status < 500 && firstLine > 1) {

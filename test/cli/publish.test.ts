@@ -6,7 +6,7 @@ import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { runSluice } from '../support/run-program.ts';
 import type { ProgramOptions, ProgramResult } from '../support/run-program.ts';
-import { startOnTerminal, startSluice } from '../support/started-program.ts';
+import { MAIN, startOnTerminal, startProgram, startSluice } from '../support/started-program.ts';
 
 const ID = /^\d+-\d+\n$/;
 /** SLUICE_MAX_BODY_BYTES has this default. */
@@ -190,6 +190,20 @@ describe('wrong use', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('The channel name holds "/"');
   });
+});
+
+test('publishes all events when the reader of the answers goes away', async () => {
+  const input = join(folder, 'unread.ndjson');
+  const events = Array.from({ length: 3_000 }, (_, n) => `{"channel":"unread","data":${n}}\n`);
+  await writeFile(input, events.join(''));
+  const program = startProgram(
+    'bash',
+    ['--norc', '-c', `'${process.execPath}' '${MAIN}' publish --ndjson --json -f '${input}' | head -1`],
+    env,
+  );
+  const { output } = await program.end();
+  expect(output).toMatch(/^\{"channel":"unread",[^\n]*\n3,000 events published, the last \d+-\d+\n$/);
+  expect(await kept('unread')).toHaveLength(3_000);
 });
 
 describe('Ctrl-C', () => {

@@ -222,4 +222,15 @@ describe('on a terminal', () => {
     expect(output).toContain(String.raw`    c\u202e`);
     expect(output).toContain(`Interrupted after 1 event. Go on with --after ${id}`);
   });
+
+  test('an event whose command Ctrl-C interrupts does not count', async () => {
+    const [one] = await endedChannel('p.cut', 'a', 'b');
+    const command = 'test "$(cat)" = a || { echo started; exec sleep 60; }';
+    const program = startOnTerminal(`subscribe p.cut --last 2 --exec '${command}'`, env);
+    await program.until('started');
+    program.child.stdin.write('\u0003');
+    const { code, output } = await program.end();
+    expect(code).toBe(130);
+    expect(output).toContain(`Interrupted after 1 event. Go on with --after ${one}`);
+  });
 });

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import { fieldsOf, notABroker } from '../answer-fields.ts';
 import { brokerAccess, withAccessOptions } from '../broker-access.ts';
 import type { AccessOptions } from '../broker-access.ts';
 import { apiPath, BrokerApi } from '../broker-api.ts';
@@ -143,12 +144,15 @@ async function publishOne(context: CliContext, api: BrokerApi, one: OneEvent): P
   const single = one.channels.length === 1 && channel !== '*';
   let answer: Published;
   try {
-    answer = await api.json<Published>(single ? await toOneChannel(channel, one) : await toManyChannels(one));
+    const request = single ? await toOneChannel(channel, one) : await toManyChannels(one);
+    answer = fieldsOf(await api.json(request)) as Published;
   } catch (error) {
     if (error instanceof Interruption)
       await stderr.line('Interrupted before the answer: the event may have been published.');
     throw error;
   }
+  if (answer.id === undefined && !Array.isArray(answer.events) && answer.published === undefined)
+    throw notABroker();
   if (one.options.json === true) return await stdout.json(answer);
   if (answer.id !== undefined) return await stdout.line(answer.id);
   for (const { channel: name, id } of answer.events ?? []) await stdout.line(`${name} ${id}`);
