@@ -145,7 +145,7 @@ async function publishOne(context: CliContext, api: BrokerApi, one: OneEvent): P
   let answer: Published;
   try {
     const request = single ? await toOneChannel(channel, one) : await toManyChannels(one);
-    answer = fieldsOf(await api.json(request)) as Published;
+    answer = fieldsOf(await api.json(request));
   } catch (error) {
     if (error instanceof Interruption)
       await stderr.line('Interrupted before the answer: the event may have been published.');
