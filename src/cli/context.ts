@@ -23,11 +23,16 @@ type OutputStream = NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 
 /** One of the process's outputs. */
 export class CliOutput {
   readonly #stream: () => OutputStream;
+  readonly #signal: AbortSignal | undefined;
   #mayClose = false;
 
-  /** @param stream called when the output is used: Node changes the mode of a pipe when it opens a stream for it */
-  constructor(stream: () => OutputStream) {
+  /**
+   * @param stream called when the output is used: Node changes the mode of a pipe when it opens a stream for it
+   * @param signal when it aborts, the output no longer waits for a slow reader
+   */
+  constructor(stream: () => OutputStream, signal?: AbortSignal) {
     this.#stream = stream;
+    this.#signal = signal;
   }
 
   get isTerminal(): boolean {
@@ -70,12 +75,15 @@ export class CliOutput {
   /** Resolves when the stream wants more, so that a slow reader holds the command back, and when the stream has failed. */
   async write(text: string | Uint8Array): Promise<void> {
     const stream = this.#stream();
-    if (stream.write(text)) return;
+    if (stream.write(text) || this.#signal?.aborted === true) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const events = ['drain', 'error', 'close'] as const;
+    const onAbort = (): void => resolve();
+    this.#signal?.addEventListener('abort', onAbort);
     for (const event of events) stream.on(event, resolve);
     await promise;
     for (const event of events) stream.off(event, resolve);
+    this.#signal?.removeEventListener('abort', onAbort);
   }
 
   line(text = ''): Promise<void> {
@@ -113,6 +121,7 @@ export function processContext(): CliContext {
         process.exit(1);
       },
     ),
+    interrupt.signal,
   );
   return {
     env: process.env,
@@ -120,7 +129,7 @@ export function processContext(): CliContext {
       return process.stdin;
     },
     stdout,
-    stderr: new CliOutput(stderr),
+    stderr: new CliOutput(stderr, interrupt.signal),
     signal: interrupt.signal,
   };
 }

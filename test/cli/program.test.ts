@@ -127,6 +127,21 @@ describe('history', () => {
   });
 });
 
+test.each(['history full', 'subscribe full --last 1000 --raw'])(
+  'Ctrl-C ends "%s" when nobody reads its output',
+  async (line) => {
+    const env = { SLUICE_URL: broker.url, SLUICE_KEY: broker.key };
+    // More than a pipe holds.
+    await runSluice(['publish', 'full'], { env, input: `${'x'.repeat(1_000)}\n`.repeat(1_000) });
+    const program = startSluice(line.split(' '), env);
+    await once(program.child.stdout, 'readable');
+    program.child.stdout.removeAllListeners('data').pause();
+    const ended = once(program.child, 'exit');
+    program.child.kill('SIGINT');
+    expect((await ended)[0]).toBe(130);
+  },
+);
+
 test('a second Ctrl-C ends a command at once', async () => {
   const program = startSluice(['subscribe', 'h', '--last', '1', '--exec', 'echo started; exec sleep 60'], {
     SLUICE_URL: broker.url,

@@ -69,6 +69,11 @@ describe('one event', () => {
     expect(await data('file')).toEqual(['<p>\n\n</p>\n']);
   });
 
+  test('is a file of the system, whose size is not known', async () => {
+    expect((await publish('of.system --file /proc/self/status')).code).toBe(0);
+    expect((await data('of.system'))[0]).toContain('Pid:');
+  });
+
   test('is published once with an idempotency key', async () => {
     const first = await publish('once a --idempotency-key k1 --json');
     const second = await publish('once a --idempotency-key k1 --json');

@@ -175,7 +175,10 @@ async function toOneChannel(channel: string, { data, options }: OneEvent): Promi
       ...(ifLast !== undefined && { 'if-match': ifLast }),
       ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
     },
-    body: file === undefined ? Buffer.from(data ?? '') : createReadStream(file),
+    body:
+      file === undefined
+        ? Buffer.from(data ?? '')
+        : createReadStream(file, size === undefined ? {} : { end: size - 1 }),
   };
 }
 
@@ -197,12 +200,12 @@ async function toManyChannels({ channels, data, options }: OneEvent): Promise<Ap
   };
 }
 
-/** The size of a plain file. A pipe has none, and is sent as it arrives. */
+/** The size of a plain file. A pipe has none, and neither has a file of /proc: both are sent as they arrive. */
 async function sizeOf(file: string): Promise<number | undefined> {
   try {
     const stats = await stat(file);
     if (stats.isDirectory()) throw new Error('it is a folder');
-    return stats.isFile() ? stats.size : undefined;
+    return stats.isFile() && stats.size > 0 ? stats.size : undefined;
   } catch (error) {
     throw new CliError(`Cannot read ${file}: ${(error as Error).message}.`);
   }
