@@ -1,7 +1,7 @@
 import { fieldsOf, notABroker, objectsIn } from './answer-fields.ts';
 import { apiPath } from './broker-api.ts';
 import type { BrokerApi } from './broker-api.ts';
-import { RefusedError } from './broker-errors.ts';
+import { NoAnswerError, RefusedError } from './broker-errors.ts';
 import { CliError, Interruption } from './cli-error.ts';
 import type { CliContext } from './context.ts';
 import { ndjsonBodies } from './ndjson-bodies.ts';
@@ -63,6 +63,8 @@ export async function publishUpload(
   } catch (error) {
     if (error instanceof Interruption)
       await stderr.line('Interrupted, and the broker did not say what it has published.');
+    if (error instanceof NoAnswerError)
+      throw new CliError(`${error.message} It did not say what it has published.`);
     throw error;
   } finally {
     input.close();
@@ -173,6 +175,10 @@ async function publishBody(
     if (error instanceof RefusedError && error.status < 500 && firstLine > 1) {
       const message = `In the lines from ${firstLine} on, counted from there: ${error.message}`;
       throw withCount(new RefusedError(message, error.status, error.problem), published);
+    }
+    if (error instanceof NoAnswerError) {
+      const last = counted(body.events, 'event');
+      throw withCount(new CliError(`${error.message} The last ${last} may have been published.`), published);
     }
     throw withCount(error, published);
   }

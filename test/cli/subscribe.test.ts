@@ -162,7 +162,7 @@ describe('an address without a broker ends the command', () => {
   });
   afterAll(() => odd?.close());
 
-  test.each(['subscribe c', 'history c', 'publish c data', 'publish c --lines'])(
+  test.each(['subscribe c', 'history c', 'publish c data', 'publish c --lines', 'publish --ndjson'])(
     'sluice %s',
     async (line) => {
       const run = (url: string): Promise<ProgramResult> =>
@@ -176,6 +176,7 @@ describe('an address without a broker ends the command', () => {
         const { code, stdout, stderr } = await run(`${odd.origin}/${kind}`);
         expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
         expect(stderr).toContain(message);
+        if (line.startsWith('publish')) expect(stderr.includes('published')).toBe(kind === 'cut');
       }
       const { code, stderr } = await run(`http://127.0.0.1:${await freePort()}`);
       expect(code).toBe(1);

@@ -6,6 +6,7 @@ import { brokerAccess, withAccessOptions } from '../broker-access.ts';
 import type { AccessOptions } from '../broker-access.ts';
 import { apiPath, BrokerApi } from '../broker-api.ts';
 import type { ApiRequest } from '../broker-api.ts';
+import { NoAnswerError } from '../broker-errors.ts';
 import { CliError, Interruption } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { repeated } from '../option-values.ts';
@@ -149,6 +150,8 @@ async function publishOne(context: CliContext, api: BrokerApi, one: OneEvent): P
   } catch (error) {
     if (error instanceof Interruption)
       await stderr.line('Interrupted before the answer: the event may have been published.');
+    if (error instanceof NoAnswerError)
+      throw new CliError(`${error.message} The event may have been published.`);
     throw error;
   }
   if (answer.id === undefined && !Array.isArray(answer.events) && answer.published === undefined)
