@@ -3,6 +3,8 @@ import { packageVersion } from './config/package-version.ts';
 
 /** By default SIGHUP and SIGUSR2 end the process, and SIGUSR1 opens Node's debugger. */
 const IGNORED_DURING_START = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
+/** How long the output of an interrupted command may take to be read. */
+const LAST_OUTPUT_MS = 500;
 
 /** Each command loads only the modules that it needs. */
 async function main(args: readonly string[]): Promise<void> {
@@ -18,7 +20,10 @@ async function main(args: readonly string[]): Promise<void> {
     import('./cli/context.ts'),
     import('./cli/commands/commands.ts'),
   ]);
-  process.exitCode = await runProgram(args, processContext(), COMMANDS);
+  const context = processContext();
+  process.exitCode = await runProgram(args, context, COMMANDS);
+  // Nothing keeps an interrupted command alive, such as a pipe whose reader reads no more.
+  if (context.signal.aborted) setTimeout(() => process.exit(), LAST_OUTPUT_MS).unref();
 }
 
 async function runBroker(): Promise<void> {

@@ -28,7 +28,8 @@ export function numberIn(fields: Fields, name: string): number {
   return typeof value === 'number' ? value : 0;
 }
 
-function notABroker(): CliError {
+/** For an answer that has the right form, but not what a broker says in it. */
+export function notABroker(): CliError {
   return new CliError(
     'The answer is not what a broker of this version sends. Check the address (--url, SLUICE_URL).',
   );

@@ -38,6 +38,7 @@ export class BenchSubscriber {
   #rest = '';
   #type = '';
   #closingReason: string | undefined;
+  #hasEnded = false;
 
   constructor(response: IncomingMessage, publishers: number, tally: BenchTally) {
     this.#tally = tally;
@@ -52,8 +53,9 @@ export class BenchSubscriber {
     response.once('close', () => this.#ended());
   }
 
-  /** How many of the events that the publishers know to be published are missing here. */
+  /** How many of the events that the publishers know to be published are missing here. 0 when the stream has ended. */
   missing(published: readonly number[]): number {
+    if (this.#hasEnded) return 0;
     return this.#sequences.reduce((sum, sequence, at) => sum + sequence.missing(published[at] ?? 0), 0);
   }
 
@@ -95,6 +97,7 @@ export class BenchSubscriber {
   }
 
   #ended(): void {
+    this.#hasEnded = true;
     this.#tally.endedStreams += 1;
     const reason = this.#closingReason === undefined ? '' : `: ${this.#closingReason}`;
     this.#becomesLive.reject(new Error(`the broker ended the stream${reason}`));

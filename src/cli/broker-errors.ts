@@ -18,6 +18,9 @@ export class RefusedError extends CliError {
   }
 }
 
+/** A request was sent, and its answer did not come. The broker may have done what the request asks for. */
+export class NoAnswerError extends CliError {}
+
 /** What an answer says before its body. */
 export interface AnswerHead {
   readonly status: number;
@@ -81,11 +84,11 @@ export function connectionError(url: string, error: NodeJS.ErrnoException): CliE
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return new CliError(`There is no host for ${url} (${code}). Check the address (--url, SLUICE_URL).`);
   if (TIMEOUT_CODES.has(code))
-    return new CliError(
+    return new NoAnswerError(
       `${url} does not answer (${message || code}). Check the address (--url, SLUICE_URL).`,
     );
   if (CLOSED_CODES.has(code))
-    return new CliError(`${url} closed the connection without an answer (${code}).`);
+    return new NoAnswerError(`${url} closed the connection without an answer (${code}).`);
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_'))
     return new CliError(`${url} does not speak TLS, it seems. Try http:// (--url, SLUICE_URL).`);
   if (TLS_CODES.test(code))

@@ -23,10 +23,16 @@ type OutputStream = NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 
 /** One of the process's outputs. */
 export class CliOutput {
   readonly #stream: () => OutputStream;
+  readonly #signal: AbortSignal | undefined;
+  #mayClose = false;
 
-  /** @param stream called when the output is used: Node changes the mode of a pipe when it opens a stream for it */
-  constructor(stream: () => OutputStream) {
+  /**
+   * @param stream called when the output is used: Node changes the mode of a pipe when it opens a stream for it
+   * @param signal when it aborts, the output no longer waits for a slow reader
+   */
+  constructor(stream: () => OutputStream, signal?: AbortSignal) {
     this.#stream = stream;
+    this.#signal = signal;
   }
 
   get isTerminal(): boolean {
@@ -56,10 +62,28 @@ export class CliOutput {
     return this.isTerminal ? printable(text, options) : text;
   }
 
-  /** Resolves when the stream wants more, so that a slow reader holds the command back. */
+  /** For a command that has more to do than to print: it goes on, without this output, when the reader has gone. */
+  mayClose(): void {
+    this.#mayClose = true;
+  }
+
+  /** Whether the command goes on when the reader has gone. */
+  get isOptional(): boolean {
+    return this.#mayClose;
+  }
+
+  /** Resolves when the stream wants more, so that a slow reader holds the command back, and when the stream has failed. */
   async write(text: string | Uint8Array): Promise<void> {
-    if (this.#stream().write(text)) return;
-    await new Promise((resolve) => this.#stream().once('drain', resolve));
+    const stream = this.#stream();
+    if (stream.write(text) || this.#signal?.aborted === true) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const events = ['drain', 'error', 'close'] as const;
+    const onAbort = (): void => resolve();
+    this.#signal?.addEventListener('abort', onAbort);
+    for (const event of events) stream.on(event, resolve);
+    await promise;
+    for (const event of events) stream.off(event, resolve);
+    this.#signal?.removeEventListener('abort', onAbort);
   }
 
   line(text = ''): Promise<void> {
@@ -86,22 +110,26 @@ export function processContext(): CliContext {
     () => process.stderr,
     () => undefined,
   );
-  const stdout = opened(
-    () => process.stdout,
-    ({ code, message }) => {
-      // The reader has seen enough, as in `| head`.
-      if (code === 'EPIPE') process.exit(0);
-      stderr().write(`sluice: cannot write the output: ${message}\n`);
-      process.exit(1);
-    },
+  const stdout: CliOutput = new CliOutput(
+    opened(
+      () => process.stdout,
+      ({ code, message }) => {
+        if (code === 'EPIPE' && stdout.isOptional) return;
+        // The reader has seen enough, as in `| head`.
+        if (code === 'EPIPE') process.exit(0);
+        stderr().write(`sluice: cannot write the output: ${message}\n`);
+        process.exit(1);
+      },
+    ),
+    interrupt.signal,
   );
   return {
     env: process.env,
     get stdin() {
       return process.stdin;
     },
-    stdout: new CliOutput(stdout),
-    stderr: new CliOutput(stderr),
+    stdout,
+    stderr: new CliOutput(stderr, interrupt.signal),
     signal: interrupt.signal,
   };
 }

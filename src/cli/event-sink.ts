@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CliError } from './cli-error.ts';
 import type { CliContext } from './context.ts';
 import { eventLine } from './event-line.ts';
@@ -53,8 +54,11 @@ async function run(
     // A command need not read its stdin.
     finished(child.stdin).catch(() => undefined),
   ]);
-  // Ctrl-C reaches the command, too.
-  if (code === 0 || signal.aborted) return;
+  if (code === 0) return;
+  // Ctrl-C reaches the command, too, and Node may notice the end of the command first.
+  await nextTurn();
+  // The event was not done. So it does not count, and the command gets it again with the --after of the summary.
+  if (signal.aborted) throw signal.reason;
   const message = `The command failed (${by ?? `exit code ${code}`}) at the event ${event.id} of ${event.channel}.`;
   if (!keepGoing) throw new CliError(message);
   await stderr.line(message);

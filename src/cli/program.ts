@@ -42,7 +42,8 @@ export function createProgram(context: CliContext, groups: readonly CommandGroup
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
-      outputError: (text, write) => write(text.replace(/^error: /, `${stderr.style('red', 'sluice:')} `)),
+      outputError: (text, write) =>
+        write(withoutValues(text).replace(/^error: /, `${stderr.style('red', 'sluice:')} `)),
       getOutHelpWidth: () => helpWidth(stdout),
       getErrHelpWidth: () => helpWidth(stderr),
       // Styles depend on the output already.
@@ -111,6 +112,13 @@ export function examples(
       ]),
     ].join('\n'),
   );
+}
+
+/** Removes from commander's messages what may be a misplaced key or token. */
+function withoutValues(message: string): string {
+  return message
+    .replace(/unknown option '(--[^'=]+|-[^'-])[^]*'/, "unknown option '$1'")
+    .replace(/(?<=too many arguments[^]* but got \d+):[^]*$/, '.\n');
 }
 
 /** Gives a command, and the commands below it, the outputs and the help of the program. */

@@ -1,6 +1,7 @@
+import { fieldsOf, notABroker, objectsIn } from './answer-fields.ts';
 import { apiPath } from './broker-api.ts';
 import type { BrokerApi } from './broker-api.ts';
-import { RefusedError } from './broker-errors.ts';
+import { NoAnswerError, RefusedError } from './broker-errors.ts';
 import { CliError, Interruption } from './cli-error.ts';
 import type { CliContext } from './context.ts';
 import { ndjsonBodies } from './ndjson-bodies.ts';
@@ -57,11 +58,13 @@ export async function publishUpload(
       signal: graceSignal(signal),
       silenceMs: UPLOAD_SILENCE_MS,
     });
-    answer = body as UploadAnswer;
+    answer = uploadAnswer(body);
     replayed = headers['idempotent-replayed'] === 'true';
   } catch (error) {
     if (error instanceof Interruption)
       await stderr.line('Interrupted, and the broker did not say what it has published.');
+    if (error instanceof NoAnswerError)
+      throw new CliError(`${error.message} It did not say what it has published.`);
     throw error;
   } finally {
     input.close();
@@ -72,6 +75,13 @@ export async function publishUpload(
   if (options.json) await stdout.json(answer);
   else if (answer.last !== null) await stdout.line(answer.last);
   await reportCount(context, answer.published, answer.last);
+}
+
+/** @throws CliError when the answer does not say what was published */
+function uploadAnswer(body: unknown): UploadAnswer {
+  const fields = fieldsOf(body);
+  if (typeof fields['published'] !== 'number') throw notABroker();
+  return fields as unknown as UploadAnswer;
 }
 
 async function endChannel(
@@ -101,8 +111,9 @@ interface NdjsonOptions {
   readonly json: boolean;
 }
 
-interface NdjsonAnswer {
-  readonly events: readonly { readonly channel: string; readonly id: string }[];
+interface PublishedEvent {
+  readonly channel: string;
+  readonly id: string;
 }
 
 /** Publishes the events of NDJSON, in bodies of many events. With `json` it prints the channel and the id of each event. */
@@ -113,6 +124,7 @@ export async function publishNdjson(
 ): Promise<void> {
   const { signal, stdout } = context;
   const grace = graceSignal(signal);
+  stdout.mayClose();
   const input = openInput(context, file);
   // An incomplete line is dropped at Ctrl-C, because no body is sent after it.
   const bytes = untilInterrupted(withProgress(context, input.bytes), signal);
@@ -126,8 +138,8 @@ export async function publishNdjson(
       const key = idempotencyKey === undefined ? {} : { 'idempotency-key': `${idempotencyKey}.${number}` };
       const answer = await publishBody(api, { body, key, grace, published });
       published += body.events;
-      last = answer.events.at(-1)?.id ?? last;
-      if (json) for (const one of answer.events) await stdout.json(one);
+      last = answer.at(-1)?.id ?? last;
+      if (json) for (const one of answer) await stdout.json(one);
     }
   } finally {
     input.close();
@@ -147,9 +159,9 @@ interface BodyRequest {
 async function publishBody(
   api: BrokerApi,
   { body, key, grace, published }: BodyRequest,
-): Promise<NdjsonAnswer> {
+): Promise<readonly PublishedEvent[]> {
   try {
-    return await api.json<NdjsonAnswer>({
+    const answer = await api.json({
       method: 'POST',
       as: 'publisher',
       path: apiPath('publish'),
@@ -157,11 +169,16 @@ async function publishBody(
       body: body.bytes,
       signal: grace,
     });
+    return objectsIn(fieldsOf(answer), 'events') as readonly unknown[] as readonly PublishedEvent[];
   } catch (error) {
     const { firstLine } = body;
     if (error instanceof RefusedError && error.status < 500 && firstLine > 1) {
       const message = `In the lines from ${firstLine} on, counted from there: ${error.message}`;
       throw withCount(new RefusedError(message, error.status, error.problem), published);
+    }
+    if (error instanceof NoAnswerError) {
+      const last = counted(body.events, 'event');
+      throw withCount(new CliError(`${error.message} The last ${last} may have been published.`), published);
     }
     throw withCount(error, published);
   }

@@ -98,3 +98,25 @@ test('sluice bench counts what a faulty broker loses, sends twice and swaps', as
   expect(stderr).toContain('Not every subscriber got every event once and in order');
   expect(JSON.parse(stdout)).toMatchObject({ missing: 3, twice: 3, outOfOrder: 3 });
 });
+
+test('sluice bench fails when streams end, and counts nothing of them as missing', async () => {
+  const streams: (() => void)[] = [];
+  const ending = await startPageServer((request, response) => {
+    request.resume();
+    if (request.url?.startsWith('/events/') === true) {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('event: sluice:ready\ndata: {}\n\n');
+      streams.push(() => response.end());
+      return;
+    }
+    for (const end of streams) end();
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"token":"t"}');
+  });
+  const { code, stdout, stderr } = await bench(ending.origin, '--seconds 1 --subscribers 3 --rate 10 --json');
+  await ending.close();
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    'sluice: 3 streams ended before the bench did. Events after that do not count as missing.\n',
+  );
+  expect(JSON.parse(stdout)).toMatchObject({ missing: 0, endedStreams: 3, deliveries: 0 });
+});

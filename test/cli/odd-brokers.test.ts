@@ -15,6 +15,7 @@ const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
   failure: (response) => response.writeHead(500, { 'content-type': 'text/html' }).end('<h1>Oh no</h1>'),
   redirect: (response) => response.writeHead(302, { location: 'https://login.example/' }).end(),
   list: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('[1, 2]'),
+  object: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
   broken: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"a":'),
 };
 
@@ -97,12 +98,16 @@ test.each([
   'who orders.1',
   'disconnect --sub a',
   'token mint --admin --key k',
+  'delete --yes orders.1',
+  'history orders.1',
+  'publish orders.1 data',
+  'publish orders.1 --lines',
+  'publish --ndjson',
 ])('sluice %s explains JSON of another server', async (line) => {
-  const env = { SLUICE_URL: `${odd.origin}/list`, SLUICE_KEY: 'k' };
-  expect(await runSluice(line.split(' '), { env })).toEqual({
-    code: 1,
-    stdout: '',
-    stderr:
-      'sluice: The answer is not what a broker of this version sends. Check the address (--url, SLUICE_URL).\n',
-  });
+  for (const kind of ['list', 'object']) {
+    const env = { SLUICE_URL: `${odd.origin}/${kind}`, SLUICE_KEY: 'k' };
+    const { code, stdout, stderr } = await runSluice(line.split(' '), { env, input: '{}\n' });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^sluice: The answer [^\n]*broker[^\n]*\n$/);
+  }
 });

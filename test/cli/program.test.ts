@@ -70,6 +70,23 @@ test.each([
   expect(stderr).toMatch(/Run "sluice help/);
 });
 
+test.each([
+  'status --kye=a-secret',
+  'status -xa-secret',
+  'status a-secret',
+  'token inspect a-secret a-secret',
+])('sluice %s does not print the secret', async (line) => {
+  const { code, stdout, stderr } = await runSluice(line.split(' '));
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).not.toContain('secret');
+  expect(stderr).toMatch(/^sluice: (?:unknown option '--?[a-z]+'|too many arguments)[^]*\nRun "sluice help/);
+});
+
+test('an error that cannot be written ends the command all the same', async () => {
+  const line = `'${process.execPath}' '${MAIN}' status --url nonsense 2>/dev/full; echo "$?"`;
+  expect((await startProgram('bash', ['--norc', '-c', line], {}).end()).output).toBe('2\n');
+});
+
 test('serve takes settings as options, and says which is invalid', async () => {
   const program = startSluice(['serve', '--port', '0', '--host', '127.0.0.1'], { PORT: '1' });
   await program.until('sluice is listening');
@@ -109,6 +126,21 @@ describe('history', () => {
     expect((await program.end()).output).toMatch(/^\d+-\d+ {2}0\n0\n$/);
   });
 });
+
+test.each(['history full', 'subscribe full --last 1000 --raw'])(
+  'Ctrl-C ends "%s" when nobody reads its output',
+  async (line) => {
+    const env = { SLUICE_URL: broker.url, SLUICE_KEY: broker.key };
+    // More than a pipe holds.
+    await runSluice(['publish', 'full'], { env, input: `${'x'.repeat(1_000)}\n`.repeat(1_000) });
+    const program = startSluice(line.split(' '), env);
+    await once(program.child.stdout, 'readable');
+    program.child.stdout.removeAllListeners('data').pause();
+    const ended = once(program.child, 'exit');
+    program.child.kill('SIGINT');
+    expect((await ended)[0]).toBe(130);
+  },
+);
 
 test('a second Ctrl-C ends a command at once', async () => {
   const program = startSluice(['subscribe', 'h', '--last', '1', '--exec', 'echo started; exec sleep 60'], {

@@ -6,7 +6,7 @@ import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { runSluice } from '../support/run-program.ts';
 import type { ProgramOptions, ProgramResult } from '../support/run-program.ts';
-import { startOnTerminal, startSluice } from '../support/started-program.ts';
+import { MAIN, startOnTerminal, startProgram, startSluice } from '../support/started-program.ts';
 
 const ID = /^\d+-\d+\n$/;
 /** SLUICE_MAX_BODY_BYTES has this default. */
@@ -67,6 +67,11 @@ describe('one event', () => {
     await writeFile(file, '<p>\n\n</p>\n');
     expect((await publish(`file --file ${file}`)).stdout).toMatch(ID);
     expect(await data('file')).toEqual(['<p>\n\n</p>\n']);
+  });
+
+  test('is a file of the system, whose size is not known', async () => {
+    expect((await publish('of.system --file /proc/self/status')).code).toBe(0);
+    expect((await data('of.system'))[0]).toContain('Pid:');
   });
 
   test('is published once with an idempotency key', async () => {
@@ -190,6 +195,20 @@ describe('wrong use', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('The channel name holds "/"');
   });
+});
+
+test('publishes all events when the reader of the answers goes away', async () => {
+  const input = join(folder, 'unread.ndjson');
+  const events = Array.from({ length: 3_000 }, (_, n) => `{"channel":"unread","data":${n}}\n`);
+  await writeFile(input, events.join(''));
+  const program = startProgram(
+    'bash',
+    ['--norc', '-c', `'${process.execPath}' '${MAIN}' publish --ndjson --json -f '${input}' | head -1`],
+    env,
+  );
+  const { output } = await program.end();
+  expect(output).toMatch(/^\{"channel":"unread",[^\n]*\n3,000 events published, the last \d+-\d+\n$/);
+  expect(await kept('unread')).toHaveLength(3_000);
 });
 
 describe('Ctrl-C', () => {

@@ -162,7 +162,7 @@ describe('an address without a broker ends the command', () => {
   });
   afterAll(() => odd?.close());
 
-  test.each(['subscribe c', 'history c', 'publish c data', 'publish c --lines'])(
+  test.each(['subscribe c', 'history c', 'publish c data', 'publish c --lines', 'publish --ndjson'])(
     'sluice %s',
     async (line) => {
       const run = (url: string): Promise<ProgramResult> =>
@@ -176,6 +176,7 @@ describe('an address without a broker ends the command', () => {
         const { code, stdout, stderr } = await run(`${odd.origin}/${kind}`);
         expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
         expect(stderr).toContain(message);
+        if (line.startsWith('publish')) expect(stderr.includes('published')).toBe(kind === 'cut');
       }
       expect((await run(broker.url.replace('http:', 'https:'))).stderr).toContain('does not speak TLS');
       const { code, stderr } = await run(`http://127.0.0.1:${await freePort()}`);
@@ -222,5 +223,16 @@ describe('on a terminal', () => {
     expect(code).toBe(130);
     expect(output).toContain(String.raw`    c\u202e`);
     expect(output).toContain(`Interrupted after 1 event. Go on with --after ${id}`);
+  });
+
+  test('an event whose command Ctrl-C interrupts does not count', async () => {
+    const [one] = await endedChannel('p.cut', 'a', 'b');
+    const command = 'test "$(cat)" = a || { echo started; exec sleep 60; }';
+    const program = startOnTerminal(`subscribe p.cut --last 2 --exec '${command}'`, env);
+    await program.until('started');
+    program.child.stdin.write('\u0003');
+    const { code, output } = await program.end();
+    expect(code).toBe(130);
+    expect(output).toContain(`Interrupted after 1 event. Go on with --after ${one}`);
   });
 });

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { fieldsOf, numberIn, objectsIn, textIn } from '../answer-fields.ts';
+import { fieldsOf, notABroker, numberIn, objectsIn, textIn } from '../answer-fields.ts';
 import type { Fields } from '../answer-fields.ts';
 import { BrokerApi, apiPath } from '../broker-api.ts';
 import { brokerAccess, withAccessOptions } from '../broker-access.ts';
@@ -104,6 +104,7 @@ async function showChannel(
   const api = new BrokerApi(brokerAccess(access, context), context.signal);
   const answer = fieldsOf(await api.json({ path: apiPath('channels', channel), as: 'publisher' }));
   if (json) return stdout.json(answer);
+  if (textIn(answer, 'channel') === '') throw notABroker();
   const policy = fieldsOf(answer['policy'] ?? {});
   const history = fieldsOf(policy['history'] ?? {});
   const size = numberIn(history, 'size').toLocaleString('en-US');

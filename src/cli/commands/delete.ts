@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
+import { notABroker } from '../answer-fields.ts';
 import { BrokerApi, apiPath } from '../broker-api.ts';
 import { brokerAccess, withAccessOptions } from '../broker-access.ts';
 import type { AccessOptions } from '../broker-access.ts';
@@ -43,6 +44,7 @@ async function deleteChannels(
   const api = new BrokerApi(brokerAccess(access, context), signal);
   const paths = channels.map((channel) => apiPath('channels', channel));
   if (!yes) await confirm(channels, context);
+  stdout.mayClose();
   const absent: string[] = [];
   let deleted = 0;
   try {
@@ -64,7 +66,8 @@ async function deleteChannels(
 /** Returns false when there is nothing to delete. */
 async function deleteChannel(api: BrokerApi, path: string): Promise<boolean> {
   try {
-    await api.request({ method: 'DELETE', path, as: 'publisher' });
+    const { status } = await api.request({ method: 'DELETE', path, as: 'publisher' });
+    if (status !== 204) throw notABroker();
     return true;
   } catch (error) {
     if (error instanceof RefusedError && error.status === 404) return false;

@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { fieldsOf, notABroker, objectsIn, textIn } from '../answer-fields.ts';
+import type { Fields } from '../answer-fields.ts';
 import { withAccessOptions, brokerAccess } from '../broker-access.ts';
 import type { AccessOptions } from '../broker-access.ts';
 import { apiPath, BrokerApi } from '../broker-api.ts';
@@ -14,14 +16,6 @@ interface HistoryOptions extends AccessOptions {
   readonly since?: string;
   readonly limit?: number;
   readonly json?: boolean;
-}
-
-interface Page {
-  readonly channel: string;
-  readonly events: readonly Omit<ShownEvent, 'channel'>[];
-  readonly next: string;
-  readonly complete: boolean;
-  readonly ended: boolean;
 }
 
 /** Events of a page. Fewer, larger pages would take longer until their first event is printed. */
@@ -61,23 +55,30 @@ async function printHistory(context: CliContext, channel: string, options: Histo
   const begin: Record<string, string | number | undefined> = { last, since };
   for (let first = true; rest > 0; first = false) {
     const limit = Math.min(PAGE_EVENTS, rest);
-    const page = await api.json<Page>({
-      path: apiPath('channels', channel, 'events'),
-      query: { ...(after === undefined ? begin : { after }), limit },
-    });
+    const page = fieldsOf(
+      await api.json({
+        path: apiPath('channels', channel, 'events'),
+        query: { ...(after === undefined ? begin : { after }), limit },
+      }),
+    );
+    const events = objectsIn(page, 'events').map((event) => eventOf(channel, event));
     // Nobody has seen the events before the first kept one, so without --after and --since nothing is missing.
     const asked = !first || options.after !== undefined || since !== undefined;
-    if (!page.complete && asked) {
+    if (page['complete'] !== true && asked) {
       if (json)
-        await stdout.json({ channel, gap: true, after: after ?? null, before: page.events[0]?.id ?? null });
+        await stdout.json({ channel, gap: true, after: after ?? null, before: events[0]?.id ?? null });
       await stderr.line(`Events of ${channel} are missing here: the broker no longer keeps them.`);
     }
-    for (const event of page.events) {
-      const shown = { channel, ...event };
-      await (json ? stdout.json(shown) : stdout.write(eventLine(stdout, shown)));
-    }
-    rest -= page.events.length;
-    after = page.next;
-    if (page.events.length === 0) return;
+    for (const event of events) await (json ? stdout.json(event) : stdout.write(eventLine(stdout, event)));
+    rest -= events.length;
+    after = textIn(page, 'next');
+    if (events.length === 0) return;
   }
+}
+
+/** @throws CliError when a broker sends no such event */
+function eventOf(channel: string, fields: Fields): ShownEvent {
+  const { id, data } = fields;
+  if (typeof id !== 'string' || typeof data !== 'string') throw notABroker();
+  return { channel, ...fields, id, data };
 }

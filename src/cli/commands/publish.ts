@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import { fieldsOf, notABroker } from '../answer-fields.ts';
 import { brokerAccess, withAccessOptions } from '../broker-access.ts';
 import type { AccessOptions } from '../broker-access.ts';
 import { apiPath, BrokerApi } from '../broker-api.ts';
 import type { ApiRequest } from '../broker-api.ts';
+import { NoAnswerError } from '../broker-errors.ts';
 import { CliError, Interruption } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { repeated } from '../option-values.ts';
@@ -143,12 +145,17 @@ async function publishOne(context: CliContext, api: BrokerApi, one: OneEvent): P
   const single = one.channels.length === 1 && channel !== '*';
   let answer: Published;
   try {
-    answer = await api.json<Published>(single ? await toOneChannel(channel, one) : await toManyChannels(one));
+    const request = single ? await toOneChannel(channel, one) : await toManyChannels(one);
+    answer = fieldsOf(await api.json(request));
   } catch (error) {
     if (error instanceof Interruption)
       await stderr.line('Interrupted before the answer: the event may have been published.');
+    if (error instanceof NoAnswerError)
+      throw new CliError(`${error.message} The event may have been published.`);
     throw error;
   }
+  if (answer.id === undefined && !Array.isArray(answer.events) && answer.published === undefined)
+    throw notABroker();
   if (one.options.json === true) return await stdout.json(answer);
   if (answer.id !== undefined) return await stdout.line(answer.id);
   for (const { channel: name, id } of answer.events ?? []) await stdout.line(`${name} ${id}`);
@@ -171,7 +178,10 @@ async function toOneChannel(channel: string, { data, options }: OneEvent): Promi
       ...(ifLast !== undefined && { 'if-match': ifLast }),
       ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
     },
-    body: file === undefined ? Buffer.from(data ?? '') : createReadStream(file),
+    body:
+      file === undefined
+        ? Buffer.from(data ?? '')
+        : createReadStream(file, size === undefined ? {} : { end: size - 1 }),
   };
 }
 
@@ -193,12 +203,12 @@ async function toManyChannels({ channels, data, options }: OneEvent): Promise<Ap
   };
 }
 
-/** The size of a plain file. A pipe has none, and is sent as it arrives. */
+/** The size of a plain file. A pipe has none, and neither has a file of /proc: both are sent as they arrive. */
 async function sizeOf(file: string): Promise<number | undefined> {
   try {
     const stats = await stat(file);
     if (stats.isDirectory()) throw new Error('it is a folder');
-    return stats.isFile() ? stats.size : undefined;
+    return stats.isFile() && stats.size > 0 ? stats.size : undefined;
   } catch (error) {
     throw new CliError(`Cannot read ${file}: ${(error as Error).message}.`);
   }

@@ -77,7 +77,7 @@ async function top(options: TopOptions, context: CliContext): Promise<void> {
   const read = () => api.json({ path: '/channels', query, as: 'publisher' });
   const first = await read();
   if (json) return stdout.json(first);
-  if (once || !stdout.isTerminal) {
+  if (once || !stdout.isTerminal || context.env['TERM'] === 'dumb') {
     const { channels, complete } = busiest(first, sort);
     if (channels.length === 0) await stderr.line('Nothing happened in the last minute.');
     else for (const line of linesOf(stdout, channels.slice(0, limit))) await stdout.line(line);
