@@ -74,7 +74,7 @@ function brokerUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol))
     throw new CliError(
-      `"${text}" is not the URL of a broker. Write it like ${DEFAULT_URL} (--url, SLUICE_URL).`,
+      `"${text.replace(/[^/@]*@/, '…@')}" is not the URL of a broker. Write it like ${DEFAULT_URL} (--url, SLUICE_URL).`,
       2,
     );
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')

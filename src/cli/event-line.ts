@@ -14,7 +14,10 @@ export interface ShownEvent {
 export function eventLine(output: CliOutput, event: ShownEvent, { withChannel = false } = {}): string {
   const time = timeOfId(event.id);
   const parts = [
-    output.style('dim', output.isTerminal && time !== undefined ? readableTime(time) : event.id),
+    output.style(
+      'dim',
+      output.isTerminal && time !== undefined ? readableTime(time) : output.foreign(event.id),
+    ),
     ...(withChannel ? [output.style('cyan', event.channel)] : []),
     ...(event.event === undefined ? [] : [output.style('yellow', output.foreign(event.event))]),
     ...(event.key === undefined ? [] : [output.style('magenta', output.foreign(event.key))]),

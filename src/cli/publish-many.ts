@@ -73,7 +73,7 @@ export async function publishUpload(
   if (options.close === true && !signal.aborted)
     await endChannel(api, channel, answer.published === 0 ? condition : {}, replayed);
   if (options.json) await stdout.json(answer);
-  else if (answer.last !== null) await stdout.line(answer.last);
+  else if (answer.last !== null) await stdout.line(stdout.foreign(answer.last));
   await reportCount(context, answer.published, answer.last);
 }
 
@@ -144,7 +144,7 @@ export async function publishNdjson(
   } finally {
     input.close();
   }
-  if (!json && last !== null && !signal.aborted) await stdout.line(last);
+  if (!json && last !== null && !signal.aborted) await stdout.line(stdout.foreign(last));
   await reportCount(context, published, last);
 }
 
@@ -196,6 +196,6 @@ async function reportCount(
   last: string | null,
 ): Promise<void> {
   const interrupted = signal.aborted ? 'Interrupted: ' : '';
-  const end = last === null ? '' : `, the last ${last}`;
+  const end = last === null ? '' : `, the last ${stderr.foreign(last)}`;
   await stderr.line(`${interrupted}${counted(published, 'event')} published${end}`);
 }

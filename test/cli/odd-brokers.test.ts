@@ -10,12 +10,22 @@ import { signToken } from '../support/sign-token.ts';
 
 const SECRET = 'a-secret-of-the-tests-with-more-than-32-bytes';
 
+const EVIL = '\u001b[2J';
+const EVIL_EVENT = { channel: EVIL, id: EVIL, data: EVIL };
+
 const ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
   page: (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>'),
   failure: (response) => response.writeHead(500, { 'content-type': 'text/html' }).end('<h1>Oh no</h1>'),
   redirect: (response) => response.writeHead(302, { location: 'https://login.example/' }).end(),
   list: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('[1, 2]'),
   object: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
+  // JSON of a broker that writes to the terminal of its users.
+  evil: (response) =>
+    response
+      .writeHead(200, { 'content-type': 'application/json' })
+      .end(
+        JSON.stringify({ id: EVIL, last: EVIL, published: 1, token: EVIL, next: EVIL, events: [EVIL_EVENT] }),
+      ),
   broken: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"a":'),
 };
 
@@ -110,4 +120,25 @@ test.each([
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^sluice: The answer [^\n]*broker[^\n]*\n$/);
   }
+});
+
+test.each([
+  'history orders.1 --limit 1',
+  'publish orders.1 data',
+  'publish --channel orders.1 --channel orders.2 data',
+  'publish orders.1 --lines',
+  'publish --ndjson',
+  'token mint --admin --key k',
+])('sluice %s keeps control characters from the terminal', async (line) => {
+  const env = { SLUICE_URL: `${odd.origin}/evil`, SLUICE_KEY: 'k' };
+  const { code, stdout, stderr } = await runSluice(line.split(' '), { env, input: '{}\n', columns: 80 });
+  expect(code).toBe(0);
+  expect(stdout).toContain(String.raw`\x1b[2J`);
+  expect(stdout + stderr).not.toContain(EVIL);
+});
+
+test('a URL that is none is shown without its password', async () => {
+  const { code, stderr } = await runSluice(['status'], { env: { SLUICE_URL: 'htp://me:a-secret@broker' } });
+  expect(code).toBe(2);
+  expect(stderr).toContain('"htp://…@broker" is not the URL of a broker');
 });

@@ -157,9 +157,9 @@ async function publishOne(context: CliContext, api: BrokerApi, one: OneEvent): P
   if (answer.id === undefined && !Array.isArray(answer.events) && answer.published === undefined)
     throw notABroker();
   if (one.options.json === true) return await stdout.json(answer);
-  if (answer.id !== undefined) return await stdout.line(answer.id);
-  for (const { channel: name, id } of answer.events ?? []) await stdout.line(`${name} ${id}`);
-  if (answer.published !== undefined) await stdout.line(`${answer.published} channels`);
+  if (answer.id !== undefined) return await stdout.line(stdout.foreign(answer.id));
+  for (const { channel: name, id } of answer.events ?? []) await stdout.line(stdout.foreign(`${name} ${id}`));
+  if (answer.published !== undefined) await stdout.line(stdout.foreign(`${answer.published} channels`));
   if (answer.complete === false)
     await stderr.line('A replica did not answer in time: channels that only it has are left out.');
 }

@@ -122,7 +122,7 @@ async function mint(options: MintOptions, context: CliContext): Promise<void> {
     secrets === undefined
       ? await mintAtBroker(request, options, context)
       : await mintHere(request, secrets, options, env);
-  await (options.json === true ? stdout.json(answer) : stdout.line(textIn(answer, 'token')));
+  await (options.json === true ? stdout.json(answer) : stdout.line(stdout.foreign(textIn(answer, 'token'))));
 }
 
 async function mintAtBroker(
