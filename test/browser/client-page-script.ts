@@ -30,6 +30,7 @@ export interface Heard {
 }
 
 interface Page {
+  addEventListener(type: 'pageshow', listener: (event: { readonly persisted: boolean }) => void): void;
   heard: { -readonly [name in keyof Heard]: Heard[name] };
   follow(wish: Wish): void;
   client: SluiceClient | undefined;
@@ -47,7 +48,7 @@ const heard: Page['heard'] = {
   restored: 0,
 };
 page.heard = heard;
-addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
+page.addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
 
 /** Follows channels with the client of the page, and notes what it gets. */
 page.follow = ({ url, channels, start, options: { share, keep } = {}, tokens }) => {
