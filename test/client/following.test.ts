@@ -206,6 +206,53 @@ describe('an iterator', () => {
   });
 });
 
+describe('a pause', () => {
+  test('stops the events of its subscription, and they come after it', async () => {
+    const client = open();
+    const paused = new ClientReader();
+    const subscription = client.subscribe('paused', paused.options);
+    const other = follow(client, 'not-paused');
+    await Promise.all([paused.ready(), other.ready()]);
+    subscription.pause();
+    await publishAll('paused', ['1', '2']);
+    await broker.publish('not-paused', 'later');
+    await other.heard('later');
+    expect(paused.texts).toEqual([]);
+    subscription.resume();
+    await paused.heard('2');
+    expect(paused.texts).toEqual(['1', '2']);
+  });
+
+  test('in the middle of a state lets the state come whole', async () => {
+    for (const key of ['a', 'b', 'c']) await publishKey('paused-state', key, key);
+    const reader = new ClientReader();
+    const subscription = open().subscribe('paused-state', {
+      ...reader.options,
+      state: true,
+      onEvent(event) {
+        reader.options.onEvent?.(event);
+        subscription.pause();
+      },
+    });
+    await reader.heard('c');
+    await publishKey('paused-state', 'a', 'a2');
+    subscription.resume();
+    await reader.heard('a2');
+    expect(reader.texts).toEqual(['a', 'b', 'c', 'a2']);
+  });
+
+  test('ends with its subscription, which says that it is closed', async () => {
+    let closed = 0;
+    const client = open();
+    const subscription = client.subscribe('paused-closed', { onClose: () => closed++ });
+    subscription.pause();
+    client.close();
+    subscription.resume();
+    subscription.close();
+    expect([closed, client.status]).toEqual([1, 'closed']);
+  });
+});
+
 describe('a callback', () => {
   test('that throws is reported, and the client goes on', async () => {
     const reported: unknown[] = [];
