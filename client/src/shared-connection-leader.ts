@@ -30,6 +30,7 @@ export interface Locks {
     options: { readonly ifAvailable?: true; readonly steal?: true; readonly signal?: AbortSignal },
     granted: (lock: unknown) => unknown,
   ): Promise<unknown>;
+  query(): Promise<{ readonly held?: readonly { readonly name?: string }[] }>;
 }
 
 export interface LeaderOptions {
@@ -40,8 +41,8 @@ export interface LeaderOptions {
   readonly lockOf: (tab: string) => string;
   /** The leader's own tab. */
   readonly own: string;
-  /** How long to wait for the wants of the other tabs before the stream opens, in ms. */
-  readonly collectMs: number;
+  /** How many other tabs there are. The stream opens when they have said what they want. */
+  readonly others: Promise<number> | undefined;
   /** Takes news in the leader's own tab. */
   readonly take: (news: News) => void;
   /** Sends news to one tab, or to all others. */
@@ -58,6 +59,8 @@ interface Followed {
   readonly tabs: Set<string>;
 }
 
+/** How long a new leader waits at most for the wants of the other tabs, in ms. One of them may hang. */
+const COLLECT_MS = 1_000;
 /** How long a leader whose `getToken` failed tries on before another tab may try, in ms. */
 const HAND_OVER_MS = 1_000;
 
@@ -72,6 +75,8 @@ export class Leader {
   readonly #closing = new AbortController();
   #status: Parameters<LinkListener['status']>[0] = 'connecting';
   #collecting: ReturnType<typeof setTimeout> | undefined;
+  /** How many other tabs will say what they want. */
+  #expected = Number.POSITIVE_INFINITY;
   #handOver: ReturnType<typeof setTimeout> | undefined;
   /** Goes to the other tabs in one message at the end of the turn. */
   #unsent: News[] = [];
@@ -79,7 +84,13 @@ export class Leader {
   constructor(options: LeaderOptions) {
     this.#options = options;
     this.#connection = options.open(this.#watchTokens(options.tokens), this.#listen());
-    if (options.collectMs > 0) this.#collecting = setTimeout(() => this.#begin(), options.collectMs);
+    if (!options.others) return;
+    this.#collecting = setTimeout(() => this.#begin(), COLLECT_MS);
+    const expect = (count: number): void => {
+      this.#expected = count;
+      this.#beginIfComplete();
+    };
+    options.others.then(expect, () => expect(0));
   }
 
   want(tab: string, wants: Wants): void {
@@ -97,6 +108,7 @@ export class Leader {
         replies.push({ kind: 'ready', channel, from: id, id });
       }
     }
+    this.#beginIfComplete();
     if (replies.length === 0) return;
     // Tells the others first what they have to know before the answer.
     this.#flush();
@@ -163,8 +175,14 @@ export class Leader {
     if (this.#collecting === undefined) this.#connection.unfollow(channel);
   }
 
+  #beginIfComplete(): void {
+    if (this.#collecting !== undefined && this.#others.size >= this.#expected) this.#begin();
+  }
+
   #begin(): void {
+    clearTimeout(this.#collecting);
     this.#collecting = undefined;
+    if (this.#closing.signal.aborted) return;
     for (const [channel, { at }] of this.#followed) this.#connection.follow(channel, at);
   }
 

@@ -1,7 +1,5 @@
 import type { Leader, LeaderOptions, Locks, News, Wants } from './shared-connection-leader.ts';
 
-/** How long a new leader waits for the positions of the other tabs, in ms. */
-const COLLECT_MS = 30;
 /** After so much silence of the leader a tab asks whether it is still there: between once and twice this, in ms. */
 const SILENCE_MS = 4_000;
 /** How long the answer may take, in ms. Then the tab takes the leadership. */
@@ -13,8 +11,7 @@ type Message =
   | { readonly kind: 'leader'; readonly tab: string }
   | { readonly kind: 'ping' }
   | { readonly kind: 'wants'; readonly tab: string; readonly wants: Wants }
-  /** From the leader, to one tab or all. */
-  | { readonly kind: 'news'; readonly tab: string | undefined; readonly news: readonly News[] };
+  | { readonly kind: 'news'; readonly news: readonly News[] };
 
 /** The part of the browser's `BroadcastChannel` that is used. */
 interface Bus {
@@ -47,7 +44,13 @@ export class SharingTab {
   readonly #name: string;
   readonly #handlers: Handlers;
   readonly #id = Math.random().toString(36).slice(2);
+  readonly #Channel: NonNullable<Browser['BroadcastChannel']>;
+  /** What all tabs hear. */
   readonly #bus: Bus;
+  /** What only this tab hears. Without it each answer to one of many tabs would wake all of them. */
+  readonly #inbox: Bus;
+  /** What tabs ask of the leader, while this tab leads. */
+  #leaderInbox: Bus | undefined;
   readonly #locks: Locks;
   readonly #left = new AbortController();
   /** Whether this tab holds its own lock. The leader may hear of it then. */
@@ -72,8 +75,9 @@ export class SharingTab {
     this.#name = name;
     this.#handlers = handlers;
     this.#locks = navigator.locks;
-    this.#bus = new BroadcastChannel(name);
-    this.#bus.onmessage = ({ data }) => this.#hear(data as Message);
+    this.#Channel = BroadcastChannel;
+    this.#bus = this.#listen(name);
+    this.#inbox = this.#listen(this.#lockOf(this.#id));
     // The lock says that this tab is there: the browser frees it when the tab is closed or crashes.
     const { signal } = this.#left;
     const present = async (): Promise<void> => {
@@ -92,7 +96,7 @@ export class SharingTab {
   send(wants: Wants): boolean {
     if (!this.#isPresent) return false;
     if (this.#leader) this.#leader.want(this.#id, wants);
-    else this.#post({ kind: 'wants', tab: this.#id, wants });
+    else this.#postTo('leader', { kind: 'wants', tab: this.#id, wants });
     return true;
   }
 
@@ -102,6 +106,8 @@ export class SharingTab {
     this.#leader = undefined;
     this.#isPresent = false;
     this.#bus.close();
+    this.#inbox.close();
+    this.#leaderInbox?.close();
     this.#left.abort();
   }
 
@@ -140,11 +146,11 @@ export class SharingTab {
           isUsurping = true;
           end();
         };
-      const collectMs = mode === 'ask' ? 0 : COLLECT_MS;
+      const others = mode === 'ask' ? undefined : () => this.#countOthers();
       const lead = async (lock: unknown): Promise<void> => {
         isUsurping = false;
         this.#usurp = () => undefined;
-        if (lock && !left.aborted) await this.#lead(collectMs);
+        if (lock && !left.aborted) await this.#lead(others?.());
       };
       try {
         await this.#locks.request(this.#lockOf('leader'), options[mode] as { steal?: true }, lead);
@@ -159,7 +165,7 @@ export class SharingTab {
   }
 
   /** Resolves when the leadership ends. */
-  async #lead(collectMs: number): Promise<void> {
+  async #lead(others: Promise<number> | undefined): Promise<void> {
     const left = this.#left.signal;
     const ended = new Promise<void>((resolve) => {
       this.#stepDown = resolve;
@@ -169,24 +175,35 @@ export class SharingTab {
       locks: this.#locks,
       lockOf: (tab) => this.#lockOf(tab),
       own: this.#id,
-      collectMs,
+      others,
       take: (news) => this.#leader === leader && this.#handlers.take(news),
-      send: (news, tab) => this.#post({ kind: 'news', tab, news }),
+      send: (news, tab) =>
+        tab === undefined ? this.#post({ kind: 'news', news }) : this.#postTo(tab, { kind: 'news', news }),
       refused: (error) => this.#handlers.refused(error),
       handOver: () => this.#stepDown(),
     });
     this.#leader = leader;
     this.#leaderId = this.#id;
+    this.#leaderInbox = this.#listen(this.#lockOf('leader'));
     clearTimeout(this.#timer);
     this.#handlers.askForAll();
     this.#post({ kind: 'leader', tab: this.#id });
     await ended;
   }
 
+  /** How many other tabs take part. */
+  async #countOthers(): Promise<number> {
+    const prefix = this.#lockOf('');
+    const { held = [] } = await this.#locks.query();
+    // Without the locks of the leadership and of this tab.
+    return held.filter(({ name }) => name?.startsWith(prefix)).length - 2;
+  }
+
   #endLead(): void {
     this.#stepDown();
     if (!this.#leader) return;
     this.#leader.close();
+    this.#leaderInbox?.close();
     this.#leader = this.#leaderId = undefined;
     this.#handlers.connecting();
     this.#handlers.askForAll();
@@ -212,8 +229,7 @@ export class SharingTab {
         this.#leaderId = message.tab;
         this.#handlers.connecting();
         this.#handlers.askForAll();
-      } else if (message.tab === undefined || message.tab === this.#id)
-        for (const news of message.news) this.#handlers.take(news);
+      } else for (const news of message.news) this.#handlers.take(news);
     }
   }
 
@@ -226,6 +242,19 @@ export class SharingTab {
       () => (this.#heard > began ? this.#watch() : this.ping()),
       SILENCE_MS * (1 + Math.random()),
     );
+  }
+
+  #listen(name: string): Bus {
+    const bus = new this.#Channel(name);
+    bus.onmessage = ({ data }) => this.#hear(data as Message);
+    return bus;
+  }
+
+  /** Sends to one tab, or to the leader. */
+  #postTo(tab: string, message: Message): void {
+    const inbox = new this.#Channel(this.#lockOf(tab));
+    inbox.postMessage(message);
+    inbox.close();
   }
 
   #post(message: Message): void {

@@ -132,7 +132,8 @@ class SharedConnection implements Link {
       place.hasAsked = false;
       this.#ask(channel, place);
     }
-    this.#flush();
+    // Also without wants: the leader waits for word from all tabs.
+    if (this.#tab?.send(this.#wants)) this.#wants = new Map();
   }
 
   #ask(channel: string, place: Place): void {
@@ -148,8 +149,7 @@ class SharedConnection implements Link {
   }
 
   #flush(): void {
-    const wants = this.#wants;
-    if (wants.size > 0 && this.#tab?.send(wants)) this.#wants = new Map();
+    if (this.#wants.size > 0 && this.#tab?.send(this.#wants)) this.#wants = new Map();
   }
 
   #take(news: News): void {

@@ -1,5 +1,4 @@
-import type { BrowserContext } from 'puppeteer-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import { ClientStage, Numbers, eventually } from '../support/client-pages.ts';
 import type { BrowserName } from '../support/launch-browser.ts';
@@ -11,12 +10,8 @@ const SECRET = 'a secret of more than thirty-two bytes';
 /** Of the tokens, in s. */
 const LIFETIME = 2;
 
-describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
+describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
   let stage: ClientStage;
-  let context: BrowserContext;
-  let numbers: Numbers;
-  let round = 0;
-  let tokensGiven = 0;
 
   beforeAll(async () => {
     const env = {
@@ -27,7 +22,6 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
     stage = await ClientStage.start(name, env, ({ url }, response) => {
       if (url === '/no-token') response.writeHead(500).end();
       else if (url === '/token' || url === '/stale-token') {
-        tokensGiven++;
         // Without `iat` the client cannot know the lifetime when the local clock may be wrong: it waits for the end.
         const times =
           url === '/token'
@@ -41,28 +35,22 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
   afterAll(async () => {
     await stage.close();
   });
-  beforeEach(async () => {
-    tokensGiven = 0;
-    context = await stage.browser.createBrowserContext();
-    numbers = new Numbers(`closed.${++round}`, stage.broker);
-  });
-  afterEach(async () => {
-    await context.close();
-  });
-
   // The broker ends a stream whose token is not renewed in time.
   test.each(['/token', '/stale-token'])('misses nothing when %s expires twice', async (tokens) => {
-    const channels = [numbers.channel];
-    const tab = await stage.open(context, { channels, tokens });
-    await tab.ready(numbers.channel);
-    await numbers.publishDuring(eventually(() => expect(tokensGiven).toBeGreaterThan(2)));
-    await tab.ready(numbers.channel);
+    await using scene = await stage.begin('closed');
+    const { numbers } = scene;
+    const tab = await scene.open({ tokens });
+    const expiredTwice = async (): Promise<void> =>
+      expect((await tab.heard()).tokenReasons.length).toBeGreaterThan(2);
+    await numbers.publishDuring(eventually(expiredTwice));
     await numbers.publish(1);
     await tab.has(numbers.channel, numbers.published);
     expect((await tab.heard()).errors).toEqual([]);
   });
 
   test('that has no token lets another tab have the connection, and a refusal reaches who asked', async () => {
+    await using scene = await stage.begin('closed');
+    const { context, numbers } = scene;
     const options = { share: 'tests' };
     const without = await stage.open(context, { channels: [numbers.channel], options, tokens: '/no-token' });
     const other = { channels: ['forbidden', numbers.channel], options, tokens: '/token' };
@@ -72,15 +60,15 @@ describe.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
     for (const tab of [without, having]) await tab.has(numbers.channel, numbers.published);
     expect((await having.heard()).errors).toEqual(['forbidden: forbidden']);
     expect((await without.heard()).errors).toEqual([]);
-    expect(await stage.connections()).toBe(1);
+    await scene.hasConnections(1);
   });
 
   test('goes on after a reload where it was, if the browser keeps its position', async () => {
-    const open = new Numbers(`open.${round}`, stage.broker);
-    const wish = { channels: [open.channel], options: { keep: 'place' } };
-    const tab = await stage.open(context, wish);
-    const refused = await stage.open(context, { ...wish, refuse: 'storage' });
-    for (const one of [tab, refused]) await one.ready(open.channel);
+    await using scene = await stage.begin('open');
+    const { numbers: open } = scene;
+    const options = { keep: 'place' };
+    const tab = await scene.open({ options });
+    const refused = await scene.open({ options, refuse: 'storage' });
     await open.publish(2);
     for (const one of [tab, refused]) await one.has(open.channel, open.published);
     await tab.page.reload();

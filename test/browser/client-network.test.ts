@@ -1,18 +1,13 @@
 import { createServer, request } from 'node:http';
-import type { BrowserContext } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ClientStage, Numbers, eventually } from '../support/client-pages.ts';
-import type { Tab } from '../support/client-pages.ts';
+import { ClientStage, eventually } from '../support/client-pages.ts';
 import type { BrowserName } from '../support/launch-browser.ts';
-import { startTcpRelay } from '../support/tcp-relay.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
+import { startTcpRelay } from '../support/tcp-relay.ts';
 
-/** Begins something that ends with the test. */
-interface Scene extends AsyncDisposable {
-  readonly context: BrowserContext;
-  readonly relay: TcpRelay;
-  readonly numbers: Numbers;
-  open(wish?: Pick<Parameters<ClientStage['open']>[1], 'url' | 'options'>): Promise<Tab>;
+async function startRelay(port: number): Promise<AsyncDisposable & TcpRelay> {
+  const relay = await startTcpRelay(port);
+  return Object.defineProperty(relay, Symbol.asyncDispose, { value: () => relay.close() }) as never;
 }
 
 /** Passes answers on when they are complete, as some proxies and virus scanners do. */
@@ -46,7 +41,6 @@ async function startBufferingProxy(port: number): Promise<AsyncDisposable & { re
 // The tests wait for the client's patience most of the time, and wait together.
 describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (name) => {
   let stage: ClientStage;
-  let round = 0;
   beforeAll(async () => {
     stage = await ClientStage.start(name);
   });
@@ -54,30 +48,11 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
     await stage.close();
   });
 
-  const begin = async (): Promise<Scene> => {
-    const context = await stage.browser.createBrowserContext();
-    const relay = await startTcpRelay(stage.broker.port);
-    const numbers = new Numbers(`numbers-${++round}`, stage.broker);
-    return {
-      context,
-      relay,
-      numbers,
-      async open(wish) {
-        const tab = await stage.open(context, { url: relay.url, channels: [numbers.channel], ...wish });
-        await tab.ready(numbers.channel);
-        return tab;
-      },
-      async [Symbol.asyncDispose]() {
-        await context.close();
-        await relay.close();
-      },
-    };
-  };
-
   test.concurrent('comes back after each of several cuts', async () => {
-    await using scene = await begin();
-    const { relay, numbers } = scene;
-    const tab = await scene.open();
+    await using scene = await stage.begin();
+    const { numbers } = scene;
+    await using relay = await startRelay(stage.broker.port);
+    const tab = await scene.open({ url: relay.url });
     for (let i = 0; i < 2; i++) {
       const before = relay.accepted;
       await numbers.publish(2);
@@ -88,9 +63,10 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
   });
 
   test.concurrent('notices a mute network, and comes back over another connection', async () => {
-    await using scene = await begin();
-    const { relay, numbers } = scene;
-    const tab = await scene.open();
+    await using scene = await stage.begin();
+    const { numbers } = scene;
+    await using relay = await startRelay(stage.broker.port);
+    const tab = await scene.open({ url: relay.url });
     await numbers.publish(2);
     await tab.has(numbers.channel, numbers.published);
     relay.abandonOpen();
@@ -101,7 +77,7 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
   });
 
   test.concurrent('polls through a proxy that holds answers back', async () => {
-    await using scene = await begin();
+    await using scene = await stage.begin();
     const { numbers } = scene;
     await using proxy = await startBufferingProxy(stage.broker.port);
     const tab = await scene.open({ url: proxy.url });
@@ -113,14 +89,15 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
   });
 
   test.concurrent('comes back when the browser is online again', async () => {
-    await using scene = await begin();
+    await using scene = await stage.begin();
     const { numbers } = scene;
-    const tab = await scene.open();
+    await using relay = await startRelay(stage.broker.port);
+    const tab = await scene.open({ url: relay.url });
     await tab.page.setOfflineMode(true);
     // Chromium cuts no open stream.
-    scene.relay.breakDown();
+    relay.breakDown();
     await numbers.publish(2);
-    scene.relay.mend();
+    relay.mend();
     await tab.page.setOfflineMode(false);
     await tab.has(numbers.channel, numbers.published);
   });
@@ -129,7 +106,7 @@ describe.concurrent.each<BrowserName>(['chrome', 'firefox'])('a page in %s', (na
   test
     .runIf(name === 'chrome')
     .concurrent('that shares takes the connection when its tab hangs', async () => {
-      await using scene = await begin();
+      await using scene = await stage.begin();
       const { numbers } = scene;
       const tabs = [
         await scene.open({ options: { share: 'tests' } }),

@@ -1,36 +1,8 @@
 import { connect, keepPositions, shareTabs } from '../../client/src/index.ts';
-import type { SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
-
-/** What a test asks of a page. It has to survive JSON. */
-export interface Wish {
-  readonly url: string;
-  readonly channels: readonly string[];
-  readonly start?: Pick<SubscribeOptions, 'after' | 'last' | 'since' | 'state'>;
-  readonly options?: {
-    /** The group of tabs that share a connection. */
-    readonly share?: string;
-    /** The name under which the page keeps its positions. */
-    readonly keep?: string;
-  };
-  /** Gets tokens from the application; an answer other than 200 is a failure of `getToken`. */
-  readonly tokens?: string;
-}
-
-/** What has happened in a page. */
-export interface Heard {
-  readonly data: Record<string, string[]>;
-  readonly ready: string[];
-  readonly ended: string[];
-  readonly gaps: number;
-  readonly errors: string[];
-  readonly statuses: string[];
-  readonly tokenReasons: string[];
-  /** The page came out of the back/forward cache. */
-  readonly restored: number;
-}
+import type { SluiceClient } from '../../client/src/index.ts';
+import type { Heard, Wish } from '../support/client-pages.ts';
 
 interface Page {
-  addEventListener(type: 'pageshow', listener: (event: { readonly persisted: boolean }) => void): void;
   heard: { -readonly [name in keyof Heard]: Heard[name] };
   follow(wish: Wish): void;
   client: SluiceClient | undefined;
@@ -48,7 +20,7 @@ const heard: Page['heard'] = {
   restored: 0,
 };
 page.heard = heard;
-page.addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
+addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
 
 /** Follows channels with the client of the page, and notes what it gets. */
 page.follow = ({ url, channels, start, options: { share, keep } = {}, tokens }) => {

@@ -1,17 +1,45 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Frame, Page } from 'puppeteer-core';
 import { rolldown } from 'rolldown';
-import { expect, vi } from 'vitest';
-import type { Heard, Wish } from '../browser/client-page-script.ts';
+import { vi } from 'vitest';
+import type { SubscribeOptions } from '../../client/src/index.ts';
 import { startBroker } from './broker.ts';
 import type { Broker } from './broker.ts';
 import { launchBrowser } from './launch-browser.ts';
 import type { BrowserName } from './launch-browser.ts';
 import { startPageServer } from './page-server.ts';
 import type { PageServer } from './page-server.ts';
-import { readMetrics } from './read-metrics.ts';
+
+/** What a test asks of a page. It has to survive JSON. */
+export interface Wish {
+  readonly url: string;
+  readonly channels: readonly string[];
+  readonly start?: Pick<SubscribeOptions, 'after' | 'last' | 'since' | 'state'>;
+  readonly options?: {
+    /** The group of tabs that share a connection. */
+    readonly share?: string;
+    /** The name under which the page keeps its positions. */
+    readonly keep?: string;
+  };
+  /** Gets tokens from the application; an answer other than 200 is a failure of `getToken`. */
+  readonly tokens?: string;
+}
+
+/** What has happened in a page. */
+export interface Heard {
+  readonly data: Record<string, string[]>;
+  readonly ready: string[];
+  readonly ended: string[];
+  readonly gaps: number;
+  readonly errors: string[];
+  readonly statuses: string[];
+  readonly tokenReasons: string[];
+  /** The page came out of the back/forward cache. */
+  readonly restored: number;
+}
 
 /** What a page may not have: its use throws, as in a browser that refuses it. */
 type Refused = 'locks' | 'storage' | 'channels';
@@ -53,12 +81,25 @@ export async function eventually(check: () => unknown): Promise<void> {
   await vi.waitFor(check, { timeout: 50_000, interval: 40 });
 }
 
+type TabWish = Omit<Wish, 'url'> & { readonly url?: string; readonly refuse?: Refused };
+
+/** What a test has for itself. */
+export interface Scene extends AsyncDisposable {
+  readonly context: BrowserContext;
+  readonly numbers: Numbers;
+  /** Opens a tab, and waits until it is ready for the numbers. */
+  open(wish?: Partial<TabWish>): Promise<Tab>;
+  /** Waits until so many streams have the numbers. A stream that is opened again is not there for a moment. */
+  hasConnections(count: number): Promise<void>;
+}
+
 /** A browser, a broker, and an application with the client; close it in `afterAll`. */
 export class ClientStage {
   readonly browser: Browser;
   readonly broker: Broker;
   readonly origin: string;
   readonly #pages: PageServer;
+  #scenes = 0;
 
   private constructor(browser: Browser, broker: Broker, pages: PageServer) {
     this.browser = browser;
@@ -85,10 +126,7 @@ export class ClientStage {
   }
 
   /** Opens a tab, which follows what is wished. The broker is that of the stage, without another URL. */
-  async open(
-    context: BrowserContext,
-    { refuse, ...wish }: Omit<Wish, 'url'> & { readonly url?: string; readonly refuse?: Refused },
-  ): Promise<Tab> {
+  async open(context: BrowserContext, { refuse, ...wish }: TabWish): Promise<Tab> {
     const page = await context.newPage();
     await page.goto(refuse === undefined ? this.origin : `${this.origin}/?refuse=${refuse}`);
     const tab = new Tab(page, { url: this.broker.url, ...wish });
@@ -96,8 +134,22 @@ export class ClientStage {
     return tab;
   }
 
-  async connections(): Promise<number> {
-    return (await readMetrics(this.broker.url)).get('sluice_connections') ?? 0;
+  /** Begins a test with a context and a channel of its own, so that tests can run side by side. */
+  async begin(prefix = 'numbers'): Promise<Scene> {
+    const context = await this.browser.createBrowserContext();
+    const numbers = new Numbers(`${prefix}.${++this.#scenes}`, this.broker);
+    const { channel } = numbers;
+    return {
+      context,
+      numbers,
+      open: async (wish) => {
+        const tab = await this.open(context, { channels: [channel], ...wish });
+        await tab.ready(channel);
+        return tab;
+      },
+      hasConnections: (count) => eventually(async () => equal(await this.subscribers(channel), count)),
+      [Symbol.asyncDispose]: () => context.close(),
+    };
   }
 
   /** How many streams have a channel. */
@@ -133,17 +185,18 @@ export class Tab {
 
   /** Waits until each channel is ready. */
   async ready(...channels: string[]): Promise<void> {
-    await eventually(async () =>
-      expect((await this.heard()).ready).toEqual(expect.arrayContaining(channels)),
-    );
+    await eventually(async () => {
+      const { ready } = await this.heard();
+      ok(channels.every((channel) => ready.includes(channel)));
+    });
   }
 
   /** Waits until the tab has events, and checks that it has each of them once and in order, and was told of no gap. */
   async has(channel: string, events: readonly string[]): Promise<void> {
     const last = events.at(-1) ?? '';
-    await eventually(async () => expect((await this.heard()).data[channel]?.at(-1)).toBe(last));
+    await eventually(async () => equal((await this.heard()).data[channel]?.at(-1), last));
     const { data, gaps } = await this.heard();
-    expect({ data: data[channel], gaps }).toEqual({ data: events, gaps: 0 });
+    deepEqual({ data: data[channel], gaps }, { data: events, gaps: 0 });
   }
 
   async close(): Promise<void> {
@@ -172,13 +225,9 @@ export class Numbers {
 
   /** Publishes while something happens, at least one event. */
   async publishDuring(happening: Promise<unknown>): Promise<void> {
-    let isOver = false;
-    const over = happening.finally(() => (isOver = true));
-    do {
-      await this.publish(1);
-      // Leaves the machine to what happens.
-      await delay(10);
-    } while (!isOver);
-    await over;
+    const over = happening.then(() => true);
+    // Leaves the machine to what happens.
+    do await this.publish(1);
+    while (!(await Promise.race([over, delay(10, false)])));
   }
 }
