@@ -3,7 +3,6 @@ import type { SluiceClient } from '../../client/src/index.ts';
 import type { Heard, Wish } from '../support/client-pages.ts';
 
 interface Page {
-  addEventListener(type: 'pageshow', listener: (event: { readonly persisted: boolean }) => void): void;
   heard: { -readonly [name in keyof Heard]: Heard[name] };
   follow(wish: Wish): void;
   client: SluiceClient | undefined;
@@ -21,7 +20,7 @@ const heard: Page['heard'] = {
   restored: 0,
 };
 page.heard = heard;
-page.addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
+addEventListener('pageshow', ({ persisted }) => (heard.restored += Number(persisted)));
 
 /** Follows channels with the client of the page, and notes what it gets. */
 page.follow = ({ url, channels, start, options: { share, keep } = {}, tokens }) => {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { connect, iterate } from '../../client/src/index.ts';
+import { connect } from '../../client/src/index.ts';
 import type { ConnectOptions, SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -178,78 +178,6 @@ describe('a start', () => {
     await broker.publish('twice', '4');
     await Promise.all([first, second, third].map((reader) => reader.heard('4')));
     expect([first, second, third].map(({ texts }) => texts.join(''))).toEqual(['34', '234', '4']);
-  });
-});
-
-describe('an iterator', () => {
-  test('that is slow gets every event', async () => {
-    const text = 'x'.repeat(100_000);
-    const events = iterate(open(), 'slow', { after: '0-0' });
-    const published = (async () => {
-      for (let n = 0; n < 60; n++) await broker.publish('slow', `${n} ${text}`);
-    })();
-    const seen: string[] = [];
-    for await (const { data } of events) {
-      if (seen.length === 0) await published;
-      seen.push(data.split(' ')[0] ?? '');
-      if (seen.length === 60) break;
-    }
-    expect(seen).toEqual(Array.from({ length: 60 }, (_, n) => String(n)));
-  });
-
-  test('ends with its channel', async () => {
-    await broker.publish('short-story', 'once');
-    await endChannel('short-story');
-    const seen = [];
-    for await (const { data } of iterate(open(), 'short-story', { last: 5 })) seen.push(data);
-    expect(seen).toEqual(['once']);
-  });
-});
-
-describe('a pause', () => {
-  test('stops the events of its subscription, and they come after it', async () => {
-    const client = open();
-    const paused = new ClientReader();
-    const subscription = client.subscribe('paused', paused.options);
-    const other = follow(client, 'not-paused');
-    await Promise.all([paused.ready(), other.ready()]);
-    subscription.pause();
-    await publishAll('paused', ['1', '2']);
-    await broker.publish('not-paused', 'later');
-    await other.heard('later');
-    expect(paused.texts).toEqual([]);
-    subscription.resume();
-    await paused.heard('2');
-    expect(paused.texts).toEqual(['1', '2']);
-  });
-
-  test('in the middle of a state lets the state come whole', async () => {
-    for (const key of ['a', 'b', 'c']) await publishKey('paused-state', key, key);
-    const reader = new ClientReader();
-    const subscription = open().subscribe('paused-state', {
-      ...reader.options,
-      state: true,
-      onEvent(event) {
-        reader.options.onEvent?.(event);
-        subscription.pause();
-      },
-    });
-    await reader.heard('c');
-    await publishKey('paused-state', 'a', 'a2');
-    subscription.resume();
-    await reader.heard('a2');
-    expect(reader.texts).toEqual(['a', 'b', 'c', 'a2']);
-  });
-
-  test('ends with its subscription, which says that it is closed', async () => {
-    let closed = 0;
-    const client = open();
-    const subscription = client.subscribe('paused-closed', { onClose: () => closed++ });
-    subscription.pause();
-    client.close();
-    subscription.resume();
-    subscription.close();
-    expect([closed, client.status]).toEqual([1, 'closed']);
   });
 });
 
