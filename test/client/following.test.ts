@@ -109,8 +109,18 @@ describe('channels', () => {
     expect(() => open().subscribe(name)).toThrow(TypeError);
   });
 
-  test('that begin at an id of no log throw', () => {
-    expect(() => open().subscribe('a', { after: '1-0,b@2-0' })).toThrow(TypeError);
+  test('begin after an id; an id of no log is a gap of its channel alone', async () => {
+    const names = ['after.1', 'after.2', 'after.3'];
+    const [first, second] = [
+      await publishAll('after.1', ['a', 'b']),
+      await publishAll('after.2', ['c', 'd']),
+    ];
+    const client = open();
+    const starts = [first[0], second[0], '1-0,after.1@2-0'];
+    const readers = names.map((name, index) => follow(client, name, { after: starts[index] ?? '' }));
+    await Promise.all(readers.map((reader) => reader.ready()));
+    expect(readers.map(({ texts }) => texts)).toEqual([['b'], ['d'], []]);
+    expect(readers.map(({ gaps }) => gaps.length)).toEqual([0, 0, 1]);
   });
 
   test('that end say so, and close their subscription', async () => {
