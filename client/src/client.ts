@@ -50,8 +50,8 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
   const { location } = globalThis as { readonly location?: { readonly href: string } };
   const address = new URL(url, location?.href).href.replace(/\/*$/, '/events');
   const tokens = createTokens(options.getToken);
-  // A broker allows some hundred channels, so this set needs no index.
-  const subscriptions = new Set<Followed>();
+  // Is replaced and never changed, so callbacks may subscribe and close. Some hundred channels need no index.
+  let subscriptions: readonly Followed[] = [];
   /** The main link, which has no start, and those that bring the starts of the subscriptions of this turn. */
   const links = new Map<string, Link>();
   let linkStatus: Status = 'connecting';
@@ -60,11 +60,11 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
 
   /** Runs something for each subscription that a link feeds: those of a channel, or with undefined all. */
   const each = (link: Link, channel: string | undefined, run: (one: Followed) => void): void => {
-    for (const one of [...subscriptions])
+    for (const one of subscriptions)
       if (one.link === link && (channel ?? one.channel) === one.channel) run(one);
   };
   const reportStatus = (): void => {
-    const next = subscriptions.size > 0 ? linkStatus : 'closed';
+    const next = subscriptions.length > 0 ? linkStatus : 'closed';
     if (next !== status) guard(options.onStatus, (status = next));
   };
 
@@ -123,7 +123,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
   /** Lets another link bring a subscription its start, if it has none yet, or else what follows. */
   const attach = (one: Followed): void => {
     detach(one);
-    if (one.isPaused || !subscriptions.has(one)) return;
+    if (one.isPaused || !subscriptions.includes(one)) return;
     const { channel } = one;
     const start = one.position ? '' : startParameter(one.options);
     let link = links.get(start);
@@ -177,7 +177,8 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
           if (!one.link) attach(one);
         },
         close() {
-          if (!subscriptions.delete(one)) return;
+          if (!subscriptions.includes(one)) return;
+          subscriptions = subscriptions.filter((other) => other !== one);
           keep?.end(one);
           detach(one);
           reportStatus();
@@ -185,7 +186,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
         },
       };
       one.position = keep?.begin(one, subscribeOptions) ?? one.position;
-      subscriptions.add(one);
+      subscriptions = [...subscriptions, one];
       attach(one);
       reportStatus();
       return one;

@@ -77,7 +77,7 @@ export function iterate(
     get position() {
       return position;
     },
-    close: subscription.close,
+    close: () => subscription.close(),
     [Symbol.asyncIterator]: events,
   };
 }

@@ -27,7 +27,7 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
   };
   const ask = async (): Promise<string> => {
     const token = await Promise.race([
-      getToken?.(why) as string,
+      getToken?.(why) as Promise<string>,
       new Promise<never>((_resolve, reject) => after(PATIENCE_MS, reject)),
     ]);
     const isStale = token === stale;

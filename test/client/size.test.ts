@@ -4,7 +4,7 @@ import { rolldown } from 'rolldown';
 import { expect, test } from 'vitest';
 
 const INDEX = join(import.meta.dirname, '../../client/src/index.ts');
-const LIMIT_BYTES = 3_000;
+const LIMIT_BYTES = 3_250;
 
 /** Returns the bytes that a page loads for `export … from '@sluice/client'`, minified and gzipped. */
 async function sizeOf(what: string): Promise<number> {
@@ -20,7 +20,7 @@ async function sizeOf(what: string): Promise<number> {
       },
     ],
   });
-  const { output } = await bundle.generate({ format: 'esm', minify: true });
+  const { output } = await bundle.generate({ format: 'esm', minify: true, comments: false });
   await bundle.close();
   return gzipSync(output[0].code, { level: 9 }).length;
 }

@@ -14,6 +14,7 @@ import { readMetrics } from '../../support/read-metrics.ts';
 import { startRedis } from '../../support/redis-server.ts';
 import { inSeconds, signToken } from '../../support/sign-token.ts';
 import { trustAuthority } from '../../support/trust-authority.ts';
+import { sendJson } from '../../support/send-json.ts';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 const authority = createAuthority();
@@ -32,15 +33,6 @@ async function get(url: string): Promise<Answer> {
     page: (await response.json()) as JsonPage,
     retryAfter: response.headers.get('retry-after'),
   };
-}
-
-async function send(url: string, key: string, method: string, body?: unknown): Promise<void> {
-  const response = await fetch(url, {
-    method,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  expect(response.ok).toBe(true);
 }
 
 const openPolls = async (url: string): Promise<number> =>
@@ -140,12 +132,12 @@ describe.each(LOGS)('a long poll on %s', (log) => {
       const id = await on.broker.publish(channel, 'one');
       const cleared = poll(channel, `after=${id}&wait=30s`);
       await waiting(1);
-      await send(`${on.broker.url}/channels/${channel}`, on.broker.key, 'DELETE');
+      await sendJson(on.broker, 'DELETE', `/channels/${channel}`);
       const { page } = await cleared;
       expect(page.events.map(({ event }) => event)).toEqual(['sluice:cleared']);
       const ended = poll(channel, `after=${page.next}&wait=30s`);
       await waiting(1);
-      await send(`${on.broker.url}/publish`, on.broker.key, 'POST', { channel, close: true });
+      await sendJson(on.broker, 'POST', '/publish', { channel, close: true });
       expect((await ended).page).toEqual({
         channel,
         events: [],
@@ -168,7 +160,7 @@ describe.each(LOGS)('a long poll on %s', (log) => {
       const channel = fresh();
       const disconnected = poll(channel, 'after=0-0&wait=30s');
       await waiting(1);
-      await send(`${on.broker.url}/disconnect`, on.broker.key, 'POST', { channel });
+      await sendJson(on.broker, 'POST', '/disconnect', { channel });
       expect(await disconnected).toMatchObject({ status: 200, page: { events: [], next: '0-0' } });
     });
   });

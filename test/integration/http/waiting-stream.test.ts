@@ -14,6 +14,7 @@ import { seededRandom } from '../../support/seeded-random.ts';
 import { openHttp2Stream, openLiveStreams, openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
 import { trustAuthority } from '../../support/trust-authority.ts';
+import { sendJson } from '../../support/send-json.ts';
 
 const ANSWERED = 'sluice_connections_closed_total{reason="answered"}';
 const authority = createAuthority();
@@ -55,14 +56,8 @@ describe.each(LOGS)('a stream with wait= on %s', (log) => {
   const fresh = (kind = 'news'): string => `${kind}.${++count}`;
   const overHttp1 = (path: string): Promise<SseStream> => openStream(`${on.broker.url}${path}`);
   const overHttp2 = (path: string): Promise<SseStream> => openHttp2Stream(session, path);
-  const send = async (method: string, path: string, body?: unknown): Promise<void> => {
-    const response = await fetch(`${on.broker.url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${on.broker.key}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    expect(response.ok).toBe(true);
-  };
+  const send = (method: string, path: string, body?: unknown): Promise<unknown> =>
+    sendJson(on.broker, method, path, body);
 
   describe.each([
     ['HTTP/1.1', overHttp1],
