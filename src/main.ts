@@ -69,7 +69,7 @@ try {
     for (const problem of problems) print('stderr', `sluice: ${problem}\n`);
   } else {
     const isAboutPort = code === 'EADDRINUSE' || code === 'EACCES';
-    print('stderr', `sluice: ${isAboutPort ? `${message}. Choose another port` : (error as Error).stack}\n`);
+    print('stderr', `sluice: ${isAboutPort ? `${message}. Choose another port.` : (error as Error).stack}\n`);
   }
   process.exit(1);
 }
