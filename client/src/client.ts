@@ -1,11 +1,15 @@
 import { openConnection } from './connection.ts';
-import { EVENT_ID, NEVER, isNewer } from './event-id.ts';
+import { NEVER, isNewer } from './event-id.ts';
 import type { Link, LinkListener, OpenLink } from './link.ts';
 import { createTokens } from './tokens.ts';
 import type { ConnectOptions, SluiceClient, Start, Status, SubscribeOptions, Subscription } from './types.ts';
 
 /** Needs no encoding in a URL and in a cursor. */
 const CHANNEL = /^(?!\.\.?$)[\w.:~-]{1,200}$/;
+
+interface Page {
+  readonly location?: { readonly href: string };
+}
 
 /** The inside of a subscription. */
 interface Followed extends Subscription {
@@ -33,10 +37,10 @@ export function guard<T extends unknown[]>(
 }
 
 /** Returns the parameter that asks for a start, or an empty string for a live one. */
-function startParameter({ after, last, since, state }: Start): string {
+function startParameter(channel: string, { after, last, since, state }: Start): string {
   if (state) return 'state=';
-  // This name of the cursor yields to the one that a connection sends.
-  if (after) return `lastEventId=${after}`;
+  // This name of the cursor yields to the one that a connection sends. One that cannot be read is a gap of this channel.
+  if (after) return `lastEventId=${encodeURIComponent(after === 'earliest' ? after : `${channel}@${after}`)}`;
   if (last !== undefined) return `last=${last}`;
   return since === undefined ? '' : `since=${encodeURIComponent(since)}`;
 }
@@ -47,8 +51,7 @@ function startParameter({ after, last, since, state }: Start): string {
  */
 export function connect(url: string | URL, options: ConnectOptions = {}): SluiceClient {
   const { share, keep, withCredentials } = options;
-  const { location } = globalThis as { readonly location?: { readonly href: string } };
-  const address = new URL(url, location?.href).href.replace(/\/*$/, '/events');
+  const address = new URL(url, (globalThis as Page).location?.href).href.replace(/\/*$/, '/events');
   const tokens = createTokens(options.getToken);
   // Is replaced and never changed, so callbacks may subscribe and close. Some hundred channels need no index.
   let subscriptions: readonly Followed[] = [];
@@ -106,8 +109,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
         }),
       closing: (reason) => guard(options.onClosing, reason),
       status(next) {
-        if (start) return;
-        linkStatus = next;
+        if (!start) linkStatus = next;
         reportStatus();
       },
     };
@@ -125,7 +127,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     detach(one);
     if (one.isPaused || !subscriptions.includes(one)) return;
     const { channel } = one;
-    const start = one.position ? '' : startParameter(one.options);
+    const start = one.position ? '' : startParameter(channel, one.options);
     let link = links.get(start);
     if (!link) {
       links.set(start, (link = openLink(start)));
@@ -145,11 +147,9 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
 
   const detach = (one: Followed): void => {
     const { link, channel } = one;
-    if (!link) return;
     one.link = undefined;
-    let isLast = true;
-    each(link, channel, () => (isLast = false));
-    if (isLast) link.unfollow(channel);
+    if (!subscriptions.some((other) => other.link === link && other.channel === channel))
+      link?.unfollow(channel);
   };
 
   return {
@@ -157,15 +157,13 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
       return status;
     },
     subscribe(channel, subscribeOptions = {}) {
-      const { after, state } = subscribeOptions;
+      const { state } = subscribeOptions;
       if (isClosed) throw new Error('closed');
       if (!CHANNEL.test(channel)) throw new TypeError(`invalid channel: ${channel}`);
-      // One wrong id would be a gap in all channels.
-      if (after && after !== 'earliest' && !EVENT_ID.test(after)) throw new TypeError(`invalid id: ${after}`);
       const one: Followed = {
         channel,
         options: subscribeOptions,
-        position: after === 'earliest' || state ? undefined : after,
+        position: undefined,
         floor: '',
         pause() {
           one.isPaused = true;
@@ -185,7 +183,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
           guard(subscribeOptions.onClose);
         },
       };
-      one.position = keep?.begin(one, subscribeOptions) ?? one.position;
+      one.position = keep?.begin(one, subscribeOptions);
       subscriptions = [...subscriptions, one];
       attach(one);
       reportStatus();

@@ -14,16 +14,15 @@ interface Problem {
 const COALESCE_MS = 20;
 /** How long a change waits for a stream that is not ready, in ms. */
 const CHANGE_PATIENCE_MS = 1_000;
-/** How long the first byte of a stream may take, in ms. */
-const FIRST_BYTE_MS = 8_000;
-/** A stream without a byte for so long is lost, in ms: the broker sends heartbeats every 5 s. */
-const SILENCE_MS = 10_000;
+/** A stream without a byte for so long is lost, in ms. The broker sends its first bytes at once, and heartbeats every 5 s. */
+const SILENCE_MS = 8_000;
 /** As long as a poll waits, and some time for its answer, in ms. */
 const POLL_SILENCE_MS = 30_000;
 /** How long to poll before the next try with a stream, in ms. */
 const POLLING_MS = 300_000;
 const FIRST_BACK_OFF_MS = 500;
-const LAST_BACK_OFF_MS = 30_000;
+/** The back-off grows up to so many reconnection times. */
+const MAX_BACK_OFF = 16;
 /** No wait that the server asks for is longer, in ms. */
 const MAX_WAIT_MS = 600_000;
 
@@ -100,7 +99,7 @@ export function openConnection(
       listener.status('connecting');
       wait &&= '0s';
     }
-    const longest = Math.max(retry, Math.min(LAST_BACK_OFF_MS, retry * 2 ** attempt));
+    const longest = retry * Math.min(MAX_BACK_OFF, 2 ** attempt);
     if (pause === undefined) attempt++;
     openAfter(pause ?? Math.random() * longest);
   };
@@ -120,7 +119,7 @@ export function openConnection(
 
   const address = (): string => {
     const places = [...positions].filter(([, position]) => position).map((place) => place.join('@'));
-    const newest = encodeURIComponent(cursor || places.join(','));
+    const newest = encodeURIComponent(cursor || places.join());
     // An empty cursor is the same as none, and a cursor wins over a start.
     const query = `?${start}&heartbeat=5s${wait && `&wait=${wait}`}&last_event_id=${newest}`;
     return `${url + query}&channel=${[...positions.keys()].join('&channel=')}`;
@@ -136,7 +135,7 @@ export function openConnection(
     for (const channel of positions.keys()) streamed.add(channel);
     if (pollUntil < Date.now()) wait = '';
     let begun = false;
-    const arm = (ms: number): void => {
+    const arm = (): void => {
       lastByte = Date.now();
       clearTimeout(watch);
       watch = setTimeout(
@@ -148,15 +147,14 @@ export function openConnection(
           }
           reopen();
         },
-        wait === '20s' ? POLL_SILENCE_MS : ms,
+        wait === '20s' ? POLL_SILENCE_MS : SILENCE_MS,
       );
     };
-    arm(FIRST_BYTE_MS);
+    arm();
     const response = await send(address(), {
       signal,
-      cache: 'no-store',
       ...(withCredentials && { credentials: 'include' }),
-      headers: token ? { authorization: `Bearer ${token}` } : {},
+      ...(token && { headers: { authorization: `Bearer ${token}` } }),
     });
     if (response.status === 204) {
       pause = 0;
@@ -165,7 +163,7 @@ export function openConnection(
       const problem = (await response.json().catch(() => ({}))) as Problem;
       signal.throwIfAborted();
       refuse(response.status, problem);
-    } else if (response.headers.get('content-type')?.startsWith('text/event-stream')) {
+    } else {
       const feed = parseEvents(receive, (ms) => (retry = ms));
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       for (;;) {
@@ -173,7 +171,7 @@ export function openConnection(
         signal.throwIfAborted();
         if (done) break;
         begun = true;
-        arm(SILENCE_MS);
+        arm();
         feed(value);
       }
       if (ready && wait) pause ||= 0;
@@ -184,7 +182,7 @@ export function openConnection(
     if (status === 401 && tokens.refuse(token)) {
       // Asks for another token at once, and the next time later.
       if (attempt++ === 0) pause = 0;
-    } else if (status < 500 && ![408, 425, 429].includes(status)) {
+    } else if (status < 500 && !/408|429/.test(`${status}`)) {
       const code = ({ 401: 'unauthorized', 403: 'forbidden' } as const)[status] ?? 'refused';
       const error = { name: 'SluiceError', code, status, message: detail ?? `HTTP ${status}` } as const;
       // The broker names one channel, or it is a channel that was added, or all.
@@ -203,13 +201,13 @@ export function openConnection(
     positions.delete(channel);
   };
   const end = (channel: string): void => {
-    const position = positions.get(channel) ?? '0-0';
+    const position = positions.get(channel) as string;
     forget(channel);
     listener.end(channel, position);
   };
 
   const receive = (id: string, type: string, data: string): void => {
-    const [channel = '', own = ''] = id.split(/[@,]/, 2);
+    const [channel, own] = id.split(/[@,]/, 2) as [string, string];
     if (!timer) cursor = id || cursor;
     if (type === 'sluice:closing') {
       const { reason, retry: ms } = JSON.parse(data) as { reason: string; retry?: number };

@@ -4,7 +4,7 @@ interface Page {
     listener: () => void,
     options: { readonly capture: true; readonly signal: AbortSignal },
   ): void;
-  readonly document?: { readonly visibilityState: string };
+  readonly document?: { readonly hidden: boolean };
 }
 
 /**
@@ -14,11 +14,11 @@ interface Page {
  */
 export function onPageEvents(handler: (type: string) => void, signal: AbortSignal): void {
   const page = globalThis as Page;
-  for (const type of ['pagehide', 'freeze', 'pageshow', 'resume', 'online', 'visibilitychange'])
+  for (const type of 'pagehide freeze pageshow resume online visibilitychange'.split(' '))
     page.addEventListener?.(
       type,
       () => {
-        if (type !== 'visibilitychange' || page.document?.visibilityState === 'visible') handler(type);
+        if (type !== 'visibilitychange' || !page.document?.hidden) handler(type);
       },
       // Some of these events do not bubble. The window sees them all the same, while it captures.
       { capture: true, signal },

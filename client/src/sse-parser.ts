@@ -1,9 +1,9 @@
 /** The longest event that is kept in memory, in characters. */
-const MAX_EVENT_LENGTH = 16 * 1024 * 1024;
+const MAX_EVENT_LENGTH = 20_000_000;
 
 /**
- * Reads Server-Sent Events as the HTML standard says. Returns a function that takes the next bytes; it throws when an event
- * is longer than 16 Mi characters.
+ * Reads the Server-Sent Events of a broker, which ends every line with LF and sends valid ids and times (docs/protocol.md
+ * §3). Returns a function that takes the next bytes; it throws when an event is longer than 20 million characters.
  * @param onEvent gets the newest id of the stream, and an empty type for an event without one
  * @param onRetry gets reconnection times, in ms
  */
@@ -18,12 +18,8 @@ export function parseEvents(
   let data = '';
   /** The line that has not arrived completely. */
   let rest = '';
-  let afterReturn = false;
   return (bytes) => {
-    const text = decoder.decode(bytes, { stream: true });
-    // A CR has ended the line before. An LF right behind it belongs to it.
-    const lines = (afterReturn && text[0] === '\n' ? text.slice(1) : text).split(/\r\n|\r|\n/);
-    if (text) afterReturn = text.endsWith('\r');
+    const lines = decoder.decode(bytes, { stream: true }).split('\n');
     lines[0] = rest + lines[0];
     rest = lines.pop() as string;
     for (const line of lines) {
@@ -33,8 +29,8 @@ export function parseEvents(
         data = type = '';
       } else if (field === 'data') data += `${value}\n`;
       else if (field === 'event') type = value;
-      else if (field === 'id' && !value.includes('\0')) id = value;
-      else if (field === 'retry' && /^\d+$/.test(value)) onRetry(Number(value));
+      else if (field === 'id') id = value;
+      else if (field === 'retry') onRetry(Number(value));
     }
     if (rest.length + data.length > MAX_EVENT_LENGTH) throw new Error('too long');
   };

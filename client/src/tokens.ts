@@ -57,7 +57,7 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
     get: async () => getToken && (await get()),
     refuse(token) {
       if (token === current) forget('refused');
-      return getToken !== undefined;
+      return !!getToken;
     },
     close: () => clearTimeout(timer),
   };

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { connect, iterate } from '../../client/src/index.ts';
+import { connect } from '../../client/src/index.ts';
 import type { ConnectOptions, SluiceClient, SubscribeOptions } from '../../client/src/index.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -109,8 +109,18 @@ describe('channels', () => {
     expect(() => open().subscribe(name)).toThrow(TypeError);
   });
 
-  test('that begin at an id of no log throw', () => {
-    expect(() => open().subscribe('a', { after: '1-0,b@2-0' })).toThrow(TypeError);
+  test('begin after an id; an id of no log is a gap of its channel alone', async () => {
+    const names = ['after.1', 'after.2', 'after.3'];
+    const [first, second] = [
+      await publishAll('after.1', ['a', 'b']),
+      await publishAll('after.2', ['c', 'd']),
+    ];
+    const client = open();
+    const starts = [first[0], second[0], '1-0,after.1@2-0'];
+    const readers = names.map((name, index) => follow(client, name, { after: starts[index] ?? '' }));
+    await Promise.all(readers.map((reader) => reader.ready()));
+    expect(readers.map(({ texts }) => texts)).toEqual([['b'], ['d'], []]);
+    expect(readers.map(({ gaps }) => gaps.length)).toEqual([0, 0, 1]);
   });
 
   test('that end say so, and close their subscription', async () => {
@@ -178,31 +188,6 @@ describe('a start', () => {
     await broker.publish('twice', '4');
     await Promise.all([first, second, third].map((reader) => reader.heard('4')));
     expect([first, second, third].map(({ texts }) => texts.join(''))).toEqual(['34', '234', '4']);
-  });
-});
-
-describe('an iterator', () => {
-  test('that is slow gets every event', async () => {
-    const text = 'x'.repeat(100_000);
-    const events = iterate(open(), 'slow', { after: '0-0' });
-    const published = (async () => {
-      for (let n = 0; n < 60; n++) await broker.publish('slow', `${n} ${text}`);
-    })();
-    const seen: string[] = [];
-    for await (const { data } of events) {
-      if (seen.length === 0) await published;
-      seen.push(data.split(' ')[0] ?? '');
-      if (seen.length === 60) break;
-    }
-    expect(seen).toEqual(Array.from({ length: 60 }, (_, n) => String(n)));
-  });
-
-  test('ends with its channel', async () => {
-    await broker.publish('short-story', 'once');
-    await endChannel('short-story');
-    const seen = [];
-    for await (const { data } of iterate(open(), 'short-story', { last: 5 })) seen.push(data);
-    expect(seen).toEqual(['once']);
   });
 });
 
