@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterExit } from '../test/support/after-exit.ts';
 import { findProgram } from '../test/support/find-program.ts';
@@ -8,9 +7,10 @@ import { drawChart } from './chart.ts';
 import { medianFigures } from './figures.ts';
 import type { Figures } from './figures.ts';
 import { Crew } from './load/crew.ts';
+import { thisMachine } from './measure/machine.ts';
 import { openFileLimit } from './measure/open-file-limit.ts';
 import { isInMemory, syncLatency } from './measure/sync-latency.ts';
-import { USAGE, UsageError, readOptions } from './options.ts';
+import { USAGE, readOptions, runWithOptions } from './options.ts';
 import type { Options } from './options.ts';
 import { isBreach, outcomeTable } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
@@ -156,14 +156,7 @@ async function main(options: Options): Promise<void> {
     outcomes.push(...results);
     if (results.length > 0) process.stdout.write(`${outcomeTable(scenario, results)}\n`);
   }
-  const machine = {
-    at: new Date().toISOString(),
-    node: process.version,
-    platform: `${process.platform} ${process.arch}`,
-    processor: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    loaders: options.loaders,
-  };
+  const machine = { ...thisMachine(), loaders: options.loaders };
   if (options.json !== undefined)
     await writeFile(options.json, `${JSON.stringify({ machine, outcomes }, undefined, 2)}\n`);
   if (options.chart !== undefined)
@@ -180,12 +173,4 @@ async function main(options: Options): Promise<void> {
 // All child processes end with this process, however it ends (see afterExit).
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options === 'help') process.stdout.write(USAGE);
-  else await main(options);
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  say(`${error.message}\n\n${USAGE}`);
-  process.exitCode = 2;
-}
+await runWithOptions(readOptions, USAGE, main);

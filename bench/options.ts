@@ -27,6 +27,23 @@ export interface Options {
 /** An error in the arguments. The message is for the person who typed them. */
 export class UsageError extends Error {}
 
+/** Runs a program with its arguments: prints the usage when it is asked for, or with what is wrong in the arguments. */
+export async function runWithOptions<T extends object>(
+  read: (args: readonly string[]) => T | 'help',
+  usage: string,
+  main: (options: T) => Promise<void>,
+): Promise<void> {
+  try {
+    const options = read(process.argv.slice(2));
+    if (options === 'help') process.stdout.write(usage);
+    else await main(options);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${usage}`);
+    process.exitCode = 2;
+  }
+}
+
 const ROOT = resolve(import.meta.dirname, '..');
 
 export const USAGE = `usage: npm run bench -- [options]

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { dirname } from 'node:path';
-import { UsageError } from './options.ts';
+import { thisMachine } from './measure/machine.ts';
+import { runWithOptions } from './options.ts';
 import { runTorture } from './torture/run-torture.ts';
 import type { TortureOutcome } from './torture/run-torture.ts';
 import { TORTURE_USAGE, readTortureOptions } from './torture/torture-options.ts';
@@ -41,15 +41,11 @@ async function main({ sources, scenarios, load, json }: TortureOptions): Promise
   if (new Set(outcomes.map(({ system }) => system)).size > 1)
     process.stdout.write(`\n${summaryTable(outcomes)}`);
   if (json !== undefined) {
-    const machine = {
-      at: new Date().toISOString(),
-      node: process.version,
-      platform: `${process.platform} ${process.arch}`,
-      processor: cpus()[0]?.model ?? 'unknown',
-      cores: cpus().length,
-    };
     const systems = sources.map(({ name, settings, promise }) => ({ name, settings, promise }));
-    await writeFile(json, `${JSON.stringify({ machine, load, systems, outcomes }, undefined, 2)}\n`);
+    await writeFile(
+      json,
+      `${JSON.stringify({ machine: thisMachine(), load, systems, outcomes }, undefined, 2)}\n`,
+    );
   }
   if (signal.aborted) process.exitCode = 130;
   else process.exitCode = outcomes.length === 0 || outcomes.some(isBroken) ? 1 : 0;
@@ -65,13 +61,7 @@ for (const event of ['SIGINT', 'SIGTERM'] as const)
 // Keeps the process alive while it waits for child processes to end.
 const alive = setInterval(() => undefined, 60_000);
 try {
-  const options = readTortureOptions(process.argv.slice(2));
-  if (options === 'help') process.stdout.write(TORTURE_USAGE);
-  else await main(options);
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  say(`${error.message}\n\n${TORTURE_USAGE}`);
-  process.exitCode = 2;
+  await runWithOptions(readTortureOptions, TORTURE_USAGE, main);
 } finally {
   clearInterval(alive);
 }

@@ -68,8 +68,8 @@ try {
   if (problems !== undefined) {
     for (const problem of problems) print('stderr', `sluice: ${problem}\n`);
   } else {
-    const expected = code === 'EADDRINUSE' || code === 'EACCES';
-    print('stderr', `sluice: ${expected ? message : (error as Error).stack}\n`);
+    const isAboutPort = code === 'EADDRINUSE' || code === 'EACCES';
+    print('stderr', `sluice: ${isAboutPort ? `${message}. Choose another port.` : (error as Error).stack}\n`);
   }
   process.exit(1);
 }

@@ -1,14 +1,9 @@
 import type { TortureOutcome } from './run-torture.ts';
-import type { ReaderVerdict } from './verdict.ts';
+import { sumOfCounts } from './verdict.ts';
+import type { DeliveryCounts } from './verdict.ts';
 
 /** The sum over all readers of one scenario. */
-interface Totals {
-  readonly delivered: number;
-  readonly missingInSilence: number;
-  readonly missingInGaps: number;
-  readonly twice: number;
-  readonly twiceSentAgain: number;
-  readonly outOfOrder: number;
+interface Totals extends DeliveryCounts {
   readonly gapsTold: number;
   readonly gaveUp: number;
   /** In s; undefined when there was no fault. */
@@ -19,18 +14,11 @@ interface Totals {
 }
 
 function totalsOf({ readers }: TortureOutcome): Totals {
-  const sum = (figure: (one: ReaderVerdict) => number): number =>
-    readers.reduce((total, one) => total + figure(one), 0);
   const heals = readers.flatMap((one) => one.heals);
   const healed = heals.filter((ms) => ms !== null).toSorted((a, b) => a - b);
   return {
-    delivered: sum((one) => one.delivered),
-    missingInSilence: sum((one) => one.missingInSilence),
-    missingInGaps: sum((one) => one.missingInGaps),
-    twice: sum((one) => one.twice),
-    twiceSentAgain: sum((one) => one.twiceSentAgain),
-    outOfOrder: sum((one) => one.outOfOrder),
-    gapsTold: sum((one) => one.gapsTold),
+    ...sumOfCounts(readers),
+    gapsTold: readers.reduce((total, { gapsTold }) => total + gapsTold, 0),
     gaveUp: readers.filter((one) => one.gaveUp !== undefined).length,
     healMedian: healed[Math.floor(healed.length / 2)],
     healMax: healed.at(-1),

@@ -17,7 +17,8 @@ export interface FaultEnd {
   readonly readers: readonly number[];
 }
 
-export interface ReaderVerdict {
+/** Counts over events that readers got, or should have got. They add up over publishers and readers. */
+export interface DeliveryCounts {
   /** Different events that were acknowledged and arrived. */
   readonly delivered: number;
   /** Acknowledged events that did not arrive, and the server did not say so. */
@@ -29,6 +30,9 @@ export interface ReaderVerdict {
   readonly twiceSentAgain: number;
   /** Events that arrived after a later event of the same publisher. */
   readonly outOfOrder: number;
+}
+
+export interface ReaderVerdict extends DeliveryCounts {
   readonly gapsTold: number;
   readonly connections: number;
   readonly gaveUp: string | undefined;
@@ -46,15 +50,8 @@ export function judge(
   faults: readonly FaultEnd[],
 ): ReaderVerdict {
   const lives = sent.map((events, index) => judgePublisher(events, index + 1, record));
-  const sum = (figure: (one: PublisherVerdict) => number): number =>
-    lives.reduce((total, one) => total + figure(one), 0);
   return {
-    delivered: sum((one) => one.delivered),
-    missingInSilence: sum((one) => one.missingInSilence),
-    missingInGaps: sum((one) => one.missingInGaps),
-    twice: sum((one) => one.twice),
-    twiceSentAgain: sum((one) => one.twiceSentAgain),
-    outOfOrder: sum((one) => one.outOfOrder),
+    ...sumOfCounts(lives),
     gapsTold: record.gaps.length,
     connections: record.connections,
     gaveUp: record.gaveUp,
@@ -65,13 +62,20 @@ export function judge(
   };
 }
 
-interface PublisherVerdict {
-  readonly delivered: number;
-  readonly missingInSilence: number;
-  readonly missingInGaps: number;
-  readonly twice: number;
-  readonly twiceSentAgain: number;
-  readonly outOfOrder: number;
+export function sumOfCounts(all: readonly DeliveryCounts[]): DeliveryCounts {
+  const sum = (count: (one: DeliveryCounts) => number): number =>
+    all.reduce((total, one) => total + count(one), 0);
+  return {
+    delivered: sum((one) => one.delivered),
+    missingInSilence: sum((one) => one.missingInSilence),
+    missingInGaps: sum((one) => one.missingInGaps),
+    twice: sum((one) => one.twice),
+    twiceSentAgain: sum((one) => one.twiceSentAgain),
+    outOfOrder: sum((one) => one.outOfOrder),
+  };
+}
+
+interface PublisherVerdict extends DeliveryCounts {
   /**
    * When the first event that was acknowledged after `at`, and all events before it, had arrived or were told to be
    * missing. Infinity when one is missing in silence.

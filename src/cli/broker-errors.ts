@@ -52,7 +52,7 @@ export function refusal({ status, header, problem, credential, as }: Refusal): R
 function credentialAdvice(credential: Credential | undefined, as: 'publisher' | 'subscriber'): string {
   if (credential !== undefined) return `The credential was the one of ${credential.source}.`;
   return as === 'publisher'
-    ? 'No credential was sent. Set SLUICE_KEY to a publish key, or use --key-file.'
+    ? 'No credential was sent. Set SLUICE_KEY to a publish key, or name a file that has one with --key-file, such as the .publish-key in the folder of a broker.'
     : 'No token was sent. Set SLUICE_TOKEN; "sluice token mint" makes a token.';
 }
 

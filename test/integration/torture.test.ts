@@ -11,7 +11,9 @@ import type { TortureOutcome } from '../../bench/torture/run-torture.ts';
 import type { ReaderVerdict } from '../../bench/torture/verdict.ts';
 
 const MAIN = join(import.meta.dirname, '../../bench/torture.ts');
-const LOAD = ['--seconds', '1', '--readers', '2', '--patience', '1', '--retry', '0.1'];
+const LOAD = ['--seconds', '1', '--readers', '2', '--patience', '2', '--retry', '0.1'];
+/** Only a reader that misses something needs the patience. Sluice's readers come back after up to 3 s. */
+const PATIENT = ['--patience', '15'];
 
 let folder = '';
 
@@ -152,7 +154,7 @@ async function tortureBad(server: BadServer, ...args: readonly string[]): Promis
 
 describe('the torture', () => {
   test.concurrent('finds nothing at Sluice when connections are cut', async () => {
-    const { code, outcomes, stderr } = await torture('--system', 'sluice', '--scenario', 'drops');
+    const { code, outcomes, stderr } = await torture('--system', 'sluice', '--scenario', 'drops', ...PATIENT);
     expect(stderr).toBe('');
     expect(outcomes[0]?.readers.map(faultsOf)).toEqual([NO_FAULTS, NO_FAULTS]);
     expect(outcomes[0]?.readers.every(({ connections }) => connections > 1)).toBe(true);
@@ -161,7 +163,7 @@ describe('the torture', () => {
   });
 
   test.concurrent('finds that a killed Sluice without a disk tells of every lost event', async () => {
-    const { code, outcomes } = await torture('--system', 'sluice', '--scenario', 'kill');
+    const { code, outcomes } = await torture('--system', 'sluice', '--scenario', 'kill', ...PATIENT);
     const told = { ...NO_FAULTS, missingInGaps: expect.any(Number) as number };
     expect(outcomes[0]?.readers.map(faultsOf)).toEqual([told, told]);
     expect(outcomes[0]?.readers.every(({ gapsTold }) => gapsTold > 0)).toBe(true);

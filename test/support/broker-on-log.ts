@@ -1,6 +1,10 @@
+import { connect } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
 import { startBroker } from './broker.ts';
 import type { Broker } from './broker.ts';
+import { createAuthority } from './certificates.ts';
 import { startRedis } from './redis-server.ts';
+import { trustAuthority } from './trust-authority.ts';
 
 /** For `describe.each`: the logs that a test of one replica runs on. */
 export const LOGS = [['the embedded log'], ['Redis']] as const;
@@ -24,6 +28,31 @@ export async function startBrokerOn(
     async stop() {
       await broker.kill();
       await redis?.stop();
+    },
+  };
+}
+
+/** A broker that speaks TLS, with a connection of a client over HTTP/2. */
+export interface TlsBrokerOnLog extends BrokerOnLog {
+  readonly session: ClientHttp2Session;
+}
+
+/** Starts a broker with TLS on the log. All clients of this process trust it, `fetch` included. */
+export async function startTlsBrokerOn(
+  log: (typeof LOGS)[number][0],
+  env: Readonly<Record<string, string>> = {},
+): Promise<TlsBrokerOnLog> {
+  const authority = createAuthority();
+  const { cert, key } = authority.issue();
+  trustAuthority(authority);
+  const on = await startBrokerOn(log, { ...env, SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key });
+  const session = connect(on.broker.url);
+  return {
+    broker: on.broker,
+    session,
+    async stop() {
+      session.destroy();
+      await on.stop();
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Gap, SluiceError, SluiceEvent, SubscribeOptions } from '../../client/src/index.ts';
+import { Conditions } from './conditions.ts';
 
 /** Records what a subscription of the client gets, and lets a test wait for it. */
 export class ClientReader {
@@ -7,7 +8,7 @@ export class ClientReader {
   readonly positions: string[] = [];
   readonly errors: SluiceError[] = [];
   ends = 0;
-  readonly #waiting = new Set<() => void>();
+  readonly #conditions = new Conditions();
 
   get texts(): string[] {
     return this.events.map(({ data }) => data);
@@ -26,15 +27,7 @@ export class ClientReader {
 
   /** Resolves once the condition holds; checks it after each call. */
   until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = (): void => {
-        if (!condition()) return;
-        this.#waiting.delete(check);
-        resolve();
-      };
-      this.#waiting.add(check);
-      check();
-    });
+    return this.#conditions.until(condition);
   }
 
   /** Resolves once it is live, for the n-th time. */
@@ -49,6 +42,6 @@ export class ClientReader {
 
   #wake(record: () => void): void {
     record();
-    for (const check of this.#waiting) check();
+    this.#conditions.check();
   }
 }

@@ -1,5 +1,6 @@
 import type { ChannelState, LogListener } from '../../src/log/event-log.ts';
 import type { EventId, StoredEvent } from '../../src/events/event.ts';
+import { Conditions } from './conditions.ts';
 
 /** Records the calls of a log, and lets a test wait for them. */
 export class Listener implements LogListener {
@@ -13,7 +14,7 @@ export class Listener implements LogListener {
   interruptions = 0;
   /** The number of events in each call of {@link onEvents}. */
   readonly announcements: number[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #conditions = new Conditions();
 
   get ids(): EventId[] {
     return this.events.map((event) => event.id);
@@ -23,34 +24,34 @@ export class Listener implements LogListener {
     if (this.tail !== undefined) throw new Error('following began twice');
     this.tail = tail;
     if (status === 'ended') this.endedAt.push(tail);
-    this.#wake();
+    this.#conditions.check();
   }
 
   onEvents(events: readonly StoredEvent[]): void {
     this.announcements.push(events.length);
     this.events.push(...events);
-    this.#wake();
+    this.#conditions.check();
   }
 
   onTrouble(error: unknown): void {
     this.troubles.push(error);
-    this.#wake();
+    this.#conditions.check();
   }
 
   onInterrupted(): void {
     this.interruptions++;
-    this.#wake();
+    this.#conditions.check();
   }
 
   onEnded(tail: EventId): void {
     this.endedAt.push(tail);
-    this.#wake();
+    this.#conditions.check();
   }
 
   onResumed({ tail, status }: ChannelState): void {
     this.resumedAt.push(tail);
     if (status === 'ended') this.endedAt.push(tail);
-    this.#wake();
+    this.#conditions.check();
   }
 
   /** Resolves with the tail once every later append is certain to be announced to this listener. */
@@ -66,18 +67,6 @@ export class Listener implements LogListener {
 
   /** Resolves once the condition holds; checks it after each call of the log. */
   until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = (): void => {
-        if (!condition()) return;
-        this.#waiting.delete(check);
-        resolve();
-      };
-      this.#waiting.add(check);
-      check();
-    });
-  }
-
-  #wake(): void {
-    for (const check of this.#waiting) check();
+    return this.#conditions.until(condition);
   }
 }

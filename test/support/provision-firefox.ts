@@ -1,25 +1,11 @@
-import { aptInstall, canInstall } from './apt-install.ts';
-import { findProgram } from './find-program.ts';
+import { provisionBrowser } from './provision-browser.ts';
 
-/**
- * Vitest's global set-up of the browser tests: finds or installs Firefox, and sets FIREFOX_PATH, which `launchBrowser`
- * reads. Uses FIREFOX_PATH unchanged when it is already set.
- */
+/** Vitest's global set-up of the browser tests: sets FIREFOX_PATH, which `launchBrowser` reads. */
 export async function setup(): Promise<void> {
-  if (process.env['FIREFOX_PATH']) return;
-  let found = findFirefox();
-  if (found === undefined && canInstall()) {
-    await aptInstall('firefox-esr', 'no Firefox on the PATH');
-    found = findFirefox();
-  }
-  if (found === undefined) {
-    throw new Error(
-      'These tests need Firefox: install it (Debian: apt-get install firefox-esr), or set FIREFOX_PATH to a Firefox, then run npm test again.',
-    );
-  }
-  process.env['FIREFOX_PATH'] = found;
-}
-
-function findFirefox(): string | undefined {
-  return findProgram('firefox-esr', 'firefox');
+  await provisionBrowser({
+    name: 'Firefox',
+    variable: 'FIREFOX_PATH',
+    debianPackage: 'firefox-esr',
+    programs: ['firefox-esr', 'firefox'],
+  });
 }

@@ -7,6 +7,7 @@ import type { RawAnswer } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
 import { inSeconds, signToken } from '../../support/sign-token.ts';
 import { openStream } from '../../support/sse-reader.ts';
+import { sendJson } from '../../support/send-json.ts';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 const HISTORY = 600;
@@ -45,15 +46,8 @@ describe.each(LOGS)('a page of a channel on %s', (log) => {
     expect(answer.header('sluice-position')).toBe(read.next);
     return read;
   };
-  const send = async (method: string, path: string, body?: unknown): Promise<unknown> => {
-    const response = await fetch(`${on.broker.url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${on.broker.key}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    expect(response.ok).toBe(true);
-    return response.status === 204 ? undefined : await response.json();
-  };
+  const send = (method: string, path: string, body?: unknown): Promise<unknown> =>
+    sendJson(on.broker, method, path, body);
   /** Publishes in one body. Returns the ids. */
   const publish = async (channel: string, ...texts: string[]): Promise<string[]> => {
     const answer = await send(

@@ -1,23 +1,20 @@
 import { once } from 'node:events';
-import { connect, constants } from 'node:http2';
+import { constants } from 'node:http2';
 import type { ClientHttp2Session } from 'node:http2';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
-import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
-import type { BrokerOnLog } from '../../support/broker-on-log.ts';
-import { createAuthority } from '../../support/certificates.ts';
+import { LOGS, startTlsBrokerOn } from '../../support/broker-on-log.ts';
+import type { TlsBrokerOnLog } from '../../support/broker-on-log.ts';
 import type { JsonPage } from '../../support/changing-reader.ts';
 import { openRaw, requestBytes } from '../../support/raw-http.ts';
 import { readMetrics } from '../../support/read-metrics.ts';
 import { startRedis } from '../../support/redis-server.ts';
 import { inSeconds, signToken } from '../../support/sign-token.ts';
-import { trustAuthority } from '../../support/trust-authority.ts';
+import { sendJson } from '../../support/send-json.ts';
 
 const SECRET = 'a secret of at least thirty-two bytes';
-const authority = createAuthority();
-const identity = authority.issue();
 
 interface Answer {
   readonly status: number;
@@ -34,15 +31,6 @@ async function get(url: string): Promise<Answer> {
   };
 }
 
-async function send(url: string, key: string, method: string, body?: unknown): Promise<void> {
-  const response = await fetch(url, {
-    method,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  expect(response.ok).toBe(true);
-}
-
 const openPolls = async (url: string): Promise<number> =>
   (await readMetrics(url)).get('sluice_connections') ?? 0;
 
@@ -56,31 +44,23 @@ async function reset(session: ClientHttp2Session, path: string): Promise<void> {
 }
 
 describe.each(LOGS)('a long poll on %s', (log) => {
-  let on: BrokerOnLog;
-  let session: ClientHttp2Session;
+  let on: TlsBrokerOnLog;
   beforeAll(async () => {
-    trustAuthority(authority);
-    on = await startBrokerOn(log, {
+    on = await startTlsBrokerOn(log, {
       SLUICE_HISTORY_SIZE: '3',
       SLUICE_JWT_SECRET: SECRET,
       SLUICE_JWT_CLOCK_TOLERANCE: '0s',
       SLUICE_PUBLIC_CHANNELS: 'news.*',
-      SLUICE_TLS_CERT: identity.cert,
-      SLUICE_TLS_KEY: identity.key,
     });
-    session = connect(on.broker.url);
   });
-  afterAll(async () => {
-    session.destroy();
-    await on.stop();
-  });
+  afterAll(() => on.stop());
 
   let count = 0;
   const fresh = (): string => `news.${++count}`;
   const overHttp1 = (channel: string, query: string): Promise<Answer> =>
     get(`${on.broker.url}/channels/${channel}/events?${query}`);
   const overHttp2 = async (channel: string, query: string): Promise<Answer> => {
-    const stream = session.request({ ':path': `/channels/${channel}/events?${query}` });
+    const stream = on.session.request({ ':path': `/channels/${channel}/events?${query}` });
     const [head] = (await once(stream, 'response')) as [Record<string, string>];
     let text = '';
     for await (const chunk of stream.setEncoding('utf8')) text += String(chunk);
@@ -140,12 +120,12 @@ describe.each(LOGS)('a long poll on %s', (log) => {
       const id = await on.broker.publish(channel, 'one');
       const cleared = poll(channel, `after=${id}&wait=30s`);
       await waiting(1);
-      await send(`${on.broker.url}/channels/${channel}`, on.broker.key, 'DELETE');
+      await sendJson(on.broker, 'DELETE', `/channels/${channel}`);
       const { page } = await cleared;
       expect(page.events.map(({ event }) => event)).toEqual(['sluice:cleared']);
       const ended = poll(channel, `after=${page.next}&wait=30s`);
       await waiting(1);
-      await send(`${on.broker.url}/publish`, on.broker.key, 'POST', { channel, close: true });
+      await sendJson(on.broker, 'POST', '/publish', { channel, close: true });
       expect((await ended).page).toEqual({
         channel,
         events: [],
@@ -168,7 +148,7 @@ describe.each(LOGS)('a long poll on %s', (log) => {
       const channel = fresh();
       const disconnected = poll(channel, 'after=0-0&wait=30s');
       await waiting(1);
-      await send(`${on.broker.url}/disconnect`, on.broker.key, 'POST', { channel });
+      await sendJson(on.broker, 'POST', '/disconnect', { channel });
       expect(await disconnected).toMatchObject({ status: 200, page: { events: [], next: '0-0' } });
     });
   });
@@ -177,11 +157,11 @@ describe.each(LOGS)('a long poll on %s', (log) => {
     const big = fresh();
     await on.broker.publish(big, 'x'.repeat(1_000_000));
     // More than all pages that wait for their readers may have together.
-    for (let i = 0; i < 80; i++) await reset(session, `/channels/${big}/events?last=1`);
+    for (let i = 0; i < 80; i++) await reset(on.session, `/channels/${big}/events?last=1`);
     for (let i = 0; i < 5; i++) {
       // A token that the broker does not know yet takes a while.
       const token = signToken({ exp: inSeconds(60 + i), sluice: { subscribe: ['private'] } }, SECRET);
-      await reset(session, `/channels/private/events?wait=60s&token=${token}`);
+      await reset(on.session, `/channels/private/events?wait=60s&token=${token}`);
     }
     expect((await overHttp2(big, 'last=1')).status).toBe(200);
     await waiting(0);

@@ -1,58 +1,37 @@
-import { connect } from 'node:http2';
-import type { ClientHttp2Session } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
-import type { BrokerOnLog } from '../../support/broker-on-log.ts';
-import { createAuthority } from '../../support/certificates.ts';
+import { LOGS, startBrokerOn, startTlsBrokerOn } from '../../support/broker-on-log.ts';
+import type { BrokerOnLog, TlsBrokerOnLog } from '../../support/broker-on-log.ts';
 import { publishRaw } from '../../support/publish-raw.ts';
 import { exchange, openRaw } from '../../support/raw-http.ts';
 import { readProblem } from '../../support/read-problem.ts';
+import { sendJson } from '../../support/send-json.ts';
 import { openHttp2Stream, openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
-import { trustAuthority } from '../../support/trust-authority.ts';
 
-const authority = createAuthority();
-const identity = authority.issue();
 const HISTORY = 5;
 
 const data = ({ events }: SseStream): string[] => events.map((event) => event.data);
 
 describe.each(LOGS)('a plain stream on %s', (log) => {
-  let on: BrokerOnLog;
-  let session: ClientHttp2Session;
+  let on: TlsBrokerOnLog;
   beforeAll(async () => {
-    trustAuthority(authority);
-    on = await startBrokerOn(log, {
+    on = await startTlsBrokerOn(log, {
       SLUICE_HISTORY_SIZE: String(HISTORY),
-      SLUICE_TLS_CERT: identity.cert,
-      SLUICE_TLS_KEY: identity.key,
       SLUICE_RETRY: '500ms',
       SLUICE_MAX_CONNECTIONS_PER_SUBJECT: '1',
     });
-    session = connect(on.broker.url);
   });
-  afterAll(async () => {
-    session.destroy();
-    await on.stop();
-  });
+  afterAll(() => on.stop());
 
   let count = 0;
   const fresh = (): string => `plain.${++count}`;
   const overHttp1 = (path: string): Promise<SseStream> => openStream(`${on.broker.url}${path}`);
-  const overHttp2 = (path: string): Promise<SseStream> => openHttp2Stream(session, path);
+  const overHttp2 = (path: string): Promise<SseStream> => openHttp2Stream(on.session, path);
   const publish = (channel: string, ...texts: string[]): Promise<string[]> =>
     texts.reduce<Promise<string[]>>(
       async (ids, text) => [...(await ids), await on.broker.publish(channel, text)],
       Promise.resolve([]),
     );
-  const send = async (method: string, path: string, body = ''): Promise<void> => {
-    const response = await fetch(`${on.broker.url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${on.broker.key}`, 'content-type': 'application/json' },
-      ...(body !== '' && { body }),
-    });
-    expect(response.ok).toBe(true);
-  };
 
   describe.each([
     ['HTTP/1.1', overHttp1],
@@ -64,7 +43,7 @@ describe.each(LOGS)('a plain stream on %s', (log) => {
       const stream = await open(`/events/${channel}?plain&last_event_id=earliest`);
       await stream.when(({ events }) => events.length === 2);
       const live = await publish(channel, 'three');
-      await send('POST', '/publish', JSON.stringify({ channel, close: true }));
+      await sendJson(on.broker, 'POST', '/publish', { channel, close: true });
       await stream.ended;
       expect(stream.complete).toBe(true);
       expect(stream.text).toMatch(/^retry: \d+\n:\n/);
@@ -80,7 +59,7 @@ describe.each(LOGS)('a plain stream on %s', (log) => {
       const [id] = await publish(channel, 'one');
       const stream = await open(`/events/${channel}?plain&last_event_id=earliest`);
       await stream.when(({ events }) => events.length === 1);
-      await send('DELETE', `/channels/${channel}`);
+      await sendJson(on.broker, 'DELETE', `/channels/${channel}`);
       await stream.ended;
       expect({ complete: stream.complete, data: data(stream) }).toEqual({ complete: false, data: ['one'] });
       const again = await open(`/events/${channel}?plain&last_event_id=${id}`);
@@ -99,7 +78,7 @@ describe.each(LOGS)('a plain stream on %s', (log) => {
       await publish(channel, 'one');
       const stream = await open(`/events/${channel}?plain&last=1`);
       await stream.when(({ events }) => events.length === 1);
-      await send('POST', '/disconnect', JSON.stringify({ channel }));
+      await sendJson(on.broker, 'POST', '/disconnect', { channel });
       await stream.ended;
       expect({ complete: stream.complete, data: data(stream) }).toEqual({ complete: false, data: ['one'] });
     });

@@ -1,11 +1,8 @@
-import { connect } from 'node:http2';
-import type { ClientHttp2Session } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
-import { LOGS, startBrokerOn } from '../../support/broker-on-log.ts';
-import type { BrokerOnLog } from '../../support/broker-on-log.ts';
-import { createAuthority } from '../../support/certificates.ts';
+import { LOGS, startTlsBrokerOn } from '../../support/broker-on-log.ts';
+import type { TlsBrokerOnLog } from '../../support/broker-on-log.ts';
 import { exchange } from '../../support/raw-http.ts';
 import { readMetrics } from '../../support/read-metrics.ts';
 import { readProblem } from '../../support/read-problem.ts';
@@ -13,11 +10,9 @@ import { startRedis } from '../../support/redis-server.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { openHttp2Stream, openLiveStreams, openStream } from '../../support/sse-reader.ts';
 import type { SseStream } from '../../support/sse-reader.ts';
-import { trustAuthority } from '../../support/trust-authority.ts';
+import { sendJson } from '../../support/send-json.ts';
 
 const ANSWERED = 'sluice_connections_closed_total{reason="answered"}';
-const authority = createAuthority();
-const identity = authority.issue();
 
 /** The types of the events of a stream of the broker, and the data of the others. */
 const said = ({ events }: SseStream): string[] => events.map(({ event, data }) => event ?? data);
@@ -34,35 +29,21 @@ async function answered(stream: SseStream): Promise<SseStream> {
 }
 
 describe.each(LOGS)('a stream with wait= on %s', (log) => {
-  let on: BrokerOnLog;
-  let session: ClientHttp2Session;
+  let on: TlsBrokerOnLog;
   beforeAll(async () => {
-    trustAuthority(authority);
-    on = await startBrokerOn(log, {
+    on = await startTlsBrokerOn(log, {
       SLUICE_HISTORY_SIZE: '100',
       SLUICE_CHANNELS: JSON.stringify([{ match: 'short.*', history: { size: 2 } }]),
-      SLUICE_TLS_CERT: identity.cert,
-      SLUICE_TLS_KEY: identity.key,
     });
-    session = connect(on.broker.url);
   });
-  afterAll(async () => {
-    session.destroy();
-    await on.stop();
-  });
+  afterAll(() => on.stop());
 
   let count = 0;
   const fresh = (kind = 'news'): string => `${kind}.${++count}`;
   const overHttp1 = (path: string): Promise<SseStream> => openStream(`${on.broker.url}${path}`);
-  const overHttp2 = (path: string): Promise<SseStream> => openHttp2Stream(session, path);
-  const send = async (method: string, path: string, body?: unknown): Promise<void> => {
-    const response = await fetch(`${on.broker.url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${on.broker.key}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    expect(response.ok).toBe(true);
-  };
+  const overHttp2 = (path: string): Promise<SseStream> => openHttp2Stream(on.session, path);
+  const send = (method: string, path: string, body?: unknown): Promise<unknown> =>
+    sendJson(on.broker, method, path, body);
 
   describe.each([
     ['HTTP/1.1', overHttp1],
