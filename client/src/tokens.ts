@@ -15,6 +15,7 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
   let why: TokenReason = 'start';
   /** Ends the patience with `getToken`, and then renews the token. */
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let isClosed = false;
 
   const after = (ms: number, run: () => void): void => {
     clearTimeout(timer);
@@ -44,12 +45,15 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
       answer = undefined;
       throw error;
     }));
-  /** Asks for the next token so many ms from now. The stream goes on with this one until then. */
-  const renewAfter = (ms: number): void => {
-    if (ms > 0)
+  /**
+   * Asks for the next token so many ms from now. The stream goes on with this one until then. When there is none, asks
+   * again at intervals: some four times before this one expires.
+   */
+  const renewAfter = (ms: number, interval = ms / 16): void => {
+    if (ms > 0 && !isClosed)
       after(Math.max(ms, 1000), () => {
         forget('expiring');
-        if (self.renewed) get().then(self.renewed, () => renewAfter(ms / 16));
+        if (self.renewed) get().then(self.renewed, () => renewAfter(interval, interval));
       });
   };
   const self: Tokens = {
@@ -59,7 +63,10 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
       if (token === current) forget('refused');
       return getToken !== undefined;
     },
-    close: () => clearTimeout(timer),
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+    },
   };
   return self;
 }
