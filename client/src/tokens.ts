@@ -15,6 +15,8 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
   let why: TokenReason = 'start';
   /** Ends the patience with `getToken`, and then renews the token. */
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** How long the token is valid altogether, in ms. Without a new one the question comes again every twentieth of it. */
+  let lifetime = 0;
   let isClosed = false;
 
   const after = (ms: number, run: () => void): void => {
@@ -37,7 +39,8 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
     if (isStale) throw new Error('stale');
     current = token;
     clearTimeout(timer);
-    renewAfter(lifetime(token) * 0.8);
+    lifetime = lifetimeOf(token);
+    renewAfter(lifetime * 0.8);
     return token;
   };
   const get = (): Promise<string> =>
@@ -45,15 +48,12 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
       answer = undefined;
       throw error;
     }));
-  /**
-   * Asks for the next token so many ms from now. The stream goes on with this one until then. When there is none, asks
-   * again at intervals: some four times before this one expires.
-   */
-  const renewAfter = (ms: number, interval = ms / 16): void => {
+  /** Asks for the next token so many ms from now. The stream goes on with this one until then. */
+  const renewAfter = (ms: number): void => {
     if (ms > 0 && !isClosed)
       after(Math.max(ms, 1000), () => {
         forget('expiring');
-        if (self.renewed) get().then(self.renewed, () => renewAfter(interval, interval));
+        if (self.renewed) get().then(self.renewed, () => renewAfter(lifetime / 20));
       });
   };
   const self: Tokens = {
@@ -72,7 +72,7 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
 }
 
 /** Returns the lifetime of a token in ms. It counts from now, so the local clock may be wrong. NaN when nobody knows. */
-function lifetime(token: string): number {
+function lifetimeOf(token: string): number {
   try {
     const claims = atob((token.split('.')[1] as string).replaceAll('-', '+').replaceAll('_', '/'));
     const { exp, iat = Date.now() / 1000 } = JSON.parse(claims) as { exp: number; iat?: number };

@@ -147,8 +147,11 @@ test('a publish that takes too long says whether it may be in the log', async ()
   release();
   await using unconnected = open({ url: `http://127.0.0.1:${await freePort()}`, timeoutMs: 200 });
   const unsent = { code: 'timeout', mayBePublished: false };
-  const getToken = (): Promise<string> => Promise.reject(new Error('the issuer is away'));
-  await using locked = createPublisher({ url: broker.url, getToken, timeoutMs: 200 });
+  await using locked = createPublisher({
+    url: broker.url,
+    getToken: () => Promise.reject(new Error('the issuer is away')),
+    timeoutMs: 200,
+  });
   await Promise.all(
     [unconnected, unconnected, locked].map((one) =>
       expect(one.publish('too-long', 2)).rejects.toMatchObject(unsent),
