@@ -42,6 +42,8 @@ export function openConnection(
   const positions = new Map<string, string | undefined>();
   /** The channels of the open stream, without those that were moved or left since. */
   const streamed = new Set<string>();
+  /** The channels of streams that were ready: the broker grants them. */
+  const granted = new Set<string>();
   const life = new AbortController();
   /** The newest id of the stream. Empty when it does not match the positions. */
   let cursor = '';
@@ -162,6 +164,8 @@ export function openConnection(
     } else if (response.status !== 200) {
       const problem = (await response.json().catch(() => ({}))) as Problem;
       signal.throwIfAborted();
+      // A date is not understood, and then the wait is a random one.
+      pause = Number(response.headers.get('retry-after')) * 1000 || undefined;
       refuse(response.status, problem);
     } else {
       const feed = parseEvents(receive, (ms) => (retry = ms));
@@ -186,7 +190,7 @@ export function openConnection(
       const code = ({ 401: 'unauthorized', 403: 'forbidden' } as const)[status] ?? 'refused';
       const error = { name: 'SluiceError', code, status, message: detail ?? `HTTP ${status}` } as const;
       // The broker names one channel, or it is a channel that was added, or all.
-      const added = [...streamed].filter((one) => !positions.get(one));
+      const added = [...streamed].filter((one) => !granted.has(one));
       const all = added.length > 0 ? added : [...streamed];
       pause = 0;
       for (const one of streamed.has(channel) ? [channel] : all) {
@@ -198,6 +202,7 @@ export function openConnection(
 
   const forget = (channel: string): void => {
     streamed.delete(channel);
+    granted.delete(channel);
     positions.delete(channel);
   };
   const end = (channel: string): void => {
@@ -222,6 +227,7 @@ export function openConnection(
       const { channels } = JSON.parse(data) as { channels: Record<string, string> };
       for (const one of streamed)
         if (channels[one]) {
+          granted.add(one);
           positions.set(one, channels[one]);
           listener.ready(one, channels[one]);
         }

@@ -30,13 +30,13 @@ export function keepPositions(name: string): PositionStore {
     // As if there were none.
   }
   const save = (): void => {
-    const positions = Object.fromEntries(kept);
+    const positions = new Map(kept);
     for (const [{ channel, position }, { handled }] of open) {
       const last = handled ? handled() : position;
-      if (last !== undefined) positions[channel] = last;
+      if (last !== undefined) positions.set(channel, last);
     }
     try {
-      page.sessionStorage?.setItem(name, JSON.stringify(positions));
+      page.sessionStorage?.setItem(name, JSON.stringify(Object.fromEntries(positions)));
     } catch {
       // The storage is full or forbidden: the next page begins as one without it.
     }

@@ -107,13 +107,13 @@ export class PublisherDelivery {
       controller.abort(new Error(`No answer came within ${this.#requestTimeoutMs} ms.`));
     }, this.#requestTimeoutMs);
     try {
-      batch.uncertain = true;
       const answer = await this.#requests.post({
         path: '/publish',
         body,
         contentType: batch.isAlone ? 'application/json' : 'application/x-ndjson',
         idempotencyKey: batch.idempotencyKey,
         signal: controller.signal,
+        onSend: () => (batch.uncertain = true),
       });
       return attemptedBy(answer, batch, before, renew);
     } catch (failure) {

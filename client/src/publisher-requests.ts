@@ -9,6 +9,8 @@ export interface PublishRequest {
   readonly contentType: string;
   readonly idempotencyKey: string | undefined;
   readonly signal: AbortSignal;
+  /** Called when the request goes out. Before that nothing can have been published. */
+  readonly onSend?: () => void;
 }
 
 /** An answer that has arrived completely. */
@@ -46,6 +48,9 @@ export interface PublishRequestsOptions {
 /** More than the answer to a body of 10,000 events takes. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
+/** No `Retry-After` is taken for longer, in ms: timers of more than 2^31 ms fire at once. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
 /** Sends requests to the broker. */
 export class PublishRequests {
   readonly #url: string;
@@ -64,9 +69,11 @@ export class PublishRequests {
   }
 
   /** Resolves with any answer. @throws when there is no answer, or not all of it, and what `getToken` throws */
-  async post({ path, body, contentType, idempotencyKey, signal }: PublishRequest): Promise<PublishAnswer> {
+  async post(request: PublishRequest): Promise<PublishAnswer> {
+    const { path, body, contentType, idempotencyKey, signal } = request;
     const credential = await this.#credential.get();
     signal.throwIfAborted();
+    request.onSend?.();
     const send = this.#fetch;
     const response = await send(`${this.#url}${path}`, {
       method: 'POST',
@@ -153,7 +160,7 @@ function parsed(text: string): unknown {
 function retryAfterOf(header: string | null): number {
   if (header === null) return 0;
   const ms = /^\d+$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - Date.now();
-  return ms > 0 ? ms : 0;
+  return ms > 0 ? Math.min(ms, MAX_RETRY_AFTER_MS) : 0;
 }
 
 /** Reads the smallest quota of `RateLimit-Policy`, such as `"key";q=100;w=1, "ip";q=6000;w=60`. */

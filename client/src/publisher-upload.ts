@@ -60,6 +60,7 @@ export async function upload(
   if (close) query.set('close', 'true');
   const signal = options.signal ?? new AbortController().signal;
   const reader = new SourceReader(source);
+  let isSent = false;
   let answer: PublishAnswer;
   try {
     answer = await requests.post({
@@ -68,13 +69,14 @@ export async function upload(
       contentType: each === 'line' ? 'text/plain; charset=utf-8' : 'text/event-stream',
       idempotencyKey,
       signal,
+      onSend: () => (isSent = true),
     });
   } catch (cause) {
     if (reader.failure !== undefined) throw reader.failure.error;
     if (signal.aborted) throw signal.reason;
     throw new SluicePublishError('network', {
       detail: `The upload was not answered: ${cause instanceof Error ? cause.message : String(cause)}`,
-      mayBePublished: true,
+      mayBePublished: isSent,
       cause,
     });
   } finally {

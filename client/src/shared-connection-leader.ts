@@ -33,6 +33,11 @@ export interface Locks {
   query(): Promise<{ readonly held?: readonly { readonly name?: string }[] }>;
 }
 
+export interface LeaderMemory {
+  /** How often this tab has handed over since its last token. */
+  handOvers: number;
+}
+
 export interface LeaderOptions {
   readonly open: OpenLink;
   readonly tokens: Tokens;
@@ -51,6 +56,8 @@ export interface LeaderOptions {
   readonly refused: (error: Refusal) => void;
   /** Called when `getToken` has failed, and another tab may have a token. */
   readonly handOver: () => void;
+  /** What this tab's leaders know of each other. */
+  readonly memory: LeaderMemory;
 }
 
 interface Followed {
@@ -61,8 +68,9 @@ interface Followed {
 
 /** How long a new leader waits at most for the wants of the other tabs, in ms. One of them may hang. */
 const COLLECT_MS = 1_000;
-/** How long a leader whose `getToken` failed tries on before another tab may try, in ms. */
+/** How long a leader whose `getToken` failed tries on before another tab may try, in ms. Doubles each time. */
 const HAND_OVER_MS = 1_000;
+const MAX_HAND_OVER_MS = 32_000;
 
 /** The tab that has the connection. It follows what any tab wants, from the lowest position of them. */
 export class Leader {
@@ -126,7 +134,9 @@ export class Leader {
 
   /** Hands over when `getToken` fails, and does not succeed soon after. */
   #watchTokens(tokens: Tokens): Tokens {
-    const { handOver } = this.#options;
+    const { handOver, memory } = this.#options;
+    // When no tab has a token, the tabs must not ask in turn all the time.
+    const patienceMs = (): number => Math.min(HAND_OVER_MS * 2 ** memory.handOvers, MAX_HAND_OVER_MS);
     return {
       ...tokens,
       set renewed(renewed: (() => void) | undefined) {
@@ -137,12 +147,15 @@ export class Leader {
           const token = await tokens.get();
           clearTimeout(this.#handOver);
           this.#handOver = undefined;
+          memory.handOvers = 0;
           return token;
         } catch (error) {
           this.#handOver ??= setTimeout(() => {
             this.#handOver = undefined;
-            if (this.#others.size > 0) handOver();
-          }, HAND_OVER_MS);
+            if (this.#others.size === 0) return;
+            memory.handOvers++;
+            handOver();
+          }, patienceMs());
           throw error;
         }
       },

@@ -32,7 +32,7 @@ interface Handlers {
   askForAll(): void;
   /** There is no leader for a moment. */
   connecting(): void;
-  openLeader(options: Omit<LeaderOptions, 'open' | 'tokens'>): Leader;
+  openLeader(options: Omit<LeaderOptions, 'open' | 'tokens' | 'memory'>): Leader;
   /** The broker refuses the whole connection of this tab. */
   refused: LeaderOptions['refused'];
   /** The browser refuses locks. */

@@ -39,6 +39,7 @@ class SharedConnection implements Link {
   /** Ends the listening to the events of the page. */
   readonly #life = new AbortController();
   readonly #places = new Map<string, Place>();
+  readonly #memory = { handOvers: 0 };
   /** Asked of the leader at the end of the turn. */
   #wants = new Map<string, string | undefined | false>();
   #tab: SharingTab | undefined;
@@ -99,7 +100,8 @@ class SharedConnection implements Link {
         take: (news) => this.#take(news),
         askForAll: () => this.#askForAll(),
         connecting: () => listener.status('connecting'),
-        openLeader: (options) => new Leader({ ...options, tokens: this.#tokens, open: this.#open }),
+        openLeader: (options) =>
+          new Leader({ ...options, tokens: this.#tokens, open: this.#open, memory: this.#memory }),
         refused: (error) => {
           this.#leave();
           this.#places.clear();

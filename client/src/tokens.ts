@@ -15,6 +15,9 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
   let why: TokenReason = 'start';
   /** Ends the patience with `getToken`, and then renews the token. */
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** How long the token is valid altogether, in ms. Without a new one the question comes again every twentieth of it. */
+  let lifetime = 0;
+  let isClosed = false;
 
   const after = (ms: number, run: () => void): void => {
     clearTimeout(timer);
@@ -36,7 +39,8 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
     if (isStale) throw new Error('stale');
     current = token;
     clearTimeout(timer);
-    renewAfter(lifetime(token) * 0.8);
+    lifetime = lifetimeOf(token);
+    renewAfter(lifetime * 0.8);
     return token;
   };
   const get = (): Promise<string> =>
@@ -46,10 +50,10 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
     }));
   /** Asks for the next token so many ms from now. The stream goes on with this one until then. */
   const renewAfter = (ms: number): void => {
-    if (ms > 0)
+    if (ms > 0 && !isClosed)
       after(Math.max(ms, 1000), () => {
         forget('expiring');
-        if (self.renewed) get().then(self.renewed, () => renewAfter(ms / 16));
+        if (self.renewed) get().then(self.renewed, () => renewAfter(lifetime / 20));
       });
   };
   const self: Tokens = {
@@ -59,13 +63,16 @@ export function createTokens(getToken: ConnectOptions['getToken']): Tokens {
       if (token === current) forget('refused');
       return !!getToken;
     },
-    close: () => clearTimeout(timer),
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+    },
   };
   return self;
 }
 
 /** Returns the lifetime of a token in ms. It counts from now, so the local clock may be wrong. NaN when nobody knows. */
-function lifetime(token: string): number {
+function lifetimeOf(token: string): number {
   try {
     const claims = atob((token.split('.')[1] as string).replaceAll('-', '+').replaceAll('_', '/'));
     const { exp, iat = Date.now() / 1000 } = JSON.parse(claims) as { exp: number; iat?: number };

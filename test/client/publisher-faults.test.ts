@@ -147,9 +147,24 @@ test('a publish that takes too long says whether it may be in the log', async ()
   release();
   await using unconnected = open({ url: `http://127.0.0.1:${await freePort()}`, timeoutMs: 200 });
   const unsent = { code: 'timeout', mayBePublished: false };
+  await using locked = createPublisher({
+    url: broker.url,
+    getToken: () => Promise.reject(new Error('the issuer is away')),
+    timeoutMs: 200,
+  });
   await Promise.all(
-    [2, 3].map((i) => expect(unconnected.publish('too-long', i)).rejects.toMatchObject(unsent)),
+    [unconnected, unconnected, locked].map((one) =>
+      expect(one.publish('too-long', 2)).rejects.toMatchObject(unsent),
+    ),
   );
+});
+
+test('waits when the broker asks for more time than a timer can take', async () => {
+  const answer = problem(503, 'draining', { 'retry-after': '9999999' });
+  failures = [answer, answer];
+  await using publisher = open({ timeoutMs: 500 });
+  await expect(publisher.publish('patient', 1)).rejects.toMatchObject({ code: 'timeout' });
+  expect(failures.length).toBe(1);
 });
 
 test('refuses more than the queue holds, and says when there is room', async () => {

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { connect, shareTabs } from '../../client/src/index.ts';
 import type { SluiceClient, Subscription } from '../../client/src/index.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { ClientReader } from '../support/client-reader.ts';
+import { hurryTimers } from '../support/hurry-timers.ts';
 import { readMetrics } from '../support/read-metrics.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { startTcpRelay } from '../support/tcp-relay.ts';
@@ -21,6 +22,8 @@ afterAll(async () => {
   await relay.close();
   await broker.stop();
 });
+
+afterEach(() => vi.unstubAllGlobals());
 
 const streams = async (): Promise<number | undefined> =>
   (await readMetrics(broker.url)).get('sluice_connections');
@@ -143,6 +146,26 @@ test('each tab is told of a gap and of the end of its channel', async () => {
   await heir.kill();
 });
 
+test('tabs of which none can get a token ask for one less and less often', async () => {
+  const haste = 50;
+  hurryTimers(haste);
+  const began = performance.now();
+  const enough = Promise.withResolvers<void>();
+  let asked = 0;
+  const getToken = (): string => {
+    if (++asked === 120) enough.resolve();
+    throw new Error('the issuer is away');
+  };
+  const clients = [1, 2, 3, 4, 5, 6].map(() => {
+    const client = connect(broker.url, { getToken, share: shareTabs({ group: 'locked' }) });
+    client.subscribe('locked');
+    return client;
+  });
+  await enough.promise;
+  for (const client of clients) client.close();
+  expect((performance.now() - began) * haste).toBeGreaterThan(70_000);
+});
+
 test('tabs that together ask for more than the broker allows get it apart', async () => {
   const tabs = ['x', 'y'].map((letter) => {
     const client = connect(relay.url, { share: shareTabs({ group: 'crowd' }) });
@@ -153,7 +176,8 @@ test('tabs that together ask for more than the broker allows get it apart', asyn
     });
   });
   await Promise.all(tabs.flat().map(({ reader }) => reader.ready()));
-  expect(await streams()).toBe(2);
+  // The stream of the crowd may still be closing.
+  await vi.waitFor(async () => expect(await streams()).toBe(2));
   for (const letter of ['x', 'y']) await broker.publish(`${letter}59`, letter);
   for (const readers of tabs) {
     await readers.at(-1)?.reader.until(() => readers.at(-1)?.reader.events.length === 1);

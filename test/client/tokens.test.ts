@@ -35,11 +35,27 @@ function token(seconds = 60, claims: object = {}): string {
   return signToken({ jti, sluice: { subscribe: ['mine.*'] }, ...times, ...claims }, SECRET);
 }
 
+function tokenOfAnHour(): string {
+  const iat = inSeconds(0);
+  return token(0, { iat, exp: iat + 3600 });
+}
+
 function follow(channel: string, getToken?: ConnectOptions['getToken']): ClientReader {
   client = connect(broker.url, getToken ? { getToken } : {});
   const reader = new ClientReader();
   client.subscribe(channel, reader.options);
   return reader;
+}
+
+/** Returns the times of all timers from now on, in ms. Those that are skipped fire at once. */
+function recordWaits(skips: (ms: number) => boolean): number[] {
+  const waits: number[] = [];
+  const unhurried = setTimeout;
+  vi.stubGlobal('setTimeout', (run: () => void, ms = 0, ...rest: []) => {
+    waits.push(ms);
+    return unhurried(run, skips(ms) ? 0 : ms, ...rest);
+  });
+  return waits;
 }
 
 /** Publishes until the condition holds, and returns what was published. */
@@ -145,6 +161,36 @@ describe('a token', () => {
     await closed.until(() => closed.errors.length > 0);
     expect(closed.errors[0]).toMatchObject({ code: 'unauthorized', status: 401 });
     client.close();
-    await follow('public.one').ready();
+    const open = follow('public.one');
+    await open.ready();
+    // Not each channel that the client has a position for was granted before.
+    const added = new ClientReader();
+    client.subscribe('mine.one', { ...added.options, after: '1-0' });
+    await added.until(() => added.errors.length > 0);
+    await open.ready(2);
+    expect(open.errors).toEqual([]);
+  });
+
+  test('that comes again when it should be renewed is not asked for all the time', async () => {
+    const waits = recordWaits((ms) => ms > 100_000);
+    const same = tokenOfAnHour();
+    let asked = 0;
+    const reader = follow('mine.same', () => (asked++, same));
+    await reader.ready();
+    await vi.waitFor(() => expect(asked).toBeGreaterThan(4));
+    expect(waits.filter((ms) => ms > 100_000).slice(0, 4)).toEqual([2_880_000, 180_000, 180_000, 180_000]);
+  });
+
+  test('that comes when the client is closed leaves no timer', async () => {
+    const waits = recordWaits(() => false);
+    const answer = Promise.withResolvers<string>();
+    const asked = Promise.withResolvers<void>();
+    follow('mine.late', () => (asked.resolve(), answer.promise));
+    await asked.promise;
+    client.close();
+    answer.resolve(tokenOfAnHour());
+    await answer.promise;
+    await new Promise(setImmediate);
+    expect(waits).not.toContain(2_880_000);
   });
 });
