@@ -4,9 +4,6 @@ import type { Link, LinkListener, OpenLink } from './link.ts';
 import { createTokens } from './tokens.ts';
 import type { ConnectOptions, SluiceClient, Start, Status, SubscribeOptions, Subscription } from './types.ts';
 
-/** Needs no encoding in a URL and in a cursor. */
-const CHANNEL = /^(?!\.\.?$)[\w.:~-]{1,200}$/;
-
 interface Page {
   readonly location?: { readonly href: string };
 }
@@ -159,7 +156,6 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     subscribe(channel, subscribeOptions = {}) {
       const { state } = subscribeOptions;
       if (isClosed) throw new Error('closed');
-      if (!CHANNEL.test(channel)) throw new TypeError(`invalid channel: ${channel}`);
       const one: Followed = {
         channel,
         options: subscribeOptions,

@@ -124,7 +124,8 @@ export function openConnection(
     const newest = encodeURIComponent(cursor || places.join());
     // An empty cursor is the same as none, and a cursor wins over a start.
     const query = `?${start}&heartbeat=5s${wait && `&wait=${wait}`}&last_event_id=${newest}`;
-    return `${url + query}&channel=${[...positions.keys()].join('&channel=')}`;
+    const names = [...positions.keys()].map((channel) => `&channel=${encodeURIComponent(channel)}`);
+    return url + query + names.join('');
   };
 
   /** Reads a stream until it ends. */
@@ -164,8 +165,6 @@ export function openConnection(
     } else if (response.status !== 200) {
       const problem = (await response.json().catch(() => ({}))) as Problem;
       signal.throwIfAborted();
-      // A date is not understood, and then the wait is a random one.
-      pause = Number(response.headers.get('retry-after')) * 1000 || undefined;
       refuse(response.status, problem);
     } else {
       const feed = parseEvents(receive, (ms) => (retry = ms));
@@ -186,7 +185,7 @@ export function openConnection(
     if (status === 401 && tokens.refuse(token)) {
       // Asks for another token at once, and the next time later.
       if (attempt++ === 0) pause = 0;
-    } else if (status < 500 && !/408|429/.test(`${status}`)) {
+    } else if (/^4(?!08|29)/.test(`${status}`)) {
       const code = ({ 401: 'unauthorized', 403: 'forbidden' } as const)[status] ?? 'refused';
       const error = { name: 'SluiceError', code, status, message: detail ?? `HTTP ${status}` } as const;
       // The broker names one channel, or it is a channel that was added, or all.

@@ -71,11 +71,21 @@ export function channelsOf({ channel }: Query, most: number): readonly ChannelNa
     );
   const names = new Set<ChannelName>();
   for (const text of texts) {
-    const name = parseChannelName(text);
+    const name = parseOneOfMany(text);
     if (names.has(name)) throw new BrokerError('invalid-query', `The query names the channel ${name} twice.`);
     names.add(name);
   }
   return [...names];
+}
+
+/** @throws BrokerError `invalid-channel` whose problem document has the name, so that a client can go on without it */
+function parseOneOfMany(text: string): ChannelName {
+  try {
+    return parseChannelName(text);
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    throw new BrokerError(error.code, error.message, { cause: error, members: { channel: text } });
+  }
 }
 
 /** @throws BrokerError `invalid-query` */

@@ -105,9 +105,17 @@ describe('channels', () => {
     await readers[0]?.heard('goes on');
   });
 
-  test.each(['', 'a/b', 'a b', '..', 'x'.repeat(201)])('with the name %j throw', (name) => {
-    expect(() => open().subscribe(name)).toThrow(TypeError);
-  });
+  test.each(['', 'a/b', 'a b', 'a@1-0,b', 'ü', '..', 'x'.repeat(201)])(
+    'with the name %j are refused, and the others go on',
+    async (name) => {
+      const client = open();
+      const [wrong, other] = [follow(client, name), follow(client, 'right')];
+      await wrong.until(() => wrong.errors.length > 0);
+      expect(wrong.errors[0]).toMatchObject({ code: 'refused', status: 400 });
+      await other.ready();
+      expect(other.errors).toEqual([]);
+    },
+  );
 
   test('begin after an id; an id of no log is a gap of its channel alone', async () => {
     const names = ['after.1', 'after.2', 'after.3'];
