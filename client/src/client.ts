@@ -15,6 +15,8 @@ interface Followed extends Subscription {
   link?: Link | undefined;
   /** Only events that are newer are handed out: the others have come before. */
   floor: string;
+  /** Where the link is. It may be before the position, and has to pass it: otherwise the position is of another log. */
+  passed?: string | undefined;
   isPaused?: boolean;
   readonly options: SubscribeOptions;
 }
@@ -73,7 +75,10 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     const listener: LinkListener = {
       event: (channel, id, event, data) =>
         each(link, channel, (one) => {
-          if (!isNewer(id, one.floor)) return;
+          const isNew = isNewer(id, one.floor);
+          if (isNew && returnsAstray(one)) return;
+          one.passed = id;
+          if (!isNew) return;
           one.floor = one.position = id;
           guard(one.options.onEvent, { channel, id, event, data });
         }),
@@ -83,6 +88,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
           if (after !== one.position && !isNewer(before ?? NEVER, one.floor)) return;
           // The log may have begun anew: the next event may have any id.
           one.floor = '';
+          one.passed = one.position;
           guard(one.options.onGap, { channel, after, before });
           if (!one.options.state) return;
           one.position = undefined;
@@ -90,7 +96,8 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
         }),
       ready: (channel, position) =>
         each(link, channel, (one) => {
-          one.floor = one.position = position;
+          if (returnsAstray(one)) return;
+          one.floor = one.position = one.passed = position;
           if (start) attach(one);
           else guard(one.options.onReady, position);
         }),
@@ -139,7 +146,15 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     each(link, channel, ({ position }) => {
       if (position && (!lowest || isNewer(lowest, position))) lowest = position;
     });
+    each(link, channel, (other) => (other.passed = lowest));
     link.follow(channel, lowest);
+  };
+
+  /** Asks from the position of a subscription again, if the link has not passed it. The broker then reports the gap. */
+  const returnsAstray = (one: Followed): boolean => {
+    const isAstray = one.position !== undefined && one.passed !== one.position;
+    if (isAstray) attach(one);
+    return isAstray;
   };
 
   const detach = (one: Followed): void => {

@@ -183,7 +183,8 @@ class SharedConnection implements Link {
       // It begins where the stream is ready.
       if (kind === 'event' || kind === 'gap') return;
     } else if (from !== seen) {
-      const isMissing = isNewer(from ?? id, seen);
+      // Also where the leader comes from before this place and has not passed it: the place may be of another log.
+      const isMissing = isNewer(from ?? id, seen) || (kind !== 'gap' && isNewer(id, seen));
       // A log that ends before this place is another one.
       if (isMissing || (kind === 'ready' && isNewer(seen, id))) {
         this.#ask(channel, place);

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { connect } from '../../client/src/index.ts';
+import { connect, shareTabs } from '../../client/src/index.ts';
 import type { ConnectOptions, SluiceClient, Status } from '../../client/src/index.ts';
 import { dataFolder, startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
@@ -114,6 +114,29 @@ test('a broker that is killed and started again', async () => {
   expect(reader.gaps).toEqual([]);
   await second.kill();
   await folder.remove();
+});
+
+test.each<[string, ConnectOptions]>([
+  ['alone', {}],
+  ['in two tabs', { share: shareTabs({ group: 'anew' }) }],
+])('a log that begins anew is a gap also beside a subscription at its beginning (%s)', async (_, options) => {
+  const first = await startBroker(ENV);
+  const reader = follow(first.url, 'anew', options);
+  await reader.ready();
+  await first.publish('anew', 'old');
+  await reader.heard('old');
+  await first.kill();
+  const other = options.share ? connect(first.url, options) : client;
+  const beside = new ClientReader();
+  other?.subscribe('anew', { ...beside.options, after: '0-0' });
+  const second = await startBroker({ ...ENV, PORT: String(first.port) });
+  await second.publish('anew', 'new');
+  await Promise.all([reader.heard('new'), beside.heard('new')]);
+  other?.close();
+  expect(reader.gaps.length).toBe(1);
+  expect(reader.texts).toEqual(['old', 'new']);
+  expect([beside.texts, beside.gaps]).toEqual([['new'], []]);
+  await second.kill();
 });
 
 test.each<[string, (request: IncomingMessage, response: ServerResponse) => void]>([
