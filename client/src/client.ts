@@ -15,8 +15,6 @@ interface Followed extends Subscription {
   link?: Link | undefined;
   /** Only events that are newer are handed out: the others have come before. */
   floor: string;
-  /** Where the link is. It may be before the position, and has to pass it: otherwise the position is of another log. */
-  passed?: string | undefined;
   isPaused?: boolean;
   readonly options: SubscribeOptions;
 }
@@ -73,12 +71,9 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
   const openLink = (start: string): Link => {
     const open: OpenLink = (...all) => openConnection(address, options, ...all, start);
     const listener: LinkListener = {
-      event: (channel, id, event, data) =>
+      event: (channel, id, event, data, from) =>
         each(link, channel, (one) => {
-          const isNew = isNewer(id, one.floor);
-          if (isNew && returnsAstray(one)) return;
-          one.passed = id;
-          if (!isNew) return;
+          if (!isNewer(id, one.floor) || goesBack(one, from)) return;
           one.floor = one.position = id;
           guard(one.options.onEvent, { channel, id, event, data });
         }),
@@ -88,16 +83,15 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
           if (after !== one.position && !isNewer(before ?? NEVER, one.floor)) return;
           // The log may have begun anew: the next event may have any id.
           one.floor = '';
-          one.passed = one.position;
           guard(one.options.onGap, { channel, after, before });
           if (!one.options.state) return;
           one.position = undefined;
           attach(one);
         }),
-      ready: (channel, position) =>
+      ready: (channel, position, from) =>
         each(link, channel, (one) => {
-          if (returnsAstray(one)) return;
-          one.floor = one.position = one.passed = position;
+          if (goesBack(one, from)) return;
+          one.floor = one.position = position;
           if (start) attach(one);
           else guard(one.options.onReady, position);
         }),
@@ -146,15 +140,17 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     each(link, channel, ({ position }) => {
       if (position && (!lowest || isNewer(lowest, position))) lowest = position;
     });
-    each(link, channel, (other) => (other.passed = lowest));
     link.follow(channel, lowest);
   };
 
-  /** Asks from the position of a subscription again, if the link has not passed it. The broker then reports the gap. */
-  const returnsAstray = (one: Followed): boolean => {
-    const isAstray = one.position !== undefined && one.passed !== one.position;
-    if (isAstray) attach(one);
-    return isAstray;
+  /**
+   * Lets the link go back to the position of a subscription, if it has not passed it: the position is of another log, and
+   * the broker then reports the gap. After a gap the link may come from anywhere.
+   */
+  const goesBack = (one: Followed, from: string | undefined): boolean => {
+    if (!one.position || !one.floor || one.position === from) return false;
+    attach(one);
+    return true;
   };
 
   const detach = (one: Followed): void => {

@@ -227,18 +227,20 @@ export function openConnection(
       for (const one of streamed)
         if (channels[one]) {
           granted.add(one);
+          const from = positions.get(one);
           positions.set(one, channels[one]);
-          listener.ready(one, channels[one]);
+          listener.ready(one, channels[one], from);
         }
       if (timer) openAfter(COALESCE_MS);
     } else if (streamed.has(channel)) {
+      const from = positions.get(channel);
       positions.set(channel, own);
       if (type === 'sluice:end') end(channel);
       else if (type === 'sluice:gap') {
         const { after, before } = JSON.parse(data) as { after: string | null; before: string | null };
         listener.gap(channel, own, after, before);
       } else if (!/^sluice:(?!cleared$|deleted$)/.test(type))
-        listener.event(channel, own, type || 'message', data);
+        listener.event(channel, own, type || 'message', data, from);
     }
   };
 

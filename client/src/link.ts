@@ -23,10 +23,11 @@ export interface Refusal {
 
 /** What a link says. Ids and positions are ids of the channel itself, without its name. */
 export interface LinkListener {
-  event(channel: string, id: string, type: string, data: string): void;
+  /** @param from the position of the link before the event */
+  event(channel: string, id: string, type: string, data: string, from: string | undefined): void;
   gap(channel: string, id: string, after: string | null, before: string | null): void;
-  /** Everything before the position was brought. */
-  ready(channel: string, position: string): void;
+  /** Everything before the position was brought. `from` as for an event. */
+  ready(channel: string, position: string, from: string | undefined): void;
   end(channel: string, position: string): void;
   closing(reason: string): void;
   status(status: 'connecting' | 'live' | 'polling'): void;

@@ -196,13 +196,13 @@ class SharedConnection implements Link {
     }
     place.seen = id;
     place.hasAsked = false;
-    this.#announce(place, news);
+    this.#announce(place, news, seen);
   }
 
-  #announce(place: Place, news: Exclude<ChannelNews, { kind: 'refused' }>): void {
+  #announce(place: Place, news: Exclude<ChannelNews, { kind: 'refused' }>, from: string | undefined): void {
     const { channel, id } = news;
     const listener = this.#listener;
-    if (news.kind === 'event') listener.event(channel, id, news.type, news.data);
+    if (news.kind === 'event') listener.event(channel, id, news.type, news.data, from);
     else if (news.kind === 'gap') {
       place.isReady = false;
       listener.gap(channel, id, news.after, news.before);
@@ -211,7 +211,7 @@ class SharedConnection implements Link {
       listener.end(channel, id);
     } else if (!place.isReady) {
       place.isReady = true;
-      listener.ready(channel, id);
+      listener.ready(channel, id, from);
     }
   }
 }
