@@ -24,6 +24,8 @@ const POLL_SILENCE_MS = 30_000;
 const POLLING_MS = 300_000;
 const FIRST_BACK_OFF_MS = 500;
 const LAST_BACK_OFF_MS = 30_000;
+/** No pause that the server asks for is shorter, in ms. */
+const MIN_PAUSE_MS = 100;
 /** No wait that the server asks for is longer, in ms. */
 const MAX_WAIT_MS = 600_000;
 
@@ -170,7 +172,7 @@ export function openConnection(
       pause = Number(response.headers.get('retry-after')) * 1000 || undefined;
       refuse(response.status, problem);
     } else if (response.headers.get('content-type')?.startsWith('text/event-stream')) {
-      const feed = parseEvents(receive, (ms) => (retry = ms));
+      const feed = parseEvents(receive, (ms) => (retry = Math.max(ms, FIRST_BACK_OFF_MS)));
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       for (;;) {
         const { done, value } = await reader.read();
@@ -218,7 +220,8 @@ export function openConnection(
     if (!timer) cursor = id || cursor;
     if (type === 'sluice:closing') {
       const { reason, retry: ms } = JSON.parse(data) as { reason: string; retry?: number };
-      pause = ms;
+      // A shorter pause, or none, would be a storm.
+      pause = Number(ms) >= MIN_PAUSE_MS ? ms : undefined;
       if (reason === 'expired') tokens.refuse(token);
       listener.closing(reason);
     } else if (type === 'sluice:ready') {
