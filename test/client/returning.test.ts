@@ -205,6 +205,22 @@ test('an answer that asks for a pause is given it', async () => {
   await server.close();
 });
 
+test('a server that asks for a pause with Retry-After is given it', async () => {
+  const asked = Promise.withResolvers<void>();
+  const unhurried = setTimeout;
+  vi.stubGlobal('setTimeout', (run: () => void, ms = 0, ...rest: []) => {
+    if (ms === 77_000) asked.resolve();
+    return unhurried(run, ms, ...rest);
+  });
+  const server = await startScriptedServer((_request, response) =>
+    response.writeHead(429, { 'retry-after': '77' }).end(),
+  );
+  follow(server.url, 'busy');
+  await asked.promise;
+  expect(server.requests.length).toBe(1);
+  await server.close();
+});
+
 test('a server that asks for no pause gets one', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.5);
   const waits: number[] = [];
