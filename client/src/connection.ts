@@ -42,8 +42,6 @@ export function openConnection(
   const positions = new Map<string, string | undefined>();
   /** The channels of the open stream, without those that were moved or left since. */
   const streamed = new Set<string>();
-  /** The channels of streams that were ready: the broker grants them. */
-  const granted = new Set<string>();
   const life = new AbortController();
   /** The newest id of the stream. Empty when it does not match the positions. */
   let cursor = '';
@@ -167,7 +165,8 @@ export function openConnection(
       signal.throwIfAborted();
       refuse(response.status, problem);
     } else {
-      const feed = parseEvents(receive, (ms) => (retry = ms));
+      // Without a pause the streams would be a storm.
+      const feed = parseEvents(receive, (ms) => (retry = ms || retry));
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       for (;;) {
         const { done, value } = await reader.read();
@@ -185,23 +184,20 @@ export function openConnection(
     if (status === 401 && tokens.refuse(token)) {
       // Asks for another token at once, and the next time later.
       if (attempt++ === 0) pause = 0;
-    } else if (/^4(?!08|29)/.test(`${status}`)) {
-      const code = ({ 401: 'unauthorized', 403: 'forbidden' } as const)[status] ?? 'refused';
+    } else if (!timer && /^4(?!08|29)/.test(`${status}`)) {
+      // Where channels changed since, the next stream shows what is refused.
+      const code = status === 401 ? 'unauthorized' : status === 403 ? 'forbidden' : 'refused';
       const error = { name: 'SluiceError', code, status, message: detail ?? `HTTP ${status}` } as const;
-      // The broker names one channel, or it is a channel that was added, or all.
-      const added = [...streamed].filter((one) => !granted.has(one));
-      const all = added.length > 0 ? added : [...streamed];
+      // The broker names a channel. Otherwise it may be one channel too many, and the others go on without the newest.
+      const refused = streamed.has(channel) ? channel : ([...streamed].pop() as string);
       pause = 0;
-      for (const one of streamed.has(channel) ? [channel] : all) {
-        forget(one);
-        listener.refused(one, error);
-      }
+      forget(refused);
+      listener.refused(refused, error);
     }
   };
 
   const forget = (channel: string): void => {
     streamed.delete(channel);
-    granted.delete(channel);
     positions.delete(channel);
   };
   const end = (channel: string): void => {
@@ -215,7 +211,7 @@ export function openConnection(
     if (!timer) cursor = id || cursor;
     if (type === 'sluice:closing') {
       const { reason, retry: ms } = JSON.parse(data) as { reason: string; retry?: number };
-      pause = ms;
+      pause = ms || undefined;
       if (reason === 'expired') tokens.refuse(token);
       listener.closing(reason);
     } else if (type === 'sluice:ready') {
@@ -226,7 +222,6 @@ export function openConnection(
       const { channels } = JSON.parse(data) as { channels: Record<string, string> };
       for (const one of streamed)
         if (channels[one]) {
-          granted.add(one);
           const from = positions.get(one);
           positions.set(one, channels[one]);
           listener.ready(one, channels[one], from);
@@ -245,7 +240,7 @@ export function openConnection(
   };
 
   onPageEvents((event) => {
-    if (event === 'pagehide' || event === 'freeze') drop();
+    if (/pagehide|freeze/.test(event)) drop();
     else if (event === 'online' || Date.now() - lastByte > SILENCE_MS) {
       pollUntil = 0;
       openSoon();

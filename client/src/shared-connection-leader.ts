@@ -33,7 +33,7 @@ export interface Locks {
   query(): Promise<{ readonly held?: readonly { readonly name?: string }[] }>;
 }
 
-export interface LeaderMemory {
+interface LeaderMemory {
   /** How often this tab has handed over since its last token. */
   handOvers: number;
 }

@@ -23,7 +23,7 @@ export function parseEvents(
     lines[0] = rest + lines[0];
     rest = lines.pop() as string;
     for (const line of lines) {
-      const [, field, value = ''] = /^([^:]*):? ?([^]*)/.exec(line) as RegExpExecArray;
+      const [, field, value] = /^([^:]*):? ?([^]*)/.exec(line) as unknown as [string, string, string];
       if (!line) {
         if (data) onEvent(id, type, data.slice(0, -1));
         data = type = '';

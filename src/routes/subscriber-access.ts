@@ -139,6 +139,7 @@ export class SubscriberAccess {
     return new BrokerError(
       'unauthorized',
       `${which} is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public).${advice}`,
+      closed === undefined ? {} : { members: { channel: closed } },
     );
   }
 

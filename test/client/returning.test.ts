@@ -26,6 +26,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   client?.close();
+  vi.restoreAllMocks();
   vi.unstubAllGlobals();
   await relay.close();
 });
@@ -201,5 +202,23 @@ test('an answer that asks for a pause is given it', async () => {
   await follow(server.url, 'paused', { onClosing: (reason) => reasons.push(reason) }).ready();
   expect(reasons).toEqual(['limit']);
   expect(waits).toContain(7_777);
+  await server.close();
+});
+
+test('a server that asks for no pause gets one', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
+  const waits: number[] = [];
+  const unhurried = setTimeout;
+  vi.stubGlobal('setTimeout', (run: () => void, ms = 0, ...rest: []) => {
+    waits.push(ms);
+    return unhurried(run, ms < 5_000 ? 0 : ms, ...rest);
+  });
+  const server = await startScriptedServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.end('retry: 0\nevent: sluice:closing\ndata: {"reason":"limit","retry":0}\n\n');
+  });
+  follow(server.url, 'hasty');
+  await server.asked(5);
+  expect(waits).toEqual(expect.arrayContaining([250, 500, 1_000, 2_000]));
   await server.close();
 });
