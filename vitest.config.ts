@@ -58,7 +58,7 @@ export default defineConfig({
       project('guard', { order: 3, workers: 1, provision: redis }),
       project('browser', { order: 4, workers: 4, provision: [redis, chromium, firefox] }),
       // Packs the packages and installs them.
-      project('package', { order: 4 }),
+      project('package', { order: 4, workers: 4 }),
       // Real proxies, with the configurations of deploy/.
       project('edges', { order: 4, workers: 4, provision: [redis, chromium, edges] }),
     ],
