@@ -80,6 +80,8 @@ export const SUBSCRIBE_MANY: Operation = {
       answer: problemExample(
         'unauthorized',
         'The channel user.7 is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public). Send a token that grants it.',
+        [],
+        { channel: 'user.7' },
       ),
     },
   ],

@@ -134,12 +134,13 @@ export class SubscriberAccess {
   #withoutToken(channels: readonly ChannelName[]): BrokerError {
     const { verifier, policies } = this.#options;
     const closed = channels.find((channel) => !policies.isPublic(channel));
-    const which = channels.length > 1 && closed !== undefined ? `The channel ${closed}` : 'This channel';
+    const isNamed = channels.length > 1 && closed !== undefined;
+    const which = isNamed ? `The channel ${closed}` : 'This channel';
     const advice = verifier === undefined ? '' : ' Send a token that grants it.';
     return new BrokerError(
       'unauthorized',
       `${which} is not public (SLUICE_PUBLIC_CHANNELS and SLUICE_CHANNELS do not make it public).${advice}`,
-      closed === undefined ? {} : { members: { channel: closed } },
+      isNamed ? { members: { channel: closed } } : {},
     );
   }
 

@@ -128,7 +128,7 @@ describe('a refusal ends the command', () => {
     ['p.a --token no-token', 'The credential was the one of --token.', 1],
     [`private --token ${signToken({ sluice: { subscribe: ['other'] } }, SECRET)}`, '--token', 1],
     ['p.a --since yesterday', 'since', 1],
-    ['p/a', 'A channel name has 1 to 200 characters', 2],
+    ['p/a', 'The channel name holds "/"', 2],
     ['p.a --last 1 --since 1', "cannot be used with option '--since", 2],
     ['p.a --last 0', 'whole number', 2],
   ])('subscribe %s', async (line, message, code) => {

@@ -3,6 +3,7 @@ import type { ClientHttp2Session } from 'node:http2';
 import { startBroker } from './broker.ts';
 import type { Broker } from './broker.ts';
 import { createAuthority } from './certificates.ts';
+import type { Authority } from './certificates.ts';
 import { startRedis } from './redis-server.ts';
 import { trustAuthority } from './trust-authority.ts';
 
@@ -37,14 +38,20 @@ export interface TlsBrokerOnLog extends BrokerOnLog {
   readonly session: ClientHttp2Session;
 }
 
+/** One for all brokers of this process: `fetch` keeps the authorities that it knew at its first request. */
+let authority: Authority | undefined;
+
+function authorityOfTests(): Authority {
+  if (authority === undefined) trustAuthority((authority = createAuthority()));
+  return authority;
+}
+
 /** Starts a broker with TLS on the log. All clients of this process trust it, `fetch` included. */
 export async function startTlsBrokerOn(
   log: (typeof LOGS)[number][0],
   env: Readonly<Record<string, string>> = {},
 ): Promise<TlsBrokerOnLog> {
-  const authority = createAuthority();
-  const { cert, key } = authority.issue();
-  trustAuthority(authority);
+  const { cert, key } = authorityOfTests().issue();
   const on = await startBrokerOn(log, { ...env, SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key });
   const session = connect(on.broker.url);
   return {

@@ -3,6 +3,7 @@ import { connect, iterate } from '../../../client/src/index.ts';
 import type { EventIteration, SluiceClient, Start, Status } from '../../../client/src/index.ts';
 import { brokerAccess, withAccessOptions } from '../broker-access.ts';
 import type { AccessOptions, BrokerAccess } from '../broker-access.ts';
+import { parseChannelName } from '../../events/channel-name.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { eventSink } from '../event-sink.ts';
@@ -25,8 +26,6 @@ interface SubscribeOptions extends AccessOptions {
 }
 
 const MAX_COUNT = 1_000_000_000;
-const NAMES_AND_IDS =
-  'A channel name has 1 to 200 characters of A-Z a-z 0-9 . _ : ~ -, and an id looks like 1763596800000-0.';
 const STARTS = ['after', 'last', 'since', 'state'];
 
 /** The options that say where to begin exclude each other. */
@@ -84,7 +83,7 @@ async function subscribe(
   options: SubscribeOptions,
 ): Promise<void> {
   const { json = false, raw = false, exec, keepGoing = false } = options;
-  const channels = [...new Set(names)];
+  const channels = [...new Set(names.map(channelName))];
   const sink = eventSink(context, { json, raw, exec, keepGoing, withChannel: channels.length > 1 });
   const run = new SubscribeRun(context, sink, { json, count: options.count ?? MAX_COUNT });
   await run.follow(channels, brokerAccess(options, context), options);
@@ -157,23 +156,16 @@ class SubscribeRun {
   }
 
   #open(client: SluiceClient, channel: string, start: Start): EventIteration {
-    try {
-      return iterate(client, channel, {
-        ...start,
-        onGap: ({ after, before }) => {
-          void this.#inTurn(async () => {
-            const place = [
-              after === null ? '' : ` after ${after}`,
-              before === null ? '' : ` before ${before}`,
-            ];
-            await this.#notice(`Events of ${channel} may be missing${place.join('')}.`, 'yellow');
-            if (this.#options.json) await this.#context.stdout.json({ channel, gap: true, after, before });
-          });
-        },
-      });
-    } catch (error) {
-      throw new CliError(`${(error as Error).message}. ${NAMES_AND_IDS}`, 2);
-    }
+    return iterate(client, channel, {
+      ...start,
+      onGap: ({ after, before }) => {
+        void this.#inTurn(async () => {
+          const place = [after === null ? '' : ` after ${after}`, before === null ? '' : ` before ${before}`];
+          await this.#notice(`Events of ${channel} may be missing${place.join('')}.`, 'yellow');
+          if (this.#options.json) await this.#context.stdout.json({ channel, gap: true, after, before });
+        });
+      },
+    });
   }
 
   async #take(events: EventIteration): Promise<void> {
@@ -239,6 +231,15 @@ class SubscribeRun {
     );
     const next = places.length === 0 ? '' : ` Go on with --after ${places.join(',')}`;
     return `Interrupted after ${counted(this.#taken, 'event')}.${next}`;
+  }
+}
+
+/** @throws CliError */
+function channelName(text: string): string {
+  try {
+    return parseChannelName(text);
+  } catch (error) {
+    throw new CliError((error as Error).message, 2);
   }
 }
 

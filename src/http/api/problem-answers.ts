@@ -1,10 +1,9 @@
-import type { BodyFault, BrokerErrorCode } from '../../events/errors.ts';
+import type { BodyFault, BrokerErrorCode, ProblemMembers } from '../../events/errors.ts';
 import { BrokerError } from '../../events/errors.ts';
 import { STATUS, problemOf } from '../problem.ts';
 import type { Problem } from '../problem.ts';
 import { headersOf } from './answer-headers.ts';
 import type { AnswerHeader } from './answer-headers.ts';
-import { CHANNEL_NAME_SCHEMA } from '../../events/channel-name.ts';
 import { EVENT_ID_SCHEMA } from './channel-schemas.ts';
 import type { JsonSchema } from './json-schema.ts';
 
@@ -121,8 +120,8 @@ export const PROBLEM_SCHEMA: JsonSchema = {
     },
     channel: {
       type: 'string',
-      ...CHANNEL_NAME_SCHEMA,
-      description: 'Present when the body names several channels: the one that could not be published to.',
+      description:
+        'The channel at fault, where a request may name several: the one that could not be published to, that may not be subscribed to, or whose name is invalid.',
     },
   },
   required: ['type', 'title', 'status', 'detail'],
@@ -169,8 +168,9 @@ export function problemExample(
   code: BrokerErrorCode,
   detail: string,
   faults: readonly BodyFault[] = [],
+  members: ProblemMembers = {},
 ): Problem {
-  return problemOf(new BrokerError(code, detail, { faults }));
+  return problemOf(new BrokerError(code, detail, { faults, members }));
 }
 
 function problemResponse(
