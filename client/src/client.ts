@@ -58,10 +58,9 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
   let status: Status = 'closed';
   let isClosed = false;
 
-  /** Runs something for each subscription that a link feeds: those of a channel, or with undefined all. */
-  const each = (link: Link, channel: string | undefined, run: (one: Followed) => void): void => {
-    for (const one of subscriptions)
-      if (one.link === link && (channel ?? one.channel) === one.channel) run(one);
+  /** Runs something for each subscription of a channel that a link feeds. */
+  const each = (link: Link, channel: string, run: (one: Followed) => void): void => {
+    for (const one of subscriptions) if (one.link === link && one.channel === channel) run(one);
   };
   const reportStatus = (): void => {
     const next = subscriptions.length > 0 ? linkStatus : 'closed';

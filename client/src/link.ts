@@ -31,8 +31,8 @@ export interface LinkListener {
   end(channel: string, position: string): void;
   closing(reason: string): void;
   status(status: 'connecting' | 'live' | 'polling'): void;
-  /** The broker refuses a channel, or with undefined all of them. The link has left them. */
-  refused(channel: string | undefined, refusal: Refusal): void;
+  /** The broker refuses a channel, and the link has left it. */
+  refused(channel: string, refusal: Refusal): void;
 }
 
 /** The subscriber's token: gets it, renews it before it expires, and replaces it when the broker refused it. */

@@ -52,8 +52,6 @@ export interface LeaderOptions {
   readonly take: (news: News) => void;
   /** Sends news to one tab, or to all others. */
   readonly send: (news: readonly News[], tab?: string) => void;
-  /** The broker refuses the whole connection of this tab. */
-  readonly refused: (error: Refusal) => void;
   /** Called when `getToken` has failed, and another tab may have a token. */
   readonly handOver: () => void;
   /** What this tab's leaders know of each other. */
@@ -232,10 +230,6 @@ export class Leader {
       },
       end: (channel, id) => report({ kind: 'end', channel, from: from(channel), id }),
       refused: (channel, error) => {
-        if (channel === undefined) {
-          this.#options.refused(error);
-          return;
-        }
         const followed = this.#followed.get(channel);
         this.#followed.delete(channel);
         if (followed)

@@ -33,8 +33,6 @@ interface Handlers {
   /** There is no leader for a moment. */
   connecting(): void;
   openLeader(options: Omit<LeaderOptions, 'open' | 'tokens' | 'memory'>): Leader;
-  /** The broker refuses the whole connection of this tab. */
-  refused: LeaderOptions['refused'];
   /** The browser refuses locks. */
   failed(): void;
 }
@@ -179,7 +177,6 @@ export class SharingTab {
       take: (news) => this.#leader === leader && this.#handlers.take(news),
       send: (news, tab) =>
         tab === undefined ? this.#post({ kind: 'news', news }) : this.#postTo(tab, { kind: 'news', news }),
-      refused: (error) => this.#handlers.refused(error),
       handOver: () => this.#stepDown(),
     });
     this.#leader = leader;

@@ -102,11 +102,6 @@ class SharedConnection implements Link {
         connecting: () => listener.status('connecting'),
         openLeader: (options) =>
           new Leader({ ...options, tokens: this.#tokens, open: this.#open, memory: this.#memory }),
-        refused: (error) => {
-          this.#leave();
-          this.#places.clear();
-          listener.refused(undefined, error);
-        },
         failed: () => this.#goAlone(),
       });
     } catch {
