@@ -6,6 +6,7 @@ import { CodeSamples } from './code-samples.js';
 import { byId, element } from './element.js';
 import { EventList } from './event-list.js';
 import { record } from './json-value.js';
+import { Overview } from './overview/overview.js';
 import { fragmentOf, readLink } from './page-link.js';
 import { faultView, problemView } from './problem.js';
 import { PublishForm } from './publish-form.js';
@@ -162,3 +163,24 @@ byId('publish-card', HTMLDetailsElement).open = matchMedia('(min-width: 56rem)')
 /** The history state says that there was a token, but does not hold the token. */
 const tokenIsForgotten = record(history.state)['hadToken'] === true;
 if (!followLink()) code.setChannel('', false);
+
+const overview = new Overview(byId('overview-view', HTMLElement), {
+  key: byId('key', HTMLInputElement),
+  openChannel(channel) {
+    showView('events');
+    channelField.value = channel;
+    connect();
+  },
+});
+
+/** @param {'events' | 'overview'} name */
+function showView(name) {
+  for (const view of ['events', 'overview']) {
+    byId(`${view}-view`, HTMLElement).hidden = view !== name;
+    byId(`show-${view}`, HTMLButtonElement).setAttribute('aria-current', view === name ? 'page' : 'false');
+  }
+  if (name === 'overview') overview.show();
+  else overview.hide();
+}
+byId('show-events', HTMLButtonElement).addEventListener('click', () => showView('events'));
+byId('show-overview', HTMLButtonElement).addEventListener('click', () => showView('overview'));

@@ -1,6 +1,7 @@
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import { API_PAGE, CONSOLE } from './page-operations.ts';
+import { pageModules } from './page-modules.ts';
 
 /** The page may send requests only to this broker, and no other page may frame it. */
 const CONTENT_SECURITY_POLICY = [
@@ -33,4 +34,5 @@ export async function consolePage(app: FastifyInstance, { folder }: { folder: st
   app.get('/docs', { exposeHeadRoute: true, config: { operation: API_PAGE } }, (_request, reply) =>
     reply.sendFile('docs.html'),
   );
+  await pageModules(app);
 }
