@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { PROBLEM_ADVICE } from '../src/http/api/problem-answers.ts';
+import { STATUS } from '../src/http/problem.ts';
 import { commandReference } from './command-reference.ts';
 import { settingsTable, shortSettingsTable } from './settings-table.ts';
 
@@ -13,6 +15,7 @@ interface GeneratedPart {
 export const generatedParts: readonly GeneratedPart[] = [
   { document: 'README.md', name: 'settings', make: shortSettingsTable },
   { document: 'docs/operations.md', name: 'settings', make: settingsTable },
+  { document: 'docs/protocol.md', name: 'problems', make: problemsTable },
   { document: 'docs/cli.md', name: 'commands', make: commandReference },
   ...[
     'nginx.conf',
@@ -36,4 +39,12 @@ export function withPart(text: string, { document, name, make }: GeneratedPart):
   const [, after] = rest.split(end);
   if (before === undefined || after === undefined) throw new Error(`${document} has no ${begin} and ${end}.`);
   return `${before}${begin}\n\n${make()}\n\n${end}${after}`;
+}
+
+/** Makes a Markdown table of all error codes: code, HTTP status and what to do. */
+function problemsTable(): string {
+  const rows = Object.entries(PROBLEM_ADVICE).map(
+    ([code, advice]) => `| \`${code}\` | ${STATUS[code as keyof typeof STATUS]} | ${advice} |`,
+  );
+  return ['| code | status | what to do |', '| --- | --- | --- |', ...rows].join('\n');
 }

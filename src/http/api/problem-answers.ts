@@ -7,7 +7,7 @@ import type { AnswerHeader } from './answer-headers.ts';
 import { EVENT_ID_SCHEMA } from './channel-schemas.ts';
 import type { JsonSchema } from './json-schema.ts';
 
-/** What to do about each error. docs/protocol.md §6 has the same texts, and a test compares them. CommonMark. */
+/** What to do about each error, in CommonMark. `npm run docs` writes these texts to docs/protocol.md §6. */
 export const PROBLEM_ADVICE: Readonly<Record<BrokerErrorCode, string>> = {
   'bad-request':
     'send valid HTTP: the request line, a header such as `Idempotency-Key`, or the percent-encoding of the path is invalid',
