@@ -1,79 +1,34 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
+import { documentShell } from '../support/document-shell.ts';
 import { openStream } from '../support/sse-reader.ts';
+import { Terminal } from '../support/terminal.ts';
 
-/** The command lines of docs/recipes.md, as they stand there. Each element is the text of one indented block. */
-const blocks = [
-  ...readFileSync(join(import.meta.dirname, '../../docs/recipes.md'), 'utf8').matchAll(/^(?: {4}.+\n)+/gm),
-].map(([block]) => block);
-const [variables = '', ...recipes] = blocks;
+const recipe = documentShell('docs/recipes.md', import.meta.filename);
+const variables = recipe('URL=http');
 
 let broker: Broker;
-let folder: string;
-const running = new Set<ChildProcess>();
+let terminal: Terminal;
 beforeAll(async () => {
   broker = await startBroker();
-  folder = mkdtempSync(join(tmpdir(), 'sluice-recipes-'));
-  writeFileSync(join(folder, '.publish-key'), broker.key);
+  terminal = new Terminal({ first: variables, replace: [['http://localhost:3000', broker.url]] });
+  writeFileSync(join(terminal.folder, '.publish-key'), broker.key);
 });
-afterEach(() => {
-  // The whole group of processes: a shell does not pass a signal on.
-  for (const { pid = 0 } of running) process.kill(-pid, 'SIGKILL');
-  running.clear();
-});
+afterEach(() => terminal.killAll());
 afterAll(async () => {
   await broker.stop();
-  rmSync(folder, { recursive: true, force: true });
+  terminal.remove();
 });
 
-/** The only recipe that holds the text. */
-function recipe(text: string): string {
-  const found = recipes.filter((block) => block.includes(text));
-  if (found.length !== 1) throw new Error(`${found.length} recipes hold ${text}`);
-  return found[0] as string;
-}
-
-function shell(lines: string): ChildProcess {
-  const script = `${variables.replaceAll('http://localhost:3000', broker.url)}\n${lines}`;
-  const child = spawn('bash', ['-c', script], { cwd: folder, stdio: 'pipe', detached: true });
-  running.add(child);
-  child.once('exit', () => running.delete(child));
-  return child;
-}
-
-/** Runs the lines to their end, and returns what they print. */
-async function run(lines: string): Promise<string> {
-  const child = shell(lines);
-  let output = '';
-  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const [code] = (await once(child, 'close')) as [number];
-  expect(code, output).toBe(0);
-  return output;
-}
-
-/** Starts lines that do not end by themselves, and resolves once they have printed the text. */
-async function printed(lines: string, text: string): Promise<void> {
-  const { stdout } = shell(lines);
-  if (stdout === null) throw new Error('no output');
-  let output = '';
-  for await (const chunk of stdout) {
-    output += String(chunk);
-    if (output.includes(text)) return;
-  }
-  throw new Error(`the lines ended before they printed ${text}:\n${output}`);
-}
+const run = (lines: string): Promise<string> => terminal.run(lines);
 
 describe('the command lines of docs/recipes.md', () => {
   test('several channels on one connection', async () => {
-    const listening = printed(recipe('channel=chat.7'), 'data: hello');
+    const listening = terminal.until(recipe('channel=chat.7'), 'data: hello');
     const publish = recipe('$URL/publish/chat.7');
     // The stream begins live: publishes until it has come.
     const heard = listening.then(() => true);
@@ -103,7 +58,7 @@ describe('the command lines of docs/recipes.md', () => {
     expect(JSON.parse(await run(recipe('seq 1 50000')))).toMatchObject({ published: 50_000 });
     const stream = await openStream(`${broker.url}/events/clock`);
     await stream.until('sluice:ready');
-    shell(recipe('do date'));
+    terminal.start(recipe('do date'));
     expect((await stream.next()).data).toMatch(/\d\d:\d\d:\d\d/);
     stream.close();
   });
@@ -132,7 +87,7 @@ describe('the command lines of docs/recipes.md', () => {
 
   test('the newest value of each key', async () => {
     expect(await run(recipe('"key":"SLU","data"'))).toContain('"channel":"prices"');
-    await printed(recipe('events/prices?state'), 'event: sluice:ready');
+    await terminal.until(recipe('events/prices?state'), 'event: sluice:ready');
     await run(recipe('"delete":true'));
     const { events } = JSON.parse(await run(recipe('channels/prices/state'))) as { events: unknown[] };
     expect(events).toMatchObject([{ key: 'SLU', data: '{"name":"SLU","price":13}' }]);
@@ -152,7 +107,7 @@ describe('the command lines of docs/recipes.md', () => {
   test('a stream for clients that take every event for data', async () => {
     const id = await broker.publish('plain', 'hello');
     const lines = recipe('plain&last_event_id').replace('answer.2', 'plain');
-    await printed(lines, `id: ${id}\ndata: hello`);
+    await terminal.until(lines, `id: ${id}\ndata: hello`);
   });
 
   test('see what the broker is doing', async () => {
