@@ -7,6 +7,7 @@ type Use = { readonly run: string } | { readonly skip: string } | { readonly tex
 
 const run = (file: string): Use => ({ run: `test/${file}.test.ts` });
 const recipes = run('integration/recipes');
+const contract = run('integration/contract-lines');
 
 const docker: Use = { skip: 'needs Docker' };
 const kubernetes: Use = { skip: 'needs Kubernetes' };
@@ -64,7 +65,7 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'npm run bench': hours,
   },
   'docs/protocol.md': {
-    'https://model.example/answer': later,
+    'https://model.example/answer': contract,
   },
   'docs/recipes.md': {
     'URL=http': recipes,
@@ -100,7 +101,8 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'SLUICE_CHANNELS=': later,
   },
   'docs/reliability.md': {
-    'npm run torture': hours,
+    '--system sluice': hours,
+    '--gap-event': contract,
   },
   'docs/scaling.md': {
     'npm run model': hours,
