@@ -209,5 +209,5 @@ function scriptJson(value) {
 }
 
 function brokerLiteral() {
-  return scriptString(brokerUrl('').href.replace(/\/$/, ''));
+  return scriptString(brokerUrl('./').href.replace(/\/$/, ''));
 }

@@ -144,7 +144,7 @@ function disconnectCommand({ body = '' }) {
  * @param {Options} options by name. The value of `token` is the name of a variable.
  */
 function command(name, args, options = {}) {
-  const flags = Object.entries({ url: brokerUrl('').href.replace(/\/$/, ''), ...options }).flatMap(
+  const flags = Object.entries({ url: brokerUrl('./').href.replace(/\/$/, ''), ...options }).flatMap(
     ([option, value]) => [value ?? ''].flat().map((one) => flag(option, one)),
   );
   const words = args.map(word);

@@ -50,6 +50,7 @@ export class TryForm {
     this.#stop.type = 'button';
     this.#stop.disabled = true;
     this.#body.rows = 8;
+    this.#body.name = 'body';
     this.#body.spellcheck = false;
   }
 
@@ -77,6 +78,7 @@ export class TryForm {
   #examples() {
     const { examples } = this.#operation;
     const choice = element('select', '', ...examples.map(({ summary }) => element('option', '', summary)));
+    choice.name = 'example';
     choice.addEventListener('change', () => {
       const example = examples[choice.selectedIndex];
       if (example) this.#fill(example);
@@ -88,6 +90,7 @@ export class TryForm {
   #field(parameter) {
     const { name, place, description, required, schema } = parameter;
     const input = element('input', '');
+    input.name = `${place} ${name}`;
     input.required = required;
     input.spellcheck = false;
     input.autocapitalize = 'none';
