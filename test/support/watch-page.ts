@@ -1,10 +1,10 @@
 import type { Page } from 'puppeteer-core';
 
 /**
- * Collects what a page of `origin` should not do: exceptions, violations of the content security policy, warnings, answers of
- * 400 and above (`401 /publish`), and requests to another origin.
+ * Collects what a page should not do: exceptions, violations of the content security policy, warnings, answers of
+ * 400 and above (`401 /publish`), and requests to any other origin than `origins`.
  */
-export function watchPage(page: Page, origin: string): string[] {
+export function watchPage(page: Page, ...origins: readonly string[]): string[] {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`exception: ${String(error)}`));
   page.on('console', (message) => {
@@ -17,7 +17,7 @@ export function watchPage(page: Page, origin: string): string[] {
   });
   page.on('request', (request) => {
     const url = new URL(request.url());
-    if (['http:', 'https:', 'ws:'].includes(url.protocol) && url.origin !== origin)
+    if (['http:', 'https:', 'ws:'].includes(url.protocol) && !origins.includes(url.origin))
       complaints.push(`request to ${url.origin}`);
   });
   return complaints;

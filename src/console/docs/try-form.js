@@ -81,7 +81,9 @@ export class TryForm {
     choice.name = 'example';
     choice.addEventListener('change', () => {
       const example = examples[choice.selectedIndex];
-      if (example) this.#fill(example);
+      if (!example) return;
+      this.#fill(example);
+      this.#showSamples();
     });
     return labelled(choice, 'Example', '', '');
   }
