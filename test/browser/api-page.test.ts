@@ -256,9 +256,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the API page in %s', (name) =
     await fill('#credential', broker.key);
     await page.click('#api-publish .primary');
     await sees('#api-publish .outcome', '200 OK');
-    await page.$eval('#api-publish', (view) => view.scrollIntoView());
-    await checkLook(page, name, 'api-page-publish');
-    await page.$eval('#api-publish .samples', (view) => view.scrollIntoView());
-    await checkLook(page, name, 'api-page-code');
+    await checkLook(page, name, 'api-page-publish', '#api-publish');
+    await checkLook(page, name, 'api-page-code', '#api-publish .outcome');
   });
 });

@@ -37,10 +37,11 @@ interface AxeResults {
  * Takes screenshots of what a page shows now, at both sizes, light and dark, as
  * `test-results/screenshots/<name>-<width>-<scheme>-<browser>.png`. At each of them the page must not scroll sideways. In
  * Chromium, axe-core must find nothing wrong. Firefox has no dark screenshots: its driver cannot choose a color scheme.
+ * `top` is a selector of the element that stands at the top of the window; by default the page stays where it is.
  *
  * @throws Error that lists every fault of every screenshot
  */
-export async function checkLook(page: Page, browser: BrowserName, name: string): Promise<void> {
+export async function checkLook(page: Page, browser: BrowserName, name: string, top?: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const before = page.viewport();
   if (browser === 'chrome') await page.evaluate(AXE);
@@ -55,6 +56,7 @@ export async function checkLook(page: Page, browser: BrowserName, name: string):
           // axe-core would judge the colors in the middle of a transition.
           { name: 'prefers-reduced-motion', value: 'reduce' },
         ]);
+      if (top !== undefined) await page.$eval(top, (element) => element.scrollIntoView());
       await page.screenshot({ path: join(SCREENSHOTS, where) });
       const found = (await page.evaluate(TOO_WIDE)) as string[];
       if (browser === 'chrome') found.push(...(await findFaults(page)));

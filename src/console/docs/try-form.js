@@ -21,6 +21,9 @@ import { kindOf } from './schema-view.js';
  * @property {import('./samples-view.js').LanguageChoice} language
  */
 
+/** How many lines of the body the form shows at least, and at most. */
+const BODY_LINES = [3, 16];
+
 /** A form for an operation's parameters and body. Sends the request, shows the answer, and shows the request as code. */
 export class TryForm {
   #api;
@@ -49,7 +52,6 @@ export class TryForm {
     this.#outcome.role = 'status';
     this.#stop.type = 'button';
     this.#stop.disabled = true;
-    this.#body.rows = 8;
     this.#body.name = 'body';
     this.#body.spellcheck = false;
   }
@@ -110,6 +112,8 @@ export class TryForm {
     for (const [{ name, place }, input] of this.#fields) input.value = parameters[`${place} ${name}`] ?? '';
     this.#body.value =
       typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body, null, 2);
+    const [least = 0, most = 0] = BODY_LINES;
+    this.#body.rows = Math.min(Math.max(this.#body.value.split('\n').length, least), most);
   }
 
   /** Sends the request. Aborts the previous one, which may be a stream. */
