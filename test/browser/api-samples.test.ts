@@ -10,7 +10,7 @@ import type { SampleLanguage } from '../support/run-samples.ts';
 import { inSeconds, signToken } from '../support/sign-token.ts';
 
 const SECRET = 'a secret of more than thirty-two bytes';
-const STREAMS = ['subscribe', 'subscribeToMany'];
+const STREAMS = new Set(['subscribe', 'subscribeToMany']);
 /** Characters that a language or a shell could take for its own. */
 const TRICKY = `it's "quoted" \`$HOME\` \\n %s {{x}} \${y} @file #! \u202E \u{E0001} 😀 </script>`;
 
@@ -85,9 +85,9 @@ async function dataOf(channel: string): Promise<unknown> {
 
 test('the samples of every operation run, and none of them has the credential', async () => {
   const all = await samples();
-  expect([...all.values()].flatMap((codes) => [...codes.values()]).join('\n')).not.toContain(broker.key);
+  for (const codes of all.values()) expect([...codes.values()].join('\n')).not.toContain(broker.key);
   const run = async (language: SampleLanguage, more = ''): Promise<string> => {
-    const codes = [...(all.get(language) ?? [])].filter(([id]) => !STREAMS.includes(id));
+    const codes = [...(all.get(language) ?? [])].filter(([id]) => !STREAMS.has(id));
     expect(codes.filter(([, code]) => code === '')).toEqual([]);
     return await runner.run(
       language,

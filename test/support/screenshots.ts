@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import axe from 'axe-core';
 import type { Page } from 'puppeteer-core';
 import type { BrowserName } from './launch-browser.ts';
 import { SCREENSHOTS } from './provision-screenshots.ts';
@@ -10,9 +10,6 @@ const SIZES = [
   { width: 1280, height: 800 },
   { width: 390, height: 844 },
 ] as const;
-
-/** The source of axe-core. Evaluating it defines `axe` in the page. */
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** The elements that reach beyond the right edge of the window. An element that scrolls or clips its contents hides theirs. */
 const TOO_WIDE = `(() => {
@@ -44,7 +41,8 @@ interface AxeResults {
 export async function checkLook(page: Page, browser: BrowserName, name: string, top?: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   const before = page.viewport();
-  if (browser === 'chrome') await page.evaluate(AXE);
+  // Defines `axe` in the page.
+  if (browser === 'chrome') await page.evaluate(axe.source);
   const faults: string[] = [];
   for (const size of SIZES) {
     await page.setViewport(size);
@@ -56,7 +54,8 @@ export async function checkLook(page: Page, browser: BrowserName, name: string, 
           // axe-core would judge the colors in the middle of a transition.
           { name: 'prefers-reduced-motion', value: 'reduce' },
         ]);
-      if (top !== undefined) await page.$eval(top, (element) => element.scrollIntoView());
+      if (top !== undefined)
+        await page.evaluate(`document.querySelector(${JSON.stringify(top)}).scrollIntoView()`);
       await page.screenshot({ path: join(SCREENSHOTS, where) });
       const found = (await page.evaluate(TOO_WIDE)) as string[];
       if (browser === 'chrome') found.push(...(await findFaults(page)));

@@ -93,7 +93,7 @@ test('a change is tested with .ci/run, on Node 24 and 26', () => {
 test('the screenshots of a test run are kept, also when a test has failed', () => {
   const { jobs = [] } = workflows.find(({ file }) => file === 'test.yml') ?? {};
   const steps = jobs.flatMap((job) => job.steps ?? []);
-  const [upload] = steps.filter(({ uses }) => uses?.startsWith('actions/upload-artifact@'));
+  const upload = steps.find(({ uses }) => uses?.startsWith('actions/upload-artifact@'));
   expect(upload?.if).toBe('${{ !cancelled() }}');
   expect(upload?.with?.['path']).toBe('test-results/screenshots');
   // A name is free for one artefact of a run.
