@@ -37,6 +37,7 @@ const curl = 'test/support/provision-curl.ts';
 const prometheus = 'test/support/provision-prometheus.ts';
 const chromium = 'test/support/provision-chromium.ts';
 const firefox = 'test/support/provision-firefox.ts';
+const screenshots = 'test/support/provision-screenshots.ts';
 const edges = 'test/support/provision-edges.ts';
 const helm = 'test/support/provision-helm.ts';
 
@@ -56,7 +57,7 @@ export default defineConfig({
       project('faults', { order: 2, workers: 1, provision: [redis, compiler] }),
       // Counts, and not times; but a busy machine makes the waiting long.
       project('guard', { order: 3, workers: 1, provision: redis }),
-      project('browser', { order: 4, workers: 4, provision: [redis, chromium, firefox] }),
+      project('browser', { order: 4, workers: 4, provision: [redis, chromium, firefox, screenshots] }),
       // Packs the packages and installs them.
       project('package', { order: 4, workers: 4 }),
       // Real proxies, with the configurations of deploy/.

@@ -58,12 +58,12 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
   described.watch(app);
   await app.register(publishRoutes, { publisher, loop });
   await app.register(channelRoutes, { publisher, publishers, clear: parts.clear });
-  await app.register(disconnectRoute, { control, keys, publishers });
   await app.register(subscriberRoutes, { config, parts });
-  await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(inspectionRoutes, { publishers, revocations, ...parts.inspection });
-  await app.register(consolePage, { folder: CONSOLE });
+  await app.register(tokenRoutes, { keys, publishers, issuer });
+  await app.register(disconnectRoute, { control, keys, publishers });
   if (config.adminPort === undefined) await adminRoutes(app, parts);
+  await app.register(consolePage, { folder: CONSOLE });
   await app.register(apiDocument, { described, version, tokenCookie: config.tokenCookie });
 }
 

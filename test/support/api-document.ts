@@ -21,6 +21,7 @@ type Content = Readonly<
 
 export interface ApiOperation {
   readonly operationId: string;
+  readonly tags: readonly string[];
   readonly security: readonly Json[];
   readonly parameters?: readonly {
     readonly name: string;
@@ -36,6 +37,7 @@ export interface ApiOperation {
 }
 
 export interface ApiDocument {
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, ApiOperation>>>>;
   readonly components: {
     readonly schemas: Readonly<

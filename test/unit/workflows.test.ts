@@ -10,6 +10,7 @@ const folder = new URL('.github/workflows/', root);
 
 interface Step {
   readonly uses?: string;
+  readonly if?: string;
   readonly run?: string;
   readonly with?: Readonly<Record<string, unknown>>;
 }
@@ -87,6 +88,16 @@ test('a change is tested with .ci/run, on Node 24 and 26', () => {
     ['26', 'pinned'],
     ['24', 'own'],
   ]);
+});
+
+test('the screenshots of a test run are kept, also when a test has failed', () => {
+  const { jobs = [] } = workflows.find(({ file }) => file === 'test.yml') ?? {};
+  const steps = jobs.flatMap((job) => job.steps ?? []);
+  const upload = steps.find(({ uses }) => uses?.startsWith('actions/upload-artifact@'));
+  expect(upload?.if).toBe('${{ !cancelled() }}');
+  expect(upload?.with?.['path']).toBe('test-results/screenshots');
+  // A name is free for one artefact of a run.
+  expect(upload?.with?.['name']).toContain('${{ matrix.major }}');
 });
 
 test('the notes of a release come from CHANGELOG.md, and a release without notes fails', async () => {

@@ -65,6 +65,14 @@ export class ApiDocument {
     return text(record(schemes['tokenCookie'])['name']);
   }
 
+  /** The groups of operations, in the order in which the page shows them. */
+  get tags() {
+    return list(this.#root['tags']).map((tag) => ({
+      name: text(record(tag)['name']),
+      description: text(record(tag)['description']),
+    }));
+  }
+
   /** @returns {Operation[]} */
   get operations() {
     return Object.entries(record(this.#root['paths'])).flatMap(([path, item]) =>

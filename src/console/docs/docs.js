@@ -2,15 +2,21 @@ import { brokerUrl } from '../broker-url.js';
 import { byId, element } from '../element.js';
 import { faultView } from '../problem.js';
 import { ApiDocument } from './api-document.js';
-import { anchorOf, operationView } from './operation-view.js';
+import { OperationFinder } from './operation-finder.js';
+import { operationView } from './operation-view.js';
 import { prose } from './prose.js';
-
-/** @typedef {import('./api-document.js').Operation} Operation */
+import { LanguageChoice } from './samples-view.js';
 
 const credentials = byId('credentials', HTMLFormElement);
 const credential = byId('credential', HTMLInputElement);
-const contents = byId('contents', HTMLElement);
 const operations = byId('operations', HTMLElement);
+const finder = new OperationFinder();
+const visitor = {
+  credential: () => credential.value.trim(),
+  /** @param {() => void} listener */
+  onCredential: (listener) => credential.addEventListener('input', listener),
+  language: new LanguageChoice(),
+};
 
 /** @param {ApiDocument} api */
 function show(api) {
@@ -20,42 +26,22 @@ function show(api) {
   operations.append(
     element('div', 'intro', ...prose(description), element('p', 'note', `Version ${version} · OpenAPI 3.1`)),
   );
-  for (const tag of new Set(shown.map((operation) => operation.tag))) {
-    const those = shown.filter((operation) => operation.tag === tag);
-    const views = those.map((operation) => operationView(api, operation, () => credential.value.trim()));
-    operations.append(element('section', '', element('h2', '', tag), ...views));
-    contents.append(element('h2', '', tag), element('ul', '', ...those.map(linkTo)));
+  for (const { name, description: about } of api.tags) {
+    const members = shown
+      .filter(({ tag }) => tag === name)
+      .map((operation) => ({ operation, view: operationView(api, operation, visitor) }));
+    const section = element('section', '', element('h2', '', name), element('p', 'note', about));
+    section.append(...members.map(({ view }) => view));
+    operations.append(section);
+    finder.add(name, section, members);
   }
-}
-
-/** @param {Operation} operation */
-function linkTo({ id, method, path }) {
-  const link = element(
-    'a',
-    '',
-    element('span', `method ${method.toLowerCase()}`, method),
-    ' ',
-    element('code', '', path),
-  );
-  link.href = `#${id}`;
-  // When the URL already has this fragment, a click causes no `hashchange`.
-  link.addEventListener('click', () => reveal(id));
-  return element('li', '', link);
-}
-
-/** @param {string} id */
-function reveal(id) {
-  const view = document.getElementById(anchorOf(id));
-  if (!(view instanceof HTMLDetailsElement)) return;
-  view.open = true;
-  view.scrollIntoView();
 }
 
 async function load() {
   try {
     const response = await fetch(brokerUrl('openapi.json'));
     show(new ApiDocument(await response.json()));
-    reveal(location.hash.slice(1));
+    finder.openLinked();
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     operations.append(faultView('Nothing to show', `openapi.json could not be loaded: ${detail}.`));
@@ -64,5 +50,4 @@ async function load() {
 }
 
 credentials.addEventListener('submit', (submitted) => submitted.preventDefault());
-addEventListener('hashchange', () => reveal(location.hash.slice(1)));
 void load();

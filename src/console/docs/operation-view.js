@@ -7,6 +7,7 @@ import { TryForm } from './try-form.js';
 /** @typedef {import('./api-document.js').ApiDocument} ApiDocument */
 /** @typedef {import('./api-document.js').Answer} Answer */
 /** @typedef {import('./api-document.js').Operation} Operation */
+/** @typedef {import('./try-form.js').Visitor} Visitor */
 
 const CREDENTIALS = /** @type {Record<string, string>} */ ({
   none: 'nothing, for a public channel',
@@ -21,10 +22,10 @@ const CREDENTIALS = /** @type {Record<string, string>} */ ({
  *
  * @param {ApiDocument} api
  * @param {Operation} operation
- * @param {() => string} credential
+ * @param {Visitor} visitor
  * @returns {HTMLDetailsElement}
  */
-export function operationView(api, operation, credential) {
+export function operationView(api, operation, visitor) {
   const { id, method, path, summary } = operation;
   const view = element(
     'details',
@@ -39,7 +40,10 @@ export function operationView(api, operation, credential) {
   );
   view.id = anchorOf(id);
   view.addEventListener('toggle', () => {
-    if (view.open && view.childElementCount === 1) view.append(...contents(api, operation, credential));
+    if (!view.open) return;
+    // The address of the page is then a link to this operation.
+    history.replaceState(null, '', `#${id}`);
+    if (view.childElementCount === 1) view.append(...contents(api, operation, visitor));
   });
   return view;
 }
@@ -65,14 +69,14 @@ function credentialName(api, credential) {
 /**
  * @param {ApiDocument} api
  * @param {Operation} operation
- * @param {() => string} credential
+ * @param {Visitor} visitor
  */
-function contents(api, operation, credential) {
+function contents(api, operation, visitor) {
   const { description, credentials, body, answers } = operation;
   const needs = credentials.map((one) => credentialName(api, one)).join(', or ');
   const parts = [...prose(description)];
   if (needs !== '') parts.push(element('p', 'needs', 'Needs ', ...inline(needs), '.'));
-  parts.push(new TryForm(api, operation, credential).view);
+  parts.push(new TryForm(api, operation, visitor).view);
   const fields = body && fieldsView(api, body.schema);
   if (fields) parts.push(element('h3', '', 'Body'), fields);
   parts.push(

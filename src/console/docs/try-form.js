@@ -1,20 +1,35 @@
-import { brokerUrl } from '../broker-url.js';
 import { element } from '../element.js';
 import { faultView } from '../problem.js';
 import { AnswerView } from './answer-view.js';
 import { inline } from './prose.js';
+import { requestOf } from './request.js';
+import { SamplesView } from './samples-view.js';
 import { kindOf } from './schema-view.js';
 
 /** @typedef {import('./api-document.js').ApiDocument} ApiDocument */
 /** @typedef {import('./api-document.js').Operation} Operation */
 /** @typedef {import('./api-document.js').Parameter} Parameter */
 /** @typedef {import('./api-document.js').Example} Example */
+/** @typedef {import('./request.js').ApiRequest} ApiRequest */
 
-/** A form for an operation's parameters and body. Sends the request and shows the answer. */
+/**
+ * What all operations of the page share.
+ *
+ * @typedef {object} Visitor
+ * @property {() => string} credential What the visitor has entered as publish key or token.
+ * @property {(listener: () => void) => void} onCredential Calls the listener after each change of the credential.
+ * @property {import('./samples-view.js').LanguageChoice} language
+ */
+
+/** How many lines of the body the form shows at least, and at most. */
+const BODY_LINES = [3, 16];
+
+/** A form for an operation's parameters and body. Sends the request, shows the answer, and shows the request as code. */
 export class TryForm {
   #api;
   #operation;
-  #credential;
+  #visitor;
+  #samples;
   /** @type {Map<Parameter, HTMLInputElement>} */
   #fields = new Map();
   #body = element('textarea', '');
@@ -27,16 +42,17 @@ export class TryForm {
   /**
    * @param {ApiDocument} api
    * @param {Operation} operation
-   * @param {() => string} credential
+   * @param {Visitor} visitor
    */
-  constructor(api, operation, credential) {
+  constructor(api, operation, visitor) {
     this.#api = api;
     this.#operation = operation;
-    this.#credential = credential;
+    this.#visitor = visitor;
+    this.#samples = new SamplesView(operation, visitor.language, api.tokenCookie);
     this.#outcome.role = 'status';
     this.#stop.type = 'button';
     this.#stop.disabled = true;
-    this.#body.rows = 8;
+    this.#body.name = 'body';
     this.#body.spellcheck = false;
   }
 
@@ -54,16 +70,22 @@ export class TryForm {
       submitted.preventDefault();
       void this.#run();
     });
+    form.addEventListener('input', () => this.#showSamples());
+    this.#visitor.onCredential(() => this.#showSamples());
+    this.#showSamples();
     this.#stop.addEventListener('click', () => this.#running?.abort());
-    return form;
+    return element('div', 'tryout', form, this.#samples.view);
   }
 
   #examples() {
     const { examples } = this.#operation;
     const choice = element('select', '', ...examples.map(({ summary }) => element('option', '', summary)));
+    choice.name = 'example';
     choice.addEventListener('change', () => {
       const example = examples[choice.selectedIndex];
-      if (example) this.#fill(example);
+      if (!example) return;
+      this.#fill(example);
+      this.#showSamples();
     });
     return labelled(choice, 'Example', '', '');
   }
@@ -72,6 +94,7 @@ export class TryForm {
   #field(parameter) {
     const { name, place, description, required, schema } = parameter;
     const input = element('input', '');
+    input.name = `${place} ${name}`;
     input.required = required;
     input.spellcheck = false;
     input.autocapitalize = 'none';
@@ -89,6 +112,8 @@ export class TryForm {
     for (const [{ name, place }, input] of this.#fields) input.value = parameters[`${place} ${name}`] ?? '';
     this.#body.value =
       typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body, null, 2);
+    const [least = 0, most = 0] = BODY_LINES;
+    this.#body.rows = Math.min(Math.max(this.#body.value.split('\n').length, least), most);
   }
 
   /** Sends the request. Aborts the previous one, which may be a stream. */
@@ -99,7 +124,13 @@ export class TryForm {
     this.#stop.disabled = false;
     const answer = new AnswerView();
     try {
-      const response = await fetch(this.#url(), { ...this.#request(), signal: running.signal });
+      const { url, method, headers: shown, body } = this.#request();
+      const headers = new Headers(shown);
+      const credential = this.#visitor.credential();
+      if (credential !== '' && this.#operation.credentials.length > 0)
+        headers.set('authorization', `Bearer ${credential}`);
+      const init = { method, headers, signal: running.signal, ...(body !== undefined && { body }) };
+      const response = await fetch(url, init);
       this.#outcome.replaceChildren(answer.view);
       await answer.show(response);
     } catch (error) {
@@ -111,30 +142,16 @@ export class TryForm {
     }
   }
 
-  #url() {
-    let path = this.#operation.path.slice(1);
-    const query = new URLSearchParams();
-    for (const [{ name, place, schema }, { value }] of this.#fields) {
-      if (place === 'path') path = path.replace(`{${name}}`, encodeURIComponent(value));
-      const items = schema['type'] === 'array' ? value.split(/\s+/) : [value];
-      if (place === 'query') for (const item of items) if (item !== '') query.append(name, item);
-    }
-    const url = brokerUrl(path);
-    url.search = query.toString();
-    return url;
+  #showSamples() {
+    this.#samples.update(this.#request());
   }
 
-  /** @returns {RequestInit} */
+  /** @returns {ApiRequest} */
   #request() {
-    const { method, body, credentials } = this.#operation;
-    const headers = new Headers();
-    for (const [{ name, place }, { value }] of this.#fields) {
-      if (place === 'header' && value !== '') headers.set(name, value);
-    }
-    const credential = this.#credential();
-    if (credential !== '' && credentials.length > 0) headers.set('authorization', `Bearer ${credential}`);
-    if (body && body.mediaType !== '*/*') headers.set('content-type', body.mediaType);
-    return { method, headers, ...(body && { body: this.#body.value }) };
+    /** @type {[Parameter, string][]} */
+    const fields = [...this.#fields].map(([parameter, { value }]) => [parameter, value]);
+    const hasCredential = this.#visitor.credential() !== '';
+    return requestOf(this.#operation, { fields, body: this.#body.value, hasCredential });
   }
 }
 

@@ -2,7 +2,7 @@ import type { DescribedRoute } from './described-routes.ts';
 import { ANSWER_HEADERS, headersOf } from './answer-headers.ts';
 import { securityOf, securitySchemes } from './credentials.ts';
 import { TAGS } from './operation.ts';
-import type { Example, Operation, Parameter } from './operation.ts';
+import type { Example, Operation, Parameter, Tag } from './operation.ts';
 import { PROBLEM_SCHEMA, problemAnswers, sharedProblems } from './problem-answers.ts';
 import { STREAM_EVENT_SCHEMAS } from './stream-events.ts';
 
@@ -12,6 +12,14 @@ const DESCRIPTION = [
   'A broker for Server-Sent Events. Backends publish with a POST, and browsers subscribe with an `EventSource`. Every event of a channel arrives once and in order.',
   'Every error is a problem document. An unknown path is a 404. A method that a path does not accept is a 405 with `Allow`. `OPTIONS` is a 204 on every path.',
 ].join('\n\n');
+
+const TAG_DESCRIPTIONS: Readonly<Record<Tag, string>> = {
+  [TAGS.publishing]: 'Send events to channels, end channels, and delete the events of a channel.',
+  [TAGS.subscribing]: 'Receive the events of channels as a stream, or read events and state as JSON.',
+  [TAGS.inspection]: 'List channels and subscribers, and read the status of the broker.',
+  [TAGS.credentials]: 'Make tokens, end streams, and revoke tokens.',
+  [TAGS.monitoring]: 'What probes, Prometheus and browsers read. These operations need no credential.',
+};
 
 /** Makes the OpenAPI 3.1 document of these routes. */
 export function describeApi(
@@ -29,7 +37,7 @@ export function describeApi(
     },
     // OpenAPI resolves this URL relative to the document's own URL.
     servers: [{ url: '/', description: 'The broker that serves this document.' }],
-    tags: Object.values(TAGS).map((name) => ({ name })),
+    tags: Object.values(TAGS).map((name) => ({ name, description: TAG_DESCRIPTIONS[name] })),
     paths: Object.fromEntries([...paths].map(([path, methods]) => [path, describePath(methods)])),
     components: {
       schemas: { Problem: PROBLEM_SCHEMA, ...STREAM_EVENT_SCHEMAS },

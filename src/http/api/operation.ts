@@ -10,19 +10,22 @@ declare module 'fastify' {
   }
 }
 
+/** The groups of operations, in the order of the API document. */
 export const TAGS = {
   publishing: 'Publishing',
   subscribing: 'Subscribing',
-  credentials: 'Credentials',
   inspection: 'Looking in',
+  credentials: 'Credentials',
   monitoring: 'Health, metrics and pages',
 } as const;
+
+export type Tag = (typeof TAGS)[keyof typeof TAGS];
 
 /** Describes a route. `describeApi` makes OpenAPI 3.1 of it. Texts are CommonMark. */
 export interface Operation {
   /** Unique in the document. Generated clients use it as the name of a method. */
   readonly id: string;
-  readonly tag: (typeof TAGS)[keyof typeof TAGS];
+  readonly tag: Tag;
   readonly summary: string;
   readonly description?: string;
   /** A request needs any one of these. Omitted for a route that needs no credential. */

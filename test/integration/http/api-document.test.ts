@@ -55,6 +55,22 @@ test('the document is OpenAPI 3.1', async () => {
   expect(validator.version).toBe('3.1');
 });
 
+test('publishing, subscribing and looking in come first, and each group says what it is for', () => {
+  expect(api.tags.map(({ name }) => name)).toEqual([
+    'Publishing',
+    'Subscribing',
+    'Looking in',
+    'Credentials',
+    'Health, metrics and pages',
+  ]);
+  for (const { description } of api.tags) expect(description).toMatch(/\.$/);
+  const paths = Object.values(api.paths).flatMap((item) => Object.values(item).flatMap(({ tags }) => tags));
+  expect(paths.at(0)).toBe('Publishing');
+  expect(paths.indexOf('Subscribing')).toBeLessThan(paths.indexOf('Credentials'));
+  expect(paths.lastIndexOf('Looking in')).toBeLessThan(paths.indexOf('Credentials'));
+  expect(paths.lastIndexOf('Credentials')).toBeLessThan(paths.indexOf('Health, metrics and pages'));
+});
+
 test('the document has every path, with every method that the path allows', async () => {
   const methods = methodsOf(api);
   expect(methods).toEqual({ ...OPERATIONS, ...LOOKING_IN });
