@@ -44,6 +44,10 @@ const textOf = async (page: Page, selector: string): Promise<string> =>
 const hasText = async (page: Page, selector: string, text: string): Promise<void> =>
   await eventually(async () => expect(await textOf(page, selector)).toContain(text));
 
+const figuresOf = async (page: Page): Promise<number> =>
+  await page.$$eval('polyline', (lines) =>
+    lines.reduce((sum, line) => sum + line.points.numberOfItems - 1, 0),
+  );
 const devicesOf = async (page: Page): Promise<string[]> => (await textsOf(page, '#devices h2')).toSorted();
 
 async function openWindows(): Promise<Open> {
@@ -74,10 +78,6 @@ test.concurrent('the dashboard is live without a figure, and goes on after a res
   const open = await openWindows();
   const pages = await Promise.all(BROWSERS.map((name) => open(name, address)));
   const [first] = pages as [Page, Page];
-  const figuresOf = async (page: Page): Promise<number> =>
-    await page.$$eval('polyline', (lines) =>
-      lines.reduce((sum, line) => sum + line.points.numberOfItems - 1, 0),
-    );
   for (const page of pages) await eventually(async () => expect(await figuresOf(page)).toBe(60));
 
   await first.click('#pause');
