@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { commandReference } from './command-reference.ts';
-import { settingsTable, shortSettingsTable } from './settings-table.ts';
+import { settingsTable } from './settings-table.ts';
 
 /** A generated part of a document. It stands between two comments with its name. */
 interface GeneratedPart {
@@ -11,7 +11,6 @@ interface GeneratedPart {
 }
 
 export const generatedParts: readonly GeneratedPart[] = [
-  { document: 'README.md', name: 'settings', make: shortSettingsTable },
   { document: 'docs/operations.md', name: 'settings', make: settingsTable },
   { document: 'docs/cli.md', name: 'commands', make: commandReference },
   ...[
