@@ -4,10 +4,11 @@ import { documentShell } from '../support/document-shell.ts';
 import { freePort } from '../support/free-port.ts';
 import { Terminal } from '../support/terminal.ts';
 
-// The lines of README.md, and those at the beginning of docs/cli.md, with a free port in the place of 3000.
+// The lines of README.md, examples/README.md, and those at the beginning of docs/cli.md, with a free port in the place of 3000.
 
 const readme = documentShell('README.md', import.meta.filename);
 const cli = documentShell('docs/cli.md', import.meta.filename);
+const examples = documentShell('examples/README.md', import.meta.filename);
 
 let terminal: Terminal;
 beforeAll(async () => {
@@ -26,7 +27,7 @@ beforeAll(async () => {
 afterEach(() => terminal.killAll());
 afterAll(() => terminal.remove());
 
-test('README.md: start, listen, publish', async () => {
+test('README.md and examples/README.md: start, listen, publish', async () => {
   const stop = await terminal.serve(readme('npm ci && npm start'));
   const listening = terminal.until(readme('curl -N http://localhost:3000/events/news'), 'data: hello');
   const heard = listening.then(() => true);
@@ -39,6 +40,8 @@ test('README.md: start, listen, publish', async () => {
   const first = await terminal.run(readme('Idempotency-Key: created-42'));
   expect(first).toContain('"channel":"orders.42"');
   expect(await terminal.run(readme('Idempotency-Key: created-42'))).toBe(first);
+
+  expect(await terminal.run(examples('export SLUICE_KEY'))).toContain('"channel":"news"');
   await stop();
 });
 

@@ -111,7 +111,7 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'npm run model': hours,
   },
   'examples/README.md': {
-    'export SLUICE_KEY': later,
+    'export SLUICE_KEY': readme,
   },
   'examples/ai-answer/README.md': {
     'npm run example:ai': later,
