@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { PROBLEM_ADVICE } from '../src/http/api/problem-answers.ts';
 import { STATUS } from '../src/http/problem.ts';
 import { commandReference } from './command-reference.ts';
-import { settingsTable, shortSettingsTable } from './settings-table.ts';
+import { settingsTable } from './settings-table.ts';
 
 /** A generated part of a document. It stands between two comments with its name. */
 interface GeneratedPart {
@@ -13,7 +13,6 @@ interface GeneratedPart {
 }
 
 export const generatedParts: readonly GeneratedPart[] = [
-  { document: 'README.md', name: 'settings', make: shortSettingsTable },
   { document: 'docs/operations.md', name: 'settings', make: settingsTable },
   { document: 'docs/protocol.md', name: 'problems', make: problemsTable },
   { document: 'docs/cli.md', name: 'commands', make: commandReference },

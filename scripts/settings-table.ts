@@ -13,15 +13,6 @@ export function settingsTable(): string {
   return [row('name', 'default', 'takes', ''), row('---', '---', '---', '---'), ...rows].join('\n');
 }
 
-/** Makes the shorter table of the README: without the format, and with links relative to the project's folder. */
-export function shortSettingsTable(): string {
-  const rows = (Object.keys(SETTINGS) as SettingName[]).map((name) => {
-    const description = SETTING_DESCRIPTIONS[name].replaceAll(/\]\((?=[a-z]+\.md)/g, '](docs/');
-    return row(`\`${name}\``, inWords(SETTINGS[name].fallback), description);
-  });
-  return [row('name', 'default', ''), row('---', '---', '---'), ...rows].join('\n');
-}
-
 function inWords(fallback: string | undefined): string {
   return fallback === undefined || fallback === '' ? 'none' : `\`${fallback}\``;
 }

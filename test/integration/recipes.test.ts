@@ -1,127 +1,189 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startBroker } from '../support/broker.ts';
-import type { Broker } from '../support/broker.ts';
 import { documentShell } from '../support/document-shell.ts';
+import { freePort } from '../support/free-port.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { RedisServer } from '../support/redis-server.ts';
 import { openStream } from '../support/sse-reader.ts';
 import { Terminal } from '../support/terminal.ts';
 
 const recipe = documentShell('docs/recipes.md', import.meta.filename);
-const variables = recipe('URL=http');
 
-let broker: Broker;
+let url: string;
+let redis: RedisServer;
 let terminal: Terminal;
+let stopBroker: () => Promise<void>;
 beforeAll(async () => {
-  broker = await startBroker();
-  terminal = new Terminal({ first: variables, replace: [['http://localhost:3000', broker.url]] });
-  writeFileSync(join(terminal.folder, '.publish-key'), broker.key);
+  const [port, otherPort] = [await freePort(), await freePort()];
+  url = `http://127.0.0.1:${port}`;
+  redis = await startRedis();
+  terminal = new Terminal({
+    clone: true,
+    first: recipe('URL=http'),
+    env: { HOST: '127.0.0.1', PORT: String(port), SLUICE_DRAIN_WINDOW: '0s' },
+    replace: [
+      ['http://localhost:3000', url],
+      ['redis://localhost:6379', redis.url],
+      ['PORT=3001', `PORT=${port}`],
+      ['http://localhost:3001', url],
+      ['PORT=3002', `PORT=${otherPort}`],
+      ['http://localhost:3002', `http://127.0.0.1:${otherPort}`],
+    ],
+  });
+  stopBroker = await terminal.serve(recipe('mkdir -p data'));
 });
 afterEach(() => terminal.killAll());
 afterAll(async () => {
-  await broker.stop();
   terminal.remove();
+  await redis.stop();
 });
 
 const run = (lines: string): Promise<string> => terminal.run(lines);
 
-describe('the command lines of docs/recipes.md', () => {
-  test('several channels on one connection', async () => {
-    const listening = terminal.until(recipe('channel=chat.7'), 'data: hello');
-    const publish = recipe('$URL/publish/chat.7');
-    // The stream begins live: publishes until it has come.
-    const heard = listening.then(() => true);
-    do expect(await run(publish)).toContain('"id"');
-    while (!(await Promise.race([heard, nextTurn(false)])));
-  });
+/** Listens with one block, and publishes with another until the text has come: a stream begins live. */
+async function heardLive(listen: string, text: string, publish: string): Promise<void> {
+  const heard = terminal.until(listen, text).then(() => true);
+  do expect(await run(publish)).toContain('"id"');
+  while (!(await Promise.race([heard, nextTurn(false)])));
+}
 
-  test('one event on several channels', async () => {
-    expect(JSON.parse(await run(recipe('"user.3"')))).toMatchObject({
-      events: [{ channel: 'user.1' }, { channel: 'user.2' }, { channel: 'user.3' }],
+interface Page {
+  readonly events: readonly unknown[];
+}
+
+describe('docs/recipes.md: publish', () => {
+  test('to several channels', async () => {
+    expect(JSON.parse(await run(recipe('"user.1","user.2"')))).toMatchObject({
+      events: [{ channel: 'user.1' }, { channel: 'user.2' }],
     });
     expect(JSON.parse(await run(recipe('"channels":"*"')))).toMatchObject({ complete: true });
+    const listen = recipe('channel=orders.42&channel=chat.7');
+    await heardLive(listen, 'data: hello', recipe('hello $URL/publish/chat.7'));
   });
 
-  test('many events in one request, also twice with a key', async () => {
-    expect(JSON.parse(await run(recipe('[{"channel":"orders.42"')))).toMatchObject({
-      events: [{ channel: 'orders.42' }, { channel: 'orders.42' }, { channel: 'news' }],
+  test('a bulk import', async () => {
+    expect(JSON.parse(await run(recipe('"orders.2"')))).toMatchObject({
+      events: [{ channel: 'orders.1' }, { channel: 'orders.2' }],
     });
-    const answer = JSON.parse(await run(recipe('application/x-ndjson'))) as { events: unknown[] };
+    const answer = JSON.parse(await run(recipe('application/x-ndjson'))) as Page;
     expect(answer.events).toHaveLength(1_000);
-    const first = await run(recipe('import-1'));
-    expect(JSON.parse(first)).toMatchObject({ events: [{ channel: 'orders.43' }, { channel: 'orders.43' }] });
-    expect(await run(recipe('import-1'))).toBe(first);
+    expect(JSON.parse(await run(recipe('import-1')))).toMatchObject({ published: 20_000 });
   });
 
-  test('a file, or the output of a program, as events', async () => {
-    expect(JSON.parse(await run(recipe('seq 1 50000')))).toMatchObject({ published: 50_000 });
-    const stream = await openStream(`${broker.url}/events/clock`);
-    await stream.until('sluice:ready');
-    terminal.start(recipe('do date'));
-    expect((await stream.next()).data).toMatch(/\d\d:\d\d:\d\d/);
-    stream.close();
+  test('exactly once', async () => {
+    const first = await run(recipe('outbox-17'));
+    const second = await run(recipe('outbox-17'));
+    expect(first.toLowerCase()).not.toContain('idempotent-replayed');
+    expect(second.toLowerCase()).toContain('idempotent-replayed: true');
+    expect(second.split('\r\n').at(-1)).toBe(first.split('\r\n').at(-1));
   });
 
-  test('an answer of a model', async () => {
-    const listening = run(recipe('events/answer.1?last_event_id=earliest'));
+  test('only if nothing came in between', async () => {
+    const { id } = JSON.parse(await run(recipe('ifLast'))) as { id: string };
+    expect(JSON.parse(await run(recipe('If-Match')))).toMatchObject({ status: 412, tail: id });
+    expect(await run(recipe('If-Match').replace('0-0', id))).toContain('"id"');
+  });
+
+  test('the end of a channel', async () => {
+    expect(await run(recipe('publish/game.7'))).toContain('"channel":"game.7"');
+    expect(await run(recipe('publish/game.7'))).toContain('urn:sluice:problem:channel-ended');
+    expect(await run(recipe('channels/game.7'))).toContain('204 No Content');
+  });
+});
+
+describe('docs/recipes.md: in a page', () => {
+  test('the answer of a model', async () => {
+    const listening = run(recipe('answer.1?last_event_id'));
     expect(JSON.parse(await run(recipe('An answer comes word by word')))).toMatchObject({ published: 6 });
     const heard = await listening;
     expect(heard).toContain('data: answer\n');
     expect(heard).toContain('event: sluice:end\n');
-    expect(JSON.parse(await run(recipe('publish/answer.2')))).toMatchObject({ published: 2 });
-    expect(await run(recipe('only=active'))).toContain('204 No Content');
+    expect(JSON.parse(await run(recipe('event: token')))).toMatchObject({ published: 2 });
+    const plain = await run(recipe('only=active'));
+    expect(plain).toContain('data: Hello\n');
+    expect(plain).not.toContain('sluice:');
+    expect(plain).toContain('204 No Content');
   });
 
-  test('the end of a channel, and a new beginning', async () => {
-    const answers = await run(recipe('game.8'));
-    expect(answers).toContain('"channel":"game.7"');
-    expect(answers).toContain('"channel":"game.8"');
-    expect(await run(recipe('DELETE'))).toContain('204 No Content');
-  });
-
-  test('publish only if nothing came in between', async () => {
-    expect(await run(recipe('ifLast'))).toContain('"channel":"document.1"');
-    expect(await run(recipe('If-Match'))).toContain('urn:sluice:problem:tail-mismatch');
+  test('tokens with a cookie', async () => {
+    expect(JSON.parse(await run(recipe('{"sub":"7","subscribe"')))).toMatchObject({
+      token: expect.stringContaining('.') as unknown,
+    });
+    expect((await fetch(`${url}/events/user.7`)).status).toBe(401);
+    await run(recipe('"user.1","user.2"').replace('user.2', 'user.7'));
+    await terminal.until(recipe('Cookie: sluice_token'), 'data: Back at 18:00');
   });
 
   test('the newest value of each key', async () => {
-    expect(await run(recipe('"key":"SLU","data"'))).toContain('"channel":"prices"');
-    await terminal.until(recipe('events/prices?state'), 'event: sluice:ready');
-    await run(recipe('"delete":true'));
-    const { events } = JSON.parse(await run(recipe('channels/prices/state'))) as { events: unknown[] };
+    expect(await run(recipe('"key":"ICE","delete":true'))).toContain('"channel":"prices"');
+    const { events } = JSON.parse(await run(recipe('channels/prices/state'))) as Page;
     expect(events).toMatchObject([{ key: 'SLU', data: '{"name":"SLU","price":13}' }]);
+    await terminal.until(recipe('events/prices?state'), 'data: {"name":"SLU","price":13}');
   });
 
-  test('read a channel without a stream', async () => {
-    await broker.publish('orders.42', 'paid');
-    const page = JSON.parse(await run(recipe('orders.42/events?after=earliest'))) as { events: unknown[] };
-    expect(page.events.length).toBeGreaterThan(0);
-    const polled = run(recipe('wait=20s')).then((text) => JSON.parse(text) as { events: unknown[] });
+  test('without a stream', async () => {
+    const page = JSON.parse(await run(recipe('after=earliest'))) as Page;
+    expect(page.events).toMatchObject([{ data: 'paid' }]);
+    const publish = recipe('"orders.2"');
+    const polled = run(recipe('events?wait=20s'));
     // The poll begins at the newest event: publishes until the poll has answered.
-    do await broker.publish('orders.42', 'packed');
+    do await run(publish);
     while (!(await Promise.race([polled.then(() => true), nextTurn(false)])));
-    expect((await polled).events[0]).toMatchObject({ data: 'packed' });
+    expect(JSON.parse(await polled)).toMatchObject({ events: [{ data: 'paid' }] });
+    expect(await run(recipe('last=1&wait=10s'))).toContain('data: paid');
   });
+});
 
-  test('a stream for clients that take every event for data', async () => {
-    const id = await broker.publish('plain', 'hello');
-    const lines = recipe('plain&last_event_id').replace('answer.2', 'plain');
-    await terminal.until(lines, `id: ${id}\ndata: hello`);
-  });
-
-  test('see what the broker is doing', async () => {
-    await broker.publish('orders.42', 'paid');
-    const stream = await openStream(`${broker.url}/events/orders.42`);
+describe('docs/recipes.md: look after it', () => {
+  test('user 7 did not get event X, and what the broker is doing', async () => {
+    const stream = await openStream(`${url}/events/orders.1`);
     await stream.until('sluice:ready');
-    const about = await run(recipe('?prefix=orders.'));
-    expect(about).toContain('{"channels":[{"channel":"orders.4');
+    const about = await run(recipe('subscribers?sub=7'));
     expect(about).toContain('"subscribers":1');
-    expect(about).toContain('"count":1');
     expect(about).toContain('"count":0');
+    expect(about).toContain('"policy":');
     stream.close();
-    const busy = await run(recipe('busiest=20'));
-    expect(busy).toContain('"seconds":60');
-    expect(busy).toContain('"SLUICE_PUBLISH_KEYS":"set"');
+    const doing = await run(recipe('busiest=20'));
+    expect(doing).toContain('{"channels":[{"channel":"orders.');
+    expect(doing).toContain('"seconds":60');
+    expect(doing).toContain('"SLUICE_PUBLISH_KEYS":"set"');
+  });
+
+  test('delete what belongs to a person', async () => {
+    const { token } = JSON.parse(await run(recipe('{"sub":"7","subscribe"'))) as { token: string };
+    const headers = { authorization: `Bearer ${token}` };
+    const stream = await openStream(`${url}/events/user.7`, { headers });
+    await stream.until('sluice:ready');
+    await run(recipe('"user.1","user.2"').replace('user.2', 'user.7'));
+    const answers = await run(recipe('"revoke":true'));
+    expect(answers).toContain('204 No Content');
+    expect(answers).toContain('"channel":"members"');
+    expect(answers).toContain('"disconnected":1');
+    await stream.until('sluice:cleared');
+    await stream.until('sluice:closing');
+    expect((await fetch(`${url}/events/user.7`, { headers })).status).toBe(401);
+  });
+
+  test('backup and restore, change a key, keep more of one channel', async () => {
+    await run(recipe('VACUUM INTO'));
+    await stopBroker();
+    const stopRestored = await terminal.serve(recipe('mkdir restored'));
+    expect(await run('curl "$URL/events/orders.1?last=1&wait=10s"')).toContain('data: paid');
+    await stopRestored();
+
+    const stopWithKeys = await terminal.serve(recipe('demo-key,new-key'));
+    const answers = await run(recipe('Bearer new-key'));
+    expect(answers.match(/"channel":"news"/g)).toHaveLength(2);
+    await stopWithKeys();
+
+    const stopWithPolicy = await terminal.serve(recipe('"cursor.*"'));
+    await run(`curl -H "Authorization: Bearer $(cat .publish-key)" -d hello $URL/publish/chat.7`);
+    expect(await run(recipe('channels/chat.7'))).toContain('"size":5000');
+    await stopWithPolicy();
+  });
+
+  test('two replicas without Docker', async () => {
+    await Promise.all([terminal.serve(recipe('PORT=3001')), terminal.serve(recipe('PORT=3002'))]);
+    await heardLive(recipe('localhost:3001'), 'data: hello', recipe('localhost:3002'));
   });
 });

@@ -9,6 +9,8 @@ import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
+import { documentShell } from '../support/document-shell.ts';
+import { Terminal } from '../support/terminal.ts';
 
 /** What `npm pack --json` says about a package. */
 interface Packed {
@@ -23,6 +25,9 @@ const PROGRAMS = join(ROOT, 'node_modules/.bin');
 const run = promisify(execFile);
 const { version } = json(join(ROOT, 'package.json')) as { readonly version: string };
 
+const readme = documentShell('README.md', import.meta.filename);
+const clientReadme = documentShell('client/README.md', import.meta.filename);
+
 let folder: string;
 let sluice: Packed;
 let client: Packed;
@@ -30,11 +35,10 @@ let client: Packed;
 // Packages that npm's cache does not have come from the registry, which can take long.
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-package-'));
-  [sluice, client] = await Promise.all([pack(), pack('--workspace', '@sluice/client')]);
   cpSync(join(import.meta.dirname, 'consumer'), folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-  const frugal = ['--prefer-offline', '--no-audit', '--no-fund', '--omit=optional', '--loglevel=error'];
-  await run('npm', ['install', ...frugal, sluice.filename, client.filename], { cwd: folder });
+  sluice = await packAndInstall(readme('npm pack'), '../elsewhere');
+  client = await packAndInstall(clientReadme('npm pack --workspace @sluice/client'), '../your-project');
 }, 240_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -96,6 +100,14 @@ describe('a broker of the package', () => {
       cwd: folder,
     });
     expect(stdout).toBe('word one\nmessage two\n');
+  });
+
+  test('serves the lines of README.md', async () => {
+    const env = { SLUICE_URL: broker.url, SLUICE_KEY: broker.key };
+    const terminal = new Terminal({ first: `cd '${folder}'`, env });
+    // The second line listens until it is ended.
+    await terminal.until(readme('npx sluice subscribe'), 'hello');
+    terminal.remove();
   });
 
   test('serves the commands', async () => {
@@ -173,10 +185,20 @@ describe('the package @sluice/client', () => {
   });
 });
 
-/** Packs a package of the repository into the folder. */
-async function pack(...workspace: readonly string[]): Promise<Packed> {
-  const args = ['pack', '--json', '--loglevel=error', '--pack-destination', folder, ...workspace];
-  const { stdout } = await run('npm', args, { cwd: ROOT, maxBuffer: 8 * 1024 * 1024 });
+/** Runs the lines of a document that pack a package in the repository, and install it. All files go to the folder. */
+async function packAndInstall(lines: string, target: string): Promise<Packed> {
+  const frugal = '--prefer-offline --no-audit --no-fund --omit=optional --loglevel=error';
+  const npm = `npm() {
+    case $1 in
+      pack) command npm "$@" --json --loglevel=error --pack-destination '${folder}' ;;
+      install) command npm "$@" ${frugal} >&2 ;;
+    esac
+  }`;
+  const script = lines.replaceAll('$PWD', folder).replaceAll(target, folder);
+  const { stdout } = await run('bash', ['-ec', `${npm}\n${script}`], {
+    cwd: ROOT,
+    maxBuffer: 8 * 1024 * 1024,
+  });
   const [packed] = JSON.parse(stdout.slice(stdout.indexOf('['))) as readonly Packed[];
   if (packed === undefined) throw new Error(`npm packed nothing: ${stdout}`);
   return { ...packed, filename: join(folder, packed.filename) };

@@ -6,13 +6,14 @@
 type Use = { readonly run: string } | { readonly skip: string } | { readonly text: string };
 
 const run = (file: string): Use => ({ run: `test/${file}.test.ts` });
+const readme = run('integration/readme');
 const recipes = run('integration/recipes');
 const contract = run('integration/contract-lines');
+const packages = run('package/packages');
 
 const docker: Use = { skip: 'needs Docker' };
 const kubernetes: Use = { skip: 'needs Kubernetes' };
 const hours: Use = { skip: 'loads the machine for many minutes' };
-const suite: Use = { skip: 'runs the tests, of which this is one' };
 const later: Use = { skip: 'no test runs it yet' };
 
 const redis: Use = { text: 'a command of Redis' };
@@ -24,28 +25,22 @@ const environment: Use = { text: 'variables' };
  */
 export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use>>>> = {
   'README.md': {
-    'npm ci && npm start': later,
-    'curl -N http://localhost:3000/events/news': later,
-    '-d hello http://localhost:3000/publish/news': later,
-    'mkdir -p data': later,
-    'npm test': suite,
-    'orders.42?event=created': later,
-    'Idempotency-Key: order-42-created': later,
-    'An answer comes word by word': later,
-    'npm pack': later,
-    'npx sluice help': later,
-    'docker build': docker,
-    'openssl rand': later,
-    '/tokens': later,
-    'docker-compose.disk.yml': docker,
+    'npm ci && npm start': readme,
+    'curl -N http://localhost:3000/events/news': readme,
+    '-d hello http://localhost:3000/publish/news': readme,
+    'orders.42?event=created': readme,
+    'Idempotency-Key: created-42': readme,
+    'npm pack': packages,
+    'npx sluice subscribe': packages,
     'docker compose up': docker,
-    'PORT=3001': later,
   },
   'client/README.md': {
-    'npm pack --workspace @sluice/client': later,
+    'npm pack --workspace @sluice/client': packages,
   },
   'docs/cli.md': {
-    'sluice serve': later,
+    'sluice serve': readme,
+    'sluice subscribe news': readme,
+    'sluice publish news': readme,
   },
   'docs/compared.md': {
     'npm run torture': hours,
@@ -68,37 +63,47 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'https://model.example/answer': contract,
   },
   'docs/recipes.md': {
+    'mkdir -p data': recipes,
     'URL=http': recipes,
-    'channel=chat.7': recipes,
-    '$URL/publish/chat.7': recipes,
-    '"user.3"': recipes,
+    '"user.1","user.2"': recipes,
     '"channels":"*"': recipes,
-    '[{"channel":"orders.42"': recipes,
+    'channel=orders.42&channel=chat.7': recipes,
+    'hello $URL/publish/chat.7': recipes,
+    '"orders.2"': recipes,
     'application/x-ndjson': recipes,
     'import-1': recipes,
-    'seq 1 50000': recipes,
-    'do date': recipes,
-    'events/answer.1?last_event_id=earliest': recipes,
-    'An answer comes word by word': recipes,
-    'publish/answer.2': recipes,
-    'only=active': recipes,
-    'game.8': recipes,
-    DELETE: recipes,
+    'outbox-17': recipes,
     ifLast: recipes,
     'If-Match': recipes,
-    '"key":"SLU","data"': recipes,
-    'events/prices?state': recipes,
-    '"delete":true': recipes,
+    'publish/game.7': recipes,
+    'channels/game.7': recipes,
+    'answer.1?last_event_id': recipes,
+    'An answer comes word by word': recipes,
+    'event: token': recipes,
+    'only=active': recipes,
+    '{"sub":"7","subscribe"': recipes,
+    'Cookie: sluice_token': recipes,
+    '"key":"ICE","delete":true': recipes,
     'channels/prices/state': recipes,
-    'orders.42/events?after=earliest': recipes,
-    'wait=20s': recipes,
-    'plain&last_event_id': recipes,
-    '?prefix=orders.': recipes,
+    'events/prices?state': recipes,
+    'after=earliest': recipes,
+    'events?wait=20s': recipes,
+    'last=1&wait=10s': recipes,
+    'subscribers?sub=7': recipes,
     'busiest=20': recipes,
-    'last=1&wait=10s': later,
-    'mkdir -p data': later,
-    'VACUUM INTO': later,
-    'SLUICE_CHANNELS=': later,
+    '"revoke":true': recipes,
+    'demo-key,new-key': recipes,
+    'Bearer new-key': recipes,
+    'VACUUM INTO': recipes,
+    'mkdir restored': recipes,
+    '"cursor.*"': recipes,
+    'channels/chat.7': recipes,
+    'PORT=3001': recipes,
+    'PORT=3002': recipes,
+    'localhost:3001': recipes,
+    'localhost:3002': recipes,
+    'docker-compose.disk.yml': docker,
+    'docker build': docker,
   },
   'docs/reliability.md': {
     '--system sluice': hours,
@@ -108,7 +113,7 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'npm run model': hours,
   },
   'examples/README.md': {
-    'export SLUICE_KEY': later,
+    'export SLUICE_KEY': readme,
   },
   'examples/ai-answer/README.md': {
     'npm run example:ai': later,

@@ -9,6 +9,9 @@ import { ROOT } from './document-shell.ts';
 /** What the lines of a document leave in the folder of the project. A folder of a test begins without them. */
 const LEFTOVERS = new Set(['.git', '.publish-key', 'data', 'restored', 'backup.db', 'move.progress']);
 
+/** Node keeps the compiled modules there, which makes a start quicker. */
+const CACHE = join(ROOT, 'node_modules/.cache/sluice-tests');
+
 interface TerminalOptions {
   /** What the test has in the place of the document's ports, hosts and folders. Applied in order. */
   readonly replace?: readonly (readonly [from: string, to: string])[];
@@ -27,6 +30,7 @@ export class Terminal {
   readonly folder = mkdtempSync(join(tmpdir(), 'sluice-lines-'));
   readonly #options: TerminalOptions;
   readonly #running = new Set<ChildProcess>();
+  readonly #brokers = new Set<ChildProcess>();
 
   constructor(options: TerminalOptions = {}) {
     this.#options = options;
@@ -42,7 +46,7 @@ export class Terminal {
     const path = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`;
     const child = spawn('bash', ['-c', script], {
       cwd: this.folder,
-      env: { ...process.env, PATH: path, ...env },
+      env: { ...process.env, PATH: path, NODE_COMPILE_CACHE: CACHE, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
@@ -73,16 +77,37 @@ export class Terminal {
     return output.stdout;
   }
 
-  /** Ends everything that was started. */
-  killAll(): void {
-    // The whole group of processes: a shell does not pass a signal on.
-    for (const { pid = 0 } of this.#running) process.kill(-pid, 'SIGKILL');
-    this.#running.clear();
+  /** Starts lines that start a broker, which `killAll` leaves alone. Resolves once it listens, with a function that kills it. */
+  async serve(lines: string): Promise<() => Promise<void>> {
+    const before = new Set(this.#running);
+    await this.until(lines, '"sluice is listening"');
+    const child = [...this.#running].find((one) => !before.has(one));
+    if (child === undefined) throw new Error('The broker has ended.');
+    this.#running.delete(child);
+    this.#brokers.add(child);
+    return async () => {
+      const ended = once(child, 'close');
+      this.#kill(this.#brokers, child);
+      await ended;
+    };
   }
 
+  /** Ends everything that was started, but no brokers. */
+  killAll(): void {
+    for (const child of this.#running) this.#kill(this.#running, child);
+  }
+
+  /** Ends everything, and removes the folder. */
   remove(): void {
     this.killAll();
+    for (const child of this.#brokers) this.#kill(this.#brokers, child);
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Kills the whole group of processes: a shell does not pass a signal on. */
+  #kill(children: Set<ChildProcess>, child: ChildProcess): void {
+    children.delete(child);
+    if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL');
   }
 }
 

@@ -8,9 +8,9 @@ import { problemOf } from '../../src/http/problem.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-/** The first two cells of each row of the document's tables, without backticks. */
-function rows(document: string): Map<string, string> {
-  const cells = read(document).matchAll(/^\| `([^`|]+)` \| ([^|]+) \|/gm);
+/** The first two cells of each row of the tables in a text, without backticks. */
+function rows(text: string): Map<string, string> {
+  const cells = text.matchAll(/^\| `([^`|]+)` \| ([^|]+) \|/gm);
   return new Map([...cells].map(([, first = '', second = '']) => [first, second.replaceAll('`', '').trim()]));
 }
 
@@ -25,7 +25,7 @@ test('docs/protocol.md lists every error code, with its status, and no other', (
   const codes = listed('src/events/errors.ts', /^ {2}\| '([a-z-]+)'/gm).map(
     ([code]) => code as BrokerErrorCode,
   );
-  const documented = [...rows('docs/protocol.md')].filter(([, status]) => /^[45]\d\d$/.test(status));
+  const documented = [...rows(read('docs/protocol.md'))].filter(([, status]) => /^[45]\d\d$/.test(status));
   const expected = codes.map((code) => [code, String(problemOf(new BrokerError(code, '')).status)]);
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
 });
@@ -40,7 +40,7 @@ test('/openapi.json describes every error code as docs/protocol.md does', () => 
   expect(PROBLEM_ADVICE).toEqual(Object.fromEntries(documented));
 });
 
-test('the README lists every setting, with its default, and no other', () => {
+test('docs/operations.md lists every setting, with its default, and no other', () => {
   const settings = listed(
     'src/config/settings.ts',
     /^ {2}([A-Z_]+): setting\([^;]*?,\s*('[^']*'|undefined),\s*'[^']*',?\s*\),$/gm,
@@ -51,7 +51,8 @@ test('the README lists every setting, with its default, and no other', () => {
     name,
     fallback === 'undefined' || fallback === "''" ? 'none' : fallback.slice(1, -1),
   ]);
-  const documented = [...rows('README.md')].filter(([name]) => /^[A-Z_]+$/.test(name));
+  const [, table = ''] = read('docs/operations.md').split('<!-- npm run docs: settings begin -->');
+  const documented = rows(table.split('<!-- npm run docs: settings end -->')[0] ?? '');
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(expected));
 });
 

@@ -43,11 +43,12 @@ describe.each(documents())('the shell lines of %s', (document) => {
   });
 
   test('are run by the tests that are named', () => {
-    for (const [key, use] of uses) {
-      if (!('run' in use)) continue;
-      expect(read(use.run)).toContain(document);
-      expect(read(use.run)).toContain(key);
-    }
+    const unused = uses.filter(([key, use]) => {
+      if (!('run' in use)) return false;
+      const code = existsSync(join(ROOT, use.run)) ? read(use.run) : '';
+      return !code.includes(document) || !code.includes(key);
+    });
+    expect(unused).toEqual([]);
   });
 
   test('are the only code without a language', () => {
