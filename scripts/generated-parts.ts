@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { commandReference } from './command-reference.ts';
 import { settingsTable, shortSettingsTable } from './settings-table.ts';
 
@@ -14,19 +13,6 @@ export const generatedParts: readonly GeneratedPart[] = [
   { document: 'README.md', name: 'settings', make: shortSettingsTable },
   { document: 'docs/operations.md', name: 'settings', make: settingsTable },
   { document: 'docs/cli.md', name: 'commands', make: commandReference },
-  ...[
-    'nginx.conf',
-    'haproxy.cfg',
-    'Caddyfile',
-    'apache.conf',
-    'varnish.vcl',
-    'lighttpd.conf',
-    'lighttpd.lua',
-  ].map((file) => ({
-    document: 'docs/proxies.md',
-    name: `deploy/${file}`,
-    make: () => `\`\`\`\n${readFileSync(new URL(`../deploy/${file}`, import.meta.url), 'utf8')}\`\`\``,
-  })),
 ];
 
 /** Replaces the part in the text of its document. @throws Error when the text lacks the part's two comments */
