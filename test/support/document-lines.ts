@@ -7,6 +7,8 @@ type Use = { readonly run: string } | { readonly skip: string } | { readonly tex
 
 const run = (file: string): Use => ({ run: `test/${file}.test.ts` });
 const recipes = run('integration/recipes');
+const operations = run('integration/operations-lines');
+const proxies = run('edges/proxy-lines');
 
 const docker: Use = { skip: 'needs Docker' };
 const kubernetes: Use = { skip: 'needs Kubernetes' };
@@ -14,7 +16,6 @@ const hours: Use = { skip: 'loads the machine for many minutes' };
 const suite: Use = { skip: 'runs the tests, of which this is one' };
 const later: Use = { skip: 'no test runs it yet' };
 
-const redis: Use = { text: 'a command of Redis' };
 const environment: Use = { text: 'variables' };
 
 /**
@@ -50,21 +51,25 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'npm run torture': hours,
   },
   'docs/operations.md': {
-    'subscribers?sub=7': later,
-    'ACL SETUSER sluice on': redis,
-    'ACL SETUSER sluice-cluster on': redis,
-    'ACL SETUSER sluice-sentinel on': redis,
-    'mkdir -p data': later,
-    'sqlite3 data/sluice.db': later,
+    'subscribers?sub=7': operations,
+    'mkdir -p data': operations,
+    'sqlite3 data/sluice.db': operations,
     'docker compose -f docker-compose.disk.yml exec': docker,
-    'mkdir restored': later,
-    'examples/move-channels.mjs': later,
+    'mkdir restored': operations,
+    'examples/move-channels.mjs': operations,
   },
   'docs/performance.md': {
     'npm run bench': hours,
   },
   'docs/protocol.md': {
     'https://model.example/answer': later,
+  },
+  'docs/proxies.md': {
+    'URL=http': proxies,
+    'data: hello': proxies,
+    'events/proxy-quiet': proxies,
+    'proxy-upload?each=line': proxies,
+    'curl -sSi': proxies,
   },
   'docs/recipes.md': {
     'URL=http': recipes,
