@@ -16,19 +16,6 @@ export const generatedParts: readonly GeneratedPart[] = [
   { document: 'docs/operations.md', name: 'settings', make: settingsTable },
   { document: 'docs/protocol.md', name: 'problems', make: problemsTable },
   { document: 'docs/cli.md', name: 'commands', make: commandReference },
-  ...[
-    'nginx.conf',
-    'haproxy.cfg',
-    'Caddyfile',
-    'apache.conf',
-    'varnish.vcl',
-    'lighttpd.conf',
-    'lighttpd.lua',
-  ].map((file) => ({
-    document: 'docs/proxies.md',
-    name: `deploy/${file}`,
-    make: () => `\`\`\`\n${readFileSync(new URL(`../deploy/${file}`, import.meta.url), 'utf8')}\`\`\``,
-  })),
 ];
 
 /** Replaces the part in the text of its document. @throws Error when the text lacks the part's two comments */

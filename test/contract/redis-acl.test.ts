@@ -10,7 +10,7 @@ import type { RedisServer } from '../support/redis-server.ts';
 import { eventLogContract } from './event-log-contract.ts';
 import type { ContractOptions } from './event-log-contract.ts';
 
-/** The users of docs/operations.md have every right that a broker needs: Redis refuses no command. */
+/** The users of deploy/redis-users.txt have every right that a broker needs: Redis refuses no command. */
 
 const openLog = (url: string, user: DocumentedUser, options: ContractOptions): Promise<EventLog> =>
   openRedisLog({ ...options, url: asUser(url, user), prefix: 'sluice:' });

@@ -10,13 +10,14 @@ const readme = run('integration/readme');
 const recipes = run('integration/recipes');
 const contract = run('integration/contract-lines');
 const packages = run('package/packages');
+const operations = run('integration/operations-lines');
+const proxies = run('edges/proxy-lines');
 
 const docker: Use = { skip: 'needs Docker' };
 const kubernetes: Use = { skip: 'needs Kubernetes' };
 const hours: Use = { skip: 'loads the machine for many minutes' };
 const later: Use = { skip: 'no test runs it yet' };
 
-const redis: Use = { text: 'a command of Redis' };
 const environment: Use = { text: 'variables' };
 
 /**
@@ -46,21 +47,25 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'npm run torture': hours,
   },
   'docs/operations.md': {
-    'subscribers?sub=7': later,
-    'ACL SETUSER sluice on': redis,
-    'ACL SETUSER sluice-cluster on': redis,
-    'ACL SETUSER sluice-sentinel on': redis,
-    'mkdir -p data': later,
-    'sqlite3 data/sluice.db': later,
+    'subscribers?sub=7': operations,
+    'mkdir -p data': operations,
+    'sqlite3 data/sluice.db': operations,
     'docker compose -f docker-compose.disk.yml exec': docker,
-    'mkdir restored': later,
-    'examples/move-channels.mjs': later,
+    'mkdir restored': operations,
+    'examples/move-channels.mjs': operations,
   },
   'docs/performance.md': {
     'npm run bench': hours,
   },
   'docs/protocol.md': {
     'https://model.example/answer': contract,
+  },
+  'docs/proxies.md': {
+    'URL=http': proxies,
+    'data: hello': proxies,
+    'events/proxy-quiet': proxies,
+    'proxy-upload?each=line': proxies,
+    'curl -sSi': proxies,
   },
   'docs/recipes.md': {
     'mkdir -p data': recipes,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** A Redis user, made by the command in docs/operations.md. */
+/** A Redis user, made by the command in deploy/redis-users.txt. */
 export interface DocumentedUser {
   /** The arguments of the Redis command. */
   readonly command: readonly string[];
@@ -8,11 +8,11 @@ export interface DocumentedUser {
   readonly password: string;
 }
 
-const DOCUMENT = new URL('../../docs/operations.md', import.meta.url);
+const USERS = new URL('../../deploy/redis-users.txt', import.meta.url);
 
 export function documentedUser(name: string): DocumentedUser {
-  const line = new RegExp(`^ {4}(ACL SETUSER ${name} .+)$`, 'm').exec(readFileSync(DOCUMENT, 'utf8'))?.[1];
-  if (line === undefined) throw new Error(`docs/operations.md has no ACL SETUSER ${name}`);
+  const line = new RegExp(`^ACL SETUSER ${name} .+$`, 'm').exec(readFileSync(USERS, 'utf8'))?.[0];
+  if (line === undefined) throw new Error(`deploy/redis-users.txt has no ACL SETUSER ${name}`);
   const command = line.split(' ');
   const password = command.find((word) => word.startsWith('>'))?.slice(1) ?? '';
   return { command, name, password };
