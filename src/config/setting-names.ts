@@ -55,7 +55,7 @@ function misspelling(name: string, env: NodeJS.ProcessEnv): string | undefined {
   if (name.startsWith(PREFIX)) {
     if (isServiceLink(name, env)) return undefined;
     const near = nearest(name);
-    const advice = near === undefined ? 'The README lists all settings.' : `Did you mean ${near}?`;
+    const advice = near === undefined ? 'docs/operations.md lists all settings.' : `Did you mean ${near}?`;
     return `${name} is not a setting of this version. ${advice}`;
   }
   // Finds names in lower case, or with hyphens and dots as in YAML and Java properties.

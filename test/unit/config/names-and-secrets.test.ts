@@ -57,7 +57,8 @@ describe('an unknown name that begins with SLUICE_ stops the start', () => {
     ['SLUCIE_JWT_SECRET', 'SLUICE_JWT_SECRET'],
     ['SLUCE_PUBLISH_KEYS_FILE', 'SLUICE_PUBLISH_KEYS_FILE'],
   ])('%s: did you mean %s?', (name, suggestion) => {
-    const way = suggestion === undefined ? 'The README lists all settings.' : `Did you mean ${suggestion}?`;
+    const way =
+      suggestion === undefined ? 'docs/operations.md lists all settings.' : `Did you mean ${suggestion}?`;
     expect(() => loadConfig({ [name]: 'x' })).toThrow(`${name} is not a setting of this version. ${way}`);
   });
 
