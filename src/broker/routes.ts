@@ -62,7 +62,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
   await app.register(subscriberRoutes, { config, parts });
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(inspectionRoutes, { publishers, revocations, ...parts.inspection });
-  await app.register(consolePage, { folder: CONSOLE });
+  if (config.console) await app.register(consolePage, { folder: CONSOLE });
   if (config.adminPort === undefined) await adminRoutes(app, parts);
   await app.register(apiDocument, { described, version, tokenCookie: config.tokenCookie });
 }
