@@ -46,7 +46,7 @@ export class ChannelDetails {
    * @param {{ openChannel: (channel: string) => void, onBack: (channel: string) => void }} actions
    */
   constructor(access, { openChannel, onBack }) {
-    const back = button('All channels', () => onBack(this.#channel));
+    const back = button('Back to all channels', () => onBack(this.#channel));
     const open = button('Open its events', () => openChannel(this.#channel));
     this.#name.tabIndex = -1;
     this.#more.type = 'button';
@@ -138,16 +138,16 @@ export class ChannelDetails {
     /** Two streams of a subject may open in the same millisecond.
      * @type {Map<string, number>} */
     const twins = new Map();
-    this.#subscribers = listed
-      .map((one) => {
-        const [sub, replica, since] = [text(one['sub']), text(one['replica']), text(one['since'])];
-        const name = JSON.stringify([sub, replica, since]);
-        const twin = (twins.get(name) ?? 0) + 1;
-        twins.set(name, twin);
-        const behind = number(one['behind']);
-        return { key: `${name} ${twin}`, sub, replica, since, position: text(one['position']), behind };
-      })
-      .sort((a, b) => (b.behind ?? -1) - (a.behind ?? -1));
+    const subscribers = listed.map((one) => {
+      const [sub, replica, since] = [text(one['sub']), text(one['replica']), text(one['since'])];
+      const name = JSON.stringify([sub, replica, since]);
+      const twin = (twins.get(name) ?? 0) + 1;
+      twins.set(name, twin);
+      const behind = number(one['behind']);
+      return { key: `${name} ${twin}`, sub, replica, since, position: text(one['position']), behind };
+    });
+    subscribers.sort((a, b) => (b.behind ?? -1) - (a.behind ?? -1));
+    this.#subscribers = subscribers;
     const total = number(answer['count']) ?? listed.length;
     this.#summary.textContent = this.#summaryOf(total);
     this.#faults[1]?.replaceChildren(

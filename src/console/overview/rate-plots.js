@@ -18,7 +18,7 @@ export class RatePlots {
   view = element('div', 'plots');
   #figures = PLOTS.map((plot) => {
     const now = element('strong', '', '–');
-    const title = element('h3', '', plot.title);
+    const title = element('h2', '', plot.title);
     const canvas = element('div', 'plot');
     canvas.setAttribute('role', 'img');
     const head = element('p', 'figure', now, ` ${plot.unit}`);

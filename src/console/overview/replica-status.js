@@ -59,8 +59,10 @@ export class ReplicaStatus {
     // A replica that has answered before is the one that is missing, unless it has stopped.
     const answered = new Set(replicas.map(({ replica }) => replica));
     const silent = complete ? [] : this.#known.filter(({ replica }) => !answered.has(replica));
-    this.#known = [...replicas, ...silent].sort((a, b) => (a.replica < b.replica ? -1 : 1));
-    const rows = this.#known.map((replica) => ({ replica, rates: rates.get(replica.replica) }));
+    const known = [...replicas, ...silent];
+    known.sort((a, b) => (a.replica < b.replica ? -1 : 1));
+    this.#known = known;
+    const rows = known.map((replica) => ({ replica, rates: rates.get(replica.replica) }));
     this.#table.show(rows);
     setText(
       this.#missing,
