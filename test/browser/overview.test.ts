@@ -200,6 +200,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) =
     await shows('Log Redis: down: Redis does not answer');
     expect(await rowsOf('Replicas')).toEqual([`${'r'.repeat(80)} | 0.0.9 | 1 d 1 h | 12,345 | – | –`]);
     await eventually(async () => expect(await rowsOf('All channels')).toHaveLength(200));
+    await page.$eval('table[aria-label="All channels"]', (table) => table.scrollIntoView());
     await checkLook(page, name, 'overview-crowded');
     await page.locator('table[aria-label="All channels"] button').click();
     await shows('1,000 streams. 500 behind, the furthest by 999 events.');

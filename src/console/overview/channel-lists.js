@@ -50,7 +50,7 @@ export class ChannelLists {
     const lists = element('div', 'columns', ...this.#busiest.map(({ view }) => view));
     const head = element('div', 'card-head', element('h2', '', 'Busiest channels'), this.#note);
     this.#channels = new ChannelPages(access, onChosen);
-    this.view.append(element('section', 'card', head, this.#fault, lists), this.#channels.view);
+    this.view.append(element('section', 'card stack', head, this.#fault, lists), this.#channels.view);
     this.#poller = new Poller({
       ask: (signal) => askBroker(`channels?busiest=${BUSIEST}`, this.#access.key, signal),
       onAnswer: (answer) => this.#showBusiest(answer),

@@ -32,8 +32,9 @@ export class DataTable {
     });
     const table = element('table', '', element('thead', '', element('tr', '', ...titles)), this.#body);
     table.setAttribute('aria-label', options.label);
-    // Scrolls by itself when it is wider than the page. The keyboard must reach it to scroll it.
+    // Scrolls by itself when it is wider than the page. The keyboard must reach it to scroll it: by its buttons, or itself.
     this.view = element('div', 'table', table);
+    if (options.onChosen !== undefined) return;
     this.view.tabIndex = 0;
     this.view.setAttribute('role', 'region');
     this.view.setAttribute('aria-label', options.label);

@@ -167,7 +167,7 @@ export class Overview {
       this.#access.key = '';
       this.#stop();
       this.#keyField.focus();
-      this.#say('');
+      this.#say(this.#content.hidden ? '' : 'The figures below are not updated any more.');
     } else this.#say('The page goes on asking. Figures below are those of the last answer.');
   }
 
@@ -179,6 +179,7 @@ export class Overview {
   /** @param {string} channel */
   #showDetails(channel) {
     this.#lists.stop();
+    this.#status.view.hidden = true;
     this.#lists.view.hidden = true;
     this.#details.view.hidden = false;
     this.#details.show(channel);
@@ -188,6 +189,7 @@ export class Overview {
   #showLists(channel) {
     this.#details.stop();
     this.#details.view.hidden = true;
+    this.#status.view.hidden = false;
     this.#lists.view.hidden = false;
     this.#lists.start();
     this.#lists.focus(channel);

@@ -1,7 +1,7 @@
 /** How long the plots go back, in s. */
 export const HISTORY_S = 300;
 /** Samples further apart than this are not connected by a line, in s. */
-const GAP_S = 20;
+const GAP_S = 45;
 
 /**
  * @typedef {object} Replica

@@ -6,6 +6,8 @@ import { HISTORY_S } from './rate-history.js';
 /** @typedef {typeof import('uplot')} UPlot */
 
 const HEIGHT_PX = 130;
+/** The shortest time that a plot shows, in s. It grows with the samples. */
+const LEAST_S = 60;
 
 const PLOTS = /** @type {const} */ ([
   { figure: 'published', title: 'Published', unit: 'events/s', color: '--hue-1' },
@@ -128,18 +130,27 @@ function optionsOf(color, width) {
     scales: {
       x: {
         time: true,
-        range: (_plot, _min, max) => {
+        range: (_plot, min, max) => {
           const end = Number.isFinite(max) ? max : Date.now() / 1_000;
-          return [end - HISTORY_S, end];
+          return [Math.min(Number.isFinite(min) ? min : end, end - LEAST_S), end];
         },
       },
       y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)] },
     },
     axes: [
-      { ...axis, size: 24, space: 70, values: (_plot, splits) => splits.map(clock) },
+      { ...axis, size: 24, space: 70, values: (_plot, splits) => splits.map((at) => clock(at)) },
       { ...axis, size: 44, space: 30, values: (_plot, splits) => splits.map(short) },
     ],
-    series: [{}, { stroke: colorOf(color), width: 2, points: { show: false } }],
+    series: [
+      {},
+      {
+        stroke: colorOf(color),
+        // Transparent, as the style sheet has colors of six digits.
+        fill: () => `${colorOf(color)()}26`,
+        width: 2,
+        points: { size: 4, width: 1, fill: colorOf(color) },
+      },
+    ],
   };
 }
 
@@ -150,7 +161,11 @@ function colorOf(name) {
 
 /** @param {number} seconds since 1970 */
 function clock(seconds) {
-  return new Date(seconds * 1_000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  return new Date(seconds * 1_000).toLocaleTimeString('en-GB', {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+  });
 }
 
 /** @param {number} value */
