@@ -113,7 +113,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) =
     expect((await rowsOf('Subscribers'))[0]).toContain(stage.broker(1).replica);
     await checkLook(page, name, 'overview-channel');
 
-    await page.locator('::-p-text(Back to all channels)').click();
+    await page.locator('::-p-text(Back)').click();
     await page.waitForSelector('table[aria-label="All channels"]', { visible: true });
     await page.locator('table[aria-label="Busiest channels by subscribers"] tr:nth-child(1) button').click();
     await shows('Open its events');
@@ -179,7 +179,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) =
     });
     const cases: [typeof answer, string | RegExp][] = [
       ['cut', 'The broker cannot be reached'],
-      [problem(403, 'Say please.'), 'This token is valid, but it may not look in. Say please.'],
+      [problem(403, 'Say please.'), 'This token is valid, but it may not read the overview. Say please.'],
       [problem(429, 'Too many.'), 'refuses requests from this address for a while. Too many.'],
       [problem(503, 'No log.'), 'The broker cannot answer this now. No log.'],
       [{ status: 502, contentType: 'text/html', body: '<h1>Bad</h1>' }, /502.*is not from Sluice.*proxy/],

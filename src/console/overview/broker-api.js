@@ -75,7 +75,7 @@ function refusalText(status) {
     case 401:
       return 'The broker does not accept this key or token.';
     case 403:
-      return 'This token is valid, but it may not look in.';
+      return 'This token is valid, but it may not read the overview.';
     case 429:
       return 'The broker refuses requests from this address for a while.';
     case 503:

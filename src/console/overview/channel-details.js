@@ -46,7 +46,7 @@ export class ChannelDetails {
    * @param {{ openChannel: (channel: string) => void, onBack: (channel: string) => void }} actions
    */
   constructor(access, { openChannel, onBack }) {
-    const back = button('Back to all channels', () => onBack(this.#channel));
+    const back = button('Back', () => onBack(this.#channel));
     const open = button('Open its events', () => openChannel(this.#channel));
     this.#name.tabIndex = -1;
     this.#more.type = 'button';

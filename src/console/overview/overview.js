@@ -86,7 +86,7 @@ export class Overview {
         'div',
         'row',
         element('div', 'field grow', label, field),
-        element('div', 'buttons', element('button', 'primary', 'Look in')),
+        element('div', 'buttons', element('button', 'primary', 'Show')),
       ),
       note,
       this.#fault,

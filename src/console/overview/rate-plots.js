@@ -8,6 +8,8 @@ import { HISTORY_S } from './rate-history.js';
 const HEIGHT_PX = 130;
 /** The shortest time that a plot shows, in s. It grows with the samples. */
 const LEAST_S = 60;
+/** With this many samples and more, a plot is a line without points. */
+const MANY_SAMPLES = 30;
 
 const PLOTS = /** @type {const} */ ([
   { figure: 'published', title: 'Published', unit: 'events/s', color: '--hue-1' },
@@ -148,7 +150,13 @@ function optionsOf(color, width) {
         // Transparent, as the style sheet has colors of six digits.
         fill: () => `${colorOf(color)()}26`,
         width: 2,
-        points: { size: 4, width: 1, fill: colorOf(color) },
+        points: {
+          // A line needs two samples.
+          show: (plot) => plot.data[0].length < MANY_SAMPLES,
+          size: 5,
+          width: 1,
+          fill: colorOf(color),
+        },
       },
     ],
   };
