@@ -161,6 +161,11 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) =
     expect(kept).not.toContain('a-wrong-key');
     await lookIn(stage.broker(0).key);
     await shows('Log Redis: up');
+    // Without a key there is nothing to see.
+    await page.click('#overview-key', { count: 3 });
+    await page.keyboard.press('Backspace');
+    await page.waitForSelector('table[aria-label="Replicas"]', { hidden: true });
+    expect(await page.$eval('#key', (field) => (field as HTMLInputElement).value)).toBe('');
   });
 
   test('says in words what a broker, a proxy or a network does', async () => {

@@ -2,7 +2,7 @@ import { element } from '../element.js';
 import { record, text } from '../json-value.js';
 import { BrokerFault, askBroker } from './broker-api.js';
 import { DataTable } from './data-table.js';
-import { count, number, time } from './figures.js';
+import { clock, count, number, time } from './figures.js';
 import { Poller } from './poller.js';
 
 /** How long each list of the busiest channels is. */
@@ -195,7 +195,7 @@ class ChannelPages {
     const which = this.#shownPrefix === '' ? '' : ` that begin with ${this.#shownPrefix}`;
     const more = this.#after === undefined ? '' : ' There are more on the next page.';
     if (shown === 0 && this.#after === undefined) return `No channels${which}.`;
-    return `Page ${this.#starts.length}: ${count(shown)} channels${which}, in no order.${more}`;
+    return `Page ${this.#starts.length}: ${count(shown)} channels${which}, in no order, as of ${clock()}.${more}`;
   }
 
   /**

@@ -45,6 +45,11 @@ export function duration(seconds) {
   return parts.slice(0, 2).join(' ') || '0 s';
 }
 
+/** The local time of day now. */
+export function clock() {
+  return new Date().toLocaleTimeString('en-GB');
+}
+
 /**
  * The local date and time of an id, such as `1763596800000-0`, or of a text by ISO 8601.
  *

@@ -2,6 +2,7 @@ import { element } from '../element.js';
 import { askBroker } from './broker-api.js';
 import { ChannelDetails } from './channel-details.js';
 import { ChannelLists } from './channel-lists.js';
+import { clock } from './figures.js';
 import { INTERVAL_MS, Poller } from './poller.js';
 import { ReplicaStatus } from './replica-status.js';
 
@@ -14,12 +15,15 @@ import { ReplicaStatus } from './replica-status.js';
 export class Overview {
   #root;
   #page;
-  /** The key in use. It is the key of the field when the form was sent. */
+  /** The key in use. It is what was in the field when the form was sent. */
   #access = { key: '' };
+  /** Whether the broker has refused the key. A wrong key is not sent again: the broker counts wrong keys of an address. */
+  #isRefused = false;
   #shown = false;
   #keyField = element('input', '');
   #fault = element('p', 'problem');
   #state = element('p', 'note');
+  #view = element('div', 'overview stack');
   #content = element('div', 'stack');
   #status = new ReplicaStatus();
   #lists = new ChannelLists(this.#access, (channel) => this.#showDetails(channel));
@@ -52,15 +56,18 @@ export class Overview {
 
   show() {
     this.#shown = true;
+    this.#root.replaceChildren(this.#view);
     this.#keyField.value = this.#page.key.value;
-    // The form for publishing already has a key.
-    if (this.#access.key === '') this.#access.key = this.#keyField.value.trim();
-    this.#follow();
-    if (this.#access.key === '') this.#keyField.focus();
+    const key = this.#keyField.value.trim();
+    // The form for publishing may have got another key meanwhile.
+    if (key === this.#access.key) this.#follow();
+    else this.#useKey(key);
+    if (key === '') this.#keyField.focus();
   }
 
   hide() {
     this.#shown = false;
+    this.#view.remove();
     this.#follow();
   }
 
@@ -101,7 +108,7 @@ export class Overview {
     this.#content.hidden = true;
     this.#details.view.hidden = true;
     this.#content.append(this.#status.view, this.#lists.view, this.#details.view);
-    this.#root.replaceChildren(element('div', 'overview stack', form, this.#content));
+    this.#view.append(form, this.#content);
   }
 
   /**
@@ -112,26 +119,30 @@ export class Overview {
   #keepInStep(field) {
     const other = this.#page.key;
     field.addEventListener('input', () => {
+      if (field.value === '') this.#useKey('');
       other.value = field.value;
       other.dispatchEvent(new Event('input', { bubbles: true }));
     });
     other.addEventListener('input', () => {
-      if (field.value !== other.value) field.value = other.value;
+      field.value = other.value;
+      if (field.value === '') this.#useKey('');
     });
   }
 
-  /** @param {string} key */
+  /** @param {string} key An empty one ends the overview. */
   #useKey(key) {
     this.#stop();
     this.#access.key = key;
+    this.#isRefused = false;
     this.#fault.hidden = true;
-    this.#say('Asking…');
+    if (key === '') this.#content.hidden = true;
+    this.#say(key === '' ? '' : 'Asking…');
     this.#follow();
   }
 
   /** Asks the broker while the page is visible and has a key. */
   #follow() {
-    if (!this.#shown || document.hidden || this.#access.key === '') {
+    if (!this.#shown || document.hidden || this.#access.key === '' || this.#isRefused) {
       this.#stop();
       return;
     }
@@ -153,9 +164,7 @@ export class Overview {
     this.#fault.hidden = true;
     this.#content.hidden = false;
     this.#status.show(status);
-    this.#say(
-      `Updated at ${new Date().toLocaleTimeString('en-GB')}, every ${INTERVAL_MS / 1_000} s while answers are quick.`,
-    );
+    this.#say(`Updated at ${clock()}, every ${INTERVAL_MS / 1_000} s while answers are quick.`);
     if (first) this.#follow();
   }
 
@@ -164,7 +173,7 @@ export class Overview {
     this.#fault.textContent = fault.message;
     this.#fault.hidden = false;
     if (fault.blamesKey) {
-      this.#access.key = '';
+      this.#isRefused = true;
       this.#stop();
       this.#keyField.focus();
       this.#say(this.#content.hidden ? '' : 'The figures below are not updated any more.');

@@ -126,7 +126,7 @@ function optionsOf(color, width) {
   return {
     width: Math.max(width, 1),
     height: HEIGHT_PX,
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
