@@ -12,6 +12,7 @@ import { ChannelInspector } from '../inspect/channel-inspector.ts';
 import { ChannelSubscribers } from '../inspect/channel-subscribers.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { Turns } from '../redis/turns.ts';
+import type { Metrics } from '../observe/metrics.ts';
 import type { ControlBus } from '../replicas/control-bus.ts';
 import type { Connections } from '../stream/connections.ts';
 
@@ -32,6 +33,7 @@ export interface InspectionParts {
   readonly connections: Connections;
   readonly loop: FairLoop;
   readonly activity: ChannelActivity;
+  readonly metrics: Pick<Metrics, 'eventCounts'>;
   readonly version: string;
 }
 
@@ -43,7 +45,7 @@ export interface Inspection {
 }
 
 export function openInspection(config: Config, parts: InspectionParts): Inspection {
-  const { logger, log, policies, hub, connections, loop, activity, version } = parts;
+  const { logger, log, policies, hub, connections, loop, activity, metrics, version } = parts;
   const control = withTurns(parts.control);
   const subscribers = new ChannelSubscribers({ control, hub, connections });
   return {
@@ -54,6 +56,7 @@ export function openInspection(config: Config, parts: InspectionParts): Inspecti
       version,
       uptime: () => process.uptime(),
       streams: () => connections.size,
+      counts: () => metrics.eventCounts(),
       log: {
         kind: logKind(config),
         health: () => log.health(),

@@ -63,7 +63,7 @@ export async function brokerRoutes(app: FastifyInstance, config: Config, parts: 
   await app.register(tokenRoutes, { keys, publishers, issuer });
   await app.register(disconnectRoute, { control, keys, publishers });
   if (config.adminPort === undefined) await adminRoutes(app, parts);
-  await app.register(consolePage, { folder: CONSOLE });
+  if (config.console) await app.register(consolePage, { folder: CONSOLE });
   await app.register(apiDocument, { described, version, tokenCookie: config.tokenCookie });
 }
 

@@ -83,5 +83,8 @@ function logWarnings(logger: Logger): void {
     WARNING_INTERVAL_MS,
   );
   process.removeAllListeners('warning');
-  process.on('warning', (warning) => notice.note(warning.name, warning));
+  process.on('warning', (warning) => {
+    // The broker uses such functions of Node on purpose, and an operator cannot do anything about it.
+    if (warning.name !== 'ExperimentalWarning') notice.note(warning.name, warning);
+  });
 }

@@ -154,6 +154,7 @@ function toConfig(values: Values, { tracing, warnings, shown }: Derived) {
     failedAuthLimit: values.SLUICE_FAILED_AUTH_LIMIT,
     trustedProxies: values.SLUICE_TRUSTED_PROXIES,
     idempotencyTtl: values.SLUICE_IDEMPOTENCY_TTL,
+    console: values.SLUICE_CONSOLE,
     adminPort: values.SLUICE_ADMIN_PORT,
     tlsCert: values.SLUICE_TLS_CERT,
     tlsKey: values.SLUICE_TLS_KEY,

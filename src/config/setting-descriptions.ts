@@ -84,6 +84,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     'Addresses and networks of your proxies, such as `10.0.0.0/8,fd00::/8`. The broker trusts `X-Forwarded-For` only from these ([why it matters](operations.md#limits))',
   SLUICE_IDEMPOTENCY_TTL:
     'How long an `Idempotency-Key` is remembered. Set it to longer than your publishers retry',
+  SLUICE_CONSOLE:
+    'Whether the broker serves the console at `/`, the API page at `/docs`, and the modules at `/client/` that pages can import. `off` for none of them',
   SLUICE_ADMIN_PORT: 'A separate port for health and metrics, without TLS',
   SLUICE_TLS_CERT:
     'The certificate for TLS (HTTP/2 and HTTP/1.1), in PEM, with its chain ([how](operations.md#tls))',

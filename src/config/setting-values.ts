@@ -49,6 +49,12 @@ export const durationOrOff = (min: number, max = MAX_TIMER_MS) =>
       return z.NEVER;
     });
 
+export const onOrOff = z
+  .string()
+  .toLowerCase()
+  .pipe(z.enum(['on', 'off'], 'on or off'))
+  .transform((text) => text === 'on');
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 export const logLevel = z

@@ -14,12 +14,21 @@ export interface BrokerStatusOptions {
   readonly uptime: () => number;
   /** How many streams are open. */
   readonly streams: () => number;
+  readonly counts: () => Promise<EventCounts>;
   readonly log: { readonly kind: LogKind; health(): Promise<LogHealth> };
   /** The settings in force, by name. No value is a secret. */
   readonly settings: () => Readonly<Record<string, string>>;
 }
 
-export interface ReplicaStatus {
+/** Counts of events since the start of the replica: the values of `sluice_published_total` and `sluice_events_delivered_total`. */
+interface EventCounts {
+  readonly published: number;
+  /** Summed over subscribers. */
+  readonly delivered: number;
+}
+
+/** An older release of the broker does not send the counts. */
+export interface ReplicaStatus extends Partial<EventCounts> {
   readonly replica: string;
   readonly version: string;
   /** In seconds. */
@@ -47,14 +56,18 @@ export class BrokerStatus {
 
   constructor(options: BrokerStatusOptions) {
     this.#options = options;
-    options.control.answer(STATUS, async () => this.#own());
+    options.control.answer(STATUS, async () => ({ ...(await this.#own()) }));
   }
 
   /** Never rejects because of the log: without Redis, the answer has this replica alone. */
   async read(): Promise<Status> {
     const { control, log, settings } = this.#options;
-    const own = { replica: control.replica, ...this.#own() };
-    const [{ up, detail }, { replicas, complete }] = await Promise.all([log.health(), this.#others()]);
+    const [counted, { up, detail }, { replicas, complete }] = await Promise.all([
+      this.#own(),
+      log.health(),
+      this.#others(),
+    ]);
+    const own = { replica: control.replica, ...counted };
     const others = replicas.filter(({ replica }) => replica !== own.replica);
     return {
       ...own,
@@ -73,16 +86,25 @@ export class BrokerStatus {
     return { replicas: known, complete: asked.missing === 0 && known.length === replicas.length };
   }
 
-  #own(): Omit<ReplicaStatus, 'replica'> {
-    const { version, uptime, streams } = this.#options;
-    return { version, uptime: Math.floor(uptime()), streams: streams() };
+  async #own(): Promise<Omit<ReplicaStatus, 'replica'>> {
+    const { version, uptime, streams, counts } = this.#options;
+    return { version, uptime: Math.floor(uptime()), streams: streams(), ...(await counts()) };
   }
 }
 
 /** Returns undefined for an answer of another form: another release of the broker may have made it. */
 function statusIn(replica: string, answer: Json): ReplicaStatus | undefined {
-  const { version, uptime, streams } = (answer ?? {}) as { readonly [name: string]: Json };
+  const { version, uptime, streams, published, delivered } = (answer ?? {}) as {
+    readonly [name: string]: Json;
+  };
   if (typeof version !== 'string' || typeof uptime !== 'number' || typeof streams !== 'number')
     return undefined;
-  return { replica, version, uptime, streams };
+  return {
+    replica,
+    version,
+    uptime,
+    streams,
+    ...(typeof published === 'number' && { published }),
+    ...(typeof delivered === 'number' && { delivered }),
+  };
 }

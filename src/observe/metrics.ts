@@ -181,6 +181,13 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
+  /** How many events were published, and written to live streams, since the start. */
+  async eventCounts(): Promise<{ readonly published: number; readonly delivered: number }> {
+    const [published, delivered] = await Promise.all([this.#published.get(), this.#delivered.get()]);
+    const ok = published.values.find(({ labels }) => labels['result'] === 'ok');
+    return { published: ok?.value ?? 0, delivered: delivered.values[0]?.value ?? 0 };
+  }
+
   readonly instruments: Instruments & PublishInstruments = {
     delivered: (count) => this.#delivered.inc(count),
     replayed: (count) => this.#replayed.inc(count),

@@ -83,6 +83,13 @@ const Replica = z.object({
   version: z.string(),
   uptime: Count.meta({ description: 'In seconds.' }),
   streams: Count.meta({ description: 'Open streams.' }),
+  published: Count.optional().meta({
+    description:
+      'Events published at this replica since its start. A replica of an older version sends no counts of events.',
+  }),
+  delivered: Count.optional().meta({
+    description: 'Events written to live streams of this replica since its start, summed over subscribers.',
+  }),
 });
 const Status = Replica.extend({
   log: z.object({
@@ -254,6 +261,15 @@ export const LIST_SUBSCRIBERS: Operation = {
   ],
 };
 
+const FIRST_REPLICA = {
+  replica: 'web-1-5e0c81f2',
+  version: '1.2.3',
+  uptime: 86400,
+  streams: 812,
+  published: 51840,
+  delivered: 4147200,
+};
+
 /** `GET /status` */
 export const READ_STATUS: Operation = {
   id: 'readStatus',
@@ -270,15 +286,9 @@ export const READ_STATUS: Operation = {
       summary: 'Two replicas',
       status: 200,
       answer: {
-        replica: 'web-1-5e0c81f2',
-        version: '1.2.3',
-        uptime: 86400,
-        streams: 812,
+        ...FIRST_REPLICA,
         log: { kind: 'redis', up: true, trouble: null },
-        replicas: [
-          { replica: 'web-1-5e0c81f2', version: '1.2.3', uptime: 86400, streams: 812 },
-          { replica: 'web-2-07bd93aa', version: '1.2.3', uptime: 86390, streams: 790 },
-        ],
+        replicas: [FIRST_REPLICA, { ...FIRST_REPLICA, replica: 'web-2-07bd93aa', streams: 790 }],
         settings: { PORT: '3000', SLUICE_PUBLISH_KEYS: 'set', SLUICE_HISTORY_SIZE: '1000' },
         complete: true,
       },

@@ -8,7 +8,8 @@ export const CONSOLE: Operation = {
   id: 'console',
   tag: TAGS.monitoring,
   summary: 'The console',
-  description: 'A page that shows the events of a channel and can publish. `/#<channel>` opens a channel.',
+  description:
+    'A page that shows the events of channels, can publish, and has an overview of the broker for holders of a publish key. `/#<channel>` opens a channel. With `SLUICE_CONSOLE=off` the broker has no pages.',
   answers: { 200: { description: 'The page.', content: PAGE } },
 };
 

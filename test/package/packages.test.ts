@@ -121,10 +121,15 @@ describe('a broker of the package', () => {
     expect(await command('subscribe', 'news', '--last', '1', '--json')).toContain('"data":"hello"');
   });
 
-  test('serves the console', async () => {
+  test('serves the console, and the modules that it imports', async () => {
     const page = await fetch(broker.url);
     expect(page.status).toBe(200);
     expect(page.headers.get('content-type')).toContain('text/html');
+    for (const path of ['/client/index.js', '/client/connection.js', '/uplot/uPlot.esm.js']) {
+      const module = await fetch(`${broker.url}${path}`);
+      expect([path, module.status]).toEqual([path, 200]);
+      expect(module.headers.get('content-type')).toContain('javascript');
+    }
   });
 });
 

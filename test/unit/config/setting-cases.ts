@@ -229,6 +229,17 @@ export const settings: readonly SettingCase[] = [
     bad: ['600', '0s'],
   },
   {
+    name: 'SLUICE_CONSOLE',
+    key: 'console',
+    byDefault: true,
+    good: [
+      ['on', true],
+      ['off', false],
+      ['OFF', false],
+    ],
+    bad: ['no', 'false', '0'],
+  },
+  {
     name: 'SLUICE_ADMIN_PORT',
     key: 'adminPort',
     byDefault: undefined,
