@@ -1,10 +1,10 @@
 import { useChat } from '@ai-sdk/react';
+import { connect } from '@sluice/client';
 import { DefaultChatTransport } from 'ai';
 import { useEffect, useRef, useState } from 'react';
 import type { SubmitEvent } from 'react';
 import { createRoot } from 'react-dom/client';
 import type { ChatMessage, ChatState } from './chat-state.ts';
-import { listen } from './listen.ts';
 
 /** In ms, before the page tries again what has failed. The time is random, so that all pages do not come back together. */
 const retryDelay = (): number => 500 + Math.random() * 1_000;
@@ -88,11 +88,9 @@ function useLiveChat(initial: ChatState) {
 
   useEffect(() => {
     const changed = (): void => latestFollow.current();
-    return listen(`${initial.broker}/events/chats.${chatId}`, async () => (await loadChat()).token, {
-      answer: changed,
-      'sluice:ready': changed,
-      'sluice:gap': changed,
-    });
+    const client = connect(initial.broker, { getToken: async () => (await loadChat()).token });
+    client.subscribe(`chats.${chatId}`, { onEvent: changed, onReady: changed, onGap: changed });
+    return () => client.close();
   }, [initial.broker]);
 
   /** Tells the backend to stop the model. Any page of the chat may do so. */
