@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -25,4 +26,4 @@ const backend = createChatBackend({
   model: mockModel,
   script: await bundlePage(),
 });
-createServer(backend).listen(Number(PORT), 'localhost');
+await once(createServer(backend).listen(Number(PORT), 'localhost'), 'listening');

@@ -23,7 +23,11 @@ app.post(
     bodyLimit: 8_192,
     schema: {
       params: room,
-      headers: { type: 'object', required: ['idempotency-key'], properties: { 'idempotency-key': { type: 'string', pattern: '^[\\w-]{1,64}$' } } },
+      headers: {
+        type: 'object',
+        required: ['idempotency-key'],
+        properties: { 'idempotency-key': { type: 'string', pattern: '^[\\w-]{1,64}$' } },
+      },
       body: { type: 'object', required: ['name', 'text'], properties: { name, text: text(500) } },
     },
   },

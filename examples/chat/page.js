@@ -33,8 +33,7 @@ function enter() {
   for (const subscription of subscriptions) subscription.close();
   messages.replaceChildren();
   for (const name of typing.keys()) clearTyping(name);
-  for (const link of find('rooms').children)
-    link.ariaCurrent = link.textContent === room ? 'page' : null;
+  for (const link of find('rooms').children) link.ariaCurrent = link.textContent === room ? 'page' : null;
   subscriptions = [
     client.subscribe(`rooms.${room}`, {
       last: 50,

@@ -23,7 +23,9 @@ async function run(id, { cancel, fails }) {
       await tell(id, 'progress', { rows: lines.length - 1, of: ROWS });
     }
   } catch (error) {
-    const [event, reason] = signal.aborted ? ['cancelled', 'Somebody has cancelled it.'] : ['failed', error.message];
+    const [event, reason] = signal.aborted
+      ? ['cancelled', 'Somebody has cancelled it.']
+      : ['failed', error.message];
     return await tell(id, event, { reason }, { close: true });
   }
   exports.get(id).file = lines.join('\n');
@@ -65,7 +67,9 @@ app.register(async (known) => {
     return reply.code(204).send();
   });
   known.get('/exports/:id/orders.csv', async ({ job }, reply) =>
-    job.file === undefined ? reply.code(404).send() : reply.type('text/csv').header('content-disposition', 'attachment').send(job.file),
+    job.file === undefined
+      ? reply.code(404).send()
+      : reply.type('text/csv').header('content-disposition', 'attachment').send(job.file),
   );
 });
 

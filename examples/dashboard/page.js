@@ -1,0 +1,95 @@
+import { connect } from '@sluice/client';
+import { element, getText, post, showStatus } from '../example-page.js';
+
+const FIGURES = 60;
+const find = (id) => document.getElementById(id);
+
+// One list for each part of the line. A gap begins another part.
+const parts = [[]];
+let heartbeats = 0;
+let streams = 0;
+let openedAt;
+
+const client = connect(await getText('/proxy'), {
+  getToken: () => getText('/token'),
+  onStatus: changeStatus,
+  fetch: watchStream,
+});
+client.subscribe('figures', {
+  last: FIGURES,
+  onEvent: ({ data }) => addFigure(JSON.parse(data).visitors),
+  onGap: () => {
+    parts.push([]);
+    note('Figures may be missing here, such as after a restart of a broker without a store.');
+  },
+});
+
+function changeStatus(status) {
+  showStatus(status);
+  if (status === 'live') note('The stream is open.');
+  else if (streams > 0) note('The stream was lost. The page connects again by itself.');
+}
+
+/** Passes a stream on to the client, and counts its heartbeats: comments, which are no events. */
+async function watchStream(...request) {
+  const response = await fetch(...request);
+  if (!response.ok || response.body === null) return response;
+  streams += 1;
+  openedAt = Date.now();
+  find('streams').textContent = streams;
+  const watched = response.body.pipeThrough(
+    new TransformStream({
+      transform(bytes, controller) {
+        if (new TextDecoder().decode(bytes) === ':\n') find('heartbeats').textContent = ++heartbeats;
+        controller.enqueue(bytes);
+      },
+      flush: () => (openedAt = undefined),
+    }),
+  );
+  return new Response(watched, response);
+}
+
+function addFigure(visitors) {
+  find('figure').textContent = visitors;
+  parts.at(-1).push(visitors);
+  let surplus = parts.flat().length - FIGURES;
+  for (; surplus > 0; surplus -= 1) {
+    parts[0].shift();
+    if (parts[0].length === 0) parts.shift();
+  }
+  draw();
+}
+
+function draw() {
+  const figures = parts.flat();
+  const lowest = Math.min(...figures) - 10;
+  const height = Math.max(...figures) + 10 - lowest;
+  let column = FIGURES - figures.length;
+  const lines = parts.map((part) => {
+    const line = document.createElementNS('http://www.w3.org/2000/svg', 'polyline');
+    const points = part.map(
+      (figure) => `${(column++ * 600) / (FIGURES - 1)},${120 - ((figure - lowest) / height) * 120}`,
+    );
+    line.setAttribute('points', points.join(' '));
+    return line;
+  });
+  find('chart').replaceChildren(...lines);
+}
+
+function note(text) {
+  const time = new Date().toLocaleTimeString();
+  find('notes').prepend(element('li', {}, element('span', { class: 'muted' }, `${time} `), text));
+  while (find('notes').childElementCount > 8) find('notes').lastElementChild.remove();
+}
+
+let paused = false;
+find('pause').addEventListener('click', async () => {
+  await post('/publishing', { on: paused });
+  paused = !paused;
+  find('pause').textContent = paused ? 'Go on with the figures' : 'Pause the figures';
+});
+
+setInterval(() => {
+  find('open').textContent =
+    openedAt === undefined ? 'not open' : `${Math.round((Date.now() - openedAt) / 1_000)} s`;
+}, 1_000);
