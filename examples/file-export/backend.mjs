@@ -18,7 +18,7 @@ async function run(id, { cancel, fails }) {
   try {
     for (let step = 1; step <= STEPS; step++) {
       await delay(STEP_MS, undefined, { signal });
-      if (fails && step === STEPS / 2) throw new Error('The database has closed the connection.');
+      if (fails && step === STEPS / 2) throw new Error('the database has closed the connection.');
       while (lines.length <= (ROWS * step) / STEPS) lines.push(`${lines.length},${(lines.length * 7) % 500}`);
       await tell(id, 'progress', { rows: lines.length - 1, of: ROWS });
     }

@@ -72,4 +72,4 @@ for (const button of document.querySelectorAll('[data-start]'))
   });
 find('cancel').addEventListener('click', () => fetch(`/exports/${currentId()}`, { method: 'DELETE' }));
 addEventListener('hashchange', follow);
-follow();
+await follow();

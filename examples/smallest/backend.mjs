@@ -2,16 +2,10 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 const { SLUICE_URL, SLUICE_KEY, PORT } = process.env;
-const page = readFileSync(new URL('page.html', import.meta.url), 'utf8').replaceAll('{broker}', SLUICE_URL);
-createServer((_request, response) => response.setHeader('content-type', 'text/html').end(page)).listen(
-  PORT,
-  '127.0.0.1',
-);
+const page = readFileSync(`${import.meta.dirname}/page.html`, 'utf8').replaceAll('{broker}', SLUICE_URL);
+const send = (_, response) => response.setHeader('content-type', 'text/html').end(page);
+createServer(send).listen(PORT, 'localhost');
+
 const headers = { authorization: `Bearer ${SLUICE_KEY}` };
-setInterval(
-  () =>
-    fetch(`${SLUICE_URL}/publish/clock`, { method: 'POST', headers, body: new Date().toISOString() }).catch(
-      console.error,
-    ),
-  1_000,
-);
+const publish = (body) => fetch(`${SLUICE_URL}/publish/clock`, { method: 'POST', headers, body });
+setInterval(() => void publish(new Date().toISOString()).catch(console.error), 1_000);

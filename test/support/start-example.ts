@@ -1,0 +1,43 @@
+import { runExample } from './running-example.ts';
+import type { RunningExample } from './running-example.ts';
+
+/** Where a started example is. `npm run example` prints this as JSON each time the broker is ready. */
+interface ExamplePlace {
+  readonly page: string;
+  readonly broker: string;
+  readonly key: string;
+  readonly brokerPid: number;
+}
+
+/** An example that its command has started; `kill('SIGTERM')` ends it. */
+export interface StartedExample extends ExamplePlace {
+  readonly example: RunningExample;
+  /** Kills the broker, and waits until the example has started it again. */
+  restartBroker(): Promise<void>;
+  /** How many streams have the channel. */
+  subscribers(channel: string): Promise<number>;
+}
+
+/** Runs `npm run example <name>` on free ports, and waits until the page is there. */
+export async function startExample(
+  name: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<StartedExample> {
+  const settings = { PORT: '0', EXAMPLE_OUTPUT: 'json', SLUICE_RETRY: '500ms', ...env };
+  const example = runExample(['npm', 'run', '--silent', 'example', name], settings);
+  const place = (await example.next()) as ExamplePlace;
+  let { brokerPid } = place;
+  return {
+    ...place,
+    example,
+    async restartBroker() {
+      process.kill(brokerPid, 'SIGKILL');
+      ({ brokerPid } = (await example.next()) as ExamplePlace);
+    },
+    async subscribers(channel) {
+      const headers = { authorization: `Bearer ${place.key}` };
+      const response = await fetch(`${place.broker}/channels/${channel}`, { headers });
+      return ((await response.json()) as { subscribers: number }).subscribers;
+    },
+  };
+}
