@@ -1,6 +1,6 @@
 // What the backends of the examples have in common: each serves a page, publishes, and gets tokens for its page. The page comes
 // from another origin than the broker, and never gets the publish key.
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import { createPublisher } from '@sluice/client/publisher';
@@ -17,8 +17,8 @@ export async function createApp(folder) {
   const client = dirname(fileURLToPath(import.meta.resolve('@sluice/client')));
   await app.register(fastifyStatic, {
     root: import.meta.dirname,
-    // The modules and the styles of the pages. Modules for Node end in .mjs.
-    allowedPath: (path) => /\.(js|css)$/.test(path),
+    // Pages, their modules and their styles. Modules for Node end in .mjs.
+    allowedPath: (path) => /\.(html|js|css)$/.test(path),
     cacheControl: false,
   });
   await app.register(fastifyStatic, {
@@ -27,9 +27,7 @@ export async function createApp(folder) {
     decorateReply: false,
     cacheControl: false,
   });
-  app.get('/', (_request, reply) =>
-    reply.sendFile('page.html', folder, { allowedPath: undefined, cacheControl: false }),
-  );
+  app.get('/', (_request, reply) => reply.sendFile(`${basename(folder)}/page.html`));
   app.get('/broker', () => SLUICE_URL);
   return app;
 }

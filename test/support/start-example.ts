@@ -6,7 +6,8 @@ interface ExamplePlace {
   readonly page: string;
   readonly broker: string;
   readonly key: string;
-  readonly brokerPid: number;
+  /** Undefined for a broker that was running already. */
+  readonly brokerPid?: number;
 }
 
 /** An example that its command has started; `kill('SIGTERM')` ends it. */
@@ -31,6 +32,7 @@ export async function startExample(
     ...place,
     example,
     async restartBroker() {
+      if (brokerPid === undefined) throw new Error('The example has not started its broker.');
       process.kill(brokerPid, 'SIGKILL');
       ({ brokerPid } = (await example.next()) as ExamplePlace);
     },

@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { startBroker } from '../support/broker.ts';
+import { runExample } from '../support/running-example.ts';
+import { startExample } from '../support/start-example.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const answers = async (url: string): Promise<boolean> =>
+  await fetch(url).then(
+    () => true,
+    () => false,
+  );
+
+test('without a name, or with a wrong one, the command lists the examples', async () => {
+  const run = promisify(execFile);
+  const { stdout } = await run('npm', ['run', '--silent', 'example'], { cwd: ROOT });
+  for (const name of ['dashboard', 'iot-board', 'notifications']) expect(stdout).toMatch(`\n  ${name} `);
+  await expect(run('npm', ['run', '--silent', 'example', 'nothing'], { cwd: ROOT })).rejects.toMatchObject({
+    code: 1,
+    stdout,
+  });
+});
+
+test('SIGTERM ends the page and the broker; a page of the example never gets the publish key', async () => {
+  const { example, page, broker, key } = await startExample('notifications');
+  for (const path of ['/', '/broker', '/token?user=ada', '/channels?user=ada', '/notifications/page.js']) {
+    const response = await fetch(page + path);
+    expect(response.status).toBe(200);
+    expect(await response.text()).not.toContain(key);
+  }
+  for (const path of [
+    '/notifications/backend.mjs',
+    '/start.ts',
+    '/notifications/README.md',
+    '/token?user=eve',
+  ])
+    expect((await fetch(page + path)).ok).toBe(false);
+  await example.kill('SIGTERM');
+  for (const url of [page, broker]) await expect.poll(() => answers(url)).toBe(false);
+});
+
+test('the broker ends when the example is killed', async () => {
+  const env = { PORT: '0', EXAMPLE_OUTPUT: 'json' };
+  const example = runExample([process.execPath, join(ROOT, 'examples/start.ts'), 'dashboard'], env);
+  const { broker } = (await example.next()) as { broker: string };
+  expect(await answers(broker)).toBe(true);
+  await example.kill('SIGKILL');
+  await expect.poll(() => answers(broker)).toBe(false);
+});
+
+test('with SLUICE_URL and SLUICE_KEY the example uses a broker that runs already', async () => {
+  const broker = await startBroker({ SLUICE_JWT_SECRET: 'a secret that only this test and its broker know' });
+  const example = await startExample('iot-board', { SLUICE_URL: broker.url, SLUICE_KEY: broker.key });
+  expect([example.broker, example.brokerPid]).toEqual([broker.url, undefined]);
+  const token = await (await fetch(`${example.page}/token`)).text();
+  const response = await fetch(`${broker.url}/events/sensors?state`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(response.status).toBe(200);
+  await response.body?.cancel();
+  await example.example.kill('SIGTERM');
+  await broker.kill();
+});
