@@ -47,7 +47,7 @@ function enter() {
 
 /** Adds a line below the others. What people wrote is text, never markup. */
 function addLine(look, ...parts) {
-  messages.append(element('li', { class: look }, ...parts));
+  messages.append(element('div', { class: look }, ...parts));
   while (messages.childElementCount > MAX_SHOWN) messages.firstElementChild.remove();
   messages.scrollTop = messages.scrollHeight;
 }
