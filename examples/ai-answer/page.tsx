@@ -39,11 +39,14 @@ function createTransport(onNothingActive: () => void): DefaultChatTransport<Chat
       return { body: { id, text: parts.map((part) => (part.type === 'text' ? part.text : '')).join('') } };
     },
     fetch: async (input, init) => {
-      let response = await fetch(input, init);
+      // Firefox would hold the stream back while another tab reads the same answer, because of its cache.
+      const fetchUncached = (url: RequestInfo | URL, more?: RequestInit): Promise<Response> =>
+        fetch(url, { ...more, cache: 'no-store' });
+      let response = await fetchUncached(input, init);
       if (init?.method === 'POST' && response.ok) {
         // The backend has started an answer. Who has sent the message follows the answer in the same way as everybody else.
-        const answer = answerRequest((await response.json()) as ChatState);
-        response = await fetch(answer.api, { headers: answer.headers, signal: init.signal ?? null });
+        const { api: url, headers } = answerRequest((await response.json()) as ChatState);
+        response = await fetchUncached(url, { headers, signal: init.signal ?? null });
       }
       if (response.status === 204) onNothingActive();
       return response;

@@ -8,4 +8,4 @@ createServer(send).listen(PORT, 'localhost');
 
 const headers = { authorization: `Bearer ${SLUICE_KEY}` };
 const publish = (body) => fetch(`${SLUICE_URL}/publish/clock`, { method: 'POST', headers, body });
-setInterval(() => void publish(new Date().toISOString()).catch(console.error), 1_000);
+setInterval(() => void publish(new Date().toLocaleTimeString()).catch(console.error), 1_000);
