@@ -30,6 +30,10 @@ function answerRequest({ broker, answer, token }: ChatState): {
   };
 }
 
+/** Firefox would hold a stream back while another tab reads the same answer, because of its cache. */
+const fetchUncached = (url: RequestInfo | URL, init?: RequestInit): Promise<Response> =>
+  fetch(url, { ...init, cache: 'no-store' });
+
 function createTransport(onNothingActive: () => void): DefaultChatTransport<ChatMessage> {
   return new DefaultChatTransport({
     api,
@@ -39,9 +43,6 @@ function createTransport(onNothingActive: () => void): DefaultChatTransport<Chat
       return { body: { id, text: parts.map((part) => (part.type === 'text' ? part.text : '')).join('') } };
     },
     fetch: async (input, init) => {
-      // Firefox would hold the stream back while another tab reads the same answer, because of its cache.
-      const fetchUncached = (url: RequestInfo | URL, more?: RequestInit): Promise<Response> =>
-        fetch(url, { ...more, cache: 'no-store' });
       let response = await fetchUncached(input, init);
       if (init?.method === 'POST' && response.ok) {
         // The backend has started an answer. Who has sent the message follows the answer in the same way as everybody else.

@@ -58,6 +58,25 @@ const statusOf = async (
   return (await fetch(`${broker}/events/${channel}`, { method: 'HEAD', headers })).status;
 };
 
+/** Sends a message to the backend. Returns the id of its event, or the status of a refusal. */
+const say = async (room: string, body: unknown, key: string): Promise<unknown> => {
+  const url = `${chat.page}/rooms/${room}/messages`;
+  const answer = await post(url, body, { 'idempotency-key': key });
+  return answer.ok ? ((await answer.json()) as { id: string }).id : answer.status;
+};
+
+/** A file of the smallest example. */
+const read = async (name: string): Promise<string> =>
+  await readFile(new URL(`../../examples/smallest/${name}`, import.meta.url), 'utf8');
+
+/** The rows that an export has, from the text of its page. */
+const rowsOf = (text: string): number =>
+  text.includes('ready') ? 10_000 : Number.parseInt(text.replace(',', ''));
+
+/** What the messages of a chat say. */
+const texts = async (page: Page): Promise<(string | null)[]> =>
+  await page.$$eval('#messages p', (all) => all.map(({ textContent }) => textContent));
+
 test('a page gets a token for its channels, and not the publish key', async () => {
   const started = await fetch(`${fileExport.page}/exports`, { method: 'POST' });
   const { id } = (await started.json()) as { id: string };
@@ -75,11 +94,6 @@ test('a page gets a token for its channels, and not the publish key', async () =
 });
 
 test('the chat takes a message once, and refuses what is too long, blank, or for no room', async () => {
-  const say = async (room: string, body: unknown, key: string): Promise<unknown> => {
-    const url = `${chat.page}/rooms/${room}/messages`;
-    const answer = await post(url, body, { 'idempotency-key': key });
-    return answer.ok ? ((await answer.json()) as { id: string }).id : answer.status;
-  };
   const message = { name: 'Ann', text: 'Hello' };
   expect(await say('kitchen', message, 'a')).toBe(await say('kitchen', message, 'a'));
   expect(await say('kitchen', { name: 'Ann', text: 'x'.repeat(501) }, 'b')).toBe(400);
@@ -90,8 +104,6 @@ test('the chat takes a message once, and refuses what is too long, blank, or for
 });
 
 test('the smallest example has 20 lines, and its README shows all of them', async () => {
-  const read = async (name: string): Promise<string> =>
-    await readFile(new URL(`../../examples/smallest/${name}`, import.meta.url), 'utf8');
   const [server, page, readme] = await Promise.all(['backend.mjs', 'page.html', 'README.md'].map(read));
   expect(`${server}${page}`.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(20);
   expect(readme).toContain(`\`\`\`js\n${server}\`\`\``);
@@ -119,8 +131,6 @@ describe.each<BrowserName>(['chrome', 'firefox'])('in %s', (name) => {
     await click(page, '[data-start="/exports"]');
     await shows(page, '#text', /^[1-9][\d,]* of 10,000 rows$/);
     await checkLook(page, name, 'example-file-export-progress');
-    const rowsOf = (text: string): number =>
-      text.includes('ready') ? 10_000 : Number.parseInt(text.replace(',', ''));
     const before = rowsOf(await textOf(page, '#text'));
     await page.reload();
     const second = await open(page.url());
@@ -155,8 +165,6 @@ describe.each<BrowserName>(['chrome', 'firefox'])('in %s', (name) => {
       await write(page, '#text', text);
       await click(page, '#form button');
     };
-    const texts = async (page: Page): Promise<(string | null)[]> =>
-      await page.$$eval('#messages p', (all) => all.map(({ textContent }) => textContent));
     for (const [page, who] of [
       [ann, 'Ann'],
       [bob, 'Bob'],
