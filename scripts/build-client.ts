@@ -8,16 +8,18 @@ import { join } from 'node:path';
  */
 const CLIENT = join(import.meta.dirname, '../client');
 const DIST = join(CLIENT, 'dist');
+/** On the same disk, so that files can be moved. */
+const CACHE = join(import.meta.dirname, '../node_modules/.cache');
 
 mkdirSync(DIST, { recursive: true });
-// In `dist/` itself, so that git ignores it after a crash, too.
-const built = mkdtempSync(join(DIST, 'new-'));
+mkdirSync(CACHE, { recursive: true });
+const built = mkdtempSync(join(CACHE, 'sluice-client-'));
 try {
   execFileSync('tsc', ['-p', CLIENT, '--outDir', built], { stdio: 'inherit' });
   const files = readdirSync(built);
   for (const file of files) renameSync(join(built, file), join(DIST, file));
   for (const file of readdirSync(DIST))
-    if (!files.includes(file) && !file.startsWith('new-')) rmSync(join(DIST, file), { force: true });
+    if (!files.includes(file)) rmSync(join(DIST, file), { force: true, recursive: true });
 } finally {
   rmSync(built, { recursive: true, force: true });
 }

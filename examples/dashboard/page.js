@@ -13,37 +13,45 @@ let openedAt;
 const client = connect(await getText('/proxy'), {
   getToken: () => getText('/token'),
   onStatus: changeStatus,
-  fetch: watchStream,
+  fetch: countHeartbeats,
 });
 client.subscribe('figures', {
   last: FIGURES,
   onEvent: ({ data }) => addFigure(JSON.parse(data).visitors),
   onGap: () => {
     parts.push([]);
-    note('Figures may be missing here, such as after a restart of a broker without a store.');
+    note('Figures may be missing, for example because the broker was restarted and keeps its log in memory.');
   },
 });
 
 function changeStatus(status) {
   showStatus(status);
-  if (status === 'live') note('The stream is open.');
-  else if (streams > 0) note('The stream was lost. The page connects again by itself.');
+  if (status === 'live') {
+    openedAt = Date.now();
+    find('streams').textContent = ++streams;
+    note('The stream is open.');
+  } else if (openedAt !== undefined) {
+    openedAt = undefined;
+    note('The stream was lost. The page connects again by itself.');
+  }
+  showAge();
+}
+
+function showAge() {
+  find('open').textContent =
+    openedAt === undefined ? 'not open' : `${Math.round((Date.now() - openedAt) / 1_000)} s`;
 }
 
 /** Passes a stream on to the client, and counts its heartbeats: comments, which are no events. */
-async function watchStream(...request) {
+async function countHeartbeats(...request) {
   const response = await fetch(...request);
   if (!response.ok || response.body === null) return response;
-  streams += 1;
-  openedAt = Date.now();
-  find('streams').textContent = streams;
   const watched = response.body.pipeThrough(
     new TransformStream({
       transform(bytes, controller) {
         if (new TextDecoder().decode(bytes) === ':\n') find('heartbeats').textContent = ++heartbeats;
         controller.enqueue(bytes);
       },
-      flush: () => (openedAt = undefined),
     }),
   );
   return new Response(watched, response);
@@ -70,7 +78,8 @@ function draw() {
     const points = part.map(
       (figure) => `${(column++ * 600) / (FIGURES - 1)},${120 - ((figure - lowest) / height) * 120}`,
     );
-    line.setAttribute('points', points.join(' '));
+    // A single point shows only as a line to itself.
+    line.setAttribute('points', [...points, points.at(-1)].join(' '));
     return line;
   });
   find('chart').replaceChildren(...lines);
@@ -89,7 +98,4 @@ find('pause').addEventListener('click', async () => {
   find('pause').textContent = paused ? 'Go on with the figures' : 'Pause the figures';
 });
 
-setInterval(() => {
-  find('open').textContent =
-    openedAt === undefined ? 'not open' : `${Math.round((Date.now() - openedAt) / 1_000)} s`;
-}, 1_000);
+setInterval(showAge, 1_000);

@@ -47,7 +47,8 @@ function addCard(device) {
     element('div', { class: 'gauges' }, temperature.root, humidity.root),
     element('div', { class: 'row device-foot' }, age, unplug),
   );
-  list.append(root);
+  const next = [...list.children].find((other) => other.dataset.device > device);
+  list.insertBefore(root, next ?? null);
   const card = { root, temperature, humidity, age, time: 0 };
   devices.set(device, card);
   return card;

@@ -36,7 +36,7 @@ function createBox(to) {
     '0',
   );
   const list = element('ol', { class: 'list' });
-  const send = element('button', { type: 'button' }, 'Send a notice');
+  const send = element('button', { type: 'button', 'aria-label': `Send a notice: ${TITLES[to]}` }, 'Send');
   const read = element('button', { type: 'button', class: 'quiet' }, 'Mark as read');
   const head = element('div', { class: 'row' }, element('h2', {}, TITLES[to]), badge);
   const foot = element('div', { class: 'row' }, send, read);
@@ -66,7 +66,6 @@ function showTotal() {
 }
 
 async function showStreams() {
-  if (document.hidden) return;
   const answer = await getText(`/streams${query}`).catch(() => undefined);
   find('streams').textContent = answer === undefined ? 'unknown' : JSON.parse(answer).streams;
 }
@@ -74,5 +73,5 @@ async function showStreams() {
 find('user').textContent = user;
 find('same').href = query;
 find('other').href = `?user=${other}`;
-setInterval(showStreams, STREAMS_MS);
+setInterval(() => document.hidden || showStreams(), STREAMS_MS);
 await showStreams();

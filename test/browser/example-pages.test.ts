@@ -1,132 +1,166 @@
-import type { Browser, BrowserContext, Page } from 'puppeteer-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../support/client-pages.ts';
 import { launchBrowser } from '../support/launch-browser.ts';
 import type { BrowserName } from '../support/launch-browser.ts';
 import { checkLook } from '../support/screenshots.ts';
 import { startExample } from '../support/start-example.ts';
 import type { StartedExample } from '../support/start-example.ts';
 
-const EXAMPLES = ['dashboard', 'iot-board', 'notifications'] as const;
-type ExampleName = (typeof EXAMPLES)[number];
+const BROWSERS = ['chrome', 'firefox'] as const;
+/** Opens a page in a browser, and waits until it is live. The pages of a test share a window in each browser. */
+type Open = (name: BrowserName, address: string) => Promise<Page>;
 
-const started = new Map<ExampleName, StartedExample>();
-const example = (name: ExampleName): StartedExample => {
-  const one = started.get(name);
-  if (one === undefined) throw new Error(`${name} is not started`);
-  return one;
-};
-
+let browsers: Record<BrowserName, Browser>;
+let dashboard: StartedExample;
+let board: StartedExample;
+let notifications: StartedExample;
 beforeAll(async () => {
   // The first one builds the client, if it must be built.
-  for (const name of EXAMPLES) started.set(name, await startExample(name));
+  dashboard = await startExample('dashboard');
+  let chrome, firefox;
+  [chrome, firefox, board, notifications] = await Promise.all([
+    launchBrowser('chrome'),
+    launchBrowser('firefox'),
+    startExample('iot-board'),
+    startExample('notifications'),
+  ]);
+  browsers = { chrome, firefox };
 });
 afterAll(async () => {
-  await Promise.all([...started.values()].map((one) => one.example.kill('SIGTERM')));
+  await Promise.all([
+    ...Object.values(browsers).map((browser) => browser.close()),
+    ...[dashboard, board, notifications].map(({ example }) => example.kill('SIGTERM')),
+  ]);
 });
 
-const textOf = async (page: Page, selector: string): Promise<string> =>
-  await page.$eval(selector, (element) => element.textContent);
+/** `expect.poll` is not for tests that run side by side. */
+const becomes = async (read: () => Promise<unknown>, expected: unknown): Promise<void> =>
+  await eventually(async () => expect(await read()).toEqual(expected));
 const textsOf = async (page: Page, selector: string): Promise<string[]> =>
   await page.$$eval(selector, (elements) => elements.map((element) => element.textContent));
-const hasStatus = async (page: Page, status: string): Promise<void> => {
-  await expect.poll(() => textOf(page, '#status')).toBe(status);
-};
+const textOf = async (page: Page, selector: string): Promise<string> =>
+  (await textsOf(page, selector)).join('\n');
+const hasText = async (page: Page, selector: string, text: string): Promise<void> =>
+  await eventually(async () => expect(await textOf(page, selector)).toContain(text));
 
-describe.each<BrowserName>(['chrome', 'firefox'])('in %s', (browserName) => {
-  let browser: Browser;
-  let context: BrowserContext;
-  beforeAll(async () => {
-    browser = await launchBrowser(browserName);
-    context = await browser.createBrowserContext();
-  });
-  afterAll(() => browser?.close());
+const figuresOf = async (page: Page): Promise<number> =>
+  await page.$$eval('polyline', (lines) =>
+    lines.reduce((sum, line) => sum + line.points.numberOfItems - 1, 0),
+  );
+const devicesOf = async (page: Page): Promise<string[]> => (await textsOf(page, '#devices h2')).toSorted();
 
-  const open = async (url: string): Promise<Page> => {
-    const page = await context.newPage();
-    await page.goto(url);
-    await hasStatus(page, 'Live');
+async function openWindows(): Promise<Open> {
+  const windows = {
+    chrome: await browsers.chrome.createBrowserContext(),
+    firefox: await browsers.firefox.createBrowserContext(),
+  };
+  return async (name, address) => {
+    const page = await windows[name].newPage();
+    await page.goto(address);
+    await hasText(page, '#status', 'Live');
     return page;
   };
+}
 
-  test('the dashboard stays open while nothing is published, and goes on after a restart of the broker', async () => {
-    const { page: address, broker, restartBroker } = example('dashboard');
-    expect(new URL(address).origin).not.toBe(broker);
-    const page = await open(address);
-    const figures = async (): Promise<number> =>
-      await page.$$eval('polyline', (lines) =>
-        lines.reduce((sum, line) => sum + line.points.numberOfItems, 0),
-      );
-    await expect.poll(figures).toBeGreaterThan(1);
+test.concurrent('the dashboard is live without a figure, and goes on after a restart of the broker', async () => {
+  const { page: address, broker, key, restartBroker } = dashboard;
+  const figures = Array.from({ length: 60 }, (_, at) => ({
+    channel: 'figures',
+    data: { visitors: 500 + Math.round(80 * Math.sin(at / 8)) },
+  }));
+  await fetch(`${broker}/publish`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(figures),
+  });
+  expect(new URL(address).origin).not.toBe(broker);
+  const open = await openWindows();
+  const pages = await Promise.all(BROWSERS.map((name) => open(name, address)));
+  const [first] = pages as [Page, Page];
+  for (const page of pages) await eventually(async () => expect(await figuresOf(page)).toBe(60));
 
-    await page.click('#pause');
-    await expect.poll(() => textOf(page, '#heartbeats')).toBe('1');
+  await first.click('#pause');
+  for (const page of pages) {
+    await eventually(async () => expect(await textOf(page, '#heartbeats')).not.toBe('0'));
     expect(await textOf(page, '#streams')).toBe('1');
+  }
 
-    await restartBroker();
-    await expect.poll(() => textOf(page, '#notes')).toContain('Figures may be missing');
-    await hasStatus(page, 'Live');
-    const before = await figures();
-    await page.click('#pause');
-    await expect.poll(figures).toBeGreaterThan(before);
+  await restartBroker();
+  for (const page of pages) {
+    await hasText(page, '#notes', 'Figures may be missing');
+    await hasText(page, '#status', 'Live');
+  }
+  await first.click('#pause');
+  for (const [index, page] of pages.entries()) {
     // The line has a gap.
-    expect(await page.$$('polyline')).toHaveLength(2);
-    await checkLook(page, browserName, 'example-dashboard');
-    await page.close();
-  });
-
-  test('the board of devices has its state at once, also without a device that was unplugged', async () => {
-    const { page: address } = example('iot-board');
-    const devicesOf = async (page: Page): Promise<string[]> =>
-      (await textsOf(page, '#devices h2')).toSorted();
-    const others = ['bathroom', 'garage', 'greenhouse', 'kitchen'];
-    const first = await open(address);
-    await expect.poll(() => devicesOf(first)).toEqual(['bathroom', 'cellar', ...others.slice(1)]);
-    await checkLook(first, browserName, 'example-iot-board');
-
-    const second = await open(address);
-    await expect.poll(() => devicesOf(second)).toContain('cellar');
-    await second.click('[data-device=cellar] button');
-    for (const page of [first, second]) await expect.poll(() => devicesOf(page)).toEqual(others);
-    const late = await open(address);
-    await expect.poll(() => devicesOf(late)).toEqual(others);
-
-    await late.click('#plug');
-    for (const page of [first, second, late]) await expect.poll(() => devicesOf(page)).toContain('cellar');
-    for (const page of [first, second, late]) await page.close();
-  });
-
-  test('six tabs of a user share one stream, and go on when the tab that has it is closed', async () => {
-    const { page: origin, subscribers } = example('notifications');
-    const [user, other] = browserName === 'chrome' ? ['ada', 'ben'] : ['ben', 'ada'];
-    const address = `${origin}/?user=${user}`;
-    const send = async (to: string): Promise<void> => {
-      const body = JSON.stringify({ user, to });
-      const headers = { 'content-type': 'application/json' };
-      const response = await fetch(`${origin}/notices`, { method: 'POST', headers, body });
-      expect(response.status).toBe(200);
-    };
-    const noticesOf = async (page: Page, to: string): Promise<string[]> =>
-      (await textsOf(page, `[data-to=${to}] li`)).map((text) => text.replace(` by ${user}`, ''));
-    const tabs: Page[] = [];
-    while (tabs.length < 6) tabs.push(await open(address));
-    await expect.poll(() => subscribers(`user.${user}`)).toBe(1);
-    const stranger = await open(`${origin}/?user=${other}`);
-
-    for (const to of ['user', 'user', 'organization', 'room']) await send(to);
-    for (const tab of tabs) await expect.poll(() => textsOf(tab, '.badge')).toEqual(['2', '1', '1']);
-    expect(await tabs[3]?.title()).toBe('(4) Notifications');
-    await expect.poll(() => textsOf(stranger, '.badge')).toEqual(['0', '1', '1']);
-
-    const [leader, ...rest] = tabs as [Page, ...Page[]];
-    await Promise.all([leader.close(), ...Array.from({ length: 10 }, () => send('user'))]);
-    await send('user');
-    for (const tab of rest) await expect.poll(() => textsOf(tab, '.badge')).toEqual(['13', '1', '1']);
-    const notices = await noticesOf(rest[0] as Page, 'user');
-    expect(new Set(notices).size).toBe(13);
-    for (const tab of rest) expect(await noticesOf(tab, 'user')).toEqual(notices);
-    await expect.poll(() => subscribers(`user.${user}`)).toBe(1);
-    await expect.poll(() => textOf(rest[0] as Page, '#streams')).toBe('1');
-    await checkLook(rest[0] as Page, browserName, 'example-notifications');
-    for (const page of [...rest, stranger]) await page.close();
-  });
+    await eventually(async () => expect(await page.$$('polyline')).toHaveLength(2));
+    await checkLook(page, BROWSERS[index] ?? 'chrome', 'example-dashboard');
+  }
 });
+
+test.concurrent('the board shows the state to who joins late, and no device that is gone', async () => {
+  const open = await openWindows();
+  const others = ['bathroom', 'garage', 'greenhouse', 'kitchen'];
+  const all = ['bathroom', 'cellar', 'garage', 'greenhouse', 'kitchen'];
+  const pages: Page[] = [];
+  for (const name of BROWSERS) {
+    const page = await open(name, board.page);
+    pages.push(page);
+    // The cellar reports once a minute.
+    await becomes(() => devicesOf(page), all);
+    await checkLook(page, name, 'example-iot-board');
+  }
+  for (const name of BROWSERS) {
+    const [last] = pages.slice(-1) as [Page];
+    await last.click('[data-device=cellar] button');
+    for (const page of pages) await becomes(() => devicesOf(page), others);
+    const late = await open(name, board.page);
+    pages.push(late);
+    await becomes(() => devicesOf(late), others);
+    await late.click('#plug');
+    for (const page of pages) await becomes(() => devicesOf(page), all);
+  }
+});
+
+test.concurrent.each([
+  ['chrome', 'ada'],
+  ['firefox', 'ben'],
+] as const)(
+  'six tabs of %s share a stream, and go on when the tab that has it is closed',
+  async (name, user) => {
+    const open = await openWindows();
+    const { page: origin, subscribers } = notifications;
+    const address = `${origin}/?user=${user}`;
+    const send = async (count: number): Promise<void> => {
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify({ user, to: 'user' });
+      for (let i = 0; i < count; i++) {
+        const response = await fetch(`${origin}/notices`, { method: 'POST', headers, body });
+        expect(response.status).toBe(200);
+      }
+    };
+    // The first tab opens the stream.
+    const leader = await open(name, address);
+    const rest = await Promise.all(Array.from({ length: 5 }, () => open(name, address)));
+    const [last] = rest.slice(-1) as [Page];
+    await becomes(() => subscribers(`user.${user}`), 1);
+
+    await send(2);
+    for (const tab of [leader, ...rest]) await becomes(() => textOf(tab, '[data-to=user] .badge'), '2');
+    await Promise.all([leader.close(), send(10)]);
+    await send(1);
+    for (const tab of rest) await becomes(() => textOf(tab, '[data-to=user] .badge'), '13');
+    const notices = await textsOf(last, '[data-to=user] li');
+    expect(new Set(notices).size).toBe(13);
+    for (const tab of rest) expect(await textsOf(tab, '[data-to=user] li')).toEqual(notices);
+    for (const to of ['organization', 'room']) {
+      await last.click(`[data-to=${to}] button`);
+      for (const tab of rest) await hasText(tab, `[data-to=${to}] li`, `by ${user}`);
+    }
+    await becomes(() => subscribers(`user.${user}`), 1);
+    await last.bringToFront();
+    await hasText(last, '#streams', '1');
+    await checkLook(last, name, 'example-notifications');
+  },
+);

@@ -23,7 +23,7 @@ test('without a name, or with a wrong one, the command lists the examples', asyn
   });
 });
 
-test('SIGTERM ends the page and the broker; a page of the example never gets the publish key', async () => {
+test('the page gets a token for its user, and never the publish key; SIGTERM ends page and broker', async () => {
   const { example, page, broker, key } = await startExample('notifications');
   for (const path of ['/', '/broker', '/token?user=ada', '/channels?user=ada', '/notifications/page.js']) {
     const response = await fetch(page + path);
@@ -37,6 +37,16 @@ test('SIGTERM ends the page and the broker; a page of the example never gets the
     '/token?user=eve',
   ])
     expect((await fetch(page + path)).ok).toBe(false);
+  const authorization = `Bearer ${await (await fetch(`${page}/token?user=ada`)).text()}`;
+  for (const [channel, status] of [
+    ['user.ada', 200],
+    ['organization.acme', 200],
+    ['user.ben', 403],
+  ] as const) {
+    const response = await fetch(`${broker}/events/${channel}`, { headers: { authorization } });
+    expect(response.status).toBe(status);
+    await response.body?.cancel();
+  }
   await example.kill('SIGTERM');
   for (const url of [page, broker]) await expect.poll(() => answers(url)).toBe(false);
 });

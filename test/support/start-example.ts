@@ -14,9 +14,9 @@ interface ExamplePlace {
 export interface StartedExample extends ExamplePlace {
   readonly example: RunningExample;
   /** Kills the broker, and waits until the example has started it again. */
-  restartBroker(): Promise<void>;
+  readonly restartBroker: () => Promise<void>;
   /** How many streams have the channel. */
-  subscribers(channel: string): Promise<number>;
+  readonly subscribers: (channel: string) => Promise<number>;
 }
 
 /** Runs `npm run example <name>` on free ports, and waits until the page is there. */
@@ -31,12 +31,12 @@ export async function startExample(
   return {
     ...place,
     example,
-    async restartBroker() {
+    restartBroker: async () => {
       if (brokerPid === undefined) throw new Error('The example has not started its broker.');
       process.kill(brokerPid, 'SIGKILL');
       ({ brokerPid } = (await example.next()) as ExamplePlace);
     },
-    async subscribers(channel) {
+    subscribers: async (channel) => {
       const headers = { authorization: `Bearer ${place.key}` };
       const response = await fetch(`${place.broker}/channels/${channel}`, { headers });
       return ((await response.json()) as { subscribers: number }).subscribers;
