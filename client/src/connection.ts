@@ -154,6 +154,8 @@ export function openConnection(
     arm();
     const response = await send(address(), {
       signal,
+      // Firefox holds a request back while another tab's stream with the same URL is open, unless the cache is out of it.
+      cache: 'no-store',
       ...(withCredentials && { credentials: 'include' }),
       ...(token && { headers: { authorization: `Bearer ${token}` } }),
     });

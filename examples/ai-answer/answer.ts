@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from '@sluice/client';
 import { convertToModelMessages, JsonToSseTransformStream, streamText, toUIMessageStream } from 'ai';
 import type { LanguageModel, ToolSet } from 'ai';
 import { AnswerEvents } from './answer-events.ts';
 import type { Broker } from './broker.ts';
 import type { ChatMessage } from './chat-state.ts';
-import { listen } from './listen.ts';
 
 /** How often the backend uploads an answer before it gives up. */
 const ATTEMPTS = 20;
@@ -40,11 +40,8 @@ async function generate(
 ): Promise<void> {
   const stop = new AbortController();
   const channel = `stops.${chatId}.${id}`;
-  const stopListening = listen(
-    `${broker.url}/events/${channel}?last_event_id=earliest`,
-    () => broker.token({ subscribe: [channel] }),
-    { message: () => stop.abort() },
-  );
+  const client = connect(broker.url, { getToken: () => broker.token({ subscribe: [channel] }) });
+  client.subscribe(channel, { after: 'earliest', onEvent: () => stop.abort() });
   let failure: string | undefined;
   const result = streamText({
     model,
@@ -72,16 +69,14 @@ async function generate(
     }
   } finally {
     events.end();
-    stopListening();
+    client.close();
   }
 }
 
 /** Publishes the start of the answer. From then on the answer's channel is active, and readers can follow it. */
 export async function beginAnswer({ broker, chatId, id }: AnswerOptions): Promise<void> {
-  await broker.publish(
-    { channel: `answers.${chatId}.${id}`, data: { type: 'start', messageId: id } },
-    `begin-${id}`,
-  );
+  const start = { type: 'start', messageId: id };
+  await broker.publisher.publish(`answers.${chatId}.${id}`, start, { idempotencyKey: `begin-${id}` });
 }
 
 /**
@@ -89,15 +84,17 @@ export async function beginAnswer({ broker, chatId, id }: AnswerOptions): Promis
  * idempotency keys, and publishes only what is missing.
  */
 async function upload(options: AnswerOptions, events: AnswerEvents): Promise<void> {
-  const { broker, chatId, id } = options;
+  const { chatId, id } = options;
+  const { publisher } = options.broker;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     try {
       // A broker that has forgotten everything needs the start again.
       if (attempt > 1) await beginAnswer(options);
       // Tells all pages of the chat that there is an answer to follow.
-      await broker.publish({ channel: `chats.${chatId}`, event: 'answer', data: id }, `announce-${id}`);
-      await broker.post(`/publish/answers.${chatId}.${id}?each=event&close=true`, {
-        body: events.read(),
+      await publisher.publish(`chats.${chatId}`, id, { event: 'answer', idempotencyKey: `announce-${id}` });
+      await publisher.upload(`answers.${chatId}.${id}`, events.read(), {
+        each: 'event',
+        close: true,
         idempotencyKey: id,
       });
       return;

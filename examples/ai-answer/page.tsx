@@ -1,10 +1,10 @@
 import { useChat } from '@ai-sdk/react';
+import { connect } from '@sluice/client';
 import { DefaultChatTransport } from 'ai';
 import { useEffect, useRef, useState } from 'react';
 import type { SubmitEvent } from 'react';
 import { createRoot } from 'react-dom/client';
 import type { ChatMessage, ChatState } from './chat-state.ts';
-import { listen } from './listen.ts';
 
 /** In ms, before the page tries again what has failed. The time is random, so that all pages do not come back together. */
 const retryDelay = (): number => 500 + Math.random() * 1_000;
@@ -30,6 +30,10 @@ function answerRequest({ broker, answer, token }: ChatState): {
   };
 }
 
+/** Firefox would hold a stream back while another tab reads the same answer, because of its cache. */
+const fetchUncached = (url: RequestInfo | URL, init?: RequestInit): Promise<Response> =>
+  fetch(url, { ...init, cache: 'no-store' });
+
 function createTransport(onNothingActive: () => void): DefaultChatTransport<ChatMessage> {
   return new DefaultChatTransport({
     api,
@@ -39,11 +43,11 @@ function createTransport(onNothingActive: () => void): DefaultChatTransport<Chat
       return { body: { id, text: parts.map((part) => (part.type === 'text' ? part.text : '')).join('') } };
     },
     fetch: async (input, init) => {
-      let response = await fetch(input, init);
+      let response = await fetchUncached(input, init);
       if (init?.method === 'POST' && response.ok) {
         // The backend has started an answer. Who has sent the message follows the answer in the same way as everybody else.
-        const answer = answerRequest((await response.json()) as ChatState);
-        response = await fetch(answer.api, { headers: answer.headers, signal: init.signal ?? null });
+        const { api: url, headers } = answerRequest((await response.json()) as ChatState);
+        response = await fetchUncached(url, { headers, signal: init.signal ?? null });
       }
       if (response.status === 204) onNothingActive();
       return response;
@@ -88,11 +92,9 @@ function useLiveChat(initial: ChatState) {
 
   useEffect(() => {
     const changed = (): void => latestFollow.current();
-    return listen(`${initial.broker}/events/chats.${chatId}`, async () => (await loadChat()).token, {
-      answer: changed,
-      'sluice:ready': changed,
-      'sluice:gap': changed,
-    });
+    const client = connect(initial.broker, { getToken: async () => (await loadChat()).token });
+    client.subscribe(`chats.${chatId}`, { onEvent: changed, onReady: changed, onGap: changed });
+    return () => client.close();
   }, [initial.broker]);
 
   /** Tells the backend to stop the model. Any page of the chat may do so. */

@@ -1,44 +1,43 @@
-import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Browser, Page } from 'puppeteer-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChatState } from '../../examples/ai-answer/chat-state.ts';
-import { startBroker } from '../support/broker.ts';
-import { launchChromium } from '../support/chromium.ts';
-import { freePort } from '../support/free-port.ts';
-import { runExample } from '../support/running-example.ts';
-import type { RunningExample } from '../support/running-example.ts';
+import { eventually } from '../support/client-pages.ts';
+import { launchBrowser } from '../support/launch-browser.ts';
+import type { BrowserName } from '../support/launch-browser.ts';
+import { checkLook } from '../support/screenshots.ts';
+import { startExample } from '../support/start-example.ts';
+import type { StartedExample } from '../support/start-example.ts';
 
-const COMMAND = [process.execPath, fileURLToPath(import.meta.resolve('../../examples/ai-answer/start.ts'))];
-/** The whole answer then takes a little more than a second. */
-const WORD_DELAY_MS = '8';
-
-let browser: Browser;
+let example: StartedExample;
 beforeAll(async () => {
-  browser = await launchChromium();
+  // The whole answer then takes a little more than a second.
+  example = await startExample('ai-answer', { WORD_DELAY_MS: '8' });
 });
-afterAll(() => browser?.close());
+afterAll(() => example?.example.kill('SIGTERM'));
 
-/** A device of its own, which shows the page of the chat. */
-async function openDevice(chat: string): Promise<Page> {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  await page.goto(chat);
-  await page.getByPlaceholder('Ask something').waitFor();
-  return page;
-}
-
+/** Writes a message as a person does: React listens for the keys. */
 async function send(page: Page, text: string): Promise<void> {
-  await page.getByPlaceholder('Ask something').fill(text);
-  await page.getByRole('button', { name: 'Send' }).click();
+  await page.focus('input');
+  await page.type('input', text);
+  await press(page, 'Send');
 }
 
-const shows = async (page: Page, text: string): Promise<void> =>
-  await page.locator('li', { hasText: text }).last().waitFor();
-const ended = async (page: Page): Promise<void> => await page.getByRole('button', { name: 'Send' }).waitFor();
-const items = async (page: Page): Promise<string[]> => await page.locator('li').allTextContents();
+async function press(page: Page, name: string): Promise<void> {
+  await page.evaluate((text) => {
+    for (const button of document.querySelectorAll('button')) if (button.textContent === text) button.click();
+  }, name);
+}
 
-/** The texts that the backend has, once the answer has ended. */
-async function said(chat: string): Promise<string[]> {
+const textOf = async (page: Page): Promise<string> => await page.evaluate(() => document.body.innerText);
+const items = async (page: Page): Promise<(string | null)[]> =>
+  await page.$$eval('li', (all) => all.map(({ textContent }) => textContent));
+const shows = async (pages: readonly Page[], text: string): Promise<void> => {
+  for (const page of pages) await eventually(async () => expect(await textOf(page)).toContain(text));
+};
+
+/** The texts that the backend has, once the answer has ended in all pages. */
+async function said(pages: readonly Page[], chat: string): Promise<string[]> {
+  await shows(pages, 'Send');
   const state = (await (await fetch(chat.replace('/chats/', '/api/chats/'))).json()) as ChatState;
   expect(state.running).toBe(false);
   return state.messages.map(({ parts }) =>
@@ -46,96 +45,72 @@ async function said(chat: string): Promise<string[]> {
   );
 }
 
-describe('the example of an answer', () => {
-  let example: RunningExample;
-  let origin: string;
-  let chat: string;
-  let chats = 0;
-  let devices: Page[];
+describe.each<BrowserName>(['chrome', 'firefox'])('the example of an answer, in %s', (name) => {
+  let browser: Browser;
+  let pages: [Page, Page];
   beforeAll(async () => {
-    example = runExample(COMMAND, { WORD_DELAY_MS });
-    ({ page: origin } = (await example.next()) as { page: string });
+    browser = await launchBrowser(name);
+    // A window each, as on two devices: a tab in the background would be slowed down.
+    pages = [await browser.newPage({ type: 'window' }), await browser.newPage({ type: 'window' })];
   });
-  afterAll(() => example?.kill('SIGTERM'));
-  beforeEach(async () => {
-    chat = `${origin}/chats/c${++chats}`;
-    devices = await Promise.all([openDevice(chat), openDevice(chat)]);
-  });
-  afterEach(async () => {
-    for (const device of devices) await device.context().close();
+  afterAll(async () => {
+    await browser?.close();
   });
 
-  test('two devices are in step, also when one reloads in the middle; a late one shows the same', async () => {
-    const [one, other] = devices as [Page, Page];
+  async function openChat(id: string): Promise<string> {
+    const chat = `${example.page}/chats/${name}-${id}`;
+    await Promise.all(pages.map((page) => page.goto(chat)));
+    await shows(pages, 'Send');
+    return chat;
+  }
+
+  test('two pages are in step, also when one reloads in the middle; a late one shows the same', async () => {
+    const chat = await openChat('steps');
+    const [one, other] = pages;
     await send(one, 'How does it work?');
-    await Promise.all(devices.map((device) => shows(device, 'needs no key')));
+    await shows(pages, 'needs no key');
     await one.reload();
-    await Promise.all(devices.map((device) => shows(device, 'Open the address')));
+    await shows(pages, 'Open the address');
     await other.reload();
-    await Promise.all(devices.map(ended));
-    const texts = await said(chat);
+    await shows(pages, 'in the middle of its answer.');
+    const texts = await said(pages, chat);
     expect(texts).toEqual(['How does it work?', expect.stringContaining('in the middle of its answer.')]);
-    const late = await openDevice(chat);
-    devices.push(late);
-    for (const device of devices) await expect.poll(() => items(device)).toEqual(texts);
-    // The next answer has a channel of its own.
-    await send(late, 'And again?');
-    for (const device of devices) await shows(device, 'And again?');
-    await Promise.all(devices.map(ended));
-    const all = await said(chat);
-    expect(all).toHaveLength(4);
-    for (const device of devices) await expect.poll(() => items(device)).toEqual(all);
+    await other.goto('about:blank');
+    await other.goto(chat);
+    for (const page of pages) await eventually(async () => expect(await items(page)).toEqual(texts));
+    await checkLook(one, name, 'example-ai-answer');
   });
 
-  test('the second device stops the answer, and both show that', async () => {
-    const [one, other] = devices as [Page, Page];
+  test('the second page stops the answer, and both show that', async () => {
+    const chat = await openChat('stop');
+    const [one, other] = pages;
     await send(one, 'How does it work?');
-    await shows(other, 'needs no key');
-    await other.getByRole('button', { name: 'Stop' }).click();
-    for (const device of devices) await device.getByText('Stopped.').waitFor();
-    const [question, answer] = await said(chat);
+    await shows(pages, 'needs no key');
+    await press(other, 'Stop');
+    await shows(pages, 'Stopped.');
+    const [question, answer] = await said(pages, chat);
     expect(answer).not.toContain('in the middle of its answer.');
-    for (const device of devices) expect(await items(device)).toEqual([question, `${answer}Stopped.`]);
+    for (const page of pages) expect(await items(page)).toEqual([question, `${answer}Stopped.`]);
   });
 
-  test('the model fails: both devices and a late one show that, and the next answer comes', async () => {
-    const [one, other] = devices as [Page, Page];
+  test('the model fails: both pages show that, and the next answer comes', async () => {
+    const chat = await openChat('fail');
+    const [one, other] = pages;
     await send(one, 'Please fail.');
-    devices.push(await openDevice(chat));
-    for (const device of devices)
-      await device.getByRole('alert').filter({ hasText: 'The model is overloaded.' }).waitFor();
+    await shows(pages, 'The model is overloaded.');
+    await said(pages, chat);
     await send(other, 'Once more.');
-    for (const device of devices) await shows(device, 'in the middle of its answer.');
+    await shows(pages, 'in the middle of its answer.');
+    await said(pages, chat);
   });
-});
 
-test('the broker is killed and forgets everything: the backend sends the answer again, and the page shows all of it', async () => {
-  const [port, brokerPort] = [await freePort(), await freePort()];
-  const chat = `http://127.0.0.1:${port}/chats/restarts`;
-  const env = {
-    PORT: String(brokerPort),
-    SLUICE_CORS_ORIGINS: new URL(chat).origin,
-    SLUICE_JWT_SECRET: 'a secret that only this test and its broker know',
-    SLUICE_RETRY: '500ms',
-  };
-  let broker = await startBroker(env);
-  const example = runExample(COMMAND, {
-    PORT: String(port),
-    SLUICE_URL: broker.url,
-    SLUICE_KEY: broker.key,
-    WORD_DELAY_MS,
+  test('the broker is killed and forgets everything: the backend sends the answer again, and the pages show all of it', async () => {
+    const chat = await openChat('restart');
+    await send(pages[0], 'How does it work?');
+    await shows(pages, 'needs no key');
+    await example.restartBroker();
+    await shows(pages, 'in the middle of its answer.');
+    const texts = await said(pages, chat);
+    for (const page of pages) await eventually(async () => expect(await items(page)).toEqual(texts));
   });
-  await example.next();
-  const page = await openDevice(chat);
-  await send(page, 'How does it work?');
-  await shows(page, 'needs no key');
-  await broker.kill();
-  broker = await startBroker(env);
-  await shows(page, 'in the middle of its answer.');
-  await ended(page);
-  const texts = await said(chat);
-  await expect.poll(() => items(page)).toEqual(texts);
-  await page.context().close();
-  await example.kill('SIGTERM');
-  await broker.kill();
 });

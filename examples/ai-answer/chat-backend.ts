@@ -20,7 +20,7 @@ interface Chat {
   busy: boolean;
 }
 
-export interface BackendOptions {
+export interface ChatBackendOptions {
   readonly broker: Broker;
   readonly model: LanguageModel;
   /** The page's script, in one file. */
@@ -28,7 +28,7 @@ export interface BackendOptions {
 }
 
 /** Serves the page, and the API that the page uses. */
-export function createBackend({ broker, model, script }: BackendOptions): RequestListener {
+export function createChatBackend({ broker, model, script }: ChatBackendOptions): RequestListener {
   const chats = new Map<string, Chat>();
 
   function chatOf(id: string): Chat {
