@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { PROBLEM_ADVICE } from '../src/http/api/problem-answers.ts';
 import { STATUS } from '../src/http/problem.ts';
 import { commandReference } from './command-reference.ts';

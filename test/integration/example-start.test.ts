@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
+import { documentShell } from '../support/document-shell.ts';
 import { runExample } from '../support/running-example.ts';
 import { startExample } from '../support/start-example.ts';
 
@@ -16,11 +17,35 @@ const answers = async (url: string): Promise<boolean> =>
 test('without a name, or with a wrong one, the command lists the examples', async () => {
   const run = promisify(execFile);
   const { stdout } = await run('npm', ['run', '--silent', 'example'], { cwd: ROOT });
-  for (const name of ['dashboard', 'iot-board', 'notifications']) expect(stdout).toMatch(`\n  ${name} `);
+  for (const name of Object.values(LINES).map((line) => line.split(' ').at(-1)))
+    expect(stdout).toMatch(`\n  ${name} `);
   await expect(run('npm', ['run', '--silent', 'example', 'nothing'], { cwd: ROOT })).rejects.toMatchObject({
     code: 1,
     stdout,
   });
+});
+
+const LINES = {
+  'examples/ai-answer/README.md': 'npm run example ai-answer',
+  'examples/chat/README.md': 'npm run example chat',
+  'examples/dashboard/README.md': 'npm run example dashboard',
+  'examples/file-export/README.md': 'npm run example file-export',
+  'examples/iot-board/README.md': 'npm run example iot-board',
+  'examples/notifications/README.md': 'npm run example notifications',
+  'examples/smallest/README.md': 'npm run example smallest',
+};
+
+test.each(Object.entries(LINES))('the line of %s starts the example', async (document, text) => {
+  const line = documentShell(document, import.meta.filename)(text);
+  const command = line.replace('npm run', 'exec npm run --silent');
+  const example = runExample(['bash', '-c', command], { PORT: '0', EXAMPLE_OUTPUT: 'json' });
+  const { page } = (await example.next()) as { page: string };
+  const response = await fetch(page);
+  expect([response.status, response.headers.get('content-type')]).toEqual([
+    200,
+    expect.stringContaining('html'),
+  ]);
+  await example.kill('SIGTERM');
 });
 
 test('the page gets a token for its user, and never the publish key; SIGTERM ends page and broker', async () => {

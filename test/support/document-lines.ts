@@ -8,6 +8,7 @@ type Use = { readonly run: string } | { readonly skip: string } | { readonly tex
 const run = (file: string): Use => ({ run: `test/${file}.test.ts` });
 const readme = run('integration/readme');
 const recipes = run('integration/recipes');
+const start = run('integration/example-start');
 const contract = run('integration/contract-lines');
 const packages = run('package/packages');
 const operations = run('integration/operations-lines');
@@ -16,9 +17,6 @@ const proxies = run('edges/proxy-lines');
 const docker: Use = { skip: 'needs Docker' };
 const kubernetes: Use = { skip: 'needs Kubernetes' };
 const hours: Use = { skip: 'loads the machine for many minutes' };
-const later: Use = { skip: 'no test runs it yet' };
-
-const environment: Use = { text: 'variables' };
 
 /**
  * Every block of every document that may be shell (see shellBlocks), by a text that no block with another
@@ -120,10 +118,13 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
   'examples/README.md': {
     'export SLUICE_KEY': readme,
   },
-  'examples/ai-answer/README.md': {
-    'npm run example:ai': later,
-    SLUICE_JWT_SECRET: environment,
-  },
+  'examples/ai-answer/README.md': { 'npm run example ai-answer': start },
+  'examples/chat/README.md': { 'npm run example chat': start },
+  'examples/dashboard/README.md': { 'npm run example dashboard': start },
+  'examples/file-export/README.md': { 'npm run example file-export': start },
+  'examples/iot-board/README.md': { 'npm run example iot-board': start },
+  'examples/notifications/README.md': { 'npm run example notifications': start },
+  'examples/smallest/README.md': { 'npm run example smallest': start },
   'helm/sluice/README.md': {
     'registry.example.com/sluice': kubernetes,
   },
