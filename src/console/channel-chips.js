@@ -68,11 +68,10 @@ export class ChannelChips {
       why.setAttribute('role', 'alert');
       const retry = element('button', 'retry', 'Try again');
       retry.type = 'button';
-      retry.ariaLabel = `Try ${channel} again`;
+      retry.ariaLabel = `Try again: ${channel}`;
       retry.addEventListener('click', () => this.#onRetry(channel));
-      chip.append(why, retry);
-    }
-    chip.append(remove);
+      chip.append(retry, remove, why);
+    } else chip.append(remove);
     return chip;
   }
 }

@@ -66,10 +66,10 @@ export class EventDetails {
     const time = element('time', '', fullTime.format(row.time));
     time.dateTime = new Date(row.time).toISOString();
     this.#facts.replaceChildren(
-      ...fact('Time', time),
-      ...(row.channel === '' ? [] : fact('Channel', element('code', '', row.channel))),
-      ...(row.id === '' ? [] : fact('Id', element('code', '', row.id))),
-      ...(isEvent ? fact('Data', `${length.toLocaleString()} character${length === 1 ? '' : 's'}`) : []),
+      fact('Time', time),
+      ...(row.channel === '' ? [] : [fact('Channel', element('code', '', row.channel))]),
+      ...(row.id === '' ? [] : [fact('Id', element('code', '', row.id))]),
+      ...(isEvent ? [fact('Data', `${length.toLocaleString()} character${length === 1 ? '' : 's'}`)] : []),
     );
     this.#actions.hidden = !isEvent;
     this.#view.scrollTop = 0;
@@ -94,5 +94,5 @@ export class EventDetails {
  * @param {string | Node} value
  */
 function fact(name, value) {
-  return [element('dt', '', name), element('dd', '', value)];
+  return element('div', '', element('dt', '', name), element('dd', '', value));
 }

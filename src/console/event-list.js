@@ -6,8 +6,10 @@ import { EventRow } from './event-row.js';
  * @typedef {import('./event-store.js').Row} Row
  */
 
-/** The height of every row, in px. events.css has the same. */
-const ROW_PX = 32;
+/** The height of every row, in px, on a wide and on a narrow screen. events.css has the same. */
+const WIDE_ROW_PX = 32;
+const NARROW_ROW_PX = 52;
+const narrow = matchMedia('(max-width: 56rem)');
 /** How many rows are in the document above and below the visible ones. */
 const MARGIN_ROWS = 6;
 
@@ -87,16 +89,21 @@ export class EventList {
     this.draw();
   }
 
+  get #rowPx() {
+    return narrow.matches ? NARROW_ROW_PX : WIDE_ROW_PX;
+  }
+
   #paint() {
+    const rowPx = this.#rowPx;
     const { view } = this.#store;
     const size = view.length;
     this.#list.hidden = size === 0;
-    this.#canvas.style.height = `${size * ROW_PX}px`;
+    this.#canvas.style.height = `${size * rowPx}px`;
     // The rows that a visitor reads stand still when others come on top of them.
-    if (this.#added > 0 && this.#list.scrollTop > 0) this.#list.scrollTop += this.#added * ROW_PX;
+    if (this.#added > 0 && this.#list.scrollTop > 0) this.#list.scrollTop += this.#added * rowPx;
     this.#added = 0;
-    const first = Math.max(0, Math.floor(this.#list.scrollTop / ROW_PX) - MARGIN_ROWS);
-    const visible = Math.ceil(this.#list.clientHeight / ROW_PX) + 2 * MARGIN_ROWS;
+    const first = Math.max(0, Math.floor(this.#list.scrollTop / rowPx) - MARGIN_ROWS);
+    const visible = Math.ceil(this.#list.clientHeight / rowPx) + 2 * MARGIN_ROWS;
     const count = Math.max(0, Math.min(visible, size - first));
     while (this.#rows.length > count) this.#rows.pop()?.view.remove();
     while (this.#rows.length < count) {
@@ -112,7 +119,7 @@ export class EventList {
       // The number keeps its stripe when rows come on top.
       const isStriped = row.number % 2 === 0;
       const index = first + at;
-      shown.show(row, { index, size, top: index * ROW_PX, isSelected, isStriped });
+      shown.show(row, { index, size, top: index * rowPx, isSelected, isStriped });
       if (isSelected) active = shown.view.id;
     }
     if (active === '') this.#list.removeAttribute('aria-activedescendant');
@@ -121,9 +128,10 @@ export class EventList {
 
   /** @param {KeyboardEvent} pressed */
   #handleKey(pressed) {
+    const rowPx = this.#rowPx;
     if (pressed.ctrlKey || pressed.metaKey || pressed.altKey) return;
     const size = this.#store.view.length;
-    const page = Math.max(1, Math.floor(this.#list.clientHeight / ROW_PX) - 1);
+    const page = Math.max(1, Math.floor(this.#list.clientHeight / rowPx) - 1);
     const index = this.#selected === undefined ? -1 : this.#indexOf(this.#selected);
     switch (pressed.key) {
       case 'ArrowDown':
@@ -162,13 +170,14 @@ export class EventList {
   #select(index) {
     const row = this.#store.view.at(index);
     if (row === undefined) return;
+    const rowPx = this.#rowPx;
     this.#selected = row;
     this.#onSelect();
     // The details may have made the list smaller.
-    const top = index * ROW_PX;
+    const top = index * rowPx;
     const { scrollTop, clientHeight } = this.#list;
     if (top < scrollTop) this.#list.scrollTop = top;
-    else if (top + ROW_PX > scrollTop + clientHeight) this.#list.scrollTop = top + ROW_PX - clientHeight;
+    else if (top + rowPx > scrollTop + clientHeight) this.#list.scrollTop = top + rowPx - clientHeight;
     this.draw();
   }
 
