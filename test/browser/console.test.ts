@@ -308,7 +308,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
       await tab.shows('#published:not([aria-busy])', outcome);
     };
     await tab.fill('#key', 'wrong');
-    await publish('is not one of SLUICE_PUBLISH_KEYS');
+    await publish('are neither one of SLUICE_PUBLISH_KEYS nor a token');
     await tab.fill('#key', broker.key);
     await tab.fill('#type', 'sluice:gap');
     await publish('must not begin with "sluice:"');
