@@ -55,6 +55,8 @@ export class ConnectForm {
   /** @param {'Connect' | 'Apply changes' | 'Disconnect'} name what the button will do */
   name(name) {
     this.#button.textContent = name;
+    // Without the page's code the browser would send the form itself, so the button is disabled until now.
+    this.#button.disabled = false;
     this.#button.classList.toggle('primary', name !== 'Disconnect');
     // A disconnect needs no valid fields.
     this.#button.formNoValidate = name === 'Disconnect';

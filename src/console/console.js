@@ -48,7 +48,7 @@ function showLog() {
   const text =
     trouble === ''
       ? "The broker's log is up again."
-      : `The broker's log is down: ${trouble}. Nothing can be published, and the stream waits.`;
+      : `The broker's log is ${trouble}. Events cannot be published, and the stream waits.`;
   events.add(notice(trouble === '' ? 'ready' : 'refused', '', text));
   update();
 }
@@ -196,6 +196,7 @@ byId('show-overview', HTMLButtonElement).addEventListener('click', () => showVie
 publish.listen();
 // On a narrow screen the publish form is closed, so that the events are visible.
 byId('publish-card', HTMLDetailsElement).open = matchMedia('(min-width: 56rem)').matches;
+update();
 if (!followLink()) {
   begin();
   events.clear('Enter a channel and connect. The first use of a channel creates it.');

@@ -17,7 +17,7 @@ export class LogHealth {
   #isAsking = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** What is wrong with the log; empty when it is up, or when nobody says. */
+  /** What is wrong with the log, such as `down: <reason>`; empty when it is up, or when nobody says. */
   trouble = '';
 
   /**
@@ -63,7 +63,7 @@ export class LogHealth {
       if (response.status !== 404) {
         const { checks } = record(/** @type {unknown} */ (await response.json()));
         const log = text(record(checks)['log']);
-        return log === 'up' ? '' : log.replace(/^down: /, '');
+        return log === 'up' ? '' : log;
       }
       this.#isElsewhere = true;
     }
@@ -73,6 +73,6 @@ export class LogHealth {
     const response = await fetch(brokerUrl('status'), { headers, cache: 'no-store', signal });
     if (!response.ok) return undefined;
     const { up, trouble } = record(record(/** @type {unknown} */ (await response.json()))['log']);
-    return up === false ? text(trouble) || 'it does not answer' : '';
+    return up === false ? `down: ${text(trouble) || 'it does not answer'}` : '';
   }
 }

@@ -48,6 +48,7 @@ export class PublishForm {
       this.#idempotencyKey.value = newKey();
       this.update();
     });
+    this.#button.disabled = false;
     copyOnClick(byId('copy-curl', HTMLButtonElement), () => this.#curl.textContent);
     this.update();
   }
@@ -105,6 +106,7 @@ export class PublishForm {
     this.#outcome.setAttribute('aria-busy', 'true');
     this.#outcome.replaceChildren(await this.#send(publication));
     this.#outcome.removeAttribute('aria-busy');
+    this.#outcome.scrollIntoView({ block: 'nearest' });
   }
 
   /** @param {Publication} publication */

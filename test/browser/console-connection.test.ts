@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
@@ -42,7 +44,25 @@ afterAll(async () => {
 const tokenFor = (seconds: number, ...subscribe: string[]): string =>
   signToken({ sluice: { subscribe }, iat: inSeconds(0), exp: inSeconds(seconds) }, SECRET);
 
-describe.each<BrowserName>(['chrome', 'firefox'])('the connection of the console in %s', (name) => {
+/** Every place where a bystander, the history or a proxy's log could reveal the token. */
+async function placesOf(token: string, tab: ConsolePage): Promise<string[]> {
+  const places = await tab.page.evaluate(() => ({
+    title: document.title,
+    address: location.href,
+    shown: document.documentElement.outerHTML,
+    stored: JSON.stringify([
+      Object.entries(localStorage),
+      Object.entries(sessionStorage),
+      document.cookie,
+      history.state,
+    ]),
+  }));
+  return Object.entries({ ...places, asked: tab.asked.slice(1).join(' ') })
+    .filter(([, text]) => text.includes(token) || text.includes('token='))
+    .map(([place]) => place);
+}
+
+describe.each<BrowserName>(['chrome', 'firefox'])('the console and a broker in %s', (name) => {
   let browser: Browser;
 
   beforeAll(async () => {
@@ -52,20 +72,8 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the connection of the console
     await browser.close();
   });
 
-  const open = (fragment?: string): Promise<ConsolePage> => ConsolePage.open(browser, relay.url, fragment);
-
-  /** Every place where a bystander, the history or a proxy's log could reveal the token. */
-  async function placesOf(token: string, tab: ConsolePage): Promise<string[]> {
-    const places = await tab.page.evaluate(() => ({
-      title: document.title,
-      address: location.href,
-      shown: document.documentElement.outerHTML,
-      stored: JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, history.state]),
-    }));
-    return Object.entries({ ...places, asked: tab.asked.slice(1).join(' ') })
-      .filter(([, text]) => text.includes(token) || text.includes('token='))
-      .map(([place]) => place);
-  }
+  const open = (fragment?: string): Promise<ConsolePage> =>
+    ConsolePage.open(browser, relay.url, fragment, ['404 /readyz']);
 
   test('is resumed with each event once and in order, when it is cut and when the broker is killed', async () => {
     const channel = `open.cut-${name}`;
@@ -110,7 +118,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the connection of the console
   test('says that the log is down, and that it is up again', async () => {
     const channel = `open.log-${name}`;
     await using tab = await open(`#${channel}`);
-    tab.provoked = ['503 /publish', '503 /readyz'];
+    tab.provoked = ['404 /readyz', '503 /publish'];
     await tab.caughtUp();
     await broker.publish(channel, { reading: 21.5, sensor: 'roof' }, 'measured');
     await tab.shows('#events', 'measured');
@@ -135,7 +143,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the connection of the console
   test('is opened by the token of a link, which appears nowhere', async () => {
     const token = tokenFor(3_600, 'closed');
     await using tab = await open('#open.first');
-    tab.provoked = ['401 /events', '403 /events'];
+    tab.provoked = ['404 /readyz', '401 /events', '403 /events'];
     await tab.caughtUp();
     await tab.page.evaluate((hash) => location.assign(hash), `#closed?token=${token}&last=2`);
     await tab.shows('#chips', 'closedlive');
@@ -165,7 +173,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the connection of the console
     const channel = `closed.${name}`;
     const token = tokenFor(3, 'closed.*');
     await using tab = await open(`#${channel}?token=${token}`);
-    tab.provoked = ['401 /events'];
+    tab.provoked = ['404 /readyz', '401 /events'];
     await tab.caughtUp();
     await broker.publish(channel, 'before');
     await tab.shows('#events', 'before');
@@ -181,5 +189,91 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the connection of the console
     await tab.shows('#events', 'meanwhile');
     expect(await tab.events()).toEqual(['message meanwhile', 'message before']);
     expect(await tab.rows('.gap')).toEqual([]);
+  });
+
+  test('publishes with a key, a condition, and an idempotency key', async () => {
+    const channel = `open.publish-${name}`;
+    await using tab = await open(`#${channel}`);
+    tab.provoked = ['404 /readyz', '401 /publish', '400 /publish', '412 /publish', '409 /publish'];
+    await tab.caughtUp();
+    const publish = async (outcome: string): Promise<void> => {
+      await tab.click('#publish-button');
+      await tab.shows('#published:not([aria-busy])', outcome);
+    };
+    await tab.fill('#key', 'wrong');
+    await publish('are neither one of SLUICE_PUBLISH_KEYS nor a token');
+    await tab.fill('#key', broker.key);
+    await tab.fill('#type', 'sluice:gap');
+    await publish('must not begin with "sluice:"');
+    await tab.fill('#type', 'created');
+    await tab.fill('#data', 'first\nline');
+    await tab.page.focus('#data');
+    await tab.page.keyboard.down('Control');
+    await tab.page.keyboard.press('Enter');
+    await tab.page.keyboard.up('Control');
+    await tab.shows('#events', 'first line');
+    await tab.shows('#published', `Published to ${channel} as ${await tab.text('.row.event .id')}`);
+
+    await tab.click('#newest-id');
+    await tab.click('#new-key');
+    await tab.fill('#data', 'second');
+    await publish('Published to');
+    await publish('The idempotency key was used before. Nothing was published again');
+    await tab.fill('#idempotency-key', '');
+    await publish('412 Precondition Failed');
+    expect(await tab.page.$eval('#data', (field) => (field as HTMLTextAreaElement).value)).toBe('second');
+    await tab.click('#published .problem button');
+    await tab.fill('#state-key', 'k');
+    await publish('Published to');
+    await tab.shows('#count', '3 received');
+    await tab.fill('#if-last', '');
+    await tab.click('#delete-key');
+    expect(await tab.text('#publish-button')).toBe('Delete the key');
+    await publish('Published to');
+    await tab.shows('#events', 'The key k was deleted.');
+    await tab.click('#delete-key');
+    await tab.fill('#state-key', '');
+    await tab.fill('#type', '');
+    await tab.fill('#data', '');
+    await tab.click('#close-channel');
+    await publish('Published to');
+    await tab.shows('#state', 'Ended');
+    await tab.shows('#events', 'The channel has ended.');
+    await publish('409 Conflict');
+    expect(await tab.text('#connect-button')).toBe('Connect');
+
+    const kept = await tab.page.evaluate(() => [
+      localStorage.length + sessionStorage.length,
+      document.cookie + location.href + JSON.stringify(history.state) + document.documentElement.outerHTML,
+    ]);
+    expect(kept[0]).toBe(0);
+    expect(kept[1]).not.toContain(broker.key);
+    await tab.page.reload();
+    expect(await tab.page.$eval('#key', (field) => (field as HTMLInputElement).value)).toBe('');
+  });
+
+  test('makes a command that publishes the same, and shows no key in it', async () => {
+    const channel = `open.curl-${name}`;
+    await using tab = await open(`#${channel}`);
+    await tab.caughtUp();
+    const data = `it's "$(id)" \\ \`id\`\n@größe \u202e🌊`;
+    const type = `'; echo $SLUICE_KEY '`;
+    await tab.fill('#key', broker.key);
+    await tab.fill('#type', type);
+    await tab.fill('#data', data);
+    await tab.fill('#state-key', 'k');
+    await tab.click('#new-key');
+    await tab.click('#copy-curl');
+    const [command = ''] = await tab.copied();
+    expect(command).not.toContain(broker.key);
+    expect(command).not.toMatch(/\p{Cf}/u);
+    for (let times = 0; times < 2; times++)
+      await promisify(execFile)('/bin/sh', ['-euc', command], {
+        env: { PATH: process.env['PATH'], SLUICE_KEY: broker.key },
+      });
+    await tab.shows('#count', '1 received');
+    await tab.click('.row.event');
+    expect(await tab.text('#details-data')).toBe(data);
+    expect(await tab.text('#details-title')).toBe(type);
   });
 });

@@ -20,10 +20,16 @@ export class ConsolePage implements AsyncDisposable {
   }
 
   /** Opens a page in a new browser context. Give it to `await using`: the end checks the complaints. */
-  static async open(browser: Browser, origin: string, fragment?: string): Promise<ConsolePage> {
+  static async open(
+    browser: Browser,
+    origin: string,
+    fragment?: string,
+    provoked: string[] = [],
+  ): Promise<ConsolePage> {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
     const opened = new ConsolePage(page, origin);
+    opened.provoked = provoked;
     await opened.#watch();
     await page.setViewport({ width: 1280, height: 800 });
     if (fragment !== undefined) await opened.goto(fragment);

@@ -1,5 +1,3 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
@@ -57,6 +55,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     const channel = newChannel();
     await using tab = await open('');
     const { keyboard } = tab.page;
+    await tab.page.waitForSelector('#connect-button:enabled');
     // The field has the focus.
     await keyboard.type(channel);
     await keyboard.press('Enter');
@@ -139,7 +138,12 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
       document.title,
       location.href,
       document.documentElement.outerHTML,
-      JSON.stringify([history.state, { ...localStorage }, { ...sessionStorage }, document.cookie]),
+      JSON.stringify([
+        history.state,
+        Object.entries(localStorage),
+        Object.entries(sessionStorage),
+        document.cookie,
+      ]),
       [...document.querySelectorAll('input, select')]
         .map((field) => (field as HTMLInputElement).value)
         .join(' '),
@@ -212,21 +216,22 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     await using tab = await open(`#${one},${other}`);
     await tab.caughtUp(2);
     await broker.publish(one, 'Apples and (pears)', 'created');
+    await tab.shows('#count', '1 received');
     await broker.publish(other, 'apples only', 'changed');
+    await tab.shows('#count', '2 received');
     await broker.publish(one, 'plums', 'changed');
     await tab.shows('#count', '3 received');
-    const filtered = async (filter: string): Promise<string[]> => {
-      await tab.fill('#filter', filter);
-      await tab.shows('#count', filter === '' ? 'received' : 'match');
-      return (await tab.events()).toSorted();
+    const filter = async (text: string, ...expected: string[]): Promise<void> => {
+      await tab.fill('#filter', text);
+      await eventually(async () => expect(await tab.events()).toEqual(expected));
     };
-    expect(await filtered('APPLES')).toEqual(['changed apples only', 'created Apples and (pears)']);
-    expect(await filtered('type:changed')).toEqual(['changed apples only', 'changed plums']);
-    expect(await filtered(`channel:${one} type:chang`)).toEqual(['changed plums']);
-    expect(await filtered('and (pears)')).toEqual(['created Apples and (pears)']);
-    expect(await filtered('nothing like it')).toEqual([]);
+    await filter('APPLES', 'changed apples only', 'created Apples and (pears)');
+    await filter('type:changed', 'changed plums', 'changed apples only');
+    await filter(`channel:${one} type:chang`, 'changed plums');
+    await filter('and (pears)', 'created Apples and (pears)');
+    await filter('nothing like it');
     await tab.shows('#empty', 'Nothing matches the filter.');
-    expect(await filtered(`channel:${one}`)).toEqual(['changed plums', 'created Apples and (pears)']);
+    await filter(`channel:${one}`, 'changed plums', 'created Apples and (pears)');
 
     await tab.click('#copy-events');
     await tab.click('#save-events');
@@ -243,7 +248,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
       { channel: one, id: expect.any(String) as string, event: 'changed', data: 'plums' },
     ]);
 
-    await tab.fill('#filter', '');
+    await filter('', 'changed plums', 'changed apples only', 'created Apples and (pears)');
     await tab.click('#pause');
     await broker.publish(one, 'meanwhile');
     await tab.shows('#pause', 'Resume (1 new)');
@@ -298,95 +303,9 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     expect(longest).toBeLessThan(1_000);
   });
 
-  test('publishes with a key, a condition, and an idempotency key', async () => {
-    const channel = newChannel();
-    await using tab = await open(`#${channel}`);
-    tab.provoked = ['401 /publish', '400 /publish', '412 /publish', '409 /publish'];
-    await tab.caughtUp();
-    const publish = async (outcome: string): Promise<void> => {
-      await tab.click('#publish-button');
-      await tab.shows('#published:not([aria-busy])', outcome);
-    };
-    await tab.fill('#key', 'wrong');
-    await publish('are neither one of SLUICE_PUBLISH_KEYS nor a token');
-    await tab.fill('#key', broker.key);
-    await tab.fill('#type', 'sluice:gap');
-    await publish('must not begin with "sluice:"');
-    await tab.fill('#type', 'created');
-    await tab.fill('#data', 'first\nline');
-    await tab.page.focus('#data');
-    await tab.page.keyboard.down('Control');
-    await tab.page.keyboard.press('Enter');
-    await tab.page.keyboard.up('Control');
-    await tab.shows('#events', 'first line');
-    await tab.shows('#published', `Published to ${channel} as ${await tab.text('.row.event .id')}`);
-
-    await tab.click('#newest-id');
-    await tab.click('#new-key');
-    await tab.fill('#data', 'second');
-    await publish('Published to');
-    await publish('The idempotency key was used before. Nothing was published again');
-    await tab.fill('#idempotency-key', '');
-    await publish('412 Precondition Failed');
-    expect(await tab.page.$eval('#data', (field) => (field as HTMLTextAreaElement).value)).toBe('second');
-    await tab.click('#published .problem button');
-    await tab.fill('#state-key', 'k');
-    await publish('Published to');
-    await tab.shows('#count', '3 received');
-    await tab.fill('#if-last', '');
-    await tab.click('#delete-key');
-    expect(await tab.text('#publish-button')).toBe('Delete the key');
-    await publish('Published to');
-    await tab.shows('#events', 'The key k was deleted.');
-    await tab.click('#delete-key');
-    await tab.fill('#state-key', '');
-    await tab.fill('#type', '');
-    await tab.fill('#data', '');
-    await tab.click('#close-channel');
-    await publish('Published to');
-    await tab.shows('#state', 'Ended');
-    await tab.shows('#events', 'The channel has ended.');
-    await publish('409 Conflict');
-    expect(await tab.text('#connect-button')).toBe('Connect');
-
-    const kept = await tab.page.evaluate(() => [
-      localStorage.length + sessionStorage.length,
-      document.cookie + location.href + JSON.stringify(history.state) + document.documentElement.outerHTML,
-    ]);
-    expect(kept[0]).toBe(0);
-    expect(kept[1]).not.toContain(broker.key);
-    await tab.page.reload();
-    expect(await tab.page.$eval('#key', (field) => (field as HTMLInputElement).value)).toBe('');
-  });
-
-  test('makes a command that publishes the same, and shows no key in it', async () => {
-    const channel = newChannel();
-    await using tab = await open(`#${channel}`);
-    await tab.caughtUp();
-    const data = `it's "$(id)" \\ \`id\`\n@größe \u202e🌊`;
-    const type = `'; echo $SLUICE_KEY '`;
-    await tab.fill('#key', broker.key);
-    await tab.fill('#type', type);
-    await tab.fill('#data', data);
-    await tab.fill('#state-key', 'k');
-    await tab.click('#new-key');
-    await tab.click('#copy-curl');
-    const [command = ''] = await tab.copied();
-    expect(command).not.toContain(broker.key);
-    expect(command).not.toMatch(/\p{Cf}/u);
-    for (let times = 0; times < 2; times++)
-      await promisify(execFile)('/bin/sh', ['-euc', command], {
-        env: { PATH: process.env['PATH'], SLUICE_KEY: broker.key },
-      });
-    await tab.shows('#count', '1 received');
-    await tab.click('.row.event');
-    expect(await tab.text('#details-data')).toBe(data);
-    expect(await tab.text('#details-title')).toBe(type);
-  });
-
   test('looks well', async () => {
     const data = { total: 12.5, lines: [{ sku: 'A-1', count: 2 }], paid: false, note: 'Grüße 🌊' };
-    for (let n = 0; n < 9; n++) {
+    for (let n = 0; n < 4; n++) {
       await broker.publish('news', `Headline ${n}: water has been let through the sluice again`);
       await broker.publish('orders.42', { ...data, number: n }, n % 3 === 0 ? 'order.changed' : 'created');
     }
