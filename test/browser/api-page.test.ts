@@ -53,7 +53,7 @@ test('the page and the console link to each other', async () => {
   await page.getByRole('link', { name: 'the API' }).click();
   await page.getByText('Publish events, as JSON').waitFor();
   await page.getByRole('link', { name: 'Console' }).click();
-  await page.getByLabel('Channel').waitFor();
+  await page.getByLabel('Channels', { exact: true }).waitFor();
 });
 
 test('a visitor publishes with a key, and reads the event in a stream until it is stopped', async () => {

@@ -176,6 +176,23 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     );
   });
 
+  test('shows the beginning of large data, and gives all of it away', async () => {
+    const data = 'x'.repeat(1_000_000);
+    answers = [live(READY + [1, 2, 3].map((n) => `id: news@1${n}-0\ndata: ${data}\n\n`).join(''))];
+    await using tab = await open('#news');
+    await tab.shows('#count', '3 received');
+    await tab.click('.row.event');
+    await tab.shows('#details-cut', 'The first 20,000 of 1,000,000 characters.');
+    expect((await tab.text('#details-data')).length).toBe(20_000);
+    await tab.click('#copy-data');
+    await tab.click('#save-data');
+    await eventually(async () => expect((await tab.saved()).length).toBe(1));
+    expect((await tab.saved())[0]?.text.length).toBe(1_000_000);
+    expect((await tab.copied())[0]?.length).toBe(1_000_000);
+    await tab.click('#copy-events');
+    await tab.shows('#export-result', 'too much for the clipboard');
+  });
+
   test('lists deletions and the end as notices, and does not open an ended channel again', async () => {
     let streams = 0;
     answers = [
