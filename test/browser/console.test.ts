@@ -216,14 +216,9 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     await eventually(async () => expect((await tab.saved()).length).toBe(1));
     const [copied = ''] = await tab.copied();
     expect(await tab.saved()).toEqual([{ name: 'events.ndjson', text: copied }]);
-    expect(
-      copied
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as unknown),
-    ).toEqual([
-      { channel: one, id: expect.any(String) as string, event: 'created', data: 'Apples and (pears)' },
-      { channel: one, id: expect.any(String) as string, event: 'changed', data: 'plums' },
+    expect(JSON.parse(`[${copied.trim().replaceAll('\n', ',')}]`)).toMatchObject([
+      { channel: one, event: 'created', data: 'Apples and (pears)' },
+      { channel: one, event: 'changed', data: 'plums' },
     ]);
 
     await filter('', 'changed plums', 'changed apples only', 'created Apples and (pears)');
@@ -252,13 +247,13 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     await tab.shows('#count', '50,010 received, oldest 11 dropped');
     await tab.page.focus('#events');
     await tab.page.keyboard.press('End');
-    await tab.shows('#events', 'even event 12.'.slice(5));
+    await tab.shows('#events', 'event 12.');
     // The rows that a visitor reads stand still.
-    const before = await tab.rows('[aria-selected="true"]');
+    await tab.page.$eval('#events', (list) => void (list.scrollTop = 3_200));
     await broker.publish(channel, 'one more');
-    await tab.shows('#count', '50,011 received');
-    await tab.page.keyboard.press('ArrowUp');
-    await eventually(async () => expect(await tab.rows('[aria-selected="true"]')).not.toEqual(before));
+    await eventually(async () =>
+      expect(await tab.page.$eval('#events', ({ scrollTop }) => scrollTop)).toBe(3_232),
+    );
     /** Types into the filter, and returns the longest time between two frames. */
     const longest = await tab.page.evaluate(async () => {
       let worst = 0;
@@ -267,12 +262,9 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
       for (const letter of 'event 4999') {
         field.value += letter;
         field.dispatchEvent(new Event('input', { bubbles: true }));
-        for (let frames = 0; frames < 3; frames++) {
-          await new Promise(requestAnimationFrame);
-          const now = performance.now();
-          worst = Math.max(worst, now - last);
-          last = now;
-        }
+        await new Promise(requestAnimationFrame);
+        worst = Math.max(worst, performance.now() - last);
+        last = performance.now();
       }
       return worst;
     });
