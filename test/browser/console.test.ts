@@ -89,8 +89,8 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     const [first, second, third] = [newChannel(), newChannel(), newChannel()];
     await using tab = await open('');
     tab.provoked = ['401 /events'];
+    await tab.shows('#connect-button', 'Connect');
     await tab.fill('#channel', `${first}, closed ${second}`);
-    expect(await tab.text('#connect-button')).toBe('Connect');
     await tab.click('#connect-button');
     await tab.caughtUp(2);
     await eventually(async () =>
@@ -232,7 +232,6 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     expect(await tab.text('#pause')).toBe('Pause');
     await tab.click('#clear');
     await tab.shows('#empty', 'No events yet.');
-    expect(await tab.rows()).toEqual([]);
   });
 
   test('stays fluid with 50,000 events, and drops the oldest', async () => {
