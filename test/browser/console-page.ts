@@ -93,6 +93,8 @@ export class ConsolePage implements AsyncDisposable {
 
   async goto(fragment: string): Promise<void> {
     await this.page.goto(`${this.#origin}/${fragment}`);
+    // The page's code may run after the load event.
+    await this.page.waitForSelector('#connect-button:enabled');
   }
 
   /** The texts of all elements that match, as they stand in the document. */

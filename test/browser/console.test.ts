@@ -55,7 +55,6 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     const channel = newChannel();
     await using tab = await open('');
     const { keyboard } = tab.page;
-    await tab.page.waitForSelector('#connect-button:enabled');
     // The field has the focus.
     await keyboard.type(channel);
     await keyboard.press('Enter');
