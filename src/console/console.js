@@ -1,175 +1,178 @@
-import { brokerUrl } from './broker-url.js';
-import { channelNameFault, isDotSegment } from './channel-name.js';
-import { ChannelStream } from './channel-stream.js';
-import { closingText } from './closing-notice.js';
+import { ChannelChips } from './channel-chips.js';
+import { ChannelFeed } from './channel-feed.js';
+import { channelNameFault } from './channel-name.js';
 import { CodeSamples } from './code-samples.js';
+import { ConnectForm } from './connect-form.js';
 import { byId, element } from './element.js';
-import { EventList } from './event-list.js';
+import { notice } from './event-notice.js';
+import { EventsView } from './events-view.js';
 import { record } from './json-value.js';
+import { LogHealth } from './log-health.js';
 import { Overview } from './overview/overview.js';
 import { fragmentOf, readLink } from './page-link.js';
-import { faultView, problemView } from './problem.js';
+import { faultView } from './problem.js';
 import { PublishForm } from './publish-form.js';
+import { showState } from './status-pill.js';
 
-/** @typedef {import('./channel-stream.js').StreamState} StreamState */
-
-const form = byId('connect', HTMLFormElement);
-const channelField = byId('channel', HTMLInputElement);
-const startField = byId('start', HTMLSelectElement);
-const tokenField = byId('token', HTMLInputElement);
-const disconnect = byId('disconnect', HTMLButtonElement);
-const stateView = byId('state', HTMLElement);
-const refused = byId('refused', HTMLElement);
-const list = new EventList();
+const keyField = byId('key', HTMLInputElement);
+const events = new EventsView();
 const code = new CodeSamples();
-/** @type {ChannelStream | undefined} */
-let stream;
+const feed = new ChannelFeed((row) => {
+  events.add(row);
+  if (row.kind === 'event') code.addType(row.type);
+}, update);
+const chips = new ChannelChips(remove, (channel) => feed.retry(channel));
+const form = new ConnectForm(update);
+const health = new LogHealth(() => keyField.value.trim(), showLog);
+const publish = new PublishForm({
+  firstChannel: () => (feed.wishes.channels[0] ?? form.wishes.channels[0]) || '',
+  newestId: (channel) => feed.positionOf(channel),
+  onFailure: () => health.check(),
+});
+/** The history state says that there was a token, but does not hold the token. */
+const tokenIsForgotten = record(history.state)['hadToken'] === true;
 
+/** Shows everything that depends on the connection or on the form. */
+function update() {
+  const { isActive, state } = feed;
+  const isDown = health.trouble !== '' && isActive;
+  showState(isDown ? 'log-down' : state, isDown ? health.trouble : '');
+  form.name(!isActive ? 'Connect' : form.differsFrom(feed.wishes) ? 'Apply changes' : 'Disconnect');
+  chips.update(() => feed.channels);
+  health.run(isActive);
+  publish.update();
+}
+
+function showLog() {
+  const { trouble } = health;
+  const text =
+    trouble === ''
+      ? "The broker's log is up again."
+      : `The broker's log is ${trouble}. Events cannot be published, and the stream waits.`;
+  events.add(notice(trouble === '' ? 'ready' : 'refused', '', text));
+  update();
+}
+
+/** Does what the button says. */
+function submit() {
+  if (!feed.isActive) connect();
+  else if (form.differsFrom(feed.wishes)) apply();
+  else disconnect();
+}
+
+/** Follows the channels of the form. After a refusal the page goes on where it was, and otherwise begins anew. */
 function connect() {
-  const channel = channelField.value.trim();
-  const start = startField.value;
-  const token = tokenField.value.trim();
-  const valid = channelNameFault(channel) === undefined;
-  stream?.close();
-  refused.replaceChildren();
-  list.clear(`No events on ${channel} yet. New events appear here.`);
-  code.setChannel(channel, token !== '');
-  document.title = valid ? `${channel} · Sluice` : 'Sluice console';
-  history.replaceState({ hadToken: token !== '' }, '', fragmentOf(channel, start));
-  if (isDotSegment(channel)) {
-    refuse('Not a channel', `"${channel}" is not a valid channel name: browsers remove it from URLs.`);
+  const { start, token } = form.wishes;
+  if (!isToken(token)) return;
+  if (feed.state !== 'refused' || start !== feed.wishes.start) begin();
+  follow();
+}
+
+function begin() {
+  feed.close();
+  events.clear('No events yet. New events appear here.');
+}
+
+function apply() {
+  const { channels, start, token } = form.wishes;
+  if (!isToken(token)) return;
+  if (channels.length === 0) {
+    disconnect();
     return;
   }
-  if (/[^\x21-\x7e]/.test(token)) {
-    refuse('Not a token', 'The token was not sent, because a token may have visible ASCII characters only.');
-    return;
-  }
-  const url = brokerUrl(`events/${encodeURIComponent(channel)}`);
-  url.search = start;
-  const opened = new ChannelStream(
-    url,
-    token,
-    (state) => showState(state, opened),
-    (event) => {
-      list.add(event);
-      code.addType(event.type);
-    },
-  );
-  stream = opened;
-  opened.open();
+  if (start !== feed.wishes.start) begin();
+  follow();
+}
+
+function follow() {
+  const { wishes } = form;
+  form.showFault();
+  showPlace(wishes.channels, wishes.start, wishes.token !== '');
+  feed.follow(wishes);
+  showHint();
+}
+
+function disconnect() {
+  feed.close();
+  form.showFault();
+}
+
+/** @param {string} channel */
+function remove(channel) {
+  feed.remove(channel);
+  const { channels, start, token } = feed.wishes;
+  form.set({ channels });
+  showPlace(channels, start, token !== '');
+  update();
 }
 
 /**
- * Shows a refusal without asking the broker.
+ * Puts the channels into the title, the address and the samples. The token goes to none of them.
  *
- * @param {string} title
- * @param {string} detail
+ * @param {readonly string[]} channels
+ * @param {string} start
+ * @param {boolean} hadToken
  */
-function refuse(title, detail) {
-  stateView.dataset['state'] = 'refused';
-  stateView.textContent = 'Refused';
-  disconnect.disabled = true;
-  list.clear('This stream was not opened.');
-  refused.replaceChildren(faultView(title, detail));
+function showPlace(channels, start, hadToken) {
+  code.setChannels(channels, hadToken);
+  events.showChannels(channels.length > 1);
+  const valid = channels.filter((channel) => channelNameFault(channel) === undefined);
+  const more = valid.length > 3 ? ` and ${valid.length - 3} more` : '';
+  document.title = valid.length === 0 ? 'Sluice console' : `${valid.slice(0, 3).join(', ')}${more} · Sluice`;
+  history.replaceState({ hadToken }, '', fragmentOf(channels, start));
 }
 
 /**
- * @param {StreamState} state
- * @param {ChannelStream} from
+ * Refuses a token that cannot be sent.
+ *
+ * @param {string} token
  */
-function showState(state, from) {
-  stateView.dataset['state'] = state.name;
-  stateView.textContent = stateText(state);
-  disconnect.disabled = state.name === 'closed' || state.name === 'refused' || state.name === 'ended';
-  if (state.name === 'waiting') {
-    const why = state.closing === undefined ? 'The connection was lost.' : closingText(state.closing.reason);
-    const next = from.lastEventId === '' ? 'Trying again' : `Resuming after ${from.lastEventId}`;
-    list.note(`${why} ${next} in ${seconds(state.ms)}.`);
-  }
-  // With `only=active` the broker also gives this answer for a channel without events.
-  if (state.name === 'ended' && !state.shown)
-    list.note('There is nothing to follow: the channel has ended, or has no events.');
-  if (state.name === 'refused') {
-    const { response } = state;
-    list.clear('This stream was not opened.');
-    void problemView(response).then((view) => {
-      if (stream !== from) return;
-      if (response.status === 401) view.append(element('p', '', tokenHint()));
-      refused.replaceChildren(view);
-    });
-  }
+function isToken(token) {
+  if (!/[^\x21-\x7e]/.test(token)) return true;
+  const why = 'The token was not sent, because a token may have visible ASCII characters only.';
+  form.showFault(faultView('Not a token', why));
+  const { channels, start } = form.wishes;
+  showPlace(channels, start, true);
+  return false;
 }
 
-/** Says what to do about a 401. */
-function tokenHint() {
-  if (tokenField.value !== '') return 'Enter another token in the field above, and connect again.';
-  return tokenIsForgotten
-    ? 'This page keeps the token only in memory, so reloading the page removed it. Enter the token in the field above, or open the link with the token again.'
-    : 'Enter a token that grants the channel in the field above, and connect again.';
+/** Says what to do when a token is missing. */
+function showHint() {
+  if (tokenIsForgotten && form.wishes.token === '')
+    form.showFault(
+      element(
+        'p',
+        'note',
+        'This page keeps a token only in memory, so reloading the page removed it. Enter the token again if a channel is refused.',
+      ),
+    );
 }
 
-/** @param {StreamState} state */
-function stateText(state) {
-  switch (state.name) {
-    case 'connecting':
-      return 'Connecting';
-    case 'open':
-      return 'Connected';
-    case 'waiting':
-      return `Reconnecting in ${seconds(state.ms)}`;
-    case 'refused':
-      return 'Refused';
-    case 'ended':
-      return 'Ended';
-    case 'closed':
-      return 'Not connected';
-  }
-}
-
-/** @param {number} ms */
-function seconds(ms) {
-  return `${(ms / 1000).toFixed(1)} s`;
-}
-
-/** Opens the channel of the link. Returns false when the link names no channel. */
+/** Opens the channels of the link. Returns false when the link names no channel. */
 function followLink() {
   const link = readLink(location.hash);
   if (link === undefined) return false;
-  const { channel, start, token } = link;
-  if (token !== '') {
-    tokenField.value = token;
-    // Removes the token from the URL and the history at once. From now on only the field holds it.
-    history.replaceState(null, '', fragmentOf(channel, start));
-  }
-  if (channel === '') return false;
-  channelField.value = channel;
-  // Adds a start that the list does not offer, such as `since=…`.
-  if (![...startField.options].some((option) => option.value === start))
-    startField.add(new Option(start, start));
-  startField.value = start;
-  connect();
+  const { channels, start, token } = link;
+  form.set({ channels, start, ...(token !== '' && { token }) });
+  // Removes at once what is no part of a link, such as the token, from the address and the history.
+  history.replaceState(null, '', fragmentOf(channels, start));
+  if (channels.length === 0) return false;
+  open();
   return true;
 }
 
-form.addEventListener('submit', (submitted) => {
-  submitted.preventDefault();
-  connect();
-});
-disconnect.addEventListener('click', () => stream?.close());
-addEventListener('hashchange', followLink);
-new PublishForm(() => channelField.value.trim()).listen();
-// On a narrow screen the publish form is closed, so that the events are visible.
-byId('publish-card', HTMLDetailsElement).open = matchMedia('(min-width: 56rem)').matches;
-/** The history state says that there was a token, but does not hold the token. */
-const tokenIsForgotten = record(history.state)['hadToken'] === true;
-if (!followLink()) code.setChannel('', false);
+/** Follows the form's channels from their start, whatever was followed before. */
+function open() {
+  begin();
+  if (isToken(form.wishes.token)) follow();
+}
 
 const overview = new Overview(byId('overview-view', HTMLElement), {
-  key: byId('key', HTMLInputElement),
+  key: keyField,
   openChannel(channel) {
     showView('events');
-    channelField.value = channel;
-    connect();
+    form.set({ channels: [channel] });
+    open();
   },
 });
 
@@ -182,5 +185,20 @@ function showView(name) {
   if (name === 'overview') overview.show();
   else overview.hide();
 }
+
+byId('connect', HTMLFormElement).addEventListener('submit', (submitted) => {
+  submitted.preventDefault();
+  submit();
+});
+addEventListener('hashchange', followLink);
 byId('show-events', HTMLButtonElement).addEventListener('click', () => showView('events'));
 byId('show-overview', HTMLButtonElement).addEventListener('click', () => showView('overview'));
+publish.listen();
+// On a narrow screen the publish form is closed, so that the events are visible.
+byId('publish-card', HTMLDetailsElement).open = matchMedia('(min-width: 56rem)').matches;
+update();
+if (!followLink()) {
+  begin();
+  events.clear('Enter a channel and connect. The first use of a channel creates it.');
+  code.setChannels([], false);
+}

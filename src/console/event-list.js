@@ -1,198 +1,203 @@
 import { byId, element } from './element.js';
-import { record } from './json-value.js';
+import { EventRow } from './event-row.js';
 
-/** @typedef {import('./event-stream.js').StreamEvent} StreamEvent */
+/**
+ * @typedef {import('./event-store.js').EventStore} EventStore
+ * @typedef {import('./event-store.js').Row} Row
+ */
 
-const MAX_ROWS = 500;
-/** How many characters of an event's data are shown. 500 large events would block the page. */
-const MAX_SHOWN = 10_000;
-const HUES = 6;
+/** The height of every row, in px, on a wide and on a narrow screen. events.css has the same. */
+const WIDE_ROW_PX = 32;
+const NARROW_ROW_PX = 52;
+const narrow = matchMedia('(max-width: 56rem)');
+/** How many rows are in the document above and below the visible ones. */
+const MARGIN_ROWS = 6;
 
-const clock = new Intl.DateTimeFormat(undefined, {
-  hourCycle: 'h23',
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  fractionalSecondDigits: 3,
-});
-
-/** Shows the newest rows on top, and removes the oldest when there are too many. */
+/**
+ * The list of events, newest on top. Only the rows that are visible are in the document. The list draws once a frame, however
+ * many events have come.
+ */
 export class EventList {
-  #list = byId('events', HTMLOListElement);
-  #count = byId('count', HTMLElement);
-  #empty = byId('empty', HTMLElement);
-  #clear = byId('clear', HTMLButtonElement);
-  /** @type {HTMLElement[]} */
-  #waiting = [];
+  #list = byId('events', HTMLElement);
+  #canvas = element('div', 'canvas');
+  /** @type {EventRow[]} */
+  #rows = [];
+  #store;
+  #onSelect;
   #scheduled = false;
-  #received = 0;
+  /** Rows that have come on top since the last frame. */
+  #added = 0;
+  /** @type {Row | undefined} */
+  #selected;
+  /** Whether the details of the selected row are open. */
+  isOpen = false;
 
-  constructor() {
-    this.#clear.addEventListener('click', () => this.clear());
-    document.addEventListener('visibilitychange', () => this.#schedule());
+  /**
+   * @param {EventStore} store
+   * @param {() => void} onSelect called when another row is selected, and when its details open or close
+   */
+  constructor(store, onSelect) {
+    this.#store = store;
+    this.#onSelect = onSelect;
+    this.#canvas.setAttribute('role', 'presentation');
+    this.#list.append(this.#canvas);
+    this.#list.addEventListener('scroll', () => this.draw(), { passive: true });
+    this.#list.addEventListener('keydown', (pressed) => this.#handleKey(pressed));
+    this.#list.addEventListener('click', ({ target }) => {
+      const at = this.#rows.find(({ view }) => target instanceof Node && view.contains(target));
+      if (at?.row === undefined) return;
+      this.isOpen = true;
+      this.#select(this.#indexOf(at.row));
+    });
+    new ResizeObserver(() => this.draw()).observe(this.#list);
+    document.addEventListener('visibilitychange', () => this.draw());
   }
 
-  /** @param {StreamEvent} event */
-  add(event) {
-    const special = brokerRow(event);
-    if (special === undefined) this.#received++;
-    this.#push(special ?? eventRow(event));
+  get selected() {
+    return this.#selected;
   }
 
   /**
-   * Adds a note about the connection.
+   * Draws in the next frame. A hidden page has no frames.
    *
-   * @param {string} text
+   * @param {number} [added] rows that have come on top
    */
-  note(text) {
-    this.#push(noticeRow('note', new Date(), text));
-  }
-
-  /** @param {string} [hint] shown while the list is empty */
-  clear(hint) {
-    this.#waiting = [];
-    this.#received = 0;
-    this.#list.replaceChildren();
-    if (hint !== undefined) this.#empty.textContent = hint;
-    this.#update();
-  }
-
-  /** @param {HTMLElement} row */
-  #push(row) {
-    this.#waiting.push(row);
-    if (this.#waiting.length > MAX_ROWS) this.#waiting.shift();
-    this.#schedule();
-  }
-
-  /** Shows all rows of a frame together. A hidden page draws no frames, so its rows wait. */
-  #schedule() {
-    if (this.#scheduled || this.#waiting.length === 0) return;
+  draw(added = 0) {
+    this.#added += added;
+    if (this.#scheduled) return;
     this.#scheduled = true;
     requestAnimationFrame(() => {
       this.#scheduled = false;
-      for (const row of this.#waiting) this.#list.prepend(row);
-      this.#waiting = [];
-      while (this.#list.childElementCount > MAX_ROWS) this.#list.lastElementChild?.remove();
-      this.#update();
+      this.#paint();
     });
   }
 
-  #update() {
-    const empty = this.#list.childElementCount === 0;
-    this.#empty.hidden = !empty;
-    this.#clear.disabled = empty;
-    const count = `${this.#received.toLocaleString()} received`;
-    this.#count.textContent = empty
-      ? ''
-      : this.#received > MAX_ROWS
-        ? `${count}, newest ${MAX_ROWS} shown`
-        : count;
+  /** Forgets the selection, and shows the newest rows. */
+  reset() {
+    this.#added = 0;
+    this.#selected = undefined;
+    this.isOpen = false;
+    this.#list.scrollTop = 0;
+    this.#onSelect();
+    this.draw();
   }
-}
 
-/** @param {StreamEvent} event */
-function eventRow(event) {
-  const shown = event.data.slice(0, MAX_SHOWN);
-  const row = element(
-    'li',
-    'event',
-    element(
-      'div',
-      'meta',
-      element('span', `type hue-${hueOf(event.type)}`, event.type),
-      element('code', 'id', event.hasId ? event.id : 'no id'),
-      timeView(timeOf(event)),
-    ),
-    element('pre', 'data', shown),
-  );
-  if (shown.length < event.data.length) {
-    const all = event.data.length.toLocaleString();
-    row.append(element('p', 'cut', `The first ${MAX_SHOWN.toLocaleString()} of ${all} characters.`));
+  closeDetails() {
+    this.isOpen = false;
+    this.#onSelect();
+    this.#list.focus();
+    this.draw();
   }
-  return row;
-}
 
-/**
- * Makes a row that explains an event of the broker. Returns undefined for other events.
- *
- * @param {StreamEvent} event
- */
-function brokerRow(event) {
-  switch (event.type) {
-    case 'sluice:ready':
-      return noticeRow(
-        'ready',
-        new Date(),
-        `Caught up${positionOf(event.id)}. From here on, events arrive as they are published.`,
-      );
-    case 'sluice:gap': {
-      const { after, before } = fieldsOf(event.data);
-      const where =
-        typeof after !== 'string' ? 'Events may be missing' : `Events may be missing after ${after}`;
-      const until = typeof before !== 'string' ? '' : `; the next event is ${before}`;
-      return noticeRow('gap', new Date(), `${where}${until}. An application has to load its state again.`);
+  get #rowPx() {
+    return narrow.matches ? NARROW_ROW_PX : WIDE_ROW_PX;
+  }
+
+  #paint() {
+    const rowPx = this.#rowPx;
+    const { view } = this.#store;
+    const size = view.length;
+    this.#list.hidden = size === 0;
+    this.#canvas.style.height = `${size * rowPx}px`;
+    // The rows that a visitor reads stand still when others come on top of them.
+    if (this.#added > 0 && this.#list.scrollTop > 0) this.#list.scrollTop += this.#added * rowPx;
+    this.#added = 0;
+    const first = Math.max(0, Math.floor(this.#list.scrollTop / rowPx) - MARGIN_ROWS);
+    const visible = Math.ceil(this.#list.clientHeight / rowPx) + 2 * MARGIN_ROWS;
+    const count = Math.max(0, Math.min(visible, size - first));
+    while (this.#rows.length > count) this.#rows.pop()?.view.remove();
+    while (this.#rows.length < count) {
+      const row = new EventRow();
+      this.#rows.push(row);
+      this.#canvas.append(row.view);
     }
-    case 'sluice:end':
-      return noticeRow('end', new Date(), 'The channel has ended. No more events will follow.');
-    case 'sluice:cleared':
-      return noticeRow('note', timeOf(event), 'All earlier events of the channel were deleted.');
-    case 'sluice:deleted':
-      return noticeRow('note', timeOf(event), `The key ${String(fieldsOf(event.data)['key'])} was deleted.`);
-    default:
-      // An unknown `sluice:` event comes from a newer broker, not from an application.
-      return event.type.startsWith('sluice:')
-        ? noticeRow('note', new Date(), `${event.type}: ${event.data.slice(0, MAX_SHOWN)}`)
-        : undefined;
+    let active = '';
+    for (const [at, shown] of this.#rows.entries()) {
+      const row = view.at(first + at);
+      if (row === undefined) continue;
+      const isSelected = row === this.#selected;
+      // The number keeps its stripe when rows come on top.
+      const isStriped = row.number % 2 === 0;
+      const index = first + at;
+      shown.show(row, { index, size, top: index * rowPx, isSelected, isStriped });
+      if (isSelected) active = shown.view.id;
+    }
+    if (active === '') this.#list.removeAttribute('aria-activedescendant');
+    else this.#list.setAttribute('aria-activedescendant', active);
   }
-}
 
-/** @param {string} id */
-function positionOf(id) {
-  return id === '' || id === '0-0' ? '' : ` with ${id}`;
-}
-
-/**
- * @param {string} data
- * @returns {Readonly<Record<string, unknown>>} empty when the data is no JSON object
- */
-function fieldsOf(data) {
-  try {
-    return record(JSON.parse(data));
-  } catch {
-    return {};
+  /** @param {KeyboardEvent} pressed */
+  #handleKey(pressed) {
+    const rowPx = this.#rowPx;
+    if (pressed.ctrlKey || pressed.metaKey || pressed.altKey) return;
+    const size = this.#store.view.length;
+    const page = Math.max(1, Math.floor(this.#list.clientHeight / rowPx) - 1);
+    const index = this.#selected === undefined ? -1 : this.#indexOf(this.#selected);
+    switch (pressed.key) {
+      case 'ArrowDown':
+        this.#select(Math.min(size - 1, index + 1));
+        break;
+      case 'ArrowUp':
+        this.#select(Math.max(0, index - 1));
+        break;
+      case 'PageDown':
+        this.#select(Math.min(size - 1, index + page));
+        break;
+      case 'PageUp':
+        this.#select(Math.max(0, index - page));
+        break;
+      case 'Home':
+        this.#select(0);
+        break;
+      case 'End':
+        this.#select(size - 1);
+        break;
+      case 'Enter':
+      case ' ':
+        this.isOpen = true;
+        this.#select(Math.max(0, index));
+        break;
+      case 'Escape':
+        if (this.isOpen) this.closeDetails();
+        break;
+      default:
+        return;
+    }
+    pressed.preventDefault();
   }
-}
 
-/**
- * @param {'note' | 'ready' | 'gap' | 'end'} kind
- * @param {Date} when
- * @param {string} text
- */
-function noticeRow(kind, when, text) {
-  return element('li', `notice ${kind}`, element('p', '', text), timeView(when));
-}
+  /** @param {number} index */
+  #select(index) {
+    const row = this.#store.view.at(index);
+    if (row === undefined) return;
+    const rowPx = this.#rowPx;
+    this.#selected = row;
+    this.#onSelect();
+    // The details may have made the list smaller.
+    const top = index * rowPx;
+    const { scrollTop, clientHeight } = this.#list;
+    if (top < scrollTop) this.#list.scrollTop = top;
+    else if (top + rowPx > scrollTop + clientHeight) this.#list.scrollTop = top + rowPx - clientHeight;
+    this.draw();
+  }
 
-/** @param {Date} when */
-function timeView(when) {
-  const view = element('time', '', clock.format(when));
-  view.dateTime = when.toISOString();
-  view.title = when.toISOString();
-  return view;
-}
-
-/**
- * An id begins with the time at which the log took the event, in ms.
- *
- * @param {StreamEvent} event
- */
-function timeOf({ id, hasId }) {
-  const ms = hasId ? Number(id.split('-', 1)[0]) : NaN;
-  return ms >= 0 && ms <= 8.64e15 ? new Date(ms) : new Date();
-}
-
-/** @param {string} type */
-function hueOf(type) {
-  let hash = 0;
-  for (let i = 0; i < type.length; i++) hash = (hash * 31 + type.charCodeAt(i)) >>> 0;
-  return type === 'message' ? 0 : 1 + (hash % (HUES - 1));
+  /**
+   * Where a row of the view is now. Rows only move down, and their numbers fall towards the bottom.
+   *
+   * @param {Row} row
+   */
+  #indexOf(row) {
+    const { view } = this.#store;
+    let low = 0;
+    let high = view.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const number = view.at(middle)?.number ?? -1;
+      if (number === row.number) return middle;
+      if (number > row.number) low = middle + 1;
+      else high = middle - 1;
+    }
+    // A filter has hidden it, or it was dropped.
+    return -1;
+  }
 }

@@ -2,14 +2,24 @@ import { element } from './element.js';
 import { record, text } from './json-value.js';
 
 /**
- * Shows a refusal: a problem document (RFC 9457) of the broker, or another answer of a proxy.
+ * A problem document (RFC 9457) of the broker, or another answer of a proxy.
  *
- * @param {Response} response
- * @returns {Promise<HTMLElement>}
+ * @typedef {object} Problem
+ * @property {string} title
+ * @property {string} detail
+ * @property {string} type
+ * @property {string} tail of the channel, where a condition did not hold
+ * @property {string[]} errors
  */
-export async function problemView(response) {
-  const { title, detail, type, errors } = await readProblem(response);
-  const view = element('div', 'problem', element('strong', '', `${response.status} ${title}`));
+
+/**
+ * Shows a refusal.
+ *
+ * @param {number} status
+ * @param {Problem} problem
+ */
+export function viewOf(status, { title, detail, type, errors }) {
+  const view = element('div', 'problem', element('strong', '', `${status} ${title}`));
   if (detail !== '') view.append(element('p', '', detail));
   if (errors.length > 0) view.append(element('ul', '', ...errors.map((error) => element('li', '', error))));
   if (type !== '') view.append(element('code', 'problem-type', type));
@@ -26,17 +36,20 @@ export function faultView(title, detail) {
   return element('div', 'problem', element('strong', '', title), element('p', '', detail));
 }
 
-/** @param {Response} response */
-async function readProblem(response) {
+/**
+ * @param {Response} response
+ * @returns {Promise<Problem>}
+ */
+export async function readProblem(response) {
   /** @type {unknown} */
   const body = await response.json().catch(() => undefined);
   const problem = record(body);
   const errors = Array.isArray(problem['errors']) ? problem['errors'].map(record) : [];
-  const detail = text(problem['detail']);
   return {
     title: text(problem['title']) || response.statusText,
-    detail,
+    detail: text(problem['detail']),
     type: text(problem['type']),
+    tail: text(problem['tail']),
     // A single fault is already in the detail.
     errors:
       errors.length < 2 ? [] : errors.map((error) => `${text(error['pointer'])} ${text(error['detail'])}`),

@@ -1,20 +1,37 @@
 import { brokerUrl } from './broker-url.js';
 import { byId, element } from './element.js';
 import { record, text } from './json-value.js';
-import { faultView, problemView } from './problem.js';
+import { faultView, readProblem, viewOf } from './problem.js';
+import { bodyOf, curlOf } from './publish-request.js';
+import { copyOnClick } from './take-away.js';
 
-/** Publishes to the channel of the page. Only the key field holds the publish key. */
+/** @typedef {import('./publish-request.js').Publication} Publication */
+
+/** Publishes an event. Only the key field holds the publish key. */
 export class PublishForm {
   #form = byId('publish', HTMLFormElement);
   #key = byId('key', HTMLInputElement);
+  #channel = byId('publish-channel', HTMLInputElement);
   #type = byId('type', HTMLInputElement);
   #data = byId('data', HTMLTextAreaElement);
+  #stateKey = byId('state-key', HTMLInputElement);
+  #ifLast = byId('if-last', HTMLInputElement);
+  #idempotencyKey = byId('idempotency-key', HTMLInputElement);
+  #deletes = byId('delete-key', HTMLInputElement);
+  #closes = byId('close-channel', HTMLInputElement);
+  #button = byId('publish-button', HTMLButtonElement);
   #outcome = byId('published', HTMLElement);
-  #channel;
+  #curl = byId('curl-code', HTMLElement);
+  #page;
 
-  /** @param {() => string} channel */
-  constructor(channel) {
-    this.#channel = channel;
+  /**
+   * @param {object} page
+   * @param {() => string} page.firstChannel the channel that an empty field stands for
+   * @param {(channel: string) => string | undefined} page.newestId the newest id that the page has seen
+   * @param {() => void} page.onFailure called when the broker or its log may be away
+   */
+  constructor(page) {
+    this.#page = page;
   }
 
   listen() {
@@ -22,39 +39,124 @@ export class PublishForm {
       submitted.preventDefault();
       void this.#publish();
     });
+    this.#form.addEventListener('input', () => this.update());
     this.#data.addEventListener('keydown', (pressed) => {
       if (pressed.key === 'Enter' && (pressed.ctrlKey || pressed.metaKey)) this.#form.requestSubmit();
     });
+    byId('newest-id', HTMLButtonElement).addEventListener('click', () => this.#takeNewestId());
+    byId('new-key', HTMLButtonElement).addEventListener('click', () => {
+      this.#idempotencyKey.value = newKey();
+      this.update();
+    });
+    this.#button.disabled = false;
+    copyOnClick(byId('copy-curl', HTMLButtonElement), () => this.#curl.textContent);
+    this.update();
+  }
+
+  /** Shows the command for what the form says now. */
+  update() {
+    const publication = this.#publication;
+    const { deletes, closes } = publication;
+    this.#channel.placeholder = this.#page.firstChannel() || 'news';
+    this.#data.disabled = this.#type.disabled = deletes;
+    this.#stateKey.required = deletes;
+    this.#button.textContent = deletes
+      ? 'Delete the key'
+      : closes
+        ? 'Publish and end the channel'
+        : 'Publish';
+    this.#curl.textContent =
+      curlOf({ ...publication, channel: publication.channel || 'news' }) ??
+      'The data is too long for a command. Save it as a file, and send it to /publish/<channel> with curl -T.';
+  }
+
+  /** @returns {Publication} */
+  get #publication() {
+    return {
+      channel: this.#channel.value.trim() || this.#page.firstChannel(),
+      type: this.#type.value,
+      data: this.#data.value,
+      stateKey: this.#stateKey.value.trim(),
+      ifLast: this.#ifLast.value.trim(),
+      idempotencyKey: this.#idempotencyKey.value.trim(),
+      deletes: this.#deletes.checked,
+      closes: this.#closes.checked,
+    };
+  }
+
+  #takeNewestId() {
+    const { channel } = this.#publication;
+    const id = channel === '' ? undefined : this.#page.newestId(channel);
+    if (id === undefined) {
+      const where = channel === '' ? 'the channel' : channel;
+      this.#outcome.replaceChildren(element('p', 'note', `This page has not seen an id of ${where} yet.`));
+      return;
+    }
+    this.#ifLast.value = id;
+    this.update();
   }
 
   async #publish() {
-    const channel = this.#channel();
-    if (channel === '') {
-      byId('channel', HTMLInputElement).reportValidity();
+    const publication = this.#publication;
+    if (publication.channel === '') {
+      this.#outcome.replaceChildren(faultView('Not published', 'Enter a channel to publish to.'));
+      this.#channel.focus();
       return;
     }
-    const type = this.#type.value;
-    const body = JSON.stringify({ channel, ...(type !== '' && { event: type }), data: this.#data.value });
     this.#outcome.setAttribute('aria-busy', 'true');
-    this.#outcome.replaceChildren(await this.#send(body));
+    this.#outcome.replaceChildren(await this.#send(publication));
     this.#outcome.removeAttribute('aria-busy');
+    this.#outcome.scrollIntoView({ block: 'nearest' });
   }
 
-  /** @param {string} body */
-  async #send(body) {
+  /** @param {Publication} publication */
+  async #send(publication) {
     try {
+      const { idempotencyKey } = publication;
       const response = await fetch(brokerUrl('publish'), {
         method: 'POST',
-        headers: { authorization: `Bearer ${this.#key.value.trim()}`, 'content-type': 'application/json' },
-        body,
+        headers: {
+          authorization: `Bearer ${this.#key.value.trim()}`,
+          'content-type': 'application/json',
+          ...(idempotencyKey !== '' && { 'idempotency-key': idempotencyKey }),
+        },
+        body: JSON.stringify(bodyOf(publication)),
       });
-      if (!response.ok) return await problemView(response);
-      const { channel, id } = record(await response.json());
-      return element('p', 'done', `Published to ${text(channel)} as `, element('code', '', text(id)));
+      if (!response.ok) return await this.#refusalOf(response);
+      const { channel, id } = record(/** @type {unknown} */ (await response.json()));
+      const done = element('p', 'done', `Published to ${text(channel)} as `, element('code', '', text(id)));
+      const isRepeat = response.headers.get('idempotent-replayed') === 'true';
+      if (!isRepeat) return done;
+      const words = 'The idempotency key was used before. Nothing was published again; the first event is ';
+      return element('p', 'done', words, element('code', '', text(id)));
     } catch (error) {
+      this.#page.onFailure();
       // fetch also throws for a key with a character that is not allowed in headers.
       const detail = error instanceof Error ? error.message : String(error);
       return faultView('Not published', `The request failed: ${detail}.`);
     }
   }
+
+  /** @param {Response} response */
+  async #refusalOf(response) {
+    if (response.status === 503) this.#page.onFailure();
+    const problem = await readProblem(response);
+    const view = viewOf(response.status, problem);
+    const { tail } = problem;
+    if (tail === '') return view;
+    const use = element('button', 'small', `Use ${tail}`);
+    use.type = 'button';
+    use.addEventListener('click', () => {
+      this.#ifLast.value = tail;
+      this.update();
+    });
+    view.append(use);
+    return view;
+  }
+}
+
+/** A random key. `crypto.randomUUID` is only there in secure contexts. */
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
