@@ -193,6 +193,7 @@ byId('connect', HTMLFormElement).addEventListener('submit', (submitted) => {
 addEventListener('hashchange', followLink);
 byId('show-events', HTMLButtonElement).addEventListener('click', () => showView('events'));
 byId('show-overview', HTMLButtonElement).addEventListener('click', () => showView('overview'));
+byId('show-overview', HTMLButtonElement).disabled = false;
 publish.listen();
 // On a narrow screen the publish form is closed, so that the events are visible.
 byId('publish-card', HTMLDetailsElement).open = matchMedia('(min-width: 56rem)').matches;

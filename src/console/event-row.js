@@ -21,7 +21,7 @@ export class EventRow {
   #type = element('span', 'type');
   #id = element('code', 'id');
   #data = element('span', 'preview');
-  view = element('div', 'row', this.#time, this.#channel, this.#type, this.#data, this.#id);
+  view = element('div', 'event-row', this.#time, this.#channel, this.#type, this.#data, this.#id);
   /** @type {Row | undefined} */
   row;
 
@@ -43,7 +43,7 @@ export class EventRow {
     this.row = row;
     const isEvent = row.kind === 'event';
     this.view.id = `row-${row.number}`;
-    this.view.className = `row ${isEvent ? 'event' : `notice ${row.kind}`}${isStriped ? ' striped' : ''}`;
+    this.view.className = `event-row ${isEvent ? 'event' : `notice ${row.kind}`}${isStriped ? ' striped' : ''}`;
     this.#time.textContent = clock.format(row.time);
     this.#time.dateTime = new Date(row.time).toISOString();
     this.#channel.textContent = row.channel;

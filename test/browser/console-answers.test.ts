@@ -181,7 +181,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     answers = [live(READY + [1, 2, 3].map((n) => `id: news@1${n}-0\ndata: ${data}\n\n`).join(''))];
     await using tab = await open('#news');
     await tab.shows('#count', '3 received');
-    await tab.click('.row.event');
+    await tab.click('.event-row.event');
     await tab.shows('#details-cut', 'The first 20,000 of 1,000,000 characters.');
     expect((await tab.text('#details-data')).length).toBe(20_000);
     await tab.click('#copy-data');
@@ -206,7 +206,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     ];
     await using tab = await open('#news');
     await tab.shows('#state', 'Ended');
-    expect((await tab.rows('.row:not(.ready)')).toReversed()).toEqual([
+    expect((await tab.rows('.event-row:not(.ready)')).toReversed()).toEqual([
       'All earlier events of the channel were deleted.',
       'The key SLU was deleted.',
       'message last',

@@ -211,7 +211,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console and a broker in %
     await tab.page.keyboard.press('Enter');
     await tab.page.keyboard.up('Control');
     await tab.shows('#events', 'first line');
-    await tab.shows('#published', `Published to ${channel} as ${await tab.text('.row.event .id')}`);
+    await tab.shows('#published', `Published to ${channel} as ${await tab.text('.event-row.event .id')}`);
 
     await tab.click('#newest-id');
     await tab.click('#new-key');
@@ -271,7 +271,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console and a broker in %
         env: { PATH: process.env['PATH'], SLUICE_KEY: broker.key },
       });
     await tab.shows('#count', '1 received');
-    await tab.click('.row.event');
+    await tab.click('.event-row.event');
     expect(await tab.text('#details-data')).toBe(data);
     expect(await tab.text('#details-title')).toBe(type);
   });

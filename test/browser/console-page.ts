@@ -115,7 +115,7 @@ export class ConsolePage implements AsyncDisposable {
   }
 
   /** The rows in the document, newest first: the type and the beginning of the data of events, the text of notices. */
-  async rows(selector = '.row'): Promise<string[]> {
+  async rows(selector = '.event-row'): Promise<string[]> {
     return await this.page.$$eval(`#events ${selector}`, (all) =>
       all
         .toSorted((one, other) => Number(one.ariaPosInSet) - Number(other.ariaPosInSet))

@@ -168,13 +168,13 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     await broker.publish(channel, dangerous, '<b>bold</b>');
     await tab.shows('#events', 'onerror');
     expect(await tab.events()).toEqual([`<b>bold</b> ${dangerous}`]);
-    await tab.click('.row.event');
+    await tab.click('.event-row.event');
     await tab.shows('#details-data', dangerous);
     expect(await tab.page.$$('#events-view :is(img, script, b)')).toEqual([]);
     const json = '{"big":12345678901234567890,"list":[],"text":"a:b, {c}","deep":{"x":[1.0,null]}}';
     const id = await broker.publish(channel, json);
     await tab.shows('#events', '12345678901234567890');
-    await tab.click('.row.event');
+    await tab.click('.event-row.event');
     await tab.shows(
       '#details-data',
       '{\n  "big": 12345678901234567890,\n  "list": [],\n  "text": "a:b, {c}",\n  "deep": {\n    "x": [\n      1.0,\n      null\n    ]\n  }\n}',
@@ -240,7 +240,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     await tab.shows('#count', '50,000 received');
     await tab.caughtUp();
     expect((await tab.events())[0]).toBe('odd event 49999.');
-    expect((await tab.page.$$('.row')).length).toBeLessThan(60);
+    expect((await tab.page.$$('.event-row')).length).toBeLessThan(60);
     await publishMany(channel, 50_000, 50_010);
     await tab.shows('#count', '50,010 received, oldest 11 dropped');
     await tab.page.focus('#events');
@@ -285,7 +285,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     await tab.caughtUp(2);
     await tab.shows('#chips .reason', 'not public');
     await checkLook(tab.page, name, 'console-events');
-    await tab.click('.row.event');
+    await tab.click('.event-row.event');
     await tab.click('#publish-options summary');
     await tab.fill('#key', 'no key');
     await tab.fill('#filter', 'type:created');

@@ -53,10 +53,9 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) =
       if (/content.security.policy|trusted/i.test(message.text())) complaints.push(message.text());
     });
     await page.goto(stage.broker(0).url);
-    await page.evaluate(() => {
-      const links = [...document.querySelectorAll<HTMLElement>('header a, header button')];
-      links.find(({ textContent }) => textContent?.trim() === 'Overview')?.click();
-    });
+    // The button works once the page's code runs.
+    await page.waitForSelector('#show-overview:enabled');
+    await page.click('#show-overview');
     await page.waitForSelector('#overview-key', { visible: true });
   });
   afterEach(async () => {
