@@ -31,8 +31,8 @@ test('a fault of accessibility fails, with its element and the color scheme', as
     page('<style>@media (prefers-color-scheme: dark) { p { color: #eee } }</style><p>pale</p><input>'),
   );
   const check = checkLook(tab, 'chrome', 'a-faulty-page');
-  await expect(check).rejects.toThrow(/a-faulty-page-390-light-chrome\.png: label: .*\["input"\]/);
-  await expect(check).rejects.toThrow(/a-faulty-page-1280-dark-chrome\.png: color-contrast: .*\["p"\]/);
+  await expect(check).rejects.toThrow(/a-faulty-page-1280-light-chrome\.png: label: .*\["input"\]/);
+  await expect(check).rejects.toThrow(/a-faulty-page-390-dark-chrome\.png: color-contrast: .*\["p"\]/);
   await expect(check).rejects.not.toThrow(/light-chrome\.png: color-contrast/);
 });
 

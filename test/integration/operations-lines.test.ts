@@ -3,7 +3,6 @@ import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { documentShell } from '../support/document-shell.ts';
 import { serverPorts } from '../support/server-ports.ts';
-import { openStream } from '../support/sse-reader.ts';
 import { Terminal } from '../support/terminal.ts';
 
 const lines = documentShell('docs/operations.md', import.meta.filename);
@@ -35,26 +34,6 @@ afterEach(() => terminal.killAll());
 afterAll(async () => {
   terminal.remove();
   await broker.stop();
-});
-
-test('what user 7 got', async () => {
-  const claims = { sub: '7', subscribe: ['orders.42'] };
-  const answer = await fetch(`${broker.url}/tokens`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify(claims),
-  });
-  const { token } = (await answer.json()) as { token: string };
-  const stream = await openStream(`${broker.url}/events/orders.42`, {
-    headers: { authorization: `Bearer ${token}` },
-  });
-  await stream.until('sluice:ready');
-  const id = await broker.publish('orders.42', 'paid');
-  await stream.next();
-  const said = await terminal.run(lines('subscribers?sub=7'));
-  stream.close();
-  expect(said).toContain(`"last":"${id}"`);
-  expect(said).toContain(`"position":"${id}","behind":0`);
 });
 
 test('a log on disk, its backup, the restored log, and the move to another broker', async () => {

@@ -45,7 +45,6 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'npm run torture': hours,
   },
   'docs/operations.md': {
-    'subscribers?sub=7': operations,
     'mkdir -p data': operations,
     'sqlite3 data/sluice.db': operations,
     'docker compose -f docker-compose.disk.yml exec': docker,
