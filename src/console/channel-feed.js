@@ -217,9 +217,11 @@ export class ChannelFeed {
     const detail = text(problem['detail']) || response.statusText;
     if (status !== 401) this.#showTrouble(`The broker answered with ${status}: ${detail}`);
     else if (token !== '') {
-      const named = this.#followed.get(text(problem['channel']));
-      for (const one of named === undefined ? this.channels : [named])
-        if (one.subscription !== undefined) this.#refuse(one, status, detail);
+      // Without a name, the refusal is for all channels. The named one may have been removed meanwhile.
+      const name = text(problem['channel']);
+      for (const one of this.channels)
+        if (one.subscription !== undefined && (name === '' || name === one.channel))
+          this.#refuse(one, status, detail);
     }
   }
 

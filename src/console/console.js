@@ -43,13 +43,15 @@ function update() {
   publish.update();
 }
 
-function showLog() {
+/** @param {boolean} isKnown */
+function showLog(isKnown) {
   const { trouble } = health;
   const text =
     trouble === ''
       ? "The broker's log is up again."
       : `The broker's log is ${trouble}. Events cannot be published, and the stream waits.`;
-  events.add(notice(trouble === '' ? 'ready' : 'refused', '', text));
+  // A broker that does not answer has not said that its log is up.
+  if (isKnown) events.add(notice(trouble === '' ? 'ready' : 'refused', '', text));
   update();
 }
 

@@ -14,8 +14,8 @@ type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
 /** The answers to the next streams, in order; the last one repeats. */
 let answers: Answer[];
-/** What `/readyz` says of the log. */
-let log: string;
+/** What `/readyz` says of the log; undefined for an answer that says nothing. */
+let log: string | undefined;
 let server: PageServer;
 
 beforeAll(async () => {
@@ -23,7 +23,10 @@ beforeAll(async () => {
     (request, response) => {
       (answers.length > 1 ? answers.shift() : answers[0])?.(response, request);
     },
-    () => log,
+    () => {
+      if (log === undefined) throw new Error('the log is not known');
+      return log;
+    },
   );
 });
 afterAll(async () => {
@@ -166,7 +169,17 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     ]);
   });
 
-  test('says when the log is partly down', async () => {
+  test('leaves the alert of a refused channel alone when other channels change', async () => {
+    await using tab = await open('#..');
+    const reason = await tab.page.waitForSelector('#chips .reason');
+    await tab.fill('#channel', '.. news');
+    await tab.click('#connect-button');
+    await tab.caughtUp();
+    expect(await tab.chips()).toEqual(['.. refused', 'news live']);
+    expect(await reason?.evaluate((alert) => alert.isConnected)).toBe(true);
+  });
+
+  test('says when the log is partly down, and not that it is up when nobody says so', async () => {
     log = 'partly down: CLUSTERDOWN';
     await using tab = await open('#news');
     await tab.shows('#state', 'Log down');
@@ -174,6 +187,11 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     expect(await tab.page.$eval('#state', (pill) => (pill as HTMLElement).title)).toBe(
       'partly down: CLUSTERDOWN',
     );
+    tab.provoked = ['500 /readyz'];
+    log = undefined;
+    await tab.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await tab.shows('#state', 'Connected');
+    expect(await tab.text('#events')).not.toContain('is up again');
   });
 
   test('shows the beginning of large data, and gives all of it away', async () => {
