@@ -42,7 +42,8 @@ export class ChannelChips {
   /** @param {readonly Followed[]} channels */
   #show(channels) {
     this.#list.hidden = channels.length === 0;
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.ariaLabel : null;
+    const label = document.activeElement?.ariaLabel;
+    const place = [...this.#list.children].findIndex((chip) => chip.contains(document.activeElement));
     const before = this.#chips;
     this.#chips = new Map(
       channels.slice(0, MAX_CHIPS).map((one) => {
@@ -56,9 +57,12 @@ export class ChannelChips {
     for (const [at, chip] of [...this.#chips.values(), ...(more > 0 ? [this.#more] : [])].entries())
       if (this.#list.children[at] !== chip) this.#list.insertBefore(chip, this.#list.children[at] ?? null);
     if (more <= 0) this.#more.remove();
-    if (focused === null || document.activeElement !== document.body) return;
-    for (const button of this.#list.querySelectorAll('button'))
-      if (button.ariaLabel === focused) button.focus();
+    if (place < 0 || this.#list.contains(document.activeElement)) return;
+    // The focus was in a chip that is gone. The same button has it, or the next chip, or the field.
+    const buttons = [...this.#list.querySelectorAll('button')];
+    const removers = buttons.filter(({ className }) => className === 'remove');
+    const same = buttons.find(({ ariaLabel }) => ariaLabel === label);
+    (same ?? removers[place] ?? removers.at(-1) ?? byId('channel', HTMLInputElement)).focus();
   }
 
   /** @param {Followed} followed */
