@@ -204,7 +204,9 @@ export class ChannelFeed {
    * @param {string} token
    */
   async #checkAnswer(response, token) {
-    const { status } = response;
+    const { status, headers } = response;
+    if (status === 200 && !/^text\/event-stream\b/.test(headers.get('content-type') ?? ''))
+      this.#showTrouble('The answer is no event stream. A proxy may be in the way.');
     if (status < 400 || (status !== 401 && status < 500 && status !== 408 && status !== 429)) return;
     const problem = record(
       /** @type {unknown} */ (

@@ -159,24 +159,16 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
   });
 
   test('says what a proxy answers, and that a stream was cut', async () => {
-    answers = [unavailable, whole(READY), live()];
+    const signIn: Answer = (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>');
+    answers = [signIn, unavailable, whole(READY), live()];
     await using tab = await open('#news');
     tab.provoked = ['503 /events'];
     await tab.caughtUp(2);
     expect((await tab.rows('.note')).map((row) => row.replace(/ The page .*/, '')).toReversed()).toEqual([
+      'The answer is no event stream. A proxy may be in the way.',
       'The broker answered with 503: no replica is left',
       'The connection was lost.',
     ]);
-  });
-
-  test('leaves the alert of a refused channel alone when other channels change', async () => {
-    await using tab = await open('#..');
-    const reason = await tab.page.waitForSelector('#chips .reason');
-    await tab.fill('#channel', '.. news');
-    await tab.click('#connect-button');
-    await tab.caughtUp();
-    expect(await tab.chips()).toEqual(['.. refused', 'news live']);
-    expect(await reason?.evaluate((alert) => alert.isConnected)).toBe(true);
   });
 
   test('says when the log is partly down, and not that it is up when nobody says so', async () => {
