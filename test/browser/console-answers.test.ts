@@ -56,6 +56,8 @@ function whole(text: string): Answer {
 const closing = (reason: unknown): string =>
   `id: news@9-0\nevent: sluice:closing\ndata: {"reason":${JSON.stringify(reason)},"retry":5}\n\n`;
 
+const signIn: Answer = (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>');
+
 const unavailable: Answer = (response) => {
   response.writeHead(503, { 'content-type': 'application/problem+json' });
   response.end('{"title":"Service Unavailable","status":503,"detail":"no replica is left"}');
@@ -159,7 +161,6 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
   });
 
   test('says what a proxy answers, and that a stream was cut', async () => {
-    const signIn: Answer = (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>');
     answers = [signIn, unavailable, whole(READY), live()];
     await using tab = await open('#news');
     tab.provoked = ['503 /events'];
