@@ -14,6 +14,11 @@ export const publisher = createPublisher({ url: SLUICE_URL, key: SLUICE_KEY });
 /** Returns an application that serves `page.html` of the folder, its modules, and the client, which the import map names. */
 export async function createApp(folder) {
   const app = fastify();
+  // A browser also sends what pages of other origins post. Programs do not send this header.
+  app.addHook('onRequest', async ({ method, headers }, reply) => {
+    const { 'sec-fetch-site': from = 'same-origin' } = headers;
+    if (method !== 'GET' && from !== 'same-origin') return reply.code(403).send();
+  });
   const client = dirname(fileURLToPath(import.meta.resolve('@sluice/client')));
   await app.register(fastifyStatic, {
     root: import.meta.dirname,

@@ -75,6 +75,9 @@ export function createChatBackend({ broker, model, script }: ChatBackendOptions)
 
   async function serveApi(request: IncomingMessage, response: ServerResponse, chat: Chat): Promise<void> {
     if (request.method === 'POST') {
+      // A browser also sends what pages of other origins post. Programs do not send this header.
+      const from = request.headers['sec-fetch-site'] ?? 'same-origin';
+      if (from !== 'same-origin') return send(response, 403);
       if (Number(request.headers['content-length'] ?? Infinity) > MAX_BODY_BYTES) return send(response, 413);
       const message = await readMessage(request);
       if (message === undefined) return send(response, 400);

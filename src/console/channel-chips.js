@@ -10,8 +10,13 @@ const STATES = { connecting: 'connecting', live: 'live', refused: 'refused', end
 export class ChannelChips {
   #list = byId('chips', HTMLElement);
   #scheduled = false;
-  /** What is shown: the same chips are not made again, so that a focus stays. */
-  #shown = '';
+  /**
+   * The chips by what they say. A chip that says the same stays: a screen reader would read its reason again.
+   *
+   * @type {Map<string, HTMLElement>}
+   */
+  #chips = new Map();
+  #more = element('li', 'chip');
   #onRemove;
   #onRetry;
 
@@ -36,18 +41,28 @@ export class ChannelChips {
 
   /** @param {readonly Followed[]} channels */
   #show(channels) {
-    const shown = JSON.stringify(channels.map(({ channel, state, reason }) => [channel, state, reason]));
-    if (shown === this.#shown) return;
-    this.#shown = shown;
     this.#list.hidden = channels.length === 0;
-    const focused = document.activeElement instanceof HTMLElement ? document.activeElement.ariaLabel : null;
-    const chips = channels.slice(0, MAX_CHIPS).map((one) => this.#chip(one));
-    const more = channels.length - chips.length;
-    if (more > 0) chips.push(element('li', 'chip', `and ${more.toLocaleString()} more`));
-    this.#list.replaceChildren(...chips);
-    if (focused === null) return;
-    for (const button of this.#list.querySelectorAll('button'))
-      if (button.ariaLabel === focused) button.focus();
+    const label = document.activeElement?.ariaLabel;
+    const place = [...this.#list.children].findIndex((chip) => chip.contains(document.activeElement));
+    const before = this.#chips;
+    this.#chips = new Map(
+      channels.slice(0, MAX_CHIPS).map((one) => {
+        const words = JSON.stringify([one.channel, one.state, one.status, one.reason]);
+        return [words, before.get(words) ?? this.#chip(one)];
+      }),
+    );
+    for (const [words, chip] of before) if (!this.#chips.has(words)) chip.remove();
+    const more = channels.length - this.#chips.size;
+    this.#more.textContent = `and ${more.toLocaleString()} more`;
+    for (const [at, chip] of [...this.#chips.values(), ...(more > 0 ? [this.#more] : [])].entries())
+      if (this.#list.children[at] !== chip) this.#list.insertBefore(chip, this.#list.children[at] ?? null);
+    if (more <= 0) this.#more.remove();
+    if (place < 0 || this.#list.contains(document.activeElement)) return;
+    // The focus was in a chip that is gone. The same button has it, or the next chip, or the field.
+    const buttons = [...this.#list.querySelectorAll('button')];
+    const removers = buttons.filter(({ className }) => className === 'remove');
+    const same = buttons.find(({ ariaLabel }) => ariaLabel === label);
+    (same ?? removers[place] ?? removers.at(-1) ?? byId('channel', HTMLInputElement)).focus();
   }
 
   /** @param {Followed} followed */

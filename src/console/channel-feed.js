@@ -204,7 +204,9 @@ export class ChannelFeed {
    * @param {string} token
    */
   async #checkAnswer(response, token) {
-    const { status } = response;
+    const { status, headers } = response;
+    if (status === 200 && !/^text\/event-stream\b/.test(headers.get('content-type') ?? ''))
+      this.#showTrouble('The answer is no event stream. A proxy may be in the way.');
     if (status < 400 || (status !== 401 && status < 500 && status !== 408 && status !== 429)) return;
     const problem = record(
       /** @type {unknown} */ (
@@ -217,9 +219,11 @@ export class ChannelFeed {
     const detail = text(problem['detail']) || response.statusText;
     if (status !== 401) this.#showTrouble(`The broker answered with ${status}: ${detail}`);
     else if (token !== '') {
-      const named = this.#followed.get(text(problem['channel']));
-      for (const one of named === undefined ? this.channels : [named])
-        if (one.subscription !== undefined) this.#refuse(one, status, detail);
+      // Without a name, the refusal is for all channels. The named one may have been removed meanwhile.
+      const name = text(problem['channel']);
+      for (const one of this.channels)
+        if (one.subscription !== undefined && (name === '' || name === one.channel))
+          this.#refuse(one, status, detail);
     }
   }
 

@@ -43,13 +43,15 @@ function update() {
   publish.update();
 }
 
-function showLog() {
+/** @param {boolean} isKnown */
+function showLog(isKnown) {
   const { trouble } = health;
   const text =
     trouble === ''
       ? "The broker's log is up again."
       : `The broker's log is ${trouble}. Events cannot be published, and the stream waits.`;
-  events.add(notice(trouble === '' ? 'ready' : 'refused', '', text));
+  // A broker that does not answer has not said that its log is up.
+  if (isKnown) events.add(notice(trouble === '' ? 'ready' : 'refused', '', text));
   update();
 }
 
@@ -151,7 +153,11 @@ function showHint() {
 /** Opens the channels of the link. Returns false when the link names no channel. */
 function followLink() {
   const link = readLink(location.hash);
-  if (link === undefined) return false;
+  if (link === undefined) {
+    // What is no part of a link may be a secret.
+    if (location.hash !== '') history.replaceState(history.state, '', fragmentOf([], ''));
+    return false;
+  }
   const { channels, start, token } = link;
   form.set({ channels, start, ...(token !== '' && { token }) });
   // Removes at once what is no part of a link, such as the token, from the address and the history.

@@ -1,4 +1,4 @@
-/** Deeper levels are not indented further: the indentation alone would fill the page. */
+/** Deeper levels stay in one line: their indentation alone would fill the page, and hold it for long. */
 const MAX_INDENTED_LEVELS = 40;
 
 /**
@@ -10,7 +10,7 @@ const MAX_INDENTED_LEVELS = 40;
 export function layOutJson(json) {
   let level = 0;
   let laidOut = '';
-  const line = () => `\n${'  '.repeat(Math.min(level, MAX_INDENTED_LEVELS))}`;
+  const line = () => (level > MAX_INDENTED_LEVELS ? '' : `\n${'  '.repeat(level)}`);
   const tokens = json.match(/"(?:[^"\\]|\\.)*"?|[[{]\s*[\]}]|[[\]{}:,]|[^\s"[\]{}:,]+/gs) ?? [];
   for (const token of tokens) {
     if (token === '{' || token === '[') {

@@ -22,7 +22,7 @@ export class LogHealth {
 
   /**
    * @param {() => string} key the publish key of the page
-   * @param {() => void} onChange
+   * @param {(isKnown: boolean) => void} onChange called with false when nobody says any more how the log is
    */
   constructor(key, onChange) {
     this.#key = key;
@@ -46,13 +46,14 @@ export class LogHealth {
 
   async #ask() {
     this.#isAsking = true;
-    const trouble = (await this.#read().catch(() => undefined)) ?? '';
+    const answer = await this.#read().catch(() => undefined);
     this.#isAsking = false;
     if (!this.#isRunning) return;
     this.#timer = setTimeout(() => this.check(), PERIOD_MS);
+    const trouble = answer ?? '';
     if (trouble === this.trouble) return;
     this.trouble = trouble;
-    this.#onChange();
+    this.#onChange(answer !== undefined);
   }
 
   /** @returns {Promise<string | undefined>} undefined when nobody says */
@@ -63,7 +64,7 @@ export class LogHealth {
       if (response.status !== 404) {
         const { checks } = record(/** @type {unknown} */ (await response.json()));
         const log = text(record(checks)['log']);
-        return log === 'up' ? '' : log;
+        return log === 'up' ? '' : log || undefined;
       }
       this.#isElsewhere = true;
     }

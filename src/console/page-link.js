@@ -17,8 +17,8 @@ const MAX_CHANNELS = 1_000;
  * @returns {PageLink | undefined} Undefined for a link with neither a channel nor a token.
  */
 export function readLink(fragment) {
-  // A name has no `&`. What follows one is a parameter, whatever its writer meant.
-  const [, names = '', query = ''] = /^#?([^?&]*)[?&]?(.*)$/s.exec(fragment) ?? [];
+  // A name has no `&` and no `=`. What has one is a parameter, whatever its writer meant, as in `#access_token=…`.
+  const [, names = '', query = ''] = /^#?((?![^?&]*=)[^?&]*)[?&]?(.*)$/s.exec(fragment) ?? [];
   const parameters = new URLSearchParams(query);
   const token = (parameters.get('token') ?? '').trim();
   const channels = channelsOf(decoded(names));

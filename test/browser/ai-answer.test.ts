@@ -45,6 +45,15 @@ async function said(pages: readonly Page[], chat: string): Promise<string[]> {
   );
 }
 
+test('a page of another origin cannot ask', async () => {
+  const response = await fetch(`${example.page}/api/chats/other`, {
+    method: 'POST',
+    headers: { 'sec-fetch-site': 'cross-site', 'content-type': 'text/plain' },
+    body: JSON.stringify({ id: '1', text: 'How does it work?' }),
+  });
+  expect(response.status).toBe(403);
+});
+
 describe.each<BrowserName>(['chrome', 'firefox'])('the example of an answer, in %s', (name) => {
   let browser: Browser;
   let pages: [Page, Page];

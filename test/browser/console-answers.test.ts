@@ -14,8 +14,8 @@ type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
 /** The answers to the next streams, in order; the last one repeats. */
 let answers: Answer[];
-/** What `/readyz` says of the log. */
-let log: string;
+/** What `/readyz` says of the log; undefined for an answer that says nothing. */
+let log: string | undefined;
 let server: PageServer;
 
 beforeAll(async () => {
@@ -23,7 +23,10 @@ beforeAll(async () => {
     (request, response) => {
       (answers.length > 1 ? answers.shift() : answers[0])?.(response, request);
     },
-    () => log,
+    () => {
+      if (log === undefined) throw new Error('the log is not known');
+      return log;
+    },
   );
 });
 afterAll(async () => {
@@ -52,6 +55,8 @@ function whole(text: string): Answer {
 
 const closing = (reason: unknown): string =>
   `id: news@9-0\nevent: sluice:closing\ndata: {"reason":${JSON.stringify(reason)},"retry":5}\n\n`;
+
+const signIn: Answer = (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>');
 
 const unavailable: Answer = (response) => {
   response.writeHead(503, { 'content-type': 'application/problem+json' });
@@ -156,17 +161,18 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
   });
 
   test('says what a proxy answers, and that a stream was cut', async () => {
-    answers = [unavailable, whole(READY), live()];
+    answers = [signIn, unavailable, whole(READY), live()];
     await using tab = await open('#news');
     tab.provoked = ['503 /events'];
     await tab.caughtUp(2);
     expect((await tab.rows('.note')).map((row) => row.replace(/ The page .*/, '')).toReversed()).toEqual([
+      'The answer is no event stream. A proxy may be in the way.',
       'The broker answered with 503: no replica is left',
       'The connection was lost.',
     ]);
   });
 
-  test('says when the log is partly down', async () => {
+  test('says when the log is partly down, and not that it is up when nobody says so', async () => {
     log = 'partly down: CLUSTERDOWN';
     await using tab = await open('#news');
     await tab.shows('#state', 'Log down');
@@ -174,6 +180,11 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) =>
     expect(await tab.page.$eval('#state', (pill) => (pill as HTMLElement).title)).toBe(
       'partly down: CLUSTERDOWN',
     );
+    tab.provoked = ['500 /readyz'];
+    log = undefined;
+    await tab.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await tab.shows('#state', 'Connected');
+    expect(await tab.text('#events')).not.toContain('is up again');
   });
 
   test('shows the beginning of large data, and gives all of it away', async () => {

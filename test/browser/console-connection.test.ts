@@ -140,6 +140,26 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console and a broker in %
     ]);
   });
 
+  test('clears an address that is no link, and moves the focus on from a removed channel', async () => {
+    await using tab = await open('#open.first,open.second,..');
+    tab.provoked = ['404 /readyz'];
+    for (const secret of ['#access_token=secret', '#?jwt=secret&last=3']) {
+      await tab.page.evaluate((hash) => location.assign(hash), secret);
+      await eventually(() => expect(tab.page.url()).toBe(`${relay.url}/#`));
+    }
+    expect(await placesOf('secret', tab)).toEqual([]);
+    const refusal = await tab.page.waitForSelector('#chips .reason');
+    await tab.page.focus('#chips .remove');
+    const focused = (): Promise<string | null> =>
+      tab.page.evaluate(() => document.activeElement?.ariaLabel || (document.activeElement?.id ?? null));
+    for (const next of ['Remove open.second', 'Remove ..', 'channel']) {
+      // A screen reader would read the alert again if it were another element.
+      expect(await refusal?.evaluate((alert) => alert.isConnected)).toBe(true);
+      await tab.page.keyboard.press('Enter');
+      await eventually(async () => expect(await focused()).toBe(next));
+    }
+  });
+
   test('is opened by the token of a link, which appears nowhere', async () => {
     const token = tokenFor(3_600, 'closed');
     await using tab = await open('#open.first');

@@ -91,6 +91,9 @@ test('a page gets a token for its channels, and not the publish key', async () =
     expect((await post(`${access.broker}/publish`, { channel, data: 'x' }, headers)).status).toBe(403);
   }
   await fetch(`${fileExport.page}/exports/${id}`, { method: 'DELETE' });
+  // A page of another origin cannot start one.
+  const headers = { 'sec-fetch-site': 'cross-site' };
+  expect((await fetch(`${fileExport.page}/exports`, { method: 'POST', headers })).status).toBe(403);
 });
 
 test('the chat takes a message once, and refuses what is too long, blank, or for no room', async () => {

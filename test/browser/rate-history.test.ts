@@ -53,3 +53,9 @@ test('a pause is a hole, and samples are kept for five minutes', () => {
     [1, 1, 1],
   ]);
 });
+
+test('samples stay in order when the clock is set back', () => {
+  const history = new RateHistory();
+  for (const at of [5_000, 5_002, 1_000, 1_002, 1_004]) history.add(at, [replica('a', at, at)]);
+  expect(history.samples.map(({ at }) => at)).toEqual([1_000, 1_002, 1_004]);
+});

@@ -44,6 +44,8 @@ export class RateHistory {
       rates.set(counts.replica, { published: since('published'), delivered: since('delivered') });
     }
     for (const [name, last] of this.#last) if (at - last.at > HISTORY_S) this.#last.delete(name);
+    // The clock may have been set back. A plot needs its samples in order.
+    this.samples = this.samples.filter((sample) => sample.at < at);
     const before = this.samples.at(-1);
     if (before !== undefined && at - before.at > GAP_S)
       this.samples.push({ at: before.at + 1, published: null, delivered: null, connections: null });
