@@ -21,6 +21,7 @@ const BACKLOG = 16_384;
 const FINISH_MS = 2_000;
 /** The limit for bodies on the admin port, whose routes need no body. */
 const ADMIN_BODY_BYTES = 1024;
+const ADMIN_PATHS = ['/livez', '/readyz', '/healthz', '/metrics'];
 
 /** The broker's port with its publish lane, and the admin port if there is one. */
 export interface Servers {
@@ -53,6 +54,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
     trustedProxies: config.trustedProxies,
     corsOrigins: parts.credentials.origins,
     routes: (app) => brokerRoutes(app, config, parts),
+    ...(config.adminPort !== undefined && { adminPaths: ADMIN_PATHS }),
   });
   const sockets = new ListeningSockets(server.server);
   const lane = tls === undefined ? publishLane(server, config, logger, parts) : undefined;

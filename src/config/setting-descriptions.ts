@@ -86,7 +86,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     'How long an `Idempotency-Key` is remembered. Set it to longer than your publishers retry',
   SLUICE_CONSOLE:
     'Whether the broker serves the console at `/`, the API page at `/docs`, and the modules at `/client/` that pages can import. `off` for none of them',
-  SLUICE_ADMIN_PORT: 'A separate port for health and metrics, without TLS',
+  SLUICE_ADMIN_PORT:
+    'A separate port for health (`/livez`, `/readyz`, `/healthz`) and `/metrics`, without TLS. `PORT` then answers 404 to these paths',
   SLUICE_TLS_CERT:
     'The certificate for TLS (HTTP/2 and HTTP/1.1), in PEM, with its chain ([how](operations.md#tls))',
   SLUICE_TLS_KEY: 'The private key of that certificate, in PEM',

@@ -152,13 +152,13 @@ export const rateOrOff = z
 
 export const networks = list
   .pipe(z.array(z.string().refine(isNetwork, 'IP addresses, and networks such as 10.0.0.0/8 or fd00::/8')))
-  // Two networks of half of all addresses each would trust every X-Forwarded-For.
+  // A network of all addresses, or two of half of them, would trust every X-Forwarded-For.
   .pipe(
     z
       .array(z.string())
       .refine(
         (all) => networkShare(all) < MAX_TRUSTED_SHARE,
-        'only the addresses of your own proxies, and less than half of all addresses',
+        'only the addresses of your own proxies; this list is too wide, with half of all addresses or more',
       ),
   );
 
@@ -179,6 +179,5 @@ function isNetwork(text: string): boolean {
   // A zone (%eth0) names an interface of one machine, and cannot be part of a network.
   if (family === 0 || address.includes('%') || more.length > 0) return false;
   if (prefix === undefined) return true;
-  // Refuses /0, which would trust every X-Forwarded-For.
-  return /^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
+  return /^(?:0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }

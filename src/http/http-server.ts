@@ -32,6 +32,8 @@ export interface HttpServerOptions {
   readonly tls?: TlsServer | undefined;
   /** Registers the routes, by name and in order. */
   readonly routes: (app: FastifyInstance) => Promise<void>;
+  /** Paths that another port has. The 404 says so. */
+  readonly adminPaths?: readonly string[];
 }
 
 /** How long a whole request may take to arrive. The request of a stream is complete, so this does not limit streams. */
@@ -89,14 +91,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (request.raw.httpVersionMajor === 2) reply.removeHeader('connection');
     return sendProblem(reply, known ?? UNEXPECTED);
   });
-  app.setNotFoundHandler((_request, reply) =>
-    sendProblem(
-      reply,
-      new BrokerError(
-        'not-found',
-        'This path does not exist. Publish to /publish, or subscribe at /events/<channel>.',
-      ),
-    ),
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, new BrokerError('not-found', missing(request.url, options.adminPaths))),
   );
 
   app.server.maxHeadersCount = MAX_HEADERS;
@@ -110,6 +106,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   await options.routes(app);
   known.refuseOthers(app);
   return app;
+}
+
+function missing(url: string, adminPaths: readonly string[] = []): string {
+  return adminPaths.includes(url.split('?', 1)[0] ?? '')
+    ? 'This path is on the port of SLUICE_ADMIN_PORT.'
+    : 'This path does not exist. Publish to /publish, or subscribe at /events/<channel>.';
 }
 
 function serverFactory(

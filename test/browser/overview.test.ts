@@ -84,7 +84,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) =
 
   test('shows replicas, rates that move, the busiest channels, and who is behind', async () => {
     await lookIn(stage.broker(0).key);
-    await shows(/Log Redis: up/);
+    await shows(/Redis: up/);
     const publishing = setInterval(() => void stage.broker(0).publish('news', 'x'), 50);
     await eventually(async () => expect(await plotOf('Delivered')).toMatch(/[1-9][\d.]* events\/s now/));
     await eventually(async () => expect(await plotOf('Published')).toMatch(/[1-9][\d.]* events\/s now/));
@@ -159,7 +159,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) =
     );
     expect(kept).not.toContain('a-wrong-key');
     await lookIn(stage.broker(0).key);
-    await shows('Log Redis: up');
+    await shows('Redis: up');
     // Without a key there is nothing to see.
     await page.click('#overview-key', { count: 3 });
     await page.keyboard.press('Backspace');
@@ -201,7 +201,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) =
     const status = { ...replica, log, replicas: [replica], settings: {}, complete: false };
     answer = { status: 200, contentType: 'application/json', body: JSON.stringify(status) };
     await waiting?.respond(answer);
-    await shows('Log Redis: down: Redis does not answer');
+    await shows('Redis: down: Redis does not answer');
     expect(await rowsOf('Replicas')).toEqual([`${'r'.repeat(80)} | 0.0.9 | 1 d 1 h | 12,345 | – | –`]);
     await eventually(async () => expect(await rowsOf('All channels')).toHaveLength(200));
     await page.$eval('table[aria-label="All channels"]', (table) => table.scrollIntoView());

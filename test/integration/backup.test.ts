@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -72,6 +72,7 @@ test('a copy that was made while eight publishers publish has everything that wa
     .replace('/data/sluice.db', join(folder.path, 'sluice.db'))
     .replace('/data/backup.db', join(restored.path, 'sluice.db'));
   await run(process.execPath, ['-e', command]);
+  expect(statSync(join(restored.path, 'sluice.db')).mode & 0o777).toBe(0o600);
   const during = publishers.map(({ acknowledged }) => acknowledged.length);
   await Promise.all(publishers.map((publisher, n) => publisher.reached((during[n] ?? 0) + 1)));
   await Promise.all(publishers.map((publisher) => publisher.stop()));

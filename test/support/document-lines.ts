@@ -96,8 +96,6 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     '"revoke":true': recipes,
     'demo-key,new-key': recipes,
     'Bearer new-key': recipes,
-    'VACUUM INTO': recipes,
-    'mkdir restored': recipes,
     '"cursor.*"': recipes,
     'channels/chat.7': recipes,
     'PORT=3001': recipes,

@@ -179,6 +179,8 @@ class ChannelPages {
       if (asking.signal.aborted) return;
       this.#loaded = true;
       this.#after = next;
+      // The broker lists channels in no order.
+      channels.sort((a, b) => (a.channel < b.channel ? -1 : 1));
       this.table.show(channels);
       this.table.view.hidden = channels.length === 0;
       this.#outcome.textContent = this.#summary(channels.length);
@@ -193,9 +195,10 @@ class ChannelPages {
   /** @param {number} shown */
   #summary(shown) {
     const which = this.#shownPrefix === '' ? '' : ` that begin with ${this.#shownPrefix}`;
-    const more = this.#after === undefined ? '' : ' There are more on the next page.';
+    const more =
+      this.#after === undefined ? '' : ' There are more on the next page, and each page is sorted by itself.';
     if (shown === 0 && this.#after === undefined) return `No channels${which}.`;
-    return `Page ${this.#starts.length}: ${count(shown)} channels${which}, in no order, as of ${clock()}.${more}`;
+    return `Page ${this.#starts.length}: ${count(shown)} channels${which}, as of ${clock()}.${more}`;
   }
 
   /**

@@ -10,7 +10,7 @@ import { RatePlots } from './rate-plots.js';
 /** @typedef {{ replica: Replica, rates: Rates | undefined }} Row `rates` is undefined when the replica has not answered. */
 
 /** @type {Readonly<Record<string, string>>} */
-const LOGS = { redis: 'Redis', disk: 'on disk', embedded: 'in memory' };
+const LOGS = { redis: 'Redis', disk: 'Disk', embedded: 'Memory' };
 
 /** Shows `GET /status`: the log, the replicas, and plots of what they do. */
 export class ReplicaStatus {
@@ -79,7 +79,7 @@ export class ReplicaStatus {
     const up = log['up'] === true;
     this.#log.dataset['state'] = up ? (trouble === '' ? 'up' : 'partly') : 'down';
     const state = up ? (trouble === '' ? 'up' : 'up, with trouble') : 'down';
-    setText(this.#log, `Log ${kind}: ${state}${trouble === '' ? '' : `: ${trouble}`}`);
+    setText(this.#log, `${kind}: ${state}${trouble === '' ? '' : `: ${trouble}`}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, openSync, statSync, truncateSync } from 'node:fs';
+import { accessSync, chmodSync, closeSync, constants, openSync, statSync, truncateSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -38,14 +38,24 @@ export class FolderLock {
 }
 
 /**
- * Makes a file that only its owner can read, unless there is one. SQLite gives its other files the same rights.
- * An existing file is not opened: closing it would drop the locks that SQLite holds on it.
+ * Makes a file that only its owner can read, or takes the rights of others from an existing one, such as a restored backup. SQLite
+ * gives its other files the same rights. An existing file is not opened: closing it would drop the locks that SQLite holds on it.
  */
 export function makePrivate(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    takeRights(file);
+  }
+}
+
+function takeRights(file: string): void {
+  try {
+    const stats = statSync(file);
+    if (stats.isFile() && (stats.mode & 0o077) !== 0) chmodSync(file, 0o600);
+  } catch {
+    // The file belongs to another user, who decides.
   }
 }
 

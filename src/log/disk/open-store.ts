@@ -3,13 +3,17 @@ import { join } from 'node:path';
 import type { StatementSync } from 'node:sqlite';
 import { hasRows } from './channel-facts.ts';
 import { makePrivate } from './folder-lock.ts';
+import { LogStartError } from './log-start-error.ts';
 import { DATABASE_FILE } from './schema.ts';
 import { StoreTables } from './store-tables.ts';
 import type { StoreTablesOptions } from './store-tables.ts';
+import { readStart } from './wal-witness.ts';
 import type { WitnessedEvent } from './wal-witness.ts';
 
 /** How many bytes of the write-ahead log are written again at a time. */
 const REWRITE_BYTES = 1024 * 1024;
+/** The byte of a database file that says how it is read (https://sqlite.org/fileformat2.html): 1 without a write-ahead log. */
+const READ_VERSION = 19;
 
 /** An open database with its write-ahead log. */
 export class OpenStore {
@@ -31,6 +35,7 @@ export class OpenStore {
     const path = join(options.folder, DATABASE_FILE);
     this.#path = path;
     makePrivate(path);
+    refuseMixed(options.folder, path);
     this.#inode = inodeOf(path);
     this.tables = new StoreTables(path, options);
     const { database, clock } = this.tables;
@@ -138,6 +143,19 @@ export class OpenStore {
     this.#frames = frames;
     this.#moved = moved;
   }
+}
+
+/**
+ * Refuses a copy by VACUUM INTO that was put beside the write-ahead log of another database: SQLite would read that one's pages. A
+ * copy is a file without a write-ahead log until it is opened, and the log of a broker always has one.
+ * @throws LogStartError
+ */
+function refuseMixed(folder: string, path: string): void {
+  const walBytes = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (walBytes === 0 || readStart(path, READ_VERSION + 1)?.[READ_VERSION] !== 1) return;
+  throw new LogStartError(
+    `The folder ${folder} has a restored ${DATABASE_FILE}, and the ${DATABASE_FILE}-wal of another log. Put the copy alone into an empty folder.`,
+  );
 }
 
 /** The number of the file in its file system; undefined when there is no such file. */

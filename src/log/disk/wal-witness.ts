@@ -126,7 +126,7 @@ function openFile(path: string): number {
 }
 
 /** Returns the first bytes of a file; undefined when the file is missing or shorter. */
-function readStart(path: string, length: number): Buffer | undefined {
+export function readStart(path: string, length: number): Buffer | undefined {
   let file: number;
   try {
     file = openSync(path, 'r');

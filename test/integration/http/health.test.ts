@@ -38,7 +38,11 @@ describe('SLUICE_ADMIN_PORT', () => {
     const adminPort = Number(new URL(divided.adminUrl ?? '').port);
     expect(adminPort).not.toBe(divided.port);
     expect((await exchange(adminPort, { path })).status).toBe(200);
-    expect(readProblem(await exchange(divided.port, { path }), 404).code).toBe('not-found');
+    for (const asked of [path, `${path}?a=b`]) {
+      const problem = readProblem(await exchange(divided.port, { path: asked }), 404);
+      expect(problem.code).toBe('not-found');
+      expect(problem.detail).toContain('SLUICE_ADMIN_PORT');
+    }
   });
 
   test.each(['/events/a', '/publish', '/publish/a', '/'])('leaves %s on the first', async (path) => {

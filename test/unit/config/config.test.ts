@@ -116,6 +116,10 @@ describe('a setting that cannot be read stops the start', () => {
     expect(problemsOf({ [exampleName]: exampleValue })).toEqual([]);
   });
 
+  test.each(['0.0.0.0/0', '::/0', '0.0.0.0/1'])('and trusted proxies such as %s are too wide', (networks) => {
+    expect(problemsOf({ SLUICE_TRUSTED_PROXIES: networks })).toEqual([expect.stringContaining('too wide')]);
+  });
+
   test('and all of them are reported together', () => {
     const problems = problemsOf({ PORT: 'x', SLUICE_RETRY: '0', SLUICE_HEARBEAT: '1s' });
     expect(problems.map((problem) => problem.split(' ')[0])).toEqual([

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -14,17 +14,28 @@ afterEach(() => {
   files.remove();
 });
 
+function openLog(folder: string): LogStore {
+  return new LogStore({
+    folder,
+    dataBytes: 2 ** 26,
+    memoryBytes: 2 ** 24,
+    idempotencyTtl: 1,
+    revocationTtl: 1,
+    onNotice: () => undefined,
+  });
+}
+
+/** Makes a backup as docs/operations.md says. */
+function copyTo(path: string): void {
+  const database = new DatabaseSync(join(files.folder, 'sluice.db'));
+  database.exec(`VACUUM INTO '${path}'`);
+  database.close();
+}
+
 /** Opens a folder that cannot be opened. Returns the message. */
 function refusal(folder: string): string {
   try {
-    new LogStore({
-      folder,
-      dataBytes: 2 ** 26,
-      memoryBytes: 2 ** 24,
-      idempotencyTtl: 1,
-      revocationTtl: 1,
-      onNotice: () => undefined,
-    }).close();
+    openLog(folder).close();
   } catch (error) {
     expect(error).toMatchObject({ name: 'LogStartError' });
     const { message } = error as Error;
@@ -111,6 +122,33 @@ test('only the owner can read the files', () => {
     (file) => statSync(join(files.folder, file)).mode & 0o777,
   );
   expect(rights).toEqual([0o600, 0o600, 0o600, 0o600]);
+});
+
+test('a restored copy is opened, also when others can read it, and then they cannot', () => {
+  const folder = join(files.folder, 'restored');
+  mkdirSync(folder);
+  const copy = join(folder, 'sluice.db');
+  copyTo(copy);
+  files.store.close();
+  chmodSync(copy, 0o644);
+  openLog(folder).close();
+  expect(statSync(copy).mode & 0o777).toBe(0o600);
+  openLog(folder).close();
+});
+
+test('a copy beside the write-ahead log of another log is refused, and both stay as they are', () => {
+  const folder = join(files.folder, 'mixed');
+  mkdirSync(folder);
+  const copy = join(folder, 'sluice.db');
+  const wal = `${copy}-wal`;
+  copyTo(copy);
+  copyFileSync(join(files.folder, 'sluice.db-wal'), wal);
+  files.store.close();
+  const sizes = [copy, wal].map((file) => statSync(file).size);
+  expect(refusal(folder)).toContain('an empty folder');
+  expect([copy, wal].map((file) => statSync(file).size)).toEqual(sizes);
+  rmSync(wal);
+  openLog(folder).close();
 });
 
 test('a witness that cannot be written stops nothing', () => {
