@@ -102,6 +102,15 @@ describe.runIf(helm !== undefined)('the chart, rendered', () => {
       expect(() => loadConfig({ ...env, [name]: undefined })).not.toThrow();
   });
 
+  test('a bare off, which YAML reads as a boolean, reaches the broker as off', async () => {
+    const off = { SLUICE_CONSOLE: false, SLUICE_MAX_CONNECTION_AGE: false, SLUICE_FAILED_AUTH_LIMIT: false };
+    expect(variables(await render({ settings: off }))).toMatchObject({
+      SLUICE_CONSOLE: 'off',
+      SLUICE_MAX_CONNECTION_AGE: 'off',
+      SLUICE_FAILED_AUTH_LIMIT: 'off',
+    });
+  });
+
   test('large numbers stay numbers', async () => {
     const env = variables(await render({ settings: { SLUICE_HISTORY_SIZE: 10_000_000 } }));
     expect(env['SLUICE_HISTORY_SIZE']).toBe('10000000');

@@ -17,7 +17,7 @@
 
 {{/* The text of a setting. Without this, large YAML numbers would become 1e+07. */}}
 {{- define "sluice.text" -}}
-{{- if kindIs "float64" . }}{{ printf "%d" (int64 .) }}{{ else }}{{ toString . }}{{ end -}}
+{{- if kindIs "float64" . }}{{ printf "%d" (int64 .) }}{{ else if kindIs "bool" . }}{{ ternary "on" "off" . }}{{ else }}{{ toString . }}{{ end -}}
 {{- end -}}
 
 {{- define "sluice.port" -}}
