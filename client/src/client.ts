@@ -63,7 +63,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Sluice
     for (const one of subscriptions) if (one.link === link && one.channel === channel) run(one);
   };
   const reportStatus = (): void => {
-    const next = subscriptions.length > 0 ? linkStatus : 'closed';
+    const next = subscriptions.length ? linkStatus : 'closed';
     if (next !== status) guard(options.onStatus, (status = next));
   };
 

@@ -78,7 +78,7 @@ export function openConnection(
     lastByte = 0;
     streamed.clear();
     tokens.renewed = undefined;
-    if (positions.size > 0) return;
+    if (positions.size) return;
     listener.status('connecting');
     // A start is brought once.
     if (start) life.abort();
@@ -105,7 +105,7 @@ export function openConnection(
   };
   const open = async (): Promise<void> => {
     drop();
-    if (positions.size === 0) return;
+    if (!positions.size) return;
     const { signal } = (stream = new AbortController());
     tokens.renewed = openSoon;
     pause = undefined;
@@ -157,7 +157,7 @@ export function openConnection(
       // Firefox holds a request back while another tab's stream with the same URL is open, unless the cache is out of it.
       cache: 'no-store',
       ...(withCredentials && { credentials: 'include' }),
-      ...(token && { headers: { authorization: `Bearer ${token}` } }),
+      headers: token ? { authorization: `Bearer ${token}` } : {},
     });
     if (response.status === 204) {
       pause = 0;
@@ -256,7 +256,7 @@ export function openConnection(
     },
     unfollow(channel) {
       forget(channel);
-      if (positions.size === 0) drop();
+      if (!positions.size) drop();
       // The cursor of a stream with a start knows what has not begun, and a list of positions does not.
       else if (!start) change(channel);
     },
