@@ -116,15 +116,18 @@ export class ConsolePage implements AsyncDisposable {
 
   /** The rows in the document, newest first: the type and the beginning of the data of events, the text of notices. */
   async rows(selector = '.event-row'): Promise<string[]> {
-    return await this.page.$$eval(`#events ${selector}`, (all) =>
-      all
-        .toSorted((one, other) => Number(one.ariaPosInSet) - Number(other.ariaPosInSet))
-        .map((row) =>
-          [...row.querySelectorAll('.type, .preview')]
-            .map(({ textContent }) => textContent)
-            .filter(Boolean)
-            .join(' '),
-        ),
+    // In one step: the list uses its elements again for other rows.
+    return await this.page.evaluate(
+      (rows) =>
+        [...document.querySelectorAll(rows)]
+          .toSorted((one, other) => Number(one.ariaPosInSet) - Number(other.ariaPosInSet))
+          .map((row) =>
+            [...row.querySelectorAll('.type, .preview')]
+              .map(({ textContent }) => textContent)
+              .filter(Boolean)
+              .join(' '),
+          ),
+      `#events ${selector}`,
     );
   }
 
