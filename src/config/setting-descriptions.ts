@@ -1,7 +1,8 @@
 import type { SettingName } from './settings.ts';
 
 /**
- * What each setting does, in Markdown. `npm run docs` writes these texts into the table in docs/operations.md, with the format and default from `settings.ts`.
+ * What each setting does, in Markdown. `npm run docs` writes these texts into the table in docs/operations.md, with the
+ * format and default from `settings.ts`.
  */
 export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
   PORT: 'The port for publishers and subscribers. With 0 the system picks a free port, and the log shows it',

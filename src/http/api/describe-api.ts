@@ -10,7 +10,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const DESCRIPTION = [
   'A broker for Server-Sent Events. Backends publish with a POST, and browsers subscribe with an `EventSource`. Every event of a channel arrives once and in order.',
-  'Every error is a problem document. An unknown path is a 404. A method that a path does not accept is a 405 with `Allow`. `OPTIONS` is a 204 on every path.',
+  'Every error is a problem document. An unknown path is a 404. A method that a path does not accept is a 405 with `Allow`. `OPTIONS` is a 204 on every path of this document.',
 ].join('\n\n');
 
 const TAG_DESCRIPTIONS: Readonly<Record<Tag, string>> = {

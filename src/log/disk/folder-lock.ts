@@ -38,8 +38,9 @@ export class FolderLock {
 }
 
 /**
- * Makes a file that only its owner can read, or takes the rights of others from an existing one, such as a restored backup. SQLite
- * gives its other files the same rights. An existing file is not opened: closing it would drop the locks that SQLite holds on it.
+ * Makes a file that only its owner can read, or takes the rights of others from an existing one, such as a restored
+ * backup. SQLite gives its other files the same rights. An existing file is not opened: closing it would drop the locks
+ * that SQLite holds on it.
  */
 export function makePrivate(file: string): void {
   try {
