@@ -24,6 +24,12 @@ type Attempted =
       readonly quota?: number | undefined;
     };
 
+/** What the broker says about a published event. */
+export interface Published {
+  readonly channel: string;
+  readonly id: string;
+}
+
 export interface DeliveryOptions {
   readonly requests: PublishRequests;
   /** How long an attempt may take. */
@@ -136,8 +142,19 @@ function attemptedBy(
 ): Attempted {
   const { status, retryAfterMs, quota } = answer;
   if (status === 200) {
-    const ids = idsOf(answer.json, batch.events.length);
-    if (ids !== undefined) return { kind: 'published', ids };
+    const places = placesOf(answer.json);
+    const channels = new Set<unknown>(batch.events.map(({ channel }) => channel));
+    const strange = places.find(
+      (place) => typeof place?.channel === 'string' && !channels.has(place.channel),
+    );
+    if (strange) {
+      batch.uncertain = before;
+      const detail = `The events went into the channel ${strange.channel}. The url of a publisher is that of the broker, without /publish.`;
+      return { kind: 'refused', problem: { ...problemOf(answer), detail, channel: undefined } };
+    }
+    const ids = places.map((place) => place?.id);
+    if (ids.length === batch.events.length && ids.every((id) => typeof id === 'string'))
+      return { kind: 'published', ids };
   }
   const problem = problemOf(answer);
   const failed = { kind: 'failed', failure: errorOf(problem, true), retryAfterMs } as const;
@@ -150,13 +167,11 @@ function attemptedBy(
   return batch.events.length > quota && !before ? { ...failed, quota } : failed;
 }
 
-/** The ids of an answer; undefined when it does not have one for each event. */
-function idsOf(json: unknown, count: number): readonly string[] | undefined {
+/** Reads which events an answer says are published. The answer may be one of any server. */
+function placesOf(json: unknown): readonly (Partial<Published> | undefined | null)[] {
   const answer = json as { events?: unknown } | undefined | null;
   const list: unknown = answer?.events ?? [answer];
-  if (!Array.isArray(list) || list.length !== count) return undefined;
-  const ids = list.map((one: { id?: unknown } | undefined | null) => one?.id);
-  return ids.every((id) => typeof id === 'string') ? ids : undefined;
+  return Array.isArray(list) ? list : [];
 }
 
 function isNotConnected(failure: unknown): boolean {

@@ -21,6 +21,16 @@ export interface PublishOptions {
   readonly signal?: AbortSignal;
 }
 
+const PUBLISH_OPTIONS: Readonly<Record<keyof PublishOptions, true>> = {
+  event: true,
+  key: true,
+  ifLast: true,
+  close: true,
+  delete: true,
+  idempotencyKey: true,
+  signal: true,
+};
+
 /** An event in the form in which it is sent. */
 export interface EventLine {
   readonly channel: string;
@@ -38,6 +48,7 @@ export interface EventLine {
 
 /** @throws TypeError for data that JSON cannot express and for a wrong idempotency key, SluicePublishError `invalid-channel` */
 export function eventLine(channel: string, data: unknown, options: PublishOptions): EventLine {
+  checkOptions(options, PUBLISH_OPTIONS);
   checkChannel(channel);
   checkIdempotencyKey(options.idempotencyKey);
   const { event, key, ifLast, close = false, delete: deletes, idempotencyKey } = options;
@@ -62,6 +73,13 @@ export function checkChannel(channel: string): void {
   throw new SluicePublishError('invalid-channel', {
     detail: 'A channel name is 1 to 200 characters of A-Z a-z 0-9 . _ : ~ - (but not "." and "..").',
   });
+}
+
+/** @throws TypeError that names an option that does not exist */
+export function checkOptions(options: object, known: Readonly<Record<string, true>>): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
+  if (unknown === undefined) return;
+  throw new TypeError(`There is no option "${unknown}". There are: ${Object.keys(known).join(', ')}.`);
 }
 
 /** A header takes no other characters, so the request would fail before it is sent. @throws TypeError */

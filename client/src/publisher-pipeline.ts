@@ -1,16 +1,10 @@
 import { Batch, Flight } from './publisher-batch.ts';
 import { timeoutError } from './publisher-delivery.ts';
-import type { PublisherDelivery } from './publisher-delivery.ts';
+import type { Published, PublisherDelivery } from './publisher-delivery.ts';
 import { SluicePublishError } from './publisher-error.ts';
 import type { EventLine } from './publisher-event.ts';
 import { PublisherQueue } from './publisher-queue.ts';
 import type { BatchLimits, QueuedEvent } from './publisher-queue.ts';
-
-/** What the broker says about a published event. */
-export interface Published {
-  readonly channel: string;
-  readonly id: string;
-}
 
 export interface PipelineLimits extends BatchLimits {
   readonly maxQueuedEvents: number;
@@ -46,7 +40,10 @@ export class PublisherPipeline {
   publish(line: EventLine, signal: AbortSignal | undefined): Promise<Published> {
     signal?.throwIfAborted();
     this.#refuse(line);
-    const { promise, resolve, reject } = Promise.withResolvers<Published>();
+    // Not `Promise.withResolvers`, which Node 20 does not have.
+    let resolve!: (published: Published) => void;
+    let reject!: (error: unknown) => void;
+    const promise = new Promise<Published>((...settlers) => ([resolve, reject] = settlers));
     const settle = (report: () => void): void => {
       if (event.settled) return;
       signal?.removeEventListener('abort', withdraw);

@@ -75,19 +75,21 @@ export class PublishRequests {
     signal.throwIfAborted();
     request.onSend?.();
     const send = this.#fetch;
-    const response = await send(`${this.#url}${path}`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${credential}`,
-        'content-type': contentType,
-        ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
-      },
-      body,
-      // A redirected POST may become a GET.
-      redirect: 'manual',
-      signal,
-      ...(!(body instanceof Uint8Array) && { duplex: 'half' as const }),
-    });
+    const response = await this.#reach(
+      send(`${this.#url}${path}`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${credential}`,
+          'content-type': contentType,
+          ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+        },
+        body,
+        // A redirected POST may become a GET.
+        redirect: 'manual',
+        signal,
+        ...(!(body instanceof Uint8Array) && { duplex: 'half' as const }),
+      }),
+    );
     const { status, headers } = response;
     return {
       status,
@@ -96,6 +98,18 @@ export class PublishRequests {
       quota: quotaOf(headers.get('ratelimit-policy')),
       credential,
     };
+  }
+
+  /** Names the broker and the reason in an error that says only `fetch failed`. The cause stays. */
+  async #reach(response: Promise<Response>): Promise<Response> {
+    try {
+      return await response;
+    } catch (error) {
+      const { message, cause } = error as Error;
+      const code = (cause as { code?: unknown } | undefined)?.code;
+      if (code === undefined) throw error;
+      throw new Error(`${this.#url}: ${message} (${String(code)})`, { cause });
+    }
   }
 }
 

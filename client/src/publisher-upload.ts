@@ -1,7 +1,7 @@
 import { ReadableStream } from 'node:stream/web';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SluicePublishError } from './publisher-error.ts';
-import { checkChannel, checkIdempotencyKey } from './publisher-event.ts';
+import { checkChannel, checkIdempotencyKey, checkOptions } from './publisher-event.ts';
 import { errorOf, problemOf } from './publisher-requests.ts';
 import type { PublishAnswer, PublishRequests } from './publisher-requests.ts';
 
@@ -24,6 +24,15 @@ export interface UploadOptions {
   readonly signal?: AbortSignal;
 }
 
+const UPLOAD_OPTIONS: Readonly<Record<keyof UploadOptions, true>> = {
+  each: true,
+  event: true,
+  key: true,
+  close: true,
+  idempotencyKey: true,
+  signal: true,
+};
+
 /** After so many bytes the upload lets the event loop turn. */
 const TURN_BYTES = 64 * 1024;
 
@@ -43,7 +52,7 @@ export interface Uploaded {
 /**
  * Publishes a source while it is read, in one request. The source is read as fast as the broker takes it. It cannot be read
  * twice, so nothing is repeated.
- * @throws SluicePublishError, the error of the source, or the reason of the signal
+ * @throws TypeError for a source of anything but text and bytes, SluicePublishError, the error of the source, or the reason of the signal
  */
 export async function upload(
   requests: PublishRequests,
@@ -51,6 +60,7 @@ export async function upload(
   source: UploadSource,
   options: UploadOptions,
 ): Promise<Uploaded> {
+  checkOptions(options, UPLOAD_OPTIONS);
   checkChannel(channel);
   const { each = 'line', event, key, close = false, idempotencyKey } = options;
   checkIdempotencyKey(idempotencyKey);
@@ -117,6 +127,8 @@ class SourceReader {
     try {
       for await (const chunk of this.#source) {
         if (this.#stopped) return;
+        if (typeof chunk !== 'string' && !((chunk as unknown) instanceof Uint8Array))
+          throw new TypeError('The source yields strings or bytes.');
         const text = typeof chunk === 'string' ? half + chunk : '';
         if (typeof chunk === 'string') half = /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : '';
         const bytes =

@@ -1,11 +1,11 @@
 import { PublisherCredential } from './publisher-credential.ts';
 import type { GetToken } from './publisher-credential.ts';
 import { PublisherDelivery } from './publisher-delivery.ts';
+import type { Published } from './publisher-delivery.ts';
 import { SluicePublishError } from './publisher-error.ts';
-import { eventLine } from './publisher-event.ts';
+import { checkOptions, eventLine } from './publisher-event.ts';
 import type { PublishOptions } from './publisher-event.ts';
 import { PublisherPipeline } from './publisher-pipeline.ts';
-import type { Published } from './publisher-pipeline.ts';
 import { PublishRequests } from './publisher-requests.ts';
 import { upload } from './publisher-upload.ts';
 import type { UploadOptions, UploadSource, Uploaded } from './publisher-upload.ts';
@@ -65,12 +65,28 @@ export interface Publisher extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+const PUBLISHER_OPTIONS: Readonly<Record<keyof PublisherOptions, true>> = {
+  url: true,
+  key: true,
+  getToken: true,
+  maxQueuedEvents: true,
+  maxQueuedBytes: true,
+  maxBatchEvents: true,
+  maxBatchBytes: true,
+  maxRequests: true,
+  lingerMs: true,
+  timeoutMs: true,
+  requestTimeoutMs: true,
+  fetch: true,
+};
+
 const MIB = 1024 * 1024;
 /** The broker takes no more events in one body. */
 const MAX_BODY_EVENTS = 10_000;
 
 /** Makes a publisher. It opens connections when there is something to publish. @throws TypeError for invalid options */
 export function createPublisher(options: PublisherOptions): Publisher {
+  checkOptions(options, PUBLISHER_OPTIONS);
   const { key, getToken } = options;
   const source = key ?? getToken;
   if (source === undefined || (key !== undefined && getToken !== undefined))

@@ -99,13 +99,17 @@ export class Leader {
     options.others.then(expect, () => expect(0));
   }
 
-  want(tab: string, wants: Wants): void {
+  /** @param isAll whether these are all wants of the tab. It may not know the status */
+  want(tab: string, wants: Wants, isAll: boolean): void {
     if (this.#closing.signal.aborted) return;
     const replies: News[] = [];
-    if (tab !== this.#options.own && !this.#others.has(tab)) {
-      this.#others.add(tab);
-      this.#awaitEnd(tab);
-      replies.push({ kind: 'status', status: this.#status });
+    if (tab !== this.#options.own) {
+      const isNew = !this.#others.has(tab);
+      if (isNew) {
+        this.#others.add(tab);
+        this.#awaitEnd(tab);
+      }
+      if (isNew || isAll) replies.push({ kind: 'status', status: this.#status });
     }
     for (const [channel, position] of wants) {
       if (position === false) this.#drop(tab, channel);

@@ -10,8 +10,9 @@ type Message =
   /** Says who leads: when it begins, and when asked. */
   | { readonly kind: 'leader'; readonly tab: string }
   | { readonly kind: 'ping' }
-  | { readonly kind: 'wants'; readonly tab: string; readonly wants: Wants }
-  | { readonly kind: 'news'; readonly news: readonly News[] };
+  | { readonly kind: 'wants'; readonly tab: string; readonly wants: Wants; readonly isAll: boolean }
+  /** An answer to one tab says who leads. */
+  | { readonly kind: 'news'; readonly news: readonly News[]; readonly leader?: string };
 
 /** The part of the browser's `BroadcastChannel` that is used. */
 interface Bus {
@@ -90,11 +91,14 @@ export class SharingTab {
     });
   }
 
-  /** Returns whether the wants were sent. If not, `askForAll` is called when it is time. */
-  send(wants: Wants): boolean {
+  /**
+   * Returns whether the wants were sent. If not, `askForAll` is called when it is time.
+   * @param isAll whether these are all wants of the tab. The answer then says the status
+   */
+  send(wants: Wants, isAll: boolean): boolean {
     if (!this.#isPresent) return false;
-    if (this.#leader) this.#leader.want(this.#id, wants);
-    else this.#postTo('leader', { kind: 'wants', tab: this.#id, wants });
+    if (this.#leader) this.#leader.want(this.#id, wants, isAll);
+    else this.#postTo('leader', { kind: 'wants', tab: this.#id, wants, isAll });
     return true;
   }
 
@@ -176,7 +180,9 @@ export class SharingTab {
       others,
       take: (news) => this.#leader === leader && this.#handlers.take(news),
       send: (news, tab) =>
-        tab === undefined ? this.#post({ kind: 'news', news }) : this.#postTo(tab, { kind: 'news', news }),
+        tab === undefined
+          ? this.#post({ kind: 'news', news })
+          : this.#postTo(tab, { kind: 'news', news, leader: this.#id }),
       handOver: () => this.#stepDown(),
     });
     this.#leader = leader;
@@ -214,7 +220,7 @@ export class SharingTab {
 
   #hear(message: Message): void {
     const leader = this.#leader;
-    if (message.kind === 'wants') leader?.want(message.tab, message.wants);
+    if (message.kind === 'wants') leader?.want(message.tab, message.wants, message.isAll);
     else if (message.kind === 'ping') {
       if (leader) this.#post({ kind: 'leader', tab: this.#id });
       // One tab that asks is enough.
@@ -223,10 +229,14 @@ export class SharingTab {
       this.#heard = Date.now();
       if (message.kind === 'leader') {
         if (message.tab === this.#leaderId) return;
+        // The first leader that this tab hears of is no loss of another one.
+        if (this.#leaderId !== undefined) this.#handlers.connecting();
         this.#leaderId = message.tab;
-        this.#handlers.connecting();
         this.#handlers.askForAll();
-      } else for (const news of message.news) this.#handlers.take(news);
+      } else {
+        this.#leaderId ??= message.leader;
+        for (const news of message.news) this.#handlers.take(news);
+      }
     }
   }
 

@@ -130,7 +130,7 @@ class SharedConnection implements Link {
       this.#ask(channel, place);
     }
     // Also without wants: the leader waits for word from all tabs.
-    if (this.#tab?.send(this.#wants)) this.#wants = new Map();
+    if (this.#tab?.send(this.#wants, true)) this.#wants = new Map();
   }
 
   #ask(channel: string, place: Place): void {
@@ -146,7 +146,7 @@ class SharedConnection implements Link {
   }
 
   #flush(): void {
-    if (this.#wants.size > 0 && this.#tab?.send(this.#wants)) this.#wants = new Map();
+    if (this.#wants.size > 0 && this.#tab?.send(this.#wants, false)) this.#wants = new Map();
   }
 
   #take(news: News): void {

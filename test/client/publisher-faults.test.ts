@@ -145,7 +145,8 @@ test('a publish that takes too long says whether it may be in the log', async ()
   const sent = publisher.publish('too-long', 1);
   await Promise.all([arrived, expect(sent).rejects.toMatchObject({ code: 'timeout', mayBePublished: true })]);
   release();
-  await using unconnected = open({ url: `http://127.0.0.1:${await freePort()}`, timeoutMs: 200 });
+  const url = `http://127.0.0.1:${await freePort()}`;
+  await using unconnected = open({ url, timeoutMs: 200 });
   const unsent = { code: 'timeout', mayBePublished: false };
   await using locked = createPublisher({
     url: broker.url,
@@ -157,6 +158,7 @@ test('a publish that takes too long says whether it may be in the log', async ()
       expect(one.publish('too-long', 2)).rejects.toMatchObject(unsent),
     ),
   );
+  await expect(unconnected.publish('too-long', 3)).rejects.toThrow(`${url}: fetch failed (ECONNREFUSED)`);
 });
 
 test('waits when the broker asks for more time than a timer can take', async () => {
@@ -204,7 +206,7 @@ test('a publish can be withdrawn', async () => {
 });
 
 test('a body that is too large for a rate goes in parts', async () => {
-  await using publisher = createPublisher(limited);
+  await using publisher = createPublisher({ url: limited.url, key: limited.key });
   const numbers = Array.from({ length: 30 }, (_, i) => i);
   await Promise.all(numbers.map((i) => publisher.publish('rate', i)));
   expect(await numbersIn('rate', limited.url)).toEqual(numbers);

@@ -66,6 +66,35 @@ test('an upload without events', async () => {
   expect(await publisher.upload('nothing', chunks())).toEqual(nothing);
 });
 
+test('a source of anything but text and bytes is refused', async () => {
+  const objects = chunks({ a: 1 } as unknown as string);
+  await expect(publisher.upload('objects', objects)).rejects.toThrow(
+    new TypeError('The source yields strings or bytes.'),
+  );
+});
+
+test('options that do not exist are refused by name', async () => {
+  const wrong: object = { type: 'x' };
+  const error = /^There is no option "type"/;
+  await expect(publisher.publish('options', 1, wrong)).rejects.toThrow(error);
+  await expect(publisher.upload('options', chunks('a'), wrong)).rejects.toThrow(error);
+  const { url, key } = broker;
+  expect(() => createPublisher({ url, key, ...wrong })).toThrow(error);
+});
+
+test('a publisher with the address of publishing says that the event went elsewhere', async () => {
+  const { url, key } = broker;
+  await using wrong = createPublisher({ url: `${url}/publish`, key });
+  const answers = await Promise.allSettled([wrong.publish('orders', 1), wrong.publish('news', 2)]);
+  for (const answer of answers)
+    expect(answer).toMatchObject({
+      reason: { code: 'unexpected-answer', message: expect.stringContaining('the channel publish') },
+    });
+  await expect(wrong.publish('orders', 3, { idempotencyKey: 'alone' })).rejects.toMatchObject({
+    code: 'unexpected-answer',
+  });
+});
+
 test('a refusal says how many events are in the log, and closes the source', async () => {
   let isClosed = false;
   async function* endless(): AsyncGenerator<string> {

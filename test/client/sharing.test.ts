@@ -7,6 +7,7 @@ import { ClientReader } from '../support/client-reader.ts';
 import { hurryTimers } from '../support/hurry-timers.ts';
 import { readMetrics } from '../support/read-metrics.ts';
 import { seededRandom } from '../support/seeded-random.ts';
+import { simulatePage } from '../support/simulated-page.ts';
 import { startTcpRelay } from '../support/tcp-relay.ts';
 import type { TcpRelay } from '../support/tcp-relay.ts';
 
@@ -144,6 +145,31 @@ test('each tab is told of a gap and of the end of its channel', async () => {
   }
   for (const { client } of tabs) client.close();
   await heir.kill();
+});
+
+test('a tab that asks whether the leader is there stays live', async () => {
+  const page = simulatePage();
+  const tabs = [];
+  for (let i = 0; i < 3; i++) {
+    const statuses: string[] = [];
+    const onStatus = (status: string): unknown => statuses.push(status);
+    const client = connect(relay.url, { share: shareTabs({ group: 'asking' }), onStatus });
+    const reader = new ClientReader();
+    client.subscribe('asking', reader.options);
+    // The next tab comes too late to hear who leads.
+    await reader.ready();
+    tabs.push({ client, reader, statuses });
+  }
+  // A tab asks after some seconds of silence, and also when its page becomes visible.
+  page.fire('visibilitychange');
+  // The leader answers before it brings the event.
+  await broker.publish('asking', 'after the answer');
+  await Promise.all(tabs.map(({ reader }) => reader.heard('after the answer')));
+  for (const { client, reader, statuses } of tabs) {
+    expect(statuses).toEqual(['connecting', 'live']);
+    expect(reader.positions.length).toBe(1);
+    client.close();
+  }
 });
 
 test('tabs of which none can get a token ask for one less and less often', async () => {
