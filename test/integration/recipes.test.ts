@@ -68,6 +68,13 @@ describe('docs/recipes.md: publish', () => {
     const answer = JSON.parse(await run(recipe('application/x-ndjson'))) as Page;
     expect(answer.events).toHaveLength(1_000);
     expect(JSON.parse(await run(recipe('import-1')))).toMatchObject({ published: 20_000 });
+
+    await run('touch app.log');
+    terminal.start(recipe('tail -n 0'));
+    const polled = run('curl "$URL/channels/logs/events?wait=20s"').then((text) => text.includes('"a line"'));
+    do await run('echo "a line" >> app.log');
+    while (!(await Promise.race([polled.then(() => true), nextTurn(false)])));
+    expect(await polled).toBe(true);
   });
 
   test('exactly once', async () => {

@@ -74,6 +74,7 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     '"orders.2"': recipes,
     'application/x-ndjson': recipes,
     'import-1': recipes,
+    'tail -n 0': recipes,
     'outbox-17': recipes,
     ifLast: recipes,
     'If-Match': recipes,
