@@ -75,7 +75,7 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'application/x-ndjson': recipes,
     'import-1': recipes,
     'tail -n 0': recipes,
-    'outbox-17': recipes,
+    'orders-db-': recipes,
     ifLast: recipes,
     'If-Match': recipes,
     'publish/game.7': recipes,
