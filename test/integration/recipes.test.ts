@@ -108,6 +108,7 @@ describe('docs/recipes.md: in a page', () => {
     expect(heard).toContain('data: answer\n');
     expect(heard).toContain('event: sluice:end\n');
     expect(JSON.parse(await run(recipe('event: token')))).toMatchObject({ published: 2 });
+    expect(JSON.parse(await run(recipe('event=failed')))).toMatchObject({ channel: 'answer.3' });
     const plain = await run(recipe('only=active'));
     expect(plain).toContain('data: Hello\n');
     expect(plain).not.toContain('sluice:');

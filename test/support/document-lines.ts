@@ -84,6 +84,7 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
     'An answer comes word by word': recipes,
     'event: token': recipes,
     'only=active': recipes,
+    'event=failed': recipes,
     '{"sub":"7","subscribe"': recipes,
     'Cookie: sluice_token': recipes,
     '"key":"ICE","delete":true': recipes,
