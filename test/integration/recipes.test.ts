@@ -107,6 +107,7 @@ describe('docs/recipes.md: in a page', () => {
     const heard = await listening;
     expect(heard).toContain('data: answer\n');
     expect(heard).toContain('event: sluice:end\n');
+    expect(heard).toContain('done\n');
     expect(JSON.parse(await run(recipe('event: token')))).toMatchObject({ published: 2 });
     expect(JSON.parse(await run(recipe('event=failed')))).toMatchObject({ channel: 'answer.3' });
     const plain = await run(recipe('only=active'));
@@ -121,7 +122,7 @@ describe('docs/recipes.md: in a page', () => {
     });
     expect((await fetch(`${url}/events/user.7`)).status).toBe(401);
     await run(recipe('"user.1","user.2"').replace('user.2', 'user.7'));
-    await terminal.until(recipe('Cookie: sluice_token'), 'data: Back at 18:00');
+    await terminal.until(recipe('Cookie: sluice_token'), 'data: hello');
   });
 
   test('the newest value of each key', async () => {
@@ -165,7 +166,9 @@ describe('docs/recipes.md: look after it', () => {
     const stream = await openStream(`${url}/events/user.7`, { headers });
     await stream.until('sluice:ready');
     await run(recipe('"user.1","user.2"').replace('user.2', 'user.7'));
+    await run('sluice publish orders.7.1 paid');
     const answers = await run(recipe('"revoke":true'));
+    expect(answers).toContain('deleted orders.7.1');
     expect(answers).toContain('204 No Content');
     expect(answers).toContain('"channel":"members"');
     expect(answers).toContain('"disconnected":1');
