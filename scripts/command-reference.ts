@@ -4,7 +4,7 @@ import { COMMANDS } from '../src/cli/commands/commands.ts';
 import { CliOutput } from '../src/cli/context.ts';
 import { createProgram } from '../src/cli/program.ts';
 
-/** A section for each command, with the help that the command prints. */
+/** A section for each command, with the help that it prints, but for the options that say where the broker is. */
 export function commandReference(): string {
   let text = '';
   const output = new CliOutput(
@@ -28,7 +28,8 @@ export function commandReference(): string {
       return command.commands.flatMap((below) => section(below, `${path} ${below.name()}`));
     text = '';
     command.outputHelp();
-    return [`### ${path}\n\n\`\`\`\n${text.trimEnd()}\n\`\`\``];
+    const help = text.replace(/^Broker:\n(?: .*\n)+\n?/m, '').trimEnd();
+    return [`### ${path}\n\n\`\`\`\n${help}\n\`\`\``];
   };
   const { commands } = createProgram(context, COMMANDS);
   return commands.flatMap((command) => section(command, `sluice ${command.name()}`)).join('\n\n');

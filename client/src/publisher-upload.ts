@@ -18,7 +18,7 @@ export interface UploadOptions {
   readonly key?: string;
   /** The channel ends with the upload. */
   readonly close?: boolean;
-  /** Send the whole source again with the same key after a failure, and the broker publishes only what is missing. */
+  /** Send the whole source again with the same key after a failure, within 10 minutes, and only what is missing is published. */
   readonly idempotencyKey?: string;
   /** Breaks the upload off. Its complete events are published, and the channel does not end. */
   readonly signal?: AbortSignal;

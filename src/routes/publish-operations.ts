@@ -29,7 +29,7 @@ export const IDEMPOTENCY_KEY_PARAMETER: Parameter = {
   name: 'Idempotency-Key',
   in: 'header',
   description:
-    'Makes the publish safe to repeat. When the same key comes again on the same channel within `SLUICE_IDEMPOTENCY_TTL` (10 minutes), the broker publishes nothing and returns the ids of the first publish. In a body of many events and in an upload, the key counts with the position of each event, so the broker publishes what is missing. The same key with another body is a 422. 1 to 200 visible ASCII characters.',
+    'Makes the publish safe to repeat. When the same key comes again on the same channel within `SLUICE_IDEMPOTENCY_TTL` (10 minutes), the broker publishes nothing and returns the ids of the first publish. In a body of many events and in an upload, the key counts with the position of each event, so within this time the broker publishes what is missing. The same key with another body is a 422. 1 to 200 visible ASCII characters.',
   schema: textOf(IDEMPOTENCY_KEY),
 };
 

@@ -120,9 +120,11 @@ test('client/README.md: the client without a build step', async () => {
 });
 
 test('docs/recipes.md: the answer of a model', async () => {
-  await shows('An answer', code('docs/recipes.md', '#answer'), () =>
-    send('answer.1?each=line&close=true', 'An\nanswer\n'),
-  );
+  await shows('An answer broke off', code('docs/recipes.md', '#answer'), async () => {
+    await send('answer.1?each=line', 'An');
+    await send('answer.1?each=event', 'event: token\ndata: answer\n\n');
+    await send('answer.1?event=failed&close=true', 'broke off');
+  });
 });
 
 test('docs/recipes.md: many tabs', async () => {

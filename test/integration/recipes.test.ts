@@ -68,14 +68,23 @@ describe('docs/recipes.md: publish', () => {
     const answer = JSON.parse(await run(recipe('application/x-ndjson'))) as Page;
     expect(answer.events).toHaveLength(1_000);
     expect(JSON.parse(await run(recipe('import-1')))).toMatchObject({ published: 20_000 });
+
+    await run('touch app.log');
+    terminal.start(recipe('tail -n 0'));
+    const polled = run('curl "$URL/channels/logs/events?wait=20s"').then((text) => text.includes('"a line"'));
+    do await run('echo "a line" >> app.log');
+    while (!(await Promise.race([polled.then(() => true), nextTurn(false)])));
+    expect(await polled).toBe(true);
   });
 
   test('exactly once', async () => {
-    const first = await run(recipe('outbox-17'));
-    const second = await run(recipe('outbox-17'));
+    const first = await run(recipe('orders-db-'));
+    const second = await run(recipe('orders-db-'));
     expect(first.toLowerCase()).not.toContain('idempotent-replayed');
     expect(second.toLowerCase()).toContain('idempotent-replayed: true');
     expect(second.split('\r\n').at(-1)).toBe(first.split('\r\n').at(-1));
+    await run('curl -H "$AUTH" -X DELETE $URL/channels/orders.17');
+    expect((await run(recipe('orders-db-'))).toLowerCase()).toContain('idempotent-replayed: true');
   });
 
   test('only if nothing came in between', async () => {
@@ -98,7 +107,9 @@ describe('docs/recipes.md: in a page', () => {
     const heard = await listening;
     expect(heard).toContain('data: answer\n');
     expect(heard).toContain('event: sluice:end\n');
+    expect(heard).toContain('done\n');
     expect(JSON.parse(await run(recipe('event: token')))).toMatchObject({ published: 2 });
+    expect(JSON.parse(await run(recipe('event=failed')))).toMatchObject({ channel: 'answer.3' });
     const plain = await run(recipe('only=active'));
     expect(plain).toContain('data: Hello\n');
     expect(plain).not.toContain('sluice:');
@@ -111,7 +122,7 @@ describe('docs/recipes.md: in a page', () => {
     });
     expect((await fetch(`${url}/events/user.7`)).status).toBe(401);
     await run(recipe('"user.1","user.2"').replace('user.2', 'user.7'));
-    await terminal.until(recipe('Cookie: sluice_token'), 'data: Back at 18:00');
+    await terminal.until(recipe('Cookie: sluice_token'), 'data: hello');
   });
 
   test('the newest value of each key', async () => {
@@ -155,7 +166,9 @@ describe('docs/recipes.md: look after it', () => {
     const stream = await openStream(`${url}/events/user.7`, { headers });
     await stream.until('sluice:ready');
     await run(recipe('"user.1","user.2"').replace('user.2', 'user.7'));
+    await run('sluice publish orders.7.1 paid');
     const answers = await run(recipe('"revoke":true'));
+    expect(answers).toContain('deleted orders.7.1');
     expect(answers).toContain('204 No Content');
     expect(answers).toContain('"channel":"members"');
     expect(answers).toContain('"disconnected":1');

@@ -48,7 +48,10 @@ export function publishCommand(context: CliContext): Command {
       '--if-last <id>',
       "publish only if this is the channel's newest event (0-0: the channel never had one)",
     )
-    .option('--idempotency-key <key>', 'publish once, however often it is sent with this key')
+    .option(
+      '--idempotency-key <key>',
+      'publish once, however often it is sent with this key within SLUICE_IDEMPOTENCY_TTL (10 minutes)',
+    )
     .option('--close', 'end the channel after it, or end it without an event')
     .optionsGroup('Input:')
     .option('-f, --file <file>', 'the data of one event; or the input of --lines, --sse and --ndjson')

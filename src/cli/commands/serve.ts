@@ -31,7 +31,7 @@ export function serveCommand(context: CliContext): Command {
     });
   return examples(command, context, [
     ['with the log in memory; the broker makes a publish key and writes it to .publish-key', 'sluice serve'],
-    ['with the log on disk', 'sluice serve --port 8080 --data-dir ./data'],
+    ['with the log on disk', 'mkdir -p data && sluice serve --port 8080 --data-dir data'],
     ['several replicas on one Redis', 'sluice serve --redis redis://localhost:6379'],
   ]);
 }
