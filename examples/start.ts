@@ -5,6 +5,7 @@ import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseEnv } from 'node:util';
 
 /**
@@ -22,6 +23,7 @@ const END_WITH_STDIN = 'data:text/javascript,process.stdin.on("end",()=>process.
 /** How long a broker that has ended stays away, in ms. A person can see what the page does meanwhile. */
 const RESTART_MS = 1_000;
 const PARENT_CHECK_MS = 1_000;
+const PAGE_CHECK_MS = 20;
 /** Of pino. */
 const WARN_LEVEL = 40;
 /** The system gives no port of this range to a program that asks for any port. */
@@ -133,6 +135,16 @@ function report(page: string, { url, key, pid }: StartedBroker): void {
   console.log(`The broker is ${url}, its publish key is ${key}. Ctrl-C ends the example.`);
 }
 
+/** Waits until the backend listens. It has begun to, but looks up the address of `localhost` first. */
+async function waitForPage(page: string): Promise<void> {
+  const answers = async (): Promise<boolean> =>
+    await fetch(page, { method: 'HEAD', redirect: 'manual' }).then(
+      () => true,
+      () => false,
+    );
+  while (!(await answers())) await delay(PAGE_CHECK_MS);
+}
+
 async function start(name: string): Promise<void> {
   buildClient();
   const { PORT, SLUICE_URL, SLUICE_KEY = '' } = process.env;
@@ -155,6 +167,7 @@ async function start(name: string): Promise<void> {
   // The backend is a program of its own, with these settings.
   Object.assign(process.env, { PORT: String(pagePort), SLUICE_URL: broker.url, SLUICE_KEY: broker.key });
   await import(`./${name}/backend.mjs`);
+  await waitForPage(page);
   backendRuns = true;
   report(page, broker);
 }

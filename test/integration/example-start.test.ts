@@ -48,6 +48,27 @@ test.each(Object.entries(LINES))('the line of %s starts the example', async (doc
   await example.kill('SIGTERM');
 });
 
+test('the page is there when its address is printed, also where the look-up of localhost takes long', async () => {
+  const slow = `import dns from 'node:dns'; const { lookup } = dns;
+    dns.lookup = (...all) => void setTimeout(lookup, 300, ...all);`;
+  const { example, page } = await startExample('smallest', {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(slow)}`,
+  });
+  const response = await fetch(page);
+  expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  expect(await response.text()).toContain('<meta charset="utf-8">');
+  await example.kill('SIGTERM');
+});
+
+test('the smallest backend says that the broker refuses its key', async () => {
+  const broker = await startBroker();
+  const env = { PORT: '0', SLUICE_URL: broker.url, SLUICE_KEY: 'another-key' };
+  const backend = runExample([process.execPath, join(ROOT, 'examples/smallest/backend.mjs')], env);
+  await expect.poll(() => backend.stderr, { timeout: 20_000 }).toMatch(/^401 \{/);
+  await backend.kill();
+  await broker.kill();
+});
+
 test('the page gets a token for its user, and never the publish key; SIGTERM ends page and broker', async () => {
   const { example, page, broker, key } = await startExample('notifications');
   for (const path of ['/', '/broker', '/token?user=ada', '/channels?user=ada', '/notifications/page.js']) {
