@@ -9,4 +9,4 @@ createServer(send).listen(PORT, 'localhost');
 const headers = { authorization: `Bearer ${SLUICE_KEY}` };
 const publish = (body) => fetch(`${SLUICE_URL}/publish/clock`, { method: 'POST', headers, body });
 const check = async (answer) => answer.ok || console.error(answer.status, await answer.text());
-setInterval(() => publish(new Date().toLocaleTimeString()).then(check).catch(console.error), 1_000);
+setInterval(() => void publish(new Date().toLocaleTimeString()).then(check).catch(console.error), 1_000);
