@@ -19,6 +19,13 @@ export async function createApp(folder) {
     const { 'sec-fetch-site': from = 'same-origin' } = headers;
     if (method !== 'GET' && from !== 'same-origin') return reply.code(403).send();
   });
+  // What went wrong inside is for the console of the backend alone: it may name a secret.
+  app.setErrorHandler((error, _request, reply) => {
+    const { statusCode = 500 } = error;
+    if (statusCode < 500) return reply.send(error);
+    console.error(error.message);
+    return reply.code(statusCode).send({ message: 'The backend has failed.' });
+  });
   const client = dirname(fileURLToPath(import.meta.resolve('@sluice/client')));
   await app.register(fastifyStatic, {
     root: import.meta.dirname,

@@ -8,7 +8,11 @@ const MAX_SHOWN = 200;
 
 const find = (id) => document.getElementById(id);
 const messages = find('messages');
-find('name').value = `Guest ${Math.floor(Math.random() * 1_000)}`;
+// The name survives a reload of this tab.
+find('name').value = sessionStorage.getItem('name') ?? `Guest ${Math.floor(Math.random() * 1_000)}`;
+const keepName = () => sessionStorage.setItem('name', find('name').value);
+find('name').addEventListener('input', keepName);
+keepName();
 const myName = () => find('name').value.trim() || 'Guest';
 
 /** The address of the broker, the rooms, and a token that may read them. */

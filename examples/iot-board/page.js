@@ -4,7 +4,11 @@ import { element, getText, post, showStatus } from '../example-page.js';
 const SVG = 'http://www.w3.org/2000/svg';
 const HALF_CIRCLE = 'M 10 60 A 50 50 0 0 1 110 60';
 const devices = new Map();
+/** The devices that were here before a gap, and have not come back yet. */
+const missing = new Set();
 const list = document.querySelector('#devices');
+/** Whether the page has the whole state. */
+let ready = false;
 
 const client = connect(await getText('/broker'), {
   getToken: () => getText('/token'),
@@ -17,12 +21,32 @@ client.subscribe('sensors', {
     if (event === 'sensor-data') show(JSON.parse(data));
     else if (event === 'sluice:deleted') remove(JSON.parse(data).key);
     else if (event === 'sluice:cleared') removeAll();
+    showNote();
   },
-  // The state comes again.
-  onGap: removeAll,
+  // The state comes again, without what a broker has lost that keeps its log in memory.
+  onGap: () => {
+    ready = false;
+    for (const device of devices.keys()) missing.add(device);
+    removeAll();
+    showNote();
+  },
+  onReady: () => {
+    ready = true;
+    showNote();
+  },
 });
 
+function showNote() {
+  let text = '';
+  if (ready && missing.size > 0)
+    text = `The connection has missed something. Not back yet: ${[...missing].join(', ')}.`;
+  else if (ready && devices.size === 0) text = 'No devices. Each of them is unplugged.';
+  const note = document.querySelector('#note');
+  if (note.textContent !== text) note.textContent = text;
+}
+
 function show({ device, temperature, humidity, time }) {
+  missing.delete(device);
   const card = devices.get(device) ?? addCard(device);
   card.time = time;
   card.temperature.set(temperature);
@@ -55,6 +79,7 @@ function addCard(device) {
 }
 
 function remove(device) {
+  missing.delete(device);
   devices.get(device)?.root.remove();
   devices.delete(device);
 }

@@ -24,7 +24,7 @@ for (const [to, channel] of Object.entries(JSON.parse(await getText(`/channels${
     last: SHOWN,
     onEvent: ({ data }) => box.add(JSON.parse(data)),
     onReady: () => box.startCounting(),
-    onGap: () => box.add({ text: 'Some notices may be missing', from: 'this page' }),
+    onGap: () => box.addNote('Some notices may be missing here.'),
   });
 }
 
@@ -42,12 +42,19 @@ function createBox(to) {
   const foot = element('div', { class: 'row' }, send, read);
   find('boxes').append(element('section', { class: 'card box', 'data-to': to }, head, list, foot));
 
-  const box = { unread: 0, add, startCounting: () => (counting = true) };
+  const box = { unread: 0, add, addNote, startCounting: () => (counting = true) };
   let counting = false;
   function add({ text, from }) {
-    list.prepend(element('li', {}, text, element('span', { class: 'muted' }, ` by ${from}`)));
-    while (list.childElementCount > SHOWN) list.lastElementChild.remove();
+    addLine({}, text, element('span', { class: 'muted' }, ` by ${from}`));
     if (counting) setUnread(box.unread + 1);
+  }
+  /** A line that is no notice, and is not counted. */
+  function addNote(text) {
+    addLine({ class: 'muted' }, text);
+  }
+  function addLine(attributes, ...parts) {
+    list.prepend(element('li', attributes, ...parts));
+    while (list.childElementCount > SHOWN) list.lastElementChild.remove();
   }
   function setUnread(count) {
     box.unread = count;

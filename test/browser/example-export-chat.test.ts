@@ -199,6 +199,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('in %s', (name) => {
     await checkLook(bob, name, 'example-chat');
     await ann.reload();
     await eventually(async () => expect(await texts(ann)).toEqual(said));
+    expect(await ann.$eval('#name', (input) => (input as HTMLInputElement).value)).toBe('Ann');
     await ann.goto(`${chat.page}/#kitchen`);
     await eventually(async () => expect(await texts(ann)).toHaveLength(50));
     const headers = { authorization: `Bearer ${chat.key}` };

@@ -22,8 +22,40 @@ test('without a name, or with a wrong one, the command lists the examples', asyn
   await expect(run('npm', ['run', '--silent', 'example', 'nothing'], { cwd: ROOT })).rejects.toMatchObject({
     code: 1,
     stdout,
+    stderr: 'There is no example nothing.\n\n',
   });
+  const two = run('npm', ['run', '--silent', 'example', 'chat', 'dashboard'], { cwd: ROOT });
+  await expect(two).rejects.toMatchObject({ code: 1, stderr: 'npm run example takes one name.\n\n' });
 });
+
+test.each<[string, Record<string, string>]>([
+  ['PORT is "abc". It must be', { PORT: 'abc' }],
+  ['PORT is "99999". It must be', { PORT: '99999' }],
+  ['It needs SLUICE_KEY', { SLUICE_URL: 'http://localhost:1' }],
+  ['SLUICE_URL is "nonsense". It must be', { SLUICE_URL: 'nonsense', SLUICE_KEY: 'a-key' }],
+  ['must not have a user or a password', { SLUICE_URL: 'http://me:word@localhost', SLUICE_KEY: 'a-key' }],
+  ['SLUICE_KEY has a character', { SLUICE_URL: 'http://localhost:1', SLUICE_KEY: 'with\na newline' }],
+  ['No broker answers at http://localhost:1 (', { SLUICE_URL: 'http://localhost:1', SLUICE_KEY: 'a-key' }],
+])('the command says: %s', async (message, env) => {
+  await refuses(env, message);
+});
+
+test('an explicit port that is taken is an error, and so is a key that the broker refuses', async () => {
+  const broker = await startBroker();
+  const port = new URL(broker.url).port;
+  await refuses({ PORT: port }, `Port ${port} cannot be used: it is taken.`);
+  await refuses({ SLUICE_URL: broker.url, SLUICE_KEY: 'another-key' }, `at ${broker.url} refuses SLUICE_KEY`);
+  await broker.kill();
+});
+
+/** Runs an example that cannot start: it says why in one line, without a stack trace. */
+async function refuses(env: Record<string, string>, message: string): Promise<void> {
+  const command = [process.execPath, join(ROOT, 'examples/start.ts'), 'smallest'];
+  const example = runExample(command, { EXAMPLE_OUTPUT: 'json', ...env });
+  expect(await example.exit).toBe(1);
+  expect(example.stderr).toContain(message);
+  expect(example.stderr.trim().split('\n')).toHaveLength(1);
+}
 
 const LINES = {
   'examples/ai-answer/README.md': 'npm run example ai-answer',
@@ -46,6 +78,27 @@ test.each(Object.entries(LINES))('the line of %s starts the example', async (doc
     expect.stringContaining('html'),
   ]);
   await example.kill('SIGTERM');
+});
+
+test('the page is there when its address is printed, also where the look-up of localhost takes long', async () => {
+  const slow = `import dns from 'node:dns'; const { lookup } = dns;
+    dns.lookup = (...all) => void setTimeout(lookup, 100, ...all);`;
+  const { example, page } = await startExample('smallest', {
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(slow)}`,
+  });
+  const response = await fetch(page);
+  expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  expect(await response.text()).toContain('<meta charset="utf-8">');
+  await example.kill('SIGTERM');
+});
+
+test('the smallest backend says that the broker refuses its key', async () => {
+  const broker = await startBroker();
+  const env = { PORT: '0', SLUICE_URL: broker.url, SLUICE_KEY: 'another-key' };
+  const backend = runExample([process.execPath, join(ROOT, 'examples/smallest/backend.mjs')], env);
+  await expect.poll(() => backend.stderr, { timeout: 20_000 }).toMatch(/^401 \{/);
+  await backend.kill();
+  await broker.kill();
 });
 
 test('the page gets a token for its user, and never the publish key; SIGTERM ends page and broker', async () => {
