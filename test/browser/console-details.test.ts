@@ -74,4 +74,14 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the details in %s', (name) =>
     const time = await tab.text('#details-facts time');
     for (const part of ['2025', '20', '01:00:00.162', '+1']) expect(time).toContain(part);
   });
+
+  test('stand beside a form that says in words which character no header can have', async () => {
+    await using tab = await ConsolePage.open(browser, server.origin, '#news');
+    await tab.fill('#key', 'a-key–of-a-text-editor');
+    await tab.click('#publish-button');
+    await tab.shows('#published', 'The publish key has the character “–”, which no header can have.');
+    await tab.fill('#key', '');
+    await tab.click('#publish-button');
+    await eventually(async () => expect(await tab.text('#published')).toBe(''));
+  });
 });
