@@ -12,8 +12,16 @@ const MAX_SHOWN = 20_000;
 const MAX_PARSED = 2_000_000;
 
 const fullTime = new Intl.DateTimeFormat(undefined, {
-  dateStyle: 'full',
-  timeStyle: 'long',
+  hourCycle: 'h23',
+  weekday: 'short',
+  year: 'numeric',
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  fractionalSecondDigits: 3,
+  timeZoneName: 'short',
 });
 
 /** Shows the selected row in full. */
@@ -74,6 +82,11 @@ export class EventDetails {
     this.#actions.hidden = !isEvent;
     this.#view.scrollTop = 0;
     this.#showData();
+  }
+
+  /** On a narrow screen the details are below the list, and may be below the window. */
+  scrollIntoView() {
+    this.#view.scrollIntoView({ block: 'nearest' });
   }
 
   #showData() {

@@ -24,6 +24,7 @@ export class EventList {
   #rows = [];
   #store;
   #onSelect;
+  #onOpen;
   #scheduled = false;
   /** Rows that have come on top since the last frame. */
   #added = 0;
@@ -35,10 +36,12 @@ export class EventList {
   /**
    * @param {EventStore} store
    * @param {() => void} onSelect called when another row is selected, and when its details open or close
+   * @param {() => void} onOpen called when a visitor opens the details of a row
    */
-  constructor(store, onSelect) {
+  constructor(store, onSelect, onOpen) {
     this.#store = store;
     this.#onSelect = onSelect;
+    this.#onOpen = onOpen;
     this.#canvas.setAttribute('role', 'presentation');
     this.#list.append(this.#canvas);
     this.#list.addEventListener('scroll', () => this.draw(), { passive: true });
@@ -46,8 +49,7 @@ export class EventList {
     this.#list.addEventListener('click', ({ target }) => {
       const at = this.#rows.find(({ view }) => target instanceof Node && view.contains(target));
       if (at?.row === undefined) return;
-      this.isOpen = true;
-      this.#select(this.#indexOf(at.row));
+      this.#open(this.#indexOf(at.row));
     });
     new ResizeObserver(() => this.draw()).observe(this.#list);
     document.addEventListener('visibilitychange', () => this.draw());
@@ -85,7 +87,10 @@ export class EventList {
   closeDetails() {
     this.isOpen = false;
     this.#onSelect();
-    this.#list.focus();
+    this.#list.focus({ preventScroll: true });
+    // On a narrow screen the details are below the list, and the visitor has scrolled away from the row.
+    const shown = this.#rows.find(({ row }) => row === this.#selected);
+    (shown?.view ?? this.#list).scrollIntoView({ block: 'nearest' });
     this.draw();
   }
 
@@ -154,8 +159,7 @@ export class EventList {
         break;
       case 'Enter':
       case ' ':
-        this.isOpen = true;
-        this.#select(Math.max(0, index));
+        this.#open(Math.max(0, index));
         break;
       case 'Escape':
         if (this.isOpen) this.closeDetails();
@@ -164,6 +168,13 @@ export class EventList {
         return;
     }
     pressed.preventDefault();
+  }
+
+  /** @param {number} index */
+  #open(index) {
+    this.isOpen = true;
+    this.#select(index);
+    this.#onOpen();
   }
 
   /** @param {number} index */

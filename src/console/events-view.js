@@ -26,8 +26,10 @@ export class EventsView {
   #save = byId('save-events', HTMLButtonElement);
   #result = byId('export-result', HTMLElement);
   #store = new EventStore(() => this.#update());
-  #list = new EventList(this.#store, () =>
-    this.#details.show(this.#list.isOpen ? this.#list.selected : undefined),
+  #list = new EventList(
+    this.#store,
+    () => this.#details.show(this.#list.isOpen ? this.#list.selected : undefined),
+    () => this.#details.scrollIntoView(),
   );
   #details = new EventDetails(() => this.#list.closeDetails());
   #scheduled = false;

@@ -1,5 +1,6 @@
 import { brokerUrl } from './broker-url.js';
 import { byId, element } from './element.js';
+import { headerFault } from './header-fault.js';
 import { record, text } from './json-value.js';
 import { faultView, readProblem, viewOf } from './problem.js';
 import { bodyOf, curlOf } from './publish-request.js';
@@ -39,6 +40,8 @@ export class PublishForm {
       submitted.preventDefault();
       void this.#publish();
     });
+    // The form's own check has found a fault, so what was shown before is about another attempt.
+    this.#form.addEventListener('invalid', () => this.#outcome.replaceChildren(), { capture: true });
     this.#form.addEventListener('input', () => this.update());
     this.#data.addEventListener('keydown', (pressed) => {
       if (pressed.key === 'Enter' && (pressed.ctrlKey || pressed.metaKey)) this.#form.requestSubmit();
@@ -103,6 +106,13 @@ export class PublishForm {
       this.#channel.focus();
       return;
     }
+    const fault =
+      headerFault('publish key', this.#key.value.trim()) ??
+      headerFault('idempotency key', publication.idempotencyKey);
+    if (fault !== undefined) {
+      this.#outcome.replaceChildren(faultView('Not published', fault));
+      return;
+    }
     this.#outcome.setAttribute('aria-busy', 'true');
     this.#outcome.replaceChildren(await this.#send(publication));
     this.#outcome.removeAttribute('aria-busy');
@@ -124,14 +134,12 @@ export class PublishForm {
       });
       if (!response.ok) return await this.#refusalOf(response);
       const { channel, id } = record(/** @type {unknown} */ (await response.json()));
-      const done = element('p', 'done', `Published to ${text(channel)} as `, element('code', '', text(id)));
       const isRepeat = response.headers.get('idempotent-replayed') === 'true';
-      if (!isRepeat) return done;
+      if (!isRepeat) return doneView(publication, text(channel), text(id));
       const words = 'The idempotency key was used before. Nothing was published again; the first event is ';
       return element('p', 'done', words, element('code', '', text(id)));
     } catch (error) {
       this.#page.onFailure();
-      // fetch also throws for a key with a character that is not allowed in headers.
       const detail = error instanceof Error ? error.message : String(error);
       return faultView('Not published', `The request failed: ${detail}.`);
     }
@@ -153,6 +161,31 @@ export class PublishForm {
     view.append(use);
     return view;
   }
+}
+
+/**
+ * Says what the broker has done.
+ *
+ * @param {Publication} publication
+ * @param {string} channel
+ * @param {string} id
+ */
+function doneView(publication, channel, id) {
+  const { deletes, closes, stateKey } = publication;
+  const isEvent = 'data' in bodyOf(publication);
+  const what = deletes
+    ? `Deleted the key ${stateKey} of ${channel}`
+    : isEvent
+      ? `Published to ${channel}`
+      : `Ended ${channel}`;
+  const code = element('code', '', id);
+  return element(
+    'p',
+    'done',
+    `${what} as `,
+    code,
+    closes && (isEvent || deletes) ? ', and ended the channel' : '',
+  );
 }
 
 /** A random key. `crypto.randomUUID` is only there in secure contexts. */

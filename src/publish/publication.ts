@@ -99,9 +99,11 @@ const Delete = z.boolean('must be true or false').optional().meta({
     'True, with `key` and without `data` and `event`: the channel forgets the newest event of the key. Subscribers get an event `sluice:deleted`.',
 });
 
+const NO_EVENT_ID = 'must be an event id, such as 1763596800000-0';
+
 const IfLast = z
-  .string('must be an event id')
-  .refine((text) => parseEventId(text) !== undefined, 'must be an event id')
+  .string(NO_EVENT_ID)
+  .refine((text) => parseEventId(text) !== undefined, NO_EVENT_ID)
   .optional()
   .meta({
     pattern: EVENT_ID.source,

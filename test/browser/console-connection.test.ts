@@ -248,14 +248,14 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the console and a broker in %
     await tab.fill('#if-last', '');
     await tab.click('#delete-key');
     expect(await tab.text('#publish-button')).toBe('Delete the key');
-    await publish('Published to');
+    await publish(`Deleted the key k of ${channel} as `);
     await tab.shows('#events', 'The key k was deleted.');
     await tab.click('#delete-key');
     await tab.fill('#state-key', '');
     await tab.fill('#type', '');
     await tab.fill('#data', '');
     await tab.click('#close-channel');
-    await publish('Published to');
+    await publish(`Ended ${channel} as `);
     await tab.shows('#state', 'Ended');
     await tab.shows('#events', 'The channel has ended.');
     await publish('409 Conflict');

@@ -30,6 +30,8 @@ export class SampleRunner implements AsyncDisposable {
     await writeFile(join(client, 'package.json'), JSON.stringify({ type: 'module', exports }));
     const program = `#!/bin/sh\nexec '${process.execPath}' '${join(ROOT, 'src/main.ts')}' "$@"\n`;
     await writeFile(join(folder, 'sluice'), program, { mode: 0o755 });
+    // What npx does with an installed package, without the time that npm takes.
+    await writeFile(join(folder, 'npx'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
     const path = `${folder}${delimiter}${process.env['PATH']}`;
     return new SampleRunner(folder, { ...process.env, ...env, PATH: path });
   }

@@ -1,14 +1,25 @@
 import { element } from '../element.js';
+import { record, text } from '../json-value.js';
 
 /** How many characters of a body are shown. */
 const MAX_SHOWN = 100_000;
 
-/** Shows an answer: status and headers at once, and the body as it arrives, because a stream has no end. */
+/** Shows an answer: the status at once, and the body as it arrives, because a stream has no end. The headers are folded. */
 export class AnswerView {
   #status = element('strong', '');
-  #headers = element('pre', 'code headers');
+  #detail = element('p', '');
   #body = element('pre', 'code body');
-  view = element('div', 'came', this.#status, this.#headers, this.#body);
+  #note = element('p', 'note');
+  #headers = element('pre', 'code headers');
+  view = element(
+    'div',
+    'came',
+    this.#status,
+    this.#detail,
+    this.#body,
+    this.#note,
+    element('details', '', element('summary', 'note', 'Headers of the answer'), this.#headers),
+  );
 
   /** @param {Response} response */
   async show(response) {
@@ -18,22 +29,26 @@ export class AnswerView {
     if (response.body === null) return;
     const [type = ''] = (response.headers.get('content-type') ?? '').split(';');
     if (type.trim().endsWith('json')) {
-      this.#add(pretty(await response.text()));
+      const json = await response.text();
+      if (type.trim() === 'application/problem+json') this.#detail.textContent = detailIn(json);
+      this.#add(pretty(json));
       return;
     }
+    const isStream = type.trim() === 'text/event-stream';
+    if (isStream) this.note('The stream is live: events appear here as they come.');
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) this.#add(part.value);
-    if (type.trim() === 'text/event-stream') this.note('The stream has ended.');
+    if (isStream) this.note('The stream has ended.');
   }
 
-  /** @param {string} remark */
+  /** @param {string} remark replaces the one before */
   note(remark) {
-    this.view.append(element('p', 'note', remark));
+    this.#note.textContent = remark;
   }
 
-  /** @param {string} text */
-  #add(text) {
-    const shown = `${this.#body.textContent}${text}`;
+  /** @param {string} part */
+  #add(part) {
+    const shown = `${this.#body.textContent}${part}`;
     this.#body.textContent = shown.length > MAX_SHOWN ? `…${shown.slice(-MAX_SHOWN)}` : shown;
   }
 }
@@ -44,5 +59,14 @@ function pretty(json) {
     return JSON.stringify(JSON.parse(json), null, 2);
   } catch {
     return json;
+  }
+}
+
+/** @param {string} json a problem document */
+function detailIn(json) {
+  try {
+    return text(record(JSON.parse(json))['detail']);
+  } catch {
+    return '';
   }
 }

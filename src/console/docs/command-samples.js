@@ -151,8 +151,8 @@ function command(name, args, options = {}) {
   const shown = flags.filter(Boolean);
   // After `--`, a word that begins with a hyphen is no option.
   const lines = args.some((one) => one.startsWith('-'))
-    ? [`sluice ${name}`, ...shown, ['--', ...words].join(' ')]
-    : [['sluice', name, ...words].join(' '), ...shown];
+    ? [`npx sluice ${name}`, ...shown, ['--', ...words].join(' ')]
+    : [['npx sluice', name, ...words].join(' '), ...shown];
   return lines.join(' \\\n  ');
 }
 

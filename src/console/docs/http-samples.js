@@ -65,6 +65,7 @@ export function pythonSample({ method, url, headers, body, streams, credential }
     : ['print(response.status, response.read().decode())'];
   return [
     ...(credential ? ['import os'] : []),
+    'import urllib.error',
     'import urllib.request',
     '',
     'request = urllib.request.Request(',
@@ -73,8 +74,11 @@ export function pythonSample({ method, url, headers, body, streams, credential }
     ...(lines.length === 0 ? [] : ['    headers={', ...lines.map((line) => `        ${line}`), '    },']),
     ...(body === undefined ? [] : [`    data=${pythonText(body)}.encode(),`]),
     ')',
-    'with urllib.request.urlopen(request) as response:',
-    ...(method === 'HEAD' ? ['print(response.status)'] : read).map((line) => `    ${line}`),
+    'try:',
+    '    with urllib.request.urlopen(request) as response:',
+    ...(method === 'HEAD' ? ['print(response.status)'] : read).map((line) => `        ${line}`),
+    'except urllib.error.HTTPError as error:',
+    '    raise SystemExit(f"{error.code} {error.read().decode()}")',
   ].join('\n');
 }
 

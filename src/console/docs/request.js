@@ -15,6 +15,7 @@ import { brokerUrl } from '../broker-url.js';
  * @property {Record<string, string>} headers
  * @property {string | undefined} body
  * @property {Record<string, string>} values What the fields hold, by place and name: `query last`. Empty fields are left out.
+ *   A parameter without a value that is sent is an empty text.
  * @property {boolean} streams Whether the answer may be a stream of events.
  * @property {CredentialVariable | undefined} credential
  */
@@ -23,7 +24,7 @@ import { brokerUrl } from '../broker-url.js';
  * Makes the request of an operation.
  *
  * @param {Operation} operation
- * @param {{ fields: Iterable<[Parameter, string]>, body: string, hasCredential: boolean }} form
+ * @param {{ fields: Iterable<[Parameter, string | undefined]>, body: string, hasCredential: boolean }} form
  * @returns {ApiRequest}
  */
 export function requestOf(operation, { fields, body, hasCredential }) {
@@ -35,8 +36,8 @@ export function requestOf(operation, { fields, body, hasCredential }) {
   /** @type {Record<string, string>} */
   const values = {};
   for (const [{ name, place, schema }, value] of fields) {
-    if (place === 'path') path = path.replace(`{${name}}`, encodeURIComponent(value));
-    if (value === '') continue;
+    if (place === 'path') path = path.replace(`{${name}}`, encodeURIComponent(value ?? ''));
+    if (value === undefined) continue;
     values[`${place} ${name}`] = value;
     if (place === 'header') headers[name] = value;
     if (place === 'query')
@@ -44,7 +45,8 @@ export function requestOf(operation, { fields, body, hasCredential }) {
   }
   if (content && content.mediaType !== '*/*') headers['Content-Type'] = content.mediaType;
   const url = brokerUrl(path);
-  url.search = query.toString();
+  // A parameter without a value has no equals sign.
+  url.search = query.toString().replaceAll(/=(?=&|$)/g, '');
   return {
     method,
     url,

@@ -52,6 +52,7 @@ export class SamplesView {
   #code = element('code', '');
   #block = element('pre', 'code', this.#code);
   #note = element('p', 'note');
+  #source = element('p', 'note');
   #copy = element('button', 'copy', 'Copy');
   #panel = element('div', 'sample', this.#copy, this.#block, this.#note);
   /** @type {ApiRequest | undefined} */
@@ -80,23 +81,7 @@ export class SamplesView {
     tabs.role = 'tablist';
     tabs.ariaLabel = 'Language';
     tabs.addEventListener('keydown', (event) => this.#moveByKey(event));
-    const note = element(
-      'p',
-      'note',
-      'The code has the values of the form above. It reads the credential from ',
-      element('code', '', '$SLUICE_KEY'),
-      ' or ',
-      element('code', '', '$TOKEN'),
-      '.',
-    );
-    return element(
-      'div',
-      'samples',
-      element('h3', '', 'Code'),
-      tabs,
-      this.#panel,
-      ...(this.#operation.credentials.length > 0 ? [note] : []),
-    );
+    return element('div', 'samples', element('h3', '', 'Code'), tabs, this.#panel, this.#source);
   }
 
   /** @param {ApiRequest} request */
@@ -148,6 +133,7 @@ export class SamplesView {
     this.#block.hidden = code === undefined;
     this.#copy.hidden = code === undefined;
     this.#note.hidden = code !== undefined;
+    this.#source.textContent = code === undefined ? '' : sourceOf(this.#operation, request, code);
     this.#note.textContent = fault ?? `${language} cannot send this request. Other languages can.`;
   }
 
@@ -201,4 +187,21 @@ function channelFault({ parameters }, { values }) {
   if (channels.length === 0) return 'Enter a channel to see the code.';
   const fault = channels.map(channelNameFault).find(Boolean);
   return fault && `This channel name is not valid: ${fault}. There is no code for it.`;
+}
+
+/**
+ * Says where the code has its values from, and what it may need beside them.
+ *
+ * @param {Operation} operation
+ * @param {ApiRequest} request
+ * @param {string} code
+ */
+function sourceOf({ credentials }, { credential }, code) {
+  const values = 'The code has the values of the form above.';
+  if (credential === undefined)
+    return credentials.length === 0
+      ? values
+      : `${values} A channel that is not public needs a token: enter yours in “Publish key or token”, and the code reads one from $TOKEN.`;
+  const name = credential === 'TOKEN' ? 'token' : 'publish key';
+  return code.includes(credential) ? `${values} It reads the ${name} from $${credential}.` : values;
 }

@@ -142,6 +142,7 @@ function fieldsOf(api, field) {
 export function kindOf(api, value) {
   const schema = api.resolve(value);
   const { const: only, enum: values, type } = schema;
+  if (only === '') return 'no value';
   if (only !== undefined) return code(only);
   if (Array.isArray(values)) return values.map(code).join(', ');
   const alternatives = alternativesOf(schema);

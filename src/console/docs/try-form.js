@@ -1,4 +1,5 @@
 import { element } from '../element.js';
+import { headerFault } from '../header-fault.js';
 import { faultView } from '../problem.js';
 import { AnswerView } from './answer-view.js';
 import { inline } from './prose.js';
@@ -24,6 +25,19 @@ import { kindOf } from './schema-view.js';
 /** How many lines of the body the form shows at least, and at most. */
 const BODY_LINES = [3, 16];
 
+/** Parameters that few clients need, by place and name. The form folds them, so that its button is near. */
+const RARE = new Set([
+  'query last_event_id',
+  'query lastEventId',
+  'query lastEventID',
+  'query last-event-id',
+  'query Last-Event-ID',
+  'query heartbeat',
+  'query wait',
+  'query only',
+  'query plain',
+]);
+
 /** A form for an operation's parameters and body. Sends the request, shows the answer, and shows the request as code. */
 export class TryForm {
   #api;
@@ -32,6 +46,7 @@ export class TryForm {
   #samples;
   /** @type {Map<Parameter, HTMLInputElement>} */
   #fields = new Map();
+  #rare = element('details', 'rare');
   #body = element('textarea', '');
   #send = element('button', 'primary', 'Send');
   #stop = element('button', '', 'Stop');
@@ -61,7 +76,14 @@ export class TryForm {
     const form = element('form', 'try');
     form.autocomplete = 'off';
     if (examples.length > 1) form.append(this.#examples());
-    for (const parameter of parameters) form.append(this.#field(parameter));
+    for (const parameter of parameters) if (!isRare(parameter)) form.append(this.#field(parameter));
+    const rare = parameters.filter(isRare).map((parameter) => this.#field(parameter));
+    if (rare.length > 0) {
+      const names = parameters.filter(isRare).map(({ name }) => name);
+      const summary = element('summary', '', 'More parameters ', element('span', 'kind', names.join(', ')));
+      this.#rare.append(summary, element('div', 'rare-fields', ...rare));
+      form.append(this.#rare);
+    }
     if (body) form.append(labelled(this.#body, 'Body', body.mediaType, body.description));
     form.append(element('div', 'buttons', this.#send, this.#stop), this.#outcome);
     const [first] = examples;
@@ -98,6 +120,10 @@ export class TryForm {
     input.required = required;
     input.spellcheck = false;
     input.autocapitalize = 'none';
+    if (takesNoValue(parameter)) {
+      input.type = 'checkbox';
+      input.value = '';
+    }
     this.#fields.set(parameter, input);
     return labelled(
       input,
@@ -109,7 +135,12 @@ export class TryForm {
 
   /** @param {Example} example */
   #fill({ parameters, body }) {
-    for (const [{ name, place }, input] of this.#fields) input.value = parameters[`${place} ${name}`] ?? '';
+    for (const [parameter, input] of this.#fields) {
+      const value = parameters[`${parameter.place} ${parameter.name}`];
+      if (takesNoValue(parameter)) input.checked = value !== undefined;
+      else input.value = value ?? '';
+    }
+    this.#rare.open = Object.keys(parameters).some((key) => RARE.has(key));
     this.#body.value =
       typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body, null, 2);
     const [least = 0, most = 0] = BODY_LINES;
@@ -125,10 +156,19 @@ export class TryForm {
     const answer = new AnswerView();
     try {
       const { url, method, headers: shown, body } = this.#request();
-      const headers = new Headers(shown);
       const credential = this.#visitor.credential();
-      if (credential !== '' && this.#operation.credentials.length > 0)
-        headers.set('authorization', `Bearer ${credential}`);
+      const isSent = credential !== '' && this.#operation.credentials.length > 0;
+      const fault =
+        (isSent ? headerFault('publish key or token', credential) : undefined) ??
+        Object.entries(shown)
+          .map(([name, value]) => headerFault(`header ${name}`, value))
+          .find(Boolean);
+      if (fault !== undefined) {
+        this.#outcome.replaceChildren(faultView('Not sent', fault));
+        return;
+      }
+      const headers = new Headers(shown);
+      if (isSent) headers.set('authorization', `Bearer ${credential}`);
       const init = { method, headers, signal: running.signal, ...(body !== undefined && { body }) };
       const response = await fetch(url, init);
       this.#outcome.replaceChildren(answer.view);
@@ -148,8 +188,11 @@ export class TryForm {
 
   /** @returns {ApiRequest} */
   #request() {
-    /** @type {[Parameter, string][]} */
-    const fields = [...this.#fields].map(([parameter, { value }]) => [parameter, value]);
+    /** @type {[Parameter, string | undefined][]} */
+    const fields = [...this.#fields].map(([parameter, { value, checked }]) => [
+      parameter,
+      takesNoValue(parameter) ? (checked ? '' : undefined) : value || undefined,
+    ]);
     const hasCredential = this.#visitor.credential() !== '';
     return requestOf(this.#operation, { fields, body: this.#body.value, hasCredential });
   }
@@ -162,11 +205,23 @@ export class TryForm {
  * @param {string} description
  */
 function labelled(control, name, kind, description) {
+  const kindView = element('span', 'kind', ...inline(kind));
+  const isCheckbox = control instanceof HTMLInputElement && control.type === 'checkbox';
   return element(
     'label',
     'field',
-    element('span', 'name', name, ' ', element('span', 'kind', ...inline(kind))),
-    control,
+    element('span', 'name', ...(isCheckbox ? [control, ' '] : []), name, ' ', kindView),
+    ...(isCheckbox ? [] : [control]),
     element('span', 'note', ...inline(description)),
   );
+}
+
+/** @param {Parameter} parameter */
+function takesNoValue({ schema }) {
+  return schema['const'] === '';
+}
+
+/** @param {Parameter} parameter */
+function isRare({ place, name }) {
+  return RARE.has(`${place} ${name}`);
 }
