@@ -167,16 +167,19 @@ function attemptedBy(
   return batch.events.length > quota && !before ? { ...failed, quota } : failed;
 }
 
+type Place = Partial<Published> | undefined | null;
+
 /** Reads which events an answer says are published. The answer may be one of any server. */
-function placesOf(json: unknown): readonly (Partial<Published> | undefined | null)[] {
+function placesOf(json: unknown): readonly Place[] {
   const answer = json as { events?: unknown } | undefined | null;
   const list: unknown = answer?.events ?? [answer];
-  return Array.isArray(list) ? list : [];
+  return Array.isArray(list) ? (list as readonly Place[]) : [];
 }
 
 function isNotConnected(failure: unknown): boolean {
-  const { cause } = failure as { cause?: { code?: unknown } };
-  return NOT_CONNECTED.has(String(cause?.code));
+  // The error of `fetch`, or an error that has the one of `fetch` as its cause.
+  const { cause } = failure as { cause?: { code?: unknown; cause?: { code?: unknown } } };
+  return NOT_CONNECTED.has(String(cause?.code ?? cause?.cause?.code));
 }
 
 /** The error of an event that nobody has acknowledged in time. */

@@ -100,15 +100,15 @@ export class PublishRequests {
     };
   }
 
-  /** Names the broker and the reason in an error that says only `fetch failed`. The cause stays. */
+  /** Names the broker and the reason in an error that says only `fetch failed`. */
   async #reach(response: Promise<Response>): Promise<Response> {
     try {
       return await response;
     } catch (error) {
       const { message, cause } = error as Error;
       const code = (cause as { code?: unknown } | undefined)?.code;
-      if (code === undefined) throw error;
-      throw new Error(`${this.#url}: ${message} (${String(code)})`, { cause });
+      if (typeof code !== 'string') throw error;
+      throw new Error(`${this.#url}: ${message} (${code})`, { cause: error });
     }
   }
 }
