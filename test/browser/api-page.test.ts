@@ -113,8 +113,12 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the API page in %s', (name) =
 
   test('publishes with a key, and shows the event in a stream until it is stopped', async () => {
     await open('subscribe');
+    await page.$eval('#api-subscribe [name="query plain"]', (flag) => (flag as HTMLElement).click());
+    await sees('#api-subscribe .sample code', '/events/news?last=1&plain');
+    await page.$eval('#api-subscribe [name="query plain"]', (flag) => (flag as HTMLElement).click());
     await page.click('#api-subscribe .primary');
     await sees('#api-subscribe .outcome', 'sluice:ready');
+    await sees('#api-subscribe .outcome', 'The stream is live');
     await fill('#credential', broker.key);
     await page.click('#contents a[href="#publish"]');
     await page.waitForSelector('#api-publish .inside');

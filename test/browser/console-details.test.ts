@@ -10,7 +10,7 @@ import { ConsolePage } from './console-page.ts';
 const GAP = { channel: 'news', after: '1-1', before: '1763596800000-0' };
 const STREAM = [
   'retry: 10',
-  `event: sluice:gap\ndata: ${JSON.stringify(GAP)}`,
+  `id: news@1-1\nevent: sluice:gap\ndata: ${JSON.stringify(GAP)}`,
   ...Array.from({ length: 40 }, (_, at) => `id: news@${1_763_596_800_123 + at}-0\ndata: event ${at}`),
   'id: news@1763596800162-0\nevent: sluice:ready\ndata: {"channels":{"news":"1763596800162-0"}}\n\n',
 ].join('\n\n');
@@ -67,7 +67,7 @@ describe.each<BrowserName>(['chrome', 'firefox'])('the details in %s', (name) =>
   test('have the date, 24 hours, the milliseconds and the zone', async () => {
     await using tab = await ConsolePage.open(browser, server.origin);
     await tab.page.emulateTimezone('Europe/Berlin');
-    await tab.goto('#news');
+    await tab.goto('#news?last_event_id=1-1');
     await tab.caughtUp();
     await tab.click('.event-row.event');
     await tab.shows('#details-data', 'event 39');
