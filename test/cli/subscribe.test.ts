@@ -235,4 +235,18 @@ describe('on a terminal', () => {
     expect(code).toBe(130);
     expect(output).toContain(`Interrupted after 1 event. Go on with --after ${one}`);
   });
+
+  test('Ctrl-C says where each channel goes on, also one without events', async () => {
+    const program = startOnTerminal('subscribe p.busy p.quiet', env);
+    await program.until('Listening to p.busy, p.quiet. Ctrl-C ends.');
+    const id = await broker.publish('p.busy', 'before');
+    await program.until('before');
+    program.child.stdin.write('\u0003');
+    const { output } = await program.end();
+    const [, places = ''] = /Go on with --after (\S+)/.exec(output) ?? [];
+    expect(places.split(',')).toContain(`p.busy@${id}`);
+    await broker.publish('p.quiet', 'meanwhile');
+    const resumed = await subscribe(`p.busy p.quiet --after ${places} --count 1 --json`);
+    expect(resumed.stdout).toMatch(/^\{"channel":"p\.quiet",.*"data":"meanwhile"\}\n$/);
+  });
 });

@@ -103,7 +103,10 @@ class SubscribeRun {
   /** Ends with the last event that was given to the sink. */
   #turn: Promise<void> = Promise.resolve();
   #taken = 0;
+  /** Where each channel goes on: after the last event that the sink has, or where the subscription began. */
   readonly #positions = new Map<string, string>();
+  /** Channels with an event that the sink does not have yet. */
+  readonly #waiting = new Set<string>();
   #client: SluiceClient | undefined;
   #failure: Error | undefined;
   #stopped = false;
@@ -156,8 +159,13 @@ class SubscribeRun {
   }
 
   #open(client: SluiceClient, channel: string, start: Start): EventIteration {
-    return iterate(client, channel, {
+    const events = iterate(client, channel, {
       ...start,
+      // Else a channel without events would begin live after an interruption, and miss what came meanwhile.
+      onReady: (position) => {
+        if (events.position === position && !this.#waiting.has(channel))
+          this.#positions.set(channel, position);
+      },
       onGap: ({ after, before }) => {
         void this.#inTurn(async () => {
           const place = [after === null ? '' : ` after ${after}`, before === null ? '' : ` before ${before}`];
@@ -166,16 +174,19 @@ class SubscribeRun {
         });
       },
     });
+    return events;
   }
 
   async #take(events: EventIteration): Promise<void> {
     try {
       for await (const { channel, id, event, data } of events) {
         if (this.#stopped) return;
+        this.#waiting.add(channel);
         await this.#inTurn(async () => {
           if (this.#stopped) return;
           await this.#sink({ channel, id, ...(event !== 'message' && { event }), data });
           this.#positions.set(channel, id);
+          this.#waiting.delete(channel);
           if (++this.#taken === this.#options.count) this.#stop(undefined);
         });
       }
