@@ -5,8 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { eventually } from '../support/client-pages.ts';
-import { launchBrowser } from '../support/launch-browser.ts';
-import type { BrowserName } from '../support/launch-browser.ts';
+import { PAGE_BROWSERS, launchBrowser } from '../support/launch-browser.ts';
 import { startPageServer } from '../support/page-server.ts';
 import type { PageServer } from '../support/page-server.ts';
 import { checkLook } from '../support/screenshots.ts';
@@ -30,7 +29,7 @@ afterAll(async () => {
   await broker?.kill();
 });
 
-describe.each<BrowserName>(['chrome', 'firefox'])('the API page in %s', (name) => {
+describe.each(PAGE_BROWSERS)('the API page in %s', (name) => {
   let browser: Browser;
   let page: Page;
   let complaints: string[];

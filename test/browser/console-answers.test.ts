@@ -5,8 +5,7 @@ import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../support/client-pages.ts';
 import { startConsoleServer } from '../support/console-server.ts';
-import { launchBrowser } from '../support/launch-browser.ts';
-import type { BrowserName } from '../support/launch-browser.ts';
+import { PAGE_BROWSERS, launchBrowser } from '../support/launch-browser.ts';
 import type { PageServer } from '../support/page-server.ts';
 import { ConsolePage } from './console-page.ts';
 
@@ -112,7 +111,7 @@ async function ranWithClient(tab: ConsolePage): Promise<string[]> {
   return calls;
 }
 
-describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) => {
+describe.each(PAGE_BROWSERS)('the console in %s', (name) => {
   let browser: Browser;
 
   beforeAll(async () => {

@@ -6,8 +6,7 @@ import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { eventually } from '../support/client-pages.ts';
 import { freePort } from '../support/free-port.ts';
-import { launchBrowser } from '../support/launch-browser.ts';
-import type { BrowserName } from '../support/launch-browser.ts';
+import { PAGE_BROWSERS, launchBrowser } from '../support/launch-browser.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { checkLook } from '../support/screenshots.ts';
@@ -62,7 +61,7 @@ async function placesOf(token: string, tab: ConsolePage): Promise<string[]> {
     .map(([place]) => place);
 }
 
-describe.each<BrowserName>(['chrome', 'firefox'])('the console and a broker in %s', (name) => {
+describe.each(PAGE_BROWSERS)('the console and a broker in %s', (name) => {
   let browser: Browser;
 
   beforeAll(async () => {

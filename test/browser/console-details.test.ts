@@ -2,8 +2,7 @@ import type { Browser } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../support/client-pages.ts';
 import { startConsoleServer } from '../support/console-server.ts';
-import { launchBrowser } from '../support/launch-browser.ts';
-import type { BrowserName } from '../support/launch-browser.ts';
+import { PAGE_BROWSERS, launchBrowser } from '../support/launch-browser.ts';
 import type { PageServer } from '../support/page-server.ts';
 import { ConsolePage } from './console-page.ts';
 
@@ -27,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-describe.each<BrowserName>(['chrome', 'firefox'])('the details in %s', (name) => {
+describe.each(PAGE_BROWSERS)('the details in %s', (name) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser(name);

@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { eventually } from '../support/client-pages.ts';
-import { launchBrowser } from '../support/launch-browser.ts';
-import type { BrowserName } from '../support/launch-browser.ts';
+import { PAGE_BROWSERS, launchBrowser } from '../support/launch-browser.ts';
 import { checkLook } from '../support/screenshots.ts';
 import { signToken } from '../support/sign-token.ts';
 import { ConsolePage } from './console-page.ts';
@@ -39,7 +38,7 @@ async function publishMany(channel: string, from: number, to: number): Promise<v
   expect(response.status).toBe(200);
 }
 
-describe.each<BrowserName>(['chrome', 'firefox'])('the console in %s', (name) => {
+describe.each(PAGE_BROWSERS)('the console in %s', (name) => {
   let browser: Browser;
 
   beforeAll(async () => {

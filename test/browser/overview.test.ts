@@ -2,8 +2,7 @@ import { deepEqual } from 'node:assert/strict';
 import type { Browser, HTTPRequest, Page, ResponseForRequest } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../support/client-pages.ts';
-import { launchBrowser } from '../support/launch-browser.ts';
-import type { BrowserName } from '../support/launch-browser.ts';
+import { PAGE_BROWSERS, launchBrowser } from '../support/launch-browser.ts';
 import { checkLook } from '../support/screenshots.ts';
 import { openLiveStreams, openStream } from '../support/sse-reader.ts';
 import type { SseStream } from '../support/sse-reader.ts';
@@ -32,7 +31,7 @@ afterAll(async () => {
   await stage?.close();
 });
 
-describe.each<BrowserName>(['chrome', 'firefox'])('the overview in %s', (name) => {
+describe.each(PAGE_BROWSERS)('the overview in %s', (name) => {
   let browser: Browser;
   let page: Page;
   /** Exceptions, and violations of the content security policy. */

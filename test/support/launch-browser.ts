@@ -4,6 +4,10 @@ import type { Browser } from 'puppeteer-core';
 /** The browsers of the client's tests. One library drives both, so that both run the same tests. */
 export type BrowserName = 'chrome' | 'firefox';
 
+/** The browsers of the tests of pages. Firefox takes minutes more: `TEST_BROWSERS=all npm test -- --project browser`. */
+export const PAGE_BROWSERS: readonly BrowserName[] =
+  process.env['TEST_BROWSERS'] === 'all' ? ['chrome', 'firefox'] : ['chrome'];
+
 const PATHS = { chrome: 'CHROMIUM_PATH', firefox: 'FIREFOX_PATH' } as const;
 
 /** Starts a new headless browser with a back/forward cache; the caller closes it. */

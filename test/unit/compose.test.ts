@@ -71,7 +71,7 @@ test('docker-compose.disk.yml has the same edge, which finds the replica by its 
   const { depends_on: _, ...edge } = servicesOf('docker-compose.yml')['edge'] ?? {};
   const services = servicesOf('docker-compose.disk.yml');
   expect(services['edge']).toMatchObject(edge);
-  const [, upstreams = ''] = /reverse_proxy (.*) \{/.exec(read('deploy/Caddyfile')) ?? [];
+  const [, upstreams = ''] = /reverse_proxy (?:@body )?(.*) \{/.exec(read('deploy/Caddyfile')) ?? [];
   const names = upstreams.split(' ').map((upstream) => upstream.replace(':3000', ''));
   expect(services['sluice']?.networks?.default.aliases).toEqual(names);
 });
