@@ -1,10 +1,9 @@
-import { byId, element } from './element.js';
+import { button, byId, element } from './element.js';
 
 /** @typedef {import('./channel-feed.js').Followed} Followed */
 
 /** More chips than this are counted and not shown. */
 const MAX_CHIPS = 200;
-const STATES = { connecting: 'connecting', live: 'live', refused: 'refused', ended: 'ended' };
 
 /** The channels of the view, each with its state, and a button that removes it. */
 export class ChannelChips {
@@ -29,7 +28,7 @@ export class ChannelChips {
     this.#onRetry = onRetry;
   }
 
-  /** @param {() => readonly Followed[]} channels asked for once a frame */
+  /** @param {() => readonly Followed[]} channels asked for once, however many changes a task makes */
   update(channels) {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -67,24 +66,20 @@ export class ChannelChips {
 
   /** @param {Followed} followed */
   #chip({ channel, state, status, reason }) {
-    const remove = element('button', 'remove', '×');
-    remove.type = 'button';
+    const remove = button('remove', '×', () => this.#onRemove(channel));
     remove.ariaLabel = `Remove ${channel}`;
-    remove.addEventListener('click', () => this.#onRemove(channel));
     const chip = element(
       'li',
       'chip',
       element('code', 'name', channel),
-      element('span', 'chip-state', STATES[state]),
+      element('span', 'chip-state', state),
     );
     chip.dataset['state'] = state;
     if (state === 'refused') {
       const why = element('span', 'reason', `${status === 0 ? '' : `${status}: `}${reason}`);
       why.setAttribute('role', 'alert');
-      const retry = element('button', 'retry', 'Try again');
-      retry.type = 'button';
+      const retry = button('retry', 'Try again', () => this.#onRetry(channel));
       retry.ariaLabel = `Try again: ${channel}`;
-      retry.addEventListener('click', () => this.#onRetry(channel));
       chip.append(retry, remove, why);
     } else chip.append(remove);
     return chip;

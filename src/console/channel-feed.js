@@ -2,8 +2,8 @@ import { brokerUrl } from './broker-url.js';
 import { channelNameFault } from './channel-name.js';
 import { closingText } from './closing-notice.js';
 import { gapNotice, notice, readyNotice, rowOf } from './event-notice.js';
-import { record, text } from './json-value.js';
 import { startOf } from './page-link.js';
+import { readProblem } from './problem.js';
 import { connect } from './sluice-client.js';
 
 /**
@@ -208,21 +208,14 @@ export class ChannelFeed {
     if (status === 200 && !/^text\/event-stream\b/.test(headers.get('content-type') ?? ''))
       this.#showTrouble('The answer is no event stream. A proxy may be in the way.');
     if (status < 400 || (status !== 401 && status < 500 && status !== 408 && status !== 429)) return;
-    const problem = record(
-      /** @type {unknown} */ (
-        await response
-          .clone()
-          .json()
-          .catch(() => undefined)
-      ),
-    );
-    const detail = text(problem['detail']) || response.statusText;
+    const problem = await readProblem(response.clone());
+    const detail = problem.detail || response.statusText;
     if (status !== 401) this.#showTrouble(`The broker answered with ${status}: ${detail}`);
     else if (token !== '') {
       // Without a name, the refusal is for all channels. The named one may have been removed meanwhile.
-      const name = text(problem['channel']);
+      const { channel } = problem;
       for (const one of this.channels)
-        if (one.subscription !== undefined && (name === '' || name === one.channel))
+        if (one.subscription !== undefined && (channel === '' || channel === one.channel))
           this.#refuse(one, status, detail);
     }
   }

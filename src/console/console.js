@@ -6,6 +6,7 @@ import { ConnectForm } from './connect-form.js';
 import { byId, element } from './element.js';
 import { notice } from './event-notice.js';
 import { EventsView } from './events-view.js';
+import { isCredential } from './header-fault.js';
 import { record } from './json-value.js';
 import { LogHealth } from './log-health.js';
 import { Overview } from './overview/overview.js';
@@ -130,7 +131,7 @@ function showPlace(channels, start, hadToken) {
  * @param {string} token
  */
 function isToken(token) {
-  if (!/[^\x21-\x7e]/.test(token)) return true;
+  if (isCredential(token)) return true;
   const why = 'The token was not sent, because a token may have visible ASCII characters only.';
   form.showFault(faultView('Not a token', why));
   const { channels, start } = form.wishes;

@@ -15,6 +15,30 @@ export function element(tag, className, ...children) {
 }
 
 /**
+ * Makes a button that does not send a form.
+ *
+ * @param {string} className
+ * @param {string} label
+ * @param {() => void} onClick
+ */
+export function button(className, label, onClick) {
+  const made = element('button', className, label);
+  made.type = 'button';
+  made.addEventListener('click', onClick);
+  return made;
+}
+
+/**
+ * An entry of a description list.
+ *
+ * @param {string} name
+ * @param {string | Node} value
+ */
+export function fact(name, value) {
+  return element('div', '', element('dt', '', name), element('dd', '', value));
+}
+
+/**
  * Returns an element that the page must have.
  *
  * @template {HTMLElement} T

@@ -1,4 +1,4 @@
-import { byId, element } from './element.js';
+import { byId, element, fact } from './element.js';
 import { hueOf } from './event-row.js';
 import { isJsonStructure, layOutJson } from './json-layout.js';
 import { fragmentOf } from './page-link.js';
@@ -55,7 +55,7 @@ export class EventDetails {
     });
     byId('save-data', HTMLButtonElement).addEventListener('click', () => {
       const { data = '', id = '', channel = '' } = this.#row ?? {};
-      const isJson = data.length <= MAX_PARSED && isJsonStructure(data);
+      const isJson = isShortJson(data);
       const type = isJson ? 'application/json' : 'text/plain';
       saveFile(`${channel}-${id}.${isJson ? 'json' : 'txt'}`, [data], type);
     });
@@ -91,7 +91,7 @@ export class EventDetails {
 
   #showData() {
     const { data = '', kind } = this.#row ?? {};
-    const isJson = kind === 'event' && data.length <= MAX_PARSED && isJsonStructure(data);
+    const isJson = kind === 'event' && isShortJson(data);
     this.#raw.hidden = !isJson;
     this.#raw.setAttribute('aria-pressed', String(this.#isRaw));
     const start = data.slice(0, MAX_SHOWN);
@@ -102,10 +102,7 @@ export class EventDetails {
   }
 }
 
-/**
- * @param {string} name
- * @param {string | Node} value
- */
-function fact(name, value) {
-  return element('div', '', element('dt', '', name), element('dd', '', value));
+/** @param {string} data */
+function isShortJson(data) {
+  return data.length <= MAX_PARSED && isJsonStructure(data);
 }

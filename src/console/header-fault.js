@@ -1,4 +1,13 @@
 /**
+ * Whether a text can be a token or a publish key: visible ASCII characters, and no blanks.
+ *
+ * @param {string} text
+ */
+export function isCredential(text) {
+  return !/[^\x21-\x7e]/.test(text);
+}
+
+/**
  * Why a text cannot be the value of a header, in words: browsers only say that `fetch` has failed. Undefined when it can.
  *
  * @param {string} name what the page calls the text

@@ -8,6 +8,7 @@ import { record, text } from './json-value.js';
  * @property {string} title
  * @property {string} detail
  * @property {string} type
+ * @property {string} channel whose stream is refused; empty for all
  * @property {string} tail of the channel, where a condition did not hold
  * @property {string[]} errors
  */
@@ -49,6 +50,7 @@ export async function readProblem(response) {
     title: text(problem['title']) || response.statusText,
     detail: text(problem['detail']),
     type: text(problem['type']),
+    channel: text(problem['channel']),
     tail: text(problem['tail']),
     // A single fault is already in the detail.
     errors:

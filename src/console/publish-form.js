@@ -1,5 +1,5 @@
 import { brokerUrl } from './broker-url.js';
-import { byId, element } from './element.js';
+import { button, byId, element } from './element.js';
 import { headerFault } from './header-fault.js';
 import { record, text } from './json-value.js';
 import { faultView, readProblem, viewOf } from './problem.js';
@@ -152,9 +152,7 @@ export class PublishForm {
     const view = viewOf(response.status, problem);
     const { tail } = problem;
     if (tail === '') return view;
-    const use = element('button', 'small', `Use ${tail}`);
-    use.type = 'button';
-    use.addEventListener('click', () => {
+    const use = button('small', `Use ${tail}`, () => {
       this.#ifLast.value = tail;
       this.update();
     });

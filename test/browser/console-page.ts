@@ -1,6 +1,7 @@
 import { deepEqual } from 'node:assert/strict';
 import type { Browser, Page } from 'puppeteer-core';
 import { eventually } from '../support/client-pages.ts';
+import { watchPage } from '../support/watch-page.ts';
 
 type Equipped = typeof globalThis & { copied: string[]; saved: { name: string; text: string }[] };
 
@@ -12,11 +13,12 @@ export class ConsolePage implements AsyncDisposable {
   /** Every URL that the page requests. */
   readonly asked: string[] = [];
   readonly #origin: string;
-  readonly #complaints: string[] = [];
+  readonly #complaints: readonly string[];
 
   private constructor(page: Page, origin: string) {
     this.page = page;
     this.#origin = origin;
+    this.#complaints = watchPage(page, origin);
   }
 
   /** Opens a page in a new browser context. Give it to `await using`: the end checks the complaints. */
@@ -47,23 +49,7 @@ export class ConsolePage implements AsyncDisposable {
 
   async #watch(): Promise<void> {
     const { page } = this;
-    const complaints = this.#complaints;
-    page.on('pageerror', (error) => complaints.push(`exception: ${String(error)}`));
-    page.on('console', (message) => {
-      // Chromium logs this line too for each failed request, without the path.
-      if (message.text().startsWith('Failed to load resource')) return;
-      if (['error', 'warn'].includes(message.type())) complaints.push(message.text());
-    });
-    page.on('response', (response) => {
-      if (response.status() >= 400)
-        complaints.push(`${response.status()} ${new URL(response.url()).pathname}`);
-    });
-    page.on('request', (request) => {
-      const url = new URL(request.url());
-      this.asked.push(request.url());
-      if (!['data:', 'blob:'].includes(url.protocol) && url.origin !== this.#origin)
-        complaints.push(`request to ${url.origin}`);
-    });
+    page.on('request', (request) => this.asked.push(request.url()));
     await page.evaluateOnNewDocument(() => {
       addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
         console.error(`policy: ${violatedDirective} ${blockedURI}`),

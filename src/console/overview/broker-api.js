@@ -1,4 +1,5 @@
 import { brokerUrl } from '../broker-url.js';
+import { isCredential } from '../header-fault.js';
 import { record, text } from '../json-value.js';
 
 /** How long an answer may take, in ms. */
@@ -24,7 +25,7 @@ export class BrokerFault extends Error {
  * @throws {BrokerFault} Also when `signal` aborts.
  */
 export async function askBroker(path, key, signal) {
-  if (/[^\x21-\x7e]/.test(key)) {
+  if (!isCredential(key)) {
     const fault = new BrokerFault(
       'The key was not sent: a key or a token has visible ASCII characters only, and no blanks.',
     );

@@ -1,4 +1,4 @@
-import { element } from '../element.js';
+import { button, element, fact } from '../element.js';
 import { record, text } from '../json-value.js';
 import { askBroker } from './broker-api.js';
 import { DataTable } from './data-table.js';
@@ -19,7 +19,10 @@ export class ChannelDetails {
   #facts = element('dl', 'facts');
   #faults = [element('p', 'warning'), element('p', 'warning')];
   #summary = element('p', '');
-  #more = element('button', '', `Show ${SHOWN} more`);
+  #more = button('', `Show ${SHOWN} more`, () => {
+    this.#most += SHOWN;
+    this.#showSubscribers();
+  });
   #most = SHOWN;
   /** Those furthest behind first.
    * @type {readonly Subscriber[]} */
@@ -46,14 +49,9 @@ export class ChannelDetails {
    * @param {{ openChannel: (channel: string) => void, onBack: (channel: string) => void }} actions
    */
   constructor(access, { openChannel, onBack }) {
-    const back = button('Back', () => onBack(this.#channel));
-    const open = button('Open its events', () => openChannel(this.#channel));
+    const back = button('', 'Back', () => onBack(this.#channel));
+    const open = button('', 'Open its events', () => openChannel(this.#channel));
     this.#name.tabIndex = -1;
-    this.#more.type = 'button';
-    this.#more.addEventListener('click', () => {
-      this.#most += SHOWN;
-      this.#showSubscribers();
-    });
     for (const fault of this.#faults) fault.setAttribute('role', 'status');
     this.view.append(
       element('div', 'card-head', this.#name, element('div', 'buttons', open, back)),
@@ -124,11 +122,7 @@ export class ChannelDetails {
       ['Who may subscribe', policy['public'] === true ? 'everybody' : 'holders of a token'],
       ['Without a key', policy['latest'] === true ? 'events replace each other' : 'events are separate'],
     ];
-    this.#facts.replaceChildren(
-      ...facts.map(([name = '', value = '']) =>
-        element('div', '', element('dt', '', name), element('dd', '', value)),
-      ),
-    );
+    this.#facts.replaceChildren(...facts.map(([name = '', value = '']) => fact(name, value)));
     this.#faults[0]?.replaceChildren();
   }
 
@@ -182,15 +176,4 @@ export class ChannelDetails {
 /** @param {unknown} value */
 function counted(value) {
   return count(number(value) ?? 0);
-}
-
-/**
- * @param {string} label
- * @param {() => void} onClick
- */
-function button(label, onClick) {
-  const made = element('button', '', label);
-  made.type = 'button';
-  made.addEventListener('click', onClick);
-  return made;
 }

@@ -1,4 +1,4 @@
-import { element } from '../element.js';
+import { button, element } from '../element.js';
 import { record, text } from '../json-value.js';
 import { BrokerFault, askBroker } from './broker-api.js';
 import { DataTable } from './data-table.js';
@@ -231,21 +231,19 @@ class ChannelPages {
  * @param {() => void} onClick
  */
 function pageButton(label, onClick) {
-  const button = element('button', '', label);
-  button.type = 'button';
-  button.disabled = true;
-  button.addEventListener('click', onClick);
-  return button;
+  const made = button('', label, onClick);
+  made.disabled = true;
+  return made;
 }
 
 /**
  * A button that becomes disabled loses the focus.
  *
- * @param {HTMLButtonElement} button
+ * @param {HTMLButtonElement} changed
  * @param {boolean} disabled
  */
-function setDisabled(button, disabled) {
-  const focused = document.activeElement === button;
-  button.disabled = disabled;
-  if (focused && disabled) button.parentElement?.querySelector('button')?.focus();
+function setDisabled(changed, disabled) {
+  const focused = document.activeElement === changed;
+  changed.disabled = disabled;
+  if (focused && disabled) changed.parentElement?.querySelector('button')?.focus();
 }

@@ -1,4 +1,4 @@
-import { element } from '../element.js';
+import { button, element } from '../element.js';
 
 /** @typedef {{ readonly row: HTMLTableRowElement, cells: readonly string[] }} ShownRow */
 
@@ -72,9 +72,9 @@ export class DataTable {
    * @param {string} key
    */
   focus(key) {
-    const button = this.#rows.get(key)?.row.querySelector('button');
-    button?.focus();
-    return button !== undefined && button !== null;
+    const chooser = this.#rows.get(key)?.row.querySelector('button');
+    chooser?.focus();
+    return chooser !== undefined && chooser !== null;
   }
 
   /**
@@ -90,19 +90,8 @@ export class DataTable {
       const there = kept.row.cells[index] ?? kept.row.insertCell();
       if (columns[index]?.startsWith('#')) there.className = 'number';
       if (index > 0 || onChosen === undefined) there.textContent = cell;
-      else there.replaceChildren(chooser(cell, () => onChosen(key)));
+      else there.replaceChildren(button('chooser', cell, () => onChosen(key)));
     }
     kept.cells = cells;
   }
-}
-
-/**
- * @param {string} label
- * @param {() => void} onClick
- */
-function chooser(label, onClick) {
-  const button = element('button', 'chooser', label);
-  button.type = 'button';
-  button.addEventListener('click', onClick);
-  return button;
 }

@@ -45,9 +45,13 @@ export function duration(seconds) {
   return parts.slice(0, 2).join(' ') || '0 s';
 }
 
-/** The local time of day now. */
-export function clock() {
-  return new Date().toLocaleTimeString('en-GB');
+/**
+ * The local time of day, such as `14:05:09`.
+ *
+ * @param {number} [ms] since 1970; now without it
+ */
+export function clock(ms = Date.now()) {
+  return new Date(ms).toLocaleTimeString('en-GB');
 }
 
 /**

@@ -1,5 +1,5 @@
 import { element } from '../element.js';
-import { rate } from './figures.js';
+import { clock, rate } from './figures.js';
 import { HISTORY_S } from './rate-history.js';
 
 /** @typedef {import('./rate-history.js').Sample} Sample */
@@ -140,7 +140,7 @@ function optionsOf(color, width) {
       y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.15)] },
     },
     axes: [
-      { ...axis, size: 24, space: 70, values: (_plot, splits) => splits.map((at) => clock(at)) },
+      { ...axis, size: 24, space: 70, values: (_plot, splits) => splits.map((at) => clock(at * 1_000)) },
       { ...axis, size: 44, space: 30, values: (_plot, splits) => splits.map(short) },
     ],
     series: [
@@ -165,15 +165,6 @@ function optionsOf(color, width) {
 /** @param {string} name of a custom property of the style sheet */
 function colorOf(name) {
   return () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
-/** @param {number} seconds since 1970 */
-function clock(seconds) {
-  return new Date(seconds * 1_000).toLocaleTimeString('en-GB', {
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-  });
 }
 
 /** @param {number} value */
