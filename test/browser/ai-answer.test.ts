@@ -2,6 +2,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChatState } from '../../examples/ai-answer/chat-state.ts';
 import { eventually } from '../support/client-pages.ts';
+import { documentShell } from '../support/document-shell.ts';
 import { launchBrowser } from '../support/launch-browser.ts';
 import type { BrowserName } from '../support/launch-browser.ts';
 import { checkLook } from '../support/screenshots.ts';
@@ -11,7 +12,10 @@ import type { StartedExample } from '../support/start-example.ts';
 let example: StartedExample;
 beforeAll(async () => {
   // The whole answer then takes a little more than a second.
-  example = await startExample('ai-answer', { WORD_DELAY_MS: '8' });
+  example = await startExample(
+    documentShell('examples/ai-answer/README.md', import.meta.filename)('npm run example ai-answer'),
+    { WORD_DELAY_MS: '8' },
+  );
 });
 afterAll(() => example?.example.kill('SIGTERM'));
 

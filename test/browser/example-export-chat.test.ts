@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../support/client-pages.ts';
+import { documentShell } from '../support/document-shell.ts';
 import { launchBrowser } from '../support/launch-browser.ts';
 import type { BrowserName } from '../support/launch-browser.ts';
 import { checkLook } from '../support/screenshots.ts';
@@ -13,8 +14,16 @@ let chat: StartedExample;
 let smallest: StartedExample;
 beforeAll(async () => {
   // An export takes two seconds.
-  fileExport = await startExample('file-export', { STEP_MS: '50' });
-  [chat, smallest] = await Promise.all([startExample('chat'), startExample('smallest')]);
+  fileExport = await startExample(
+    documentShell('examples/file-export/README.md', import.meta.filename)('npm run example file-export'),
+    { STEP_MS: '50' },
+  );
+  [chat, smallest] = await Promise.all([
+    startExample(documentShell('examples/chat/README.md', import.meta.filename)('npm run example chat')),
+    startExample(
+      documentShell('examples/smallest/README.md', import.meta.filename)('npm run example smallest'),
+    ),
+  ]);
 });
 afterAll(async () => {
   await Promise.all([fileExport, chat, smallest].map((started) => started?.example.kill('SIGTERM')));

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../support/client-pages.ts';
+import { documentShell } from '../support/document-shell.ts';
 import { launchBrowser } from '../support/launch-browser.ts';
 import type { BrowserName } from '../support/launch-browser.ts';
 import { checkLook } from '../support/screenshots.ts';
@@ -17,13 +18,22 @@ let board: StartedExample;
 let notifications: StartedExample;
 beforeAll(async () => {
   // The first one builds the client, if it must be built.
-  dashboard = await startExample('dashboard');
+  dashboard = await startExample(
+    documentShell('examples/dashboard/README.md', import.meta.filename)('npm run example dashboard'),
+  );
   let chrome, firefox;
   [chrome, firefox, board, notifications] = await Promise.all([
     launchBrowser('chrome'),
     launchBrowser('firefox'),
-    startExample('iot-board'),
-    startExample('notifications'),
+    startExample(
+      documentShell('examples/iot-board/README.md', import.meta.filename)('npm run example iot-board'),
+    ),
+    startExample(
+      documentShell(
+        'examples/notifications/README.md',
+        import.meta.filename,
+      )('npm run example notifications'),
+    ),
   ]);
   browsers = { chrome, firefox };
 });

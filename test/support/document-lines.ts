@@ -8,7 +8,9 @@ type Use = { readonly run: string } | { readonly skip: string } | { readonly tex
 const run = (file: string): Use => ({ run: `test/${file}.test.ts` });
 const readme = run('integration/readme');
 const recipes = run('integration/recipes');
-const start = run('integration/example-start');
+const pages = run('browser/example-pages');
+const exports = run('browser/example-export-chat');
+const aiAnswer = run('browser/ai-answer');
 const contract = run('integration/contract-lines');
 const packages = run('package/packages');
 const operations = run('integration/operations-lines');
@@ -117,13 +119,13 @@ export const DOCUMENT_LINES: Readonly<Record<string, Readonly<Record<string, Use
   'examples/README.md': {
     'export SLUICE_KEY': readme,
   },
-  'examples/ai-answer/README.md': { 'npm run example ai-answer': start },
-  'examples/chat/README.md': { 'npm run example chat': start },
-  'examples/dashboard/README.md': { 'npm run example dashboard': start },
-  'examples/file-export/README.md': { 'npm run example file-export': start },
-  'examples/iot-board/README.md': { 'npm run example iot-board': start },
-  'examples/notifications/README.md': { 'npm run example notifications': start },
-  'examples/smallest/README.md': { 'npm run example smallest': start },
+  'examples/ai-answer/README.md': { 'npm run example ai-answer': aiAnswer },
+  'examples/chat/README.md': { 'npm run example chat': exports },
+  'examples/dashboard/README.md': { 'npm run example dashboard': pages },
+  'examples/file-export/README.md': { 'npm run example file-export': exports },
+  'examples/iot-board/README.md': { 'npm run example iot-board': pages },
+  'examples/notifications/README.md': { 'npm run example notifications': pages },
+  'examples/smallest/README.md': { 'npm run example smallest': exports },
   'helm/sluice/README.md': {
     'registry.example.com/sluice': kubernetes,
   },

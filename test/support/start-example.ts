@@ -19,13 +19,13 @@ export interface StartedExample extends ExamplePlace {
   readonly subscribers: (channel: string) => Promise<number>;
 }
 
-/** Runs `npm run example <name>` on free ports, and waits until the page is there. */
+/** Runs the line of an example's README, `npm run example <name>`, on free ports, and waits until the page is there. */
 export async function startExample(
-  name: string,
+  line: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<StartedExample> {
   const settings = { PORT: '0', EXAMPLE_OUTPUT: 'json', SLUICE_RETRY: '500ms', ...env };
-  const example = runExample(['npm', 'run', '--silent', 'example', name], settings);
+  const example = runExample(['bash', '-c', line.replace('npm run', 'exec npm run --silent')], settings);
   const place = (await example.next()) as ExamplePlace;
   let { brokerPid } = place;
   return {
