@@ -39,7 +39,7 @@ export interface LaneContext {
   readonly maxBodyBytes: number;
   /** How long a connection may be idle after an answer, in ms. */
   readonly keepAlive: number;
-  readonly loop: Pick<FairLoop, 'add'>;
+  readonly loop: Pick<FairLoop, 'addOpening'>;
   /** Called with errors that are not BrokerErrors. */
   readonly onError: (error: unknown) => void;
   readonly date: DateHeader;
@@ -251,7 +251,7 @@ export class LaneConnection implements ConnectionListener {
    */
   #leaveInTurn(request?: PlainSubscribe): void {
     this.#state = 'leaving';
-    this.#lane.loop.add({
+    this.#lane.loop.addOpening({
       run: () => {
         if (this.#client.destroyed || (request !== undefined && this.#open(request))) return false;
         this.#leave();
