@@ -5,12 +5,14 @@ import { BrokerError } from '../events/errors.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
 import type { TracedRequest } from '../publish/request-tracer.ts';
 import type { Publication } from '../publish/publication.ts';
+import type { PublishAttempt } from '../publish/publish-attempt.ts';
 import type { PublishAnswer } from '../publish/publish-answer.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
+import { headerLines } from './publish-answers.ts';
+import type { PublishAnswers } from './publish-answers.ts';
 import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
 import { ReceivedBytes } from '../http/received-bytes.ts';
 
@@ -25,7 +27,7 @@ function ignore(): void {}
 
 /** The parts that all connections of a lane share. */
 export interface LaneContext {
-  readonly publisher: Pick<Publisher, 'begin' | 'known' | 'read' | 'refusalOf'>;
+  readonly publisher: Pick<Publisher, 'begin' | 'isTraced' | 'known' | 'read' | 'refusalOf'>;
   /** Whether an address is in SLUICE_TRUSTED_PROXIES. */
   readonly trusts: (address: string) => boolean;
   /** The limit for request line and headers together, in bytes. */
@@ -37,7 +39,8 @@ export interface LaneContext {
   readonly loop: Pick<FairLoop, 'add'>;
   /** Called with errors that are not BrokerErrors. */
   readonly onError: (error: unknown) => void;
-  readonly date: DateHeader;
+  /** Makes the answers. */
+  readonly answers: PublishAnswers;
   /** The connections of the lane. */
   readonly all: Set<LaneConnection>;
   /** Hands the connection to the HTTP server. */
@@ -136,7 +139,7 @@ export class LaneConnection {
     this.#progress = noProgress();
     this.#state = 'answering';
     this.#since = performance.now();
-    void this.#publish(head, admissible);
+    this.#publish(head, admissible);
   }
 
   /** Returns undefined for a request that the HTTP server will refuse. Counts nothing. */
@@ -163,35 +166,61 @@ export class LaneConnection {
       : this.#lane.publisher.known(head.credential);
   }
 
-  async #publish(head: PlainHead, { access, publication }: Admissible): Promise<void> {
-    const { publisher, trusts } = this.#lane;
-    this.#address ??= forwardedClientAddress(this.#socket.remoteAddress, head.forwardedFor, trusts);
-    const attempt = publisher.begin(() => this.#described(head));
+  #publish(head: PlainHead, { access, publication }: Admissible): void {
+    this.#address ??= forwardedClientAddress(
+      this.#socket.remoteAddress,
+      head.forwardedFor,
+      this.#lane.trusts,
+    );
+    const attempt = this.#begin(head);
+    const refusal = attempt.admitKnown(access, head.credential, this.#address);
+    const answer =
+      refusal === undefined
+        ? attempt.publish(publication, head.idempotencyKey)
+        : this.#publishAdmitted(attempt, publication, head, refusal);
+    // The log in memory has appended by now. The answer then leaves in the turn in which the request came.
+    if (answer instanceof Promise) void this.#answerLater(attempt, answer);
+    else this.#end(attempt, 200, this.#success(attempt, answer));
+  }
+
+  #begin(head: PlainHead): PublishAttempt {
+    const { publisher } = this.#lane;
+    return publisher.isTraced ? publisher.begin(() => this.#described(head)) : publisher.begin();
+  }
+
+  /** Publishes once the request is counted, unless that refuses it. */
+  async #publishAdmitted(
+    attempt: PublishAttempt,
+    publication: Publication,
+    head: PlainHead,
+    counted: BrokerError | Promise<BrokerError | undefined>,
+  ): Promise<PublishAnswer> {
+    const refusal = await counted;
+    if (refusal !== undefined) throw refusal;
+    return await attempt.publish(publication, head.idempotencyKey);
+  }
+
+  async #answerLater(attempt: PublishAttempt, answer: Promise<PublishAnswer>): Promise<void> {
     let status = 200;
     let text: string;
     try {
-      const admitted = attempt.admitKnown(access, head.credential, this.#address);
-      const refusal = admitted instanceof Promise ? await admitted : admitted;
-      if (refusal !== undefined) throw refusal;
-      text = this.#success(await attempt.publish(publication, head.idempotencyKey), attempt.rateHeaders);
+      text = this.#success(attempt, await answer);
     } catch (error) {
       const said = brokerErrorOf(error);
       if (said === undefined) this.#lane.onError(error);
       status = STATUS[(said ?? UNEXPECTED).code];
       text = rawProblem(said ?? UNEXPECTED, this.#closing, headerLines(attempt.rateHeaders));
     }
-    attempt.end(this.#socket.writable ? status : undefined);
-    this.#answer(text);
+    this.#end(attempt, status, text);
   }
 
-  /** Head and body are one string, so they leave in one write. */
-  #success({ json, replayed }: PublishAnswer, rateHeaders: RateHeaders | undefined): string {
-    // The JSON is ASCII, so its length is its size in bytes.
-    return (
-      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\nX-Content-Type-Options: nosniff\r\n` +
-      `${headerLines(rateHeaders)}${replayed ? 'Idempotent-Replayed: true\r\n' : ''}Date: ${this.#lane.date.value}\r\n` +
-      `${this.#closing ? 'Connection: close' : 'Connection: keep-alive'}\r\n\r\n${json}`
-    );
+  #success({ rateHeaders }: PublishAttempt, answer: PublishAnswer): string {
+    return this.#lane.answers.textOf(answer, rateHeaders, this.#closing);
+  }
+
+  #end(attempt: PublishAttempt, status: number, text: string): void {
+    attempt.end(this.#socket.writable ? status : undefined);
+    this.#answer(text);
   }
 
   #described({ channel, forwardedProto, traceparent, tracestate }: PlainHead): TracedRequest {
@@ -254,27 +283,5 @@ export class LaneConnection {
     this.#lane.handOver(socket);
     if (received !== undefined) socket.emit('data', received);
     if (this.#ended) socket.emit('end');
-  }
-}
-
-/** Returns header lines, each ending in CRLF. */
-function headerLines(headers: RateHeaders | undefined): string {
-  if (headers === undefined) return '';
-  return `RateLimit-Policy: ${headers['ratelimit-policy']}\r\nRateLimit: ${headers.ratelimit}\r\n`;
-}
-
-/** The `Date` of an answer (RFC 9110 §6.6.1). Formats it once a second, not for each answer. */
-export class DateHeader {
-  #second = 0;
-  #value = '';
-
-  get value(): string {
-    const now = Date.now();
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#value = new Date(now).toUTCString();
-    }
-    return this.#value;
   }
 }

@@ -1,9 +1,10 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { DateHeader, FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
+import { FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
 import type { LaneContext } from './lane-connection.ts';
+import { PublishAnswers } from './publish-answers.ts';
 
-export type PublishLaneOptions = Omit<LaneContext, 'date' | 'all' | 'handOver'>;
+export type PublishLaneOptions = Omit<LaneContext, 'answers' | 'all' | 'handOver'>;
 
 /**
  * A fast way to the {@link Publisher} for plain publishes over persistent connections, the most frequent requests of a busy
@@ -26,7 +27,7 @@ export class PublishLane {
     const handOver = (socket: Socket): void => {
       for (const listener of listeners) listener.call(server, socket);
     };
-    const context = { ...options, date: new DateHeader(), all: this.#connections, handOver };
+    const context = { ...options, answers: new PublishAnswers(), all: this.#connections, handOver };
     server.on('connection', (socket) => {
       if (this.#closing) handOver(socket);
       else this.#connections.add(new LaneConnection(socket, context));
