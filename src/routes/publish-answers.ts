@@ -1,3 +1,4 @@
+import { DateHeader } from '../http/date-header.ts';
 import type { PublishAnswer } from '../publish/publish-answer.ts';
 import type { RateHeaders } from '../publish/publish-limiter.ts';
 
@@ -6,7 +7,7 @@ import type { RateHeaders } from '../publish/publish-limiter.ts';
  * are kept for a second, by the length of the JSON. A JSON has fewer than 300 characters, so that many heads are kept at the most.
  */
 export class PublishAnswers {
-  #second = 0;
+  readonly #clock = new DateHeader();
   #date = '';
   #heads: (string | undefined)[] = [];
 
@@ -15,20 +16,15 @@ export class PublishAnswers {
    * @param closing whether the connection ends after the answer
    */
   textOf({ json, replayed }: PublishAnswer, rateHeaders: RateHeaders | undefined, closing: boolean): string {
-    const now = Date.now();
-    const second = Math.floor(now / 1_000);
-    if (second !== this.#second) this.#begin(second, now);
+    const date = this.#clock.value;
+    if (date !== this.#date) {
+      this.#date = date;
+      this.#heads = [];
+    }
     if (rateHeaders !== undefined || replayed || closing)
       return this.#headOf(json.length, rateHeaders, replayed, closing) + json;
     // The JSON is ASCII, so its length is its size in bytes.
     return (this.#heads[json.length] ??= this.#headOf(json.length, undefined, false, false)) + json;
-  }
-
-  /** The `Date` (RFC 9110 §6.6.1) is formatted once a second. */
-  #begin(second: number, now: number): void {
-    this.#second = second;
-    this.#date = new Date(now).toUTCString();
-    this.#heads = [];
   }
 
   #headOf(length: number, rateHeaders: RateHeaders | undefined, replayed: boolean, closing: boolean): string {
