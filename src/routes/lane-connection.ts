@@ -197,7 +197,7 @@ export class LaneConnection implements ConnectionListener {
         : this.#publishAdmitted(attempt, publication, head, refusal);
     // The log in memory has appended by now. The answer then leaves in the turn in which the request came.
     if (answer instanceof Promise) void this.#answerLater(attempt, answer);
-    else this.#end(attempt, 200, this.#success(attempt, answer), 'latin1');
+    else this.#end(attempt, 200, this.#success(attempt, answer));
   }
 
   #begin(head: PlainHead): PublishAttempt {
@@ -236,15 +236,15 @@ export class LaneConnection implements ConnectionListener {
     return this.#lane.answers.textOf(answer, rateHeaders, this.#closing);
   }
 
-  #end(attempt: PublishAttempt, status: number, text: string, encoding?: 'latin1'): void {
+  #end(attempt: PublishAttempt, status: number, text: string): void {
     attempt.end(this.#client.writable ? status : undefined);
-    this.#answer(text, encoding);
+    this.#answer(text);
   }
 
-  #answer(text: string, encoding: 'latin1' | undefined): void {
+  #answer(text: string): void {
     const client = this.#client;
     if (!client.writable) return;
-    const flushed = client.write(text, encoding);
+    const flushed = client.write(text);
     if (this.#closing || this.#ended) client.end();
     else if (flushed) this.#next();
     // Nothing is read from a client that does not read its answers.

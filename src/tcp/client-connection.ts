@@ -27,7 +27,7 @@ export interface ClientConnection {
   readonly destroyed: boolean;
   listener: ConnectionListener;
   /** False when bytes wait: `onDrain` follows. The text is Latin-1. */
-  write(text: string, encoding?: 'latin1'): boolean;
+  write(text: string): boolean;
   pause(): void;
   resume(): void;
   /** Sends FIN behind the written bytes. The connection closes once the client has sent its own. */

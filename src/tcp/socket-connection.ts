@@ -28,7 +28,7 @@ export class SocketConnection implements ClientConnection {
     return this.socket.destroyed;
   }
 
-  write(text: string, encoding?: 'latin1'): boolean {
+  write(text: string): boolean {
     return this.socket.write(text, 'latin1');
   }
 
