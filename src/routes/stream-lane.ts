@@ -12,7 +12,6 @@ import { asChunk } from '../stream/shared-bytes.ts';
 import { SocketWire } from '../stream/socket-wire.ts';
 import { headAt, streamHeadBeforeDate } from '../stream/stream-head.ts';
 import type { HeaderFields } from '../stream/stream-head.ts';
-import type { Wire } from '../stream/wire.ts';
 import { opensAtOnce } from './finished-stream.ts';
 import type { PlainSubscribe } from './plain-subscribe.ts';
 import { mayBeGone } from './plain-stream.ts';
@@ -88,9 +87,7 @@ export class StreamLane {
     socket.resume();
     socket.cork();
     socket.write(headAt(this.#headFor(origin), this.#date.value) + asChunk(opener.first()));
-    const wire = new SocketWire(socket, true);
-    opener.one(wire, requested, admission);
-    setImmediate(release, wire);
+    opener.one(new SocketWire(socket, true), requested, admission);
   }
 
   #headFor(origin: string | undefined): string {
@@ -111,8 +108,4 @@ export class StreamLane {
 /** All streams share this listener. A stream needs both halves of its connection. */
 function destroyThis(this: Socket): void {
   this.destroy();
-}
-
-function release(wire: Wire): void {
-  wire.release();
 }
