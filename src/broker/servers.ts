@@ -75,6 +75,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
       const where = { port: config.port, host: config.host, backlog: BACKLOG };
       const url = await sockets.listen((options) => server.listen(options), where);
+      lane?.listenTo(sockets);
       // Fastify does not know that its server uses TLS.
       return { url: tls === undefined ? url : url.replace(/^http:/, 'https:'), adminUrl };
     },

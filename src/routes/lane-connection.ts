@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { Access } from '../auth/access.ts';
 import { parseChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
@@ -17,6 +16,7 @@ import type { PlainSubscribe } from './plain-subscribe.ts';
 import type { StreamLane } from './stream-lane.ts';
 import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
 import { ReceivedBytes } from '../http/received-bytes.ts';
+import type { ClientConnection, ConnectionListener } from '../tcp/client-connection.ts';
 
 /** A connection that takes longer than this for a request, in ms, is handed to the HTTP server, which has the time-outs. */
 export const FIRST_REQUEST_MS = 1_000;
@@ -26,9 +26,6 @@ const SUBSCRIBES = /^GET \/(?:events|channels\/)/;
 
 /** The first byte of a GET. */
 const LETTER_G = 0x47;
-
-/** Handles 'error'. A 'close' follows each error of a socket. */
-function ignore(): void {}
 
 /** The parts that all connections of a lane share. */
 export interface LaneContext {
@@ -48,8 +45,8 @@ export interface LaneContext {
   readonly date: DateHeader;
   /** The connections of the lane. */
   readonly all: Set<LaneConnection>;
-  /** Hands the connection to the HTTP server. */
-  readonly handOver: (socket: Socket) => void;
+  /** Hands the connection to the HTTP server with the bytes that have arrived. `ended`: and with the client's FIN. */
+  readonly handOver: (connection: ClientConnection, received: Buffer | undefined, ended: boolean) => void;
 }
 
 /** The access and the publication of a request that the lane answers itself. */
@@ -59,11 +56,14 @@ interface Admissible {
 }
 
 /** A connection while it is in the lane. Its requests are answered one after the other. */
-export class LaneConnection {
-  readonly #socket: Socket;
+export class LaneConnection implements ConnectionListener {
+  readonly #client: ClientConnection;
   readonly #lane: LaneContext;
-  /** `reading` or `answering` a request, or `leaving`: waiting for its turn to be handed over. Reads only while `reading`. */
-  #state: 'reading' | 'answering' | 'leaving' = 'reading';
+  /**
+   * `reading` or `answering` a request, `draining`: the client has not taken its answer, or `leaving`: waiting for its turn to be
+   * handed over. Reads only while `reading`.
+   */
+  #state: 'reading' | 'answering' | 'draining' | 'leaving' = 'reading';
   /** The bytes of the next request that have arrived. */
   readonly #received = new ReceivedBytes();
   #progress = noProgress();
@@ -76,25 +76,22 @@ export class LaneConnection {
   #ended = false;
   #closing = false;
 
-  constructor(socket: Socket, lane: LaneContext) {
-    this.#socket = socket;
+  constructor(client: ClientConnection, lane: LaneContext) {
+    this.#client = client;
     this.#lane = lane;
-    socket.on('data', this.#onData);
-    socket.on('end', this.#onEnd);
-    socket.on('close', this.#onClose);
-    socket.on('error', ignore);
+    client.listener = this;
   }
 
   close(): void {
     this.#closing = true;
     if (this.#state !== 'reading') return;
     // The HTTP server lets a request that has begun finish.
-    if (this.#received.bytes === undefined) this.#socket.end();
+    if (this.#received.bytes === undefined) this.#client.end();
     else this.#leave();
   }
 
   cut(): void {
-    this.#socket.destroy();
+    this.#client.destroy();
   }
 
   /** Called every {@link FIRST_REQUEST_MS}. */
@@ -103,27 +100,32 @@ export class LaneConnection {
     if (this.#state === 'reading' && (this.#received.bytes !== undefined || this.#head === undefined)) {
       if (age >= FIRST_REQUEST_MS) this.#leave();
     } else if (age >= this.#lane.keepAlive) {
-      this.#socket.destroy();
+      this.#client.destroy();
     }
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  onData(chunk: Buffer): void {
     // A publish that cannot be answered any more would be published again by its publisher.
-    if (!this.#socket.writable) return;
+    if (!this.#client.writable) return;
     this.#received.add(chunk);
     if (this.#state === 'reading') this.#read();
     // A pipelined request waits for the answer to the previous one. At most one chunk of it is read.
-    else this.#socket.pause();
-  };
+    else this.#client.pause();
+  }
 
-  readonly #onEnd = (): void => {
+  onEnd(): void {
     this.#ended = true;
     if (this.#state === 'reading') this.#leave();
-  };
+  }
 
-  readonly #onClose = (): void => {
+  /** The client has taken its answer. */
+  onDrain(): void {
+    if (this.#state === 'draining') this.#next();
+  }
+
+  onClose(): void {
     this.#lane.all.delete(this);
-  };
+  }
 
   #read(): void {
     const { bytes } = this.#received;
@@ -181,7 +183,7 @@ export class LaneConnection {
 
   async #publish(head: PlainHead, { access, publication }: Admissible): Promise<void> {
     const { publisher, trusts } = this.#lane;
-    this.#address ??= forwardedClientAddress(this.#socket.remoteAddress, head.forwardedFor, trusts);
+    this.#address ??= forwardedClientAddress(this.#client.remoteAddress, head.forwardedFor, trusts);
     const attempt = publisher.begin(() => this.#described(head));
     let status = 200;
     let text: string;
@@ -196,7 +198,7 @@ export class LaneConnection {
       status = STATUS[(said ?? UNEXPECTED).code];
       text = rawProblem(said ?? UNEXPECTED, this.#closing, headerLines(attempt.rateHeaders));
     }
-    attempt.end(this.#socket.writable ? status : undefined);
+    attempt.end(this.#client.writable ? status : undefined);
     this.#answer(text);
   }
 
@@ -211,7 +213,7 @@ export class LaneConnection {
   }
 
   #described({ channel, forwardedProto, traceparent, tracestate }: PlainHead): TracedRequest {
-    const { remoteAddress = '' } = this.#socket;
+    const { remoteAddress = '' } = this.#client;
     const proxied = forwardedProto !== undefined && this.#lane.trusts(remoteAddress);
     return {
       method: 'POST',
@@ -225,22 +227,22 @@ export class LaneConnection {
   }
 
   #answer(text: string): void {
-    const socket = this.#socket;
-    if (!socket.writable) return;
-    const flushed = socket.write(text);
-    if (this.#closing || this.#ended) socket.end();
+    const client = this.#client;
+    if (!client.writable) return;
+    const flushed = client.write(text);
+    if (this.#closing || this.#ended) client.end();
     else if (flushed) this.#next();
     // Nothing is read from a client that does not read its answers.
-    else socket.once('drain', this.#next);
+    else this.#state = 'draining';
   }
 
-  readonly #next = (): void => {
+  #next(): void {
     this.#state = 'reading';
     this.#since = performance.now();
     if (this.#received.bytes === undefined) return;
-    this.#socket.resume();
+    this.#client.resume();
     this.#read();
-  };
+  }
 
   /**
    * Opens a stream, or hands the connection over, in a slice of the loop. Thousands of subscribers may connect in one turn of the
@@ -251,8 +253,7 @@ export class LaneConnection {
     this.#state = 'leaving';
     this.#lane.loop.add({
       run: () => {
-        if (this.#socket.destroyed || (request !== undefined && this.#open(request))) return false;
-        if (this.#socket.isPaused()) this.#socket.resume();
+        if (this.#client.destroyed || (request !== undefined && this.#open(request))) return false;
         this.#leave();
         return false;
       },
@@ -263,31 +264,17 @@ export class LaneConnection {
   #open(request: PlainSubscribe): boolean {
     // More has arrived behind the request, or the client's FIN.
     if (this.#closing || this.#ended || this.#received.bytes?.length !== request.length) return false;
-    const admitted = this.#lane.streams.admit(request, this.#socket.remoteAddress);
+    const admitted = this.#lane.streams.admit(request, this.#client.remoteAddress);
     if (admitted === undefined) return false;
-    this.#letGo();
-    this.#lane.streams.open(this.#socket, admitted);
+    this.#lane.all.delete(this);
+    this.#lane.streams.open(this.#client, admitted);
     return true;
   }
 
-  /** Hands the connection to the HTTP server, which then receives the bytes that have arrived. */
+  /** Hands the connection to the HTTP server. */
   #leave(): void {
-    const socket = this.#socket;
-    const received = this.#received.bytes;
-    this.#letGo();
-    this.#lane.handOver(socket);
-    if (received !== undefined) socket.emit('data', received);
-    if (this.#ended) socket.emit('end');
-  }
-
-  /** The connection is no longer in the lane. */
-  #letGo(): void {
-    const socket = this.#socket;
     this.#lane.all.delete(this);
-    socket.off('data', this.#onData);
-    socket.off('end', this.#onEnd);
-    socket.off('close', this.#onClose);
-    socket.off('error', ignore);
+    this.#lane.handOver(this.#client, this.#received.bytes, this.#ended);
   }
 }
 

@@ -10,8 +10,13 @@ import { DateHeader } from '../http/date-header.ts';
 import type { Connections } from '../stream/connections.ts';
 import { asChunk } from '../stream/shared-bytes.ts';
 import { SocketWire } from '../stream/socket-wire.ts';
+import { TcpWire } from '../stream/tcp-wire.ts';
 import { headAt, streamHeadBeforeDate } from '../stream/stream-head.ts';
 import type { HeaderFields } from '../stream/stream-head.ts';
+import type { Wire } from '../stream/wire.ts';
+import type { ClientConnection } from '../tcp/client-connection.ts';
+import type { SocketConnection } from '../tcp/socket-connection.ts';
+import { TcpConnection } from '../tcp/tcp-connection.ts';
 import { opensAtOnce } from './finished-stream.ts';
 import type { PlainSubscribe } from './plain-subscribe.ts';
 import { mayBeGone } from './plain-stream.ts';
@@ -80,14 +85,13 @@ export class StreamLane {
     }
   }
 
-  /** Opens the stream. The socket has no listeners any more, and its request is read. */
-  open(socket: Socket, { requested, admission, origin }: AdmittedStream): void {
+  /** Opens the stream on a connection whose request is read. */
+  open(client: ClientConnection, { requested, admission, origin }: AdmittedStream): void {
     const { opener } = this.#options;
-    socket.on('end', destroyThis);
-    socket.resume();
-    socket.cork();
-    socket.write(headAt(this.#headFor(origin), this.#date.value) + asChunk(opener.first()));
-    opener.one(new SocketWire(socket, true), requested, admission);
+    const wire = wireOver(client);
+    wire.outlet.cork();
+    wire.outlet.write(headAt(this.#headFor(origin), this.#date.value) + asChunk(opener.first()));
+    opener.one(wire, requested, admission);
   }
 
   #headFor(origin: string | undefined): string {
@@ -103,6 +107,16 @@ export class StreamLane {
     const { origins, headers } = this.#options;
     return streamHeadBeforeDate({ ...originHeaders(origins, origin), ...headers }, true);
   }
+}
+
+/** A stream reads nothing, and ends when the client leaves. */
+function wireOver(client: ClientConnection): Wire {
+  client.resume();
+  if (client instanceof TcpConnection) return new TcpWire(client);
+  const socket = (client as SocketConnection).release();
+  socket.on('end', destroyThis);
+  socket.resume();
+  return new SocketWire(socket, true);
 }
 
 /** All streams share this listener. A stream needs both halves of its connection. */

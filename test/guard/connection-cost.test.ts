@@ -6,11 +6,8 @@ import { residentKib } from '../support/process-usage.ts';
 import { readMetrics } from '../support/read-metrics.ts';
 
 const CONNECTIONS = 3_000;
-/**
- * Resident memory of one connection, in KiB. Through the HTTP server a stream takes half as much again as through the lane, and
- * with a kept request, response and parser four times as much.
- */
-const BOUND = 6;
+/** Resident memory of one connection, in KiB. A kept request, response and parser would take twice as much. */
+const BOUND = 16;
 const POLLS = 5_000;
 /** Of one long poll, in KiB. */
 const POLL_BOUND = 12;
