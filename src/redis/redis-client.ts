@@ -120,7 +120,8 @@ export class RedisClient {
           try {
             resolve(read(reply));
           } catch (error) {
-            reject(error);
+            const failure = error as Error;
+            reject(failure);
           }
         },
         reject: (error) => reject(this.#explain(error, words, () => monitor.suspectNow())),
