@@ -56,7 +56,7 @@ export function drawChart(
     y += PANEL_HEAD + PANEL_FOOT + ROW * Math.max(...row.map((scenario) => of(scenario).length));
   }
   const { at, node, processor, cores } = machine;
-  const origin = `Measured ${at.slice(0, 10)} on ${cores} cores of ${processor}, Node ${node}, over loopback, events of 100 bytes.`;
+  const origin = `Measured ${at.slice(0, 10)} on ${cores} cores of ${processor}, Node ${node}, over loopback. Events have 100 bytes where no size is named.`;
   const height = y + 30;
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Sluice measured">
 <style>${STYLE}</style>

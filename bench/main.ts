@@ -90,7 +90,13 @@ async function runOnce(
     undo.push(async () => await redis?.stop());
     // Before the system starts, so that the two do not share the disk.
     const sync = log === 'disk' ? await syncLatency(folder) : undefined;
-    const running = await peer.start({ log, redisPort: redis?.port, folder });
+    const running = await peer.start({
+      log,
+      redisPort: redis?.port,
+      folder,
+      resumable: scenario.storm,
+      compress: scenario.compress === true,
+    });
     undo.push(async () => {
       await Promise.all(running.servers.map((server) => server.stop()));
     });

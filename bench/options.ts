@@ -8,8 +8,9 @@ import { nchanPeer } from './peers/nchan-peer.ts';
 import { LOG_KINDS } from './peers/peer.ts';
 import type { LogKind, Peer } from './peers/peer.ts';
 import { sluicePeer } from './peers/sluice-peer.ts';
-import { SCENARIOS, scaled } from './scenario.ts';
+import { scaled } from './scenario.ts';
 import type { Scenario } from './scenario.ts';
+import { SCENARIOS } from './scenarios.ts';
 
 export interface Options {
   readonly scenarios: readonly Scenario[];
@@ -49,14 +50,15 @@ const ROOT = resolve(import.meta.dirname, '..');
 export const USAGE = `usage: npm run bench -- [options]
 
   --scenarios LIST     of ${SCENARIOS.map(({ name }) => name).join(', ')}; all by default
-  --systems LIST       of sluice, nchan, mercure, centrifugo, better-sse; sluice by default
+  --systems LIST       of sluice, nchan, mercure, mercure-1, mercure-local, centrifugo, better-sse; sluice by default
   --log LIST           of ${LOG_KINDS.join(', ')} (two brokers on one Redis); all by default
   --runs N             runs of each, in turns; the table has the medians; 1 by default
   --scale F            so many times the connections (and, below 1, the events); 1 by default
   --loaders N          processes of subscribers; one less than there are cores, at most 4, by default
   --data DIR           where logs on disk are kept during a run; the system's folder for temporary files by default
   --project DIR        another checkout of Sluice to run beside this one; may be given more than once
-  --mercure PATH       the program of the Mercure hub
+  --mercure PATH       the program of the Mercure hub 0.2x
+  --mercure-1 PATH     the program of the Mercure hub 1.0
   --centrifugo PATH    the program of Centrifugo
   --better-sse DIR     the folder in which better-sse has been installed
   --json FILE          writes everything that was measured
@@ -76,6 +78,8 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     ...projects.map((folder) => sluicePeer(`sluice:${basename(folder)}`, folder)),
     nchanPeer,
     mercurePeer(values.mercure),
+    mercurePeer(values.mercure, { local: true }),
+    mercurePeer(values['mercure-1'], { version: '1' }),
     centrifugoPeer(values.centrifugo),
     betterSsePeer(values['better-sse']),
   ];
@@ -115,6 +119,7 @@ function parse(args: readonly string[]) {
         loaders: { type: 'string', default: String(Math.max(1, Math.min(4, availableParallelism() - 1))) },
         project: { type: 'string', multiple: true },
         mercure: { type: 'string' },
+        'mercure-1': { type: 'string' },
         centrifugo: { type: 'string' },
         'better-sse': { type: 'string' },
         data: { type: 'string', default: tmpdir() },

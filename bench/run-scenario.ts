@@ -5,6 +5,7 @@ import type { Crew, CrowdPlan, CrowdReport } from './load/crew.ts';
 import type { PublishPlan, PublishReport } from './load/publisher-process.ts';
 import { LatencyHistogram } from './measure/latency-histogram.ts';
 import { monotonicMicros } from './measure/monotonic-micros.ts';
+import { MemoryPeak } from './measure/memory-peak.ts';
 import { processUsage } from './measure/process-usage.ts';
 import { redisUsage } from './measure/redis-usage.ts';
 import type { RunningPeer } from './peers/peer.ts';
@@ -17,6 +18,10 @@ const PAUSE_MS = 1_000;
 const WINDOW = 128;
 /** The time limit for connecting, and for publishing. */
 const LIMIT_MS = 60_000;
+/** How long to wait for more bytes of streams whose events are not read. */
+const LAST_BYTES_MS = 700;
+/** The time between two requests to a server in a storm. */
+const PROBE_INTERVAL_MS = 5;
 
 /** What a scenario runs on. */
 export interface Stage {
@@ -43,7 +48,9 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
   await crew.connect(scenario.connections, plans.connect);
   await delay(PAUSE_MS);
   const connected = await processUsage(pidsOf(peer));
-  const { open } = await crew.report();
+  const { open, compressed, counted } = await crew.report();
+  if (scenario.compress === true && compressed < open)
+    say(`${open - compressed} of ${open} answers are not compressed`);
 
   let rest: Figures = {};
   let begin = connected;
@@ -59,8 +66,9 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
   const busy = await loadOf(crew);
   const published = await crew.publish(plans.publish);
   const perSubscriber = (published.acknowledged / scenario.channels) * (scenario.sets?.active ?? 1);
-  const wanted = Math.round(perSubscriber * open);
+  const wanted = Math.round(perSubscriber * (open - counted));
   await crew.settle(({ distinct }) => distinct >= wanted);
+  if (counted > 0) await crew.settle(() => false, { of: 'bytes', patience: LAST_BYTES_MS });
   const loader = await busy();
   const end = await processUsage(pidsOf(peer));
   const redisEnd = await redisUsage(redis);
@@ -69,6 +77,8 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
 
   const seconds = (crowd.lastAt - published.beganAt) / 1e6;
   const { acknowledged } = published;
+  // Those that are only counted got everything, as far as their bytes tell.
+  const delivered = crowd.delivered + counted * perSubscriber;
   const answered = new LatencyHistogram(published.latency.counts, published.latency.max);
   const overRedis = redis !== undefined && {
     redisCpuPerPublish: (redisEnd.cpu - redisBegin.cpu) / acknowledged,
@@ -76,10 +86,11 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
   };
   return {
     connections: open,
-    cpuPerDelivery: (end.cpu - begin.cpu) / crowd.delivered,
+    cpuPerDelivery: (end.cpu - begin.cpu) / delivered,
     cpuPerPublish: (end.cpu - begin.cpu) / acknowledged,
     ...overRedis,
-    deliveriesPerSecond: crowd.delivered / seconds,
+    deliveriesPerSecond: delivered / seconds,
+    bytesPerDelivery: crowd.bytes / delivered,
     publishesPerSecond: acknowledged / ((published.endedAt - published.beganAt) / 1e6),
     ackP50: answered.percentile(0.5) / 1_000,
     ackP99: answered.percentile(0.99) / 1_000,
@@ -89,7 +100,7 @@ async function runLive(scenario: Scenario, { peer, crew, redis, say }: Stage): P
     kibPerConnection: (connected.memory - before.memory) / open,
     cpuPerConnect: (connected.cpu - before.cpu) / open,
     ...rest,
-    lost: Math.max(0, wanted - crowd.distinct),
+    lost: Math.max(0, wanted - crowd.distinct) + crowd.short,
     ...breaches(scenario, crowd, published, say),
     loader,
   };
@@ -102,16 +113,21 @@ async function runStorm(scenario: Scenario, { peer, crew, redis, say }: Stage): 
   const published = await crew.publish(plans.publish);
   await crew.settle(({ distinct }) => distinct >= published.acknowledged);
   const { ids } = await crew.report();
+  const positions = (await peer.positions?.('bench.0')) ?? ids;
   await crew.disconnect();
   await delay(PAUSE_MS);
 
   const redisBegin = await redisUsage(redis);
   const begin = await processUsage(pidsOf(peer));
+  const memory = await MemoryPeak.of(pidsOf(peer));
   const busy = await loadOf(crew);
-  await crew.connect(scenario.connections, { ...plans.connect, window: Infinity, positions: ids });
+  await crew.probe({ port: peer.servers[0]?.port ?? 0, path: peer.wire.probe, interval: PROBE_INTERVAL_MS });
+  await crew.connect(scenario.connections, { ...plans.connect, window: Infinity, positions });
   await crew.settle(({ complete }) => complete >= scenario.connections);
   const loader = await busy();
   const end = await processUsage(pidsOf(peer));
+  const peak = await memory.more();
+  const probe = await crew.probed();
   const redisEnd = await redisUsage(redis);
   const crowd = await crew.report();
   await crew.disconnect();
@@ -121,6 +137,10 @@ async function runStorm(scenario: Scenario, { peer, crew, redis, say }: Stage): 
     caughtUpP50: crowd.catchUp.percentile(0.5) / 1_000,
     caughtUpAll: crowd.complete < scenario.connections ? Number.NaN : crowd.catchUp.max / 1_000,
     replayed: crowd.delivered,
+    stormCpu: (end.cpu - begin.cpu) / 1_000,
+    ...(peak !== undefined && { peakMemory: peak / 1_024 }),
+    probeP50: probe.percentile(0.5) / 1_000,
+    probeP99: probe.percentile(0.99) / 1_000,
     cpuPerReplay: (end.cpu - begin.cpu) / crowd.delivered,
     ...(redis !== undefined && { logReads: redisEnd.scripts - redisBegin.scripts }),
     lost: scenario.connections - crowd.complete,
@@ -144,11 +164,20 @@ function plansOf(
   scenario: Scenario,
   { servers, wire }: RunningPeer,
 ): { readonly connect: CrowdPlan; readonly publish: PublishPlan } {
-  const { channels, publishers, events, rate, sets, perRequest = 1 } = scenario;
+  const { channels, publishers, events, rate, sets, perRequest = 1, size = EVENT_SIZE, missed } = scenario;
+  const { json = false, compress = false } = scenario;
   const ports = servers.map(({ port }) => port);
-  const common = { ports, wire, channels, sets, publishers, size: EVENT_SIZE, origin: monotonicMicros() };
+  const common = { ports, wire, channels, sets, publishers, size, json, origin: monotonicMicros() };
   return {
-    connect: { ...common, window: WINDOW, keepIds: false, positions: [], patience: LIMIT_MS },
+    connect: {
+      ...common,
+      compress,
+      window: WINDOW,
+      keepIds: false,
+      positions: [],
+      missed,
+      patience: LIMIT_MS,
+    },
     publish: { ...common, events, rate, perRequest, patience: LIMIT_MS },
   };
 }

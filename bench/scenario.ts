@@ -1,4 +1,5 @@
 import type { FigureName } from './figures.ts';
+import type { Peer } from './peers/peer.ts';
 
 /** What channels the connections of a scenario have. */
 export interface ChannelSetPlan {
@@ -29,190 +30,32 @@ export interface Scenario {
   readonly rest: number;
   /** True when all subscribers come at once, each with a cursor into events that are already published. */
   readonly storm: boolean;
+  /** How many events each subscriber of a storm has missed. Each another number, unless set. */
+  readonly missed?: number;
+  /** The size of an event's data in bytes; {@link EVENT_SIZE} unless set. */
+  readonly size?: number;
+  /** Whether the data are JSON that differs from event to event. */
+  readonly json?: boolean;
+  /** Whether subscribers ask for compressed streams. */
+  readonly compress?: boolean;
   readonly columns: readonly FigureName[];
   /** The figure that the chart shows, and whether a higher value is better. */
   readonly headline: FigureName;
   readonly moreIsBetter: boolean;
 }
 
-/** The size of an event's data, in bytes. */
+/** The size of an event's data in bytes, unless the scenario has another one. */
 export const EVENT_SIZE = 100;
-
-const LIVE: readonly FigureName[] = ['cpuPerDelivery', 'deliveriesPerSecond', 'p50', 'p99', 'max'];
-const MANY: readonly FigureName[] = [
-  'cpuPerDelivery',
-  'deliveriesPerSecond',
-  'p50',
-  'p99',
-  'kibPerConnection',
-];
-/** 250 channels with 20 subscribers each, for each channel of a connection. */
-const MANY_LOAD = {
-  connections: 5_000,
-  publishers: 8,
-  events: 5_000,
-  rate: 500,
-  rest: 0,
-  storm: false,
-  columns: MANY,
-  headline: 'cpuPerDelivery',
-  moreIsBetter: false,
-} as const;
-const REDIS: readonly FigureName[] = ['redisCpuPerPublish', 'redisBytesPerPublish'];
-
-export const SCENARIOS: readonly Scenario[] = [
-  {
-    name: 'steady',
-    about: '2,000 subscribers of a channel, 20 events/s',
-    connections: 2_000,
-    channels: 1,
-    publishers: 1,
-    events: 60,
-    rate: 20,
-    rest: 0,
-    storm: false,
-    columns: LIVE,
-    headline: 'cpuPerDelivery',
-    moreIsBetter: false,
-  },
-  {
-    name: 'burst',
-    about: '1,000 subscribers of a channel, 1,000 events/s from 32 publishers',
-    connections: 1_000,
-    channels: 1,
-    publishers: 32,
-    events: 3_000,
-    rate: 1_000,
-    rest: 0,
-    storm: false,
-    columns: LIVE,
-    headline: 'deliveriesPerSecond',
-    moreIsBetter: true,
-  },
-  {
-    name: 'channels',
-    about: '2,000 channels with a subscriber each, 4,000 publishes/s from 32 publishers',
-    connections: 2_000,
-    channels: 2_000,
-    publishers: 32,
-    events: 20_000,
-    rate: 4_000,
-    rest: 0,
-    storm: false,
-    columns: ['cpuPerPublish', ...REDIS, 'publishesPerSecond', 'p50', 'p99', 'max'],
-    headline: 'cpuPerPublish',
-    moreIsBetter: false,
-  },
-  {
-    name: 'ingest',
-    about: '10 subscribers, 20,000 events as fast as 32 publishers can',
-    connections: 10,
-    channels: 1,
-    publishers: 32,
-    events: 20_000,
-    rate: 0,
-    rest: 0,
-    storm: false,
-    columns: ['cpuPerPublish', ...REDIS, 'publishesPerSecond', 'syncP50', 'p50', 'p99', 'max'],
-    headline: 'publishesPerSecond',
-    moreIsBetter: true,
-  },
-  {
-    name: 'single',
-    about: 'one publisher, one subscriber, 5,000 events, each after the answer to the one before',
-    connections: 1,
-    channels: 1,
-    publishers: 1,
-    events: 5_000,
-    rate: 0,
-    rest: 0,
-    storm: false,
-    columns: ['cpuPerPublish', ...REDIS, 'publishesPerSecond', 'ackP50', 'ackP99', 'syncP50', 'p50', 'p99'],
-    headline: 'ackP50',
-    moreIsBetter: false,
-  },
-  {
-    name: 'idle',
-    about: '15,000 connections at rest',
-    connections: 15_000,
-    channels: 1,
-    publishers: 1,
-    events: 5,
-    rate: 1,
-    rest: 20,
-    storm: false,
-    columns: [
-      'connections',
-      'kibPerConnection',
-      'cpuPerConnect',
-      'cpuAtRest',
-      'restPerConnection',
-      'cpuPerDelivery',
-    ],
-    headline: 'kibPerConnection',
-    moreIsBetter: false,
-  },
-  {
-    name: 'replay-storm',
-    about: '2,000 subscribers come back at once, each from somewhere in the last 1,000 events',
-    connections: 2_000,
-    channels: 1,
-    publishers: 1,
-    events: 1_000,
-    rate: 1_000,
-    rest: 0,
-    storm: true,
-    columns: ['connections', 'caughtUpP50', 'caughtUpAll', 'replayed', 'cpuPerReplay', 'logReads'],
-    headline: 'caughtUpAll',
-    moreIsBetter: false,
-  },
-  {
-    ...MANY_LOAD,
-    name: 'many-single',
-    about:
-      '5,000 connections with a channel each, 500 events/s to 20 subscribers each: the measure for the next two',
-    channels: 250,
-  },
-  {
-    ...MANY_LOAD,
-    name: 'many',
-    about:
-      'the same with 20 channels a connection, of which 5 get events; 20 connections share a set of channels',
-    channels: 1_250,
-    sets: { perConnection: 20, active: 5, different: false },
-  },
-  {
-    ...MANY_LOAD,
-    name: 'many-different',
-    about: 'the same, and no two connections have the same channels',
-    channels: 1_250,
-    sets: { perConnection: 20, active: 5, different: true },
-  },
-  {
-    name: 'batch',
-    about: '1 subscriber, 500,000 events as fast as one publisher can, 1,000 in a request',
-    connections: 1,
-    channels: 1,
-    perRequest: 1_000,
-    publishers: 1,
-    events: 500_000,
-    rate: 0,
-    rest: 0,
-    storm: false,
-    columns: ['cpuPerPublish', ...REDIS, 'publishesPerSecond', 'p50', 'p99', 'max'],
-    headline: 'publishesPerSecond',
-    moreIsBetter: true,
-  },
-];
 
 /** Says what a system would need for the scenario, when it lacks that. */
 export function missingFor(
   scenario: Scenario,
-  peer: { readonly resumes: boolean; readonly batches: boolean; readonly manyChannels: boolean },
+  peer: Pick<Peer, 'resumes' | 'batches' | 'manyChannels' | 'compresses'>,
 ): string | undefined {
-  if (scenario.storm && !peer.resumes) return 'its subscribers cannot come back by Last-Event-ID';
+  if (scenario.storm && !peer.resumes) return 'its subscribers cannot resume';
   if (scenario.sets !== undefined && !peer.manyChannels) return 'its connections have one channel each here';
   if (scenario.perRequest !== undefined && !peer.batches) return 'its requests publish one event each here';
+  if (scenario.compress === true && !peer.compresses) return 'it does not compress its streams';
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 import { LatencyHistogram } from '../measure/latency-histogram.ts';
 import { LoaderProcess } from './loader-process.ts';
+import type { ProbePlan } from './probe.ts';
 import type { PublishPlan, PublishReport, PublisherServices } from './publisher-process.ts';
 import type { ConnectPlan, Counts, Progress, SubscriberReport } from './crowd.ts';
 import type { SubscriberServices } from './subscriber-process.ts';
@@ -14,6 +15,10 @@ export type CrowdPlan = Omit<ConnectPlan, 'from' | 'count'>;
 /** The sums over all subscribers. */
 export interface CrowdReport extends Progress {
   readonly open: number;
+  /** As in {@link SubscriberReport}. */
+  readonly compressed: number;
+  readonly counted: number;
+  readonly short: number;
   readonly delivered: number;
   readonly duplicates: number;
   /** Events that were out of order, or in another order than for other subscribers of the channel. */
@@ -25,6 +30,13 @@ export interface CrowdReport extends Progress {
   /** On the monotonic clock, µs. */
   readonly lastAt: number;
   readonly ids: readonly string[];
+}
+
+interface SettleOptions {
+  /** How long to wait without progress, in ms. */
+  readonly patience?: number;
+  /** What counts as progress. */
+  readonly of?: keyof Progress;
 }
 
 /** The load generator: processes of subscribers, and one of publishers. */
@@ -53,19 +65,34 @@ export class Crew {
     return await this.#publishers.ask('publish', plan);
   }
 
+  /** Asks a server again and again, each time on a new connection, until {@link probed}. */
+  async probe(plan: ProbePlan): Promise<void> {
+    await this.#publishers.ask('probe', plan);
+  }
+
+  /** Ends the questions, and returns how long the answers took. */
+  async probed(): Promise<LatencyHistogram> {
+    const { counts, max } = await this.#publishers.ask('probed');
+    return new LatencyHistogram(counts, max);
+  }
+
   /** Waits until `enough` returns true, or until no progress is made for a while. */
-  async settle(enough: (progress: Progress) => boolean): Promise<void> {
+  async settle(
+    enough: (progress: Progress) => boolean,
+    { patience = NO_PROGRESS_LIMIT_MS, of = 'distinct' }: SettleOptions = {},
+  ): Promise<void> {
     let seen = -1;
     let since = performance.now();
-    while (performance.now() - since < NO_PROGRESS_LIMIT_MS) {
+    while (performance.now() - since < patience) {
       const each = await Promise.all(this.#subscribers.map((loader) => loader.ask('progress')));
       const progress = {
         distinct: each.reduce((sum, { distinct }) => sum + distinct, 0),
         complete: each.reduce((sum, { complete }) => sum + complete, 0),
+        bytes: each.reduce((sum, { bytes }) => sum + bytes, 0),
       };
       if (enough(progress)) return;
-      if (progress.distinct !== seen) {
-        seen = progress.distinct;
+      if (progress[of] !== seen) {
+        seen = progress[of];
         since = performance.now();
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
@@ -82,7 +109,11 @@ export class Crew {
     return {
       distinct: sum(({ distinct }) => distinct),
       complete: sum(({ complete }) => complete),
+      bytes: sum(({ bytes }) => bytes),
       open: sum(({ open }) => open),
+      compressed: sum(({ compressed }) => compressed),
+      counted: sum(({ counted }) => counted),
+      short: sum(({ short }) => short),
       delivered: sum(({ delivered }) => delivered),
       duplicates: sum(({ duplicates }) => duplicates),
       disorder: sum(({ late }) => late) + otherOrders(each),

@@ -4,13 +4,18 @@ import { monotonicMicros } from '../measure/monotonic-micros.ts';
 import { DeliveryCheck } from './delivery-check.ts';
 import { Subscriber } from './subscriber.ts';
 import type { ChannelSetPlan } from '../scenario.ts';
-import { fill } from './wire.ts';
+import { JSON_MARKER_AT } from './json-data.ts';
+import { fill, join, resumed } from './wire.ts';
 import type { Wire } from './wire.ts';
 
 /** How many connections use one source address for one port. A system has more ephemeral ports than this. */
 const PER_ADDRESS = 20_000;
 /** How often a full window is checked again. */
 const POLL_INTERVAL_MS = 2;
+/** Of so many compressed streams one is decoded to its end. Of the others bytes are counted. */
+const DECODED_EVERY = 250;
+/** A stream whose bytes are only counted has lost events when it got a smaller share of the decoded ones' bytes. */
+const LEAST_SHARE = 0.7;
 
 export interface ConnectPlan {
   readonly ports: readonly number[];
@@ -22,6 +27,10 @@ export interface ConnectPlan {
   readonly sets: ChannelSetPlan | undefined;
   readonly publishers: number;
   readonly size: number;
+  /** Whether the data of events are JSON. */
+  readonly json: boolean;
+  /** Whether to ask for compressed streams. */
+  readonly compress: boolean;
   /** How many may be connecting at once. */
   readonly window: number;
   /** The zero of the events' due times, in µs on the monotonic clock. */
@@ -29,6 +38,8 @@ export interface ConnectPlan {
   readonly keepIds: boolean;
   /** Ids of the events of the only channel. Each connection takes one as its cursor. Empty for new events only. */
   readonly positions: readonly string[];
+  /** How many events each connection has missed. Undefined: each another number. */
+  readonly missed: number | undefined;
   /** In ms. */
   readonly patience: number;
 }
@@ -38,6 +49,8 @@ export interface Progress {
   readonly distinct: number;
   /** Connections that have got all events after their cursor. */
   readonly complete: number;
+  /** Bytes received since the streams were ready. */
+  readonly bytes: number;
 }
 
 /** A {@link LatencyHistogram} that can cross a process boundary. */
@@ -52,6 +65,12 @@ export interface SubscriberReport extends Progress {
   readonly late: number;
   readonly gaps: number;
   readonly open: number;
+  /** Connections whose answer is compressed, */
+  readonly compressed: number;
+  /** those of them whose bytes were only counted, */
+  readonly counted: number;
+  /** and those of these that got fewer bytes than the events take. */
+  readonly short: number;
   /** What ended connections, and how often. */
   readonly ends: ReadonlyMap<string, number>;
   readonly latency: Counts;
@@ -97,13 +116,19 @@ export class Crowd {
   }
 
   progress(): Progress {
-    return { distinct: this.#distinct, complete: this.#complete };
+    const bytes = this.#subscribers.reduce((sum, one) => sum + one.bytes, 0);
+    return { distinct: this.#distinct, complete: this.#complete, bytes };
   }
 
   report(): SubscriberReport {
     const check = this.#check;
     const orders = new Map<string, number>();
-    for (const { channel, received } of this.#plan.sets === undefined ? this.#subscribers : []) {
+    const open = this.#subscribers.filter(({ ready, ended }) => ready && !ended);
+    const counted = open.filter(({ counting }) => counting);
+    const decoded = open.filter(({ compressed, counting }) => compressed && !counting);
+    const least = LEAST_SHARE * Math.min(...decoded.map(({ bytes }) => bytes));
+    for (const { channel, received, counting } of this.#plan.sets === undefined ? this.#subscribers : []) {
+      if (counting) continue;
       const order = `${channel} ${received.distinct} ${received.fingerprint}`;
       orders.set(order, (orders.get(order) ?? 0) + 1);
     }
@@ -113,7 +138,10 @@ export class Crowd {
       duplicates: check.duplicates,
       late: check.late,
       gaps: this.#subscribers.reduce((sum, { gaps }) => sum + gaps, 0),
-      open: this.#subscribers.filter(({ ready, ended }) => ready && !ended).length,
+      open: open.length,
+      compressed: counted.length + decoded.length,
+      counted: counted.length,
+      short: decoded.length === 0 ? counted.length : counted.filter(({ bytes }) => bytes < least).length,
       ends: this.#ends,
       latency: { counts: check.latency.counts, max: check.latency.max },
       catchUp: { counts: this.#catchUp.counts, max: this.#catchUp.max },
@@ -128,28 +156,37 @@ export class Crowd {
   }
 
   #subscribe(i: number): Subscriber {
-    const { ports, wire, channels, sets, publishers, size, keepIds, positions } = this.#plan;
+    const { ports, wire, channels, sets, publishers, size, keepIds, positions, json, compress, from } =
+      this.#plan;
     const channel = i % channels;
     const port = ports[i % ports.length] ?? 0;
-    // Cursors spread over all retained events, and the same in each run.
-    const place =
-      positions.length < 2 ? undefined : (Math.imul(i + 1, 0x9e3779b1) >>> 0) % (positions.length - 1);
-    const resume = place === undefined ? '' : `${wire.resume ?? ''}: ${positions[place] ?? ''}\r\n`;
-    const path =
-      sets === undefined ? fill(wire.subscribe.path, channel, '') : pathOfMany(wire, channels, sets, i);
+    const place = this.#placeOf(i);
+    const { path, headers } =
+      place === undefined
+        ? {
+            path:
+              sets === undefined
+                ? fill(wire.subscribe.path, channel, '')
+                : pathOfMany(wire, channels, sets, i),
+            headers: wire.subscribe.headers,
+          }
+        : resumed(wire, channel, positions[place] ?? '');
+    const encoding = compress ? 'Accept-Encoding: gzip\r\n' : '';
     const address = Math.floor(i / ports.length / PER_ADDRESS);
     this.#connecting++;
     return new Subscriber({
       port,
       // Only Linux has all addresses of 127.0.0.0/8 without configuration.
       localAddress: address === 0 || process.platform !== 'linux' ? undefined : `127.0.0.${1 + address}`,
-      request: `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n${wire.subscribe.headers}${resume}\r\n`,
+      request: `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n${headers}${encoding}\r\n`,
       readyLine: wire.ready === undefined ? undefined : Buffer.from(wire.ready),
       channel,
       publishers: publishers * (sets?.active ?? 1),
       first: place === undefined ? 0 : place + 1,
       wanted: place === undefined ? Infinity : positions.length - 1 - place,
       size,
+      markerAt: json ? JSON_MARKER_AT : 0,
+      countsOnly: (i - from) % DECODED_EVERY !== 0,
       keepIds,
       check: this.#check,
       onReady: () => {
@@ -168,6 +205,14 @@ export class Crowd {
       },
     });
   }
+
+  /** The place of a connection's cursor among the positions: spread over all retained events, and the same in each run. */
+  #placeOf(i: number): number | undefined {
+    const { positions, missed } = this.#plan;
+    if (positions.length < 2) return undefined;
+    if (missed !== undefined) return Math.max(0, positions.length - 1 - missed);
+    return (Math.imul(i + 1, 0x9e3779b1) >>> 0) % (positions.length - 1);
+  }
 }
 
 /**
@@ -177,10 +222,11 @@ export class Crowd {
 function pathOfMany({ subscribeMany }: Wire, channels: number, sets: ChannelSetPlan, i: number): string {
   const group = channels / sets.active;
   const round = Math.floor(i / group);
-  let path = subscribeMany?.path ?? '';
+  if (subscribeMany === undefined) throw new Error('This system has no streams with many channels.');
+  const items: string[] = [];
   for (let k = 0; k < sets.perConnection; k++) {
     const member = (i + (sets.different ? k * round : 0)) % group;
-    path += fill(subscribeMany?.channel ?? '', k * group + member, '');
+    items.push(fill(subscribeMany.item, k * group + member, ''));
   }
-  return path;
+  return join(subscribeMany, items);
 }

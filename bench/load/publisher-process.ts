@@ -6,7 +6,10 @@ import { offer } from './loader-process.ts';
 import { writeMarker } from './marker.ts';
 import { Publisher } from './publisher.ts';
 import type { ChannelSetPlan } from '../scenario.ts';
-import { fill } from './wire.ts';
+import { writeJsonData } from './json-data.ts';
+import { Probe } from './probe.ts';
+import type { ProbePlan } from './probe.ts';
+import { fill, fillJson, join } from './wire.ts';
 import type { Wire } from './wire.ts';
 
 /** After this many errors a publisher gives up: the server is down, or accepts no events. */
@@ -24,6 +27,8 @@ export interface PublishPlan {
   /** How many events one request publishes. */
   readonly perRequest: number;
   readonly size: number;
+  /** Whether the data are JSON. */
+  readonly json: boolean;
   /** The zero of the due times, in µs on the monotonic clock. */
   readonly origin: number;
   /** The time limit in ms. Later events are not published. */
@@ -53,7 +58,9 @@ async function publish(plan: PublishPlan): Promise<PublishReport> {
   let errors = 0;
   let firstError = '';
   const { path, headers, body } = plan.wire.publish;
-  const { perRequest } = plan;
+  const { perRequest, json, wire } = plan;
+  const fillBody = json ? fillJson : fill;
+  const many = wire.publishMany;
   const group = plan.channels / (plan.sets?.active ?? 1);
 
   const one = async (who: number): Promise<void> => {
@@ -72,11 +79,18 @@ async function publish(plan: PublishPlan): Promise<PublishReport> {
       // A connection with many channels has one of each group. For its check, each group has publishers of its own.
       const publisher = Math.floor(channel / group) * plan.publishers + who;
       const data = Array.from({ length: perRequest }, (_, i) =>
-        writeMarker({ due: due - plan.origin, publisher, number: number + i }, plan.size),
+        json
+          ? writeJsonData({ due: due - plan.origin, publisher, number: number + i }, plan.size, n)
+          : writeMarker({ due: due - plan.origin, publisher, number: number + i }, plan.size),
       );
-      const contents = data.map((marker) => fill(body, channel, marker));
-      const content = perRequest === 1 ? (contents[0] ?? '') : `[${contents.join(',')}]`;
-      const request = `POST ${fill(path, channel, data[0] ?? '')} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}Content-Length: ${content.length}\r\n\r\n${content}`;
+      const content =
+        many === undefined || perRequest === 1
+          ? fillBody(body, channel, data[0] ?? '')
+          : join(
+              many,
+              data.map((text) => fillBody(many.item, channel, text)),
+            );
+      const request = `POST ${fill(perRequest === 1 ? path : (many?.path ?? path), channel, '')} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}Content-Length: ${content.length}\r\n\r\n${content}`;
       try {
         const { status, text } = await connection.send(request);
         if (status < 200 || status > 299) throw new Error(text.slice(0, 300));
@@ -103,7 +117,18 @@ async function publish(plan: PublishPlan): Promise<PublishReport> {
   };
 }
 
-const services = { publish };
+let probe: Probe | undefined;
+
+const services = {
+  publish,
+  probe: (plan: ProbePlan): void => {
+    probe = new Probe(plan);
+  },
+  probed: async (): Promise<Counts> => {
+    if (probe === undefined) throw new Error('Nothing is probed yet: probe comes first.');
+    return await probe.stop();
+  },
+};
 
 export type PublisherServices = typeof services;
 

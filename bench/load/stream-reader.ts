@@ -4,8 +4,8 @@ import type { Marker } from './marker.ts';
 /** Receives the parts of one stream. The bytes are valid only during the call. */
 export interface StreamListener {
   /** The head of the answer has arrived. For any status but 200 no stream follows. */
-  onHead(status: number): void;
-  /** A line of the stream that is not data, without its line break. Not called for blank lines. */
+  onHead(status: number, compressed: boolean): void;
+  /** A line of the stream, without its line break. Not called for blank lines, and not for all lines of data. */
   onLine(bytes: Uint8Array, start: number, end: number): void;
   /** The data of one event. The marker is valid only during the call. */
   onEvent(marker: Marker): void;
@@ -15,8 +15,6 @@ const LF = 0x0a;
 const CR = 0x0d;
 const D = 0x64;
 const DATA = 'data: '.length;
-/** How many bytes are searched for the marker. In JSON other bytes stand before it. */
-const SEARCH = 128;
 const MARKER: Marker = { due: 0, publisher: 0, number: 0 };
 
 type Phase = 'head' | 'plain' | 'chunk-size' | 'chunk' | 'chunk-end' | 'over';
@@ -29,6 +27,9 @@ export class StreamReader {
   readonly #listener: StreamListener;
   /** The size of an event's data in bytes. With it, the reader can skip the rest of the line. */
   readonly #size: number;
+  /** Where the marker is in the data. Found elsewhere, too, but slower. */
+  readonly #markerAt: number;
+  #decode: ((bytes: Buffer) => void) | undefined;
   #phase: Phase = 'head';
   #head = '';
   #chunkSize = '';
@@ -36,15 +37,25 @@ export class StreamReader {
   /** The start of a line whose end has not arrived yet. */
   #carry: Buffer | undefined;
 
-  constructor(listener: StreamListener, size: number) {
+  constructor(listener: StreamListener, size: number, markerAt: number) {
     this.#listener = listener;
     this.#size = size;
+    this.#markerAt = markerAt;
+  }
+
+  /** From now on gives the body's bytes to `decode`, which gives what it makes of them to {@link pushText}. */
+  decodeWith(decode: (bytes: Buffer) => void): void {
+    this.#decode = decode;
+  }
+
+  pushText(bytes: Buffer): void {
+    this.#readLines(bytes, 0, bytes.length);
   }
 
   push(bytes: Buffer, length: number): void {
     let at = this.#phase === 'head' ? this.#readHead(bytes, length) : 0;
     if (this.#phase === 'plain') {
-      this.#readLines(bytes, at, length);
+      this.#readBody(bytes, at, length);
       return;
     }
     while (at < length && this.#phase !== 'over') at = this.#readChunked(bytes, at, length);
@@ -58,14 +69,14 @@ export class StreamReader {
     const head = this.#head.slice(0, end);
     this.#phase = /^transfer-encoding: *chunked/im.test(head) ? 'chunk-size' : 'plain';
     this.#head = '';
-    this.#listener.onHead(Number(head.slice(9, 12)));
+    this.#listener.onHead(Number(head.slice(9, 12)), /^content-encoding: *gzip/im.test(head));
     return end + 4 - before;
   }
 
   #readChunked(bytes: Buffer, from: number, length: number): number {
     if (this.#phase === 'chunk') {
       const end = Math.min(length, from + this.#chunkLeft);
-      this.#readLines(bytes, from, end);
+      this.#readBody(bytes, from, end);
       this.#chunkLeft -= end - from;
       if (this.#chunkLeft === 0) this.#phase = 'chunk-end';
       return end;
@@ -85,6 +96,12 @@ export class StreamReader {
     return end + 1;
   }
 
+  #readBody(bytes: Buffer, from: number, to: number): void {
+    if (this.#decode === undefined) this.#readLines(bytes, from, to);
+    // A copy, because the decoder works later.
+    else if (to > from) this.#decode(Buffer.from(bytes.subarray(from, to)));
+  }
+
   #readLines(bytes: Buffer, from: number, to: number): void {
     let at = from;
     if (this.#carry !== undefined) {
@@ -98,13 +115,14 @@ export class StreamReader {
     }
     const listener = this.#listener;
     const jump = DATA + this.#size;
+    const markerAt = DATA + this.#markerAt;
     while (at < to) {
       // The common case: the line is a whole event of the benchmark, whose length is known.
       if (
         bytes[at] === D &&
         at + jump < to &&
         bytes[at + jump] === LF &&
-        readMarker(bytes, at + DATA, MARKER)
+        readMarker(bytes, at + markerAt, MARKER)
       ) {
         listener.onEvent(MARKER);
         at += jump + 1;
@@ -124,14 +142,13 @@ export class StreamReader {
   #readLine(bytes: Buffer, start: number, lineEnd: number): void {
     const end = bytes[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
     if (end === start) return;
-    if (bytes[start] === D) {
-      const last = Math.min(end - MARKER_LENGTH, start + SEARCH);
-      for (let at = start; at <= last; at++) {
-        if (!readMarker(bytes, at, MARKER)) continue;
-        this.#listener.onEvent(MARKER);
-        return;
-      }
-    }
     this.#listener.onLine(bytes, start, end);
+    if (bytes[start] !== D) return;
+    // In JSON other bytes stand before the marker, and one line may have many events.
+    for (let at = start; at <= end - MARKER_LENGTH; at++) {
+      if (!readMarker(bytes, at, MARKER)) continue;
+      this.#listener.onEvent(MARKER);
+      at += this.#size - this.#markerAt - 1;
+    }
   }
 }

@@ -1,5 +1,7 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { constants, createGunzip } from 'node:zlib';
+import type { Gunzip } from 'node:zlib';
 import { ReceivedOrder } from './delivery-check.ts';
 import type { DeliveryCheck } from './delivery-check.ts';
 import type { Marker } from './marker.ts';
@@ -10,6 +12,8 @@ import type { StreamListener } from './stream-reader.ts';
 const READ_BUFFER = Buffer.alloc(256 * 1024);
 const GAP = Buffer.from('event: sluice:gap');
 const ID = Buffer.from('id: ');
+/** Thousands of streams are decoded until they are ready, so each has a small buffer. */
+const DECODED_BYTES = 4_096;
 
 export interface SubscriberOptions {
   readonly port: number;
@@ -23,6 +27,9 @@ export interface SubscriberOptions {
   /** The number that the first event must have. */
   readonly first: number;
   readonly size: number;
+  readonly markerAt: number;
+  /** Whether to count only bytes, once a compressed stream is ready. */
+  readonly countsOnly: boolean;
   readonly keepIds: boolean;
   readonly check: DeliveryCheck;
   /** The subscriber is complete when it is ready and has this many different events. */
@@ -44,8 +51,16 @@ export class Subscriber implements StreamListener {
   ready = false;
   ended = false;
   gaps = 0;
+  /** Whether the answer is compressed. */
+  compressed = false;
+  /** Bytes of the answer since the stream was ready. */
+  bytes = 0;
+  /** Whether the events of the stream are no longer read. */
+  counting = false;
   readonly #options: SubscriberOptions;
   readonly #socket: Socket;
+  readonly #reader: StreamReader;
+  #gunzip: Gunzip | undefined;
   #complete = false;
   #lastId = '';
 
@@ -53,7 +68,7 @@ export class Subscriber implements StreamListener {
     this.#options = options;
     this.channel = options.channel;
     this.received = new ReceivedOrder(options.publishers, options.first);
-    const reader = new StreamReader(this, options.size);
+    this.#reader = new StreamReader(this, options.size, options.markerAt);
     const { check, port, localAddress } = options;
     this.#socket = connect({
       host: '127.0.0.1',
@@ -63,8 +78,10 @@ export class Subscriber implements StreamListener {
       onread: {
         buffer: READ_BUFFER,
         callback: (length) => {
+          if (this.ready) this.bytes += length;
+          if (this.counting) return true;
           check.tick();
-          reader.push(READ_BUFFER, length);
+          this.#reader.push(READ_BUFFER, length);
           return true;
         },
       },
@@ -74,9 +91,14 @@ export class Subscriber implements StreamListener {
     this.#socket.on('close', () => this.#end('closed by the server'));
   }
 
-  onHead(status: number): void {
-    if (status !== 200) this.#end(`answered with ${status}`);
-    else if (this.#options.readyLine === undefined) this.#becomeReady();
+  onHead(status: number, compressed: boolean): void {
+    this.compressed = compressed;
+    if (status !== 200) {
+      this.#end(`answered with ${status}`);
+      return;
+    }
+    if (compressed) this.#decode();
+    if (this.#options.readyLine === undefined) this.#becomeReady();
   }
 
   onLine(bytes: Uint8Array, start: number, end: number): void {
@@ -100,11 +122,29 @@ export class Subscriber implements StreamListener {
   /** Resets the connection, so that thousands of closed connections do not occupy their ports for another minute. */
   close(): void {
     this.ended = true;
+    this.#gunzip?.destroy();
     this.#socket.resetAndDestroy();
+  }
+
+  #decode(): void {
+    const gunzip = createGunzip({ chunkSize: DECODED_BYTES, finishFlush: constants.Z_SYNC_FLUSH });
+    this.#gunzip = gunzip;
+    gunzip.on('error', (error) => this.#end(`cannot be decoded: ${error.message}`));
+    gunzip.on('data', (text: Buffer) => {
+      if (this.counting || this.ended) return;
+      this.#options.check.tick();
+      this.#reader.pushText(text);
+    });
+    this.#reader.decodeWith((bytes) => gunzip.write(bytes));
   }
 
   #becomeReady(): void {
     this.ready = true;
+    if (this.compressed && this.#options.countsOnly) {
+      this.counting = true;
+      this.#gunzip?.destroy();
+      this.#gunzip = undefined;
+    }
     this.#options.onReady();
     this.#checkState();
   }
@@ -118,6 +158,7 @@ export class Subscriber implements StreamListener {
   #end(why: string): void {
     if (this.ended) return;
     this.ended = true;
+    this.#gunzip?.destroy();
     this.#socket.destroy();
     this.#options.onEnd(why, this.ready);
   }

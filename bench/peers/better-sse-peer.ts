@@ -27,6 +27,7 @@ export function betterSsePeer(folder: string | undefined): Peer {
     resumes: false,
     batches: false,
     manyChannels: false,
+    compresses: false,
     missing: () =>
       find() === undefined
         ? 'npm install better-sse in a folder of its own, and give --better-sse FOLDER'
@@ -45,6 +46,7 @@ export function betterSsePeer(folder: string | undefined): Peer {
         wire: {
           subscribe: { path: '/{channel}', headers: '' },
           publish: { path: '/{channel}', headers: '', body: '{data}' },
+          probe: '/probe',
         },
       };
     },

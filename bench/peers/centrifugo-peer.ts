@@ -7,20 +7,29 @@ import type { Ground, Peer } from './peer.ts';
 import { ServerProcess } from './server-process.ts';
 
 const KEY = 'the-key-of-the-benchmark';
-const CONNECT = encodeURIComponent('{"subs":{"@":{}}}').replace('%40', '{channel}');
+const STREAM = '/connection/uni_sse?cf_connect=';
+const EVENT = '{"channel":"{channel}","data":"{data}"}';
+
+/** A part of a connect request, escaped for a URL. `{channel}` and `{position}` stay. */
+function escaped(json: string): string {
+  return encodeURIComponent(json)
+    .replaceAll('%7Bchannel%7D', '{channel}')
+    .replaceAll('%7Bposition%7D', '{position}');
+}
 
 /**
  * Centrifugo 6 with its unidirectional SSE transport, and with as much history as Sluice keeps by default. The configuration
- * follows https://centrifugal.dev/docs/transports/uni_sse. `binary` is the unpacked program. A client resumes by positions in
- * its connect request and not by Last-Event-ID, so the benchmark does not measure replay here.
+ * follows https://centrifugal.dev/docs/transports/uni_sse. `binary` is the unpacked program. A client resumes by a position in
+ * its connect request and not by Last-Event-ID, and gets what it missed in the answer to that.
  */
 export function centrifugoPeer(binary: string | undefined): Peer {
   return {
     name: 'centrifugo',
     logs: ['memory', 'redis', 'redis2'],
-    resumes: false,
-    batches: false,
-    manyChannels: false,
+    resumes: true,
+    batches: true,
+    manyChannels: true,
+    compresses: false,
     missing: () => {
       if (binary === undefined)
         return 'give --centrifugo PATH (https://centrifugal.dev/docs/getting-started/installation)';
@@ -44,17 +53,49 @@ export function centrifugoPeer(binary: string | undefined): Peer {
       return {
         servers,
         wire: {
-          subscribe: { path: `/connection/uni_sse?cf_connect=${CONNECT}`, headers: '' },
+          subscribe: { path: `${STREAM}${escaped('{"subs":{"{channel}":{}}}')}`, headers: '' },
+          subscribeMany: {
+            before: `${STREAM}${escaped('{"subs":{')}`,
+            item: escaped('"{channel}":{}'),
+            between: ',',
+            after: escaped('}}'),
+          },
           publish: {
             path: '/api/publish',
             headers: headerLines({ 'X-API-Key': KEY, 'Content-Type': 'application/json' }),
-            body: '{"channel":"{channel}","data":"{data}"}',
+            body: EVENT,
+          },
+          publishMany: {
+            path: '/api/batch',
+            before: '{"commands":[',
+            item: `{"publish":${EVENT}}`,
+            between: ',',
+            after: ']}',
           },
           ready: 'data: {"connect"',
+          resume: { path: `${STREAM}${escaped('{"subs":{"{channel}":{"recover":true,{position}}}}')}` },
+          probe: '/health',
         },
+        positions: async (channel) => await positionsOf(servers[0]?.port ?? 0, channel),
       };
     },
   };
+}
+
+/** Reads the history (https://centrifugal.dev/docs/server/server_api#history). */
+async function positionsOf(port: number, channel: string): Promise<readonly string[]> {
+  const answer = await fetch(`http://127.0.0.1:${port}/api/history`, {
+    method: 'POST',
+    headers: { 'X-API-Key': KEY, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ channel, limit: -1 }),
+  });
+  const { result } = (await answer.json()) as { readonly result?: History };
+  return (result?.publications ?? []).map(({ offset }) => `"epoch":"${result?.epoch}","offset":${offset}`);
+}
+
+interface History {
+  readonly epoch: string;
+  readonly publications: readonly { readonly offset: number }[];
 }
 
 function configuration(port: number, { redisPort, resumable = false }: Ground): object {
@@ -62,6 +103,7 @@ function configuration(port: number, { redisPort, resumable = false }: Ground): 
     http_server: { address: '127.0.0.1', port: String(port) },
     http_api: { key: KEY },
     log: { level: 'error' },
+    health: { enabled: true },
     client: {
       allow_anonymous_connect_without_token: true,
       allowed_origins: ['*'],

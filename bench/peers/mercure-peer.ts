@@ -20,24 +20,31 @@ const ISSUER = `issuer https://localhost {
 		}`;
 
 /**
- * The Mercure hub (0.2x or 1.0) with its default transport, Bolt, which writes to disk. It keeps as much history as Sluice does by
- * default. The configuration follows https://mercure.rocks/docs/hub/config. `binary` is the unpacked program.
+ * The Mercure hub (0.2x, or 1.0 with its own protocol) with its default transport, Bolt, which writes to disk, or with the one
+ * that keeps nothing. Bolt keeps as much history as Sluice does by default: `size` alone trims almost never. The configuration
+ * follows https://mercure.rocks/docs/hub/config. `binary` is the unpacked program.
  */
-export function mercurePeer(binary: string | undefined, version: '0' | '1' = '0'): Peer {
+export function mercurePeer(
+  binary: string | undefined,
+  { version = '0', local = false }: { readonly version?: '0' | '1'; readonly local?: boolean } = {},
+): Peer {
+  const option = version === '0' ? '--mercure' : '--mercure-1';
+  const parameter = `${version === '0' ? 'topic' : 'match'}={channel}`;
   return {
-    name: version === '0' ? 'mercure' : 'mercure-1',
-    logs: ['disk'],
-    resumes: true,
+    name: `mercure${version === '0' ? '' : '-1'}${local ? '-local' : ''}`,
+    logs: [local ? 'memory' : 'disk'],
+    resumes: !local,
     batches: false,
-    manyChannels: false,
+    manyChannels: true,
+    compresses: true,
     missing: () => {
-      if (binary === undefined) return 'give --mercure PATH (https://mercure.rocks/docs/hub/install)';
+      if (binary === undefined) return `give ${option} PATH (https://mercure.rocks/docs/hub/install)`;
       return existsSync(binary) ? undefined : `${binary} is not there`;
     },
-    start: async ({ folder }) => {
+    start: async ({ folder, compress = false }) => {
       const port = await freePort();
       const file = join(folder, 'Caddyfile');
-      await writeFile(file, configuration(port, folder, version));
+      await writeFile(file, configuration({ port, folder, version, local, compress }));
       const hub = await ServerProcess.start({
         command: binary ?? 'mercure',
         args: ['run', '--config', file, '--adapter', 'caddyfile'],
@@ -53,7 +60,7 @@ export function mercurePeer(binary: string | undefined, version: '0' | '1' = '0'
         servers: [hub],
         wire: {
           subscribe: {
-            path: `/.well-known/mercure?${version === '0' ? 'topic' : 'match'}={channel}`,
+            path: `/.well-known/mercure?${parameter}`,
             headers: '',
           },
           publish: {
@@ -64,14 +71,29 @@ export function mercurePeer(binary: string | undefined, version: '0' | '1' = '0'
             }),
             body: 'topic={channel}&data={data}',
           },
-          resume: 'Last-Event-ID',
+          subscribeMany: { before: '/.well-known/mercure?', item: parameter, between: '&', after: '' },
+          resume: { header: 'Last-Event-ID' },
+          probe: '/',
         },
       };
     },
   };
 }
 
-function configuration(port: number, folder: string, version: '0' | '1'): string {
+interface HubSettings {
+  readonly port: number;
+  readonly folder: string;
+  readonly version: '0' | '1';
+  readonly local: boolean;
+  readonly compress: boolean;
+}
+
+function configuration({ port, folder, version, local, compress }: HubSettings): string {
+  const bolt = `transport bolt {
+			path ${join(folder, 'mercure.db')}
+			size 1000
+			cleanup_frequency 0.3
+		}`;
   return `{
 	admin off
 	auto_https off
@@ -82,14 +104,11 @@ function configuration(port: number, folder: string, version: '0' | '1'): string
 	}
 }
 http://127.0.0.1:${port} {
+	${compress ? 'encode gzip' : ''}
 	mercure {
 		${version === '0' ? KEYS : ISSUER}
 		anonymous
-		transport bolt {
-			path ${join(folder, 'mercure.db')}
-			size 1000
-			cleanup_frequency 0.3
-		}
+		${local ? 'transport local' : bolt}
 		write_timeout 0s
 	}
 	respond "Not Found" 404

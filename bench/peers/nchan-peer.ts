@@ -19,7 +19,9 @@ export const nchanPeer: Peer = {
   logs: ['memory', 'redis', 'redis2'],
   resumes: true,
   batches: false,
-  manyChannels: false,
+  manyChannels: true,
+  // Tried: nchan sends the head of a stream by itself, so nginx's gzip does not come into it.
+  compresses: false,
   missing: () =>
     findProgram('nginx') !== undefined && nchanModule() !== undefined
       ? undefined
@@ -46,7 +48,9 @@ export const nchanPeer: Peer = {
       wire: {
         subscribe: { path: '/sub?id={channel}', headers: '' },
         publish: { path: '/pub?id={channel}', headers: '', body: '{data}' },
-        resume: 'Last-Event-ID',
+        subscribeMany: { before: '/subs?id=', item: '{channel}', between: ',', after: '' },
+        resume: { header: 'Last-Event-ID' },
+        probe: '/livez',
       },
     };
   },
@@ -66,6 +70,7 @@ function configuration(port: number, redisPort: number | undefined, folder: stri
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${join(folder, 'temp', kind)};`)
     .join(' ');
+  const stream = `nchan_subscriber eventsource; ${pass} nchan_channel_id $arg_id; nchan_subscriber_first_message newest;`;
   return `load_module ${nchanModule()};
 ${user} daemon off; master_process off; worker_processes 1;
 pid ${join(folder, 'nginx.pid')}; error_log ${join(folder, 'error.log')} warn;
@@ -78,9 +83,9 @@ http {
   server {
     listen 127.0.0.1:${port} backlog=4096;
     location = /pub { nchan_publisher http; ${pass} nchan_channel_id $arg_id; }
-    location = /sub {
-      nchan_subscriber eventsource; ${pass} nchan_channel_id $arg_id; nchan_subscriber_first_message newest;
-    }
+    location = /sub { ${stream} }
+    location = /subs { ${stream} nchan_channel_id_split_delimiter ","; }
+    location = /livez { return 200 "ok"; }
   }
 }
 `;

@@ -18,6 +18,8 @@ export interface Ground {
   readonly folder: string;
   /** Whether subscribers are to resume, also where that costs the system speed. Off by default. */
   readonly resumable?: boolean;
+  /** Whether streams are to be compressed for subscribers that accept it. By default as the system does by itself. */
+  readonly compress?: boolean;
 }
 
 /** One system under load. */
@@ -25,18 +27,22 @@ export interface RunningPeer {
   /** The nodes, without Redis. The caller stops them. */
   readonly servers: readonly ServerProcess[];
   readonly wire: Wire;
+  /** The positions after each event that the first server keeps of a channel, where events have no id that resumes. */
+  readonly positions?: (channel: string) => Promise<readonly string[]>;
 }
 
 /** How to start one system and which requests it takes. */
 export interface Peer {
   readonly name: string;
   readonly logs: readonly LogKind[];
-  /** Whether a subscriber can resume by a header with its last id. */
+  /** Whether a subscriber can resume, by `resume`. */
   readonly resumes: boolean;
-  /** Whether one request can publish many events: a JSON array of the bodies of `publish`. */
+  /** Whether one request can publish many events, by `publishMany`. */
   readonly batches: boolean;
   /** Whether one connection can have many channels, by `subscribeMany`. */
   readonly manyChannels: boolean;
+  /** Whether it can compress streams. */
+  readonly compresses: boolean;
   /** Returns why the system cannot run here and what to do about it, or undefined when it can run. */
   missing(): string | undefined;
   start(ground: Ground): Promise<RunningPeer>;

@@ -9,16 +9,19 @@ import type { Ground, Peer, RunningPeer } from './peer.ts';
 import { ServerProcess } from './server-process.ts';
 
 const KEY = 'the-key-of-the-benchmark';
+const EVENT = '{"channel":"{channel}","data":"{data}"}';
 const WIRE: Wire = {
   subscribe: { path: '/events/{channel}', headers: '' },
   publish: {
     path: '/publish',
     headers: headerLines({ Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' }),
-    body: '{"channel":"{channel}","data":"{data}"}',
+    body: EVENT,
   },
-  subscribeMany: { path: '/events?', channel: 'channel={channel}&' },
+  publishMany: { path: '/publish', before: '[', item: EVENT, between: ',', after: ']' },
+  subscribeMany: { before: '/events?', item: 'channel={channel}', between: '&', after: '' },
   ready: 'event: sluice:ready',
-  resume: 'Last-Event-ID',
+  resume: { header: 'Last-Event-ID' },
+  probe: '/livez',
 };
 
 /** The broker of the checkout in `project`, with that checkout's Node and default settings. */
@@ -31,6 +34,7 @@ export function sluicePeer(name: string, project: string): Peer {
     resumes: true,
     batches: true,
     manyChannels: true,
+    compresses: true,
     missing: () => (existsSync(main) ? undefined : `${main} is not there: give the folder of a checkout`),
     start: async ({ log, redisPort, folder }: Ground): Promise<RunningPeer> => {
       const replicas = log === 'redis2' ? 2 : 1;

@@ -68,7 +68,7 @@ export function peerSystems({ mercure, mercure1, centrifugo }: PeerPrograms): re
     { ...sluice, name: 'sluice-disk', log: 'disk', settings: '`SLUICE_DATA_DIR`' },
     { ...sluice, name: 'sluice-redis', log: 'redis2', settings: 'two nodes, Redis' },
     { ...mercureHub, name: 'mercure', peer: mercurePeer(mercure) },
-    { ...mercureHub, name: 'mercure-1', peer: mercurePeer(mercure1, '1') },
+    { ...mercureHub, name: 'mercure-1', peer: mercurePeer(mercure1, { version: '1' }) },
     { ...centrifugoServer, name: 'centrifugo', log: 'memory', settings: 'history and recovery of 1,000' },
     { ...centrifugoServer, name: 'centrifugo-redis', log: 'redis2', settings: 'the same, two nodes, Redis' },
     { ...nchan, name: 'nchan', log: 'memory', settings: 'buffer of 1,000' },
