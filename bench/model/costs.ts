@@ -39,7 +39,7 @@ interface Rule {
 
 const RULES: Readonly<Record<CostName, Rule>> = {
   delivery: {
-    usual: 11.5,
+    usual: 9.6,
     unit: 'µs',
     about: 'CPU of a broker for an event that goes to a subscriber alone',
     origin: 'steady, redis',
@@ -53,35 +53,35 @@ const RULES: Readonly<Record<CostName, Rule>> = {
     read: (figures) => figures('burst', 'redis')?.cpuPerDelivery,
   },
   connect: {
-    usual: 130,
+    usual: 66,
     unit: 'µs',
     about: 'CPU of a broker for a connection',
     origin: 'idle, redis',
     read: (figures) => figures('idle', 'redis')?.cpuPerConnect,
   },
   rest: {
-    usual: 1.7,
+    usual: 0.8,
     unit: 'µs/s',
     about: 'CPU of a broker for an idle connection, heartbeat included',
     origin: 'idle, redis',
     read: (figures) => figures('idle', 'redis')?.restPerConnection,
   },
   memory: {
-    usual: 7.2,
+    usual: 5.5,
     unit: 'KiB',
     about: 'memory of a broker for a connection',
     origin: 'idle, redis',
     read: (figures) => figures('idle', 'redis')?.kibPerConnection,
   },
   publish: {
-    usual: 160,
+    usual: 97,
     unit: 'µs',
     about: 'CPU of a broker for a publish by HTTP, with a delivery',
     origin: 'channels, redis',
     read: (figures) => figures('channels', 'redis')?.cpuPerPublish,
   },
   hear: {
-    usual: 40,
+    usual: 22,
     unit: 'µs',
     about: 'CPU of a further broker that hears an event, at the most',
     origin: 'ingest, redis2 less redis',
@@ -110,7 +110,7 @@ const RULES: Readonly<Record<CostName, Rule>> = {
     },
   },
   redisReplica: {
-    usual: 6,
+    usual: 7,
     unit: 'µs',
     about: 'CPU of Redis for each broker that hears it',
     origin: 'ingest, redis2 less redis',

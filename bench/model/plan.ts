@@ -15,7 +15,7 @@ const STORM_LIMIT = 30;
 /** How many events each client has missed in such a storm. */
 const STORM_BACKLOG = 100;
 /** The planned output of one Redis, in bytes a second: 60 % of 10 Gbit/s. */
-const BANDWIDTH = 0.75e9;
+export const BANDWIDTH = 0.75e9;
 
 /** The load of one kind of application. */
 export interface Workload {
@@ -114,16 +114,6 @@ export function planFor(costs: Costs, workload: Workload, total: number): Plan {
     connectionsPerShard: replicas * 3,
     possible: channels >= shards,
   };
-}
-
-/** How many events a second one channel can have. One Redis announces each event to every replica that hears the channel. */
-export function hotChannelRate(
-  costs: Costs,
-  replicas: number,
-): { readonly rate: number; readonly limit: 'CPU' | 'bandwidth' } {
-  const cpu = PLANNED / (costs.redisPublish.value + replicas * costs.redisReplica.value);
-  const bandwidth = BANDWIDTH / (costs.redisAnswer.value + replicas * costs.redisCopy.value);
-  return { rate: Math.min(cpu, bandwidth), limit: cpu < bandwidth ? 'CPU' : 'bandwidth' };
 }
 
 function smallest(above: number, fits: (count: number) => boolean): number {

@@ -20,6 +20,7 @@ import { inspectionRoutes } from '../routes/inspection.ts';
 import { metricsRoute } from '../routes/metrics-endpoint.ts';
 import { PageRoom } from '../routes/page-room.ts';
 import { publishRoutes } from '../routes/publish.ts';
+import type { StreamOpener } from '../routes/stream-opener.ts';
 import { subscribeRoutes } from '../routes/subscribe.ts';
 import { tokenRoutes } from '../routes/tokens.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -35,6 +36,7 @@ export interface RouteParts {
   readonly hub: Hub;
   readonly history: HistoryReader;
   readonly connections: Connections;
+  readonly opener: StreamOpener;
   readonly loop: FairLoop;
   readonly control: ControlBus;
   /** Deletes a channel's events and its end. Returns false when there is nothing to delete. */
@@ -81,7 +83,10 @@ async function subscriberRoutes(
   });
   const subscribing = { hub, connections, subscribers, revocations, onOpened: metrics.opened };
   await app.register(subscribeRoutes, {
-    ...subscribing,
+    hub,
+    opener: parts.opener,
+    connections,
+    subscribers,
     maxChannels: config.maxChannelsPerConnection,
     onStreamRefused: refusals.onStreamRefused,
   });

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { KEEP_ALIVE_TIMEOUT_MS, createHttpServer } from '../http/http-server.ts';
 import { ListeningSockets } from '../http/listening-sockets.ts';
 import { PublishLane } from '../routes/publish-lane.ts';
+import { StreamLane } from '../routes/stream-lane.ts';
 import { TlsServer } from '../http/tls-server.ts';
 import type { TlsIdentity } from '../http/tls-server.ts';
 import { trustedProxies } from '../http/trusted-proxies.ts';
@@ -74,6 +75,7 @@ export async function openServers(config: Config, logger: Logger, parts: RoutePa
       const adminUrl = await admin?.listen({ port: config.adminPort ?? 0, host: config.host });
       const where = { port: config.port, host: config.host, backlog: BACKLOG };
       const url = await sockets.listen((options) => server.listen(options), where);
+      lane?.listenTo(sockets);
       // Fastify does not know that its server uses TLS.
       return { url: tls === undefined ? url : url.replace(/^http:/, 'https:'), adminUrl };
     },
@@ -105,11 +107,15 @@ function publishLane(
   server: FastifyInstance,
   config: Config,
   logger: Logger,
-  { publisher, loop }: RouteParts,
+  { publisher, hub, connections, loop, credentials, opener }: RouteParts,
 ): PublishLane {
+  const trusts = trustedProxies(config.trustedProxies);
+  const { subscribers, origins } = credentials;
+  const { headers } = config;
   return new PublishLane(server.server, {
     publisher,
-    trusts: trustedProxies(config.trustedProxies),
+    streams: new StreamLane({ hub, opener, connections, subscribers, origins, headers, trusts }),
+    trusts,
     maxHeaderBytes: config.maxHeaderBytes,
     maxBodyBytes: config.maxBodyBytes,
     keepAlive: KEEP_ALIVE_TIMEOUT_MS,

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createServer } from 'node:net';
 import type { Server as NetServer, Socket } from 'node:net';
+import { isTcpHandle, listeningHandle } from '../tcp/tcp-handle.ts';
+import type { ListeningHandle, TcpHandle } from '../tcp/tcp-handle.ts';
 
 /**
  * How many sockets listen on one port. In each turn of the event loop, libuv accepts one connection from each listening socket. A
@@ -63,6 +65,21 @@ export class ListeningSockets {
     return url;
   }
 
+  /**
+   * Gives each accepted connection to `take` as a handle. Where that returns false, the connection becomes a socket as usual. To be
+   * called when the sockets listen. The function that it returns makes a connection of the server of a handle that was taken.
+   */
+  takeHandles(take: (handle: TcpHandle) => boolean): ((handle: TcpHandle) => void) | undefined {
+    const first = listeningHandle(this.#server);
+    if (first === undefined) return undefined;
+    const { onconnection } = first;
+    for (const server of [this.#server, ...this.#others]) {
+      const listening = listeningHandle(server);
+      if (listening !== undefined) takeConnections(listening, this.#server as unknown as SocketOptions, take);
+    }
+    return (handle) => onconnection.call(first, undefined, handle);
+  }
+
   /** Closes the additional sockets. Resolves when their connections are closed. The server closes its own socket itself. */
   async close(): Promise<void> {
     await Promise.all(
@@ -80,6 +97,31 @@ export class ListeningSockets {
       (socket: Socket) => server.emit('connection', socket),
     );
   }
+}
+
+function takeConnections(
+  listening: ListeningHandle,
+  { noDelay, keepAlive, keepAliveInitialDelay }: SocketOptions,
+  take: (handle: TcpHandle) => boolean,
+): void {
+  const { onconnection } = listening;
+  const prepare = (handle: Pick<ListeningHandle, 'setNoDelay' | 'setKeepAlive'>): void => {
+    if (noDelay) handle.setNoDelay(true);
+    if (keepAlive) handle.setKeepAlive(true, keepAliveInitialDelay);
+  };
+  // On Linux an accepted connection has the options of its listening socket: four system calls less for each.
+  const inherits = process.platform === 'linux';
+  if (inherits) prepare(listening);
+  let isChecked = false;
+  listening.onconnection = function (error, client) {
+    if (error || client === undefined || !(isChecked || isTcpHandle(client))) {
+      onconnection.call(this, error, client);
+      return;
+    }
+    isChecked = true;
+    if (!inherits) prepare(client);
+    if (!take(client)) onconnection.call(this, error, client);
+  };
 }
 
 /** Listens once without SO_REUSEPORT, which fails when another process listens on the port. */

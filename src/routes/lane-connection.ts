@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { Access } from '../auth/access.ts';
 import { parseChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
@@ -9,23 +8,29 @@ import type { PublishAnswer } from '../publish/publish-answer.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
+import type { DateHeader } from '../http/date-header.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
+import { readPlainSubscribe } from './plain-subscribe.ts';
+import type { PlainSubscribe } from './plain-subscribe.ts';
+import type { StreamLane } from './stream-lane.ts';
 import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
 import { ReceivedBytes } from '../http/received-bytes.ts';
+import type { ClientConnection, ConnectionListener } from '../tcp/client-connection.ts';
 
 /** A connection that takes longer than this for a request, in ms, is handed to the HTTP server, which has the time-outs. */
 export const FIRST_REQUEST_MS = 1_000;
 
 /** The first bytes of requests that open a stream or a long poll. */
-const SUBSCRIBES = [Buffer.from('GET /events'), Buffer.from('GET /channels/')];
+const SUBSCRIBES = /^GET \/(?:events|channels\/)/;
 
-/** Handles 'error'. A 'close' follows each error of a socket. */
-function ignore(): void {}
+/** The first byte of a GET. */
+const LETTER_G = 0x47;
 
 /** The parts that all connections of a lane share. */
 export interface LaneContext {
   readonly publisher: Pick<Publisher, 'begin' | 'known' | 'read' | 'refusalOf'>;
+  readonly streams: Pick<StreamLane, 'admit' | 'open'>;
   /** Whether an address is in SLUICE_TRUSTED_PROXIES. */
   readonly trusts: (address: string) => boolean;
   /** The limit for request line and headers together, in bytes. */
@@ -40,8 +45,8 @@ export interface LaneContext {
   readonly date: DateHeader;
   /** The connections of the lane. */
   readonly all: Set<LaneConnection>;
-  /** Hands the connection to the HTTP server. */
-  readonly handOver: (socket: Socket) => void;
+  /** Hands the connection to the HTTP server with the bytes that have arrived. `ended`: and with the client's FIN. */
+  readonly handOver: (connection: ClientConnection, received: Buffer | undefined, ended: boolean) => void;
 }
 
 /** The access and the publication of a request that the lane answers itself. */
@@ -51,11 +56,14 @@ interface Admissible {
 }
 
 /** A connection while it is in the lane. Its requests are answered one after the other. */
-export class LaneConnection {
-  readonly #socket: Socket;
+export class LaneConnection implements ConnectionListener {
+  readonly #client: ClientConnection;
   readonly #lane: LaneContext;
-  /** `reading` or `answering` a request, or `leaving`: waiting for its turn to be handed over. Reads only while `reading`. */
-  #state: 'reading' | 'answering' | 'leaving' = 'reading';
+  /**
+   * `reading` or `answering` a request, `draining`: the client has not taken its answer, or `leaving`: waiting for its turn to be
+   * handed over. Reads only while `reading`.
+   */
+  #state: 'reading' | 'answering' | 'draining' | 'leaving' = 'reading';
   /** The bytes of the next request that have arrived. */
   readonly #received = new ReceivedBytes();
   #progress = noProgress();
@@ -68,25 +76,22 @@ export class LaneConnection {
   #ended = false;
   #closing = false;
 
-  constructor(socket: Socket, lane: LaneContext) {
-    this.#socket = socket;
+  constructor(client: ClientConnection, lane: LaneContext) {
+    this.#client = client;
     this.#lane = lane;
-    socket.on('data', this.#onData);
-    socket.on('end', this.#onEnd);
-    socket.on('close', this.#onClose);
-    socket.on('error', ignore);
+    client.listener = this;
   }
 
   close(): void {
     this.#closing = true;
     if (this.#state !== 'reading') return;
     // The HTTP server lets a request that has begun finish.
-    if (this.#received.bytes === undefined) this.#socket.end();
+    if (this.#received.bytes === undefined) this.#client.end();
     else this.#leave();
   }
 
   cut(): void {
-    this.#socket.destroy();
+    this.#client.destroy();
   }
 
   /** Called every {@link FIRST_REQUEST_MS}. */
@@ -95,37 +100,42 @@ export class LaneConnection {
     if (this.#state === 'reading' && (this.#received.bytes !== undefined || this.#head === undefined)) {
       if (age >= FIRST_REQUEST_MS) this.#leave();
     } else if (age >= this.#lane.keepAlive) {
-      this.#socket.destroy();
+      this.#client.destroy();
     }
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  onData(chunk: Buffer): void {
     // A publish that cannot be answered any more would be published again by its publisher.
-    if (!this.#socket.writable) return;
+    if (!this.#client.writable) return;
     this.#received.add(chunk);
     if (this.#state === 'reading') this.#read();
     // A pipelined request waits for the answer to the previous one. At most one chunk of it is read.
-    else this.#socket.pause();
-  };
+    else this.#client.pause();
+  }
 
-  readonly #onEnd = (): void => {
+  onEnd(): void {
     this.#ended = true;
     if (this.#state === 'reading') this.#leave();
-  };
+  }
 
-  readonly #onClose = (): void => {
+  /** The client has taken its answer. */
+  onDrain(): void {
+    if (this.#state === 'draining') this.#next();
+  }
+
+  onClose(): void {
     this.#lane.all.delete(this);
-  };
+  }
 
   #read(): void {
     const { bytes } = this.#received;
     if (bytes === undefined) return;
+    if (bytes[0] === LETTER_G) return this.#readSubscribe(bytes);
     const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head, this.#progress);
     if (request === 'incomplete') return;
     const admissible = request === 'unusual' ? undefined : this.#check(request);
     if (request === 'unusual' || admissible === undefined) {
-      if (SUBSCRIBES.some((first) => bytes.subarray(0, first.length).equals(first))) this.#leaveInTurn();
-      else this.#leave();
+      this.#leave();
       return;
     }
     const { head } = request;
@@ -137,6 +147,14 @@ export class LaneConnection {
     this.#state = 'answering';
     this.#since = performance.now();
     void this.#publish(head, admissible);
+  }
+
+  #readSubscribe(bytes: Buffer): void {
+    const request = readPlainSubscribe(bytes, this.#lane.maxHeaderBytes, this.#progress);
+    if (request === 'incomplete') return;
+    if (request !== 'unusual') this.#leaveInTurn(request);
+    else if (SUBSCRIBES.test(bytes.toString('latin1', 0, 14))) this.#leaveInTurn();
+    else this.#leave();
   }
 
   /** Returns undefined for a request that the HTTP server will refuse. Counts nothing. */
@@ -165,7 +183,7 @@ export class LaneConnection {
 
   async #publish(head: PlainHead, { access, publication }: Admissible): Promise<void> {
     const { publisher, trusts } = this.#lane;
-    this.#address ??= forwardedClientAddress(this.#socket.remoteAddress, head.forwardedFor, trusts);
+    this.#address ??= forwardedClientAddress(this.#client.remoteAddress, head.forwardedFor, trusts);
     const attempt = publisher.begin(() => this.#described(head));
     let status = 200;
     let text: string;
@@ -180,7 +198,7 @@ export class LaneConnection {
       status = STATUS[(said ?? UNEXPECTED).code];
       text = rawProblem(said ?? UNEXPECTED, this.#closing, headerLines(attempt.rateHeaders));
     }
-    attempt.end(this.#socket.writable ? status : undefined);
+    attempt.end(this.#client.writable ? status : undefined);
     this.#answer(text);
   }
 
@@ -195,7 +213,7 @@ export class LaneConnection {
   }
 
   #described({ channel, forwardedProto, traceparent, tracestate }: PlainHead): TracedRequest {
-    const { remoteAddress = '' } = this.#socket;
+    const { remoteAddress = '' } = this.#client;
     const proxied = forwardedProto !== undefined && this.#lane.trusts(remoteAddress);
     return {
       method: 'POST',
@@ -209,51 +227,54 @@ export class LaneConnection {
   }
 
   #answer(text: string): void {
-    const socket = this.#socket;
-    if (!socket.writable) return;
-    const flushed = socket.write(text);
-    if (this.#closing || this.#ended) socket.end();
+    const client = this.#client;
+    if (!client.writable) return;
+    const flushed = client.write(text);
+    if (this.#closing || this.#ended) client.end();
     else if (flushed) this.#next();
     // Nothing is read from a client that does not read its answers.
-    else socket.once('drain', this.#next);
+    else this.#state = 'draining';
   }
 
-  readonly #next = (): void => {
+  #next(): void {
     this.#state = 'reading';
     this.#since = performance.now();
     if (this.#received.bytes === undefined) return;
-    this.#socket.resume();
+    this.#client.resume();
     this.#read();
-  };
+  }
 
   /**
-   * Hands the connection over in a slice of the loop. Thousands of subscribers may connect in one turn of the event loop, and
-   * opening their streams takes some tenths of a second. Other requests, such as health checks, do not wait for all of them.
+   * Opens a stream, or hands the connection over, in a slice of the loop. Thousands of subscribers may connect in one turn of the
+   * event loop, and opening their streams takes some tenths of a second. Other requests, such as health checks, do not wait for
+   * all of them.
    */
-  #leaveInTurn(): void {
+  #leaveInTurn(request?: PlainSubscribe): void {
     this.#state = 'leaving';
     this.#lane.loop.add({
       run: () => {
-        if (this.#socket.destroyed) return false;
-        if (this.#socket.isPaused()) this.#socket.resume();
+        if (this.#client.destroyed || (request !== undefined && this.#open(request))) return false;
         this.#leave();
         return false;
       },
     });
   }
 
-  /** Hands the connection to the HTTP server, which then receives the bytes that have arrived. */
-  #leave(): void {
-    const socket = this.#socket;
-    const received = this.#received.bytes;
+  /** False when the HTTP server has to answer. */
+  #open(request: PlainSubscribe): boolean {
+    // More has arrived behind the request, or the client's FIN.
+    if (this.#closing || this.#ended || this.#received.bytes?.length !== request.length) return false;
+    const admitted = this.#lane.streams.admit(request, this.#client.remoteAddress);
+    if (admitted === undefined) return false;
     this.#lane.all.delete(this);
-    socket.off('data', this.#onData);
-    socket.off('end', this.#onEnd);
-    socket.off('close', this.#onClose);
-    socket.off('error', ignore);
-    this.#lane.handOver(socket);
-    if (received !== undefined) socket.emit('data', received);
-    if (this.#ended) socket.emit('end');
+    this.#lane.streams.open(this.#client, admitted);
+    return true;
+  }
+
+  /** Hands the connection to the HTTP server. */
+  #leave(): void {
+    this.#lane.all.delete(this);
+    this.#lane.handOver(this.#client, this.#received.bytes, this.#ended);
   }
 }
 
@@ -261,20 +282,4 @@ export class LaneConnection {
 function headerLines(headers: RateHeaders | undefined): string {
   if (headers === undefined) return '';
   return `RateLimit-Policy: ${headers['ratelimit-policy']}\r\nRateLimit: ${headers.ratelimit}\r\n`;
-}
-
-/** The `Date` of an answer (RFC 9110 §6.6.1). Formats it once a second, not for each answer. */
-export class DateHeader {
-  #second = 0;
-  #value = '';
-
-  get value(): string {
-    const now = Date.now();
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#value = new Date(now).toUTCString();
-    }
-    return this.#value;
-  }
 }

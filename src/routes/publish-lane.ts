@@ -1,16 +1,24 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { DateHeader, FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
+import type { ListeningSockets } from '../http/listening-sockets.ts';
+import type { ClientConnection } from '../tcp/client-connection.ts';
+import { SocketConnection } from '../tcp/socket-connection.ts';
+import { TcpConnection, TcpParts } from '../tcp/tcp-connection.ts';
+import { tcpBinding } from '../tcp/tcp-handle.ts';
+import type { TcpHandle } from '../tcp/tcp-handle.ts';
+import { DateHeader } from '../http/date-header.ts';
+import { FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
 import type { LaneContext } from './lane-connection.ts';
 
 export type PublishLaneOptions = Omit<LaneContext, 'date' | 'all' | 'handOver'>;
 
 /**
  * A fast way to the {@link Publisher} for plain publishes over persistent connections, the most frequent requests of a busy
- * broker. The lane reads a request from one buffer and writes one answer. Node's HTTP server takes four times as long.
+ * broker. The lane reads a request from one buffer and writes one answer. Node's HTTP server takes four times as long. The lane
+ * also opens plain streams (`routes/stream-lane`).
  *
- * Every new connection begins in the lane. When a request is not a plain publish that the publisher can append, the lane hands
- * the connection with all received bytes to the HTTP server, and does not get it back. Such a request has another path, an
+ * Every new connection begins in the lane. When a request is not a plain publish that the publisher can append, and no stream
+ * that can open at once, the lane hands the connection with all received bytes to the HTTP server, and does not get it back. Such a request has another path, an
  * unknown credential, an unusual header, or an invalid body. The lane hands over before the publisher counts or traces the
  * request, so no request is counted or traced twice. When the publisher refuses a request later, for example because of a rate,
  * the lane answers with the same text as the HTTP server.
@@ -18,21 +26,56 @@ export type PublishLaneOptions = Omit<LaneContext, 'date' | 'all' | 'handOver'>;
 export class PublishLane {
   readonly #connections = new Set<LaneConnection>();
   readonly #sweep: NodeJS.Timeout;
+  readonly #context: LaneContext;
+  readonly #parts: TcpParts | undefined;
+  /** Makes a socket of a handle that the lane has taken, and emits it as a new connection of the server. */
+  #giveBack: ((handle: TcpHandle) => void) | undefined;
+  /** Set while a connection is given back. */
+  #returning: { socket: Socket | undefined } | undefined;
   #closing = false;
 
   constructor(server: Server, options: PublishLaneOptions) {
     const listeners = server.listeners('connection');
     server.removeAllListeners('connection');
-    const handOver = (socket: Socket): void => {
+    const serve = (socket: Socket): void => {
       for (const listener of listeners) listener.call(server, socket);
     };
-    const context = { ...options, date: new DateHeader(), all: this.#connections, handOver };
+    const binding = tcpBinding();
+    this.#parts = binding && new TcpParts(binding);
+    this.#context = {
+      ...options,
+      date: new DateHeader(),
+      all: this.#connections,
+      handOver: (client, received, ended) => {
+        if (client instanceof TcpConnection) return this.#return(client, received);
+        const socket = (client as SocketConnection).release();
+        serve(socket);
+        if (socket.isPaused()) socket.resume();
+        if (received !== undefined) socket.emit('data', received);
+        if (ended) socket.emit('end');
+      },
+    };
     server.on('connection', (socket) => {
-      if (this.#closing) handOver(socket);
-      else this.#connections.add(new LaneConnection(socket, context));
+      if (this.#returning !== undefined) this.#returning.socket = socket;
+      if (this.#closing || this.#returning !== undefined) serve(socket);
+      else this.#enter(new SocketConnection(socket));
     });
     this.#sweep = setInterval(() => this.#sweepIdle(), FIRST_REQUEST_MS);
     this.#sweep.unref();
+  }
+
+  /**
+   * Takes connections as the kernel accepts them, without `node:net` between them. Does nothing where Node does not give its
+   * handles away: connections then come as sockets.
+   */
+  listenTo(sockets: Pick<ListeningSockets, 'takeHandles'>): void {
+    const parts = this.#parts;
+    if (parts === undefined) return;
+    this.#giveBack = sockets.takeHandles((handle) => {
+      if (this.#closing) return false;
+      this.#enter(new TcpConnection(handle, parts));
+      return true;
+    });
   }
 
   /** Ends each connection after its current answer. New connections go to the HTTP server. */
@@ -45,6 +88,23 @@ export class PublishLane {
   /** Cuts all open connections. A connection whose client does not close its half would keep the server from closing. */
   cut(): void {
     for (const connection of this.#connections) connection.cut();
+  }
+
+  #enter(client: ClientConnection): void {
+    this.#connections.add(new LaneConnection(client, this.#context));
+  }
+
+  #return(client: TcpConnection, received: Buffer | undefined): void {
+    if (client.destroyed) return;
+    const returning: { socket: Socket | undefined } = { socket: undefined };
+    this.#returning = returning;
+    try {
+      // A FIN that has been read is read again by the socket.
+      this.#giveBack?.(client.release());
+    } finally {
+      this.#returning = undefined;
+    }
+    if (received !== undefined) returning.socket?.emit('data', received);
   }
 
   #sweepIdle(): void {

@@ -12,7 +12,7 @@ const PURE = ['node:assert', 'node:buffer', 'node:crypto', 'node:net', 'node:str
 
 /** All rooms that are parts of the broker. */
 const BELOW_BROKER = `
-  events log log/embedded log/disk log/redis redis delivery stream auth replicas inspect publish observe http http/api routes config
+  events tcp log log/embedded log/disk log/redis redis delivery stream auth replicas inspect publish observe http http/api routes config
 `
   .trim()
   .split(' ');
@@ -20,6 +20,7 @@ const BELOW_BROKER = `
 /** The rooms of src/ (docs/architecture.md), lower ones first. */
 const ROOMS: Readonly<Record<string, Room>> = {
   events: { rooms: [], node: PURE },
+  tcp: { rooms: [], node: PURE },
   log: { rooms: ['events'], node: PURE },
   'log/embedded': { rooms: ['events', 'log'], node: PURE },
   'log/disk': {
@@ -29,16 +30,27 @@ const ROOMS: Readonly<Record<string, Room>> = {
   redis: { rooms: ['events', 'log'], packages: ['ioredis', 'cluster-key-slot'] },
   'log/redis': { rooms: ['events', 'log', 'redis'], node: PURE },
   delivery: { rooms: ['events', 'log'], node: PURE },
-  stream: { rooms: ['events', 'delivery'] },
+  stream: { rooms: ['events', 'tcp', 'delivery'] },
   auth: { rooms: ['events'], packages: ['jose'] },
   replicas: { rooms: ['events', 'redis', 'auth', 'stream'], packages: ['zod'] },
   inspect: { rooms: ['events', 'log', 'delivery', 'stream', 'replicas'], node: PURE },
   publish: { rooms: ['events', 'log', 'redis', 'auth', 'replicas'], packages: ['zod'], node: PURE },
   observe: { rooms: ['events', 'log', 'delivery', 'publish'], packages: ['pino', 'prom-client', OTEL] },
-  http: { rooms: ['events', 'stream', 'auth'], packages: ['fastify', '@fastify/*', 'ipaddr.js'] },
+  http: { rooms: ['events', 'tcp', 'stream', 'auth'], packages: ['fastify', '@fastify/*', 'ipaddr.js'] },
   'http/api': { rooms: ['events', 'delivery', 'http'], packages: ['fastify', 'zod'] },
   routes: {
-    rooms: ['events', 'delivery', 'stream', 'auth', 'replicas', 'inspect', 'publish', 'http', 'http/api'],
+    rooms: [
+      'events',
+      'tcp',
+      'delivery',
+      'stream',
+      'auth',
+      'replicas',
+      'inspect',
+      'publish',
+      'http',
+      'http/api',
+    ],
     packages: ['fastify', '@fastify/*', 'zod'],
   },
   config: { rooms: ['events', 'redis', 'auth', 'observe'], packages: ['zod', 'ipaddr.js'] },
