@@ -12,6 +12,7 @@ import { ChannelActivity } from '../inspect/channel-activity.ts';
 import { Disconnector } from '../replicas/disconnector.ts';
 import { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import { Metrics } from '../observe/metrics.ts';
+import { Compression } from '../stream/compression.ts';
 import { openBackbone } from './backbone.ts';
 import type { LogCounts } from './backbone.ts';
 import { openCredentials } from './credentials.ts';
@@ -64,6 +65,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
     connectionsLimit: () => config.maxConnections,
     channels: () => hub.channelsFollowed,
     bufferedBytes: () => connections.bufferedBytes,
+    compression: () => compression?.figures,
     revocations: () => revocations.size,
     logLinesDropped: () => logOutput.dropped,
     log: () => log.health(),
@@ -101,7 +103,8 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   });
 
   const clear = (channel: ChannelName) => log.clear(channel, policies.historyOf(channel));
-  const delivery = { publisher, hub, history, connections, loop, control, clear };
+  const compression = config.compression ? new Compression() : undefined;
+  const delivery = { publisher, hub, history, connections, compression, loop, control, clear };
   const inspection = openInspection(config, { ...counted, logger, control, hub, connections, version });
   const access = { credentials, revocations, refusals, inspection };
   const servers = await openServers(config, logger, { ...delivery, ...access, metrics, readiness, version });

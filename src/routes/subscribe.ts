@@ -7,20 +7,23 @@ import type { StreamRefusal } from '../events/close-reason.ts';
 import { placeOf } from '../events/cursor.ts';
 import type { Start } from '../events/cursor.ts';
 import type { Hub } from '../delivery/hub.ts';
+import type { Compression } from '../stream/compression.ts';
 import type { Connections, StreamHolder } from '../stream/connections.ts';
 import { ChannelSetStream } from '../stream/channel-set-stream.ts';
 import { ChannelSet, ChannelSets } from '../stream/channel-set.ts';
+import type { GzipBody } from '../stream/gzip-body.ts';
 import { encodeClosing, encodeRetry } from '../stream/broker-events.ts';
 import { STREAM_HEADERS } from '../stream/stream-head.ts';
 import { PlainConnection } from '../stream/plain-connection.ts';
 import { PollConnection } from '../stream/poll-connection.ts';
 import { SseConnection } from '../stream/sse-connection.ts';
-import type { StreamChannels } from '../stream/sse-connection.ts';
+import type { StreamChannels } from '../stream/stream-context.ts';
 import type { Operation } from '../http/api/operation.ts';
 import { SUBSCRIBE, SUBSCRIBE_HEAD } from './subscribe-operations.ts';
 import { SUBSCRIBE_MANY, SUBSCRIBE_MANY_HEAD } from './subscribe-many-operations.ts';
 import { clientAddress } from '../http/client-address.ts';
 import type { Wire } from '../stream/wire.ts';
+import { codedBody } from './coded-body.ts';
 import { unlessFinished } from './finished-stream.ts';
 import { openWire } from './open-wire.ts';
 import { unlessGone } from './plain-stream.ts';
@@ -32,6 +35,8 @@ import type { SubscriberAccess } from './subscriber-access.ts';
 export interface SubscribeOptions {
   readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'stateOf' | 'firstOf'>;
   readonly connections: Connections;
+  /** Undefined when no stream is to be compressed. */
+  readonly compression: Compression | undefined;
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
   readonly revocations: Pick<Revocations, 'refuses'>;
   /** The largest number of channels of one stream. */
@@ -46,11 +51,12 @@ type Begin = (
   requested: StreamRequest,
   access: TokenAccess | undefined,
   holder: StreamHolder,
+  gzip: GzipBody | undefined,
 ) => SseConnection;
 
 /** `GET` and `HEAD` of `/events/:channel` and `/events?channel=` (docs/protocol.md §3). */
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
-  const { hub, connections, maxChannels } = options;
+  const { hub, connections, compression, maxChannels } = options;
   const sets = new ChannelSets();
 
   const connectionOf = (
@@ -58,28 +64,34 @@ export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOp
     channels: StreamChannels,
     { heartbeatEvents, heartbeatMs, plain, wait, starts: [start] }: StreamRequest,
     access: TokenAccess | undefined,
+    gzip: GzipBody | undefined,
   ): SseConnection => {
     const expiry = connections.expiry(access?.expiresAt ?? Infinity);
-    const own = { expiry, channels, holder: access, heartbeatEvents, heartbeatMs };
+    const own = { expiry, channels, holder: access, heartbeatEvents, heartbeatMs, gzip };
     if (plain) return new PlainConnection(wire, connections, own, start?.from === 'id');
     return wait === undefined
       ? new SseConnection(wire, connections, own)
       : new PollConnection(wire, connections, own, wait);
   };
 
-  const beginOne: Begin = (wire, requested, access, holder) => {
+  const beginOne: Begin = (wire, requested, access, holder, gzip) => {
     const channel = requested.channels[0] as ChannelName;
-    const connection = connectionOf(wire, channel, requested, access);
+    if (gzip !== undefined) compression?.join(channel, gzip);
+    const connection = connectionOf(wire, channel, requested, access, gzip);
     const subscription = hub.subscribe(channel, requested.starts[0] as Start, connection);
     connection.source = subscription;
-    connections.add(connection, holder, () => hub.unsubscribe(channel, subscription));
+    connections.add(connection, holder, () => {
+      hub.unsubscribe(channel, subscription);
+      if (gzip !== undefined) compression?.leave(channel);
+    });
     return connection;
   };
 
-  const beginMany: Begin = (wire, requested, access, holder) => {
+  const beginMany: Begin = (wire, requested, access, holder, gzip) => {
     const { channels, starts } = requested;
     const set = sets.acquire(channels);
-    const connection = connectionOf(wire, set, requested, access);
+    if (gzip !== undefined) gzip.audience = set;
+    const connection = connectionOf(wire, set, requested, access, gzip);
     const startOf = new Map(channels.map((channel, index) => [channel, starts[index] as Start]));
     const stream = new ChannelSetStream({
       hub,
@@ -129,7 +141,7 @@ function route(
   path: string,
   { operations: [get, head], channelsOf: channelsOfRequest, cursorOf, begin }: StreamRoute,
 ): void {
-  const { hub, connections, subscribers, revocations } = options;
+  const { hub, connections, compression, subscribers, revocations } = options;
 
   /**
    * Answers with 200, because a browser that gets any other status never tries again.
@@ -153,7 +165,7 @@ function route(
     const channels = channelsOfRequest(request);
     await subscribers.of(request, channels, clientAddress(request));
     const requested = readStreamRequest(request, channels);
-    const answer = (): void => void reply.headers(STREAM_HEADERS).send();
+    const answer = (): void => answerHead(compression, request, reply);
     await unlessFinished(hub, requested, reply, () => unlessGone(hub, requested, answer));
   });
 
@@ -187,9 +199,11 @@ function route(
       return;
     }
     // Sends the head and the first bytes at once, before the log is read.
-    openWire(reply, `${encodeRetry(connections.jitteredRetry())}:\n`, (wire) => {
+    const gzip = codedBody(compression, request, reply);
+    const first = `${encodeRetry(connections.jitteredRetry())}:\n`;
+    openWire(reply, gzip?.begin(first) ?? first, (wire) => {
       options.onOpened();
-      const connection = begin(wire, requested, access, holder);
+      const connection = begin(wire, requested, access, holder, gzip);
       // The token may have been revoked while the request waited behind others on the same connection.
       if (connection.hasChannel((channel) => revocations.refuses(access, channel)))
         connection.end('disconnected', connections.jitteredRetry());
@@ -198,6 +212,15 @@ function route(
       setImmediate(release, wire);
     });
   };
+}
+
+function answerHead(
+  compression: Compression | undefined,
+  request: SubscribeRequest,
+  reply: FastifyReply,
+): void {
+  codedBody(compression, request, reply);
+  void reply.headers(STREAM_HEADERS).send();
 }
 
 function release(wire: Wire): void {

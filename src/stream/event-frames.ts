@@ -75,9 +75,9 @@ export function frameSlices(run: EventRun): FrameSlices {
 
 function encode({ events, partOf }: EventRun): SharedBytes {
   if (partOf !== undefined) {
-    const { whole, skipped } = partOf;
-    const start = whole.as(FRAME_STARTS)[skipped];
-    return { plain: whole.as(EVENT_FRAMES).plain.subarray(start), chunk: undefined };
+    const whole = partOf.whole.as(EVENT_FRAMES);
+    const start = partOf.whole.as(FRAME_STARTS)[partOf.skipped];
+    return { plain: whole.plain.subarray(start), chunk: undefined, whole, gzip: undefined };
   }
   return framesOf(events);
 }
