@@ -1,0 +1,10 @@
+import { connect, constants as http2 } from 'node:http2';
+import { request } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { constants, createGunzip } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBroker } from '../../support/broker.ts';
+import type { Broker } from '../../support/broker.ts';
+import { makeCertificates } from '../../support/certificates.ts';
+import { readMetrics } from '../../support/read-metrics.ts';
