@@ -10,6 +10,7 @@ import { ChannelPolicies } from '../events/channel-policies.ts';
 import { FairLoop } from '../delivery/fair-loop.ts';
 import { ChannelActivity } from '../inspect/channel-activity.ts';
 import { Disconnector } from '../replicas/disconnector.ts';
+import { StreamOpener } from '../routes/stream-opener.ts';
 import { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { Compression } from '../stream/compression.ts';
@@ -104,7 +105,9 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
 
   const clear = (channel: ChannelName) => log.clear(channel, policies.historyOf(channel));
   const compression = config.compression ? new Compression() : undefined;
-  const delivery = { publisher, hub, history, connections, compression, loop, control, clear };
+  const opened = { hub, connections, compression, revocations, onOpened: metrics.opened };
+  const opener = new StreamOpener(opened);
+  const delivery = { publisher, hub, history, connections, opener, loop, control, clear };
   const inspection = openInspection(config, { ...counted, logger, control, hub, connections, version });
   const access = { credentials, revocations, refusals, inspection };
   const servers = await openServers(config, logger, { ...delivery, ...access, metrics, readiness, version });

@@ -20,11 +20,11 @@ import { inspectionRoutes } from '../routes/inspection.ts';
 import { metricsRoute } from '../routes/metrics-endpoint.ts';
 import { PageRoom } from '../routes/page-room.ts';
 import { publishRoutes } from '../routes/publish.ts';
+import type { StreamOpener } from '../routes/stream-opener.ts';
 import { subscribeRoutes } from '../routes/subscribe.ts';
 import { tokenRoutes } from '../routes/tokens.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import type { Compression } from '../stream/compression.ts';
 import type { Connections } from '../stream/connections.ts';
 import type { Credentials } from './credentials.ts';
 import type { Inspection } from './inspection.ts';
@@ -36,7 +36,7 @@ export interface RouteParts {
   readonly hub: Hub;
   readonly history: HistoryReader;
   readonly connections: Connections;
-  readonly compression: Compression | undefined;
+  readonly opener: StreamOpener;
   readonly loop: FairLoop;
   readonly control: ControlBus;
   /** Deletes a channel's events and its end. Returns false when there is nothing to delete. */
@@ -74,7 +74,7 @@ async function subscriberRoutes(
   app: FastifyInstance,
   { config, parts }: { readonly config: Config; readonly parts: RouteParts },
 ): Promise<void> {
-  const { hub, history, connections, compression, loop, revocations, metrics, refusals } = parts;
+  const { hub, history, connections, loop, revocations, metrics, refusals } = parts;
   const { subscribers } = parts.credentials;
   const { stallTimeout } = config;
   app.addHook('onRequest', (_request, reply, done) => {
@@ -83,8 +83,10 @@ async function subscriberRoutes(
   });
   const subscribing = { hub, connections, subscribers, revocations, onOpened: metrics.opened };
   await app.register(subscribeRoutes, {
-    ...subscribing,
-    compression,
+    hub,
+    opener: parts.opener,
+    connections,
+    subscribers,
     maxChannels: config.maxChannelsPerConnection,
     onStreamRefused: refusals.onStreamRefused,
   });

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { KEEP_ALIVE_TIMEOUT_MS, createHttpServer } from '../http/http-server.ts';
 import { ListeningSockets } from '../http/listening-sockets.ts';
 import { PublishLane } from '../routes/publish-lane.ts';
+import { StreamLane } from '../routes/stream-lane.ts';
 import { TlsServer } from '../http/tls-server.ts';
 import type { TlsIdentity } from '../http/tls-server.ts';
 import { trustedProxies } from '../http/trusted-proxies.ts';
@@ -105,11 +106,15 @@ function publishLane(
   server: FastifyInstance,
   config: Config,
   logger: Logger,
-  { publisher, loop }: RouteParts,
+  { publisher, hub, connections, loop, credentials, opener }: RouteParts,
 ): PublishLane {
+  const trusts = trustedProxies(config.trustedProxies);
+  const { subscribers, origins } = credentials;
+  const { headers } = config;
   return new PublishLane(server.server, {
     publisher,
-    trusts: trustedProxies(config.trustedProxies),
+    streams: new StreamLane({ hub, opener, connections, subscribers, origins, headers, trusts }),
+    trusts,
     maxHeaderBytes: config.maxHeaderBytes,
     maxBodyBytes: config.maxBodyBytes,
     keepAlive: KEEP_ALIVE_TIMEOUT_MS,

@@ -2,18 +2,30 @@ import fastifyCors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 import type { AllowedOrigins } from '../auth/allowed-origins.ts';
 
-/** The CORS headers of answers that are sent before any hook runs. The same as those of the plugin. */
+/** The headers of answers that a page can read. */
+const EXPOSED_HEADERS = [
+  'Retry-After',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Idempotent-Replayed',
+  'Sluice-Position',
+  'ETag',
+];
+const EXPOSED = { 'access-control-expose-headers': EXPOSED_HEADERS.join(', ') };
+
+/** The CORS headers of answers that are sent without the plugin. The same as those of the plugin, in the same order. */
 export function originHeaders(
   origins: Pick<AllowedOrigins, 'any' | 'none' | 'lists'>,
   origin: string | undefined,
 ): Record<string, string> {
   if (origins.none) return {};
-  if (origins.any) return { 'access-control-allow-origin': '*' };
+  if (origins.any) return { 'access-control-allow-origin': '*', ...EXPOSED };
   if (!origins.lists(origin)) return { vary: 'Origin' };
   return {
     vary: 'Origin',
     'access-control-allow-origin': origin,
     'access-control-allow-credentials': 'true',
+    ...EXPOSED,
   };
 }
 
@@ -49,14 +61,7 @@ export async function allowOrigins(
     // Without allowedHeaders, the plugin allows every requested header. Tracing libraries add their own headers to each
     // request, and no header gives a page more rights than its origin has. `*` would cover neither Authorization nor
     // requests with cookies.
-    exposedHeaders: [
-      'Retry-After',
-      'RateLimit',
-      'RateLimit-Policy',
-      'Idempotent-Replayed',
-      'Sluice-Position',
-      'ETag',
-    ],
+    exposedHeaders: EXPOSED_HEADERS,
     maxAge: PREFLIGHT_MAX_AGE_S,
     strictPreflight: false,
   });

@@ -1,4 +1,3 @@
-import { addVary } from '../http/vary.ts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TokenAccess } from '../auth/access.ts';
 import type { HistoryReader } from '../delivery/history-reader.ts';
@@ -92,7 +91,7 @@ async function readPage(
     reply
       .header('etag', tag)
       .header('cache-control', `${access === undefined ? 'public' : 'private'}, max-age=60`);
-    addVary(reply, ...(access === undefined ? [] : ['Authorization', 'Cookie']), 'Last-Event-ID');
+    reply.header('vary', variedBy(reply, access));
     if (matches(request.headers['if-none-match'], tag)) {
       reply.code(304).removeHeader('content-type');
       return undefined;
@@ -101,6 +100,13 @@ async function readPage(
   return Buffer.concat(
     page.body(channel, end).map((part) => (typeof part === 'string' ? Buffer.from(part) : part)),
   );
+}
+
+/** Adds the request headers that decide on a page to those that the answer already names. */
+function variedBy(reply: FastifyReply, access: TokenAccess | undefined): string {
+  const named = [reply.getHeader('vary') ?? []].flat().map(String);
+  const credentials = access === undefined ? [] : ['Authorization', 'Cookie'];
+  return [...named, ...credentials, 'Last-Event-ID'].join(', ');
 }
 
 function matches(ifNoneMatch: string | undefined, tag: string): boolean {

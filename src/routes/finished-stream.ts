@@ -46,8 +46,7 @@ function isFinished(
   const checkFrom = (first: number, deadline: number): boolean | Promise<boolean> => {
     for (let index = first; index < channels.length; index++) {
       const start = starts[index] as Start;
-      // The reader gets a stream, whatever the log says.
-      if (start.from === 'unreadable' || (start.from !== 'id' && !onlyActive)) return false;
+      if (opensAnyway(start, onlyActive)) return false;
       const state = hub.stateOf(channels[index] as ChannelName);
       if (state instanceof Promise) {
         if (performance.now() > deadline) return false;
@@ -63,6 +62,23 @@ function isFinished(
   const late = Promise.withResolvers<boolean>();
   const timer = setTimeout(late.resolve, TIMEOUT_MS, false);
   return Promise.race([finished, late.promise]).finally(() => clearTimeout(timer));
+}
+
+/** Whether the stream of a channel opens for certain, as far as this replica knows without asking the log. */
+export function opensAtOnce(
+  hub: Pick<Hub, 'knownStateOf'>,
+  channel: ChannelName,
+  start: Start,
+  onlyActive: boolean,
+): boolean {
+  if (opensAnyway(start, onlyActive)) return true;
+  const state = hub.knownStateOf(channel);
+  return state !== undefined && !isOver(state, start);
+}
+
+/** Whether the reader gets a stream, whatever the log says. */
+function opensAnyway(start: Start, onlyActive: boolean): boolean {
+  return start.from === 'unreadable' || (start.from !== 'id' && !onlyActive);
 }
 
 /** A reader without a cursor has asked for an active channel. */

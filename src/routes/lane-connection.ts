@@ -9,8 +9,12 @@ import type { PublishAnswer } from '../publish/publish-answer.ts';
 import type { Publisher } from '../publish/publisher.ts';
 import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
+import type { DateHeader } from '../http/date-header.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
+import { readPlainSubscribe } from './plain-subscribe.ts';
+import type { PlainSubscribe } from './plain-subscribe.ts';
+import type { StreamLane } from './stream-lane.ts';
 import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
 import { ReceivedBytes } from '../http/received-bytes.ts';
 
@@ -18,7 +22,10 @@ import { ReceivedBytes } from '../http/received-bytes.ts';
 export const FIRST_REQUEST_MS = 1_000;
 
 /** The first bytes of requests that open a stream or a long poll. */
-const SUBSCRIBES = [Buffer.from('GET /events'), Buffer.from('GET /channels/')];
+const SUBSCRIBES = /^GET \/(?:events|channels\/)/;
+
+/** The first byte of a GET. */
+const LETTER_G = 0x47;
 
 /** Handles 'error'. A 'close' follows each error of a socket. */
 function ignore(): void {}
@@ -26,6 +33,7 @@ function ignore(): void {}
 /** The parts that all connections of a lane share. */
 export interface LaneContext {
   readonly publisher: Pick<Publisher, 'begin' | 'known' | 'read' | 'refusalOf'>;
+  readonly streams: Pick<StreamLane, 'admit' | 'open'>;
   /** Whether an address is in SLUICE_TRUSTED_PROXIES. */
   readonly trusts: (address: string) => boolean;
   /** The limit for request line and headers together, in bytes. */
@@ -120,12 +128,12 @@ export class LaneConnection {
   #read(): void {
     const { bytes } = this.#received;
     if (bytes === undefined) return;
+    if (bytes[0] === LETTER_G) return this.#readSubscribe(bytes);
     const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head, this.#progress);
     if (request === 'incomplete') return;
     const admissible = request === 'unusual' ? undefined : this.#check(request);
     if (request === 'unusual' || admissible === undefined) {
-      if (SUBSCRIBES.some((first) => bytes.subarray(0, first.length).equals(first))) this.#leaveInTurn();
-      else this.#leave();
+      this.#leave();
       return;
     }
     const { head } = request;
@@ -137,6 +145,14 @@ export class LaneConnection {
     this.#state = 'answering';
     this.#since = performance.now();
     void this.#publish(head, admissible);
+  }
+
+  #readSubscribe(bytes: Buffer): void {
+    const request = readPlainSubscribe(bytes, this.#lane.maxHeaderBytes, this.#progress);
+    if (request === 'incomplete') return;
+    if (request !== 'unusual') this.#leaveInTurn(request);
+    else if (SUBSCRIBES.test(bytes.toString('latin1', 0, 14))) this.#leaveInTurn();
+    else this.#leave();
   }
 
   /** Returns undefined for a request that the HTTP server will refuse. Counts nothing. */
@@ -227,14 +243,15 @@ export class LaneConnection {
   };
 
   /**
-   * Hands the connection over in a slice of the loop. Thousands of subscribers may connect in one turn of the event loop, and
-   * opening their streams takes some tenths of a second. Other requests, such as health checks, do not wait for all of them.
+   * Opens a stream, or hands the connection over, in a slice of the loop. Thousands of subscribers may connect in one turn of the
+   * event loop, and opening their streams takes some tenths of a second. Other requests, such as health checks, do not wait for
+   * all of them.
    */
-  #leaveInTurn(): void {
+  #leaveInTurn(request?: PlainSubscribe): void {
     this.#state = 'leaving';
     this.#lane.loop.add({
       run: () => {
-        if (this.#socket.destroyed) return false;
+        if (this.#socket.destroyed || (request !== undefined && this.#open(request))) return false;
         if (this.#socket.isPaused()) this.#socket.resume();
         this.#leave();
         return false;
@@ -242,18 +259,35 @@ export class LaneConnection {
     });
   }
 
+  /** False when the HTTP server has to answer. */
+  #open(request: PlainSubscribe): boolean {
+    // More has arrived behind the request, or the client's FIN.
+    if (this.#closing || this.#ended || this.#received.bytes?.length !== request.length) return false;
+    const admitted = this.#lane.streams.admit(request, this.#socket.remoteAddress);
+    if (admitted === undefined) return false;
+    this.#letGo();
+    this.#lane.streams.open(this.#socket, admitted);
+    return true;
+  }
+
   /** Hands the connection to the HTTP server, which then receives the bytes that have arrived. */
   #leave(): void {
     const socket = this.#socket;
     const received = this.#received.bytes;
+    this.#letGo();
+    this.#lane.handOver(socket);
+    if (received !== undefined) socket.emit('data', received);
+    if (this.#ended) socket.emit('end');
+  }
+
+  /** The connection is no longer in the lane. */
+  #letGo(): void {
+    const socket = this.#socket;
     this.#lane.all.delete(this);
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
     socket.off('close', this.#onClose);
     socket.off('error', ignore);
-    this.#lane.handOver(socket);
-    if (received !== undefined) socket.emit('data', received);
-    if (this.#ended) socket.emit('end');
   }
 }
 
@@ -261,20 +295,4 @@ export class LaneConnection {
 function headerLines(headers: RateHeaders | undefined): string {
   if (headers === undefined) return '';
   return `RateLimit-Policy: ${headers['ratelimit-policy']}\r\nRateLimit: ${headers.ratelimit}\r\n`;
-}
-
-/** The `Date` of an answer (RFC 9110 §6.6.1). Formats it once a second, not for each answer. */
-export class DateHeader {
-  #second = 0;
-  #value = '';
-
-  get value(): string {
-    const now = Date.now();
-    const second = Math.floor(now / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#value = new Date(now).toUTCString();
-    }
-    return this.#value;
-  }
 }

@@ -1,5 +1,7 @@
 import { bearerToken } from '../auth/bearer.ts';
 import { IDEMPOTENCY_KEY } from '../publish/publication.ts';
+import { HEAD_END, MAX_HEAD_BYTES, readFields } from './request-fields.ts';
+import type { FieldRules } from './request-fields.ts';
 
 /** The complete head of a plain publish: HTTP/1.1 in a simple form with only one possible meaning. */
 export interface PlainHead {
@@ -39,51 +41,40 @@ export interface PlainPublish {
   readonly body: Buffer;
 }
 
-/** Larger heads are unusual. */
-const MAX_HEAD_BYTES = 8 * 1024;
-const MAX_LINES = 64;
 /** Larger requests, with their head, are unusual. */
 const MAX_REQUEST_BYTES = 64 * 1024;
 
 const START = 'POST /publish';
-const HEAD_END = '\r\n\r\n';
-const REQUEST_LINE = /^POST \/publish(?:\/([A-Za-z0-9._:~-]{1,200}))? HTTP\/1\.1$/;
-/**
- * RFC 9110 §5.1 and §5.5, without `obs-text`. A line of this form does not fold (RFC 9112 §5.2) and holds no CR or LF.
- * Each expression repeats one class of characters once, so it takes linear time. With two adjacent repetitions, a regex
- * engine tries every division of the text.
- */
-const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const FIELD_VALUE = /^[\t\x20-\x7e]*$/;
+const REQUEST_LINE = /^POST \/publish(?:\/([A-Za-z0-9._:~-]{1,200}))? HTTP\/1\.1(?=\r)/;
 const JSON_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
 const CONTENT_LENGTH = /^\d{1,6}$/;
 
-/** Fields that change the framing, the meaning or the answer of a request. The HTTP server handles all of them. */
-const UNUSUAL: ReadonlySet<string> = new Set([
-  'content-encoding',
-  'cookie',
-  'expect',
-  'http2-settings',
-  'if-match',
-  'origin',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-/** Fields that the lane reads. A request that has one of them twice is unusual. */
-const KNOWN: ReadonlySet<string> = new Set([
-  'host',
-  'authorization',
-  'connection',
-  'content-length',
-  'content-type',
-  'idempotency-key',
-  'traceparent',
-  'tracestate',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-]);
+const FIELDS: FieldRules = {
+  unusual: new Set([
+    'content-encoding',
+    'cookie',
+    'expect',
+    'http2-settings',
+    'if-match',
+    'origin',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+  ]),
+  known: new Set([
+    'host',
+    'authorization',
+    'connection',
+    'content-length',
+    'content-type',
+    'idempotency-key',
+    'traceparent',
+    'tracestate',
+    'x-forwarded-for',
+    'x-forwarded-proto',
+  ]),
+};
 
 /**
  * Reads a request from the start of a connection's bytes. Gives `incomplete` while the bytes may still become a plain
@@ -132,9 +123,8 @@ function readHead(
 
 function parseHead(bytes: Buffer, end: number): PlainHead | 'unusual' {
   const text = bytes.toString('latin1', 0, end);
-  const [requestLine = '', ...lines] = text.split('\r\n');
-  const target = REQUEST_LINE.exec(requestLine);
-  const fields = lines.length > MAX_LINES ? undefined : readFields(lines);
+  const target = REQUEST_LINE.exec(text);
+  const fields = target === null ? undefined : readFields(text, target[0].length, FIELDS);
   if (target === null || fields === undefined) return 'unusual';
   const contentLength = fields.get('content-length') ?? '';
   const credential = bearerToken(fields.get('authorization'));
@@ -168,18 +158,4 @@ function parseHead(bytes: Buffer, end: number): PlainHead | 'unusual' {
     traceparent: fields.get('traceparent'),
     tracestate: fields.get('tracestate'),
   };
-}
-
-function readFields(lines: readonly string[]): ReadonlyMap<string, string> | undefined {
-  const fields = new Map<string, string>();
-  for (const line of lines) {
-    const colon = line.indexOf(':');
-    const value = line.slice(colon + 1);
-    if (!FIELD_NAME.test(line.slice(0, Math.max(colon, 0))) || !FIELD_VALUE.test(value)) return undefined;
-    const name = line.slice(0, colon).toLowerCase();
-    if (UNUSUAL.has(name) || fields.has(name)) return undefined;
-    // FIELD_VALUE allows no white space but blanks and tabs, so `trim` removes nothing else.
-    if (KNOWN.has(name)) fields.set(name, value.trim());
-  }
-  return fields;
 }

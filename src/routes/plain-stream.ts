@@ -18,15 +18,7 @@ export function unlessGone(
   { plain, channels: [channel], starts: [start] }: StreamRequest,
   open: () => void,
 ): void | Promise<void> {
-  // There is no event that a reader from the tail could miss, and `last` never has a gap.
-  if (
-    !plain ||
-    channel === undefined ||
-    start === undefined ||
-    start.from === 'tail' ||
-    start.from === 'last'
-  )
-    return open();
+  if (channel === undefined || start === undefined || !mayBeGone(plain, start)) return open();
   if (start.from === 'unreadable') throw new BrokerError('history-gone', UNREADABLE_CURSOR);
   return hub.firstOf(channel, start).then((first) => {
     if (hasLost(first, start))
@@ -36,6 +28,12 @@ export function unlessGone(
       );
     open();
   });
+}
+
+/** Whether the log has to be asked before the stream opens. */
+export function mayBeGone(plain: boolean, start: Start): boolean {
+  // There is no event that a reader from the tail could miss, and `last` never has a gap.
+  return plain && start.from !== 'tail' && start.from !== 'last';
 }
 
 /** A reader with a cursor has events that were deleted when the channel was cleared. */

@@ -1,16 +1,18 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { DateHeader, FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
+import { DateHeader } from '../http/date-header.ts';
+import { FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
 import type { LaneContext } from './lane-connection.ts';
 
 export type PublishLaneOptions = Omit<LaneContext, 'date' | 'all' | 'handOver'>;
 
 /**
  * A fast way to the {@link Publisher} for plain publishes over persistent connections, the most frequent requests of a busy
- * broker. The lane reads a request from one buffer and writes one answer. Node's HTTP server takes four times as long.
+ * broker. The lane reads a request from one buffer and writes one answer. Node's HTTP server takes four times as long. The lane
+ * also opens plain streams (`routes/stream-lane`).
  *
- * Every new connection begins in the lane. When a request is not a plain publish that the publisher can append, the lane hands
- * the connection with all received bytes to the HTTP server, and does not get it back. Such a request has another path, an
+ * Every new connection begins in the lane. When a request is not a plain publish that the publisher can append, and no stream
+ * that can open at once, the lane hands the connection with all received bytes to the HTTP server, and does not get it back. Such a request has another path, an
  * unknown credential, an unusual header, or an invalid body. The lane hands over before the publisher counts or traces the
  * request, so no request is counted or traced twice. When the publisher refuses a request later, for example because of a rate,
  * the lane answers with the same text as the HTTP server.

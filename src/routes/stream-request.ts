@@ -1,10 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { parseChannelName } from '../events/channel-name.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { Start } from '../events/cursor.ts';
 import { parseDuration } from '../events/duration.ts';
 import { BrokerError } from '../events/errors.ts';
-import { clientAddress } from '../http/client-address.ts';
 import { wantsOnlyActive } from './finished-stream.ts';
 import { readWait } from './page-query.ts';
 import { startPositions } from './start-position.ts';
@@ -20,6 +20,12 @@ export interface SubscribeRoute {
 }
 
 export type SubscribeRequest = FastifyRequest<SubscribeRoute>;
+
+/** The parts of a request that decide about its stream, however it was received. */
+export interface StreamQuestion {
+  readonly headers: IncomingHttpHeaders;
+  readonly query: Query;
+}
 
 /** What the client requested. */
 export interface StreamRequest {
@@ -38,17 +44,21 @@ export interface StreamRequest {
   readonly plain: boolean;
 }
 
-/** @throws BrokerError `invalid-query` */
+/**
+ * @param address the client's address, or its network for IPv6
+ * @param isSingle whether the path names a single channel
+ * @throws BrokerError `invalid-query`
+ */
 export function readStreamRequest(
-  request: SubscribeRequest,
+  { headers, query }: StreamQuestion,
   channels: readonly ChannelName[],
+  address: string,
+  isSingle: boolean,
 ): StreamRequest {
-  const { headers, query, params } = request;
-  const isSingle = params.channel !== undefined;
   return {
     channels,
     starts: startPositions(headers['last-event-id'], query, channels),
-    address: clientAddress(request),
+    address,
     ...readHeartbeat(query),
     wait: readWait(query['wait']),
     onlyActive: wantsOnlyActive(query, isSingle),

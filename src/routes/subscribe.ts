@@ -1,131 +1,63 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { TokenAccess } from '../auth/access.ts';
-import type { Revocations } from '../replicas/revocations.ts';
 import { parseChannelName } from '../events/channel-name.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { StreamRefusal } from '../events/close-reason.ts';
 import { placeOf } from '../events/cursor.ts';
-import type { Start } from '../events/cursor.ts';
 import type { Hub } from '../delivery/hub.ts';
-import type { Compression } from '../stream/compression.ts';
 import type { Connections, StreamHolder } from '../stream/connections.ts';
-import { ChannelSetStream } from '../stream/channel-set-stream.ts';
-import { ChannelSet, ChannelSets } from '../stream/channel-set.ts';
+import { ChannelSet } from '../stream/channel-set.ts';
 import type { GzipBody } from '../stream/gzip-body.ts';
-import { encodeClosing, encodeRetry } from '../stream/broker-events.ts';
+import { encodeClosing } from '../stream/broker-events.ts';
 import { STREAM_HEADERS } from '../stream/stream-head.ts';
-import { PlainConnection } from '../stream/plain-connection.ts';
-import { PollConnection } from '../stream/poll-connection.ts';
-import { SseConnection } from '../stream/sse-connection.ts';
-import type { StreamChannels } from '../stream/stream-context.ts';
 import type { Operation } from '../http/api/operation.ts';
 import { SUBSCRIBE, SUBSCRIBE_HEAD } from './subscribe-operations.ts';
 import { SUBSCRIBE_MANY, SUBSCRIBE_MANY_HEAD } from './subscribe-many-operations.ts';
 import { clientAddress } from '../http/client-address.ts';
 import type { Wire } from '../stream/wire.ts';
-import { codedBody } from './coded-body.ts';
 import { unlessFinished } from './finished-stream.ts';
 import { openWire } from './open-wire.ts';
 import { unlessGone } from './plain-stream.ts';
 import { refusalProblem, temporaryReason } from './stream-refusal.ts';
+import type { Begin, StreamOpener } from './stream-opener.ts';
 import { channelsOf, readStreamRequest } from './stream-request.ts';
 import type { StreamRequest, SubscribeRequest, SubscribeRoute } from './stream-request.ts';
 import type { SubscriberAccess } from './subscriber-access.ts';
 
 export interface SubscribeOptions {
-  readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe' | 'stateOf' | 'firstOf'>;
+  readonly hub: Pick<Hub, 'stateOf' | 'firstOf'>;
+  readonly opener: StreamOpener;
   readonly connections: Connections;
-  /** Undefined when no stream is to be compressed. */
-  readonly compression: Compression | undefined;
   readonly subscribers: Pick<SubscriberAccess, 'of'>;
-  readonly revocations: Pick<Revocations, 'refuses'>;
   /** The largest number of channels of one stream. */
   readonly maxChannels: number;
-  readonly onOpened: () => void;
   readonly onStreamRefused: (reason: StreamRefusal, address: string) => void;
 }
 
-/** Opens the subscriptions of a new stream on its wire. */
-type Begin = (
-  wire: Wire,
-  requested: StreamRequest,
-  access: TokenAccess | undefined,
-  holder: StreamHolder,
-  gzip: GzipBody | undefined,
-) => SseConnection;
-
 /** `GET` and `HEAD` of `/events/:channel` and `/events?channel=` (docs/protocol.md §3). */
 export async function subscribeRoutes(app: FastifyInstance, options: SubscribeOptions): Promise<void> {
-  const { hub, connections, compression, maxChannels } = options;
-  const sets = new ChannelSets();
-
-  const connectionOf = (
-    wire: Wire,
-    channels: StreamChannels,
-    { heartbeatEvents, heartbeatMs, plain, wait, starts: [start] }: StreamRequest,
-    access: TokenAccess | undefined,
-    gzip: GzipBody | undefined,
-  ): SseConnection => {
-    const expiry = connections.expiry(access?.expiresAt ?? Infinity);
-    const own = { expiry, channels, holder: access, heartbeatEvents, heartbeatMs, gzip };
-    if (plain) return new PlainConnection(wire, connections, own, start?.from === 'id');
-    return wait === undefined
-      ? new SseConnection(wire, connections, own)
-      : new PollConnection(wire, connections, own, wait);
-  };
-
-  const beginOne: Begin = (wire, requested, access, holder, gzip) => {
-    const channel = requested.channels[0] as ChannelName;
-    if (gzip !== undefined) compression?.join(channel, gzip);
-    const connection = connectionOf(wire, channel, requested, access, gzip);
-    const subscription = hub.subscribe(channel, requested.starts[0] as Start, connection);
-    connection.source = subscription;
-    connections.add(connection, holder, () => {
-      hub.unsubscribe(channel, subscription);
-      if (gzip !== undefined) compression?.leave(channel);
-    });
-    return connection;
-  };
-
-  const beginMany: Begin = (wire, requested, access, holder, gzip) => {
-    const { channels, starts } = requested;
-    const set = sets.acquire(channels);
-    if (gzip !== undefined) gzip.audience = set;
-    const connection = connectionOf(wire, set, requested, access, gzip);
-    const startOf = new Map(channels.map((channel, index) => [channel, starts[index] as Start]));
-    const stream = new ChannelSetStream({
-      hub,
-      loop: connections.loop,
-      connection,
-      set,
-      starts: set.names.map((name) => startOf.get(name) as Start),
-    });
-    connection.source = stream;
-    connections.add(connection, holder, () => {
-      stream.end();
-      sets.release(set);
-    });
-    return connection;
-  };
-
+  const { opener, maxChannels } = options;
   route(app, options, '/events/:channel', {
+    isSingle: true,
     operations: [SUBSCRIBE, SUBSCRIBE_HEAD],
     channelsOf: ({ params }) => [parseChannelName(params.channel ?? '')],
     cursorOf: ({ starts: [start] }) => (start?.from === 'id' ? start.id : undefined),
-    begin: beginOne,
+    begin: opener.one,
   });
   route(app, options, '/events', {
+    isSingle: false,
     operations: [SUBSCRIBE_MANY, SUBSCRIBE_MANY_HEAD],
     channelsOf: ({ query }) => channelsOf(query, maxChannels),
     cursorOf: ({ channels, starts }) => {
       const set = new ChannelSet('', channels);
       return set.cursor(set.positions(starts.map(placeOf)));
     },
-    begin: beginMany,
+    begin: opener.many,
   });
 }
 
 interface StreamRoute {
+  readonly isSingle: boolean;
   /** Of `GET` and of `HEAD`. */
   readonly operations: readonly [Operation, Operation];
   /** @throws BrokerError `invalid-channel`, `invalid-query` */
@@ -139,9 +71,9 @@ function route(
   app: FastifyInstance,
   options: SubscribeOptions,
   path: string,
-  { operations: [get, head], channelsOf: channelsOfRequest, cursorOf, begin }: StreamRoute,
+  { isSingle, operations: [get, head], channelsOf: channelsOfRequest, cursorOf, begin }: StreamRoute,
 ): void {
-  const { hub, connections, compression, subscribers, revocations } = options;
+  const { hub, opener, connections, subscribers } = options;
 
   /**
    * Answers with 200, because a browser that gets any other status never tries again.
@@ -161,27 +93,38 @@ function route(
     void reply.headers(STREAM_HEADERS).send(encodeClosing(reason, connections.jitteredBackoff(), cursor));
   };
 
+  const choose = (request: SubscribeRequest, reply: FastifyReply): GzipBody | undefined => {
+    const gzip = opener.body(request.headers['accept-encoding']);
+    reply.headers(opener.codingHeaders(gzip !== undefined, reply.getHeader('vary')));
+    return gzip;
+  };
+
   app.head<SubscribeRoute>(path, { config: { operation: head } }, async (request, reply) => {
     const channels = channelsOfRequest(request);
-    await subscribers.of(request, channels, clientAddress(request));
-    const requested = readStreamRequest(request, channels);
-    const answer = (): void => answerHead(compression, request, reply);
+    const address = clientAddress(request);
+    await subscribers.of(request, channels, address);
+    const requested = readStreamRequest(request, channels, address, isSingle);
+    const answer = (): void => {
+      choose(request, reply);
+      void reply.headers(STREAM_HEADERS).send();
+    };
     await unlessFinished(hub, requested, reply, () => unlessGone(hub, requested, answer));
   });
 
   app.get<SubscribeRoute>(path, { config: { operation: get } }, (request, reply) => {
     const channels = channelsOfRequest(request);
+    const address = clientAddress(request);
     const open = (granted: TokenAccess | undefined): void | Promise<void> => {
-      const requested = readStreamRequest(request, channels);
+      const requested = readStreamRequest(request, channels, address, isSingle);
       const begun = (): void => stream(request, reply, requested, granted);
       return unlessFinished(hub, requested, reply, () => unlessGone(hub, requested, begun));
     };
-    const access = subscribers.of(request, channels, clientAddress(request));
+    const access = subscribers.of(request, channels, address);
     if (!(access instanceof Promise)) return open(access);
     return access.then(open, (error: unknown) => {
       const reason = temporaryReason(error);
       if (reason === undefined) throw error;
-      refuse(request, reply, reason, readStreamRequest(request, channels));
+      refuse(request, reply, reason, readStreamRequest(request, channels, address, isSingle));
     });
   });
 
@@ -199,28 +142,14 @@ function route(
       return;
     }
     // Sends the head and the first bytes at once, before the log is read.
-    const gzip = codedBody(compression, request, reply);
-    const first = `${encodeRetry(connections.jitteredRetry())}:\n`;
-    openWire(reply, gzip?.begin(first) ?? first, (wire) => {
-      options.onOpened();
-      const connection = begin(wire, requested, access, holder, gzip);
-      // The token may have been revoked while the request waited behind others on the same connection.
-      if (connection.hasChannel((channel) => revocations.refuses(access, channel)))
-        connection.end('disconnected', connections.jitteredRetry());
+    const gzip = choose(request, reply);
+    openWire(reply, opener.first(gzip), (wire) => {
+      begin(wire, requested, { access, holder, gzip });
       // Sends the corked bytes at the end of this turn of the event loop. For a channel that is already followed, its first
       // events leave in the same write.
       setImmediate(release, wire);
     });
   };
-}
-
-function answerHead(
-  compression: Compression | undefined,
-  request: SubscribeRequest,
-  reply: FastifyReply,
-): void {
-  codedBody(compression, request, reply);
-  void reply.headers(STREAM_HEADERS).send();
 }
 
 function release(wire: Wire): void {

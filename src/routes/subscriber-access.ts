@@ -34,6 +34,21 @@ interface CredentialSource {
   readonly query: Query;
 }
 
+interface Granted {
+  readonly granted: true;
+  /** Undefined when no token is needed and none was sent. */
+  readonly access: TokenAccess | undefined;
+}
+
+interface NotGranted {
+  readonly granted: false;
+  /** Undefined when no remembered token was refused. */
+  readonly refusal: BrokerError | undefined;
+}
+
+const WITHOUT_TOKEN: Granted = { granted: true, access: undefined };
+const NOT_GRANTED: NotGranted = { granted: false, refusal: undefined };
+
 /** Decides whether a request may subscribe, and with which token (docs/protocol.md §7). */
 export class SubscriberAccess {
   readonly #options: SubscriberAccessOptions;
@@ -53,16 +68,44 @@ export class SubscriberAccess {
     channels: readonly ChannelName[],
     address: string,
   ): TokenAccess | undefined | Promise<TokenAccess> {
+    const unknown: string[] = [];
+    const known = this.#ofKnown(request, channels, unknown);
+    if (known.granted) return known.access;
+    const { verifier } = this.#options;
+    if (verifier === undefined || unknown.length === 0) throw known.refusal ?? this.#withoutToken(channels);
+    return this.#verified(verifier, unknown, channels, address, known.refusal);
+  }
+
+  /**
+   * Returns the access of a request that {@link of} would grant at once. Returns undefined for a request that would be refused, or
+   * whose token would have to be verified. Counts nothing, so that the request may still be decided by {@link of}.
+   */
+  grantedAtOnce(request: CredentialSource, channels: readonly ChannelName[]): Granted | undefined {
+    try {
+      const known = this.#ofKnown(request, channels, []);
+      return known.granted ? known : undefined;
+    } catch (error) {
+      if (error instanceof BrokerError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Tries the remembered tokens first: if one of them grants the channels, no other token needs to be verified.
+   * @param unknown gets the tokens that have to be verified
+   * @throws BrokerError `forbidden`, `invalid-query`
+   */
+  #ofKnown(
+    request: CredentialSource,
+    channels: readonly ChannelName[],
+    unknown: string[],
+  ): Granted | NotGranted {
     const { verifier, policies } = this.#options;
     const open = channels.every((channel) => policies.isPublic(channel));
-    const tokens = verifier === undefined ? [] : this.#tokensOf(request, open);
-    if (verifier === undefined || tokens.length === 0) {
-      if (open) return undefined;
-      throw this.#withoutToken(channels);
-    }
+    if (verifier === undefined) return open ? WITHOUT_TOKEN : NOT_GRANTED;
+    const tokens = this.#tokensOf(request, open);
+    if (tokens.length === 0) return open ? WITHOUT_TOKEN : NOT_GRANTED;
     let refusal: BrokerError | undefined;
-    const unknown: string[] = [];
-    // Tries remembered tokens first: if one of them grants the channels, no other token needs to be verified.
     for (const token of tokens) {
       const known = verifier.known(token);
       if (known === undefined) {
@@ -70,11 +113,10 @@ export class SubscriberAccess {
         continue;
       }
       const fault = this.#faultOf(known, channels);
-      if (fault === undefined && known.kind === 'token') return known;
+      if (fault === undefined && known.kind === 'token') return { granted: true, access: known };
       refusal = moreUseful(refusal, fault);
     }
-    if (unknown.length === 0) throw refusal ?? this.#withoutToken(channels);
-    return this.#verified(verifier, unknown, channels, address, refusal);
+    return { granted: false, refusal };
   }
 
   /** Returns the tokens of the request: one, or several when it has several cookies of the same name. */

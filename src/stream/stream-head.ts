@@ -19,13 +19,26 @@ const FIXED = Object.entries(STREAM_HEADERS)
 export type HeaderFields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /**
- * The head of a stream's answer over HTTP/1. The connection ends with the stream. Clients of HTTP/1.0 get no chunks: for
- * them the end of the connection is the only end of the body (RFC 9112 §6.3).
+ * The head of a stream's answer over HTTP/1, up to the value of its date. The connection ends with the stream. Clients of
+ * HTTP/1.0 get no chunks: for them the end of the connection is the only end of the body (RFC 9112 §6.3).
+ * @throws TypeError for a value that cannot stand in a header
+ */
+export function streamHeadBeforeDate(more: HeaderFields, chunked: boolean): string {
+  const lines = chunked ? `${linesOf(more)}transfer-encoding: chunked\r\n` : linesOf(more);
+  return lastHeadBeforeDate(200, FIXED + lines);
+}
+
+/**
+ * The whole head of a stream's answer over HTTP/1.
  * @throws TypeError for a value that cannot stand in a header
  */
 export function streamHead(more: HeaderFields, chunked: boolean): string {
-  const lines = chunked ? `${linesOf(more)}transfer-encoding: chunked\r\n` : linesOf(more);
-  return lastHead(200, FIXED + lines);
+  return headAt(streamHeadBeforeDate(more, chunked), new Date().toUTCString());
+}
+
+/** Completes a head. */
+export function headAt(beforeDate: string, date: string): string {
+  return `${beforeDate}${date}\r\n\r\n`;
 }
 
 /**
@@ -33,12 +46,11 @@ export function streamHead(more: HeaderFields, chunked: boolean): string {
  * @throws TypeError for a value that cannot stand in a header
  */
 export function lastAnswerHead(status: number, fields: HeaderFields): string {
-  return lastHead(status, linesOf(fields));
+  return headAt(lastHeadBeforeDate(status, linesOf(fields)), new Date().toUTCString());
 }
 
-function lastHead(status: number, lines: string): string {
-  const words = STATUS_CODES[status] ?? '';
-  return `HTTP/1.1 ${status} ${words}\r\n${lines}connection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n`;
+function lastHeadBeforeDate(status: number, lines: string): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines}connection: close\r\ndate: `;
 }
 
 function linesOf(fields: HeaderFields): string {

@@ -65,6 +65,7 @@ describe.each(FOREIGN)('when the log answers with %.40j', (id) => {
     const server = createServer();
     const lane = new PublishLane(server, {
       publisher,
+      streams: { admit: () => undefined, open: () => undefined },
       trusts: () => false,
       maxHeaderBytes: 16_384,
       maxBodyBytes: MAX_BYTES,

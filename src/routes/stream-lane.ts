@@ -1,0 +1,137 @@
+import type { Socket } from 'node:net';
+import type { AllowedOrigins } from '../auth/allowed-origins.ts';
+import type { Hub } from '../delivery/hub.ts';
+import { parseChannelName } from '../events/channel-name.ts';
+import type { Start } from '../events/cursor.ts';
+import { BrokerError } from '../events/errors.ts';
+import { forwardedClientAddress } from '../http/client-address.ts';
+import { originHeaders } from '../http/cors.ts';
+import { DateHeader } from '../http/date-header.ts';
+import type { Connections } from '../stream/connections.ts';
+import { asChunk } from '../stream/shared-bytes.ts';
+import { SocketWire } from '../stream/socket-wire.ts';
+import type { GzipBody } from '../stream/gzip-body.ts';
+import { headAt, streamHeadBeforeDate } from '../stream/stream-head.ts';
+import type { HeaderFields } from '../stream/stream-head.ts';
+import type { Wire } from '../stream/wire.ts';
+import { opensAtOnce } from './finished-stream.ts';
+import type { PlainSubscribe } from './plain-subscribe.ts';
+import { mayBeGone } from './plain-stream.ts';
+import type { Admission, StreamOpener } from './stream-opener.ts';
+import { readStreamRequest } from './stream-request.ts';
+import type { StreamRequest } from './stream-request.ts';
+import type { SubscriberAccess } from './subscriber-access.ts';
+
+export interface StreamLaneOptions {
+  readonly hub: Pick<Hub, 'knownStateOf'>;
+  readonly opener: StreamOpener;
+  readonly connections: Connections;
+  readonly subscribers: Pick<SubscriberAccess, 'grantedAtOnce'>;
+  readonly origins: Pick<AllowedOrigins, 'any' | 'none' | 'lists'>;
+  /** SLUICE_HEADERS, by names in lower case. */
+  readonly headers: HeaderFields;
+  /** Whether an address is in SLUICE_TRUSTED_PROXIES. */
+  readonly trusts: (address: string) => boolean;
+}
+
+/** A stream that may open at once. */
+export interface AdmittedStream {
+  readonly requested: StreamRequest;
+  readonly admission: Admission;
+  readonly origin: string | undefined;
+}
+
+/** The heads of streams up to the date: without a coding, and with gzip. */
+interface Heads {
+  readonly plain: string;
+  readonly coded: string;
+}
+
+/** Opens plain streams without the HTTP server, with the same answer as `routes/subscribe`. */
+export class StreamLane {
+  readonly #options: StreamLaneOptions;
+  readonly #date = new DateHeader();
+  /** The heads for a page of an origin that is not listed, and for other clients. */
+  readonly #unlistedHeads: Heads;
+  /** The listed origin that came last, and the heads for its pages. */
+  #listedOrigin: string | undefined;
+  #listedHeads: Heads;
+
+  constructor(options: StreamLaneOptions) {
+    this.#options = options;
+    this.#unlistedHeads = this.#headsOf(undefined);
+    this.#listedHeads = this.#unlistedHeads;
+  }
+
+  /**
+   * Returns undefined for a request that the HTTP server has to answer: it is invalid or refused, or only the log or a key can say
+   * what becomes of it. Counts nothing.
+   */
+  admit(request: PlainSubscribe, remoteAddress: string | undefined): AdmittedStream | undefined {
+    const { hub, opener, connections, subscribers, trusts } = this.#options;
+    try {
+      const channel = parseChannelName(request.channel);
+      const channels = [channel];
+      const granted = subscribers.grantedAtOnce(request, channels);
+      if (granted === undefined) return undefined;
+      const address = forwardedClientAddress(remoteAddress, request.forwardedFor, trusts);
+      const requested = readStreamRequest(request, channels, address, true);
+      const start = requested.starts[0] as Start;
+      if (mayBeGone(requested.plain, start) || !opensAtOnce(hub, channel, start, requested.onlyActive))
+        return undefined;
+      const { access } = granted;
+      const holder = { address, subject: access?.subject };
+      if (connections.refusal(holder) !== undefined) return undefined;
+      const gzip = opener.body(request.acceptEncoding);
+      return { requested, admission: { access, holder, gzip }, origin: request.headers.origin };
+    } catch (error) {
+      if (error instanceof BrokerError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Opens the stream. The socket has no listeners any more, and its request is read. */
+  open(socket: Socket, { requested, admission, origin }: AdmittedStream): void {
+    const { opener } = this.#options;
+    const { gzip } = admission;
+    socket.on('end', destroyThis);
+    socket.resume();
+    socket.cork();
+    const head = headAt(this.#headFor(origin, gzip), this.#date.value);
+    socket.write(head + asChunk(opener.first(gzip), 'latin1'), 'latin1');
+    const wire = new SocketWire(socket, true);
+    opener.one(wire, requested, admission);
+    setImmediate(release, wire);
+  }
+
+  #headFor(origin: string | undefined, gzip: GzipBody | undefined): string {
+    const { plain, coded } = this.#headsFor(origin);
+    return gzip === undefined ? plain : coded;
+  }
+
+  #headsFor(origin: string | undefined): Heads {
+    if (!this.#options.origins.lists(origin)) return this.#unlistedHeads;
+    if (origin !== this.#listedOrigin) {
+      this.#listedHeads = this.#headsOf(origin);
+      this.#listedOrigin = origin;
+    }
+    return this.#listedHeads;
+  }
+
+  #headsOf(origin: string | undefined): Heads {
+    const { origins, headers, opener } = this.#options;
+    const fields: HeaderFields = { ...originHeaders(origins, origin), ...headers };
+    const head = (gzip: boolean): string =>
+      streamHeadBeforeDate({ ...fields, ...opener.codingHeaders(gzip, fields['vary']) }, true);
+    return { plain: head(false), coded: head(true) };
+  }
+}
+
+/** All streams share this listener. A stream needs both halves of its connection. */
+function destroyThis(this: Socket): void {
+  this.destroy();
+}
+
+function release(wire: Wire): void {
+  wire.release();
+}

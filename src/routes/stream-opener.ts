@@ -1,0 +1,135 @@
+import type { TokenAccess } from '../auth/access.ts';
+import type { Hub } from '../delivery/hub.ts';
+import type { ChannelName } from '../events/channel-name.ts';
+import type { Start } from '../events/cursor.ts';
+import type { Revocations } from '../replicas/revocations.ts';
+import { acceptsGzip } from '../http/accept-encoding.ts';
+import { encodeRetry } from '../stream/broker-events.ts';
+import { ChannelSetStream } from '../stream/channel-set-stream.ts';
+import { ChannelSets } from '../stream/channel-set.ts';
+import type { Compression } from '../stream/compression.ts';
+import type { GzipBody } from '../stream/gzip-body.ts';
+import type { HeaderFields } from '../stream/stream-head.ts';
+import type { Connections, StreamHolder } from '../stream/connections.ts';
+import { PlainConnection } from '../stream/plain-connection.ts';
+import { PollConnection } from '../stream/poll-connection.ts';
+import { SseConnection } from '../stream/sse-connection.ts';
+import type { StreamChannels } from '../stream/stream-context.ts';
+import type { Wire } from '../stream/wire.ts';
+import type { StreamRequest } from './stream-request.ts';
+
+export interface StreamOpenerOptions {
+  readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe'>;
+  readonly connections: Connections;
+  /** Undefined when no stream is to be compressed. */
+  readonly compression: Compression | undefined;
+  readonly revocations: Pick<Revocations, 'refuses'>;
+  readonly onOpened: () => void;
+}
+
+/** What a stream may read, and whose limits it counts against. */
+export interface Admission {
+  /** Undefined when the client needs no token and sent none. */
+  readonly access: TokenAccess | undefined;
+  readonly holder: StreamHolder;
+  /** The body that is begun, when it is compressed. */
+  readonly gzip?: GzipBody | undefined;
+}
+
+/** Opens the subscriptions of a new stream on its wire. */
+export type Begin = (wire: Wire, requested: StreamRequest, admission: Admission) => SseConnection;
+
+/** Opens streams over wires whose head is written. */
+export class StreamOpener {
+  readonly #options: StreamOpenerOptions;
+  readonly #sets = new ChannelSets();
+
+  constructor(options: StreamOpenerOptions) {
+    this.#options = options;
+  }
+
+  /** The body of a stream in the coding that its client wants. Undefined for a plain one. */
+  body(acceptEncoding: string | undefined): GzipBody | undefined {
+    const { compression } = this.#options;
+    return compression !== undefined && acceptsGzip(acceptEncoding) ? compression.body() : undefined;
+  }
+
+  /**
+   * The headers that say how a stream is coded.
+   * @param vary the request headers that its answer already names
+   */
+  codingHeaders(gzip: boolean, vary: HeaderFields[string]): Readonly<Record<string, string>> {
+    if (this.#options.compression === undefined) return {};
+    const names = [vary ?? [], 'Accept-Encoding'].flat().join(', ');
+    return gzip ? { vary: names, 'content-encoding': 'gzip' } : { vary: names };
+  }
+
+  /** The first bytes of a stream, one character a byte. */
+  first(gzip: GzipBody | undefined): string {
+    const text = `${encodeRetry(this.#options.connections.jitteredRetry())}:\n`;
+    return gzip?.begin(text) ?? text;
+  }
+
+  /** Opens the stream of a single channel. */
+  readonly one: Begin = (wire, requested, admission) => {
+    const { hub, connections, compression } = this.#options;
+    const channel = requested.channels[0] as ChannelName;
+    const { gzip } = admission;
+    if (gzip !== undefined) compression?.join(channel, gzip);
+    const connection = this.#connection(wire, channel, requested, admission);
+    const subscription = hub.subscribe(channel, requested.starts[0] as Start, connection);
+    connection.source = subscription;
+    connections.add(connection, admission.holder, () => {
+      hub.unsubscribe(channel, subscription);
+      if (gzip !== undefined) compression?.leave(channel);
+    });
+    return this.#begun(connection, admission);
+  };
+
+  /** Opens a stream of many channels. */
+  readonly many: Begin = (wire, requested, admission) => {
+    const { hub, connections } = this.#options;
+    const { channels, starts } = requested;
+    const set = this.#sets.acquire(channels);
+    if (admission.gzip !== undefined) admission.gzip.audience = set;
+    const connection = this.#connection(wire, set, requested, admission);
+    const startOf = new Map(channels.map((channel, index) => [channel, starts[index] as Start]));
+    const stream = new ChannelSetStream({
+      hub,
+      loop: connections.loop,
+      connection,
+      set,
+      starts: set.names.map((name) => startOf.get(name) as Start),
+    });
+    connection.source = stream;
+    connections.add(connection, admission.holder, () => {
+      stream.end();
+      this.#sets.release(set);
+    });
+    return this.#begun(connection, admission);
+  };
+
+  #connection(
+    wire: Wire,
+    channels: StreamChannels,
+    { heartbeatEvents, heartbeatMs, plain, wait, starts: [start] }: StreamRequest,
+    { access, gzip }: Admission,
+  ): SseConnection {
+    const { connections } = this.#options;
+    const expiry = connections.expiry(access?.expiresAt ?? Infinity);
+    const own = { expiry, channels, holder: access, heartbeatEvents, heartbeatMs, gzip };
+    if (plain) return new PlainConnection(wire, connections, own, start?.from === 'id');
+    return wait === undefined
+      ? new SseConnection(wire, connections, own)
+      : new PollConnection(wire, connections, own, wait);
+  }
+
+  #begun(connection: SseConnection, { access }: Admission): SseConnection {
+    const { connections, revocations, onOpened } = this.#options;
+    onOpened();
+    // The token may have been revoked while the request waited behind others on the same connection.
+    if (access !== undefined && connection.hasChannel((channel) => revocations.refuses(access, channel)))
+      connection.end('disconnected', connections.jitteredRetry());
+    return connection;
+  }
+}
