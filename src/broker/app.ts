@@ -13,7 +13,6 @@ import { Disconnector } from '../replicas/disconnector.ts';
 import { StreamOpener } from '../routes/stream-opener.ts';
 import { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import { Metrics } from '../observe/metrics.ts';
-import { Compression } from '../stream/compression.ts';
 import { openBackbone } from './backbone.ts';
 import type { LogCounts } from './backbone.ts';
 import { openCredentials } from './credentials.ts';
@@ -78,7 +77,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   const activity = new ChannelActivity();
   const notices = new StreamNotices(logger);
   const counted = { log, policies, loop, metrics, activity };
-  const { hub, history, connections } = openDelivery(config, { ...counted, notices, logWatch });
+  const { hub, history, connections, compression } = openDelivery(config, { ...counted, notices, logWatch });
   const readiness = () => readinessOf(log, logWatch, connections);
 
   const revocations = new Revocations({ ttl: config.revocationTtl });
@@ -104,9 +103,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   });
 
   const clear = (channel: ChannelName) => log.clear(channel, policies.historyOf(channel));
-  const compression = config.compression ? new Compression() : undefined;
-  const opened = { hub, connections, compression, revocations, onOpened: metrics.opened };
-  const opener = new StreamOpener(opened);
+  const opener = new StreamOpener({ hub, connections, compression, revocations, onOpened: metrics.opened });
   const delivery = { publisher, hub, history, connections, opener, loop, control, clear };
   const inspection = openInspection(config, { ...counted, logger, control, hub, connections, version });
   const access = { credentials, revocations, refusals, inspection };

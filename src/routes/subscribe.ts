@@ -93,19 +93,13 @@ function route(
     void reply.headers(STREAM_HEADERS).send(encodeClosing(reason, connections.jitteredBackoff(), cursor));
   };
 
-  const choose = (request: SubscribeRequest, reply: FastifyReply): GzipBody | undefined => {
-    const gzip = opener.body(request.headers['accept-encoding']);
-    reply.headers(opener.codingHeaders(gzip !== undefined, reply.getHeader('vary')));
-    return gzip;
-  };
-
   app.head<SubscribeRoute>(path, { config: { operation: head } }, async (request, reply) => {
     const channels = channelsOfRequest(request);
     const address = clientAddress(request);
     await subscribers.of(request, channels, address);
     const requested = readStreamRequest(request, channels, address, isSingle);
     const answer = (): void => {
-      choose(request, reply);
+      codedBody(opener, request, reply);
       void reply.headers(STREAM_HEADERS).send();
     };
     await unlessFinished(hub, requested, reply, () => unlessGone(hub, requested, answer));
@@ -142,7 +136,7 @@ function route(
       return;
     }
     // Sends the head and the first bytes at once, before the log is read.
-    const gzip = choose(request, reply);
+    const gzip = codedBody(opener, request, reply);
     openWire(reply, opener.first(gzip), (wire) => {
       begin(wire, requested, { access, holder, gzip });
       // Sends the corked bytes at the end of this turn of the event loop. For a channel that is already followed, its first
@@ -150,6 +144,17 @@ function route(
       setImmediate(release, wire);
     });
   };
+}
+
+/** The body in the coding that the client wants, which the headers then name. Undefined for a plain one. */
+function codedBody(
+  opener: StreamOpener,
+  request: SubscribeRequest,
+  reply: FastifyReply,
+): GzipBody | undefined {
+  const gzip = opener.body(request.headers['accept-encoding']);
+  reply.headers(opener.codingHeaders(gzip !== undefined, reply.getHeader('vary')));
+  return gzip;
 }
 
 function release(wire: Wire): void {

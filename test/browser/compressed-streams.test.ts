@@ -8,6 +8,10 @@ import { launchBrowser } from '../support/launch-browser.ts';
 /** The data and ids that the EventSources of a page have got, by their names. */
 type Listening = typeof globalThis & { noted: Record<string, string[]> };
 
+/** Runs in the page. */
+const got = (called: string, wanted: string): boolean =>
+  (globalThis as Listening).noted[called]?.includes(wanted) ?? false;
+
 const numbers = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, n) => String(from + n));
 
@@ -59,8 +63,6 @@ describe.each(['chrome', 'firefox'] as const)('the EventSource of %s reads a com
   }
 
   async function until(reader: string, data: string): Promise<void> {
-    const got = (called: string, wanted: string): boolean =>
-      (globalThis as Listening).noted[called]?.includes(wanted) ?? false;
     await page.waitForFunction(got, {}, reader, data);
   }
 

@@ -19,7 +19,7 @@ const { cert, key } = authority.issue();
 let broker: Broker;
 let secure: Broker;
 beforeAll(async () => {
-  await trustAuthority(authority);
+  trustAuthority(authority);
   [broker, secure] = await Promise.all([
     startBroker({ SLUICE_HEARTBEAT: '200ms', SLUICE_CORS_ORIGINS: 'https://app.example' }),
     startBroker({ SLUICE_TLS_CERT: cert, SLUICE_TLS_KEY: key }),
