@@ -65,6 +65,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
     connectionsLimit: () => config.maxConnections,
     channels: () => hub.channelsFollowed,
     bufferedBytes: () => connections.bufferedBytes,
+    compression: () => compression?.figures,
     revocations: () => revocations.size,
     logLinesDropped: () => logOutput.dropped,
     log: () => log.health(),
@@ -76,7 +77,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   const activity = new ChannelActivity();
   const notices = new StreamNotices(logger);
   const counted = { log, policies, loop, metrics, activity };
-  const { hub, history, connections } = openDelivery(config, { ...counted, notices, logWatch });
+  const { hub, history, connections, compression } = openDelivery(config, { ...counted, notices, logWatch });
   const readiness = () => readinessOf(log, logWatch, connections);
 
   const revocations = new Revocations({ ttl: config.revocationTtl });
@@ -102,7 +103,7 @@ export async function createApp(config: Config, logger: Logger, logOutput: LogOu
   });
 
   const clear = (channel: ChannelName) => log.clear(channel, policies.historyOf(channel));
-  const opener = new StreamOpener({ hub, connections, revocations, onOpened: metrics.opened });
+  const opener = new StreamOpener({ hub, connections, compression, revocations, onOpened: metrics.opened });
   const delivery = { publisher, hub, history, connections, opener, loop, control, clear };
   const inspection = openInspection(config, { ...counted, logger, control, hub, connections, version });
   const access = { credentials, revocations, refusals, inspection };

@@ -6,6 +6,7 @@ import { HistoryReader } from '../delivery/history-reader.ts';
 import { Hub } from '../delivery/hub.ts';
 import type { ChannelActivity } from '../inspect/channel-activity.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { Compression } from '../stream/compression.ts';
 import { Connections } from '../stream/connections.ts';
 import type { LogWatch } from './log-watch.ts';
 import type { StreamNotices } from './stream-notices.ts';
@@ -24,7 +25,13 @@ export interface DeliveryOptions {
 export function openDelivery(
   config: Config,
   { log, policies, loop, metrics, activity, notices, logWatch }: DeliveryOptions,
-): { readonly hub: Hub; readonly history: HistoryReader; readonly connections: Connections } {
+): {
+  readonly hub: Hub;
+  readonly history: HistoryReader;
+  readonly connections: Connections;
+  /** Undefined when no stream is to be compressed. */
+  readonly compression: Compression | undefined;
+} {
   const hub = new Hub({
     log,
     loop,
@@ -53,5 +60,6 @@ export function openDelivery(
       notices.onClosed(reason, stream, holder);
     },
   });
-  return { hub, history: new HistoryReader({ log, loop, policies }), connections };
+  const compression = config.compression ? new Compression() : undefined;
+  return { hub, history: new HistoryReader({ log, loop, policies }), connections, compression };
 }

@@ -140,6 +140,7 @@ function toConfig(values: Values, { tracing, warnings, shown }: Derived) {
     heartbeat: values.SLUICE_HEARTBEAT,
     retry: values.SLUICE_RETRY,
     stallTimeout: values.SLUICE_STALL_TIMEOUT,
+    compression: values.SLUICE_COMPRESSION,
     drainWindow: values.SLUICE_DRAIN_WINDOW,
     maxConnections: values.SLUICE_MAX_CONNECTIONS ?? Infinity,
     maxConnectionsPerIp: values.SLUICE_MAX_CONNECTIONS_PER_IP ?? Infinity,

@@ -57,6 +57,8 @@ export const SETTING_DESCRIPTIONS: Readonly<Record<SettingName, string>> = {
     'A stream that was silent for this long gets a heartbeat, so that no proxy closes it. Set it to less than half of the shortest idle timeout between broker and client; see [proxies](proxies.md)',
   SLUICE_RETRY:
     'How long a browser waits before it reconnects. Each connection gets a random time from half of this to one and a half times this. A longer time spreads [a storm](scaling.md#where-the-walls-stand)',
+  SLUICE_COMPRESSION:
+    'Whether streams are compressed for clients that take gzip ([how](operations.md#compression)). `off` for channels in which strangers can publish beside secrets',
   SLUICE_STALL_TIMEOUT:
     'The broker closes a connection that accepts no data for this long. The client can reconnect and resume',
   SLUICE_DRAIN_WINDOW:

@@ -84,6 +84,7 @@ export const SETTINGS = {
   SLUICE_MEMORY_BYTES: setting(size(64 * 1024), '256MiB', '1GiB'),
   SLUICE_HEARTBEAT: setting(duration(100), '15s', '15s'),
   SLUICE_RETRY: setting(duration(500, 600_000), '2s', '2s'),
+  SLUICE_COMPRESSION: setting(onOrOff, 'on', 'off'),
   SLUICE_STALL_TIMEOUT: setting(duration(100), '30s', '30s'),
   SLUICE_DRAIN_WINDOW: setting(duration(0), '10s', '10s'),
   SLUICE_MAX_CONNECTIONS: setting(count(1, 10_000_000), undefined, '20000'),

@@ -7,8 +7,11 @@ import type { LogTrouble } from '../events/log-trouble.ts';
 export interface Sink {
   /** False while written bytes wait in the process. The owner calls {@link Subscription.resume} when they have left. */
   readonly writable: boolean;
-  /** Writes the events of the run in the form of this connection. */
-  deliver(run: EventRun): void;
+  /**
+   * Writes the events of the run in the form of this connection.
+   * @param live whether all live subscribers of the channel get this same run, one after the other
+   */
+  deliver(run: EventRun, live?: boolean): void;
   /** Writes a notice that events of the channel may be missing after `position`. */
   gap(notice: GapNotice, position: EventId): void;
   /** The log refuses or is away, so there are no events to write now. Called once for each reason. */

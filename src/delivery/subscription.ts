@@ -96,7 +96,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
     const writable = this.#sink.writable;
     if (writable) {
       this.position = run.to;
-      this.#sink.deliver(run);
+      this.#sink.deliver(run, true);
     }
     if (!this.#sink.writable) this.catchUp();
     return writable;

@@ -61,7 +61,8 @@ export class EventRun {
   }
 
   #asOther<Form>(view: RunView<Form>): Form {
-    if (this.#others?.has(view) === true) return this.#others.get(view) as Form;
+    const other = this.#others?.get(view);
+    if (other !== undefined) return other as Form;
     const form = view.encode(this);
     // Asked again, because the view may have made its form from another form of this run.
     if (this.#view === undefined) {

@@ -2,6 +2,8 @@ import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { STREAM_REFUSALS } from '../events/close-reason.ts';
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { LogHealth } from '../log/event-log.ts';
+import { compressionMetrics } from './compression-metrics.ts';
+import type { CompressionFigureReader } from './compression-metrics.ts';
 import { LogMetrics } from './log-metrics.ts';
 import type { LogFigureReader } from './log-metrics.ts';
 import { LOG_TROUBLES } from '../events/log-trouble.ts';
@@ -20,6 +22,7 @@ export interface Gauges {
   readonly connectionsLimit: () => number;
   readonly channels: () => number;
   readonly bufferedBytes: () => number;
+  readonly compression: CompressionFigureReader;
   readonly revocations: () => number;
   /** Counted since the start. */
   readonly logLinesDropped: () => number;
@@ -104,6 +107,7 @@ export class Metrics {
       'Bytes that wait for slow readers, summed over readers. A buffer that several readers share counts once for each reader.',
       gauges.bufferedBytes,
     );
+    compressionMetrics(this.#registry, gauges.compression);
     this.#gauge('sluice_revocations', 'Revocations that this replica knows.', gauges.revocations);
     this.#gauge(
       'sluice_log_up',

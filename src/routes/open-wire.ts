@@ -9,7 +9,7 @@ import { STREAM_HEADERS, streamHead } from '../stream/stream-head.ts';
 import type { Wire } from '../stream/wire.ts';
 
 /**
- * Writes the head of a stream and its first bytes without Fastify, and passes the wire for the rest to `begin`. Calls `begin` at
+ * Writes the head of a stream and its first bytes, one character a byte, without Fastify, and passes the wire for the rest to `begin`. Calls `begin` at
  * once, or after the answers to earlier requests on the same connection. Never calls it when the client has left: a stream needs
  * both halves of its connection.
  */
@@ -36,7 +36,7 @@ export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire)
     detachSocket(socket, raw);
     socket.on('end', destroyThis);
     socket.cork();
-    socket.write(head + (chunked ? asChunk(first) : first));
+    socket.write(head + (chunked ? asChunk(first, 'latin1') : first), 'latin1');
     socket.setTimeout(0);
     begin(wire);
   };
@@ -57,6 +57,6 @@ function openHttp2Wire(reply: FastifyReply, first: string): Wire | undefined {
   const more = Object.entries(reply.getHeaders()).filter(([, value]) => value !== undefined);
   stream.respond({ ...Object.fromEntries(more), ...STREAM_HEADERS });
   const wire = new Http2Wire(stream, tcpSocketOf(session.socket));
-  wire.write(first);
+  wire.write(first, 'latin1');
   return wire;
 }

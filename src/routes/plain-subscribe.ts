@@ -13,6 +13,7 @@ export interface PlainSubscribe {
   /** The header fields that decide about the stream. */
   readonly headers: IncomingHttpHeaders;
   readonly forwardedFor: string | undefined;
+  readonly acceptEncoding: string | undefined;
 }
 
 const START = 'GET /events/';
@@ -32,6 +33,7 @@ const FIELDS: FieldRules = {
     'upgrade',
   ]),
   known: new Set([
+    'accept-encoding',
     'authorization',
     'connection',
     'cookie',
@@ -92,6 +94,7 @@ function parseHead(head: string): PlainSubscribe | 'unusual' {
       'sec-fetch-site': fields.get('sec-fetch-site'),
     },
     forwardedFor: fields.get('x-forwarded-for'),
+    acceptEncoding: fields.get('accept-encoding'),
   };
 }
 

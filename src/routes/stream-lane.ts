@@ -11,6 +11,7 @@ import type { Connections } from '../stream/connections.ts';
 import { asChunk } from '../stream/shared-bytes.ts';
 import { SocketWire } from '../stream/socket-wire.ts';
 import { TcpWire } from '../stream/tcp-wire.ts';
+import type { GzipBody } from '../stream/gzip-body.ts';
 import { headAt, streamHeadBeforeDate } from '../stream/stream-head.ts';
 import type { HeaderFields } from '../stream/stream-head.ts';
 import type { Wire } from '../stream/wire.ts';
@@ -44,19 +45,26 @@ export interface AdmittedStream {
   readonly origin: string | undefined;
 }
 
+/** The heads of streams up to the date: without a coding, and with gzip. */
+interface Heads {
+  readonly plain: string;
+  readonly coded: string;
+}
+
 /** Opens plain streams without the HTTP server, with the same answer as `routes/subscribe`. */
 export class StreamLane {
   readonly #options: StreamLaneOptions;
   readonly #date = new DateHeader();
-  /** The head for a page of an origin that is not listed, and for other clients. */
-  readonly #unlistedHead: string;
-  /** The listed origin that came last, and the head for its pages. */
+  /** The heads for a page of an origin that is not listed, and for other clients. */
+  readonly #unlistedHeads: Heads;
+  /** The listed origin that came last, and the heads for its pages. */
   #listedOrigin: string | undefined;
-  #listedHead = '';
+  #listedHeads: Heads;
 
   constructor(options: StreamLaneOptions) {
     this.#options = options;
-    this.#unlistedHead = this.#headOf(undefined);
+    this.#unlistedHeads = this.#headsOf(undefined);
+    this.#listedHeads = this.#unlistedHeads;
   }
 
   /**
@@ -64,7 +72,7 @@ export class StreamLane {
    * what becomes of it. Counts nothing.
    */
   admit(request: PlainSubscribe, remoteAddress: string | undefined): AdmittedStream | undefined {
-    const { hub, connections, subscribers, trusts } = this.#options;
+    const { hub, opener, connections, subscribers, trusts } = this.#options;
     try {
       const channel = parseChannelName(request.channel);
       const channels = [channel];
@@ -78,7 +86,8 @@ export class StreamLane {
       const { access } = granted;
       const holder = { address, subject: access?.subject };
       if (connections.refusal(holder) !== undefined) return undefined;
-      return { requested, admission: { access, holder }, origin: request.headers.origin };
+      const gzip = opener.body(request.acceptEncoding);
+      return { requested, admission: { access, holder, gzip }, origin: request.headers.origin };
     } catch (error) {
       if (error instanceof BrokerError) return undefined;
       throw error;
@@ -88,24 +97,34 @@ export class StreamLane {
   /** Opens the stream on a connection whose request is read. */
   open(client: ClientConnection, { requested, admission, origin }: AdmittedStream): void {
     const { opener } = this.#options;
+    const { gzip } = admission;
     const wire = wireOver(client);
     wire.outlet.cork();
-    wire.outlet.write(headAt(this.#headFor(origin), this.#date.value) + asChunk(opener.first()));
+    const head = headAt(this.#headFor(origin, gzip), this.#date.value);
+    wire.outlet.write(head + asChunk(opener.first(gzip), 'latin1'), 'latin1');
     opener.one(wire, requested, admission);
   }
 
-  #headFor(origin: string | undefined): string {
-    if (!this.#options.origins.lists(origin)) return this.#unlistedHead;
-    if (origin !== this.#listedOrigin) {
-      this.#listedHead = this.#headOf(origin);
-      this.#listedOrigin = origin;
-    }
-    return this.#listedHead;
+  #headFor(origin: string | undefined, gzip: GzipBody | undefined): string {
+    const { plain, coded } = this.#headsFor(origin);
+    return gzip === undefined ? plain : coded;
   }
 
-  #headOf(origin: string | undefined): string {
-    const { origins, headers } = this.#options;
-    return streamHeadBeforeDate({ ...originHeaders(origins, origin), ...headers }, true);
+  #headsFor(origin: string | undefined): Heads {
+    if (!this.#options.origins.lists(origin)) return this.#unlistedHeads;
+    if (origin !== this.#listedOrigin) {
+      this.#listedHeads = this.#headsOf(origin);
+      this.#listedOrigin = origin;
+    }
+    return this.#listedHeads;
+  }
+
+  #headsOf(origin: string | undefined): Heads {
+    const { origins, headers, opener } = this.#options;
+    const fields: HeaderFields = { ...originHeaders(origins, origin), ...headers };
+    const head = (gzip: boolean): string =>
+      streamHeadBeforeDate({ ...fields, ...opener.codingHeaders(gzip, fields['vary']) }, true);
+    return { plain: head(false), coded: head(true) };
   }
 }
 

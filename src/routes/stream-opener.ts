@@ -4,20 +4,26 @@ import type { Subscription } from '../delivery/subscription.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { Start } from '../events/cursor.ts';
 import type { Revocations } from '../replicas/revocations.ts';
+import { acceptsGzip } from '../http/accept-encoding.ts';
 import { encodeRetry } from '../stream/broker-events.ts';
 import { ChannelSetStream } from '../stream/channel-set-stream.ts';
 import { ChannelSets } from '../stream/channel-set.ts';
+import type { Compression } from '../stream/compression.ts';
+import type { GzipBody } from '../stream/gzip-body.ts';
+import type { HeaderFields } from '../stream/stream-head.ts';
 import type { Connections, StreamHolder } from '../stream/connections.ts';
 import { PlainConnection } from '../stream/plain-connection.ts';
 import { PollConnection } from '../stream/poll-connection.ts';
 import { SseConnection } from '../stream/sse-connection.ts';
-import type { StreamChannels } from '../stream/sse-connection.ts';
+import type { StreamChannels } from '../stream/stream-context.ts';
 import type { Wire } from '../stream/wire.ts';
 import type { StreamRequest } from './stream-request.ts';
 
 export interface StreamOpenerOptions {
   readonly hub: Pick<Hub, 'subscribe' | 'unsubscribe'>;
   readonly connections: Connections;
+  /** Undefined when no stream is to be compressed. */
+  readonly compression: Compression | undefined;
   readonly revocations: Pick<Revocations, 'refuses'>;
   readonly onOpened: () => void;
 }
@@ -27,6 +33,8 @@ export interface Admission {
   /** Undefined when the client needs no token and sent none. */
   readonly access: TokenAccess | undefined;
   readonly holder: StreamHolder;
+  /** The body that is begun, when it is compressed. */
+  readonly gzip?: GzipBody | undefined;
 }
 
 /** Opens the subscriptions of a new stream, and sends the head and the first bytes, which are written. */
@@ -41,18 +49,37 @@ export class StreamOpener {
     this.#options = options;
   }
 
-  /** The first bytes of a stream. */
-  first(): string {
-    return `${encodeRetry(this.#options.connections.jitteredRetry())}:\n`;
+  /** The body of a stream in the coding that its client wants. Undefined for a plain one. */
+  body(acceptEncoding: string | undefined): GzipBody | undefined {
+    const { compression } = this.#options;
+    return compression !== undefined && acceptsGzip(acceptEncoding) ? compression.body() : undefined;
+  }
+
+  /**
+   * The headers that say how a stream is coded.
+   * @param vary the request headers that its answer already names
+   */
+  codingHeaders(gzip: boolean, vary: HeaderFields[string]): Readonly<Record<string, string>> {
+    if (this.#options.compression === undefined) return {};
+    const names = [vary ?? [], 'Accept-Encoding'].flat().join(', ');
+    return gzip ? { vary: names, 'content-encoding': 'gzip' } : { vary: names };
+  }
+
+  /** The first bytes of a stream, one character a byte. */
+  first(gzip: GzipBody | undefined): string {
+    const text = `${encodeRetry(this.#options.connections.jitteredRetry())}:\n`;
+    return gzip?.begin(text) ?? text;
   }
 
   /** Opens the stream of a single channel. */
   readonly one: Begin = (wire, requested, admission) => {
     const channel = requested.channels[0] as ChannelName;
+    const { gzip } = admission;
+    if (gzip !== undefined) this.#options.compression?.join(channel, gzip);
     const connection = this.#connection(wire, channel, requested, admission);
     const subscription = this.#options.hub.subscribe(channel, requested.starts[0] as Start, connection);
     connection.source = subscription;
-    this.#begun(connection, admission, this.#leaveOne);
+    this.#begun(connection, admission, gzip === undefined ? this.#leaveOne : this.#leaveOneCoded);
     // Where the channel is followed, a reader of new events is live after this step, and gets its head and `sluice:ready` in one
     // write. No other turn of the event loop is needed.
     subscription.run();
@@ -65,6 +92,7 @@ export class StreamOpener {
     const { hub, connections } = this.#options;
     const { channels, starts } = requested;
     const set = this.#sets.acquire(channels);
+    if (admission.gzip !== undefined) admission.gzip.audience = set;
     const connection = this.#connection(wire, set, requested, admission);
     const startOf = new Map(channels.map((channel, index) => [channel, starts[index] as Start]));
     const stream = new ChannelSetStream({
@@ -87,15 +115,20 @@ export class StreamOpener {
     this.#options.hub.unsubscribe(channels as ChannelName, source as Subscription);
   };
 
+  readonly #leaveOneCoded = (connection: SseConnection): void => {
+    this.#leaveOne(connection);
+    this.#options.compression?.leave(connection.channels as ChannelName);
+  };
+
   #connection(
     wire: Wire,
     channels: StreamChannels,
     { heartbeatEvents, heartbeatMs, plain, wait, starts: [start] }: StreamRequest,
-    { access }: Admission,
+    { access, gzip }: Admission,
   ): SseConnection {
     const { connections } = this.#options;
     const expiry = connections.expiry(access?.expiresAt ?? Infinity);
-    const own = { expiry, channels, holder: access, heartbeatEvents, heartbeatMs };
+    const own = { expiry, channels, holder: access, heartbeatEvents, heartbeatMs, gzip };
     if (plain) return new PlainConnection(wire, connections, own, start?.from === 'id');
     return wait === undefined
       ? new SseConnection(wire, connections, own)

@@ -7,6 +7,7 @@ import { placeOf } from '../events/cursor.ts';
 import type { Hub } from '../delivery/hub.ts';
 import type { Connections, StreamHolder } from '../stream/connections.ts';
 import { ChannelSet } from '../stream/channel-set.ts';
+import type { GzipBody } from '../stream/gzip-body.ts';
 import { encodeClosing } from '../stream/broker-events.ts';
 import { STREAM_HEADERS } from '../stream/stream-head.ts';
 import type { Operation } from '../http/api/operation.ts';
@@ -96,7 +97,10 @@ function route(
     const address = clientAddress(request);
     await subscribers.of(request, channels, address);
     const requested = readStreamRequest(request, channels, address, isSingle);
-    const answer = (): void => void reply.headers(STREAM_HEADERS).send();
+    const answer = (): void => {
+      codedBody(opener, request, reply);
+      void reply.headers(STREAM_HEADERS).send();
+    };
     await unlessFinished(hub, requested, reply, () => unlessGone(hub, requested, answer));
   });
 
@@ -131,6 +135,18 @@ function route(
       return;
     }
     // Sends the head and the first bytes at once, before the log is read.
-    openWire(reply, opener.first(), (wire) => begin(wire, requested, { access, holder }));
+    const gzip = codedBody(opener, request, reply);
+    openWire(reply, opener.first(gzip), (wire) => begin(wire, requested, { access, holder, gzip }));
   };
+}
+
+/** The body in the coding that the client wants, which the headers then name. Undefined for a plain one. */
+function codedBody(
+  opener: StreamOpener,
+  request: SubscribeRequest,
+  reply: FastifyReply,
+): GzipBody | undefined {
+  const gzip = opener.body(request.headers['accept-encoding']);
+  reply.headers(opener.codingHeaders(gzip !== undefined, reply.getHeader('vary')));
+  return gzip;
 }

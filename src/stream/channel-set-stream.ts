@@ -190,7 +190,7 @@ export class ChannelSetStream implements StreamSource, FairTask {
     const { after, bytes, rest } = set.step(this.#positions, this.#index, this.#run);
     this.#positions = after;
     this.#run = rest;
-    if (typeof bytes === 'string') connection.write(bytes, undefined, 'latin1');
+    if (typeof bytes === 'string') connection.write(bytes);
     else if ('shared' in bytes) connection.write(bytes.idLine, bytes.shared);
     else connection.writeShared(bytes);
     // Further pieces wait for their turn, however much the socket takes.

@@ -31,7 +31,7 @@ export interface Step {
    * The events in memory of their own; or as text for a single connection, one character a byte; or the id line of one large
    * event and its other lines in shared memory.
    */
-  readonly bytes: SharedBytes | string | { readonly idLine: string; readonly shared: Buffer };
+  readonly bytes: SharedBytes | string | { readonly idLine: string; readonly shared: SharedBytes };
   /** The events of the run that are still to be sent. */
   readonly rest: EventRun | undefined;
 }
@@ -140,7 +140,8 @@ export class ChannelSet {
       const shared = (starts[at + 1] as number) - from;
       const idLine = prefix + event.id + suffix;
       if (shared > LARGE_EVENT_BYTES && at === 0) {
-        const large = { idLine, shared: bytes.subarray(from, from + shared) };
+        const plain = bytes.subarray(from, from + shared);
+        const large = { idLine, shared: { plain, chunk: undefined, gzip: undefined } };
         return this.#stepOf(before, index, run, 1, large);
       }
       if (at > 0 && (shared > LARGE_EVENT_BYTES || length + idLine.length + shared > PIECE_BYTES)) break;

@@ -1,6 +1,6 @@
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
-import type { StreamChannels } from './sse-connection.ts';
+import type { StreamChannels } from './stream-context.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { EndReason } from '../events/close-reason.ts';
 import type { Expiry, Holder, Pulse, StreamContext, StreamSource } from './stream-context.ts';

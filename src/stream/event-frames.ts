@@ -95,9 +95,9 @@ export function frameSlices(run: EventRun): FrameSlices {
 
 function encode({ events, partOf }: EventRun): SharedBytes {
   if (partOf !== undefined) {
-    const { whole, skipped } = partOf;
-    const start = whole.as(FRAME_STARTS)[skipped];
-    return { plain: whole.as(EVENT_FRAMES).plain.subarray(start), chunk: undefined };
+    const whole = partOf.whole.as(EVENT_FRAMES);
+    const start = partOf.whole.as(FRAME_STARTS)[partOf.skipped];
+    return { plain: whole.plain.subarray(start), chunk: undefined, whole, gzip: undefined };
   }
   return framesOf(events);
 }
@@ -112,20 +112,14 @@ function framesOf(events: readonly StoredEvent[]): SharedBytes {
   });
 }
 
-/** What a stream writes of a run that only this stream gets. */
-export interface SoleText {
-  readonly text: string;
-  readonly encoding: 'latin1' | undefined;
-}
-
 /**
- * A run of one small event as text. For a single reader a text takes a third of the time of bytes, because no memory has to be
+ * A run of one small event as text of ASCII. For a single reader a text takes a third of the time of bytes, because no memory has to be
  * allocated for it outside of the heap, and a socket that does not take all of it keeps a copy of the rest. Undefined for other runs.
  */
-export function soleText({ events }: EventRun): SoleText | undefined {
+export function soleText({ events }: EventRun): string | undefined {
   const event = events.length === 1 ? events[0] : undefined;
-  if (!(event instanceof TextEvent) || event.bytes > MAX_SOLE_BYTES || hasLines(event.data)) return undefined;
-  return { text: frameText(event), encoding: event.isAscii ? 'latin1' : undefined };
+  if (!(event instanceof TextEvent) || !event.isAscii || event.bytes > MAX_SOLE_BYTES) return undefined;
+  return hasLines(event.data) ? undefined : frameText(event);
 }
 
 function hasLines(data: string): boolean {

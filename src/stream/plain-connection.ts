@@ -1,8 +1,8 @@
 import type { EndReason } from '../events/close-reason.ts';
 import type { EventRun } from '../events/event-run.ts';
-import { PUBLISHED_FRAMES } from './event-frames.ts';
+import { EVENT_FRAMES, PUBLISHED_FRAMES } from './event-frames.ts';
 import { SseConnection } from './sse-connection.ts';
-import type { SseConnectionOptions } from './sse-connection.ts';
+import type { SseConnectionOptions } from './stream-context.ts';
 import type { StreamContext } from './stream-context.ts';
 import type { Wire } from './wire.ts';
 
@@ -22,14 +22,16 @@ export class PlainConnection extends SseConnection {
     this.#hasEvents = hasCursor;
   }
 
-  override deliver(run: EventRun): void {
+  override deliver(run: EventRun, live?: boolean): void {
     const { bytes, clearedAt } = run.as(PUBLISHED_FRAMES);
     if (clearedAt > 0 || (clearedAt === 0 && this.#hasEvents)) {
       this.breakOff('gap');
       return;
     }
     this.#hasEvents = true;
-    if (bytes !== undefined) this.writeShared(bytes);
+    if (bytes === undefined) return;
+    const isWhole = bytes === run.as(EVENT_FRAMES);
+    this.writeShared(bytes, isWhole && live === true ? run : undefined);
   }
 
   override gap(): void {

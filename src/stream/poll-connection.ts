@@ -1,9 +1,8 @@
 import type { CloseReason } from '../events/close-reason.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
 import { LEAST_MS } from './long-poll.ts';
-import type { SharedBytes } from './shared-bytes.ts';
 import { SseConnection } from './sse-connection.ts';
-import type { SseConnectionOptions } from './sse-connection.ts';
+import type { SseConnectionOptions } from './stream-context.ts';
 import type { StreamContext } from './stream-context.ts';
 import type { Wire } from './wire.ts';
 
@@ -42,14 +41,14 @@ export class PollConnection extends SseConnection {
     this.#timer = setTimeout(passDeadline, wait, this);
   }
 
-  override write(own: string, shared?: Buffer, encoding?: 'latin1'): void {
-    super.write(own, shared, encoding);
+  override write(...written: Parameters<SseConnection['write']>): void {
+    super.write(...written);
     this.#news++;
     this.#endIfDue();
   }
 
-  override writeShared(bytes: SharedBytes): void {
-    super.writeShared(bytes);
+  override writeShared(...written: Parameters<SseConnection['writeShared']>): void {
+    super.writeShared(...written);
     this.#news++;
     this.#endIfDue();
   }

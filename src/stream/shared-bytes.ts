@@ -6,6 +6,20 @@ export interface SharedBytes {
    * because the memory before it holds other events: the connection then writes the chunk's head and end itself.
    */
   readonly chunk: Buffer | undefined;
+  /** Where {@link plain} is the end of longer bytes: all of them. */
+  readonly whole?: SharedBytes;
+  /** The same bytes as gzip, once a stream has needed them. */
+  gzip: GzipBytes | undefined;
+}
+
+/** Bytes as blocks of gzip that any stream may get. */
+export interface GzipBytes {
+  readonly blocks: SharedBytes;
+  /** The bytes are compressed in segments of one size. Here each begins in the blocks. */
+  readonly starts: readonly number[];
+  /** The checksum of the bytes before compression, and the factor of their length (`crc-combining.ts`). */
+  readonly crc: number;
+  readonly factor: number;
 }
 
 /** The end of a chunk. */
@@ -27,7 +41,7 @@ export function asChunk(text: string, encoding?: 'latin1'): string {
 export function sharedBytes(
   length: number,
   write: (target: Buffer, start: number) => void,
-): Required<SharedBytes> {
+): SharedBytes & { readonly chunk: Buffer } {
   const head = chunkHead(length);
   const end = head.length + length;
   const chunk = Buffer.allocUnsafeSlow(end + CHUNK_END.length);
@@ -36,5 +50,5 @@ export function sharedBytes(
   // Two stores cost less than a call to copy.
   chunk[end] = 0x0d;
   chunk[end + 1] = 0x0a;
-  return { plain: chunk.subarray(head.length, end), chunk };
+  return { plain: chunk.subarray(head.length, end), chunk, gzip: undefined };
 }

@@ -15,29 +15,23 @@ import {
   encodeReady,
   encodeWaiting,
 } from './broker-events.ts';
-import type { ChannelSet } from './channel-set.ts';
+import type { GzipBody, SharedBlocks } from './gzip-body.ts';
 import { CHUNK_END, LAST_CHUNK, asChunk, chunkHead } from './shared-bytes.ts';
 import type { SharedBytes } from './shared-bytes.ts';
 import { NO_SOURCE } from './stream-context.ts';
-import type { Expiry, Holder, Pulse, StreamContext, StreamSource } from './stream-context.ts';
+import type {
+  Expiry,
+  Holder,
+  Pulse,
+  SseConnectionOptions,
+  StreamChannels,
+  StreamContext,
+  StreamSource,
+} from './stream-context.ts';
 import type { Outlet, Wire } from './wire.ts';
 
 /** Bytes written to a socket in one turn: readers of large events, for which libuv goes on writing, do not hold up the others. */
 const PIECE_BYTES = 64 * 1024;
-
-/** The one channel of a stream, or all of its channels. */
-export type StreamChannels = ChannelName | ChannelSet;
-
-export interface SseConnectionOptions {
-  readonly expiry: Expiry;
-  readonly channels: StreamChannels;
-  /** Undefined when no token was needed. Many streams may share one object. */
-  readonly holder: Holder | undefined;
-  /** Heartbeats are events that a page can see, and not comments. */
-  readonly heartbeatEvents: boolean;
-  /** The reader wants a heartbeat after this many ms of silence. Undefined for SLUICE_HEARTBEAT, which is the most. */
-  readonly heartbeatMs?: number | undefined;
-}
 
 /**
  * One stream over one wire, after its head. Runs of whole events go to the outlet without another copy. The stream has no queue: it
@@ -59,6 +53,7 @@ export class SseConnection implements Sink, FairTask {
   readonly #loop: FairLoop;
   readonly #chunked: boolean;
   readonly #heartbeatEvents: boolean;
+  readonly #gzip: GzipBody | undefined;
   /** The rest of the last write, in memory that all readers of the same run share. */
   #rest: Buffer | undefined;
   /** Whether {@link #rest} is the end of a chunk whose closing line break still has to be written. */
@@ -83,6 +78,7 @@ export class SseConnection implements Sink, FairTask {
     this.holder = options.holder;
     this.heartbeatMs = options.heartbeatMs;
     this.#heartbeatEvents = options.heartbeatEvents;
+    this.#gzip = options.gzip;
     this.openedAt = pulse.now;
     this.lastWriteAt = pulse.now;
     this.expiry = options.expiry;
@@ -106,35 +102,37 @@ export class SseConnection implements Sink, FairTask {
     return this.#closed ? 0 : this.#outlet.writableLength + (this.#rest?.length ?? 0);
   }
 
-  deliver(run: EventRun): void {
-    const sole = run.isForOne ? soleText(run) : undefined;
-    if (sole === undefined) this.writeShared(run.as(EVENT_FRAMES));
-    else this.write(sole.text, undefined, sole.encoding);
+  deliver(run: EventRun, live?: boolean): void {
+    const sole = run.isForOne && this.#gzip === undefined ? soleText(run) : undefined;
+    if (sole === undefined) this.writeShared(run.as(EVENT_FRAMES), live === true ? run : undefined);
+    else this.write(sole);
   }
 
-  /** Writes whole events that are encoded for several streams. */
-  writeShared({ plain, chunk }: SharedBytes): void {
+  /**
+   * Writes whole events that are encoded for several streams.
+   * @param live the run, when these are all of its events and every live stream of the channel gets it
+   */
+  writeShared(shared: SharedBytes, live?: EventRun): void {
     if (!this.#begin()) return;
+    const { plain, chunk, own }: SharedBlocks = this.#gzip?.shared(shared, live) ?? shared;
     const bytes = this.#chunked ? chunk : plain;
-    if (bytes === undefined) this.#handChunk('', plain);
+    if (own !== undefined && plain.length === 0) this.#handText(own);
+    else if (own !== undefined || bytes === undefined) this.#handBoth(own ?? '', plain);
     else if (bytes.length <= PIECE_BYTES) this.#hand(bytes);
     else this.#handFirst(bytes);
   }
 
-  /** Writes whole events, of which the first lines are this stream's own and the rest is shared. */
-  write(own: string, shared?: Buffer, encoding?: 'latin1'): void {
+  /** Writes whole events, of which the first lines are this stream's own and the rest is shared. One character of them is a byte. */
+  write(own: string, shared?: SharedBytes): void {
     if (!this.#begin()) return;
-    if (shared === undefined) this.#hand(this.#chunked ? asChunk(own, encoding) : own, encoding);
-    else if (this.#chunked) this.#handChunk(own, shared);
-    else {
-      this.#hand(own);
-      this.#handFirst(shared);
-    }
+    const text = this.#gzip?.text(own) ?? own;
+    if (shared === undefined) this.#handText(text);
+    else this.#handBoth(text, (this.#gzip?.shared(shared, undefined) ?? shared).plain);
   }
 
   /** Writes a comment, or an event of the broker that brings no news of a channel. */
   writeNotice(text: string): void {
-    if (this.#begin()) this.#hand(this.#chunked ? asChunk(text) : text);
+    if (this.#begin()) this.#handText(this.#gzip?.text(text) ?? text);
   }
 
   /** @param channels the position in each channel */
@@ -181,12 +179,17 @@ export class SseConnection implements Sink, FairTask {
 
   /** Ends the stream after the last whole event, says why, and asks the reader to come back after `retry` ms. */
   end(reason: EndReason, retry: number): void {
-    this.#endWith(encodeClosing(reason, retry, this.source.cursor), reason);
+    this.finish(encodeClosing(reason, retry, this.source.cursor), reason);
   }
 
   /** Ends the stream with `last`, if that is not empty. By default, because nothing more will come. */
   finish(last: string, reason: CloseReason = 'ended'): void {
-    this.#endWith(last, reason);
+    if (!this.#begin()) return;
+    const text = this.#gzip?.end(last) ?? last;
+    const chunk = text === '' ? '' : asChunk(text, 'latin1');
+    this.#hand(this.#chunked ? `${chunk}${LAST_CHUNK}` : text, 'latin1');
+    this.gone(reason);
+    this.#wire.end();
   }
 
   /** Closes the connection at once; bytes that wait are lost. */
@@ -224,11 +227,16 @@ export class SseConnection implements Sink, FairTask {
     return true;
   }
 
-  /** Writes ASCII text and bytes as one chunk, with its head before them and its end after them. */
-  #handChunk(text: string, bytes: Buffer): void {
+  #handText(text: string): void {
+    this.#hand(this.#chunked ? asChunk(text, 'latin1') : text, 'latin1');
+  }
+
+  /** Writes a text of one character a byte, and bytes, as one chunk. */
+  #handBoth(text: string, bytes: Buffer): void {
     this.#outlet.cork();
-    this.#hand(chunkHead(text.length + bytes.length) + text);
-    this.#chunkOpen = true;
+    const head = this.#chunked ? chunkHead(text.length + bytes.length) + text : text;
+    if (head !== '') this.#hand(head, 'latin1');
+    this.#chunkOpen = this.#chunked;
     this.#handFirst(bytes);
     this.#outlet.uncork();
     if (!this.#full || this.#outlet.writableLength > 0) return;
@@ -268,14 +276,6 @@ export class SseConnection implements Sink, FairTask {
     this.#handed += bytes.length;
     // A write above the high-water mark returns false even when the kernel has taken all of it.
     if (!this.#outlet.write(bytes, encoding) && this.#outlet.writableLength > 0) this.#full = true;
-  }
-
-  #endWith(text: string, reason: CloseReason): void {
-    if (!this.#begin()) return;
-    const chunk = text === '' ? '' : asChunk(text);
-    this.#hand(this.#chunked ? `${chunk}${LAST_CHUNK}` : text);
-    this.gone(reason);
-    this.#wire.end();
   }
 
   /** The wire can take bytes again. */

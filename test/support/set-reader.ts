@@ -78,8 +78,8 @@ export class SetReader {
     return this.readies > 0;
   }
 
-  write(own: string, shared?: Buffer, encoding?: 'latin1'): void {
-    this.#take(Buffer.from(own, encoding).toString() + (shared?.toString() ?? ''));
+  write(own: string, shared?: SharedBytes): void {
+    this.#take(Buffer.from(own, 'latin1').toString() + (shared?.plain.toString() ?? ''));
   }
 
   writeShared({ plain }: SharedBytes): void {

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders as Http2Headers } from 'node:http2';
 import { request as requestOverTls } from 'node:https';
 import type { Readable } from 'node:stream';
+import { constants, createGunzip } from 'node:zlib';
 import { createParser } from 'eventsource-parser';
 import type { EventSourceMessage } from 'eventsource-parser';
 
@@ -71,6 +72,15 @@ export async function openHttp2Stream(
   return new Reader(Number(head[':status']), head, stream);
 }
 
+/** Gives each block at once. Fails at a wrong checksum or length, and at an end without them. */
+function gunzipped(response: Readable): Readable {
+  const gunzip = response.pipe(createGunzip({ flush: constants.Z_SYNC_FLUSH }));
+  response.once('close', () => {
+    if (!response.readableEnded) gunzip.destroy();
+  });
+  return gunzip;
+}
+
 class Reader implements SseStream {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -101,19 +111,22 @@ class Reader implements SseStream {
     });
     const isStream = headers['content-type']?.startsWith('text/event-stream') === true;
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-    response.on('data', (chunk: Buffer) => {
+    const body = headers['content-encoding'] === 'gzip' ? gunzipped(response) : response;
+    body.on('data', (chunk: Buffer) => {
       const text = decoder.decode(chunk, { stream: true });
       this.text += text;
       if (isStream) parser.feed(text);
       this.#wake();
     });
-    response.once('end', () => {
+    body.once('end', () => {
       this.complete = true;
     });
+    // A body that is no gzip, or ends too early.
+    if (body !== response) body.on('error', () => response.destroy());
     // After a reset, 'close' follows.
     response.on('error', () => undefined);
     this.ended = new Promise((resolve) => {
-      response.once('close', () => {
+      body.once('close', () => {
         // Over HTTP/2, 'end' comes before a reset, too.
         if (((response as Partial<ClientHttp2Stream>).rstCode ?? 0) !== 0) this.complete = false;
         this.#over = true;

@@ -169,6 +169,16 @@ export const settings: readonly SettingCase[] = [
     bad: ['499ms', '601s', '0s', '2'],
   },
   {
+    name: 'SLUICE_COMPRESSION',
+    key: 'compression',
+    byDefault: true,
+    good: [
+      ['off', false],
+      ['ON', true],
+    ],
+    bad: ['gzip', 'zstd,gzip', 'yes', '1'],
+  },
+  {
     name: 'SLUICE_STALL_TIMEOUT',
     key: 'stallTimeout',
     byDefault: 30_000,
