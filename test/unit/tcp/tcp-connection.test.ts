@@ -20,13 +20,14 @@ async function open(): Promise<{ connection: TcpConnection; happened: string[]; 
   const listening = listeningHandle(server);
   const binding = tcpBinding();
   if (listening === undefined || binding === undefined) throw new Error('This Node gives no handles.');
+  const happened: string[] = [];
   const accepted = new Promise<TcpConnection>((resolve) => {
-    listening.onconnection = (_error, handle) => resolve(new TcpConnection(handle, new TcpParts(binding)));
+    listening.onconnection = (_error, handle) =>
+      resolve(new TcpConnection(handle, new TcpParts(binding), () => happened.push('gone')));
   });
   reader = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
   reader.on('error', () => undefined).pause();
   const connection = await accepted;
-  const happened: string[] = [];
   const closed = new Promise<void>((resolve) => {
     connection.listener = {
       ...NOBODY,
@@ -85,8 +86,8 @@ test('parts of different kinds between cork and the end arrive, and nothing behi
 });
 
 test.each<[string, () => void, readonly string[]]>([
-  ['ends its half', () => reader.end(), ['end', 'close']],
-  ['resets', () => reader.resetAndDestroy(), ['close']],
+  ['ends its half', () => reader.end(), ['end', 'gone', 'close']],
+  ['resets', () => reader.resetAndDestroy(), ['gone', 'close']],
 ])('the connection closes once when the client %s, with bytes in flight', async (_how, leave, expected) => {
   const { connection, happened, closed } = await open();
   connection.write(Buffer.alloc(16 * 1024 * 1024));
