@@ -69,13 +69,16 @@ export class ListeningSockets {
    * Gives each accepted connection to `take` as a handle. Where that returns false, the connection becomes a socket as usual. To be
    * called when the sockets listen. The function that it returns makes a connection of the server of a handle that was taken.
    */
-  takeHandles(take: (handle: TcpHandle) => boolean): ((handle: TcpHandle) => void) | undefined {
+  takeHandles(
+    take: (handle: TcpHandle, gone: () => void) => boolean,
+  ): ((handle: TcpHandle) => void) | undefined {
     const first = listeningHandle(this.#server);
     if (first === undefined) return undefined;
     const { onconnection } = first;
     for (const server of [this.#server, ...this.#others]) {
       const listening = listeningHandle(server);
-      if (listening !== undefined) takeConnections(listening, this.#server as unknown as SocketOptions, take);
+      if (listening !== undefined)
+        takeConnections(listening, this.#server as unknown as SocketOptions, counted(server, take));
     }
     return (handle) => onconnection.call(first, undefined, handle);
   }
@@ -97,6 +100,30 @@ export class ListeningSockets {
       (socket: Socket) => server.emit('connection', socket),
     );
   }
+}
+
+/** A server counts its connections, and its close waits for them (node:net, Node 22 to 26). */
+interface Counting {
+  _connections: number;
+  _emitCloseIfDrained?: () => void;
+}
+
+/** Counts taken connections as the server counts its own, so that a shutdown waits until their last bytes have left. */
+function counted(
+  server: NetServer,
+  take: (handle: TcpHandle, gone: () => void) => boolean,
+): (handle: TcpHandle) => boolean {
+  const counting = server as unknown as Counting;
+  const gone = (): void => {
+    counting._connections--;
+    counting._emitCloseIfDrained?.();
+  };
+  return (handle) => {
+    counting._connections++;
+    if (take(handle, gone)) return true;
+    counting._connections--;
+    return false;
+  };
 }
 
 function takeConnections(

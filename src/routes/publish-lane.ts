@@ -71,9 +71,9 @@ export class PublishLane {
   listenTo(sockets: Pick<ListeningSockets, 'takeHandles'>): void {
     const parts = this.#parts;
     if (parts === undefined) return;
-    this.#giveBack = sockets.takeHandles((handle) => {
+    this.#giveBack = sockets.takeHandles((handle, gone) => {
       if (this.#closing) return false;
-      this.#enter(new TcpConnection(handle, parts));
+      this.#enter(new TcpConnection(handle, parts, gone));
       return true;
     });
   }

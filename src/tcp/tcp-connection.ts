@@ -50,6 +50,7 @@ export class TcpConnection implements ClientConnection {
   listener: ConnectionListener = NOBODY;
   readonly #handle: OwnHandle;
   readonly #parts: TcpParts;
+  readonly #gone: () => void;
   /** Parts that leave together. Undefined when not corked. */
   #corked: (Buffer | string)[] | undefined;
   /** How often `cork` was called without its `uncork`. */
@@ -64,8 +65,10 @@ export class TcpConnection implements ClientConnection {
   #closesSoon = false;
   #destroyed = false;
 
-  constructor(handle: TcpHandle, parts: TcpParts) {
+  /** @param gone called once, when the handle is closed or given away */
+  constructor(handle: TcpHandle, parts: TcpParts, gone: () => void) {
     this.#handle = handle;
+    this.#gone = gone;
     this.#parts = parts;
     this.#handle[CONNECTION] = this;
     handle.onread = onRead;
@@ -182,7 +185,7 @@ export class TcpConnection implements ClientConnection {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#corked = undefined;
-    this.#handle.close(() => this.listener.onClose());
+    this.#handle.close(() => this.#closed());
   }
 
   /** Closes the connection with a reset, so that the kernel frees the bytes that it holds for the client. */
@@ -190,8 +193,13 @@ export class TcpConnection implements ClientConnection {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#corked = undefined;
-    const done = (): void => this.listener.onClose();
+    const done = (): void => this.#closed();
     if (this.#handle.reset(done) !== 0) this.#handle.close(done);
+  }
+
+  #closed(): void {
+    this.#gone();
+    this.listener.onClose();
   }
 
   /** Gives the handle away. Nothing is read or written here any more. Bytes that the client has sent since come from the handle. */
@@ -200,6 +208,8 @@ export class TcpConnection implements ClientConnection {
     this.#destroyed = true;
     this.listener = NOBODY;
     delete this.#handle[CONNECTION];
+    // Later, when the next owner is counted: a server that closes would take itself for drained in between.
+    process.nextTick(this.#gone);
     return this.#handle;
   }
 
