@@ -104,7 +104,7 @@ function configuration({ port, folder, version, local, compress }: HubSettings):
 	}
 }
 http://127.0.0.1:${port} {
-	${compress ? 'encode gzip' : ''}
+	${compress ? 'encode gzip {\n\t\tminimum_length 1\n\t}' : ''}
 	mercure {
 		${version === '0' ? KEYS : ISSUER}
 		anonymous

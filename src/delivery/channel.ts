@@ -4,7 +4,7 @@ import type { ChannelState, LogListener } from '../log/event-log.ts';
 import type { EventRun } from '../events/event-run.ts';
 import { ORIGIN, compareEventIds } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
-import { clearsChannel, plainLength } from '../events/record.ts';
+import { isCleared, plainLength } from '../events/record.ts';
 import { FanOut } from './fan-out.ts';
 import { HeldEvents } from './held-events.ts';
 import type { SharedPage } from './shared-page.ts';
@@ -168,11 +168,11 @@ export class Channel implements LogListener, PageConsumer {
       this.#held.add(events);
       return;
     }
-    for (const [index, event] of events.entries()) {
+    for (const event of events) {
       // When the log, read after the announcement, does not lead to the event, then the log does not hold it.
       if (this.#take(event) || event.id === this.#unreachable) continue;
       this.#unreachable = event.id;
-      this.#held.add(events.slice(index));
+      this.#held.add(events.slice(events.indexOf(event)));
       this.#heal();
       break;
     }
@@ -215,7 +215,7 @@ export class Channel implements LogListener, PageConsumer {
       return true;
     }
     if (compareEventIds(event.prev, this.#position) > 0) return false;
-    if (clearsChannel(event.record)) {
+    if (isCleared(event)) {
       this.#known.note({ tail: event.id, status: 'empty' });
       this.#recent.clear();
       this.reader.forget();

@@ -141,7 +141,9 @@ export class FanOut implements FairTask {
   #nextDelivery(): Delivery | undefined {
     const pending = this.#recent.after(this.#deliveredTo) ?? [];
     if (pending.length === 0) return undefined;
-    return { run: EventRun.bounded(this.#deliveredTo, pending), next: Infinity, written: 0 };
+    const run = EventRun.bounded(this.#deliveredTo, pending);
+    run.isForOne = this.#live.length === 1;
+    return { run, next: Infinity, written: 0 };
   }
 
   /** True when more subscribers are to be sent back. */

@@ -1,5 +1,6 @@
 import { EVENT_OVERHEAD_BYTES } from '../events/event.ts';
 import type { StoredEvent } from '../events/event.ts';
+import { recordLength } from '../events/record.ts';
 
 const MAX_EVENTS = 1_000;
 const MAX_BYTES = 1024 * 1024;
@@ -24,7 +25,7 @@ export class HeldEvents {
   add(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (this.#lost) return;
-      const bytes = event.record.length + EVENT_OVERHEAD_BYTES;
+      const bytes = recordLength(event) + EVENT_OVERHEAD_BYTES;
       this.#lost =
         this.#events.length === MAX_EVENTS ||
         this.#bytes + bytes > MAX_BYTES ||

@@ -148,7 +148,7 @@ export class PageReader implements FairTask {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    this.#options.loop.add(this);
+    this.#options.loop.addStep(this);
   }
 
   #answerTo(position: EventId, turn: number): SharedPage | undefined {

@@ -1,6 +1,8 @@
 import { EventRun } from '../events/event-run.ts';
 import { EVENT_OVERHEAD_BYTES, ORIGIN } from '../events/event.ts';
 import type { EventId, StoredEvent } from '../events/event.ts';
+import { recordLength } from '../events/record.ts';
+import { TextEvent } from '../events/text-event.ts';
 import type { Retention } from './retention.ts';
 
 const MAX_EVENTS = 256;
@@ -44,9 +46,10 @@ export class RecentEvents {
 
   push(event: StoredEvent): void {
     this.#retention.take(event);
+    const cost = costOf(event);
     this.#events.push(withOwnBytes(event));
-    this.#bytes += costOf(event);
-    this.#budget.used += costOf(event);
+    this.#bytes += cost;
+    this.#budget.used += cost;
   }
 
   /** Returns the events after the position; undefined when the position is neither the floor nor one of the events. */
@@ -95,8 +98,9 @@ export class RecentEvents {
       if (fits && drop >= this.#deleted) break;
       if (this.#floor === keepAfter) break;
       const event = events[drop++] as StoredEvent;
-      bytes -= costOf(event);
-      used -= costOf(event);
+      const cost = costOf(event);
+      bytes -= cost;
+      used -= cost;
       this.#floor = event.id;
     }
     if (drop === 0) return;
@@ -145,12 +149,16 @@ export class LastRun {
   }
 }
 
-function costOf({ record }: StoredEvent): number {
-  return record.length + EVENT_OVERHEAD_BYTES;
+function costOf(event: StoredEvent): number {
+  // A text with one character above U+00FF takes two bytes for each character.
+  if (event instanceof TextEvent && !event.isAscii)
+    return Math.max(event.bytes, 2 * event.data.length) + EVENT_OVERHEAD_BYTES;
+  return recordLength(event) + EVENT_OVERHEAD_BYTES;
 }
 
 /** Copies a record that is a view of a larger buffer. The records of a page share a buffer, and one would keep all of it. */
 function withOwnBytes(event: StoredEvent): StoredEvent {
+  if (event instanceof TextEvent) return event;
   const { record } = event;
   if (record.buffer.byteLength === record.length) return event;
   const own = Buffer.allocUnsafeSlow(record.length);

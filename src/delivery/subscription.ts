@@ -113,7 +113,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
   schedule(): void {
     if (this.#queued || this.#state === 'ended') return;
     this.#queued = true;
-    this.#loop.add(this);
+    this.#loop.addStep(this);
   }
 
   onPage(page: SharedPage): void {

@@ -81,3 +81,8 @@ export class BrokerError extends Error {
     this.members = options.members ?? {};
   }
 }
+
+/** A promise that rejects with the error of a function that may not throw. */
+export async function rejected(error: unknown): Promise<never> {
+  throw error;
+}

@@ -20,6 +20,10 @@ export class EventRun {
   readonly events: readonly StoredEvent[];
   /** Set when this run is the end of a longer one: the longer run, and how many of its events come before this one. */
   readonly partOf: { readonly whole: EventRun; readonly skipped: number } | undefined;
+  /** The position after the last event. */
+  readonly to: EventId;
+  /** Whether only one subscriber is given this run. The fan-out sets it. */
+  isForOne = false;
   // Most runs are written in one form only, so the first form needs no map.
   #view: RunView<unknown> | undefined;
   #form: unknown;
@@ -33,17 +37,13 @@ export class EventRun {
     this.from = from;
     this.events = events;
     this.partOf = partOf;
+    this.to = events[events.length - 1]?.id ?? from;
   }
 
   /** Makes a run of the events after `from`, or of the first of them when all would be too many bytes for one run. */
   static bounded(from: EventId, events: readonly StoredEvent[]): EventRun {
     const count = countWithin(events, MAX_RUN_BYTES);
     return new EventRun(from, count < events.length ? events.slice(0, count) : events);
-  }
-
-  /** The position after the last event. */
-  get to(): EventId {
-    return this.events.at(-1)?.id ?? this.from;
   }
 
   /** Returns the view's form of this run. The first call makes the form. */

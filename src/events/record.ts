@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { ChannelName } from './channel-name.ts';
 import { BrokerError } from './errors.ts';
 import type { NewEvent, StoredEvent } from './event.ts';
+import { TextEvent } from './text-event.ts';
 
 /**
  * The form in which a log keeps and announces an event. The form is neutral: each replica
@@ -29,7 +30,10 @@ const CLEARED = Buffer.from('1\ntsluice:cleared\n');
 /** How the records of all of the broker's own events begin. */
 const BROKER_EVENT = Buffer.from('1\ntsluice:');
 
+const CLEARED_TYPE = 'sluice:cleared';
 const DELETED = 'sluice:deleted';
+/** How the record of an event without a type and without a key begins. */
+const PLAIN_HEAD = '1\n\n';
 
 /** The parts of a record of version 1. */
 export interface RecordFields {
@@ -49,7 +53,7 @@ export interface RecordedFrame {
 
 /** The event that a log appends when it clears a channel. */
 export function clearedEvent(channel: ChannelName): NewEvent {
-  return { type: 'sluice:cleared', data: `{"channel":"${channel}"}` };
+  return { type: CLEARED_TYPE, data: `{"channel":"${channel}"}` };
 }
 
 /** The event that makes the log forget the newest event of a key. Its record has the key. */
@@ -69,6 +73,7 @@ export function encodeRecord(event: NewEvent): string {
 
 /** The part of an event's record before the data. */
 export function recordHead({ type, key }: NewEvent): string {
+  if (type === undefined && key === undefined) return PLAIN_HEAD;
   let head = '1\n';
   if (type !== undefined) head += `t${type}\n`;
   if (key !== undefined) head += `k${key}\n`;
@@ -111,7 +116,17 @@ export function readRecord(record: Buffer): RecordFields | RecordedFrame {
   return { version: 1, type, key, data: record.subarray(start + 1) };
 }
 
-/** Whether the event is a `sluice:cleared`. For nearly all records this reads one or two bytes. */
+/** The length of an event's record. Does not encode the record. */
+export function recordLength(event: StoredEvent): number {
+  return event instanceof TextEvent ? event.bytes : event.record.length;
+}
+
+/** Whether the event is a `sluice:cleared`. Does not encode its record. */
+export function isCleared(event: StoredEvent): boolean {
+  return event instanceof TextEvent ? event.type === CLEARED_TYPE : clearsChannel(event.record);
+}
+
+/** Whether the record is that of a `sluice:cleared`. For nearly all records this reads one or two bytes. */
 export function clearsChannel(record: Buffer): boolean {
   return record[2] === TYPE && record[3] === CLEARED[3] && record.subarray(0, CLEARED.length).equals(CLEARED);
 }
@@ -120,6 +135,11 @@ export function clearsChannel(record: Buffer): boolean {
 export function isBrokerEvent(record: Buffer): boolean {
   if (record[0] !== VERSION_1 || record[2] !== TYPE || record[3] !== CLEARED[3]) return false;
   return record.subarray(0, BROKER_EVENT.length).equals(BROKER_EVENT);
+}
+
+/** Whether events of the type are the broker's own. */
+export function isBrokerType(type: string | undefined): boolean {
+  return type?.startsWith('sluice:') === true;
 }
 
 /** Whether {@link readRecord} can read the record. */
@@ -151,8 +171,8 @@ const CR = 0x0d;
 const FIELD_NAMES = 10;
 
 /** Bytes that the event is sent as when its data have no line break; more with them. */
-export function plainLength({ id, record }: StoredEvent): number {
-  return record.length + id.length + FIELD_NAMES;
+export function plainLength(event: StoredEvent): number {
+  return recordLength(event) + event.id.length + FIELD_NAMES;
 }
 
 /**
@@ -162,7 +182,7 @@ export function plainLength({ id, record }: StoredEvent): number {
 export function countWithin(events: readonly StoredEvent[], maxBytes: number): number {
   let most = 0;
   for (const event of events) {
-    most += plainLength(event) + event.record.length * (MAX_GROWTH - 1);
+    most += plainLength(event) + recordLength(event) * (MAX_GROWTH - 1);
     if (most > maxBytes) return countExactly(events, maxBytes);
   }
   return events.length;

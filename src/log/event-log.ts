@@ -18,13 +18,14 @@ export interface EventLog {
    * @throws BrokerError `log-unavailable` in under a second when the log cannot be reached (the events may have been appended,
    *   so only an idempotency key makes a retry safe). With every other error no event was appended: `log-full` when the log has
    *   no room; `channel-ended`; `tail-mismatch` with the tail; `idempotency-key-reused`. An append whose events are all
-   *   remembered by its idempotency key succeeds, whatever the channel's state is
+   *   remembered by its idempotency key succeeds, whatever the channel's state is. Every error comes as a rejected promise; a log
+   *   that does not wait returns the results of an append without a promise
    */
   append(
     channel: ChannelName,
     events: readonly NewEvent[],
     options: AppendOptions,
-  ): Promise<readonly Appended[]>;
+  ): readonly Appended[] | Promise<readonly Appended[]>;
 
   /**
    * Reads the events strictly after `after`, oldest first: at most `limit` events and {@link PAGE_BYTES} of records, but at

@@ -28,3 +28,19 @@ export function nextId(tail: IdParts, now: number): IdParts {
   if (now > tail.ms) return { ms: now, seq: 0 };
   return tail.seq < MAX_SEQ ? { ms: tail.ms, seq: tail.seq + 1 } : { ms: tail.ms + 1, seq: 0 };
 }
+
+/** Makes the texts of ids. Channels that get an event in the same ms share the text of its id, and the digits of the time. */
+export class IdTexts {
+  #ms = -1;
+  #start = '';
+  #first = '' as EventId;
+
+  textOf({ ms, seq }: IdParts): EventId {
+    if (ms !== this.#ms) {
+      this.#ms = ms;
+      this.#start = `${ms}-`;
+      this.#first = `${this.#start}0` as EventId;
+    }
+    return seq === 0 ? this.#first : (`${this.#start}${seq}` as EventId);
+  }
+}

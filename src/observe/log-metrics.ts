@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram } from 'prom-client';
+import { Counter, Gauge } from 'prom-client';
 import type { Registry } from 'prom-client';
+import { PlainHistogram } from './plain-histogram.ts';
 
 /** What the log on disk says of itself. The counts are since the start. */
 interface LogFigures {
@@ -36,8 +37,8 @@ const NO_FIGURES: LogFigures = {
 /** The metrics of the log on disk. With another log they stay at 0. */
 export class LogMetrics {
   readonly #read: LogFigureReader | undefined;
-  readonly #syncSeconds: Histogram;
-  readonly #commitEvents: Histogram;
+  readonly #syncSeconds: PlainHistogram;
+  readonly #commitEvents: PlainHistogram;
   #last = NO_FIGURES;
   /** The figures that are being read. The metrics of one scrape share them. */
   #reading: Promise<LogFigures> | undefined;
@@ -46,17 +47,17 @@ export class LogMetrics {
     this.#read = read;
     const registers = [registry];
     const figures = (): Promise<LogFigures> => this.#figures();
-    this.#syncSeconds = new Histogram({
+    this.#syncSeconds = new PlainHistogram({
       name: 'sluice_log_sync_duration_seconds',
       help: 'How long the syncs of the log on disk take.',
       buckets: SYNC_BUCKETS,
-      registers,
+      registry,
     });
-    this.#commitEvents = new Histogram({
+    this.#commitEvents = new PlainHistogram({
       name: 'sluice_log_commit_events',
       help: 'How many events each commit of the log on disk has.',
       buckets: EVENT_BUCKETS,
-      registers,
+      registry,
     });
     const bytes = new Gauge({
       name: 'sluice_log_bytes',
@@ -100,11 +101,11 @@ export class LogMetrics {
   }
 
   committed(events: number): void {
-    this.#commitEvents.observe(events);
+    this.#commitEvents.note(events);
   }
 
   synced(seconds: number): void {
-    this.#syncSeconds.observe(seconds);
+    this.#syncSeconds.note(seconds);
   }
 
   /** The last figures when the log does not answer. */

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import { STREAM_REFUSALS } from '../events/close-reason.ts';
 import type { CloseReason, StreamRefusal } from '../events/close-reason.ts';
 import type { LogHealth } from '../log/event-log.ts';
@@ -6,7 +6,8 @@ import { LogMetrics } from './log-metrics.ts';
 import type { LogFigureReader } from './log-metrics.ts';
 import { LOG_TROUBLES } from '../events/log-trouble.ts';
 import type { Instruments } from '../delivery/instruments.ts';
-import type { PublishInstruments, PublishResult } from '../publish/publisher.ts';
+import { EventMetrics } from './event-metrics.ts';
+import type { PublishInstruments } from '../publish/publisher.ts';
 import { REQUEST_REFUSALS } from '../events/request-refusal.ts';
 import type { RequestRefusal } from '../events/request-refusal.ts';
 
@@ -36,9 +37,6 @@ const UNWANTED = ['handles', 'requests', 'resources'].flatMap((kind) => [
   `nodejs_active_${kind}`,
   `nodejs_active_${kind}_total`,
 ]);
-
-/** In seconds. */
-const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** How often the lag of the event loop is sampled. The default of 10 ms would wake an idle broker 100 times a second. */
 const LAG_SAMPLE_INTERVAL_MS = 50;
@@ -72,15 +70,6 @@ export class Metrics {
     'sluice_publish_rate_uncounted_total',
     'Publishes that were not counted against a rate limit, because Redis did not answer in time.',
   );
-  readonly #published = this.#counter(
-    'sluice_published_total',
-    'Events that were published, or could not be, by result.',
-    ['result'],
-  );
-  readonly #delivered = this.#counter(
-    'sluice_events_delivered_total',
-    'Events written to live streams, summed over subscribers.',
-  );
   readonly #replayed = this.#counter(
     'sluice_events_replayed_total',
     'Events written to streams that were catching up from the log, summed over subscribers.',
@@ -97,24 +86,7 @@ export class Metrics {
     'sluice_keys_dropped_total',
     'Keys whose newest event was dropped from the state of a channel: the channel had too many keys, or the memory was full.',
   );
-  readonly #publishSeconds = this.#histogram(
-    'sluice_publish_duration_seconds',
-    'Time from accepting a publish to the answer of the log, for each append.',
-  );
-  readonly #fanOutSeconds = this.#histogram(
-    'sluice_publish_to_write_seconds',
-    "Time from an event's timestamp in the log to the write to the last live subscriber.",
-  );
-
-  /** Label lookups are done once here, because every publish counts. */
-  readonly #publishedBy: Readonly<Record<PublishResult, { inc(count?: number): void }>> = {
-    ok: this.#published.labels('ok'),
-    replayed: this.#published.labels('replayed'),
-    refused: this.#published.labels('refused'),
-    unavailable: this.#published.labels('unavailable'),
-    full: this.#published.labels('full'),
-    error: this.#published.labels('error'),
-  };
+  readonly #events = new EventMetrics(this.#registry);
 
   constructor(gauges: Gauges) {
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_SAMPLE_INTERVAL_MS });
@@ -155,7 +127,6 @@ export class Metrics {
       'Log lines that could not be written: the disk is full, the pipe is closed, or its reader is too slow.',
       gauges.logLinesDropped,
     );
-    for (const published of Object.values(this.#publishedBy)) published.inc(0);
     // Starts each series at 0. An alert cannot see the first increase of a series that did not exist before.
     for (const reason of [
       'client',
@@ -183,21 +154,16 @@ export class Metrics {
 
   /** How many events were published, and written to live streams, since the start. */
   async eventCounts(): Promise<{ readonly published: number; readonly delivered: number }> {
-    const [published, delivered] = await Promise.all([this.#published.get(), this.#delivered.get()]);
-    const ok = published.values.find(({ labels }) => labels['result'] === 'ok');
-    return { published: ok?.value ?? 0, delivered: delivered.values[0]?.value ?? 0 };
+    return { published: this.#events.published, delivered: this.#events.delivered };
   }
 
   readonly instruments: Instruments & PublishInstruments = {
-    delivered: (count) => this.#delivered.inc(count),
+    delivered: (count) => this.#events.noteDelivered(count),
     replayed: (count) => this.#replayed.inc(count),
     gap: () => this.#gaps.inc(),
     healed: () => this.#heals.inc(),
-    published: (result, seconds, events) => {
-      this.#publishedBy[result].inc(events);
-      this.#publishSeconds.observe(seconds);
-    },
-    fannedOut: (seconds) => this.#fanOutSeconds.observe(seconds),
+    published: (result, seconds, events) => this.#events.notePublished(result, seconds, events),
+    fannedOut: (seconds) => this.#events.noteFannedOut(seconds),
   };
 
   readonly opened = (): void => this.#opened.inc();
@@ -223,10 +189,6 @@ export class Metrics {
         this.inc(value());
       },
     });
-  }
-
-  #histogram(name: string, help: string): Histogram {
-    return new Histogram({ name, help, buckets: LATENCY_BUCKETS, registers: [this.#registry] });
   }
 
   /** A metric whose labels hold the versions. Queries can join it to other metrics. */

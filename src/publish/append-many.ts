@@ -26,7 +26,7 @@ interface Page {
 }
 
 export interface ManyOptions {
-  readonly append: (page: Page) => Promise<readonly Appended[]>;
+  readonly append: (page: Page) => readonly Appended[] | Promise<readonly Appended[]>;
   /** Checks the idempotency key of a page; undefined for a request without a key. */
   readonly check: ((page: Page) => Promise<void>) | undefined;
   /** Does a piece of work in a turn of the event loop that has time. The log in memory appends at once, and never waits. */

@@ -2,7 +2,16 @@ import { isUtf8 } from 'node:buffer';
 import { BrokerError } from '../events/errors.ts';
 import { MAX_FAULTS, invalidBody } from './body-faults.ts';
 import { MAX_DEPTH, TooDeepJson, compactText, scanJson } from './json-scanner.ts';
-import { MalformedJson, OPEN_LIST, OPEN_OBJECT, QUOTE, isName, stringEnd, textAt } from './json-tokens.ts';
+import {
+  MalformedJson,
+  OPEN_LIST,
+  OPEN_OBJECT,
+  QUOTE,
+  isName,
+  noNotes,
+  stringEnd,
+  textAt,
+} from './json-tokens.ts';
 
 /** The largest body of a request that is not a publish, in bytes. A token may be a tenth as long. */
 const MAX_SHORT_BYTES = 64 * 1024;
@@ -75,7 +84,7 @@ export function readJson(body: Buffer, { names, deepest = '', lists = [] }: Json
       more++;
       return;
     }
-    const strangeName = textAt(body, name, stringEnd(body, name, { loneSurrogate: false, blanks: false }));
+    const strangeName = textAt(body, name, stringEnd(body, name, noNotes()));
     if (!strange.includes(strangeName)) strange.push(strangeName);
   };
   const { kind, loneSurrogate, blanks } = scanned(body, onMember, deepest);

@@ -10,6 +10,7 @@ import {
   QUOTE,
   blanksEnd,
   isBlank,
+  noNotes,
   stringEnd,
   wordEnd,
 } from './json-tokens.ts';
@@ -36,7 +37,7 @@ export interface JsonScan extends Readonly<JsonNotes> {
  * @throws MalformedJson, TooDeepJson
  */
 export function scanJson(bytes: Buffer, onMember: OnMember): JsonScan {
-  const notes: JsonNotes = { loneSurrogate: false, blanks: false };
+  const notes = noNotes();
   const start = blanksEnd(bytes, 0, notes);
   const end = blanksEnd(bytes, scanValue(bytes, start, notes, onMember), notes);
   if (end < bytes.length) throw new MalformedJson();

@@ -32,6 +32,15 @@ export interface JsonNotes {
   loneSurrogate: boolean;
   /** There are blanks outside strings. */
   blanks: boolean;
+  /** All bytes of all strings, joined by "or". Below 0x80 the strings are ASCII. */
+  bits: number;
+  /** There is a backslash in a string. */
+  escapes: boolean;
+}
+
+/** What a scan begins with. */
+export function noNotes(): JsonNotes {
+  return { loneSurrogate: false, blanks: false, bits: 0, escapes: false };
 }
 
 export function isBlank(byte: number | undefined): boolean {
@@ -49,11 +58,19 @@ export function blanksEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
 /** @throws MalformedJson */
 export function stringEnd(bytes: Buffer, at: number, notes: JsonNotes): number {
   const { length } = bytes;
+  let bits = 0;
   for (let i = at + 1; i < length; i++) {
     const byte = bytes[i] as number;
-    if (byte === QUOTE) return i + 1;
+    if (byte === QUOTE) {
+      notes.bits |= bits;
+      return i + 1;
+    }
     if (byte < 0x20) break;
-    if (byte === BACKSLASH) i = escapeEnd(bytes, i + 1, notes) - 1;
+    bits |= byte;
+    if (byte === BACKSLASH) {
+      notes.escapes = true;
+      i = escapeEnd(bytes, i + 1, notes) - 1;
+    }
   }
   throw new MalformedJson();
 }

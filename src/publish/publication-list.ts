@@ -5,8 +5,7 @@ import type { EventId, NewEvent } from '../events/event.ts';
 import { MAX_FAULTS, invalidBody } from './body-faults.ts';
 import { requireUtf8 } from './json-body.ts';
 import { MAX_DEPTH, TooDeepJson } from './json-scanner.ts';
-import { CLOSE_LIST, COMMA, LF, MalformedJson, OPEN_LIST, blanksEnd } from './json-tokens.ts';
-import type { JsonNotes } from './json-tokens.ts';
+import { CLOSE_LIST, COMMA, LF, MalformedJson, OPEN_LIST, blanksEnd, noNotes } from './json-tokens.ts';
 import { parsePublication } from './publication.ts';
 import type { Publication } from './publication.ts';
 import { PublicationScanner } from './publication-scanner.ts';
@@ -46,7 +45,7 @@ export type ListForm = 'list' | 'lines';
 
 /** Whether a JSON body is a list, and not an object. */
 export function isList(body: Buffer): boolean {
-  return body[blanksEnd(body, 0, { loneSurrogate: false, blanks: false })] === OPEN_LIST;
+  return body[blanksEnd(body, 0, noNotes())] === OPEN_LIST;
 }
 
 /** Reads a body of many publications in slices. Nothing may be appended before all of it has been read. */
@@ -63,7 +62,7 @@ export class PublicationListReader {
   /** The number of the line at {@link #at}, from 1. */
   #line = 1;
   #begun = false;
-  readonly #ignored: JsonNotes = { loneSurrogate: false, blanks: false };
+  readonly #ignored = noNotes();
 
   /** @param maxBytes the limit for the data of an event in their delivered form */
   constructor(body: Buffer, form: ListForm, maxBytes: number) {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { ChannelName } from '../events/channel-name.ts';
 import { parseChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
@@ -5,8 +6,16 @@ import { parseEventId } from '../events/event.ts';
 import { invalidBody } from './body-faults.ts';
 import { requireUtf8 } from './json-body.ts';
 import { TooDeepJson, compactText, scanValue } from './json-scanner.ts';
-import { MalformedJson, OPEN_LIST, OPEN_OBJECT, QUOTE, blanksEnd, isName, textAt } from './json-tokens.ts';
-import type { JsonNotes } from './json-tokens.ts';
+import {
+  MalformedJson,
+  OPEN_LIST,
+  OPEN_OBJECT,
+  QUOTE,
+  blanksEnd,
+  isName,
+  noNotes,
+  textAt,
+} from './json-tokens.ts';
 import { EVENT_KEY, EventType, fits, parsePublication } from './publication.ts';
 import type { Broadcast, Publication } from './publication.ts';
 
@@ -24,7 +33,7 @@ const NOTHING = Buffer.alloc(0);
 export class PublicationScanner {
   readonly #maxBytes: number;
   #bytes: Buffer = NOTHING;
-  readonly #notes: JsonNotes = { loneSurrogate: false, blanks: false };
+  readonly #notes = noNotes();
   readonly #starts: number[] = NAMES.map(() => ABSENT);
   readonly #ends: number[] = NAMES.map(() => ABSENT);
   #isPlain = false;
@@ -46,6 +55,8 @@ export class PublicationScanner {
     this.#bytes = bytes;
     this.#notes.loneSurrogate = false;
     this.#notes.blanks = false;
+    this.#notes.bits = 0;
+    this.#notes.escapes = false;
     this.#isPlain = bytes[start] === OPEN_OBJECT;
     for (let i = 0; i < NAMES.length; i++) this.#starts[i] = ABSENT;
     return scanValue(bytes, start, this.#notes, this.#onMember);
@@ -67,7 +78,8 @@ export class PublicationScanner {
         ? { channel, event: undefined, end, ifLast }
         : undefined;
     const data = this.#text(DATA) ?? this.#json(DATA);
-    if (data.includes('\0') || !fits(data, this.#maxBytes)) return undefined;
+    // Without an escape a string holds no control character.
+    if ((this.#notes.escapes && data.includes('\0')) || !fits(data, this.#maxBytes)) return undefined;
     return { channel, event: { type, key, data }, end, ifLast };
   }
 
@@ -78,17 +90,21 @@ export class PublicationScanner {
   readBody(body: Buffer | undefined): Publication | Broadcast {
     if (body === undefined || body.length === 0)
       throw invalidBody([{ pointer: '', detail: 'is empty; send {"channel":"news","data":"hello"}' }]);
-    requireUtf8(body);
     const start = blanksEnd(body, 0, this.#notes);
+    const publication = this.#readWhole(body, start);
+    if (publication !== undefined) return publication;
+    requireUtf8(body);
     if (body[start] === OPEN_LIST)
       throw invalidBody([{ pointer: '', detail: 'is a list, which is not one event' }]);
-    return this.#readWhole(body, start) ?? parsePublication(body, this.#maxBytes);
+    return parsePublication(body, this.#maxBytes);
   }
 
   #readWhole(body: Buffer, start: number): Publication | undefined {
     try {
       const end = this.scan(body, start);
-      return blanksEnd(body, end, this.#notes) === body.length ? this.publication : undefined;
+      if (blanksEnd(body, end, this.#notes) !== body.length) return undefined;
+      // Outside of strings JSON is ASCII, and the scan has seen all bytes of the strings.
+      return this.#isAscii || isUtf8(body) ? this.publication : undefined;
     } catch (error) {
       if (error instanceof MalformedJson || error instanceof TooDeepJson) return undefined;
       throw error;
@@ -108,6 +124,10 @@ export class PublicationScanner {
     this.#isPlain = false;
   };
 
+  get #isAscii(): boolean {
+    return this.#notes.bits < 0x80;
+  }
+
   #byte(field: number): number | undefined {
     return this.#bytes[this.#starts[field] as number];
   }
@@ -115,7 +135,10 @@ export class PublicationScanner {
   /** The text of a field that is a string; undefined when it is not a string. */
   #text(field: number): string | undefined {
     if (this.#byte(field) !== QUOTE) return undefined;
-    return textAt(this.#bytes, this.#starts[field] as number, this.#ends[field] as number);
+    const [start, end] = [this.#starts[field] as number, this.#ends[field] as number];
+    return this.#isAscii && !this.#notes.escapes
+      ? this.#bytes.toString('latin1', start + 1, end - 1)
+      : textAt(this.#bytes, start, end);
   }
 
   #json(field: number): string {

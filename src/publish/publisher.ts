@@ -6,7 +6,7 @@ import type { SubscribedChannels } from '../replicas/subscribed-channels.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import { matchesAny } from '../events/channel-pattern.ts';
 import type { ChannelPolicies } from '../events/channel-policies.ts';
-import { BrokerError } from '../events/errors.ts';
+import { BrokerError, rejected } from '../events/errors.ts';
 import type { BrokerErrorCode } from '../events/errors.ts';
 import type { Appended, AppendOptions, EventLog } from '../log/event-log.ts';
 import type { NewEvent } from '../events/event.ts';
@@ -52,6 +52,17 @@ export type PublishResult = 'ok' | 'replayed' | 'refused' | 'unavailable' | 'ful
 /** The largest number of appends that wait for the log at the same time. */
 const MAX_IN_FLIGHT = 10_000;
 
+/** An append on its way. */
+interface Append<T> {
+  readonly channel: ChannelName;
+  /** How many events it has. */
+  readonly events: number;
+  readonly span: AppendTrace | undefined;
+  readonly answer: (channel: ChannelName, appended: readonly Appended[]) => T;
+  /** In ms of the monotonic clock. */
+  readonly began: number;
+}
+
 const RESULTS: Partial<Record<BrokerErrorCode, PublishResult>> = {
   'log-unavailable': 'unavailable',
   'log-full': 'full',
@@ -94,9 +105,18 @@ export class Publisher {
     };
   }
 
+  /** Whether tracing is on. */
+  get isTraced(): boolean {
+    return this.#options.tracer !== undefined;
+  }
+
   /** @param describe describes the request for its span; called only when tracing is on */
-  begin(describe: () => TracedRequest): PublishAttempt {
-    return new PublishAttempt(this.#steps, this.#options.tracer?.start(describe()));
+  begin(describe?: () => TracedRequest): PublishAttempt {
+    const { tracer } = this.#options;
+    return new PublishAttempt(
+      this.#steps,
+      tracer === undefined || describe === undefined ? undefined : tracer.start(describe()),
+    );
   }
 
   /**
@@ -153,40 +173,66 @@ export class Publisher {
     return events.map((event) => (event.key === undefined ? { ...event, key: '' } : event));
   }
 
-  /** @param answer makes the result, so that a plain publish takes one promise less */
-  async #append<T>(
+  /**
+   * Appends, and counts the result. Rejects and does not throw. Returns no promise when the log does not wait, because a promise
+   * costs a turn of the microtask queue for each publish.
+   * @param answer makes the result
+   */
+  #append<T>(
     channel: ChannelName,
     events: readonly NewEvent[],
-    condition: Omit<AppendOptions, 'policy'>,
+    { idempotencyKey, firstPosition, ifLast, end }: Omit<AppendOptions, 'policy'>,
     span: AppendTrace | undefined,
     answer: (channel: ChannelName, appended: readonly Appended[]) => T,
-  ): Promise<T> {
-    const { log, policies, instruments } = this.#options;
-    if (this.#inFlight >= MAX_IN_FLIGHT) {
-      instruments.published('unavailable', 0, events.length, channel);
-      throw new BrokerError(
-        'log-unavailable',
-        'Too many publishes wait for the log. Nothing was published. Try again.',
-      );
+  ): T | Promise<T> {
+    const { log, policies } = this.#options;
+    const append = { channel, events: events.length, span, answer, began: performance.now() };
+    try {
+      if (this.#inFlight >= MAX_IN_FLIGHT) throw tooManyWait();
+      const policy = policies.historyOf(channel);
+      const options = { policy, idempotencyKey, firstPosition, ifLast, end };
+      const appended = log.append(channel, this.#keyed(channel, events), options);
+      return appended instanceof Promise ? this.#await(append, appended) : this.#succeed(append, appended);
+    } catch (error) {
+      this.#fail(append, error);
+      return rejected(error);
     }
-    const began = performance.now();
-    let result: PublishResult = 'error';
+  }
+
+  async #await<T>(append: Append<T>, appended: Promise<readonly Appended[]>): Promise<T> {
     this.#inFlight++;
     try {
-      const policy = policies.historyOf(channel);
-      const appended = await log.append(channel, this.#keyed(channel, events), { policy, ...condition });
-      const last = appended.at(-1);
-      if (last === undefined) throw new Error('the log gave no result for an event');
-      result = last.replayed ? 'replayed' : 'ok';
-      span?.appended(last.id, last.replayed);
-      return answer(channel, appended);
+      return this.#succeed(append, await appended);
     } catch (error) {
-      if (error instanceof BrokerError) result = RESULTS[error.code] ?? 'error';
-      span?.failed(error);
+      this.#fail(append, error);
       throw error;
     } finally {
       this.#inFlight--;
-      instruments.published(result, (performance.now() - began) / 1000, events.length, channel);
     }
   }
+
+  /** @throws Error when the log gave no result, or an invalid one */
+  #succeed<T>({ channel, events, span, answer, began }: Append<T>, appended: readonly Appended[]): T {
+    const last = appended.at(-1);
+    if (last === undefined) throw new Error('the log gave no result for an event');
+    const answered = answer(channel, appended);
+    const seconds = (performance.now() - began) / 1_000;
+    this.#options.instruments.published(last.replayed ? 'replayed' : 'ok', seconds, events, channel);
+    span?.appended(last.id, last.replayed);
+    return answered;
+  }
+
+  #fail<T>({ channel, events, span, began }: Append<T>, error: unknown): void {
+    const result = (error instanceof BrokerError ? RESULTS[error.code] : undefined) ?? 'error';
+    const seconds = (performance.now() - began) / 1_000;
+    this.#options.instruments.published(result, seconds, events, channel);
+    span?.failed(error);
+  }
+}
+
+function tooManyWait(): BrokerError {
+  return new BrokerError(
+    'log-unavailable',
+    'Too many publishes wait for the log. Nothing was published. Try again.',
+  );
 }

@@ -7,7 +7,7 @@ import type { UploadParser } from './upload-parser.ts';
 export interface UploadOptions {
   readonly parser: UploadParser;
   /** Appends a page of events, or the end of the channel without events. */
-  readonly append: (page: UploadPage) => Promise<readonly Appended[]>;
+  readonly append: (page: UploadPage) => readonly Appended[] | Promise<readonly Appended[]>;
   /** Counts events against the rates, and checks that the publisher may still publish. Returns the error if not. */
   readonly refusalOf: (events: number) => BrokerError | undefined | Promise<BrokerError | undefined>;
   /** Does a piece of work in a turn of the event loop that has time. */

@@ -10,11 +10,13 @@ import type { RedisDeployment } from './redis-deployment.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { TOO_FEW_REPLICAS } from './redis-scripts.ts';
 import type { ScriptName } from './redis-scripts.ts';
+import type { ScriptHead } from './script-call.ts';
 import { refusalOf, wordsOf } from './redis-trouble.ts';
 import type { Refusal } from './redis-trouble.ts';
 import { ServerDeployment } from './server-deployment.ts';
 
 export type { FailureWords } from '../log/failure-words.ts';
+export type { ScriptHead } from './script-call.ts';
 
 export interface RedisClientOptions {
   /** The value of REDIS_URL: one server, Sentinels, or a cluster. */
@@ -74,28 +76,57 @@ export class RedisClient {
 
   /**
    * Runs a script. Strings in the result are Buffers. Fails at once while commands time out.
-   * @throws BrokerError `log-unavailable` or `log-full`, with its trouble; in under a second, except for reading scripts
+   * @throws BrokerError by rejection: `log-unavailable` or `log-full`, with its trouble; in under a second, except for reading
+   *   scripts
    */
-  async run(
+  run(
     script: ScriptName,
     keys: readonly [string, ...string[]],
     args: readonly (string | number)[],
     words: FailureWords,
   ): Promise<unknown> {
     const { scripts, reads, monitor } = this.#deployment;
-    if (monitor.suspect)
-      throw new BrokerError('log-unavailable', `Redis does not answer. ${words.nothingDone} ${words.next}`, {
-        trouble: 'timeout',
-      });
     const isReading = READING.has(script);
-    try {
-      return await (isReading && reads.ready ? reads : scripts).run(script, keys, args);
-    } catch (error) {
-      const explained = this.#explain(error as Error, words);
-      // A page may be slow only because it is large, so its time-out says nothing about publishing.
-      if (explained.trouble === 'timeout' && !isReading) monitor.suspectNow();
-      throw explained;
-    }
+    const target = isReading && reads.ready ? reads : scripts;
+    const onTimeout = isReading ? undefined : () => monitor.suspectNow();
+    return new Promise((resolve, reject) => {
+      this.#refuseSuspect(words);
+      const answer = { resolve, reject: (error: Error) => reject(this.#explain(error, words, onTimeout)) };
+      target.send(script, target.head(keys, args), [], answer);
+    });
+  }
+
+  /** Makes the keys and first arguments of appends. A head can be used for any number of them. */
+  appendHead(keys: readonly [string, ...string[]], args: readonly (string | number)[]): ScriptHead {
+    return this.#deployment.scripts.head(keys, args);
+  }
+
+  /**
+   * Works as {@link run} with the script `append`, with one promise for all of it.
+   * @param rest the arguments behind those of the head
+   * @param read makes the result of the script's reply; what it throws rejects the promise
+   */
+  append<T>(
+    head: ScriptHead,
+    rest: readonly (string | number)[],
+    words: FailureWords,
+    read: (reply: unknown) => T,
+  ): Promise<T> {
+    const { scripts, monitor } = this.#deployment;
+    return new Promise((resolve, reject) => {
+      this.#refuseSuspect(words);
+      scripts.send('append', head, rest, {
+        resolve: (reply) => {
+          try {
+            resolve(read(reply));
+          } catch (error) {
+            const failure = error as Error;
+            reject(failure);
+          }
+        },
+        reject: (error) => reject(this.#explain(error, words, () => monitor.suspectNow())),
+      });
+    });
   }
 
   /**
@@ -137,14 +168,24 @@ export class RedisClient {
       return await page;
     } catch (error) {
       if (error instanceof RangeError) throw error;
-      const explained = this.#explain(error as Error, words);
-      if (explained.trouble === 'timeout') monitor.suspectNow();
-      throw explained;
+      throw this.#explain(error as Error, words, () => monitor.suspectNow());
     }
   }
 
-  #explain(error: Error, { nothingDone, next, unknown }: FailureWords): BrokerError {
+  #refuseSuspect({ nothingDone, next }: FailureWords): void {
+    if (!this.#deployment.monitor.suspect) return;
+    const detail = `Redis does not answer. ${nothingDone} ${next}`;
+    throw new BrokerError('log-unavailable', detail, { trouble: 'timeout' });
+  }
+
+  /** A page may be slow only because it is large, so its time-out says nothing about publishing, and has no `onTimeout`. */
+  #explain(
+    error: Error,
+    { nothingDone, next, unknown }: FailureWords,
+    onTimeout: (() => void) | undefined,
+  ): BrokerError {
     const { reason: trouble, detail } = this.refusalOf(error);
+    if (trouble === 'timeout') onTimeout?.();
     const because = { cause: error, trouble };
     if (trouble === 'OOM') return new BrokerError('log-full', `${detail} ${nothingDone}`, because);
     if (trouble === 'timeout') return new BrokerError('log-unavailable', `${detail} ${unknown}`, because);

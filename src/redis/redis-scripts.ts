@@ -1,7 +1,12 @@
+import { Buffer } from 'node:buffer';
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Writable } from 'node:stream';
 import { Redis } from 'ioredis';
 import type { Cluster } from 'ioredis';
+import { ScriptCall } from './script-call.ts';
+import type { ScriptAnswer, ScriptArguments, ScriptHead } from './script-call.ts';
+import { ScriptSender, argument } from './script-sender.ts';
+import type { ScriptSource } from './script-sender.ts';
 
 /** The error when too few replicas of Redis have confirmed a write. It has the form of Redis' own errors. */
 export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
@@ -40,31 +45,27 @@ const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>([
   'behind',
 ]);
 
+const NONE: readonly never[] = [];
+
 type Methods<R> = Record<(typeof METHODS)[ScriptName], (...args: (string | number)[]) => R>;
 type ScriptPipeline = Methods<unknown> & {
   wait(replicas: number, timeout: number): unknown;
   exec(): Promise<[Error | null, unknown][] | null>;
 };
 
-interface Call {
-  readonly script: ScriptName;
-  readonly args: (string | number)[];
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /**
  * Runs the broker's Lua scripts. All calls of one turn of the event loop leave in one write to each node. With ioredis'
  * auto-pipelining, a call would wait for the answers to the calls of the turn before, and so for two time-outs. To one
- * server, the calls are plain commands over a corked connection, because a pipeline of ioredis costs some 10 µs more.
+ * server, calls are written by {@link ScriptSender}, because commands and pipelines of ioredis cost several times as much.
  */
 export class RedisScripts {
   readonly #redis: Redis | Cluster;
-  /** The connection for all calls. Undefined in a cluster, and when a WAIT must follow the calls. */
-  readonly #single: Redis | undefined;
+  /** Writes all calls. Undefined in a cluster, and when a WAIT must follow the calls. */
+  readonly #sender: ScriptSender | undefined;
   readonly #nodeOf: (key: string) => string;
   readonly #waitReplicas: number;
-  readonly #calls = new Map<string, Call[]>();
+  readonly #calls = new Map<string, ScriptCall[]>();
+  #isFlushing = false;
 
   /**
    * @param nodeOf returns the same text for keys on the same server; only calls to the same server can share a write
@@ -73,8 +74,11 @@ export class RedisScripts {
   constructor(redis: Redis | Cluster, nodeOf: (key: string) => string, waitReplicas: number) {
     this.#waitReplicas = waitReplicas;
     this.#redis = redis;
-    this.#single = redis instanceof Redis && waitReplicas === 0 ? redis : undefined;
     this.#nodeOf = nodeOf;
+    if (redis instanceof Redis && waitReplicas === 0) {
+      this.#sender = new ScriptSender(redis, sources());
+      return;
+    }
     for (const name of Object.keys(METHODS)) {
       redis.defineCommand(`sluice_${name}`, { lua: scriptText(name) });
     }
@@ -85,6 +89,13 @@ export class RedisScripts {
     return this.#redis.status === 'ready';
   }
 
+  /** Makes the first arguments of calls, which can be used for any number of them. */
+  head(keys: readonly [string, ...string[]], args: readonly (string | number)[]): ScriptHead {
+    const { count, text, values } = this.#arguments([keys.length, ...keys, ...args]);
+    // A text that was made of pieces is copied out of them each time it is written. This makes it one piece.
+    return { key: keys[0], count, text: Buffer.from(text).toString(), values };
+  }
+
   /** Strings in the result are Buffers. */
   run(
     script: ScriptName,
@@ -92,27 +103,43 @@ export class RedisScripts {
     args: readonly (string | number)[],
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#calls.size === 0) setImmediate(() => this.#flush());
-      const node = this.#nodeOf(keys[0]);
-      const call: Call = { script, args: [keys.length, ...keys, ...args], resolve, reject };
-      const calls = this.#calls.get(node);
-      if (calls === undefined) this.#calls.set(node, [call]);
-      else calls.push(call);
+      this.send(script, this.head(keys, args), [], { resolve, reject });
     });
   }
 
-  #flush(): void {
+  /** Runs a script with these arguments behind those of the head. Strings in the result are Buffers. */
+  send(script: ScriptName, head: ScriptHead, rest: readonly (string | number)[], answer: ScriptAnswer): void {
+    const call = new ScriptCall(script, head, this.#arguments(rest), answer);
+    const node = this.#nodeOf(head.key);
+    const calls = this.#calls.get(node);
+    if (calls === undefined) this.#calls.set(node, [call]);
+    else calls.push(call);
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    setImmediate(this.#flush);
+  }
+
+  #arguments(values: readonly (string | number)[]): ScriptArguments {
+    const count = values.length;
+    if (this.#sender === undefined) return { count, text: '', values };
+    let text = '';
+    for (const value of values) text += argument(value);
+    return { count, text, values: NONE };
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushing = false;
     const all = [...this.#calls.values()];
     this.#calls.clear();
     for (const calls of all) {
-      if (this.#single === undefined) this.#sendPipeline(calls);
-      else sendCorked(this.#single, calls);
+      if (this.#sender === undefined) this.#sendPipeline(calls);
+      else this.#sender.send(calls);
     }
-  }
+  };
 
-  #sendPipeline(calls: readonly Call[]): void {
+  #sendPipeline(calls: readonly ScriptCall[]): void {
     const pipeline = this.#redis.pipeline() as unknown as ScriptPipeline;
-    for (const { script, args } of calls) pipeline[METHODS[script]](...args);
+    for (const { script, head, rest } of calls) pipeline[METHODS[script]](...head.values, ...rest.values);
     const appends = calls.some(({ script }) => WAITING.has(script));
     const waits = this.#waitReplicas > 0 && appends;
     if (waits) pipeline.wait(this.#waitReplicas, WAIT_MS);
@@ -134,6 +161,15 @@ export class RedisScripts {
   }
 }
 
+/** The text and the digest of each script. */
+function sources(): Record<ScriptName, ScriptSource> {
+  const entries = Object.keys(METHODS).map((name) => {
+    const lua = scriptText(name);
+    return [name, { lua, sha: hash('sha1', lua, 'hex') }] as const;
+  });
+  return Object.fromEntries(entries) as Record<ScriptName, ScriptSource>;
+}
+
 function scriptText(name: string): string {
   const lua = luaFile(name);
   if (!OF_CHANNELS.has(name)) return lua;
@@ -144,14 +180,4 @@ function scriptText(name: string): string {
 
 function luaFile(name: string): string {
   return readFileSync(new URL(`lua/${name}.lua`, import.meta.url), 'utf8');
-}
-
-function sendCorked(redis: Redis, calls: readonly Call[]): void {
-  const methods = redis as unknown as Methods<Promise<unknown>>;
-  // Before the first attempt to connect there is no stream, and each call fails.
-  const stream: Writable | undefined = redis.stream;
-  stream?.cork();
-  for (const { script, args, resolve, reject } of calls)
-    methods[METHODS[script]](...args).then(resolve, reject);
-  stream?.uncork();
 }

@@ -2,18 +2,19 @@ import type { Access } from '../auth/access.ts';
 import { parseChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
 import type { FairLoop } from '../delivery/fair-loop.ts';
-import type { TracedRequest } from '../publish/request-tracer.ts';
 import type { Publication } from '../publish/publication.ts';
+import type { PublishAttempt } from '../publish/publish-attempt.ts';
 import type { PublishAnswer } from '../publish/publish-answer.ts';
 import type { Publisher } from '../publish/publisher.ts';
-import type { RateHeaders } from '../publish/publish-limiter.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
-import type { DateHeader } from '../http/date-header.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
+import { headerLines } from './publish-answers.ts';
+import type { PublishAnswers } from './publish-answers.ts';
 import { readPlainSubscribe } from './plain-subscribe.ts';
 import type { PlainSubscribe } from './plain-subscribe.ts';
 import type { StreamLane } from './stream-lane.ts';
+import { tracedPublish } from './traced-publish.ts';
 import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
 import { ReceivedBytes } from '../http/received-bytes.ts';
 import type { ClientConnection, ConnectionListener } from '../tcp/client-connection.ts';
@@ -29,7 +30,7 @@ const LETTER_G = 0x47;
 
 /** The parts that all connections of a lane share. */
 export interface LaneContext {
-  readonly publisher: Pick<Publisher, 'begin' | 'known' | 'read' | 'refusalOf'>;
+  readonly publisher: Pick<Publisher, 'begin' | 'isTraced' | 'known' | 'read' | 'refusalOf'>;
   readonly streams: Pick<StreamLane, 'admit' | 'open'>;
   /** Whether an address is in SLUICE_TRUSTED_PROXIES. */
   readonly trusts: (address: string) => boolean;
@@ -39,10 +40,11 @@ export interface LaneContext {
   readonly maxBodyBytes: number;
   /** How long a connection may be idle after an answer, in ms. */
   readonly keepAlive: number;
-  readonly loop: Pick<FairLoop, 'add'>;
+  readonly loop: Pick<FairLoop, 'addOpening'>;
   /** Called with errors that are not BrokerErrors. */
   readonly onError: (error: unknown) => void;
-  readonly date: DateHeader;
+  /** Makes the answers. */
+  readonly answers: PublishAnswers;
   /** The connections of the lane. */
   readonly all: Set<LaneConnection>;
   /** Hands the connection to the HTTP server with the bytes that have arrived. `ended`: and with the client's FIN. */
@@ -146,7 +148,7 @@ export class LaneConnection implements ConnectionListener {
     this.#progress = noProgress();
     this.#state = 'answering';
     this.#since = performance.now();
-    void this.#publish(head, admissible);
+    this.#publish(head, admissible);
   }
 
   #readSubscribe(bytes: Buffer): void {
@@ -181,49 +183,62 @@ export class LaneConnection implements ConnectionListener {
       : this.#lane.publisher.known(head.credential);
   }
 
-  async #publish(head: PlainHead, { access, publication }: Admissible): Promise<void> {
+  #publish(head: PlainHead, { access, publication }: Admissible): void {
+    this.#address ??= forwardedClientAddress(
+      this.#client.remoteAddress,
+      head.forwardedFor,
+      this.#lane.trusts,
+    );
+    const attempt = this.#begin(head);
+    const refusal = attempt.admitKnown(access, head.credential, this.#address);
+    const answer =
+      refusal === undefined
+        ? attempt.publish(publication, head.idempotencyKey)
+        : this.#publishAdmitted(attempt, publication, head, refusal);
+    // The log in memory has appended by now. The answer then leaves in the turn in which the request came.
+    if (answer instanceof Promise) void this.#answerLater(attempt, answer);
+    else this.#end(attempt, 200, this.#success(attempt, answer));
+  }
+
+  #begin(head: PlainHead): PublishAttempt {
     const { publisher, trusts } = this.#lane;
-    this.#address ??= forwardedClientAddress(this.#client.remoteAddress, head.forwardedFor, trusts);
-    const attempt = publisher.begin(() => this.#described(head));
+    if (!publisher.isTraced) return publisher.begin();
+    return publisher.begin(() => tracedPublish(head, this.#client.remoteAddress ?? '', trusts));
+  }
+
+  /** Publishes once the request is counted, unless that refuses it. */
+  async #publishAdmitted(
+    attempt: PublishAttempt,
+    publication: Publication,
+    head: PlainHead,
+    counted: BrokerError | Promise<BrokerError | undefined>,
+  ): Promise<PublishAnswer> {
+    const refusal = await counted;
+    if (refusal !== undefined) throw refusal;
+    return await attempt.publish(publication, head.idempotencyKey);
+  }
+
+  async #answerLater(attempt: PublishAttempt, answer: Promise<PublishAnswer>): Promise<void> {
     let status = 200;
     let text: string;
     try {
-      const admitted = attempt.admitKnown(access, head.credential, this.#address);
-      const refusal = admitted instanceof Promise ? await admitted : admitted;
-      if (refusal !== undefined) throw refusal;
-      text = this.#success(await attempt.publish(publication, head.idempotencyKey), attempt.rateHeaders);
+      text = this.#success(attempt, await answer);
     } catch (error) {
       const said = brokerErrorOf(error);
       if (said === undefined) this.#lane.onError(error);
       status = STATUS[(said ?? UNEXPECTED).code];
       text = rawProblem(said ?? UNEXPECTED, this.#closing, headerLines(attempt.rateHeaders));
     }
+    this.#end(attempt, status, text);
+  }
+
+  #success({ rateHeaders }: PublishAttempt, answer: PublishAnswer): string {
+    return this.#lane.answers.textOf(answer, rateHeaders, this.#closing);
+  }
+
+  #end(attempt: PublishAttempt, status: number, text: string): void {
     attempt.end(this.#client.writable ? status : undefined);
     this.#answer(text);
-  }
-
-  /** Head and body are one string, so they leave in one write. */
-  #success({ json, replayed }: PublishAnswer, rateHeaders: RateHeaders | undefined): string {
-    // The JSON is ASCII, so its length is its size in bytes.
-    return (
-      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\nX-Content-Type-Options: nosniff\r\n` +
-      `${headerLines(rateHeaders)}${replayed ? 'Idempotent-Replayed: true\r\n' : ''}Date: ${this.#lane.date.value}\r\n` +
-      `${this.#closing ? 'Connection: close' : 'Connection: keep-alive'}\r\n\r\n${json}`
-    );
-  }
-
-  #described({ channel, forwardedProto, traceparent, tracestate }: PlainHead): TracedRequest {
-    const { remoteAddress = '' } = this.#client;
-    const proxied = forwardedProto !== undefined && this.#lane.trusts(remoteAddress);
-    return {
-      method: 'POST',
-      // The nearest proxy adds its value at the end.
-      scheme: (proxied && forwardedProto.split(',').at(-1)?.trim()) || 'http',
-      route: channel === undefined ? '/publish' : '/publish/:channel',
-      path: channel === undefined ? '/publish' : `/publish/${channel}`,
-      traceparent,
-      tracestate,
-    };
   }
 
   #answer(text: string): void {
@@ -251,7 +266,7 @@ export class LaneConnection implements ConnectionListener {
    */
   #leaveInTurn(request?: PlainSubscribe): void {
     this.#state = 'leaving';
-    this.#lane.loop.add({
+    this.#lane.loop.addOpening({
       run: () => {
         if (this.#client.destroyed || (request !== undefined && this.#open(request))) return false;
         this.#leave();
@@ -276,10 +291,4 @@ export class LaneConnection implements ConnectionListener {
     this.#lane.all.delete(this);
     this.#lane.handOver(this.#client, this.#received.bytes, this.#ended);
   }
-}
-
-/** Returns header lines, each ending in CRLF. */
-function headerLines(headers: RateHeaders | undefined): string {
-  if (headers === undefined) return '';
-  return `RateLimit-Policy: ${headers['ratelimit-policy']}\r\nRateLimit: ${headers.ratelimit}\r\n`;
 }

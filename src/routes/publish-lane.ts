@@ -6,11 +6,11 @@ import { SocketConnection } from '../tcp/socket-connection.ts';
 import { TcpConnection, TcpParts } from '../tcp/tcp-connection.ts';
 import { tcpBinding } from '../tcp/tcp-handle.ts';
 import type { TcpHandle } from '../tcp/tcp-handle.ts';
-import { DateHeader } from '../http/date-header.ts';
 import { FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
 import type { LaneContext } from './lane-connection.ts';
+import { PublishAnswers } from './publish-answers.ts';
 
-export type PublishLaneOptions = Omit<LaneContext, 'date' | 'all' | 'handOver'>;
+export type PublishLaneOptions = Omit<LaneContext, 'answers' | 'all' | 'handOver'>;
 
 /**
  * A fast way to the {@link Publisher} for plain publishes over persistent connections, the most frequent requests of a busy
@@ -44,7 +44,7 @@ export class PublishLane {
     this.#parts = binding && new TcpParts(binding);
     this.#context = {
       ...options,
-      date: new DateHeader(),
+      answers: new PublishAnswers(),
       all: this.#connections,
       handOver: (client, received, ended) => {
         if (client instanceof TcpConnection) return this.#return(client, received);

@@ -92,7 +92,6 @@ export class StreamLane {
     wire.outlet.cork();
     wire.outlet.write(headAt(this.#headFor(origin), this.#date.value) + asChunk(opener.first()));
     opener.one(wire, requested, admission);
-    setImmediate(release, wire);
   }
 
   #headFor(origin: string | undefined): string {
@@ -123,8 +122,4 @@ function wireOver(client: ClientConnection): Wire {
 /** All streams share this listener. A stream needs both halves of its connection. */
 function destroyThis(this: Socket): void {
   this.destroy();
-}
-
-function release(wire: Wire): void {
-  wire.release();
 }

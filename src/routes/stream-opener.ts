@@ -1,5 +1,6 @@
 import type { TokenAccess } from '../auth/access.ts';
 import type { Hub } from '../delivery/hub.ts';
+import type { Subscription } from '../delivery/subscription.ts';
 import type { ChannelName } from '../events/channel-name.ts';
 import type { Start } from '../events/cursor.ts';
 import type { Revocations } from '../replicas/revocations.ts';
@@ -28,8 +29,8 @@ export interface Admission {
   readonly holder: StreamHolder;
 }
 
-/** Opens the subscriptions of a new stream on its wire. */
-export type Begin = (wire: Wire, requested: StreamRequest, admission: Admission) => SseConnection;
+/** Opens the subscriptions of a new stream, and sends the head and the first bytes, which are written. */
+export type Begin = (wire: Wire, requested: StreamRequest, admission: Admission) => void;
 
 /** Opens streams over wires whose head is written. */
 export class StreamOpener {
@@ -47,13 +48,16 @@ export class StreamOpener {
 
   /** Opens the stream of a single channel. */
   readonly one: Begin = (wire, requested, admission) => {
-    const { hub, connections } = this.#options;
     const channel = requested.channels[0] as ChannelName;
     const connection = this.#connection(wire, channel, requested, admission);
-    const subscription = hub.subscribe(channel, requested.starts[0] as Start, connection);
+    const subscription = this.#options.hub.subscribe(channel, requested.starts[0] as Start, connection);
     connection.source = subscription;
-    connections.add(connection, admission.holder, () => hub.unsubscribe(channel, subscription));
-    return this.#begun(connection, admission);
+    this.#begun(connection, admission, this.#leaveOne);
+    // Where the channel is followed, a reader of new events is live after this step, and gets its head and `sluice:ready` in one
+    // write. No other turn of the event loop is needed.
+    subscription.run();
+    if (subscription.liveIndex >= 0) wire.release();
+    else setImmediate(release, wire);
   };
 
   /** Opens a stream of many channels. */
@@ -71,11 +75,16 @@ export class StreamOpener {
       starts: set.names.map((name) => startOf.get(name) as Start),
     });
     connection.source = stream;
-    connections.add(connection, admission.holder, () => {
+    this.#begun(connection, admission, () => {
       stream.end();
       this.#sets.release(set);
     });
-    return this.#begun(connection, admission);
+    setImmediate(release, wire);
+  };
+
+  /** All streams of a single channel share this function. */
+  readonly #leaveOne = ({ channels, source }: SseConnection): void => {
+    this.#options.hub.unsubscribe(channels as ChannelName, source as Subscription);
   };
 
   #connection(
@@ -93,12 +102,21 @@ export class StreamOpener {
       : new PollConnection(wire, connections, own, wait);
   }
 
-  #begun(connection: SseConnection, { access }: Admission): SseConnection {
+  #begun(
+    connection: SseConnection,
+    { access, holder }: Admission,
+    onClose: (connection: SseConnection) => void,
+  ): void {
     const { connections, revocations, onOpened } = this.#options;
     onOpened();
+    connections.add(connection, holder, onClose);
     // The token may have been revoked while the request waited behind others on the same connection.
     if (access !== undefined && connection.hasChannel((channel) => revocations.refuses(access, channel)))
       connection.end('disconnected', connections.jitteredRetry());
-    return connection;
   }
+}
+
+/** Sends the corked bytes at the end of this turn of the event loop. What the channel writes until then leaves with them. */
+function release(wire: Wire): void {
+  wire.release();
 }

@@ -13,7 +13,6 @@ import type { Operation } from '../http/api/operation.ts';
 import { SUBSCRIBE, SUBSCRIBE_HEAD } from './subscribe-operations.ts';
 import { SUBSCRIBE_MANY, SUBSCRIBE_MANY_HEAD } from './subscribe-many-operations.ts';
 import { clientAddress } from '../http/client-address.ts';
-import type { Wire } from '../stream/wire.ts';
 import { unlessFinished } from './finished-stream.ts';
 import { openWire } from './open-wire.ts';
 import { unlessGone } from './plain-stream.ts';
@@ -132,15 +131,6 @@ function route(
       return;
     }
     // Sends the head and the first bytes at once, before the log is read.
-    openWire(reply, opener.first(), (wire) => {
-      begin(wire, requested, { access, holder });
-      // Sends the corked bytes at the end of this turn of the event loop. For a channel that is already followed, its first
-      // events leave in the same write.
-      setImmediate(release, wire);
-    });
+    openWire(reply, opener.first(), (wire) => begin(wire, requested, { access, holder }));
   };
-}
-
-function release(wire: Wire): void {
-  wire.release();
 }

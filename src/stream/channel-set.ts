@@ -1,4 +1,5 @@
 import type { ChannelName } from '../events/channel-name.ts';
+import { recordLength } from '../events/record.ts';
 import { channelLabels, encodePlace } from '../events/cursor-rest.ts';
 import type { Place } from '../events/cursor-rest.ts';
 import type { EventRun } from '../events/event-run.ts';
@@ -121,7 +122,7 @@ export class ChannelSet {
    */
   #encodeText(before: Positions, index: number, run: EventRun): Step | undefined {
     const [event, second] = run.events;
-    if (event === undefined || second !== undefined || event.record.length > LARGE_EVENT_BYTES / 2)
+    if (event === undefined || second !== undefined || recordLength(event) > LARGE_EVENT_BYTES / 2)
       return undefined;
     const idLine = `id: ${this.names[index]}@${event.id}${this.#restOf(before, index)}\n`;
     return this.#stepOf(before, index, run, 1, idLine + run.as(FRAME_TEXT));

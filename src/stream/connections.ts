@@ -127,8 +127,12 @@ export class Connections implements StreamContext {
     return expired < aged ? { at: expired, reason: 'expired' } : { at: aged, reason: 'aged' };
   }
 
-  /** The stream gets heartbeats and counts against the limits until `onClose` is called. */
-  add(connection: OpenConnection, { address, subject }: StreamHolder, onClose: () => void): void {
+  /** The stream gets heartbeats and counts against the limits until `onClose` is called. Many streams may share that function. */
+  add<Connection extends OpenConnection>(
+    connection: Connection,
+    { address, subject }: StreamHolder,
+    onClose: (connection: Connection) => void,
+  ): void {
     this.#open.add(connection);
     this.#byAddress.add(address);
     this.#bySubject.add(subject);
@@ -137,7 +141,7 @@ export class Connections implements StreamContext {
       this.#byAddress.remove(address);
       this.#bySubject.remove(subject);
       this.#options.onClosed(reason, connection, { address, subject });
-      onClose();
+      onClose(connection);
     };
     this.#options.onOpened?.(connection, { address, subject });
   }

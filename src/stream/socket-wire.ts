@@ -2,6 +2,9 @@ import type { Socket } from 'node:net';
 import { LINGER_MS } from './wire.ts';
 import type { Wire } from './wire.ts';
 
+/** Handles 'error', which says only that the reader left. 'close' follows it. */
+function ignore(): void {}
+
 /** A stream of HTTP/1.1, or of HTTP/1.0 without chunks, with or without TLS. The connection ends with the stream. */
 export class SocketWire implements Wire {
   readonly outlet: Socket;
@@ -14,9 +17,9 @@ export class SocketWire implements Wire {
 
   listen(onDrain: () => void, onClose: () => void): void {
     this.outlet.on('drain', onDrain);
-    this.outlet.once('close', onClose);
-    // The error says only that the reader left. 'close' follows it.
-    this.outlet.on('error', () => undefined);
+    // Emitted once. `once` would keep two more objects.
+    this.outlet.on('close', onClose);
+    this.outlet.on('error', ignore);
   }
 
   release(): void {

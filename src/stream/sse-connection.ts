@@ -5,7 +5,7 @@ import type { FairLoop, FairTask } from '../delivery/fair-loop.ts';
 import type { LogTrouble } from '../events/log-trouble.ts';
 import type { EventRun } from '../events/event-run.ts';
 import type { GapNotice, Sink } from '../delivery/sink.ts';
-import { EVENT_FRAMES } from './event-frames.ts';
+import { EVENT_FRAMES, soleText } from './event-frames.ts';
 import {
   HEARTBEAT,
   encodeClosing,
@@ -22,11 +22,7 @@ import { NO_SOURCE } from './stream-context.ts';
 import type { Expiry, Holder, Pulse, StreamContext, StreamSource } from './stream-context.ts';
 import type { Outlet, Wire } from './wire.ts';
 
-/**
- * Bytes that are written to a socket in one turn, so that readers of large events do not hold up readers of small ones.
- * The limit also bounds what libuv writes in one turn. libuv continues every write whose socket takes more, and for
- * hundreds of readers of large events that would be hundreds of MiB.
- */
+/** Bytes written to a socket in one turn: readers of large events, for which libuv goes on writing, do not hold up the others. */
 const PIECE_BYTES = 64 * 1024;
 
 /** The one channel of a stream, or all of its channels. */
@@ -111,7 +107,9 @@ export class SseConnection implements Sink, FairTask {
   }
 
   deliver(run: EventRun): void {
-    this.writeShared(run.as(EVENT_FRAMES));
+    const sole = run.isForOne ? soleText(run) : undefined;
+    if (sole === undefined) this.writeShared(run.as(EVENT_FRAMES));
+    else this.write(sole.text, undefined, sole.encoding);
   }
 
   /** Writes whole events that are encoded for several streams. */

@@ -22,11 +22,11 @@ export function eventBatchContract(create: () => Promise<EventLog>): void {
   let log: EventLog;
   let channel: ChannelName;
 
-  const append = (
+  const append = async (
     all: readonly string[],
     { policy = POLICY, key }: { policy?: HistoryPolicy; key?: string } = {},
   ): Promise<readonly Appended[]> =>
-    log.append(
+    await log.append(
       channel,
       all.map((data) => ({ data })),
       { policy, idempotencyKey: key },

@@ -19,11 +19,11 @@ export function eventKeyContract(create: () => Promise<EventLog>): void {
   let log: EventLog;
   let channel: ChannelName;
 
-  const append = (
+  const append = async (
     some: readonly NewEvent[],
     options: Partial<AppendOptions> = {},
   ): Promise<readonly Appended[]> =>
-    log.append(channel, some, { policy: POLICY, idempotencyKey: KEY, ...options });
+    await log.append(channel, some, { policy: POLICY, idempotencyKey: KEY, ...options });
   const check = (some: readonly NewEvent[], options: Partial<AppendOptions> = {}): Promise<void> =>
     log.checkKeys(channel, some, { policy: POLICY, idempotencyKey: KEY, ...options });
   const data = async (): Promise<string[]> =>

@@ -97,7 +97,7 @@ export function eventLogContract(create: (options: ContractOptions) => Promise<E
     test('a hundred concurrent appends with one key append one event', async () => {
       const options = { policy, idempotencyKey: 'k' };
       const all = await Promise.all(
-        Array.from({ length: 100 }, () => log.append(channel, [{ data: 'a' }], options)),
+        Array.from({ length: 100 }, async () => await log.append(channel, [{ data: 'a' }], options)),
       );
       expect(new Set(all.flat().map(({ id }) => id)).size).toBe(1);
       expect(all.flat().filter(({ replayed }) => !replayed)).toHaveLength(1);

@@ -128,7 +128,7 @@ async function append(
   const { tail, status } = await log.state(name);
   const channel = model.of(name);
   model.dropped = 0;
-  const appending = log.append(name, events, options);
+  const appending = Promise.resolve(log.append(name, events, options));
   if (events.length === 0 && options.end !== true) return expect(appending).resolves.toEqual([]);
   if (status === 'ended') return expect(appending).rejects.toMatchObject({ code: 'channel-ended' });
   if (options.ifLast !== undefined && options.ifLast !== tail)

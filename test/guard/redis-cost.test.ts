@@ -99,6 +99,34 @@ test('several events in one append are one command and one announcement', async 
   await log.close();
 });
 
+test('appends of one turn of the event loop are one write, also to a Redis that has lost the scripts', async () => {
+  const log = await openRedisLog({ url: redis.url, prefix: 'guard:', idempotencyTtl: 60_000 });
+  const channels = Array.from({ length: 20 }, (_, i) => parseChannelName(`turn-${i}`));
+  const appendAll = async (): Promise<void> => {
+    const appended = await Promise.all(channels.map((channel) => appendOne(log, channel, 'x')));
+    expect(new Set(appended.map(({ replayed }) => replayed))).toEqual(new Set([false]));
+  };
+  await appendAll();
+  const before = await readsOf(redis);
+  await appendAll();
+  // Two for the question before, at most a few for probes, and one for the appends.
+  expect((await readsOf(redis)) - before).toBeLessThan(10);
+
+  await redis.cli('script', 'flush');
+  await redis.cli('config', 'resetstat');
+  await appendAll();
+  for (const channel of channels) expect(await redis.cli('xlen', `guard:{${channel}}:log`)).toContain('3');
+  // The text of the script was sent once more for all calls, and that of a probe may have been.
+  const [, evals] = /cmdstat_eval:calls=(\d+)/.exec(await redis.cli('info', 'commandstats')) ?? [];
+  expect(Number(evals)).toBeLessThanOrEqual(2);
+  await log.close();
+});
+
+/** How often Redis has read from connections. */
+async function readsOf(server: RedisServer): Promise<number> {
+  return Number(/total_reads_processed:(\d+)/.exec(await server.cli('info', 'stats'))?.[1]);
+}
+
 /** Counts the bytes that any Buffer of this process decodes into text. */
 function countDecodedBytes(): { stop(): number } {
   type Slice = (this: Buffer, start?: number, end?: number) => string;

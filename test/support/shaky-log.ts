@@ -58,7 +58,7 @@ export class ShakyLog implements EventLog {
     channel: ChannelName,
     events: readonly NewEvent[],
     options: AppendOptions,
-  ): Promise<readonly Appended[]> {
+  ): readonly Appended[] | Promise<readonly Appended[]> {
     return this.#log.append(channel, events, options);
   }
 

@@ -60,9 +60,10 @@ export class EventRecords {
 
   add(about: EventHead, { head, data, bytes }: NewRecord): number {
     const added = this.#add(about, bytes);
-    const position = this.#blocks.position(added, HEAD);
     // An ASCII text has as many bytes as characters, and latin1 writes it faster.
     const encoding = head.length + data.length === bytes ? 'latin1' : 'utf8';
+    if (encoding === 'latin1' && this.#blocks.writeTexts(added, HEAD, head, data)) return added;
+    const position = this.#blocks.position(added, HEAD);
     let used = this.#scratch.write(head, encoding);
     if (bytes <= SCRATCH_BYTES) {
       used += this.#scratch.write(data, used, encoding);
@@ -70,13 +71,6 @@ export class EventRecords {
     } else {
       this.#writeLong(this.#blocks.write(position, this.#scratch, used), data, encoding);
     }
-    return added;
-  }
-
-  /** Adds an event with an encoded record. */
-  addEncoded(head: EventHead, record: Buffer): number {
-    const added = this.#add(head, record.length);
-    this.#blocks.write(this.#blocks.position(added, HEAD), record, record.length);
     return added;
   }
 

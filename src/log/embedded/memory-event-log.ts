@@ -14,13 +14,16 @@ import type {
   LogListener,
   LogPage,
 } from '../event-log.ts';
+import { rejected } from '../../events/errors.ts';
 import type { EventId, NewEvent, StoredEvent } from '../../events/event.ts';
 import { clearedEvent, deletesKey, recordHead } from '../../events/record.ts';
+import { TextEvent } from '../../events/text-event.ts';
 import { channelEnded, tailMismatch } from '../append-refusals.ts';
 import { NONE } from './block-store.ts';
 import type { ChannelRecords } from './channel-records.ts';
 import type { EventHead, NewRecord } from './event-records.ts';
-import { eventId, idParts, nextId } from '../id-parts.ts';
+import { IdTexts, eventId, idParts, nextId } from '../id-parts.ts';
+import { Followed } from './followed.ts';
 import { LogMemory } from './log-memory.ts';
 import type { LogMemoryOptions } from './log-memory.ts';
 import { MemoryCatalog } from './memory-catalog.ts';
@@ -44,6 +47,7 @@ interface Fresh extends NewRecord {
   readonly index: number;
   /** Where the log remembers the idempotency key. */
   readonly position: KeyedPosition | undefined;
+  readonly type: string | undefined;
   /** The event's own key. */
   readonly key: string | undefined;
   /** Whether the event makes the log forget the newest event of the key. */
@@ -55,6 +59,7 @@ interface AppendStep {
   readonly channel: ChannelName;
   /** The record of the channel, or NONE. */
   readonly record: number;
+  readonly followed: Followed | undefined;
   readonly fresh: readonly Fresh[];
   readonly policy: HistoryPolicy;
   readonly now: number;
@@ -76,7 +81,8 @@ export class MemoryEventLog implements EventLog {
   readonly #steady: () => number;
   readonly #memory: LogMemory;
   readonly #channels: ChannelRecords;
-  readonly #listeners = new Map<ChannelName, Set<LogListener>>();
+  readonly #followed = new Map<ChannelName, Followed>();
+  readonly #ids = new IdTexts();
 
   constructor(options: MemoryEventLogOptions) {
     this.#wall = options.wallClock ?? Date.now;
@@ -91,36 +97,17 @@ export class MemoryEventLog implements EventLog {
     return this.#memory.bytes;
   }
 
-  async append(
+  append(
     channel: ChannelName,
     events: readonly NewEvent[],
     options: AppendOptions,
-  ): Promise<readonly Appended[]> {
-    refuseTooMany(events);
-    const { policy, ifLast, end = false } = options;
-    const now = this.#steady();
-    const positions = keyedPositions(channel, events, options);
-    const results: Appended[] = [];
-    const fresh: Fresh[] = [];
-    const count = Math.max(events.length, end ? 1 : 0);
-    // No iterator and no closure for each event: nearly all appends are of one event, and this is the path of each.
-    for (let index = 0; index < count; index++) {
-      const position = positions?.[index];
-      const known = position === undefined ? undefined : this.#memory.keys.recall(position, now);
-      const event = events[index];
-      if (known !== undefined) results[index] = { id: eventId(known), replayed: true };
-      else if (event !== undefined) fresh.push(freshEvent(event, index, position));
+  ): readonly Appended[] | Promise<never> {
+    try {
+      return this.#append(channel, events, options);
+    } catch (error) {
+      return rejected(error);
     }
-    const ends = end && results[count - 1] === undefined;
-    if (fresh.length === 0 && !ends) return results;
-    this.#memory.refuseTooLarge(fresh);
-    const record = this.#channels.find(channel);
-    this.#refuseUnmet(record, ifLast);
-    if (fresh.length === 0) return [this.#end(channel, policy, positions?.[0], now)];
-    this.#appendFresh({ channel, record, fresh, policy, now, mark: ends ? 'ended' : 'open' }, results);
-    return results;
   }
-
   async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
     const history = this.catalog.history(channel, policy);
     if (history === undefined) {
@@ -152,7 +139,8 @@ export class MemoryEventLog implements EventLog {
     this.#channels.setPolicy(record, policy);
     const fresh = [freshEvent(clearedEvent(channel), 0, undefined)];
     this.#memory.sweep.dropCleared(channel);
-    this.#appendFresh({ channel, record, fresh, policy, now, mark: 'cleared' }, []);
+    const followed = this.#followed.get(channel);
+    this.#appendFresh({ channel, record, followed, fresh, policy, now, mark: 'cleared' }, []);
     return true;
   }
 
@@ -180,17 +168,17 @@ export class MemoryEventLog implements EventLog {
   follow(channel: ChannelName, listener: LogListener): () => void {
     const now = this.#steady();
     const record = this.#channels.open(channel, now);
-    let listeners = this.#listeners.get(channel);
-    if (listeners === undefined) this.#listeners.set(channel, (listeners = new Set()));
-    listeners.add(listener);
-    this.#channels.setListeners(record, listeners.size, now);
+    let followed = this.#followed.get(channel);
+    if (followed === undefined) this.#followed.set(channel, (followed = new Followed(record)));
+    followed.add(listener);
+    this.#channels.setListeners(record, followed.size, now);
     queueMicrotask(() => {
-      if (listeners.has(listener)) listener.onFollowing(this.#channels.state(record));
+      if (followed.has(listener)) listener.onFollowing(this.#channels.state(record));
     });
     return () => {
-      if (!listeners.delete(listener)) return;
-      if (listeners.size === 0) this.#listeners.delete(channel);
-      this.#channels.setListeners(record, listeners.size, this.#steady());
+      if (!followed.remove(listener)) return;
+      if (followed.size === 0) this.#followed.delete(channel);
+      this.#channels.setListeners(record, followed.size, this.#steady());
     };
   }
 
@@ -200,6 +188,35 @@ export class MemoryEventLog implements EventLog {
 
   async close(): Promise<void> {
     this.#memory.sweep.close();
+  }
+
+  /** @throws BrokerError as {@link append} rejects */
+  #append(channel: ChannelName, events: readonly NewEvent[], options: AppendOptions): readonly Appended[] {
+    refuseTooMany(events);
+    const { policy, ifLast, end = false } = options;
+    const now = this.#steady();
+    const positions = keyedPositions(channel, events, options);
+    const results: Appended[] = [];
+    const fresh: Fresh[] = [];
+    const count = Math.max(events.length, end ? 1 : 0);
+    // No iterator and no closure for each event: nearly all appends are of one event, and this is the path of each.
+    for (let index = 0; index < count; index++) {
+      const position = positions?.[index];
+      const known = position === undefined ? undefined : this.#memory.keys.recall(position, now);
+      const event = events[index];
+      if (known !== undefined) results[index] = { id: eventId(known), replayed: true };
+      else if (event !== undefined) fresh.push(freshEvent(event, index, position));
+    }
+    const ends = end && results[count - 1] === undefined;
+    if (fresh.length === 0 && !ends) return results;
+    this.#memory.refuseTooLarge(fresh);
+    const followed = this.#followed.get(channel);
+    const record = followed?.record ?? this.#channels.find(channel);
+    this.#refuseUnmet(record, ifLast);
+    if (fresh.length === 0) return [this.#end(channel, policy, positions?.[0], now)];
+    const mark = ends ? 'ended' : 'open';
+    this.#appendFresh({ channel, record, followed, fresh, policy, now, mark }, results);
+    return results;
   }
 
   /** Checks that the channel takes events, and that `ifLast` is its tail. */
@@ -224,53 +241,46 @@ export class MemoryEventLog implements EventLog {
     if (position !== undefined) this.#memory.keys.set(position, tail, now);
     this.#memory.limit(now);
     const id = eventId(tail);
-    for (const listener of this.#listeners.get(channel) ?? []) listener.onEnded(id);
+    this.#followed.get(channel)?.tellEnd(id);
     return { id, replayed: false };
   }
 
   /** Appends all events, puts their ids into `results` and calls the listeners. */
   #appendFresh(step: AppendStep, results: Appended[]): void {
-    const { channel, fresh, policy, now, mark } = step;
+    const { channel, followed, fresh, policy, now, mark } = step;
     let record = step.record === NONE ? this.#channels.open(channel, now) : step.record;
     this.#channels.setPolicy(record, policy);
-    const listeners = this.#listeners.get(channel);
     const heard: StoredEvent[] = [];
-    const last = fresh.at(-1);
+    const last = fresh[fresh.length - 1];
     let hasKeys = false;
     for (const event of fresh) {
       // A channel that keeps no events is idle after each event, and may be forgotten to make room.
       if (policy.size === 0) record = this.#channels.open(channel, now);
       const tail = this.#channels.tail(record);
       const parts = nextId(tail, this.#wall());
-      const id = eventId(parts);
+      const id = this.#ids.textOf(parts);
       results[event.index] = { id, replayed: false };
       const about = { channel: record, id: parts, at: now };
       const ownMark = event === last ? mark : 'open';
-      if (listeners === undefined && event.key === undefined) {
-        this.#channels.push(about, this.#memory.events.add(about, event), ownMark);
-      } else {
-        // RecentEvents may keep the record for long, so it must not be a slice of a shared buffer.
-        const encoded = Buffer.allocUnsafeSlow(event.bytes);
-        encoded.write(event.data, encoded.write(event.head));
-        this.#channels.push(about, this.#memory.events.addEncoded(about, encoded), ownMark);
-        heard.push({ id, prev: eventId(tail), record: encoded });
-        this.#setLatest(channel, about, event, encoded);
+      this.#channels.push(about, this.#memory.events.add(about, event), ownMark);
+      if (followed !== undefined || event.key !== undefined) {
+        const text = new TextEvent(id, eventId(tail), event);
+        heard.push(text);
+        this.#setLatest(channel, about, event, text);
       }
       if (event.key !== undefined) hasKeys = true;
       this.#keep(about, event.position, policy.size);
     }
     // Looks up the channel, so it is not for each append.
     if (hasKeys) this.#memory.latest.trim(channel, policy.keys ?? DEFAULT_KEYS, MAX_DROPPED + fresh.length);
-    for (const listener of listeners ?? []) listener.onEvents(heard);
-    const end = mark === 'ended' ? heard.at(-1)?.id : undefined;
-    if (end !== undefined) for (const listener of listeners ?? []) listener.onEnded(end);
+    followed?.tell(heard, mark === 'ended');
   }
 
   /** Keeps the event as the newest one of its key, or forgets the key. */
-  #setLatest(name: ChannelName, { channel, id }: EventHead, { key, deletes }: Fresh, record: Buffer): void {
+  #setLatest(name: ChannelName, { channel, id }: EventHead, { key, deletes }: Fresh, text: TextEvent): void {
     if (key === undefined) return;
     if (deletes) this.#memory.latest.delete(name, key);
-    else this.#memory.latest.set(name, channel, key, { id, record });
+    else this.#memory.latest.set(name, channel, key, { id, record: text.record });
   }
 
   /** After one appended event: remembers its idempotency key, and enforces the limits of the channel and of the whole log. */
@@ -283,8 +293,8 @@ export class MemoryEventLog implements EventLog {
 }
 
 function freshEvent(event: NewEvent, index: number, position: KeyedPosition | undefined): Fresh {
-  const { data, key } = event;
+  const { type, data, key } = event;
   const head = recordHead(event);
   const bytes = Buffer.byteLength(head) + Buffer.byteLength(data);
-  return { index, head, data, bytes, position, key, deletes: key !== undefined && deletesKey(event) };
+  return { index, type, head, data, bytes, position, key, deletes: key !== undefined && deletesKey(event) };
 }

@@ -24,6 +24,7 @@ import { RedisCatalog } from './redis-catalog.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from '../../redis/redis-keys.ts';
 import type { ScriptName } from '../../redis/redis-scripts.ts';
+import { AppendHeads } from './append-heads.ts';
 import { appendedOf, eventIdOf, latestPageOf, pageOf, stateOf } from './script-replies.ts';
 import { Turns } from '../../redis/turns.ts';
 
@@ -40,9 +41,6 @@ const PAGES_AT_ONCE = 32;
 /** The largest number of channels whose tails are read at the same time to follow them. Thousands may begin at once. */
 const TAILS_AT_ONCE = 128;
 
-/** The unit in which append.lua compares times to decide when the state gets a new expiry, in ms. */
-const EXPIRY_UNIT_MS = 10_000_000;
-
 /** The log in Redis: a stream for each channel, and pub/sub for announcements. */
 export class RedisEventLog implements EventLog {
   readonly catalog: RedisCatalog;
@@ -52,6 +50,7 @@ export class RedisEventLog implements EventLog {
   readonly #tails = new Turns(TAILS_AT_ONCE);
   readonly #follower: RedisFollower;
   readonly #announce: 'PUBLISH' | 'SPUBLISH';
+  readonly #heads: AppendHeads;
 
   constructor(options: RedisEventLogOptions) {
     this.#options = options;
@@ -59,42 +58,25 @@ export class RedisEventLog implements EventLog {
     this.#keys = keys;
     this.catalog = new RedisCatalog(options.client);
     this.#announce = publish;
+    this.#heads = new AppendHeads(options.client, options.idempotencyTtl);
     const state = (channel: ChannelName): Promise<ChannelState> =>
       this.#tails.take(() => this.state(channel));
     this.#follower = new RedisFollower({ pubSub, keys, state });
   }
 
-  async append(
+  append(
     channel: ChannelName,
     events: readonly NewEvent[],
     options: AppendOptions,
   ): Promise<readonly Appended[]> {
-    refuseTooMany(events);
-    const { policy, ifLast = '', end = false } = options;
-    if (events.length === 0 && !end) return [];
-    const records = events.map(encodeRecord);
-    const { keys, digests } = this.#positions(channel, records, options);
-    const args = [
-      ...this.#keeping(policy),
-      this.#options.idempotencyTtl,
-      ...this.#announcing(channel),
-      ifLast,
-      end ? 1 : 0,
-      records.length,
-      Math.floor(Date.now() / EXPIRY_UNIT_MS),
-    ];
-    const maxKeys = events.some(({ key }) => key !== undefined) ? [policy.keys ?? DEFAULT_KEYS] : [];
-    const allKeys = [...this.#keys.channelWithState(channel), ...keys] as const;
-    const { appended, dropped } = appendedOf(
-      await this.#run(
-        'append',
-        allKeys,
-        [policy.size, ...args, ...records, ...digests, ...maxKeys],
-        APPEND_WORDS,
-      ),
-    );
-    if (dropped > 0) this.#options.onKeysDropped?.(dropped);
-    return appended;
+    const [first] = events;
+    if (first !== undefined && events.length === 1 && isPlain(options)) {
+      const { policy } = options;
+      const record = encodeRecord(first);
+      const rest = first.key === undefined ? [record] : [record, policy.keys ?? DEFAULT_KEYS];
+      return this.#options.client.append(this.#heads.of(channel, policy), rest, APPEND_WORDS, this.#appended);
+    }
+    return this.#appendWith(channel, events, options);
   }
 
   async read(channel: ChannelName, after: EventId, limit: number, policy: HistoryPolicy): Promise<LogPage> {
@@ -149,6 +131,28 @@ export class RedisEventLog implements EventLog {
     this.#options.client.close();
   }
 
+  async #appendWith(
+    channel: ChannelName,
+    events: readonly NewEvent[],
+    options: AppendOptions,
+  ): Promise<readonly Appended[]> {
+    refuseTooMany(events);
+    const { policy, ifLast = '', end = false } = options;
+    if (events.length === 0 && !end) return [];
+    const records = events.map(encodeRecord);
+    const { keys, digests } = this.#positions(channel, records, options);
+    const head = this.#heads.make(channel, policy, { keys, ifLast, end, count: records.length });
+    const maxKeys = events.some(({ key }) => key !== undefined) ? [policy.keys ?? DEFAULT_KEYS] : [];
+    const rest = [...records, ...digests, ...maxKeys];
+    return await this.#options.client.append(head, rest, APPEND_WORDS, this.#appended);
+  }
+
+  readonly #appended = (reply: unknown): readonly Appended[] => {
+    const { appended, dropped } = appendedOf(reply);
+    if (dropped > 0) this.#options.onKeysDropped?.(dropped);
+    return appended;
+  };
+
   /** The keys and the digests of the positions of an append; none without an idempotency key. */
   #positions(
     channel: ChannelName,
@@ -178,4 +182,9 @@ export class RedisEventLog implements EventLog {
   ): Promise<unknown> {
     return this.#options.client.run(script, keys, args, words);
   }
+}
+
+/** Whether an append has nothing but its events. */
+function isPlain({ idempotencyKey, ifLast, end = false }: AppendOptions): boolean {
+  return idempotencyKey === undefined && ifLast === undefined && !end;
 }

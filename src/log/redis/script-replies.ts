@@ -2,12 +2,13 @@ import { Buffer } from 'node:buffer';
 import { BrokerError } from '../../events/errors.ts';
 import { channelEnded, keyReused, tailMismatch } from '../append-refusals.ts';
 import type { Appended, ChannelAbout, ChannelState, LatestPage, LogPage } from '../event-log.ts';
-import { ORIGIN, compareEventIds, parseEventId } from '../../events/event.ts';
+import { ORIGIN, compareEventIds } from '../../events/event.ts';
 import type { EventId, StoredEvent } from '../../events/event.ts';
 import { isKnownVersion, unknownVersion } from '../../events/record.ts';
 import { idAt, ownBytes } from './announcement.ts';
 
 const BLANK = 0x20;
+const LETTER_A = 0x61;
 
 interface AppendReply {
   readonly appended: readonly Appended[];
@@ -20,20 +21,26 @@ interface AppendReply {
  * @throws BrokerError `channel-ended`, `tail-mismatch`, `idempotency-key-reused`
  */
 export function appendedOf(reply: unknown): AppendReply {
-  const [outcome, ...flat] = reply as [Buffer, ...(Buffer | number)[]];
-  switch (outcome.toString()) {
+  const flat = reply as readonly (Buffer | number)[];
+  const outcome = flat[0] as Buffer;
+  // "appended" is the only outcome with this first letter.
+  if (outcome[0] !== LETTER_A) refuse(outcome.toString(), flat[1]);
+  const appended: Appended[] = [];
+  for (let i = 2; i + 1 < flat.length; i += 2)
+    appended.push({ id: eventIdOf(flat[i]), replayed: flat[i + 1] === 1 });
+  return { appended, dropped: flat[1] as number };
+}
+
+function refuse(outcome: string, detail: unknown): void {
+  switch (outcome) {
     case 'ended':
       throw channelEnded();
     case 'mismatch':
-      throw tailMismatch(eventIdOf(flat[0]));
+      throw tailMismatch(eventIdOf(detail));
     case 'reused':
       throw keyReused();
     default:
   }
-  const appended: Appended[] = [];
-  for (let i = 1; i + 1 < flat.length; i += 2)
-    appended.push({ id: eventIdOf(flat[i]), replayed: flat[i + 1] === 1 });
-  return { appended, dropped: Number(flat[0]) };
 }
 
 /** Reads the reply of state.lua. */
@@ -132,7 +139,8 @@ function ownedEvents(found: readonly LatestValue[]): StoredEvent[] {
  * @throws BrokerError `log-unavailable` (trouble `WRONGTYPE`) for a text that is not an id, which no broker has written
  */
 export function eventIdOf(reply: unknown): EventId {
-  const id = parseEventId((reply as Buffer).toString('latin1'));
+  const bytes = reply as Buffer;
+  const id = idAt(bytes, 0, bytes.length);
   if (id !== undefined) return id;
   const detail = 'A key of Sluice in Redis holds a value that Sluice did not write.';
   throw new BrokerError('log-unavailable', detail, { trouble: 'WRONGTYPE' });

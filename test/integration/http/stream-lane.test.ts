@@ -60,6 +60,7 @@ describe('both ways give the same answer to', () => {
   test.each<[string, string, readonly string[]]>([
     ['a plain request', '/events/news', []],
     ['an EventSource', '/events/news', ['Accept: text/event-stream', 'Cache-Control: no-cache']],
+    ['a reader that takes it compressed', '/events/news', ['Accept-Encoding: gzip, deflate, br, zstd']],
     ['a listed origin', '/events/news', ['Origin: https://app.example.com']],
     ['an origin that a pattern lists', '/events/news', ['Origin: https://a.b.example.org']],
     ['another origin', '/events/news', ['Origin: https://elsewhere.example']],

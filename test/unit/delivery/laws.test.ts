@@ -149,6 +149,7 @@ describe('law 5, Bounded,', () => {
     slow.unblock();
     const last = await one.publish('the last');
     await got(slow, last);
+    await got(quick, last);
     expect(slow.ids).toEqual(quick.ids);
     expect(slow.gaps).toEqual([]);
   });

@@ -56,7 +56,8 @@ test("the log gets the event as it came, with the channel's history policy", asy
   });
   expect(await publish('k')).toEqual({ json: '{"channel":"news","id":"5-0"}', replayed: false });
   expect(await publish('k')).toEqual({ json: '{"channel":"news","id":"5-0"}', replayed: true });
-  expect(calls[0]).toEqual(['news', [{ type: 'a', data: 'x' }], { policy: POLICY, idempotencyKey: 'k' }]);
+  const options = { policy: POLICY, idempotencyKey: 'k', end: false };
+  expect(calls[0]).toEqual(['news', [{ type: 'a', data: 'x' }], options]);
   expect(results).toEqual(['ok', 'replayed']);
 });
 

@@ -1,116 +1,184 @@
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
-import { NOBODY } from '../../../src/tcp/client-connection.ts';
+import { createServer as createHttpServer } from 'node:http';
+import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { ListeningSockets } from '../../../src/http/listening-sockets.ts';
+import type { ConnectionListener } from '../../../src/tcp/client-connection.ts';
 import { TcpConnection, TcpParts } from '../../../src/tcp/tcp-connection.ts';
-import { listeningHandle, tcpBinding } from '../../../src/tcp/tcp-handle.ts';
+import { tcpBinding } from '../../../src/tcp/tcp-handle.ts';
+import type { TcpBinding, TcpHandle } from '../../../src/tcp/tcp-handle.ts';
 
-let server: Server;
-let reader: Socket;
+const parts = new TcpParts(tcpBinding() as TcpBinding);
+
+const closing: (() => void)[] = [];
 afterEach(() => {
-  reader.destroy();
-  server.close();
+  for (const close of closing.splice(0)) close();
 });
 
-/** An accepted connection with what happened on it, and the client's end of it, which is paused. */
-async function open(): Promise<{ connection: TcpConnection; happened: string[]; closed: Promise<void> }> {
-  server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const listening = listeningHandle(server);
-  const binding = tcpBinding();
-  if (listening === undefined || binding === undefined) throw new Error('This Node gives no handles.');
-  const happened: string[] = [];
-  const accepted = new Promise<TcpConnection>((resolve) => {
-    listening.onconnection = (_error, handle) =>
-      resolve(new TcpConnection(handle, new TcpParts(binding), () => happened.push('gone')));
-  });
-  reader = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
-  reader.on('error', () => undefined).pause();
-  const connection = await accepted;
-  const closed = new Promise<void>((resolve) => {
-    connection.listener = {
-      ...NOBODY,
-      onDrain: () => happened.push('drain'),
-      onEnd: () => {
-        happened.push('end');
-        connection.destroy();
-      },
-      onClose: () => {
-        happened.push('close');
-        resolve();
-      },
-    };
-  });
-  return { connection, happened, closed };
-}
+/** What a connection said, and a promise for each kind. */
+class Notes implements ConnectionListener {
+  readonly said: string[] = [];
+  readonly #waiting = new Map<string, () => void>();
 
-async function readAll(): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of reader as AsyncIterable<Buffer>) chunks.push(chunk);
-  reader.end();
-  return Buffer.concat(chunks);
-}
-
-test('all that is written arrives once and in order, however late the client reads', async () => {
-  const { connection, happened, closed } = await open();
-  const parts: Buffer[] = [];
-  let full = false;
-  for (let i = 0; i < 3_000; i++) {
-    const text = `${i} é ${'x'.repeat(i)}\n`;
-    const encoding = i % 3 === 0 ? 'latin1' : undefined;
-    parts.push(Buffer.from(text, encoding));
-    full = !connection.write(i % 3 === 1 ? Buffer.from(text) : text, encoding) || full;
+  onData(bytes: Buffer): void {
+    this.#note('data', bytes.toString());
   }
-  expect(full).toBe(true);
-  expect(connection.writableLength).toBeGreaterThan(0);
-  connection.endSoon();
-  expect((await readAll()).equals(Buffer.concat(parts))).toBe(true);
-  await closed;
-  expect(happened.filter((event) => event === 'close')).toHaveLength(1);
-});
+  onEnd(): void {
+    this.#note('end');
+  }
+  onDrain(): void {
+    this.#note('drain');
+  }
+  onClose(): void {
+    this.#note('close');
+  }
 
-test('parts of different kinds between cork and the end arrive, and nothing behind the end', async () => {
-  const { connection, closed } = await open();
-  connection.cork();
-  connection.write('é', 'latin1');
-  connection.write('é');
-  connection.write(Buffer.alloc(8 * 1024 * 1024, 'x'));
-  connection.endSoon();
-  connection.uncork();
-  expect(connection.write('never')).toBe(false);
-  const received = await readAll();
-  expect(received.subarray(0, 4).toString('latin1')).toBe('\u00E9\u00C3\u00A9x');
-  expect(received).toHaveLength(8 * 1024 * 1024 + 3);
-  await closed;
-});
+  /** Resolves once this has happened. */
+  async next(kind: string): Promise<void> {
+    if (this.said.some((what) => what.startsWith(kind))) return;
+    await new Promise<void>((resolve) => this.#waiting.set(kind, resolve));
+  }
 
-test.each<[string, () => void, readonly string[]]>([
-  ['ends its half', () => reader.end(), ['end', 'gone', 'close']],
-  ['resets', () => reader.resetAndDestroy(), ['gone', 'close']],
-])('the connection closes once when the client %s, with bytes in flight', async (_how, leave, expected) => {
-  const { connection, happened, closed } = await open();
-  connection.write(Buffer.alloc(16 * 1024 * 1024));
-  connection.write('behind');
-  leave();
-  await closed;
-  connection.destroy();
-  connection.reset();
-  connection.endSoon();
-  expect([connection.write('late'), connection.writableLength, connection.remoteAddress]).toEqual([
-    false,
-    0,
-    undefined,
-  ]);
-  expect(happened).toEqual(expected);
-});
+  #note(kind: string, text = ''): void {
+    this.said.push(`${kind} ${text}`.trim());
+    this.#waiting.get(kind)?.();
+  }
+}
 
-test('a reset tells the client that the answer is not complete', async () => {
-  const { connection, closed } = await open();
-  const failed = once(reader, 'error');
-  reader.resume();
-  connection.write('half');
-  connection.reset();
-  await closed;
-  expect(await failed).toMatchObject([{ code: 'ECONNRESET' }]);
+/** A server whose connections come as handles, and one client of it. */
+async function connected(): Promise<{
+  client: Socket;
+  connection: TcpConnection;
+  notes: Notes;
+  giveBack: (handle: TcpHandle) => void;
+}> {
+  const server = createHttpServer((request, response) => response.end(`served ${request.url}`));
+  const sockets = new ListeningSockets(server);
+  await sockets.listen(
+    async (options) => {
+      server.listen(options);
+      await once(server, 'listening');
+      return '';
+    },
+    { port: 0, host: '127.0.0.1', backlog: 16 },
+  );
+  const notes = new Notes();
+  let giveBack: ((handle: TcpHandle) => void) | undefined;
+  const taken = new Promise<TcpConnection>((resolve) => {
+    giveBack = sockets.takeHandles((handle) => {
+      const connection = new TcpConnection(handle, parts);
+      connection.listener = notes;
+      closing.push(() => connection.destroy());
+      resolve(connection);
+      return true;
+    });
+  });
+  const client = connect({
+    port: (server.address() as AddressInfo).port,
+    host: '127.0.0.1',
+    allowHalfOpen: true,
+  });
+  client.on('error', () => undefined);
+  closing.push(() => {
+    client.destroy();
+    server.close();
+    void sockets.close();
+  });
+  return { client, connection: await taken, notes, giveBack: giveBack as (handle: TcpHandle) => void };
+}
+
+async function readAll(client: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of client) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
+
+describe('a connection on a handle', () => {
+  test('brings what the client sends, its FIN, and the close', async () => {
+    const { client, connection, notes } = await connected();
+    client.write('hello');
+    await notes.next('data');
+    expect(connection.remoteAddress).toBe('127.0.0.1');
+    client.end();
+    await notes.next('end');
+    expect(connection.writable).toBe(true);
+    connection.write('bye');
+    connection.end();
+    expect(await readAll(client)).toBe('bye');
+    await notes.next('close');
+    expect(notes.said).toEqual(['data hello', 'end', 'close']);
+  });
+
+  test('joins what was written while it was corked, texts and bytes in order', async () => {
+    const { client, connection } = await connected();
+    connection.cork();
+    connection.write('ä');
+    connection.cork();
+    connection.write(Buffer.from('-bytes-'));
+    connection.write('\xe9', 'latin1');
+    connection.uncork();
+    expect(connection.writableLength).toBeGreaterThan(0);
+    connection.uncork();
+    connection.endSoon();
+    client.setEncoding('latin1');
+    let all = '';
+    for await (const chunk of client) all += String(chunk);
+    expect(all).toBe(`${Buffer.from('ä').toString('latin1')}-bytes-\xe9`);
+  });
+
+  test('says what waits for a reader that does not read, and when all has left', async () => {
+    const { client, connection, notes } = await connected();
+    client.pause();
+    const block = Buffer.alloc(1024 * 1024, 'x');
+    let written = 0;
+    for (let goesOn = true; goesOn; written++) goesOn = connection.write(block);
+    const waiting = connection.writableLength;
+    expect(waiting).toBeGreaterThan(0);
+    const drained = notes.next('drain');
+    client.resume();
+    let received = 0;
+    client.on('data', (chunk: Buffer) => (received += chunk.length));
+    await drained;
+    expect(connection.writableLength).toBe(0);
+    const ended = once(client, 'end');
+    connection.endSoon();
+    await ended;
+    expect(received).toBe(written * block.length);
+    expect(notes.said.filter((what) => what === 'close').length).toBeLessThanOrEqual(1);
+  });
+
+  test('closes once when the client resets it, and writes nothing after that', async () => {
+    const { client, connection, notes } = await connected();
+    client.resetAndDestroy();
+    await notes.next('close');
+    expect([
+      connection.destroyed,
+      connection.writable,
+      connection.write('x'),
+      connection.writableLength,
+    ]).toEqual([true, false, false, 0]);
+    connection.destroy();
+    connection.reset();
+    connection.end();
+    expect(notes.said).toEqual(['close']);
+  });
+
+  test('resets the client, whose bytes then do not wait in the kernel', async () => {
+    const { client, connection } = await connected();
+    const failed = once(client, 'error').catch((error: unknown) => [error]);
+    connection.reset();
+    expect(await failed).toEqual([expect.objectContaining({ code: 'ECONNRESET' })]);
+  });
+
+  test('is given to the HTTP server, with its bytes and with those that come later', async () => {
+    const { client, connection, notes, giveBack } = await connected();
+    client.write('GET /given HTTP/1.1\r\nHost: a\r\n');
+    await notes.next('data');
+    giveBack(connection.release());
+    client.write('Connection: close\r\n\r\n');
+    // The first half went to the listener, so the server sees an incomplete request, and says so.
+    expect(await readAll(client)).toMatch(/^HTTP\/1\.1 400 /);
+    expect(notes.said).toEqual(['data GET /given HTTP/1.1\r\nHost: a']);
+  });
 });
