@@ -5,6 +5,8 @@ import { Redis } from 'ioredis';
 import type { Cluster } from 'ioredis';
 import { ScriptCall } from './script-call.ts';
 import type { ScriptAnswer, ScriptArguments, ScriptHead } from './script-call.ts';
+import { METHODS } from './script-methods.ts';
+import type { ScriptName } from './script-methods.ts';
 import { ScriptSender, argument } from './script-sender.ts';
 import type { ScriptSource } from './script-sender.ts';
 
@@ -14,23 +16,6 @@ export const TOO_FEW_REPLICAS = 'NOREPLICAS not confirmed in time';
 const WAITING: ReadonlySet<ScriptName> = new Set(['append', 'clear', 'probe']);
 /** How long replicas may take to confirm a write, in ms. Shorter than the time-out of a command. */
 const WAIT_MS = 500;
-
-/** The method that ioredis adds to clients and pipelines for each script. This variant returns Buffers. */
-const METHODS = {
-  append: 'sluice_appendBuffer',
-  read: 'sluice_readBuffer',
-  rewind: 'sluice_rewindBuffer',
-  state: 'sluice_stateBuffer',
-  latest: 'sluice_latestBuffer',
-  check: 'sluice_checkBuffer',
-  clear: 'sluice_clearBuffer',
-  about: 'sluice_aboutBuffer',
-  behind: 'sluice_behindBuffer',
-  count: 'sluice_countBuffer',
-  broadcast: 'sluice_broadcastBuffer',
-  probe: 'sluice_probeBuffer',
-} as const;
-export type ScriptName = keyof typeof METHODS;
 
 /** Scripts that begin with the text of channel.lua. */
 const OF_CHANNELS: ReadonlySet<string> = new Set<ScriptName>([

@@ -1,4 +1,4 @@
-import type { ScriptName } from './redis-scripts.ts';
+import type { ScriptName } from './script-methods.ts';
 
 /** Arguments of a script, with their place on the wire: the first ones of many calls can be made once. */
 export interface ScriptArguments {

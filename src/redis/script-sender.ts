@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Redis } from 'ioredis';
 import type { ScriptCall, SentCalls } from './script-call.ts';
-import type { ScriptName } from './redis-scripts.ts';
+import type { ScriptName } from './script-methods.ts';
 
 /** A script as Redis knows it. */
 export interface ScriptSource {

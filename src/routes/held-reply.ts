@@ -7,6 +7,7 @@ import { SocketWire, tcpSocketOf } from '../stream/socket-wire.ts';
 import { lastAnswerHead } from '../stream/stream-head.ts';
 import type { HeaderFields } from '../stream/stream-head.ts';
 import type { Wire } from '../stream/wire.ts';
+import { hasEnded } from '../tcp/socket-connection.ts';
 
 /**
  * A reply that may come much later. While it is held, only the socket is kept, or the stream of HTTP/2: the request, the
@@ -83,7 +84,7 @@ export class HeldReply {
 
   #holdSocket({ raw }: FastifyReply): Wire | undefined {
     const { socket } = raw;
-    if (socket === null || socket.destroyed || !socket.readable) return undefined;
+    if (socket === null || socket.destroyed || hasEnded(socket)) return undefined;
     if (!detachSocket(socket, raw)) return undefined;
     socket.on('end', destroyThis);
     socket.setTimeout(0);

@@ -7,6 +7,7 @@ import { Http2Wire } from '../stream/http2-wire.ts';
 import { SocketWire, tcpSocketOf } from '../stream/socket-wire.ts';
 import { STREAM_HEADERS, streamHead } from '../stream/stream-head.ts';
 import type { Wire } from '../stream/wire.ts';
+import { hasEnded } from '../tcp/socket-connection.ts';
 
 /**
  * Writes the head of a stream and its first bytes, one character a byte, without Fastify, and passes the wire for the rest to `begin`. Calls `begin` at
@@ -27,7 +28,7 @@ export function openWire(reply: FastifyReply, first: string, begin: (wire: Wire)
     const wire = new SocketWire(socket, chunked);
     // The client's FIN came first, so 'end' was emitted already and is not emitted again. The HTTP server may have kept the
     // connection: when half a request came before the FIN, the server first sends the answers to the requests before.
-    if (!socket.readable) {
+    if (hasEnded(socket)) {
       wire.end();
       return;
     }

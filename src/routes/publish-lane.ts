@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ListeningSockets } from '../http/listening-sockets.ts';
 import type { ClientConnection } from '../tcp/client-connection.ts';
-import { SocketConnection } from '../tcp/socket-connection.ts';
+import { SocketConnection, endReading } from '../tcp/socket-connection.ts';
 import { TcpConnection, TcpParts } from '../tcp/tcp-connection.ts';
 import { tcpBinding } from '../tcp/tcp-handle.ts';
 import type { TcpHandle } from '../tcp/tcp-handle.ts';
@@ -47,7 +47,7 @@ export class PublishLane {
       answers: new PublishAnswers(),
       all: this.#connections,
       handOver: (client, received, ended) => {
-        if (client instanceof TcpConnection) return this.#return(client, received);
+        if (client instanceof TcpConnection) return this.#return(client, received, ended);
         const socket = (client as SocketConnection).release();
         serve(socket);
         if (socket.isPaused()) socket.resume();
@@ -94,17 +94,20 @@ export class PublishLane {
     this.#connections.add(new LaneConnection(client, this.#context));
   }
 
-  #return(client: TcpConnection, received: Buffer | undefined): void {
+  #return(client: TcpConnection, received: Buffer | undefined, ended: boolean): void {
     if (client.destroyed) return;
     const returning: { socket: Socket | undefined } = { socket: undefined };
     this.#returning = returning;
     try {
-      // A FIN that has been read is read again by the socket.
       this.#giveBack?.(client.release());
     } finally {
       this.#returning = undefined;
     }
-    if (received !== undefined) returning.socket?.emit('data', received);
+    const { socket } = returning;
+    if (socket === undefined) return;
+    // A FIN that has been read does not come again. The socket emits 'end' after this turn.
+    if (ended) endReading(socket);
+    if (received !== undefined) socket.emit('data', received);
   }
 
   #sweepIdle(): void {

@@ -67,3 +67,17 @@ export class SocketConnection implements ClientConnection {
 
 /** Handles 'error'. A 'close' follows each error of a socket. */
 function ignore(): void {}
+
+/** Sockets whose FIN was read before they were made. */
+const ENDED = new WeakSet<Socket>();
+
+/** Tells a new socket that the client has sent its FIN. */
+export function endReading(socket: Socket): void {
+  ENDED.add(socket);
+  socket.push(null);
+}
+
+/** Whether the client has sent its FIN. */
+export function hasEnded(socket: Socket): boolean {
+  return !socket.readable || ENDED.has(socket);
+}

@@ -5,6 +5,9 @@ import type { HandleRequest, TcpBinding, TcpHandle, WriteRequest } from './tcp-h
 /** The code of libuv for the end of the stream. */
 const UV_EOF = -4095;
 
+/** Above so many waiting bytes `write` returns false. A socket has the same. */
+const ROOM_BYTES = 64 * 1024;
+
 /** Where a handle names its connection. */
 const CONNECTION = Symbol('connection');
 type OwnHandle = TcpHandle & { [CONNECTION]?: TcpConnection };
@@ -260,7 +263,7 @@ export class TcpConnection implements ClientConnection {
     own.oncomplete = onWritten;
     own.bytes = bytes;
     this.#kept++;
-    return false;
+    return this.#handle.writeQueueSize <= ROOM_BYTES;
   }
 }
 

@@ -23,7 +23,7 @@ import type { FailureWords, RedisClient } from '../../redis/redis-client.ts';
 import { RedisCatalog } from './redis-catalog.ts';
 import { RedisFollower } from './redis-follower.ts';
 import type { RedisKeys } from '../../redis/redis-keys.ts';
-import type { ScriptName } from '../../redis/redis-scripts.ts';
+import type { ScriptName } from '../../redis/script-methods.ts';
 import { AppendHeads } from './append-heads.ts';
 import { appendedOf, eventIdOf, latestPageOf, pageOf, stateOf } from './script-replies.ts';
 import { Turns } from '../../redis/turns.ts';

@@ -42,7 +42,10 @@ async function answerOf(asked: RawRequest): Promise<string> {
   await connection.until('\r\n\r\n');
   const [head = ''] = connection.text.split('\r\n\r\n');
   let body = '';
-  if (head.includes('text/event-stream')) {
+  if (head.includes('content-encoding: gzip')) {
+    // These texts are stored in the compressed body as they are.
+    await connection.until('event: sluice:ready');
+  } else if (head.includes('text/event-stream')) {
     const ready = connection.until('event: sluice:ready').then(() => connection.until('}}\n\n\r\n'));
     await Promise.race([connection.ended, ready]);
     body = readChunks(connection.text);
