@@ -8,7 +8,7 @@ import type { PubSub } from './pub-sub.ts';
 import type { RedisTls } from './redis-connections.ts';
 import type { RedisDeployment } from './redis-deployment.ts';
 import { RedisKeys } from './redis-keys.ts';
-import { TOO_FEW_REPLICAS } from './script-methods.ts';
+import { TOO_FEW_REPLICAS } from './redis-scripts.ts';
 import type { ScriptName } from './script-methods.ts';
 import type { ScriptHead } from './script-call.ts';
 import { refusalOf, wordsOf } from './redis-trouble.ts';

@@ -69,7 +69,7 @@ export class TcpConnection implements ClientConnection {
   #destroyed = false;
 
   /** @param gone called once, when the handle is closed or given away */
-  constructor(handle: TcpHandle, parts: TcpParts, gone: () => void = NOBODY.onClose) {
+  constructor(handle: TcpHandle, parts: TcpParts, gone: () => void = () => undefined) {
     this.#handle = handle;
     this.#gone = gone;
     this.#parts = parts;
