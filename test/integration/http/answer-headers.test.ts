@@ -47,7 +47,7 @@ describe('SLUICE_HEADERS over HTTP/1.1', () => {
     // The broker's own headers stay beside them.
     expect(answer.header('content-type')).toBe('text/event-stream; charset=utf-8');
     expect(answer.header('access-control-allow-origin')).toBe('https://app.example.com');
-    expect(answer.header('vary')).toBe('Origin');
+    expect(answer.header('vary')).toBe('Origin, Accept-Encoding');
   });
 
   test('are on an answer that asks the subscriber to come back', async () => {

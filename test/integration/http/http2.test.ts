@@ -106,7 +106,7 @@ describe('a stream', () => {
       'access-control-allow-credentials': 'true',
       'access-control-expose-headers':
         'Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed, Sluice-Position, ETag',
-      vary: 'Origin',
+      vary: 'Origin, Accept-Encoding',
     });
     await stream.until('sluice:ready');
     expect(stream.text).toMatch(/^retry: \d+\n:\nid: 0-0\n/);
