@@ -7,7 +7,7 @@ import {
   OPEN_LIST,
   OPEN_OBJECT,
   QUOTE,
-  isName,
+  nameIndex,
   noNotes,
   stringEnd,
   textAt,
@@ -53,6 +53,9 @@ export interface JsonBody {
   readonly textOf: (field: string) => string;
 }
 
+/** How many strange names are read as text, to list each once. */
+const MAX_LOOKS = 1_000;
+
 export interface JsonFields {
   /** The known fields, in ASCII. */
   readonly names: readonly string[];
@@ -73,17 +76,20 @@ export function readJson(body: Buffer, { names, deepest = '', lists = [] }: Json
   const ends: number[] = [];
   const strange: string[] = [];
   let more = 0;
+  let looked = 0;
   const onMember = (name: number, start: number, end: number): void => {
-    for (let i = 0; i < names.length; i++) {
-      if (!isName(body, name, names[i] as string)) continue;
-      starts[i] = start;
-      ends[i] = end;
+    const known = nameIndex(body, name, names);
+    if (known >= 0) {
+      starts[known] = start;
+      ends[known] = end;
       return;
     }
-    if (strange.length > MAX_FAULTS) {
+    // A body may repeat one strange name 100,000 times.
+    if (strange.length > MAX_FAULTS || looked === MAX_LOOKS) {
       more++;
       return;
     }
+    looked++;
     const strangeName = textAt(body, name, stringEnd(body, name, noNotes()));
     if (!strange.includes(strangeName)) strange.push(strangeName);
   };

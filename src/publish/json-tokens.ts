@@ -153,8 +153,23 @@ export function textAt(body: Buffer, start: number, end: number): string {
   return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
 }
 
-/** Compares the bytes in place: in a body with 200,000 names, nearly all differ in the first character. */
-export function isName(body: Buffer, quote: number, name: string): boolean {
+/**
+ * Returns which of the names, in ASCII, a field has, or -1. Reads the first character once, escaped or not: in a body with 200,000
+ * names, nearly all differ in it.
+ */
+export function nameIndex(body: Buffer, quote: number, names: readonly string[]): number {
+  const at = quote + 1;
+  const isEscaped = body[at] === BACKSLASH && body[at + 1] === LETTER_U;
+  const first = isEscaped ? unitAt(body, at + 2) : body[at];
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    if (name.charCodeAt(0) === first && isName(body, quote, name)) return i;
+  }
+  return -1;
+}
+
+/** Compares the bytes in place. */
+function isName(body: Buffer, quote: number, name: string): boolean {
   let at = quote + 1;
   for (let i = 0; i < name.length; i++) {
     if (body[at] === BACKSLASH) {

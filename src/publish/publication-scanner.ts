@@ -12,7 +12,7 @@ import {
   OPEN_OBJECT,
   QUOTE,
   blanksEnd,
-  isName,
+  nameIndex,
   noNotes,
   textAt,
 } from './json-tokens.ts';
@@ -115,13 +115,13 @@ export class PublicationScanner {
   }
 
   readonly #onMember = (name: number, start: number, end: number): void => {
-    for (let i = 0; i < NAMES.length; i++) {
-      if (!isName(this.#bytes, name, NAMES[i] as string)) continue;
-      this.#starts[i] = start;
-      this.#ends[i] = end;
+    const known = nameIndex(this.#bytes, name, NAMES);
+    if (known < 0) {
+      this.#isPlain = false;
       return;
     }
-    this.#isPlain = false;
+    this.#starts[known] = start;
+    this.#ends[known] = end;
   };
 
   get #isAscii(): boolean {
