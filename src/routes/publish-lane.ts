@@ -18,10 +18,10 @@ export type PublishLaneOptions = Omit<LaneContext, 'answers' | 'all' | 'handOver
  * also opens plain streams (`routes/stream-lane`).
  *
  * Every new connection begins in the lane. When a request is not a plain publish that the publisher can append, and no stream
- * that can open at once, the lane hands the connection with all received bytes to the HTTP server, and does not get it back. Such a request has another path, an
- * unknown credential, an unusual header, or an invalid body. The lane hands over before the publisher counts or traces the
- * request, so no request is counted or traced twice. When the publisher refuses a request later, for example because of a rate,
- * the lane answers with the same text as the HTTP server.
+ * that can open at once, the lane hands the connection with all received bytes to the HTTP server, and does not get it back.
+ * Such a request has another path, an unknown credential, an unusual header, or an invalid body. The lane hands over before the
+ * publisher counts or traces the request, so no request is counted or traced twice. When the publisher refuses a request later,
+ * for example because of a rate, the lane answers with the same text as the HTTP server.
  */
 export class PublishLane {
   readonly #connections = new Set<LaneConnection>();

@@ -11,7 +11,7 @@ const ROOM_BYTES = 64 * 1024;
 /** Where a handle names its connection. */
 const CONNECTION = Symbol('connection');
 type OwnHandle = TcpHandle & { [CONNECTION]?: TcpConnection };
-type OwnRequest = WriteRequest & { connection?: TcpConnection };
+type Own<R extends HandleRequest> = R & { connection?: TcpConnection };
 
 /** Node's parts, and the request that the next write takes. All connections share them. */
 export class TcpParts {
@@ -91,11 +91,6 @@ export class TcpConnection implements ClientConnection {
     return this.#destroyed;
   }
 
-  /** Whether the client has sent its FIN. */
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   /** Bytes that wait in this process. */
   get writableLength(): number {
     if (this.#destroyed) return 0;
@@ -171,10 +166,10 @@ export class TcpConnection implements ClientConnection {
     // A write that fails destroys the connection.
     if (!this.writable) return;
     this.#ending = true;
-    const request = new this.#parts.binding.ShutdownWrap() as HandleRequest & { connection?: TcpConnection };
+    const request: Own<HandleRequest> = new this.#parts.binding.ShutdownWrap();
     request.connection = this;
     request.oncomplete = onShutdown;
-    if (this.#handle.shutdown(request) !== 0) this.#finish();
+    if (this.#handle.shutdown(request) !== 0) this.finished();
   }
 
   /** Sends FIN behind the written bytes, and closes the connection when they have left. */
@@ -185,19 +180,22 @@ export class TcpConnection implements ClientConnection {
   }
 
   destroy(): void {
-    if (this.#destroyed) return;
-    this.#destroyed = true;
-    this.#corked = undefined;
-    this.#handle.close(() => this.#closed());
+    if (this.#dropAll()) this.#handle.close(() => this.#closed());
   }
 
   /** Closes the connection with a reset, so that the kernel frees the bytes that it holds for the client. */
   reset(): void {
-    if (this.#destroyed) return;
-    this.#destroyed = true;
-    this.#corked = undefined;
+    if (!this.#dropAll()) return;
     const done = (): void => this.#closed();
     if (this.#handle.reset(done) !== 0) this.#handle.close(done);
+  }
+
+  /** False when the connection is destroyed already. */
+  #dropAll(): boolean {
+    if (this.#destroyed) return false;
+    this.#destroyed = true;
+    this.#corked = undefined;
+    return true;
   }
 
   #closed(): void {
@@ -243,13 +241,9 @@ export class TcpConnection implements ClientConnection {
   }
 
   /** The FIN has left, or the connection is lost. */
-  #finish(): void {
+  finished(): void {
     this.#finished = true;
     if (this.#ended || this.#closesSoon) this.destroy();
-  }
-
-  shutDown(): void {
-    if (!this.#destroyed) this.#finish();
   }
 
   #written(status: number, request: WriteRequest, bytes: unknown): boolean {
@@ -258,7 +252,7 @@ export class TcpConnection implements ClientConnection {
       return false;
     }
     if (!this.#parts.isKept) return true;
-    const own = request as OwnRequest;
+    const own: Own<WriteRequest> = request;
     own.connection = this;
     own.oncomplete = onWritten;
     own.bytes = bytes;
@@ -272,12 +266,11 @@ function onRead(this: OwnHandle, bytes: ArrayBuffer | undefined): void {
   this[CONNECTION]?.received(bytes);
 }
 
-function onWritten(this: HandleRequest, status: number): void {
-  const own = this as OwnRequest;
-  own.bytes = undefined;
-  own.connection?.left(status);
+function onWritten(this: Own<WriteRequest>, status: number): void {
+  this.bytes = undefined;
+  this.connection?.left(status);
 }
 
-function onShutdown(this: HandleRequest): void {
-  (this as HandleRequest & { connection?: TcpConnection }).connection?.shutDown();
+function onShutdown(this: Own<HandleRequest>): void {
+  this.connection?.finished();
 }
