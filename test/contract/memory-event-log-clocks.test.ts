@@ -134,8 +134,8 @@ describe('the clocks of the embedded log', () => {
     const all = log.bytes;
     wait(2_000);
     vi.advanceTimersByTime(10_000);
-    // The channel with the short ttl keeps only its tail.
-    expect(log.bytes).toBeLessThan(alone + (all - alone) * 0.52);
+    // The channel with the short ttl keeps only its tail. A sweep that a busy machine interrupts goes on later.
+    await expect.poll(() => log.bytes).toBeLessThan(alone + (all - alone) * 0.52);
     expect(log.bytes).toBeGreaterThan(alone + (all - alone) * 0.48);
     expect((await log.read(short, ORIGIN, 10, policies.long)).events).toEqual([]);
     expect((await log.read(changed, ORIGIN, 100, policies.long)).events).toHaveLength(100);
