@@ -32,6 +32,7 @@ function project(name: string, { order, workers, provision }: Wishes): TestProje
 }
 
 const redis = 'test/support/provision-redis.ts';
+const broker = 'test/support/provision-broker.ts';
 const compiler = 'test/support/provision-compiler.ts';
 const curl = 'test/support/provision-curl.ts';
 const prometheus = 'test/support/provision-prometheus.ts';
@@ -46,22 +47,26 @@ export default defineConfig({
     projects: [
       // Unit tests compute while the others wait.
       project('unit', { order: 1, workers: 4 }),
-      project('cli', { order: 1, workers: 4 }),
+      project('cli', { order: 1, workers: 4, provision: broker }),
       project('chart', { order: 1, workers: 4, provision: helm }),
       project('contract', { order: 1, workers: 4, provision: redis }),
-      project('integration', { order: 1, workers: 4, provision: [redis, curl] }),
+      project('integration', { order: 1, workers: 4, provision: [broker, redis, curl] }),
       // The client, with real brokers and with servers that fail.
-      project('client', { order: 1, workers: 4, provision: redis }),
-      project('operations', { order: 1, workers: 4, provision: prometheus }),
-      // Alone, one file at a time: these measure how soon a fault is noticed and healed.
-      project('faults', { order: 2, workers: 1, provision: [redis, compiler] }),
+      project('client', { order: 1, workers: 4, provision: [broker, redis] }),
+      project('operations', { order: 1, workers: 4, provision: [broker, prometheus] }),
+      // Few at a time: these measure how soon a fault is noticed and healed, and wait for most of their time.
+      project('faults', { order: 2, workers: 2, provision: [broker, redis, compiler] }),
       // Counts, and not times; but a busy machine makes the waiting long.
-      project('guard', { order: 3, workers: 1, provision: redis }),
-      project('browser', { order: 4, workers: 4, provision: [redis, chromium, firefox, screenshots] }),
+      project('guard', { order: 3, workers: 1, provision: [broker, redis] }),
+      project('browser', {
+        order: 4,
+        workers: 4,
+        provision: [broker, redis, chromium, firefox, screenshots],
+      }),
       // Packs the packages and installs them.
-      project('package', { order: 4, workers: 4 }),
+      project('package', { order: 4, workers: 4, provision: broker }),
       // Real proxies, with the configurations of deploy/.
-      project('edges', { order: 4, workers: 4, provision: [redis, chromium, edges] }),
+      project('edges', { order: 4, workers: 4, provision: [broker, redis, chromium, edges] }),
     ],
   },
 });

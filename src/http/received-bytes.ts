@@ -11,19 +11,16 @@ export class ReceivedBytes {
     return this.#room?.length === this.#length ? this.#room : this.#room?.subarray(0, this.#length);
   }
 
+  /** Copies the chunk. */
   add(chunk: Buffer): void {
     const length = this.#length + chunk.length;
-    if (this.#room === undefined) {
-      // In the usual case the chunk is a whole request. Keeps the chunk without a copy, and never writes to it.
-      this.#room = chunk;
-    } else {
-      if (length > this.#room.length) {
-        const more = Buffer.allocUnsafeSlow(2 * length);
-        this.#room.copy(more, 0, 0, this.#length);
-        this.#room = more;
-      }
-      chunk.copy(this.#room, this.#length);
+    if (this.#room === undefined || length > this.#room.length) {
+      // Nothing more may arrive, so the first chunk gets as much room as it takes.
+      const more = Buffer.allocUnsafeSlow(this.#room === undefined ? length : 2 * length);
+      this.#room?.copy(more, 0, 0, this.#length);
+      this.#room = more;
     }
+    chunk.copy(this.#room, this.#length);
     this.#length = length;
   }
 

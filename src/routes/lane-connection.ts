@@ -1,19 +1,16 @@
 import type { Access } from '../auth/access.ts';
 import { parseChannelName } from '../events/channel-name.ts';
 import { BrokerError } from '../events/errors.ts';
-import type { FairLoop } from '../delivery/fair-loop.ts';
 import type { Publication } from '../publish/publication.ts';
 import type { PublishAttempt } from '../publish/publish-attempt.ts';
 import type { PublishAnswer } from '../publish/publish-answer.ts';
-import type { Publisher } from '../publish/publisher.ts';
 import { forwardedClientAddress } from '../http/client-address.ts';
+import type { LaneContext } from './lane-context.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
 import { headerLines } from './publish-answers.ts';
-import type { PublishAnswers } from './publish-answers.ts';
 import { readPlainSubscribe } from './plain-subscribe.ts';
 import type { PlainSubscribe } from './plain-subscribe.ts';
-import type { StreamLane } from './stream-lane.ts';
 import { tracedPublish } from './traced-publish.ts';
 import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
 import { ReceivedBytes } from '../http/received-bytes.ts';
@@ -27,29 +24,6 @@ const SUBSCRIBES = /^GET \/(?:events|channels\/)/;
 
 /** The first byte of a GET. */
 const LETTER_G = 0x47;
-
-/** The parts that all connections of a lane share. */
-export interface LaneContext {
-  readonly publisher: Pick<Publisher, 'begin' | 'isTraced' | 'known' | 'read' | 'refusalOf'>;
-  readonly streams: Pick<StreamLane, 'admit' | 'open'>;
-  /** Whether an address is in SLUICE_TRUSTED_PROXIES. */
-  readonly trusts: (address: string) => boolean;
-  /** The limit for request line and headers together, in bytes. */
-  readonly maxHeaderBytes: number;
-  /** The limit for a body, in bytes. */
-  readonly maxBodyBytes: number;
-  /** How long a connection may be idle after an answer, in ms. */
-  readonly keepAlive: number;
-  readonly loop: Pick<FairLoop, 'addOpening'>;
-  /** Called with errors that are not BrokerErrors. */
-  readonly onError: (error: unknown) => void;
-  /** Makes the answers. */
-  readonly answers: PublishAnswers;
-  /** The connections of the lane. */
-  readonly all: Set<LaneConnection>;
-  /** Hands the connection to the HTTP server with the bytes that have arrived. `ended`: and with the client's FIN. */
-  readonly handOver: (connection: ClientConnection, received: Buffer | undefined, ended: boolean) => void;
-}
 
 /** The access and the publication of a request that the lane answers itself. */
 interface Admissible {
@@ -109,8 +83,10 @@ export class LaneConnection implements ConnectionListener {
   onData(chunk: Buffer): void {
     // A publish that cannot be answered any more would be published again by its publisher.
     if (!this.#client.writable) return;
+    // In the usual case the chunk is a whole request, and nothing of it is kept.
+    if (this.#state === 'reading' && this.#received.bytes === undefined) return this.#read(chunk);
     this.#received.add(chunk);
-    if (this.#state === 'reading') this.#read();
+    if (this.#state === 'reading') this.#readReceived();
     // A pipelined request waits for the answer to the previous one. At most one chunk of it is read.
     else this.#client.pause();
   }
@@ -129,15 +105,23 @@ export class LaneConnection implements ConnectionListener {
     this.#lane.all.delete(this);
   }
 
-  #read(): void {
+  #readReceived(): void {
     const { bytes } = this.#received;
-    if (bytes === undefined) return;
-    if (bytes[0] === LETTER_G) return this.#readSubscribe(bytes);
+    if (bytes !== undefined) this.#read(bytes);
+  }
+
+  /** @param bytes all that have arrived; those of a request that the lane does not answer at once are kept */
+  #read(bytes: Buffer): void {
+    if (bytes[0] === LETTER_G) {
+      this.#keep(bytes);
+      this.#readSubscribe(bytes);
+      return;
+    }
     const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head, this.#progress);
-    if (request === 'incomplete') return;
-    const admissible = request === 'unusual' ? undefined : this.#check(request);
-    if (request === 'unusual' || admissible === undefined) {
-      this.#leave();
+    const admissible = typeof request === 'string' ? undefined : this.#check(request);
+    if (typeof request === 'string' || admissible === undefined) {
+      this.#keep(bytes);
+      if (request !== 'incomplete') this.#leave();
       return;
     }
     const { head } = request;
@@ -149,6 +133,10 @@ export class LaneConnection implements ConnectionListener {
     this.#state = 'answering';
     this.#since = performance.now();
     this.#publish(head, admissible);
+  }
+
+  #keep(bytes: Buffer): void {
+    if (this.#received.bytes === undefined) this.#received.add(bytes);
   }
 
   #readSubscribe(bytes: Buffer): void {
@@ -197,7 +185,7 @@ export class LaneConnection implements ConnectionListener {
         : this.#publishAdmitted(attempt, publication, head, refusal);
     // The log in memory has appended by now. The answer then leaves in the turn in which the request came.
     if (answer instanceof Promise) void this.#answerLater(attempt, answer);
-    else this.#end(attempt, 200, this.#success(attempt, answer));
+    else this.#succeed(attempt, answer);
   }
 
   #begin(head: PlainHead): PublishAttempt {
@@ -218,33 +206,34 @@ export class LaneConnection implements ConnectionListener {
     return await attempt.publish(publication, head.idempotencyKey);
   }
 
-  async #answerLater(attempt: PublishAttempt, answer: Promise<PublishAnswer>): Promise<void> {
-    let status = 200;
-    let text: string;
+  async #answerLater(attempt: PublishAttempt, pending: Promise<PublishAnswer>): Promise<void> {
+    let answer: PublishAnswer;
     try {
-      text = this.#success(attempt, await answer);
+      answer = await pending;
     } catch (error) {
-      const said = brokerErrorOf(error);
-      if (said === undefined) this.#lane.onError(error);
-      status = STATUS[(said ?? UNEXPECTED).code];
-      text = rawProblem(said ?? UNEXPECTED, this.#closing, headerLines(attempt.rateHeaders));
+      this.#refuse(attempt, error);
+      return;
     }
-    this.#end(attempt, status, text);
+    this.#succeed(attempt, answer);
   }
 
-  #success({ rateHeaders }: PublishAttempt, answer: PublishAnswer): string {
-    return this.#lane.answers.textOf(answer, rateHeaders, this.#closing);
+  #succeed(attempt: PublishAttempt, answer: PublishAnswer): void {
+    attempt.end(this.#client.writable ? 200 : undefined);
+    this.#answer(this.#lane.answers.textOf(answer, attempt.rateHeaders, this.#closing), 'latin1');
   }
 
-  #end(attempt: PublishAttempt, status: number, text: string): void {
-    attempt.end(this.#client.writable ? status : undefined);
-    this.#answer(text);
+  #refuse(attempt: PublishAttempt, error: unknown): void {
+    const said = brokerErrorOf(error);
+    if (said === undefined) this.#lane.onError(error);
+    const problem = said ?? UNEXPECTED;
+    attempt.end(this.#client.writable ? STATUS[problem.code] : undefined);
+    this.#answer(rawProblem(problem, this.#closing, headerLines(attempt.rateHeaders)));
   }
 
-  #answer(text: string): void {
+  #answer(text: string, encoding?: 'latin1'): void {
     const client = this.#client;
     if (!client.writable) return;
-    const flushed = client.write(text);
+    const flushed = client.write(text, encoding);
     if (this.#closing || this.#ended) client.end();
     else if (flushed) this.#next();
     // Nothing is read from a client that does not read its answers.
@@ -256,7 +245,7 @@ export class LaneConnection implements ConnectionListener {
     this.#since = performance.now();
     if (this.#received.bytes === undefined) return;
     this.#client.resume();
-    this.#read();
+    this.#readReceived();
   }
 
   /**

@@ -3,11 +3,12 @@ import type { Socket } from 'node:net';
 import type { ListeningSockets } from '../http/listening-sockets.ts';
 import type { ClientConnection } from '../tcp/client-connection.ts';
 import { SocketConnection, endReading } from '../tcp/socket-connection.ts';
-import { TcpConnection, TcpParts } from '../tcp/tcp-connection.ts';
+import { TcpConnection } from '../tcp/tcp-connection.ts';
+import { TcpParts } from '../tcp/tcp-parts.ts';
 import { tcpBinding } from '../tcp/tcp-handle.ts';
 import type { TcpHandle } from '../tcp/tcp-handle.ts';
 import { FIRST_REQUEST_MS, LaneConnection } from './lane-connection.ts';
-import type { LaneContext } from './lane-connection.ts';
+import type { LaneContext } from './lane-context.ts';
 import { PublishAnswers } from './publish-answers.ts';
 
 export type PublishLaneOptions = Omit<LaneContext, 'answers' | 'all' | 'handOver'>;
@@ -99,7 +100,7 @@ export class PublishLane {
     const returning: { socket: Socket | undefined } = { socket: undefined };
     this.#returning = returning;
     try {
-      this.#giveBack?.(client.release());
+      client.release((handle) => this.#giveBack?.(handle));
     } finally {
       this.#returning = undefined;
     }

@@ -1,6 +1,6 @@
 /** What happens on a connection. */
 export interface ConnectionListener {
-  /** The client has sent bytes. The listener may keep them. */
+  /** The client has sent bytes. They are valid during the call: the listener copies what it keeps. */
   onData(bytes: Buffer): void;
   /** The client sends no more (FIN). */
   onEnd(): void;
@@ -26,8 +26,11 @@ export interface ClientConnection {
   readonly writable: boolean;
   readonly destroyed: boolean;
   listener: ConnectionListener;
-  /** False when bytes wait: `onDrain` follows. The text is Latin-1. */
-  write(text: string): boolean;
+  /**
+   * False when bytes wait: `onDrain` follows. The text is UTF-8 unless it is said to be Latin-1, which is faster and the same for
+   * a text in ASCII.
+   */
+  write(text: string, encoding?: 'latin1'): boolean;
   pause(): void;
   resume(): void;
   /** Sends FIN behind the written bytes. The connection closes once the client has sent its own. */

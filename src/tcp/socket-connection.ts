@@ -28,8 +28,8 @@ export class SocketConnection implements ClientConnection {
     return this.socket.destroyed;
   }
 
-  write(text: string): boolean {
-    return this.socket.write(text, 'latin1');
+  write(text: string, encoding?: 'latin1'): boolean {
+    return this.socket.write(text, encoding ?? 'utf8');
   }
 
   pause(): void {

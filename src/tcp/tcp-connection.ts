@@ -1,6 +1,7 @@
 import { NOBODY } from './client-connection.ts';
 import type { ClientConnection, ConnectionListener } from './client-connection.ts';
-import type { HandleRequest, TcpBinding, TcpHandle, WriteRequest } from './tcp-handle.ts';
+import type { HandleRequest, TcpHandle, WriteRequest } from './tcp-handle.ts';
+import type { TcpParts } from './tcp-parts.ts';
 
 /** The code of libuv for the end of the stream. */
 const UV_EOF = -4095;
@@ -12,35 +13,6 @@ const ROOM_BYTES = 64 * 1024;
 const CONNECTION = Symbol('connection');
 type OwnHandle = TcpHandle & { [CONNECTION]?: TcpConnection };
 type Own<R extends HandleRequest> = R & { connection?: TcpConnection };
-
-/** Node's parts, and the request that the next write takes. All connections share them. */
-export class TcpParts {
-  readonly binding: TcpBinding;
-  #spare: WriteRequest;
-
-  constructor(binding: TcpBinding) {
-    this.binding = binding;
-    this.#spare = new binding.WriteWrap();
-  }
-
-  /** What the last read was: a number of bytes, or a negative error code. */
-  get lastRead(): number {
-    return this.binding.streamBaseState[this.binding.kReadBytesOrError] ?? 0;
-  }
-
-  /** A request for one write. Node forgets it at once when the kernel takes all bytes, so that the next write takes it again. */
-  get request(): WriteRequest {
-    return this.#spare;
-  }
-
-  /** Whether libuv keeps the request of the last write. Then that request is used up. */
-  get isKept(): boolean {
-    const { streamBaseState, kLastWriteWasAsync, WriteWrap } = this.binding;
-    if (streamBaseState[kLastWriteWasAsync] === 0) return false;
-    this.#spare = new WriteWrap();
-    return true;
-  }
-}
 
 /**
  * One accepted connection over Node's handle, without the streams of `node:net` between them: a socket's two streams, their states and
@@ -75,6 +47,7 @@ export class TcpConnection implements ClientConnection {
     this.#parts = parts;
     this.#handle[CONNECTION] = this;
     handle.onread = onRead;
+    parts.takeReads(handle);
     this.resume();
   }
 
@@ -203,23 +176,27 @@ export class TcpConnection implements ClientConnection {
     this.listener.onClose();
   }
 
-  /** Gives the handle away. Nothing is read or written here any more. Bytes that the client has sent since come from the handle. */
-  release(): TcpHandle {
+  /**
+   * Gives the handle away. Nothing is read or written here any more. Bytes that the client has sent since come from the handle.
+   * @param take sets the next `onread`
+   */
+  release(take: (handle: TcpHandle) => void): void {
     this.pause();
     this.#destroyed = true;
     this.listener = NOBODY;
     delete this.#handle[CONNECTION];
     // Later, when the next owner is counted: a server that closes would take itself for drained in between.
     process.nextTick(this.#gone);
-    return this.#handle;
+    take(this.#handle);
+    this.#parts.copyReads(this.#handle);
   }
 
-  /** Called by the handle. Without bytes the client has sent its FIN, or the connection is lost. */
-  received(bytes: ArrayBuffer | undefined): void {
+  /** Called by the handle, for bytes, the client's FIN, or the loss of the connection. */
+  received(): void {
     const status = this.#parts.lastRead;
     if (status === 0 || this.#destroyed) return;
     if (status > 0) {
-      this.listener.onData(Buffer.from(bytes as ArrayBuffer, 0, status));
+      this.listener.onData(this.#parts.bytes(status));
       return;
     }
     if (status !== UV_EOF) {
@@ -262,8 +239,8 @@ export class TcpConnection implements ClientConnection {
 }
 
 /** All handles share this function, and the next ones. */
-function onRead(this: OwnHandle, bytes: ArrayBuffer | undefined): void {
-  this[CONNECTION]?.received(bytes);
+function onRead(this: OwnHandle): void {
+  this[CONNECTION]?.received();
 }
 
 function onWritten(this: Own<WriteRequest>, status: number): void {

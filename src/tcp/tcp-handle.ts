@@ -13,6 +13,8 @@ export interface TcpHandle {
   /** Each of these methods returns 0, or a negative error code of libuv. */
   readStart(): number;
   readStop(): number;
+  /** From now on reads go into this buffer, and `onread` gets no bytes. */
+  useUserBuffer(buffer: Uint8Array): number;
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number;
   writeLatin1String(request: WriteRequest, text: string): number;
   writeUtf8String(request: WriteRequest, text: string): number;
@@ -64,6 +66,7 @@ interface WithBinding {
 const HANDLE_METHODS = [
   'readStart',
   'readStop',
+  'useUserBuffer',
   'writeBuffer',
   'writeLatin1String',
   'writeUtf8String',

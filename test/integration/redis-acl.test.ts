@@ -66,7 +66,8 @@ describe('with the user of fewest rights', () => {
   test('an event that replicas have to confirm is refused because of the replicas, and not because of a missing right', async () => {
     broker = await startBroker({ REDIS_URL: asUser(redis.url, user), SLUICE_REDIS_WAIT_REPLICAS: '1' });
     await expectRedisDown(broker, /NOREPLICAS/);
-    await expect(broker.publish('news', 'x')).rejects.toThrow('Too few replicas');
+    // A busy machine may take longer than a publish waits for Redis.
+    await expect.poll(() => broker.publish('news', 'x').catch(String)).toContain('Too few replicas');
     expect(await admin('acl', 'log')).toBe('');
   });
 

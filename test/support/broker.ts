@@ -5,10 +5,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterExit } from './after-exit.ts';
+import { CACHE } from './started-program.ts';
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
+/** `npm test` bundles the broker first (`provision-broker`). */
+const MAIN = process.env['TEST_BROKER'] ?? join(import.meta.dirname, '../../src/main.ts');
 
 /** How the process ended: one of the two fields is null. */
 interface Exit {
@@ -56,7 +57,7 @@ const DEFAULTS: Environment = {
   SLUICE_DRAIN_WINDOW: '0s',
   SLUICE_FAILED_AUTH_LIMIT: 'off',
   // Node keeps the compiled modules there: a start takes three fifths of the time.
-  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/sluice-tests', import.meta.url)),
+  NODE_COMPILE_CACHE: CACHE,
 };
 
 /** A folder for SLUICE_DATA_DIR. */
@@ -79,7 +80,7 @@ export async function dataFolder(): Promise<DataFolder> {
 }
 
 /**
- * Starts `src/main.ts`, or another program, and resolves once it listens. Rejects with all output when the process ends before. The process
+ * Starts the bundle of `src/main.ts`, or another program, and resolves once it listens. Rejects with all output when the process ends before. The process
  * gets the defaults above and `env`, and no other variables; `env` wins. Stop the broker in `afterAll`. `onSpawned`
  * gets the process while it starts.
  */

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 export const MAIN = join(import.meta.dirname, '../../src/main.ts');
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/sluice-tests', import.meta.url));
+/** Node keeps the compiled modules there, which makes a start quicker. */
+export const CACHE = join(import.meta.dirname, '../../node_modules/.cache/sluice-tests');
 
 /** A process of the program. */
 export interface StartedProgram {

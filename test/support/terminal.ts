@@ -5,12 +5,10 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { ROOT } from './document-shell.ts';
+import { CACHE } from './started-program.ts';
 
 /** What the lines of a document leave in the folder of the project. A folder of a test begins without them. */
 const LEFTOVERS = new Set(['.git', '.publish-key', 'data', 'restored', 'backup.db', 'move.progress']);
-
-/** Node keeps the compiled modules there, which makes a start quicker. */
-const CACHE = join(ROOT, 'node_modules/.cache/sluice-tests');
 
 interface TerminalOptions {
   /** What the test has in the place of the document's ports, hosts and folders. Applied in order. */
@@ -107,7 +105,13 @@ export class Terminal {
   /** Kills the whole group of processes: a shell does not pass a signal on. */
   #kill(children: Set<ChildProcess>, child: ChildProcess): void {
     children.delete(child);
-    if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL');
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    try {
+      process.kill(-(child.pid ?? 0), 'SIGKILL');
+    } catch (error) {
+      // It has just ended, and Node has not said so yet.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 }
 

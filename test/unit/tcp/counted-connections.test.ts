@@ -4,7 +4,8 @@ import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { ListeningSockets } from '../../../src/http/listening-sockets.ts';
-import { TcpConnection, TcpParts } from '../../../src/tcp/tcp-connection.ts';
+import { TcpConnection } from '../../../src/tcp/tcp-connection.ts';
+import { TcpParts } from '../../../src/tcp/tcp-parts.ts';
 import { tcpBinding } from '../../../src/tcp/tcp-handle.ts';
 
 test('the close of a server waits until a slow reader has the last bytes of a taken connection', async () => {

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import { Socket, connect, createServer } from 'node:net';
+import type { AddressInfo, Server, SocketConstructorOpts } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { NOBODY } from '../../../src/tcp/client-connection.ts';
-import { TcpConnection, TcpParts } from '../../../src/tcp/tcp-connection.ts';
+import { TcpConnection } from '../../../src/tcp/tcp-connection.ts';
+import { TcpParts } from '../../../src/tcp/tcp-parts.ts';
 import { listeningHandle, tcpBinding } from '../../../src/tcp/tcp-handle.ts';
 
 let server: Server;
@@ -113,4 +114,26 @@ test('a reset tells the client that the answer is not complete', async () => {
   connection.reset();
   await closed;
   expect(await failed).toMatchObject([{ code: 'ECONNRESET' }]);
+});
+
+test('a socket that gets the handle reads bytes of its own, and the end', async () => {
+  const { connection, happened } = await open();
+  const early = new Promise<string>((resolve) => {
+    connection.listener = { ...NOBODY, onData: (bytes) => resolve(bytes.toString()) };
+  });
+  reader.write('early');
+  expect(await early).toBe('early');
+  const socket = await new Promise<Socket>((resolve) =>
+    connection.release((handle) => resolve(new Socket({ handle } as unknown as SocketConstructorOpts))),
+  );
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk)).resume();
+  for (const text of ['first', 'second']) {
+    reader.write(text);
+    await once(socket, 'data');
+  }
+  reader.end();
+  await once(socket, 'end');
+  expect(chunks.map(String)).toEqual(['first', 'second']);
+  expect(happened).toEqual(['gone']);
 });
