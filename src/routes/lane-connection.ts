@@ -9,7 +9,7 @@ import type { LaneContext } from './lane-context.ts';
 import { noProgress, readPlainPublish } from './plain-publish.ts';
 import type { PlainHead, PlainPublish } from './plain-publish.ts';
 import { headerLines } from './publish-answers.ts';
-import { readPlainSubscribe } from './plain-subscribe.ts';
+import { bytesOf, readPlainSubscribe } from './plain-subscribe.ts';
 import type { PlainSubscribe } from './plain-subscribe.ts';
 import { tracedPublish } from './traced-publish.ts';
 import { STATUS, UNEXPECTED, brokerErrorOf, rawProblem } from '../http/problem.ts';
@@ -43,6 +43,8 @@ export class LaneConnection implements ConnectionListener {
   /** The bytes of the next request that have arrived. */
   readonly #received = new ReceivedBytes();
   #progress = noProgress();
+  /** A plain subscription that waits for its turn. It has its bytes as a text, and {@link #received} has not: they are hardly ever needed again. */
+  #asked: PlainSubscribe | undefined;
   /** The head of the previous request, and what its credential allows. */
   #head: PlainHead | undefined;
   #access: Access | undefined;
@@ -85,6 +87,7 @@ export class LaneConnection implements ConnectionListener {
     if (!this.#client.writable) return;
     // In the usual case the chunk is a whole request, and nothing of it is kept.
     if (this.#state === 'reading' && this.#received.bytes === undefined) return this.#read(chunk);
+    this.#keepAsked();
     this.#received.add(chunk);
     if (this.#state === 'reading') this.#readReceived();
     // A pipelined request waits for the answer to the previous one. At most one chunk of it is read.
@@ -112,11 +115,7 @@ export class LaneConnection implements ConnectionListener {
 
   /** @param bytes all that have arrived; those of a request that the lane does not answer at once are kept */
   #read(bytes: Buffer): void {
-    if (bytes[0] === LETTER_G) {
-      this.#keep(bytes);
-      this.#readSubscribe(bytes);
-      return;
-    }
+    if (bytes[0] === LETTER_G) return this.#readSubscribe(bytes);
     const request = readPlainPublish(bytes, this.#lane.maxHeaderBytes, this.#head, this.#progress);
     const admissible = typeof request === 'string' ? undefined : this.#check(request);
     if (typeof request === 'string' || admissible === undefined) {
@@ -139,11 +138,23 @@ export class LaneConnection implements ConnectionListener {
     if (this.#received.bytes === undefined) this.#received.add(bytes);
   }
 
+  #keepAsked(): void {
+    if (this.#asked === undefined) return;
+    this.#received.add(bytesOf(this.#asked));
+    this.#asked = undefined;
+  }
+
   #readSubscribe(bytes: Buffer): void {
     const request = readPlainSubscribe(bytes, this.#lane.maxHeaderBytes, this.#progress);
+    if (typeof request === 'object') {
+      this.#received.clear();
+      this.#asked = request;
+      this.#leaveInTurn();
+      return;
+    }
+    this.#keep(bytes);
     if (request === 'incomplete') return;
-    if (request !== 'unusual') this.#leaveInTurn(request);
-    else if (SUBSCRIBES.test(bytes.toString('latin1', 0, 14))) this.#leaveInTurn();
+    if (SUBSCRIBES.test(bytes.toString('latin1', 0, 14))) this.#leaveInTurn();
     else this.#leave();
   }
 
@@ -253,21 +264,21 @@ export class LaneConnection implements ConnectionListener {
    * event loop, and opening their streams takes some tenths of a second. Other requests, such as health checks, do not wait for
    * all of them.
    */
-  #leaveInTurn(request?: PlainSubscribe): void {
+  #leaveInTurn(): void {
     this.#state = 'leaving';
     this.#lane.loop.addOpening({
       run: () => {
-        if (this.#client.destroyed || (request !== undefined && this.#open(request))) return false;
-        this.#leave();
+        if (!this.#client.destroyed && !this.#open()) this.#leave();
         return false;
       },
     });
   }
 
   /** False when the HTTP server has to answer. */
-  #open(request: PlainSubscribe): boolean {
-    // More has arrived behind the request, or the client's FIN.
-    if (this.#closing || this.#ended || this.#received.bytes?.length !== request.length) return false;
+  #open(): boolean {
+    const request = this.#asked;
+    // There is no request here when more has arrived behind it.
+    if (request === undefined || this.#closing || this.#ended) return false;
     const admitted = this.#lane.streams.admit(request, this.#client.remoteAddress);
     if (admitted === undefined) return false;
     this.#lane.all.delete(this);
@@ -277,6 +288,7 @@ export class LaneConnection implements ConnectionListener {
 
   /** Hands the connection to the HTTP server. */
   #leave(): void {
+    this.#keepAsked();
     this.#lane.all.delete(this);
     this.#lane.handOver(this.#client, this.#received.bytes, this.#ended);
   }

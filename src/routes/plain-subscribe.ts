@@ -5,8 +5,8 @@ import type { FieldRules } from './request-fields.ts';
 
 /** A complete request for the stream of one channel: HTTP/1.1 in a simple form with only one possible meaning. */
 export interface PlainSubscribe {
-  /** The number of its bytes. */
-  readonly length: number;
+  /** The bytes without the empty line at the end, one character each. */
+  readonly head: string;
   /** The channel in the path, not yet checked. */
   readonly channel: string;
   readonly query: Query;
@@ -45,6 +45,11 @@ const FIELDS: FieldRules = {
   ]),
 };
 
+/** The bytes of a request that the HTTP server has to answer after all. */
+export function bytesOf({ head }: PlainSubscribe): Buffer {
+  return Buffer.from(head + HEAD_END, 'latin1');
+}
+
 const NO_QUERY: Query = Object.freeze({});
 
 /**
@@ -82,7 +87,7 @@ function parseHead(head: string): PlainSubscribe | 'unusual' {
   const host = fields.get('host');
   if (host === undefined || !isUsualConnection(fields.get('connection'))) return 'unusual';
   return {
-    length: head.length + HEAD_END.length,
+    head,
     channel,
     query,
     headers: {

@@ -21,3 +21,18 @@ export async function residentKib(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
 }
+
+/** System calls of a process since its start, to any file or socket. */
+export interface SystemCalls {
+  readonly reads: number;
+  readonly writes: number;
+}
+
+/** Linux only. */
+export async function systemCallsOf(pid: number): Promise<SystemCalls> {
+  const io = await readFile(`/proc/${pid}/io`, 'utf8');
+  return {
+    reads: Number(/^syscr: (\d+)$/m.exec(io)?.[1]),
+    writes: Number(/^syscw: (\d+)$/m.exec(io)?.[1]),
+  };
+}

@@ -34,7 +34,7 @@ test('a whole request is read, with any other headers', () => {
     'Connection: Keep-Alive',
   ]);
   expect(plain(bytes)).toEqual({
-    length: bytes.length,
+    head: bytes.toString('latin1').slice(0, -4),
     channel: 'a.b~c:1',
     query: { last: '10', plain: '', token: 'e.y-_' },
     headers: {

@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startBroker } from '../support/broker.ts';
+import type { Broker } from '../support/broker.ts';
+import { openIdleSocket } from '../support/idle-socket.ts';
+import { systemCallsOf } from '../support/process-usage.ts';
+import type { SystemCalls } from '../support/process-usage.ts';
+import { publishLoad } from './publish-load.ts';
+
+/** What the broker asks of the kernel, in calls. The counts are the same on every machine, busy or not. */
+
+const TIMES = 500;
+
+let broker: Broker;
+let sockets: Socket[];
+beforeEach(async () => {
+  broker = await startBroker();
+  sockets = [];
+});
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  await broker.kill();
+});
+
+/** Returns the calls of the broker for each of so many times, once `work` is done. */
+async function callsFor(times: number, work: () => Promise<void>): Promise<SystemCalls> {
+  const before = await systemCallsOf(broker.pid);
+  await work();
+  const after = await systemCallsOf(broker.pid);
+  return { reads: (after.reads - before.reads) / times, writes: (after.writes - before.writes) / times };
+}
+
+/** Opens a stream, and resolves when `text` has arrived. */
+async function open(path: string, text: string): Promise<void> {
+  const socket = await openIdleSocket(broker.port, path);
+  sockets.push(socket);
+  let received = '';
+  socket.resume();
+  while (!received.includes(text)) received += String((await once(socket, 'data'))[0]);
+}
+
+const onLinux = test.runIf(process.platform === 'linux');
+
+// Timers, garbage collection and compilers in other threads wake the event loop by reads and writes of their own.
+const OWN = 0.2;
+
+onLinux('a publish takes one read and one write, and its delivery one write', async () => {
+  await publishLoad(broker, 1, 50);
+  const alone = await callsFor(TIMES, () => publishLoad(broker, 1, TIMES));
+  expect(alone.reads).toBeLessThan(1 + OWN);
+  expect(alone.writes).toBeLessThan(1 + OWN);
+  await open('/events/news', 'sluice:ready');
+  const heard = await callsFor(TIMES, () => publishLoad(broker, 1, TIMES));
+  expect(heard.reads).toBeLessThan(1 + OWN);
+  expect(heard.writes).toBeLessThan(2 + OWN);
+});
+
+onLinux('a stream opens by one read and one write, also with events that were missed', async () => {
+  const id = await broker.publish('news', 'x');
+  await publishLoad(broker, 1, 100);
+  for (const path of ['/events/news', `/events/news?lastEventId=${id}`]) {
+    await open(path, 'sluice:ready');
+    const opened = await callsFor(TIMES, async () => {
+      for (let i = 0; i < TIMES; i++) await open(path, 'sluice:ready');
+    });
+    expect(opened.reads).toBeLessThan(1 + OWN);
+    expect(opened.writes).toBeLessThan(1 + OWN);
+  }
+});
