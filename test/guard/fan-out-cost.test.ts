@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import { afterEach, expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import { parseChannelName } from '../../src/events/channel-name.ts';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { HubFixture } from '../support/hub-fixture.ts';
+import { systemCallsOf } from '../support/process-usage.ts';
 import { openRaw, requestBytes } from '../support/raw-http.ts';
 import { openStream } from '../support/sse-reader.ts';
 
@@ -20,12 +20,6 @@ afterEach(async () => {
   broker = undefined;
 });
 
-/** The process' write system calls since its start, to any file or socket. Linux counts them. */
-async function writesOf(pid: number): Promise<number> {
-  const io = await readFile(`/proc/${pid}/io`, 'utf8');
-  return Number(/^syscw: (\d+)$/m.exec(io)?.[1]);
-}
-
 test.runIf(process.platform === 'linux')(
   'a burst costs far less than a system call for each delivery',
   async () => {
@@ -33,7 +27,7 @@ test.runIf(process.platform === 'linux')(
     const { url, port, key, pid } = broker;
     const streams = await Promise.all(Array.from({ length: 50 }, () => openStream(`${url}/events/news`)));
     await Promise.all(streams.map((stream) => stream.until('sluice:ready')));
-    const before = await writesOf(pid);
+    const before = await systemCallsOf(pid);
     const events = 400;
     // The publishes arrive in a few pieces, so that the broker reads them in a few turns of its event loop, however
     // busy the machine is. Several connections, because the broker limits how many pipelined publishes of one
@@ -46,7 +40,7 @@ test.runIf(process.platform === 'linux')(
     await Promise.all(streams.map((stream) => stream.when(({ events: got }) => got.length === events + 1)));
     const deliveries = events * streams.length;
     // At most one write for each publish's answer. Without joining there would be one write for each delivery, too.
-    const perDelivery = ((await writesOf(pid)) - before - events) / deliveries;
+    const perDelivery = ((await systemCallsOf(pid)).writes - before.writes - events) / deliveries;
     expect(perDelivery).toBeLessThan(0.5);
     for (const stream of streams) stream.close();
   },

@@ -15,6 +15,8 @@ export async function bundleBroker(): Promise<string> {
     input: join(ROOT, 'src/main.ts'),
     cwd: ROOT,
     platform: 'node',
+    // Whatever the broker calls is called, also for the error that it may throw.
+    treeshake: false,
     plugins: [
       {
         name: 'places of modules',
@@ -26,7 +28,13 @@ export async function bundleBroker(): Promise<string> {
     ],
   });
   const part = `main.${process.pid}.js`;
-  await bundle.write({ dir: CACHE, entryFileNames: part, format: 'esm', codeSplitting: false });
+  await bundle.write({
+    dir: CACHE,
+    entryFileNames: part,
+    format: 'esm',
+    codeSplitting: false,
+    minify: false,
+  });
   await bundle.close();
   const path = join(CACHE, 'main.js');
   await rename(join(CACHE, part), path);

@@ -86,6 +86,44 @@ test('a publish in pieces of any size is one publish', async () => {
   }
 });
 
+test('requests that arrive in pieces at the same time do not mix', async () => {
+  const other = await openRaw(broker.port);
+  const requests = [
+    ...['a', 'b', 'c'].map((data) => bytesOf(data.repeat(200))),
+    bytesOf('d'.repeat(200), UNUSUAL),
+    requestBytes({ path: '/events/news?last=9' }),
+    requestBytes({ path: '/events/news?last=9', headers: ['Cookie: a=b'] }),
+  ];
+  const connections = await Promise.all(requests.map(() => openRaw(broker.port)));
+  const PIECES = 5;
+  for (let piece = 0; piece < PIECES; piece++) {
+    for (const [i, bytes] of requests.entries()) {
+      const size = Math.ceil(bytes.length / PIECES);
+      connections[i]?.send(bytes.subarray(piece * size, (piece + 1) * size));
+    }
+    // What the broker reads for this connection takes the place of what it has read for the others.
+    other.send(bytesOf('~'.repeat(1_000)));
+    expect((await other.answer()).status).toBe(200);
+  }
+  const answers = await Promise.all(connections.slice(0, 4).map((connection) => connection.answer()));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  for (const connection of connections.slice(4)) await connection.until('sluice:ready');
+  const stream = await openStream(`${broker.url}/events/news?last=9`);
+  await stream.until('sluice:ready');
+  const expected = [
+    ...['a', 'b', 'c', 'd'].map((data) => data.repeat(200)),
+    ...Array<string>(PIECES).fill('~'.repeat(1_000)),
+  ];
+  expect(
+    stream.events
+      .slice(0, 9)
+      .map(({ data }) => data)
+      .sort(),
+  ).toEqual(expected);
+  stream.close();
+  for (const connection of [...connections, other]) connection.close();
+});
+
 test('pipelined publishes are answered in order', async () => {
   const connection = await openRaw(broker.port);
   connection.send(bytesOf('first'));

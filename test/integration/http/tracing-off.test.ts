@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import { openStream } from '../../support/sse-reader.ts';
+import { MAIN } from '../../support/started-program.ts';
 
 /** Loaded before everything else. Prints each later module to stderr, from import and from require. */
 const SAY_WHAT_IS_LOADED = `
@@ -15,10 +16,8 @@ registerHooks({
 
 /** The modules that a broker loads until it has published and streamed. */
 async function modulesLoaded(env: Record<string, string>): Promise<string[]> {
-  const broker = await startBroker({
-    ...env,
-    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(SAY_WHAT_IS_LOADED)}`,
-  });
+  const hooks = `--import=data:text/javascript,${encodeURIComponent(SAY_WHAT_IS_LOADED)}`;
+  const broker = await startBroker({ ...env, NODE_OPTIONS: hooks }, undefined, [MAIN]);
   const stream = await openStream(`${broker.url}/events/news`);
   await stream.until('sluice:ready');
   await broker.publish('news', 1);
