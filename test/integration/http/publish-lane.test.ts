@@ -118,7 +118,7 @@ test('requests that arrive in pieces at the same time do not mix', async () => {
     stream.events
       .slice(0, 9)
       .map(({ data }) => data)
-      .sort(),
+      .toSorted(),
   ).toEqual(expected);
   stream.close();
   for (const connection of [...connections, other]) connection.close();
