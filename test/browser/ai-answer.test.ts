@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ChatState } from '../../examples/ai-answer/chat-state.ts';
 import { eventually } from '../support/client-pages.ts';
 import { documentShell } from '../support/document-shell.ts';
-import { launchBrowser } from '../support/launch-browser.ts';
-import type { BrowserName } from '../support/launch-browser.ts';
+import { PAGE_BROWSERS, launchBrowser } from '../support/launch-browser.ts';
 import { checkLook } from '../support/screenshots.ts';
 import { startExample } from '../support/start-example.ts';
 import type { StartedExample } from '../support/start-example.ts';
@@ -58,7 +57,7 @@ test('a page of another origin cannot ask', async () => {
   expect(response.status).toBe(403);
 });
 
-describe.each<BrowserName>(['chrome', 'firefox'])('the example of an answer, in %s', (name) => {
+describe.each(PAGE_BROWSERS)('the example of an answer, in %s', (name) => {
   let browser: Browser;
   let pages: [Page, Page];
   beforeAll(async () => {

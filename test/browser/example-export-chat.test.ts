@@ -3,8 +3,7 @@ import type { Browser, Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../support/client-pages.ts';
 import { documentShell } from '../support/document-shell.ts';
-import { launchBrowser } from '../support/launch-browser.ts';
-import type { BrowserName } from '../support/launch-browser.ts';
+import { PAGE_BROWSERS, launchBrowser } from '../support/launch-browser.ts';
 import { checkLook } from '../support/screenshots.ts';
 import { startExample } from '../support/start-example.ts';
 import type { StartedExample } from '../support/start-example.ts';
@@ -122,7 +121,7 @@ test('the smallest example has 20 lines, and its README shows all of them', asyn
   expect(readme).toContain(`\`\`\`html\n${page}\`\`\``);
 });
 
-describe.each<BrowserName>(['chrome', 'firefox'])('in %s', (name) => {
+describe.each(PAGE_BROWSERS)('in %s', (name) => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await launchBrowser(name);
