@@ -43,7 +43,7 @@ export class LaneConnection implements ConnectionListener {
   /** The bytes of the next request that have arrived. */
   readonly #received = new ReceivedBytes();
   #progress = noProgress();
-  /** A plain subscription that waits for its turn. It has its bytes as a text, and {@link #received} has not: they are hardly ever needed again. */
+  /** A plain subscription that waits for its turn. Its bytes are kept as a text, and not in {@link #received}: few are needed again. */
   #asked: PlainSubscribe | undefined;
   /** The head of the previous request, and what its credential allows. */
   #head: PlainHead | undefined;

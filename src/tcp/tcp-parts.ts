@@ -36,7 +36,7 @@ export class TcpParts {
   copyReads(handle: TcpHandle): void {
     const { onread } = handle;
     const next = (bytes: ArrayBuffer | undefined): ArrayBuffer | undefined =>
-      this.lastRead > 0 ? Uint8Array.from(this.bytes(this.lastRead)).buffer : bytes;
+      this.lastRead > 0 ? new Uint8Array(this.bytes(this.lastRead)).buffer : bytes;
     handle.onread = function (bytes) {
       onread.call(this, next(bytes));
     };
