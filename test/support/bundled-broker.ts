@@ -27,7 +27,7 @@ export async function bundleBroker(): Promise<string> {
       },
     ],
   });
-  const part = `main.${process.pid}.js`;
+  const part = `main.${process.pid}.mjs`;
   await bundle.write({
     dir: CACHE,
     entryFileNames: part,
@@ -36,7 +36,7 @@ export async function bundleBroker(): Promise<string> {
     minify: false,
   });
   await bundle.close();
-  const path = join(CACHE, 'main.js');
+  const path = join(CACHE, 'main.mjs');
   await rename(join(CACHE, part), path);
   return path;
 }
