@@ -3,29 +3,14 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseChannelName } from '../../../../src/events/channel-name.ts';
 import type { ChannelName } from '../../../../src/events/channel-name.ts';
 import { GroupCommit } from '../../../../src/log/disk/group-commit.ts';
-import type { WriteRequest } from '../../../../src/log/disk/storage.ts';
+import { appendTo } from '../../../support/append-request.ts';
 import { CommitRecorder } from '../../../support/commit-recorder.ts';
 import { FakeStorage } from '../../../support/fake-storage.ts';
 import { seededRandom } from '../../../support/seeded-random.ts';
 
 const [a, b, c] = ['a', 'b', 'c'].map(parseChannelName) as [ChannelName, ChannelName, ChannelName];
-const RECORD = new Uint8Array(3);
 const FULL = Object.assign(new Error('database or disk is full'), { errcode: 13 });
 const EIO = Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
-
-function appendTo(channel: ChannelName, events = 1): WriteRequest {
-  return {
-    kind: 'append',
-    channel,
-    records: Array.from({ length: events }, () => RECORD),
-    keys: undefined,
-    deletes: undefined,
-    policy: { size: 10, ttl: 1_000 },
-    positions: undefined,
-    ifLast: undefined,
-    end: false,
-  };
-}
 
 let storage: FakeStorage;
 let replies: CommitRecorder;
