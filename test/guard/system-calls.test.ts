@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
-import { openIdleSocket } from '../support/idle-socket.ts';
 import { systemCallsOf } from '../support/process-usage.ts';
 import type { SystemCalls } from '../support/process-usage.ts';
+import { openStream } from '../support/sse-reader.ts';
+import type { SseStream } from '../support/sse-reader.ts';
 import { publishLoad } from './publish-load.ts';
 
 /** What the broker asks of the kernel, in calls. The counts are the same on every machine, busy or not. */
@@ -13,13 +12,13 @@ import { publishLoad } from './publish-load.ts';
 const TIMES = 500;
 
 let broker: Broker;
-let sockets: Socket[];
+let streams: SseStream[];
 beforeEach(async () => {
   broker = await startBroker();
-  sockets = [];
+  streams = [];
 });
 afterEach(async () => {
-  for (const socket of sockets) socket.destroy();
+  for (const stream of streams) stream.close();
   await broker.kill();
 });
 
@@ -31,13 +30,10 @@ async function callsFor(times: number, work: () => Promise<void>): Promise<Syste
   return { reads: (after.reads - before.reads) / times, writes: (after.writes - before.writes) / times };
 }
 
-/** Opens a stream, and resolves when `text` has arrived. */
-async function open(path: string, text: string): Promise<void> {
-  const socket = await openIdleSocket(broker.port, path);
-  sockets.push(socket);
-  let received = '';
-  socket.resume();
-  while (!received.includes(text)) received += String((await once(socket, 'data'))[0]);
+async function open(path: string): Promise<void> {
+  const stream = await openStream(`${broker.url}${path}`);
+  streams.push(stream);
+  await stream.until('sluice:ready');
 }
 
 // Timers, garbage collection and compilers in other threads wake the event loop by reads and writes of their own.
@@ -50,7 +46,7 @@ test.runIf(process.platform === 'linux')(
     const alone = await callsFor(TIMES, () => publishLoad(broker, 1, TIMES));
     expect(alone.reads).toBeLessThan(1 + OWN);
     expect(alone.writes).toBeLessThan(1 + OWN);
-    await open('/events/news', 'sluice:ready');
+    await open('/events/news');
     const heard = await callsFor(TIMES, () => publishLoad(broker, 1, TIMES));
     expect(heard.reads).toBeLessThan(1 + OWN);
     expect(heard.writes).toBeLessThan(2 + OWN);
@@ -63,9 +59,9 @@ test.runIf(process.platform === 'linux')(
     const id = await broker.publish('news', 'x');
     await publishLoad(broker, 1, 100);
     for (const path of ['/events/news', `/events/news?lastEventId=${id}`]) {
-      await open(path, 'sluice:ready');
+      await open(path);
       const opened = await callsFor(TIMES, async () => {
-        for (let i = 0; i < TIMES; i++) await open(path, 'sluice:ready');
+        for (let i = 0; i < TIMES; i++) await open(path);
       });
       expect(opened.reads).toBeLessThan(1 + OWN);
       expect(opened.writes).toBeLessThan(1 + OWN);

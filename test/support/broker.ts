@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterExit } from './after-exit.ts';
-import { CACHE } from './started-program.ts';
+import { CACHE, MAIN } from './started-program.ts';
 
 /** `npm test` bundles the broker first (`provision-broker`). */
-const MAIN = process.env['TEST_BROKER'] ?? join(import.meta.dirname, '../../src/main.ts');
+const PROGRAM = process.env['TEST_BROKER'] ?? MAIN;
 
 /** How the process ended: one of the two fields is null. */
 interface Exit {
@@ -80,14 +80,14 @@ export async function dataFolder(): Promise<DataFolder> {
 }
 
 /**
- * Starts the bundle of `src/main.ts`, or another program, and resolves once it listens. Rejects with all output when the process ends before. The process
- * gets the defaults above and `env`, and no other variables; `env` wins. Stop the broker in `afterAll`. `onSpawned`
+ * Starts the bundle of `src/main.ts`, or another program, and resolves once it listens. Rejects with all output when the process
+ * ends before. The process gets the defaults above and `env`, and no other variables; `env` wins. Stop the broker in `afterAll`. `onSpawned`
  * gets the process while it starts.
  */
 export async function startBroker(
   env: Environment = {},
   onSpawned: (pid: number) => void = () => undefined,
-  program: readonly string[] = [MAIN],
+  program: readonly string[] = [PROGRAM],
 ): Promise<Broker> {
   const merged = { ...DEFAULTS, ...env };
   const folder = await mkdtemp(join(tmpdir(), 'sluice-broker-'));

@@ -2,9 +2,8 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
-import { CACHE } from './started-program.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
+import { ROOT } from './document-shell.ts';
+import { CACHE, MAIN } from './started-program.ts';
 
 /**
  * Bundles `src/main.ts` with all its modules into one file, which starts in half the CPU time: the tests start a thousand brokers.
@@ -12,7 +11,7 @@ const ROOT = join(import.meta.dirname, '../..');
  */
 export async function bundleBroker(): Promise<string> {
   const bundle = await rolldown({
-    input: join(ROOT, 'src/main.ts'),
+    input: MAIN,
     cwd: ROOT,
     platform: 'node',
     // Whatever the broker calls is called, also for the error that it may throw.

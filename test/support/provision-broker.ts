@@ -1,9 +1,10 @@
 import type { TestProject } from 'vitest/node';
 import { bundleBroker } from './bundled-broker.ts';
 
-/** Vitest's global set-up of the projects that start brokers: `startBroker` starts the bundle. */
+/** Vitest's global set-up of the projects that start brokers: `startBroker` starts the bundle. One bundle serves all projects. */
 export async function setup(project: TestProject): Promise<void> {
-  process.env['TEST_BROKER'] ??= await bundleBroker();
+  if (process.env['TEST_BROKER'] !== undefined) return;
+  process.env['TEST_BROKER'] = await bundleBroker();
   project.onTestsRerun(async () => {
     await bundleBroker();
   });

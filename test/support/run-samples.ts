@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterExit } from './after-exit.ts';
+import { killGroup } from './kill-group.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -79,7 +80,7 @@ export class SampleRunner implements AsyncDisposable {
         output += text;
         if (killed || until === undefined || !output.includes(until)) return;
         killed = true;
-        process.kill(-(child.pid ?? 0), 'SIGKILL');
+        killGroup(child);
       });
       child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
       child.once('error', reject);

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { ROOT } from './document-shell.ts';
+import { killGroup } from './kill-group.ts';
 import { CACHE } from './started-program.ts';
 
 /** What the lines of a document leave in the folder of the project. A folder of a test begins without them. */
@@ -102,16 +103,9 @@ export class Terminal {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Kills the whole group of processes: a shell does not pass a signal on. */
   #kill(children: Set<ChildProcess>, child: ChildProcess): void {
     children.delete(child);
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    try {
-      process.kill(-(child.pid ?? 0), 'SIGKILL');
-    } catch (error) {
-      // It has just ended, and Node has not said so yet.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    killGroup(child);
   }
 }
 
