@@ -7,7 +7,7 @@ import type { OnRequestRefused } from '../events/request-refusal.ts';
 import { clientAddress } from './client-address.ts';
 import { answerClientError } from './client-error.ts';
 import { allowOrigins, originHeaders } from './cors.ts';
-import { KnownRoutes } from './method-not-allowed.ts';
+import { refuseOtherMethods } from './method-not-allowed.ts';
 import { boundPipelining } from './pipelined-requests.ts';
 import { UNEXPECTED, brokerErrorOf, sendProblem } from './problem.ts';
 import { SECURITY_HEADERS, secureAnswers } from './security-headers.ts';
@@ -101,10 +101,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   secureAnswers(app);
   await allowOrigins(app, options.corsOrigins);
   refuseStrangeTargets(app);
-  const known = new KnownRoutes();
-  known.watch(app);
+  refuseOtherMethods(app, options.maxHeaderBytes);
   await options.routes(app);
-  known.refuseOthers(app);
   return app;
 }
 

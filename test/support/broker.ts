@@ -6,10 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterExit } from './after-exit.ts';
-import { CACHE, MAIN } from './started-program.ts';
-
-/** `npm test` bundles the broker first (`provision-broker`). */
-const PROGRAM = process.env['TEST_BROKER'] ?? MAIN;
+import { CACHE, PROGRAM } from './started-program.ts';
 
 /** How the process ended: one of the two fields is null. */
 interface Exit {

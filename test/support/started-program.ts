@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 
 export const MAIN = join(import.meta.dirname, '../../src/main.ts');
+/** What starts a broker or another command: `npm test` bundles {@link MAIN} first (`provision-broker`). */
+export const PROGRAM = process.env['TEST_BROKER'] ?? MAIN;
 /** Node keeps the compiled modules there, which makes a start quicker. */
 export const CACHE = join(import.meta.dirname, '../../node_modules/.cache/sluice-tests');
 

@@ -11,8 +11,8 @@ import { exchange } from '../../support/raw-http.ts';
 import { readMetrics } from '../../support/read-metrics.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import { readClosing } from '../../support/closing.ts';
+import { CACHE, PROGRAM } from '../../support/started-program.ts';
 
-const MAIN = join(import.meta.dirname, '../../../src/main.ts');
 const KEY = 'the-key-of-the-tests';
 
 let folder: string;
@@ -31,7 +31,7 @@ afterEach(() => {
 async function start(stdio: StdioOptions, whenSpawned: () => void = () => undefined): Promise<void> {
   port = await freePort();
   url = `http://127.0.0.1:${port}`;
-  broker = spawn(process.execPath, [MAIN], {
+  broker = spawn(process.execPath, [PROGRAM], {
     cwd: folder,
     env: {
       HOST: '127.0.0.1',
@@ -39,6 +39,7 @@ async function start(stdio: StdioOptions, whenSpawned: () => void = () => undefi
       SLUICE_PUBLISH_KEYS: KEY,
       SLUICE_DRAIN_WINDOW: '0s',
       SLUICE_FAILED_AUTH_LIMIT: '1/m',
+      NODE_COMPILE_CACHE: CACHE,
     },
     stdio,
   });

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { freePort } from '../../support/free-port.ts';
-
-const MAIN = join(import.meta.dirname, '../../../src/main.ts');
+import { CACHE, PROGRAM } from '../../support/started-program.ts';
 
 let folder: string;
 let ends: (() => Promise<unknown>)[];
@@ -25,8 +24,8 @@ afterEach(async () => {
  * ended.
  */
 async function start(port: number): Promise<{ code: number | undefined; stop: () => Promise<unknown> }> {
-  const env = { HOST: '127.0.0.1', PORT: String(port), SLUICE_DRAIN_WINDOW: '0s' };
-  const child = spawn(process.execPath, [MAIN], { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'] });
+  const env = { HOST: '127.0.0.1', PORT: String(port), SLUICE_DRAIN_WINDOW: '0s', NODE_COMPILE_CACHE: CACHE };
+  const child = spawn(process.execPath, [PROGRAM], { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'] });
   const exit = once(child, 'exit');
   const stop = async (): Promise<unknown> => (child.kill('SIGTERM'), await exit);
   ends.push(stop);

@@ -13,8 +13,8 @@ import { openRaw } from '../../support/raw-http.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import { trustAuthority } from '../../support/trust-authority.ts';
 import { readClosing } from '../../support/closing.ts';
+import { CACHE, PROGRAM } from '../../support/started-program.ts';
 
-const MAIN = join(import.meta.dirname, '../../../src/main.ts');
 const authority = createAuthority();
 const identity = authority.issue();
 const TLS = { SLUICE_TLS_CERT: identity.cert, SLUICE_TLS_KEY: identity.key };
@@ -88,7 +88,10 @@ describe('over HTTP/1.1 with TLS', () => {
 });
 
 const check = async (env: Record<string, string>): Promise<number> => {
-  const child = spawn(process.execPath, [MAIN, 'healthcheck'], { env, stdio: 'ignore' });
+  const child = spawn(process.execPath, [PROGRAM, 'healthcheck'], {
+    env: { NODE_COMPILE_CACHE: CACHE, ...env },
+    stdio: 'ignore',
+  });
   const [code] = (await once(child, 'exit')) as [number];
   return code;
 };
