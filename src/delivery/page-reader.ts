@@ -1,4 +1,5 @@
 import type { ReadContext, Withdraw } from './channel-context.ts';
+import { ORIGIN } from '../events/event.ts';
 import type { EventId } from '../events/event.ts';
 import type { FairTask } from './fair-loop.ts';
 import { KEPT_FOR_MS, KeptPages } from './kept-pages.ts';
@@ -107,6 +108,15 @@ export class PageReader implements FairTask {
       consumers.delete(consumer);
       if (consumers.size === 0 && this.#rewinding !== count) this.#rewinds.delete(count);
     };
+  }
+
+  /**
+   * Whether the log has to be checked before a reader with this cursor gets events from memory. `0-0` is also the position of a
+   * reader that was told that the log has lost the channel. No announcement tells the other replicas, so the events that one of
+   * them has in memory may be lost ones, which the reader had before.
+   */
+  doubts(cursor: EventId, tail: EventId): boolean {
+    return cursor === ORIGIN && tail !== ORIGIN && this.#options.log.isOutside;
   }
 
   /** Drops all kept pages, also those of reads under way: these are read again. The same goes for the state. */

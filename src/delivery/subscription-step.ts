@@ -14,9 +14,12 @@ export type SubscriptionStep =
   | { readonly do: 'deliver'; readonly page: SharedPage }
   /** Write the next part of the channel's state, once the log has given it. */
   | { readonly do: 'write-state'; readonly walk: StateWalk }
+  /** Does the same as `advance`, once the channel has read the log. */
+  | { readonly do: 'advance-checked' }
   /** Does the same as `advance`, after the log has returned no events after the position. */
   | { readonly do: 'advance-from-end' };
 
 export const BEGIN: SubscriptionStep = { do: 'begin' };
 export const ADVANCE: SubscriptionStep = { do: 'advance' };
+export const ADVANCE_CHECKED: SubscriptionStep = { do: 'advance-checked' };
 export const ADVANCE_FROM_END: SubscriptionStep = { do: 'advance-from-end' };

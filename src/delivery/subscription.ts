@@ -14,7 +14,7 @@ import { isLoss, needsLog, positionOf, wantsState } from './start-rules.ts';
 import { StateWalk } from './state-walk.ts';
 import type { Loss, StateOwner } from './state-walk.ts';
 import type { Subscriber } from './subscriber.ts';
-import { ADVANCE, ADVANCE_FROM_END, BEGIN } from './subscription-step.ts';
+import { ADVANCE, ADVANCE_CHECKED, ADVANCE_FROM_END, BEGIN } from './subscription-step.ts';
 import type { SubscriptionStep } from './subscription-step.ts';
 
 export type SubscriptionInstruments = Pick<Instruments, 'replayed' | 'gap'>;
@@ -157,7 +157,8 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
   }
 
   get #isAdvancing(): boolean {
-    return this.#step.do === 'advance' || this.#step.do === 'advance-from-end';
+    const { do: step } = this.#step;
+    return step === 'advance' || step === 'advance-checked' || step === 'advance-from-end';
   }
 
   /** To be asked again after each call to the sink: the owner may end the subscription inside of the call. */
@@ -179,6 +180,11 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
     }
     this.#state = 'catching-up';
     if (this.#step.do === 'begin' && !this.#begin()) return false;
+    if (this.#step.do === 'advance-checked' && this.#channel.state === undefined) {
+      this.#state = 'waiting';
+      this.#channel.wait(this);
+      return false;
+    }
     if (this.#step.do === 'deliver') this.#deliver(this.#step.page);
     if (this.#step.do === 'write-state') this.#writeState(this.#step.walk);
     if (this.#isAdvancing && this.#canWrite) this.#advance();
@@ -233,7 +239,7 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
     if (!this.#sink.writable) this.catchUp();
   }
 
-  /** Turns the start into a position. Returns false when only the log can give it, and asks the log. */
+  /** Turns the start into a position. Returns false when the log has to be asked first, and asks it. */
   #begin(): boolean {
     const start = this.#start ?? { from: 'tail' };
     this.#step = ADVANCE;
@@ -244,6 +250,10 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
     }
     if (start.from === 'state') this.#beginState();
     else if (start.from === 'unreadable') this.#lose(null, null);
+    else if (start.from === 'id' && this.#channel.reader.doubts(start.id, this.#channel.position)) {
+      this.#step = ADVANCE_CHECKED;
+      this.#channel.check(this);
+    }
     return this.#isAdvancing;
   }
 

@@ -10,6 +10,8 @@ export type { HistoryPolicy } from '../events/channel-policies.ts';
 export interface EventLog {
   /** What the log knows of its channels, for those who look in. */
   readonly catalog: LogCatalog;
+  /** Whether the log is outside of this process, so that it may lose events which this replica still has in memory. */
+  readonly isOutside: boolean;
 
   /**
    * Appends and announces 1 to {@link MAX_APPENDED} events in one atomic step; with `end`, also none. An announced event can

@@ -48,6 +48,9 @@ export class ShakyLog implements EventLog {
   #lose = 0;
   #withheld: PromiseWithResolvers<void> | undefined;
 
+  /** As Redis is, of which a {@link ShakyLog} has the faults. */
+  readonly isOutside = true;
+
   constructor(log: EventLog, random: () => number, shakiness: Shakiness = {}) {
     this.#log = log;
     this.#random = random;

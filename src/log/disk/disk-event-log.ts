@@ -58,6 +58,7 @@ const REVOKE_WORDS: FailureWords = {
  */
 export class DiskEventLog implements EventLog {
   readonly catalog: LogCatalog;
+  readonly isOutside = false;
   readonly #client: StorageClient;
   readonly #followed: FollowedChannels;
   readonly #onKeysDropped: (keys: number) => void;

@@ -77,6 +77,7 @@ interface AppendStep {
  */
 export class MemoryEventLog implements EventLog {
   readonly catalog: MemoryCatalog;
+  readonly isOutside = false;
   readonly #wall: () => number;
   readonly #steady: () => number;
   readonly #memory: LogMemory;

@@ -44,6 +44,7 @@ const TAILS_AT_ONCE = 128;
 /** The log in Redis: a stream for each channel, and pub/sub for announcements. */
 export class RedisEventLog implements EventLog {
   readonly catalog: RedisCatalog;
+  readonly isOutside = true;
   readonly #options: RedisEventLogOptions;
   readonly #keys: RedisKeys;
   readonly #pages = new Turns(PAGES_AT_ONCE);
