@@ -36,7 +36,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   inspect: { rooms: ['events', 'log', 'delivery', 'stream', 'replicas'], node: PURE },
   publish: { rooms: ['events', 'log', 'redis', 'auth', 'replicas'], packages: ['zod'], node: PURE },
   observe: { rooms: ['events', 'log', 'delivery', 'publish'], packages: ['pino', 'prom-client', OTEL] },
-  http: { rooms: ['events', 'tcp', 'stream', 'auth'], packages: ['fastify', '@fastify/*', 'ipaddr.js'] },
+  http: {
+    rooms: ['events', 'tcp', 'stream', 'auth'],
+    packages: ['fastify', '@fastify/*', 'find-my-way', 'ipaddr.js'],
+  },
   'http/api': { rooms: ['events', 'delivery', 'http'], packages: ['fastify', 'zod'] },
   routes: {
     rooms: [
