@@ -37,8 +37,6 @@ interface Question {
  * before all that is kept, or beyond the tail, cost one read. A read that fails is repeated until the log answers.
  */
 export class PageReader implements FairTask {
-  /** Reads the channel's state. */
-  readonly latest: LatestReader;
   readonly #options: ReadContext;
   readonly #reads: PatientReads;
   readonly #kept: KeptPages;
@@ -47,6 +45,8 @@ export class PageReader implements FairTask {
   readonly #rewinds = new Map<number, Set<RewindConsumer>>();
   /** The last page, while questions wait. It may answer them, even if it is too large for {@link KeptPages}. */
   #latest: { readonly page: SharedPage; readonly turn: number } | undefined;
+  /** Made for the first subscriber that wants the state: most channels have none, and there may be many channels. */
+  #stateReader: LatestReader | undefined;
   #turn = 0;
   /** How often the pages were forgotten. */
   #forgotten = 0;
@@ -57,7 +57,6 @@ export class PageReader implements FairTask {
 
   constructor(options: ReadContext) {
     this.#options = options;
-    this.latest = new LatestReader(options);
     this.#reads = new PatientReads((error) => {
       options.onFailed(error);
       for (const { consumers } of this.#questions.values()) {
@@ -68,6 +67,11 @@ export class PageReader implements FairTask {
       }
     });
     this.#kept = new KeptPages(options.budget, options.retention);
+  }
+
+  /** Reads the channel's state. */
+  get latest(): LatestReader {
+    return (this.#stateReader ??= new LatestReader(this.#options));
   }
 
   /** Gives the consumer the page after `after`, from memory or from the log. The page never comes before this returns. */
@@ -121,14 +125,14 @@ export class PageReader implements FairTask {
 
   /** Drops all kept pages, also those of reads under way: these are read again. The same goes for the state. */
   forget(): void {
-    this.latest.forget();
+    this.#stateReader?.forget();
     this.#forgotten++;
     this.#kept.forget();
     this.#latest = undefined;
   }
 
   stop(): void {
-    this.latest.stop();
+    this.#stateReader?.stop();
     this.#reads.stop();
     this.#questions.clear();
     this.#rewinds.clear();

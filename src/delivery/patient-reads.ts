@@ -4,7 +4,8 @@ const LAST_RETRY_MS = 2_000;
 /** Repeats reads of the log until the log answers. Subscribers wait, while publishers get an error at once. */
 export class PatientReads {
   readonly #onFailed: (error: unknown) => void;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Undefined until there is one. */
+  #timers: Set<NodeJS.Timeout> | undefined;
   #stopped = false;
 
   /** @param onFailed called for each failed attempt */
@@ -31,17 +32,18 @@ export class PatientReads {
   /** Calls the action after a delay in ms, unless stopped before. */
   after(ms: number, action: () => void): void {
     const timer = setTimeout(() => {
-      this.#timers.delete(timer);
+      this.#timers?.delete(timer);
       action();
     }, ms);
     timer.unref();
+    this.#timers ??= new Set();
     this.#timers.add(timer);
   }
 
   /** Asks no more, and calls nothing more. */
   stop(): void {
     this.#stopped = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
+    for (const timer of this.#timers ?? []) clearTimeout(timer);
+    this.#timers = undefined;
   }
 }
