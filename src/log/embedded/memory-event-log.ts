@@ -262,8 +262,7 @@ export class MemoryEventLog implements EventLog {
       const id = this.#ids.textOf(parts);
       results[event.index] = { id, replayed: false };
       const about = { channel: record, id: parts, at: now };
-      const ownMark = event === last ? mark : 'open';
-      this.#channels.push(about, this.#memory.events.add(about, event), ownMark);
+      this.#channels.push(about, this.#memory.events.add(about, event), event === last ? mark : 'open');
       if (followed !== undefined || event.key !== undefined) {
         const text = new TextEvent(id, eventId(tail), event);
         heard.push(text);
