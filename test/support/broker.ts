@@ -28,7 +28,7 @@ export interface Broker {
   readonly replica: string;
   /** Resolves when the process has ended, for any reason. */
   readonly exit: Promise<Exit>;
-  /** Publishes and returns the event's id. Throws for any answer but 200. */
+  /** Publishes and returns the event's id. Throws for any answer but 200, and tries again when Redis only was too slow. */
   publish(channel: string, data: unknown, event?: string): Promise<string>;
   /** Sends the signal (SIGTERM by default) and waits for the exit. */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
@@ -133,13 +133,18 @@ export async function startBroker(
   };
 }
 
-async function publish(url: string, key: string, publication: object): Promise<string> {
+/** How often a publish is tried while a busy machine keeps Redis from answering in time. */
+const ATTEMPTS = 5;
+
+async function publish(url: string, key: string, publication: object, attempt = 1): Promise<string> {
   const response = await fetch(`${url}/publish`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify(publication),
   });
   const text = await response.text();
+  const mayRepeat = response.status === 503 && text.includes('Redis does not answer. Nothing was published.');
+  if (mayRepeat && attempt < ATTEMPTS) return await publish(url, key, publication, attempt + 1);
   if (response.status !== 200) throw new Error(`the publish was answered with ${response.status}: ${text}`);
   return (JSON.parse(text) as { id: string }).id;
 }
