@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterExit } from './after-exit.ts';
 import { CACHE, PROGRAM } from './started-program.ts';
 
@@ -144,7 +145,10 @@ async function publish(url: string, key: string, publication: object, attempt = 
   });
   const text = await response.text();
   const mayRepeat = response.status === 503 && text.includes('Redis does not answer. Nothing was published.');
-  if (mayRepeat && attempt < ATTEMPTS) return await publish(url, key, publication, attempt + 1);
+  if (mayRepeat && attempt < ATTEMPTS) {
+    await delay(Number(response.headers.get('retry-after')) * 1_000);
+    return await publish(url, key, publication, attempt + 1);
+  }
   if (response.status !== 200) throw new Error(`the publish was answered with ${response.status}: ${text}`);
   return (JSON.parse(text) as { id: string }).id;
 }
