@@ -95,12 +95,9 @@ export class Channel implements LogListener, PageConsumer {
   add(subscriber: Subscriber): void {
     this.#size++;
     subscriber.arrivedAt = this.#retention.taken;
-    if (this.serving) {
-      subscriber.anchor(this.#position);
-      subscriber.schedule();
-    } else {
-      this.#waiting.add(subscriber);
-    }
+    if (!this.serving) return this.wait(subscriber);
+    subscriber.anchor(this.#position);
+    subscriber.schedule();
   }
 
   remove(subscriber: Subscriber): void {
@@ -214,9 +211,11 @@ export class Channel implements LogListener, PageConsumer {
       if (!this.#recent.has(event.id)) this.#heal();
       return true;
     }
-    if (compareEventIds(event.prev, this.#position) > 0) return false;
-    if (isCleared(event)) {
-      this.#known.note({ tail: event.id, status: 'empty' });
+    const order = compareEventIds(event.prev, this.#position);
+    if (order > 0) return false;
+    if (isCleared(event)) this.#known.note({ tail: event.id, status: 'empty' });
+    // The log has deleted the earlier events, or lost them: then its tail was before the position.
+    if (order < 0 || isCleared(event)) {
       this.#recent.clear();
       this.reader.forget();
     }
