@@ -44,7 +44,9 @@ test.each([
     await again.until('sluice:ready');
     await a.publish('news', 'new');
     await again.when(({ events }) => events.at(-1)?.data === 'new');
-    const got = again.events.filter(({ event }) => event?.startsWith('sluice:') !== true).map(({ data }) => data);
+    const got = again.events
+      .filter(({ event }) => event?.startsWith('sluice:') !== true)
+      .map(({ data }) => data);
     expect(got).toEqual([...meanwhile, 'new']);
     for (const stream of [live, reader, again]) stream?.close();
   },
