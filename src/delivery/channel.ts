@@ -111,7 +111,7 @@ export class Channel implements LogListener, PageConsumer {
     this.#waiting.add(subscriber);
   }
 
-  /** Reads the log to find out whether an announcement was missed. Then wakes the subscriber. */
+  /** Reads the log to find out whether an announcement was missed, or the log has lost events. Then wakes the subscriber. */
   check(subscriber: Subscriber): void {
     this.#waiting.add(subscriber);
     this.#heal();

@@ -173,21 +173,20 @@ export class Subscription implements Subscriber, PageConsumer, RewindConsumer, S
     if (this.#trouble !== undefined) this.#sink.waiting(this.#trouble);
     this.#trouble = undefined;
     if (this.#step.do === 'await-log' || !this.#canWrite) return false;
-    if (!this.#channel.serving) {
-      this.#state = 'waiting';
-      this.#channel.wait(this);
-      return false;
-    }
+    if (!this.#channel.serving) return this.#wait();
     this.#state = 'catching-up';
     if (this.#step.do === 'begin' && !this.#begin()) return false;
-    if (this.#step.do === 'advance-checked' && this.#channel.state === undefined) {
-      this.#state = 'waiting';
-      this.#channel.wait(this);
-      return false;
-    }
+    if (this.#step.do === 'advance-checked' && this.#channel.state === undefined) return this.#wait();
     if (this.#step.do === 'deliver') this.#deliver(this.#step.page);
     if (this.#step.do === 'write-state') this.#writeState(this.#step.walk);
     if (this.#isAdvancing && this.#canWrite) this.#advance();
+    return false;
+  }
+
+  /** The channel schedules the next step. */
+  #wait(): false {
+    this.#state = 'waiting';
+    this.#channel.wait(this);
     return false;
   }
 

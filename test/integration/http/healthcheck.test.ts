@@ -1,27 +1,20 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
-import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { createAuthority } from '../../support/certificates.ts';
 import { freePort } from '../../support/free-port.ts';
-import { CACHE, PROGRAM } from '../../support/started-program.ts';
+import { PROGRAM, startProgram } from '../../support/started-program.ts';
 
 interface Check {
-  readonly code: number;
+  readonly code: number | null;
   readonly said: string;
 }
 
 /** Runs the health check as a container engine does: with the broker's environment. */
 async function check(env: Record<string, string>): Promise<Check> {
-  const child = spawn(process.execPath, [PROGRAM, 'healthcheck'], {
-    env: { NODE_COMPILE_CACHE: CACHE, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit') as Promise<[number]>]);
-  return { code, said };
+  const { code, output } = await startProgram(process.execPath, [PROGRAM, 'healthcheck'], env).end();
+  return { code, said: output };
 }
 
 const WELL: Check = { code: 0, said: '' };

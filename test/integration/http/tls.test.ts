@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +12,7 @@ import { openRaw } from '../../support/raw-http.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import { trustAuthority } from '../../support/trust-authority.ts';
 import { readClosing } from '../../support/closing.ts';
-import { CACHE, PROGRAM } from '../../support/started-program.ts';
+import { PROGRAM, startProgram } from '../../support/started-program.ts';
 
 const authority = createAuthority();
 const identity = authority.issue();
@@ -87,12 +86,8 @@ describe('over HTTP/1.1 with TLS', () => {
   });
 });
 
-const check = async (env: Record<string, string>): Promise<number> => {
-  const child = spawn(process.execPath, [PROGRAM, 'healthcheck'], {
-    env: { NODE_COMPILE_CACHE: CACHE, ...env },
-    stdio: 'ignore',
-  });
-  const [code] = (await once(child, 'exit')) as [number];
+const check = async (env: Record<string, string>): Promise<number | null> => {
+  const { code } = await startProgram(process.execPath, [PROGRAM, 'healthcheck'], env).end();
   return code;
 };
 
