@@ -1,8 +1,8 @@
-import { Agent, request as requestOverTcp } from 'node:http';
-import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { Agent as AgentOverTcp, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as requestOverTls } from 'node:https';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Agent, request as requestOverTcp } from '../node/http.ts';
 import { BenchSubscriber, BenchTally, benchData } from './bench-subscriber.ts';
 import { CliError } from './cli-error.ts';
 
@@ -61,7 +61,7 @@ export class BenchRun {
   readonly #end = new AbortController();
   readonly #requests: AbortSignal;
   readonly #tally = new BenchTally();
-  readonly #agent: Agent;
+  readonly #agent: AgentOverTcp;
   readonly #subscribers: BenchSubscriber[] = [];
   /** The number of acknowledged events of each publisher. */
   readonly #published: number[];

@@ -1,8 +1,8 @@
-import { request as overTcp } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as overTls } from 'node:https';
 import type { Readable } from 'node:stream';
 import type { BrokerAccess, Credential } from './broker-access.ts';
+import { request as overTcp } from '../node/http.ts';
 import { CliError } from './cli-error.ts';
 import { connectionError, refusal, strangeAnswer } from './broker-errors.ts';
 

@@ -1,5 +1,5 @@
-import { request as overTcp } from 'node:http';
 import { request as overTls } from 'node:https';
+import { request as overTcp } from '../node/http.ts';
 
 /** For each address. Container engines allow about 5 s for the whole check. */
 const TIMEOUT_MS = 2_000;

@@ -1,9 +1,9 @@
-import { ServerResponse } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { BrokerError } from '../events/errors.ts';
 import { STOP_PARSING } from '../stream/detach-socket.ts';
+import { ServerResponse as Http1Response } from '../node/http.ts';
 import { isRefused, markRefused } from './client-error.ts';
 import { endWithProblem } from './problem.ts';
 
@@ -35,7 +35,7 @@ export function boundPipelining({ server }: FastifyInstance): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     // HTTP/2 has another class of response. The version in the request may be wrong, so the class decides.
-    if (response instanceof ServerResponse) {
+    if (response instanceof Http1Response) {
       // This request arrived in the same packet as the refused one.
       if (isRefused(socket)) return;
       const before = ahead.get(socket) ?? 0;

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import { STATUS_CODES } from 'node:http';
 import type { FastifyReply } from 'fastify';
 import { BrokerError } from '../events/errors.ts';
 import type { BrokerErrorCode, ProblemMembers } from '../events/errors.ts';
+import { STATUS_CODES } from '../node/http.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** The HTTP status of each error code. */

@@ -1,4 +1,4 @@
-import { STATUS_CODES, validateHeaderValue } from 'node:http';
+import { STATUS_CODES, validateHeaderValue } from '../node/http.ts';
 
 /** Headers of every stream's answer. */
 export const STREAM_HEADERS = {

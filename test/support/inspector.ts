@@ -24,13 +24,22 @@ export class Inspector {
     return usedSize;
   }
 
+  /** Node's own modules that the main thread has loaded. */
+  async builtinModules(): Promise<readonly string[]> {
+    const { result } = (await this.#call('Runtime.evaluate', {
+      expression: 'process.moduleLoadList',
+      returnByValue: true,
+    })) as { result: { value: readonly string[] } };
+    return result.value;
+  }
+
   close(): void {
     this.#socket.close();
   }
 
-  async #call(method: string): Promise<unknown> {
+  async #call(method: string, params: object = {}): Promise<unknown> {
     const id = ++this.#calls;
-    this.#socket.send(JSON.stringify({ id, method }));
+    this.#socket.send(JSON.stringify({ id, method, params }));
     for (;;) {
       const [{ data }] = (await once(this.#socket, 'message')) as [{ readonly data: string }];
       const message = JSON.parse(data) as { id?: number; result?: unknown };

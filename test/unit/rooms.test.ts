@@ -20,6 +20,7 @@ const BELOW_BROKER = `
 /** The rooms of src/ (docs/architecture.md), lower ones first. */
 const ROOMS: Readonly<Record<string, Room>> = {
   events: { rooms: [], node: PURE },
+  node: { rooms: [] },
   tcp: { rooms: [], node: PURE },
   log: { rooms: ['events'], node: PURE },
   'log/embedded': { rooms: ['events', 'log'], node: PURE },
@@ -30,14 +31,14 @@ const ROOMS: Readonly<Record<string, Room>> = {
   redis: { rooms: ['events', 'log'], packages: ['ioredis', 'cluster-key-slot'] },
   'log/redis': { rooms: ['events', 'log', 'redis'], node: PURE },
   delivery: { rooms: ['events', 'log'], node: PURE },
-  stream: { rooms: ['events', 'tcp', 'delivery'] },
+  stream: { rooms: ['events', 'node', 'tcp', 'delivery'] },
   auth: { rooms: ['events'], packages: ['jose'] },
   replicas: { rooms: ['events', 'redis', 'auth', 'stream'], packages: ['zod'] },
   inspect: { rooms: ['events', 'log', 'delivery', 'stream', 'replicas'], node: PURE },
   publish: { rooms: ['events', 'log', 'redis', 'auth', 'replicas'], packages: ['zod'], node: PURE },
   observe: { rooms: ['events', 'log', 'delivery', 'publish'], packages: ['pino', 'prom-client', OTEL] },
   http: {
-    rooms: ['events', 'tcp', 'stream', 'auth'],
+    rooms: ['events', 'node', 'tcp', 'stream', 'auth'],
     packages: ['fastify', '@fastify/*', 'find-my-way', 'ipaddr.js'],
   },
   'http/api': { rooms: ['events', 'delivery', 'http'], packages: ['fastify', 'zod'] },
@@ -61,7 +62,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: BELOW_BROKER,
     packages: ['fastify', 'pino'],
   },
-  cli: { rooms: ['auth', 'observe', 'config', 'broker'], packages: ['pino', 'commander', 'jose'] },
+  cli: { rooms: ['node', 'auth', 'observe', 'config', 'broker'], packages: ['pino', 'commander', 'jose'] },
   'cli/commands': {
     rooms: ['events', 'auth', 'config', 'cli'],
     packages: ['commander', 'jose', '../client/src/index.ts'],
