@@ -2,23 +2,31 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseChannelName } from '../../src/events/channel-name.ts';
 import { ORIGIN } from '../../src/events/event.ts';
 import { POLICY, appendOne } from '../support/append-one.ts';
+import { asUser, documentedUser } from '../support/documented-user.ts';
 import { Listener } from '../support/listener.ts';
 import { openRedisLog } from '../support/open-redis-log.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { DEFAULTS, eventLogContract } from './event-log-contract.ts';
 
-describe('the log in Redis', () => {
+/** The user of deploy/redis-users.txt has every right that a broker needs, and no other. */
+describe('the log in Redis, as the user with the fewest rights', () => {
+  const user = documentedUser('sluice');
+  const options = (): { url: string; prefix: string } => ({
+    url: asUser(redis.url, user),
+    prefix: 'sluice:',
+  });
   let redis: RedisServer;
   beforeAll(async () => {
     redis = await startRedis();
+    await redis.cli(...user.command);
   });
   afterAll(() => redis.stop());
 
-  eventLogContract((options) => openRedisLog({ ...options, url: redis.url, prefix: 'contract:' }));
+  eventLogContract((more) => openRedisLog({ ...more, ...options() }));
 
   test('an announced or read event owns exactly its bytes, so keeping it keeps nothing else in memory', async () => {
-    const log = await openRedisLog({ ...DEFAULTS, url: redis.url, prefix: 'contract:' });
+    const log = await openRedisLog({ ...DEFAULTS, ...options() });
     const channel = parseChannelName('owned');
     const listener = new Listener();
     const stop = log.follow(channel, listener);
@@ -36,5 +44,9 @@ describe('the log in Redis', () => {
       expect(record.buffer.byteLength).toBe(record.length);
     stop();
     await log.close();
+  });
+
+  test('Redis has refused nothing', async () => {
+    expect(await redis.cli('acl', 'log')).toBe('');
   });
 });

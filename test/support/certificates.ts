@@ -14,8 +14,13 @@ export interface Authority {
   issue(names?: readonly string[]): Credentials;
 }
 
-/** Makes a new authority. Certificates in a repository would expire there. */
-export function createAuthority(name = 'An authority of the tests'): Authority {
+/**
+ * Makes a new authority. Certificates in a repository would expire there. A process that trusts two authorities looks for the issuer
+ * of a certificate by its name, so each has a name of its own.
+ */
+export function createAuthority(
+  name = `An authority of the tests, ${randomBytes(4).toString('hex')}`,
+): Authority {
   const { publicKey, privateKey } = keyPair();
   const issuer = { name, key: privateKey };
   // The extension basicConstraints with cA true.
