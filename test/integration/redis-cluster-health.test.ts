@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../support/broker.ts';
 import type { Broker } from '../support/broker.ts';
 import { createAuthority } from '../support/certificates.ts';
-import { freePort } from '../support/free-port.ts';
 import { readMetrics } from '../support/read-metrics.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import type { RedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
+import { serverPorts } from '../support/server-ports.ts';
 import { openStream } from '../support/sse-reader.ts';
 
 describe('a cluster that has lost a master for ever', () => {
@@ -125,7 +125,9 @@ test('a cluster that is down when a broker starts is reported as down', async ()
 
 test("a cluster is reached over TLS by the name in a node's certificate", async () => {
   const authority = createAuthority();
-  const tls = { authority, port: await freePort(), names: ['localhost'] };
+  // The cluster bus is 10,000 above the port with TLS.
+  const [port = 0] = await serverPorts(1);
+  const tls = { authority, port, names: ['localhost'] };
   const args = ['--cluster-enabled', 'yes', '--cluster-announce-hostname', 'localhost'];
   args.push('--cluster-preferred-endpoint-type', 'hostname', '--tls-cluster', 'yes');
   const node = await startRedis({ tls, args });
