@@ -66,9 +66,9 @@ export default defineConfig({
       project('client', { order: 1, workers: 4, provision: [broker, redis] }),
       project('operations', { order: 1, workers: 4, provision: [broker, prometheus] }),
       // Few at a time: these measure how soon a fault is noticed and healed, and wait for most of their time.
-      project('faults', { order: 2, workers: 2, provision: [broker, redis, compiler] }),
+      project('faults', { order: 2, workers: 3, provision: [broker, redis, compiler] }),
       // Counts, and not times; but a busy machine makes the waiting long.
-      project('guard', { order: 3, workers: 1, isolate: true, provision: [broker, redis] }),
+      project('guard', { order: 3, workers: 2, isolate: true, provision: [broker, redis] }),
       project('browser', {
         order: 4,
         workers: 4,
