@@ -59,7 +59,7 @@ export function createProgram(context: CliContext, groups: readonly CommandGroup
   // The help command comes last.
   program
     .commandsGroup(groups.at(-1)?.heading ?? '')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpCommand('help [command...]', 'show the help of a command')
     .addHelpText('after', () => variables(stdout));
   return examples(program, context, [
     ['start a broker, which prints its address', 'sluice serve'],
@@ -81,7 +81,7 @@ export async function runProgram(
   const program = createProgram(context, groups);
   try {
     if (args.length === 0) program.outputHelp();
-    else await program.parseAsync(args, { from: 'user' });
+    else await program.parseAsync(helpAsOption(args, program), { from: 'user' });
     return context.signal.aborted ? interruptionCode(context) : 0;
   } catch (error) {
     // Commander has printed its message. Its own errors are wrong uses, apart from help and version.
@@ -94,6 +94,23 @@ export async function runProgram(
     if (context.signal.aborted) return interruptionCode(context);
     throw error;
   }
+}
+
+/**
+ * Commander's own `help` knows no command below another, such as `help token mint`, and takes a wrong name for none. A wrong name
+ * is left to commander, which says so: without `--help`, and only where it would have to be a command.
+ */
+function helpAsOption(args: readonly string[], program: Command): readonly string[] {
+  const [first, ...names] = args;
+  if (first !== 'help' || names.length === 0 || names[0]?.startsWith('-')) return args;
+  let command = program;
+  for (const [at, name] of names.entries()) {
+    if (command.commands.length === 0) break;
+    const below = command.commands.find((one) => one.name() === name);
+    if (below === undefined) return names.slice(0, at + 1);
+    command = below;
+  }
+  return [...names, '--help'];
 }
 
 /** Adds examples to the help of a command: what each does, and the line to type. */

@@ -55,6 +55,11 @@ export function readStreamRequest(
   address: string,
   isSingle: boolean,
 ): StreamRequest {
+  if (isSingle && query['channel'] !== undefined)
+    throw new BrokerError(
+      'invalid-query',
+      'The path names the channel already. For several: /events?channel=a&channel=b.',
+    );
   return {
     channels,
     starts: startPositions(headers['last-event-id'], query, channels),

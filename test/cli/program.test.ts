@@ -50,6 +50,22 @@ describe('help', () => {
     },
   );
 
+  test.each(['status', 'token', 'token mint'])('of %s is shown by help, too', async (name) => {
+    const [shown, asked] = await Promise.all(
+      [`help ${name}`, `${name} --help`].map((line) => runSluice(line.split(' '))),
+    );
+    expect(shown).toEqual(asked);
+  });
+
+  test.each(['nonsense', 'nonsense mint', 'token nonsense'])(
+    'of %s, which is no command, is wrong use',
+    async (name) => {
+      const { code, stdout, stderr } = await runSluice(['help', ...name.split(' ')]);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain("unknown command 'nonsense'");
+    },
+  );
+
   test('of the program names every command', async () => {
     const { code, stdout, stderr } = await runSluice(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

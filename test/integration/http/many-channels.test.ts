@@ -184,6 +184,12 @@ describe('a request for many channels is refused', () => {
     ['a channel twice, once percent-encoded', '/events?channel=a&channel=%61', 'invalid-query', 'twice'],
     ['a name that is not one', '/events?channel=a&channel=b%20c', 'invalid-channel', 'U+0020'],
     ['101 channels', pathOf(Array.from({ length: 101 }, (_, i) => `c${i}`)), 'invalid-query', '101 channels'],
+    [
+      'a channel beside the path',
+      '/events/a?channel=b',
+      'invalid-query',
+      'The path names the channel already',
+    ],
     ['last and since', pathOf(['a', 'b'], '&last=1&since=0'), 'invalid-query', 'not both'],
   ])('%s', async (_what, path, code, detail) => {
     const problem = readProblem(await exchange(broker.port, { path }), 400);
