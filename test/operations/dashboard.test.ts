@@ -43,15 +43,19 @@ afterAll(async () => {
   await Promise.all(brokers.map((broker) => broker.kill()));
 });
 
-/** Publishes to a stream until Prometheus has seen the number of deliveries grow. */
+/** Publishes to a stream until Prometheus has seen the number of deliveries grow, and a collection of garbage. */
 async function keepBusy(broker: Broker): Promise<void> {
   const stream = await openStream(`${broker.url}/events/busy`);
   await stream.until('sluice:ready');
-  const seen = `rate(sluice_events_delivered_total{instance="127.0.0.1:${broker.port}"}[5s]) > 0`;
+  const here = `{instance="127.0.0.1:${broker.port}"}`;
+  const delivered = `rate(sluice_events_delivered_total${here}[5s]) > 0`;
+  // There is no such metric before the first collection.
+  const collected = `sum by (instance) (rate(nodejs_gc_duration_seconds_sum${here}[1m]))`;
+  const data = 'x'.repeat(10_000);
   await vi.waitUntil(
     async () => {
-      await broker.publish('busy', 'x');
-      return (await prometheus.query(seen)).length === 1;
+      await Promise.all(Array.from({ length: 20 }, () => broker.publish('busy', data)));
+      return (await prometheus.query(`${delivered} and on(instance) ${collected}`)).length === 1;
     },
     { timeout: 50_000, interval: 50 },
   );
