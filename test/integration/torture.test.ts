@@ -173,17 +173,22 @@ describe('the torture', () => {
   test.concurrent('finds what a bad server loses, repeats and delays, in spite of its connections being cut', async () => {
     const server = new BadServer({ refuses: false });
     // A busy machine publishes little in a second, and its readers come back late.
-    const load = ['--seconds', '2', '--patience', '10'];
+    const load = ['--seconds', '2', '--patience', '5'];
     const { code, outcomes, stdout } = await tortureBad(server, ...load, '--scenario', 'drops,failover');
     const { lost, replaced, doubled, delayed } = server.counts;
-    const expected = {
-      missingInSilence: lost + server.kept,
-      missingInGaps: replaced,
-      twice: doubled,
-      outOfOrder: delayed,
-    };
     expect(Math.min(lost, replaced, doubled, delayed)).toBeGreaterThan(0);
-    expect(outcomes[0]?.readers.map(faultsOf)).toEqual([expected, expected]);
+    const readers = outcomes[0]?.readers ?? [];
+    expect(readers).toHaveLength(2);
+    for (const { missingInSilence, missingInGaps, twice, outOfOrder } of readers) {
+      expect({ missing: missingInSilence + missingInGaps, twice, outOfOrder }).toEqual({
+        missing: lost + server.kept + replaced,
+        twice: doubled,
+        outOfOrder: delayed,
+      });
+      // When the publishers are not in step, the notice for one's event may stand where the other's was lost.
+      expect(missingInGaps).toBeGreaterThanOrEqual(replaced);
+      expect(missingInSilence).toBeGreaterThan(0);
+    }
     expect(outcomes[1]?.notTried).toBe('a second node is needed');
     expect(stdout).toContain('not tried: a second node is needed');
     expect(code).toBe(1);
