@@ -44,7 +44,6 @@ afterAll(async () => {
   ]);
 });
 
-/** `expect.poll` is not for tests that run side by side. */
 const becomes = async (read: () => Promise<unknown>, expected: unknown): Promise<void> =>
   await eventually(async () => expect(await read()).toEqual(expected));
 const textsOf = async (page: Page, selector: string): Promise<string[]> =>
@@ -54,7 +53,7 @@ const textOf = async (page: Page, selector: string): Promise<string> =>
 const hasText = async (page: Page, selector: string, text: string): Promise<void> =>
   await eventually(async () => expect(await textOf(page, selector)).toContain(text));
 
-/** Clicks, and does not wait until the tab is in front, as `page.click` does: in Firefox all tests share one window. */
+/** Clicks, and does not wait until the tab is in front, as `page.click` does: in Firefox all tabs share one window. */
 const press = async (page: Page, selector: string): Promise<void> =>
   await page.$eval(selector, (element) => (element as HTMLElement).click());
 
@@ -77,7 +76,7 @@ async function openWindows(): Promise<Open> {
   };
 }
 
-test.concurrent('the dashboard is live without a figure, and goes on after a restart of the broker', async () => {
+test('the dashboard is live without a figure, and goes on after a restart of the broker', async () => {
   const { page: address, broker, key, restartBroker } = dashboard;
   const figures = Array.from({ length: 60 }, (_, at) => ({
     channel: 'figures',
@@ -113,7 +112,7 @@ test.concurrent('the dashboard is live without a figure, and goes on after a res
   }
 });
 
-test.concurrent('the board shows the state to who joins late, and no device that is gone', async () => {
+test('the board shows the state to who joins late, and no device that is gone', async () => {
   const open = await openWindows();
   const others = ['bathroom', 'garage', 'greenhouse', 'kitchen'];
   const all = ['bathroom', 'cellar', 'garage', 'greenhouse', 'kitchen'];
@@ -137,7 +136,7 @@ test.concurrent('the board shows the state to who joins late, and no device that
   }
 });
 
-test.concurrent.each([
+test.each([
   ['chrome', 'ada'],
   ['firefox', 'ben'],
 ] as const)(
