@@ -12,14 +12,12 @@ const BROWSERS = ['chrome', 'firefox'] as const;
 /** Opens a page in a browser, and waits until it is live. The pages of a test share a window in each browser. */
 type Open = (name: BrowserName, address: string) => Promise<Page>;
 
-/** The first example builds the client in a fresh clone, beside other files of tests that do the same. */
-const START_LIMIT_MS = 180_000;
-
 let browsers: Record<BrowserName, Browser>;
 let dashboard: StartedExample;
 let board: StartedExample;
 let notifications: StartedExample;
 beforeAll(async () => {
+  // It builds the client in a fresh clone, and the others find it.
   dashboard = await startExample(
     documentShell('examples/dashboard/README.md', import.meta.filename)('npm run example dashboard'),
   );
@@ -38,7 +36,7 @@ beforeAll(async () => {
     ),
   ]);
   browsers = { chrome, firefox };
-}, START_LIMIT_MS);
+});
 afterAll(async () => {
   await Promise.all([
     ...Object.values(browsers).map((browser) => browser.close()),

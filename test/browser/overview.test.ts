@@ -172,8 +172,7 @@ describe.each(PAGE_BROWSERS)('the overview in %s', (name) => {
     await page.setRequestInterception(true);
     page.on('request', (request) => {
       const { pathname, search } = new URL(request.url());
-      if (pathname === '/channels' || pathname.startsWith('/channels/'))
-        void request.respond(crowded(pathname, search));
+      if (/^\/channels(\/|$)/.test(pathname)) void request.respond(crowded(pathname, search));
       else if (pathname !== '/status') void request.continue();
       else if (answer === 'cut') void request.abort();
       else if (answer !== 'late') void request.respond(answer);
@@ -194,14 +193,21 @@ describe.each(PAGE_BROWSERS)('the overview in %s', (name) => {
       await lookIn('some-key');
       await shows(words);
     }
-    const log = { kind: 'redis', up: false, trouble: 'Redis does not answer' };
-    // A replica of an older version, which does not count events.
-    const replica = { replica: 'r'.repeat(80), version: '0.0.9', uptime: 90_061, streams: 12_345 };
-    const status = { ...replica, log, replicas: [replica], settings: {}, complete: false };
-    answer = { status: 200, contentType: 'application/json', body: JSON.stringify(status) };
+    answer = degraded();
     await waiting?.respond(answer);
     await shows('Redis: down: Redis does not answer');
     expect(await rowsOf('Replicas')).toEqual([`${'r'.repeat(80)} | 0.0.9 | 1 d 1 h | 12,345 | – | –`]);
+  });
+
+  test('stays readable with many channels of long names, and with many subscribers', async () => {
+    await page.setRequestInterception(true);
+    page.on('request', (request) => {
+      const { pathname, search } = new URL(request.url());
+      if (pathname === '/status') void request.respond(degraded());
+      else if (/^\/channels(\/|$)/.test(pathname)) void request.respond(crowded(pathname, search));
+      else void request.continue();
+    });
+    await lookIn('some-key');
     await eventually(async () => expect(await rowsOf('All channels')).toHaveLength(200));
     await page.$eval('table[aria-label="All channels"]', (table) => table.scrollIntoView());
     await checkLook(page, name, 'overview-crowded');
@@ -221,6 +227,14 @@ function problem(status: number, detail: string): Partial<ResponseForRequest> {
     headers: { 'retry-after': '1' },
     body: JSON.stringify({ type: 'urn:sluice:problem:x', title: 'A problem', status, detail }),
   };
+}
+
+/** A broker whose Redis is down, and whose other replica is of an older version, which does not count events. */
+function degraded(): Partial<ResponseForRequest> {
+  const log = { kind: 'redis', up: false, trouble: 'Redis does not answer' };
+  const replica = { replica: 'r'.repeat(80), version: '0.0.9', uptime: 90_061, streams: 12_345 };
+  const status = { ...replica, log, replicas: [replica], settings: {}, complete: false };
+  return { status: 200, contentType: 'application/json', body: JSON.stringify(status) };
 }
 
 /** A broker with many channels of long names, and many subscribers. */

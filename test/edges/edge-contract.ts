@@ -168,8 +168,7 @@ export function edgeContract(name: EdgeName): void {
       expect(verdict.delivered).toBe(verdict.acknowledged * stage.readers.length);
       expect(verdict.reconnects).toBeGreaterThanOrEqual(stage.readers.length);
       for (const reader of stage.readers) reader.close();
-      // A subscriber may be asked to come back after up to 15 s.
-    }, 60_000);
+    });
   });
 
   test('without any replica a subscriber is asked to come back, and a publish is refused', async () => {

@@ -32,14 +32,13 @@ let folder: string;
 let sluice: Packed;
 let client: Packed;
 
-// Packages that npm's cache does not have come from the registry, which can take long.
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-package-'));
   cpSync(join(import.meta.dirname, 'consumer'), folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   sluice = await packAndInstall(readme('npm pack'), '../elsewhere');
   client = await packAndInstall(clientReadme('npm pack --workspace @sluice/client'), '../your-project');
-}, 240_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

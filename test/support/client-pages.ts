@@ -78,7 +78,7 @@ async function startClientPages(
 
 /** Repeats a check until it passes, in tests that run side by side, too. */
 export async function eventually(check: () => unknown): Promise<void> {
-  await vi.waitFor(check, { timeout: 50_000, interval: 40 });
+  await vi.waitFor(check, { timeout: 55_000, interval: 40 });
 }
 
 type TabWish = Omit<Wish, 'url'> & { readonly url?: string; readonly refuse?: Refused };
