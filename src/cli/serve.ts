@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createApp } from '../broker/app.ts';
 import { loadConfig, logKind, takesTokens } from '../config/config.ts';
@@ -14,6 +15,11 @@ const WARNING_INTERVAL_MS = 10_000;
 
 /** Runs the broker until SIGTERM, SIGINT or SIGQUIT, then drains it. A second signal ends the process at once. */
 export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
+  let hungUp = false;
+  const hangUp = (): void => {
+    hungUp = true;
+  };
+  process.once('SIGHUP', hangUp);
   const given = loadConfig(env);
   const output = new LogOutput(STDOUT);
   const logger = brokerLogger(given.logLevel, output);
@@ -59,7 +65,13 @@ export async function serve(env: NodeJS.ProcessEnv): Promise<void> {
       );
     }
   };
-  handleSignals({ logger, stop, renew: config.tlsCert === undefined ? undefined : renew });
+  const renewal = config.tlsCert === undefined ? undefined : renew;
+  // Signals that came while the start held the event loop are taken now, and do nothing.
+  await setImmediate();
+  process.off('SIGHUP', hangUp);
+  handleSignals({ logger, stop, renew: renewal });
+  // The certificate may have been replaced after the start had read it.
+  if (hungUp) renewal?.();
 
   // Logged last: whoever reads this line may stop the broker at once, so the signal handlers must be set.
   const log = logKind(config);

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -161,5 +162,30 @@ describe('a certificate and its key', () => {
     expect(await shownBy(broker)).not.toBe(first);
     const id = await broker.publish('news', 'still there');
     expect(await stream.next()).toMatchObject({ id });
+  });
+
+  test('are reloaded for a SIGHUP during the start', async () => {
+    const pipe = join(folder, 'keys');
+    execFileSync('mkfifo', [pipe]);
+    const files = {
+      SLUICE_TLS_CERT_FILE: join(folder, 'early.crt'),
+      SLUICE_TLS_KEY_FILE: join(folder, 'early.key'),
+    };
+    await writeFile(files.SLUICE_TLS_CERT_FILE, identity.cert);
+    await writeFile(files.SLUICE_TLS_KEY_FILE, identity.key);
+    let pid = 0;
+    const started = startBroker(
+      { ...files, SLUICE_PUBLISH_KEYS: '', SLUICE_PUBLISH_KEYS_FILE: pipe },
+      (one) => (pid = one),
+    );
+    const keys = await open(pipe, 'w');
+    process.kill(pid, 'SIGHUP');
+    await keys.writeFile('the-key-of-the-tests');
+    // All settings are read once more with the certificate: these from a file, which does not wait for anyone.
+    await writeFile(`${pipe}.txt`, 'the-key-of-the-tests');
+    await rename(`${pipe}.txt`, pipe);
+    await keys.close();
+    broker = await started;
+    await broker.logged('reloaded the TLS certificate');
   });
 });
