@@ -217,7 +217,7 @@ describe('a callback', () => {
       await reader.ready();
       await publishAll('throwing', ['1', '2']);
       await reader.heard('2');
-      await vi.waitFor(() => expect(reported.map(String)).toEqual(['Error: about 1', 'Error: about 2']));
+      await expect.poll(() => reported.map(String)).toEqual(['Error: about 1', 'Error: about 2']);
     } finally {
       process.removeAllListeners('uncaughtException');
       for (const listener of keep) process.on('uncaughtException', listener);

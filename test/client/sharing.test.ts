@@ -203,7 +203,7 @@ test('tabs that together ask for more than the broker allows get it apart', asyn
   });
   await Promise.all(tabs.flat().map(({ reader }) => reader.ready()));
   // The stream of the crowd may still be closing.
-  await vi.waitFor(async () => expect(await streams()).toBe(2));
+  await expect.poll(streams).toBe(2);
   for (const letter of ['x', 'y']) await broker.publish(`${letter}59`, letter);
   for (const readers of tabs) {
     await readers.at(-1)?.reader.until(() => readers.at(-1)?.reader.events.length === 1);

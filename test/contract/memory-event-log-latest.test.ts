@@ -111,7 +111,7 @@ describe('the states of channels in the embedded log', () => {
     expect(await channel.entries()).toEqual([['a', '1']]);
     wait(TAIL_TTL_MS);
     expect(await channel.latest()).toMatchObject({ events: [], tail });
-    await vi.waitFor(() => expect(log.bytes).toBe(empty));
+    await expect.poll(() => log.bytes).toBe(empty);
     expect(dropped).toBe(0);
     await channel.set('b', '2');
     expect(await channel.keys()).toEqual(['b']);
