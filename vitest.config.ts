@@ -35,6 +35,7 @@ function project(
       pool: 'forks',
       // A file gets all modules of the project anew, but those of packages are there already: a third of the time of unit tests.
       isolate,
+      ...(!isolate && { setupFiles: 'test/support/leave-no-trace.ts' }),
       ...(workers !== undefined && { maxWorkers: workers }),
       ...(provision !== undefined && { globalSetup: provision }),
       sequence: { groupOrder: order },

@@ -38,9 +38,19 @@ interface EdgeTraits {
   readonly tellsLoss: boolean;
   /** Whether the proxy takes a body without a length over HTTP/2. */
   readonly http2Uploads: boolean;
+  /**
+   * Whether the proxy takes replicas for healthy until it has asked each once, and cuts streams to a dead one without an answer.
+   */
+  readonly trustsAtFirst: boolean;
 }
 
-const able: EdgeTraits = { http2Streams: 8, noticesLeaving: 'at once', tellsLoss: true, http2Uploads: true };
+const able: EdgeTraits = {
+  http2Streams: 8,
+  noticesLeaving: 'at once',
+  tellsLoss: true,
+  http2Uploads: true,
+  trustsAtFirst: false,
+};
 
 export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
   nginx: able,
@@ -48,7 +58,7 @@ export const edgeTraits: Readonly<Record<EdgeName, EdgeTraits>> = {
   caddy: { ...able, tellsLoss: false },
   // Starts with six concurrent requests on a connection, and takes more only after some of them are done.
   apache: { ...able, http2Streams: 5, noticesLeaving: 'when it writes' },
-  varnish: { ...able, http2Streams: 0, http2Uploads: false },
+  varnish: { ...able, http2Streams: 0, http2Uploads: false, trustsAtFirst: true },
   // Takes eight concurrent requests on a connection.
   lighttpd: { ...able, http2Streams: 7, http2Uploads: false },
 };
