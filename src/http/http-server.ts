@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import Fastify, { LogController } from 'fastify';
-import type { FastifyBaseLogger, FastifyInstance, FastifyServerFactory } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyServerFactory } from 'fastify';
 import type { AllowedOrigins } from '../auth/allowed-origins.ts';
 import { BrokerError } from '../events/errors.ts';
 import type { OnRequestRefused } from '../events/request-refusal.ts';
@@ -86,7 +86,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   app.setErrorHandler((error, request, reply) => {
     const known = brokerErrorOf(error);
     if (known?.code === 'body-too-large') options.onRequestRefused('body-size', clientAddress(request));
-    if (known === undefined) request.log.error({ err: error }, 'a request failed with an unexpected error');
+    if (known === undefined && !isCutOff(error, reply))
+      request.log.error({ err: error }, 'a request failed with an unexpected error');
     // Fastify sets `connection: close` when a part of the body was not read. HTTP/2 forbids this header.
     if (request.raw.httpVersionMajor === 2) reply.removeHeader('connection');
     return sendProblem(reply, known ?? UNEXPECTED);
@@ -104,6 +105,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   refuseOtherMethods(app, options.maxHeaderBytes);
   await options.routes(app);
   return app;
+}
+
+/**
+ * Whether a file was not sent because its connection is gone: the client has left, or Node has cut the connection for a CONNECT behind
+ * the request, of which Fastify does not know.
+ */
+function isCutOff(error: unknown, reply: FastifyReply): boolean {
+  return reply.raw.destroyed && (error as { code?: string }).code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 function missing(url: string, adminPaths: readonly string[] = []): string {

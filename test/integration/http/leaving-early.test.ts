@@ -145,3 +145,18 @@ async function pong(session: ClientHttp2Session): Promise<void> {
 function joined(...parts: readonly (Buffer | string)[]): Buffer {
   return Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
 }
+
+test('a page whose connection is cut before its first byte is no error of the broker', async () => {
+  broker = await startBroker();
+  // Node cuts a connection with CONNECT at once, while the file of the page is still being opened.
+  const bytes = joined(requestBytes({ path: '/' }), 'CONNECT a:1 HTTP/1.1\r\n\r\n');
+  for (let i = 0; i < 50; i++) {
+    const client = await openRaw(broker.port);
+    client.send(bytes);
+    await client.ended;
+  }
+  // By then the files above were opened, too.
+  expect((await fetch(broker.url)).status).toBe(200);
+  await broker.stop();
+  expect(broker.log().filter((line) => /"level":[56]0/.test(line))).toEqual([]);
+});
