@@ -7,6 +7,7 @@ import type { OnRequestRefused } from '../events/request-refusal.ts';
 import { clientAddress } from './client-address.ts';
 import { answerClientError } from './client-error.ts';
 import { allowOrigins, originHeaders } from './cors.ts';
+import { hasLeft } from './has-left.ts';
 import { refuseOtherMethods } from './method-not-allowed.ts';
 import { boundPipelining } from './pipelined-requests.ts';
 import { UNEXPECTED, brokerErrorOf, sendProblem } from './problem.ts';
@@ -112,7 +113,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
  * the request, of which Fastify does not know.
  */
 function isCutOff(error: unknown, reply: FastifyReply): boolean {
-  return reply.raw.destroyed && (error as { code?: string }).code === 'ERR_STREAM_PREMATURE_CLOSE';
+  return hasLeft(reply) && (error as { code?: string }).code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 function missing(url: string, adminPaths: readonly string[] = []): string {

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import type { FastifyReply } from 'fastify';
+import { hasLeft } from '../http/has-left.ts';
 import { detachSocket } from '../stream/detach-socket.ts';
 import { Http2Wire } from '../stream/http2-wire.ts';
 import { SocketWire, tcpSocketOf } from '../stream/socket-wire.ts';
@@ -104,13 +105,6 @@ export class HeldReply {
     outlet.uncork();
     wire.end();
   }
-}
-
-/** Whether the client has left. The response may not emit 'close' any more. */
-export function hasLeft({ raw, request }: FastifyReply): boolean {
-  // A response of HTTP/2 does not know that it is destroyed.
-  if (request.raw.httpVersionMajor === 2) return (raw as unknown as Http2ServerResponse).stream.destroyed;
-  return raw.destroyed || raw.socket?.destroyed === true;
 }
 
 /** All held sockets share this listener. */

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { BrokerError } from '../events/errors.ts';
-import { hasLeft } from './held-reply.ts';
+import { hasLeft } from '../http/has-left.ts';
 
 /** How many pages are read at the same time. The answers of the log may arrive together, and each takes a ms or two to read. */
 const MAX_READS = 8;
