@@ -77,7 +77,7 @@ test('a proxy that holds answers back until they are complete: the client polls 
   hurryTimers(HASTE);
   const proxy = await startScriptedServer((request, response) => void holdBack(request, response));
   const reader = follow(proxy.url, 'held');
-  await expect.poll(() => proxy.requests.at(-1)).toContain('wait=20s');
+  await expect.poll(() => proxy.requests.at(-1), { timeout: 10_000 }).toContain('wait=20s');
   await broker.publish('held', '0');
   // A poll without a position begins live: the first answer tells where.
   await reader.ready();

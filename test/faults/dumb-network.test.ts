@@ -49,7 +49,7 @@ test('connections to Redis drop everything for ever without a sign: replicas ope
   await publisher.reached(SOME);
   const before = relay.accepted;
   relay.abandonOpen();
-  await expect.poll(() => relay.accepted).toBeGreaterThanOrEqual(before + 2);
+  await expect.poll(() => relay.accepted, { timeout: 20_000 }).toBeGreaterThanOrEqual(before + 2);
   await publisher.reached(publisher.acknowledged.length + SOME);
   const verdict = await stage.finish();
   expect(verdict.breaches).toEqual([]);

@@ -176,7 +176,7 @@ describe('while a reader is away', () => {
       stream.close();
       return events.map(({ event, data }) => [event, data]);
     };
-    await expect.poll(firstEvents).toEqual([
+    await expect.poll(firstEvents, { timeout: 10_000 }).toEqual([
       ['sluice:gap', JSON.stringify({ channel: 'news', after: seen, before: null })],
       ['sluice:ready', JSON.stringify({ channels: { news: publisher.acknowledged.at(-1)?.id } })],
     ]);

@@ -34,7 +34,7 @@ async function statusAt(cursor: string): Promise<number> {
 
 async function reconnected(): Promise<void> {
   await expect.poll(async () => (await fetch(`${broker.url}/readyz`)).status).toBe(200);
-  await expect.poll(async () => (await log.health()).up).toBe(true);
+  await expect.poll(async () => (await log.health()).up, { timeout: 10_000 }).toBe(true);
 }
 
 describe('the end of a channel', () => {

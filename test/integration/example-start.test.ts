@@ -73,7 +73,7 @@ test('the smallest backend says that the broker refuses its key', async () => {
   const broker = await startBroker();
   const env = { PORT: '0', SLUICE_URL: broker.url, SLUICE_KEY: 'another-key' };
   const backend = runExample([process.execPath, join(ROOT, 'examples/smallest/backend.mjs')], env);
-  await expect.poll(() => backend.stderr).toMatch(/^401 \{/);
+  await expect.poll(() => backend.stderr, { timeout: 20_000 }).toMatch(/^401 \{/);
   await backend.kill();
   await broker.kill();
 });

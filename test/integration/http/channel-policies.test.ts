@@ -64,7 +64,7 @@ describe.each(['the embedded log', 'Redis'])('rules for channels, with %s', (kin
     await fill(broker, 'long');
     // A replica may take an event for younger by as long as its announcement took to arrive.
     await expect
-      .poll(async () => received(await subscribe(broker, 'brief.a', first)))
+      .poll(async () => received(await subscribe(broker, 'brief.a', first)), { timeout: 10_000 })
       .toEqual(['sluice:gap', 'sluice:ready']);
     expect(received(await subscribe(broker, 'brief.a?last=9'))).toEqual(['sluice:ready']);
     expect(received(await subscribe(broker, 'long?last=9'))).toHaveLength(5);

@@ -1,11 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
+import { startHeld } from '../../support/held-start.ts';
 import { openStream } from '../../support/sse-reader.ts';
 
 let broker: Broker;
@@ -72,26 +68,11 @@ describe('other signals do not end the broker', () => {
 });
 
 test.each(['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)('%s during the start does nothing', async (signal) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-signals-'));
-  const pipe = join(folder, 'keys');
-  execFileSync('mkfifo', [pipe]);
-  try {
-    let pid = 0;
-    // The start takes as long as the broker waits for its keys.
-    const started = startBroker(
-      { SLUICE_PUBLISH_KEYS: '', SLUICE_PUBLISH_KEYS_FILE: pipe },
-      (one) => (pid = one),
-    );
-    const writer = await open(pipe, 'w');
-    process.kill(pid, signal);
-    await writer.writeFile('the-key-of-the-tests');
-    await writer.close();
-    broker = await started;
-    // Then all that it says about the signal is there.
-    await broker.stop();
-    const said = broker.log().filter((line) => !line.startsWith('{') || line.includes(signal));
-    expect(said).toEqual([]);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const start = await startHeld();
+  process.kill(start.pid, signal);
+  broker = await start.go();
+  // Then all that it says about the signal is there.
+  await broker.stop();
+  const said = broker.log().filter((line) => !line.startsWith('{') || line.includes(signal));
+  expect(said).toEqual([]);
 });

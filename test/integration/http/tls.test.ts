@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -9,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startBroker } from '../../support/broker.ts';
 import type { Broker } from '../../support/broker.ts';
 import { createAuthority } from '../../support/certificates.ts';
+import { startHeld } from '../../support/held-start.ts';
 import { openRaw } from '../../support/raw-http.ts';
 import { openStream } from '../../support/sse-reader.ts';
 import { trustAuthority } from '../../support/trust-authority.ts';
@@ -165,27 +165,15 @@ describe('a certificate and its key', () => {
   });
 
   test('are reloaded for a SIGHUP during the start', async () => {
-    const pipe = join(folder, 'keys');
-    execFileSync('mkfifo', [pipe]);
     const files = {
       SLUICE_TLS_CERT_FILE: join(folder, 'early.crt'),
       SLUICE_TLS_KEY_FILE: join(folder, 'early.key'),
     };
     await writeFile(files.SLUICE_TLS_CERT_FILE, identity.cert);
     await writeFile(files.SLUICE_TLS_KEY_FILE, identity.key);
-    let pid = 0;
-    const started = startBroker(
-      { ...files, SLUICE_PUBLISH_KEYS: '', SLUICE_PUBLISH_KEYS_FILE: pipe },
-      (one) => (pid = one),
-    );
-    const keys = await open(pipe, 'w');
-    process.kill(pid, 'SIGHUP');
-    await keys.writeFile('the-key-of-the-tests');
-    // All settings are read once more with the certificate: these from a file, which does not wait for anyone.
-    await writeFile(`${pipe}.txt`, 'the-key-of-the-tests');
-    await rename(`${pipe}.txt`, pipe);
-    await keys.close();
-    broker = await started;
+    const start = await startHeld(files);
+    process.kill(start.pid, 'SIGHUP');
+    broker = await start.go();
     await broker.logged('reloaded the TLS certificate');
   });
 });

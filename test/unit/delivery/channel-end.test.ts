@@ -222,7 +222,7 @@ describe('the end of a channel', () => {
     await ready(sink);
     await one.end(['x']);
     await ended(sink);
-    await expect.poll(() => one.hub.channelsFollowed).toBe(0);
+    await expect.poll(() => one.hub.channelsFollowed, { timeout: 10_000 }).toBe(0);
   });
 });
 

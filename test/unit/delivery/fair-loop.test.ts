@@ -106,5 +106,5 @@ test('while a crowd arrives, openings take a small part of the time, and afterwa
   });
   expect(openedMeanwhile).toBeGreaterThan(0);
   expect(openedMeanwhile).toBeLessThan(arrived / 4);
-  await expect.poll(() => opened).toBe(arrived);
+  await expect.poll(() => opened, { timeout: 5_000 }).toBe(arrived);
 });

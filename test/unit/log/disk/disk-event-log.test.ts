@@ -138,7 +138,9 @@ test('when somebody removes the write-ahead log, it is made anew, and nothing is
 
 test('when somebody removes the folder, publishers are told, until there is a folder again', async () => {
   renameSync(folder, `${folder}-moved`);
-  await expect.poll(async () => (await log.health()).detail).toContain('cannot be opened');
+  await expect
+    .poll(async () => (await log.health()).detail, { timeout: 3_000 })
+    .toContain('cannot be opened');
   await expect(appendOne(log, news, 'one')).rejects.toMatchObject({ code: 'log-unavailable' });
   renameSync(`${folder}-moved`, folder);
   await listener.until(() => listener.resumedAt.length === 1);
